@@ -1,0 +1,67 @@
+"""Every test runs with two logical CPUs, no network, and warnings as errors."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["MPLBACKEND"] = "Agg"
+
+HERE = Path(__file__).resolve().parent
+ASSETS = Path(
+    os.environ.get("TFPIPELINE_ASSETS", HERE.parent.parent / "shared" / "assets")
+)
+
+# Keras reads KERAS_HOME once, when it is imported, and writes keras.json into it.
+KERAS_HOME = Path(tempfile.mkdtemp(prefix="tfpipeline-keras-home-"))
+if (ASSETS / "keras" / "models").is_dir():
+    (KERAS_HOME / "models").symlink_to((ASSETS / "keras" / "models").resolve())
+os.environ["KERAS_HOME"] = str(KERAS_HOME)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make two logical CPUs before TensorFlow starts its devices."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, two)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the temporary Keras home."""
+    shutil.rmtree(KERAS_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
+    """Keep caches of one test out of the next, and out of the user's home."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The folder of real weights and photographs; skips, saying so, where absent."""
+    if not (ASSETS / "images").is_dir():
+        pytest.skip(f"no real weights and photographs at {ASSETS}")
+    return ASSETS
+
+
+@pytest.fixture(scope="session")
+def imagenet(assets: Path) -> None:
+    """Ask for ImageNet weights through ``keras.applications`` without a network."""
+
+
+@pytest.fixture(params=["one_device", "two_replicas"])
+def strategy(request: pytest.FixtureRequest):
+    """Each of the strategies that two CPU cores can really run."""
+    import tensorflow as tf
+
+    if request.param == "one_device":
+        return tf.distribute.OneDeviceStrategy("/cpu:0")
+    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])

@@ -1,0 +1,106 @@
+"""Splits: stratified, seeded, whole, never across copies, and pinned by their file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfpipeline.data import splits
+from tfpipeline.data.sources import Source, from_rows
+from tfpipeline.errors import UserError
+
+
+def source(counts: list[int], given_split: str = "") -> Source:
+    rows = [
+        (Path(f"{label}/{i}"), f"{label}/{i}", label, given_split)
+        for label, count in enumerate(counts)
+        for i in range(count)
+    ]
+    return from_rows("s", [f"c{i}" for i in range(len(counts))], rows)
+
+
+def assign(s: Source, groups=None, validation=0.1, test=0.2, seed=0) -> np.ndarray:
+    return splits.assign(
+        s,
+        groups or list(s.ids),
+        validation_fraction=validation,
+        test_fraction=test,
+        seed=seed,
+    )
+
+
+@given(st.lists(st.integers(5, 60), min_size=2, max_size=4), st.integers(0, 99))
+def test_each_class_is_divided_by_itself(counts: list[int], seed: int) -> None:
+    s = source(counts)
+    split = assign(s, seed=seed)
+    for label, count in enumerate(counts):
+        mine = split[s.label == label]
+        assert (mine == "test").sum() == max(1, round(0.2 * count))
+        assert (mine == "validation").sum() == max(1, round(0.1 * count))
+        assert (mine == "train").sum() >= 1
+    assert np.array_equal(split, assign(s, seed=seed))
+
+
+def test_another_seed_divides_otherwise() -> None:
+    s = source([40, 40])
+    assert not np.array_equal(assign(s, seed=1), assign(s, seed=2))
+
+
+@given(st.integers(0, 50))
+def test_copies_are_never_divided(seed: int) -> None:
+    s = source([30, 30])
+    groups = [f"g{i % 12}-{label}" for i, label in enumerate(s.label)]
+    split = assign(s, groups, seed=seed)
+    assert splits.leaks(groups, split) == 0
+    for group in set(groups):
+        assert len({split[i] for i, g in enumerate(groups) if g == group}) == 1
+
+
+def test_what_the_source_says_stands() -> None:
+    rows = [(Path(f"{i}"), f"{i}", i % 2, "test" if i < 4 else "") for i in range(24)]
+    s = from_rows("s", ["a", "b"], rows)
+    split = assign(s)
+    assert (split[:4] == "test").all() and (split[4:] != "test").all()
+    assert (split == "validation").sum() == 2
+
+
+def test_a_class_with_one_image_is_named() -> None:
+    with pytest.raises(UserError, match="'c1'"):
+        assign(source([9, 1]))
+
+
+def test_no_fraction_makes_no_split() -> None:
+    assert set(assign(source([3, 3]), validation=0.0, test=0.0)) == {"train"}
+
+
+def test_a_written_split_pins_the_next_run(tmp_path: Path) -> None:
+    s = source([10, 10])
+    split = assign(s, seed=5)
+    splits.write(tmp_path / "splits.csv", s, split)
+    chosen, pinned = splits.pin(s, tmp_path / "splits.csv")
+    assert np.array_equal(chosen, np.arange(20)) and np.array_equal(pinned, split)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0/3,", "9/3,", "no example '9/3'"),
+        ("c0,", "c1,", "is 'c1' there"),
+        ("train", "training", "expected a split"),
+        ("id,", "name,", "columns id, label, split"),
+    ],
+)
+def test_a_wrong_pin_is_told_by_line(tmp_path, old, new, message) -> None:
+    s = source([10, 10])
+    file = tmp_path / "splits.csv"
+    splits.write(file, s, assign(s))
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(UserError, match=message):
+        splits.pin(s, file)
+
+
+def test_leaks_are_counted() -> None:
+    split = np.array(["train", "test", "validation", "test"], dtype=object)
+    assert splits.leaks(["a", "a", "b", "c"], split) == 1

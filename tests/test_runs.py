@@ -1,0 +1,55 @@
+"""Run folders: whole files or none, and clear refusals."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tfpipeline import runs
+from tfpipeline.errors import UserError
+
+
+def test_a_failure_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    runs.write_text(file, "old")
+    with pytest.raises(RuntimeError), runs.replacing(file) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert file.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    runs.write_json(tmp_path / "a.json", {"x": [float("nan"), 1.5], "y": float("inf")})
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "x": [None, 1.5],
+        "y": None,
+    }
+
+
+def test_csv_comes_back_as_it_went(tmp_path: Path) -> None:
+    rows = [["a,b", 'c"d'], ["\u00e9\n", ""]]
+    runs.write_csv(tmp_path / "a.csv", ("p", "q"), rows)
+    assert [list(r.values()) for r in runs.read_csv(tmp_path / "a.csv")] == rows
+
+
+def test_a_finished_run_is_refused_and_replaced_only_when_told(tmp_path: Path) -> None:
+    runs.write_json(tmp_path / "manifest.json", {"finished": True})
+    (tmp_path / "model.keras").write_bytes(b"x")
+    with pytest.raises(UserError, match="--overwrite true"):
+        runs.new_run(str(tmp_path), overwrite=False)
+    assert runs.new_run(str(tmp_path), overwrite=True).path == tmp_path
+
+
+def test_an_unfinished_run_goes_on_but_cannot_be_used(tmp_path: Path) -> None:
+    runs.write_json(tmp_path / "manifest.json", {"finished": False})
+    assert runs.new_run(str(tmp_path), overwrite=False).path == tmp_path
+    with pytest.raises(UserError, match="interrupted"):
+        runs.RunFolder(tmp_path).existing()
+
+
+def test_a_file_in_the_way_is_named_before_work_starts(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        runs.new_run(str(tmp_path / "f" / "run"), overwrite=False)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,12 @@
+"""From a folder of pictures to a served classifier that you have looked into.
+
+The map of the house:
+
+- *Verbs* (`train`, `evaluate`, `predict`, `audit`) are the commands
+  ``python -m tfpipeline.<verb>``; they call rooms and write files.
+- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `distribution`)
+  compute; none of them imports another, but `distribution`, which the loop stands on.
+- *Ground* (`cli`, `config`, `runs`, `manifest`, `images`, `errors`) is shared by all.
+"""
+
+__version__ = "0.1.0"

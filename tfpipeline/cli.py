@@ -1,0 +1,220 @@
+"""GROUND: config file and flags, quiet start-up, exit codes. Imports no TensorFlow."""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, get_origin, get_type_hints
+
+from jsonargparse import ArgumentParser, Namespace
+
+from tfpipeline.errors import UserError, suggest
+
+Settings = TypeVar("Settings")
+
+# Phrases of jsonargparse in which a key that nobody knows is named.
+_UNKNOWN_KEY = (
+    re.compile(r"unrecognized arguments: --([\w.]+)"),
+    re.compile(r"Group '(?P<group>[\w.]+)' does not accept option '([\w.]+)'"),
+    re.compile(r"(?:Key|Parser key|option) ['\"]([\w.]+)['\"] is not expected"),
+)
+
+
+class _Parser(ArgumentParser):
+    """A parser whose errors are one sentence, with the nearest known name."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the message as an error that the user can mend."""
+        text = " ".join(str(message).split())
+        raise UserError(f"{text}{self._suggestion(text)} See --help.")
+
+    def _suggestion(self, text: str) -> str:
+        known = [
+            option
+            for action in self._actions
+            for option in action.option_strings
+            if option.startswith("--")
+        ]
+        for pattern in _UNKNOWN_KEY:
+            found = pattern.search(text)
+            if found:
+                group = found.groupdict().get("group")
+                key = found.groups()[-1]
+                return suggest(f"--{group}.{key}" if group else f"--{key}", known)
+        return ""
+
+
+def parse(
+    settings: type[Settings], argv: Sequence[str], *, prog: str, description: str
+) -> Settings:
+    """Return the settings that a command line and its ``--config`` file ask for.
+
+    Args:
+        settings: A frozen dataclass; nested dataclasses become dotted flags.
+        argv: The words of the command line, without the program's name.
+        prog: How the command is called, for ``--help``.
+        description: What it does, for ``--help``.
+
+    Returns:
+        An instance of `settings`; flags win over the file, the file over defaults.
+
+    Raises:
+        UserError: An unknown key, or a value of the wrong type.
+        SystemExit: After ``--help`` or ``--print_config``.
+    """
+    parser = _Parser(prog=prog, description=description)
+    parser.add_argument(
+        "--config", action="config", help="YAML file of settings; flags win over it."
+    )
+    parser.add_class_arguments(settings, as_group=False)
+    try:
+        space = parser.parse_args(_gather_lists(settings, argv))
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}.") from None
+    del space["config"]
+    made = parser.instantiate(space)
+    return settings(**dict(made.items() if isinstance(made, Namespace) else made))
+
+
+def _gather_lists(settings: type, argv: Sequence[str]) -> list[str]:
+    """Join the words after a flag that takes several: ``--images a b`` is one list."""
+    lists = {
+        f"--{name}"
+        for name, kind in get_type_hints(settings).items()
+        if get_origin(kind) is list
+    }
+    words, gathered = list(argv), []
+    while words:
+        word = words.pop(0)
+        gathered.append(word)
+        if word in lists:
+            values = []
+            while words and not words[0].startswith("--"):
+                values.append(words.pop(0))
+            if len(values) != 1 or not values[0].startswith("["):
+                gathered.append(json.dumps(values))
+            else:
+                gathered.append(values[0])
+    return gathered
+
+
+def dump(settings: object) -> str:
+    """Return settings as the YAML text that ``--config`` reads.
+
+    Args:
+        settings: An instance of a dataclass.
+
+    Returns:
+        YAML, in the order of the fields.
+    """
+    import yaml
+
+    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    plain = dataclasses.asdict(settings)
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def main(
+    command: Callable[[Settings], Any],
+    settings: type[Settings],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run a verb from the command line and return its exit code.
+
+    Args:
+        command: The verb; its docstring's first line is the description.
+        settings: The frozen dataclass that it takes.
+        argv: The words of the command line; those of this process where None.
+
+    Returns:
+        0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C.
+    """
+    prog = f"python -m {command.__module__ if argv is not None else _module_name()}"
+    description = (command.__doc__ or "").strip().splitlines()[0]
+    try:
+        arguments = sys.argv[1:] if argv is None else argv
+        command(parse(settings, arguments, prog=prog, description=description))
+        return 0
+    except UserError as error:
+        return _fail(str(error), 2)
+    except KeyboardInterrupt:
+        return _fail(
+            "Interrupted. Nothing is lost: give the same command again to go on.", 130
+        )
+    except OSError as error:
+        message = _explain(error)
+        if message is None:
+            raise
+        return _fail(message, 2)
+
+
+def _module_name() -> str:
+    """Return the dotted name under which ``python -m`` started this process."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec is not None else Path(sys.argv[0]).stem
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"\nerror: {message}", file=sys.stderr)
+    return code
+
+
+def _explain(error: OSError) -> str | None:
+    """Return advice for what the user's machine refuses; None for a real surprise."""
+    advice = {
+        errno.ENOSPC: "Make room there and give the same command again.",
+        errno.EDQUOT: "Make room in your quota and give the same command again.",
+        errno.EACCES: "Ask for the permission, or name another folder.",
+        errno.EROFS: "Name a folder that can be written.",
+    }.get(error.errno or 0)
+    if advice is None:
+        return None
+    return f"{error.filename or 'writing'}: {error.strerror}. {advice}"
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keep TensorFlow's start-up chatter from the user while it is first imported.
+
+    Its C++ log writes to the file descriptor before any setting can reach it, so the
+    descriptor itself is set aside; what was written is shown if something unforeseen
+    goes wrong meanwhile. The first use of a device writes as well: put it inside.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except UserError:
+            raise
+        except BaseException:
+            chatter.seek(0)
+            os.write(kept, chatter.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def cache_folder(cache_dir: str | None) -> Path:
+    """Return the folder that runs share, e.g. for features that were computed once.
+
+    Args:
+        cache_dir: What the user chose; the user's own cache folder where None.
+
+    Returns:
+        A folder that may not exist yet.
+    """
+    if cache_dir:
+        return Path(cache_dir)
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "tfpipeline"

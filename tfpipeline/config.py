@@ -1,0 +1,213 @@
+"""GROUND: frozen dataclasses of settings, one section a room."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where the images come from and how they reach the network.
+
+    Args:
+        source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (with or without
+            `train/`, `validation/` and `test/`), or a CSV file of path,label.
+        batch_size: Images a step, over all replicas.
+        validation_fraction: Share of the images that choose the best epoch, where the
+            source names none.
+        test_fraction: Share of the images that the result is measured on, where the
+            source names none.
+        splits: A `splits.csv` of an earlier run, to use just its splits.
+        augmentation: `none`, or `light` (flips, small shifts, rotations and zooms).
+        resize: How a picture becomes square: `squash`, `crop` (the middle), or `pad`.
+        max_bad_fraction: Training stops where a larger share of the files is unusable.
+        tfds_dir: Where TensorFlow Datasets keeps its files; its own default where null.
+        path_column: The column of a CSV that holds the image's path.
+        label_column: The column of a CSV that holds the class name.
+        demo_per_class: Pictures a class that the `demo` source draws.
+        demo_seed: Seed of the `demo` source.
+    """
+
+    source: str = "demo"
+    batch_size: int = 32
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    splits: str | None = None
+    augmentation: str = "none"
+    resize: str = "squash"
+    max_bad_fraction: float = 0.1
+    tfds_dir: str | None = None
+    path_column: str = "path"
+    label_column: str = "label"
+    demo_per_class: int = 60
+    demo_seed: int = 0
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The frozen backbone and the new head.
+
+    Args:
+        backbone: A name from the table of backbones, e.g. `VGG16` or `MobileNetV2`.
+        weights: `imagenet`, `demo`, `none`, or a weights file; null is `demo` for the
+            demo source and `imagenet` otherwise.
+        alpha: Width of a MobileNet; null is 0.35 with the demo weights, else 1.0.
+        image_size: Height and width in pixels; null is the backbone's own size.
+        pooling: How the feature map becomes a vector: `avg`, `max` or `flatten`.
+        hidden: Units of hidden dense layers, e.g. `[256]`.
+        dropout: Share of the inputs of each dense layer that is dropped in training.
+        batch_norm: Whether hidden layers are batch-normalised.
+        initialiser: Of the dense layers, e.g. `glorot_uniform` or `he_normal`.
+    """
+
+    backbone: str = "MobileNetV2"
+    weights: str | None = None
+    alpha: float | None = None
+    image_size: int | None = None
+    pooling: str = "avg"
+    hidden: list[int] = field(default_factory=list)
+    dropout: float = 0.2
+    batch_norm: bool = False
+    initialiser: str = "glorot_uniform"
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the head is trained.
+
+    Args:
+        epochs: Passes over the training images, at most.
+        learning_rate: Step size at the start.
+        optimizer: `adam`, `adamw`, `sgd`, `momentum`, `nesterov`, `rmsprop` or
+            `adagrad`.
+        weight_decay: Decoupled decay of kernels; biases and norms are left alone.
+        label_smoothing: Share of the target spread evenly over all classes.
+        patience: Epochs without a better validation loss before training stops; null
+            never stops early. The best epoch's weights are kept either way.
+        precision: `auto` (by device), `float32`, `mixed_float16` or `mixed_bfloat16`.
+    """
+
+    epochs: int = 30
+    learning_rate: float = 1e-3
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int | None = 5
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class DistributeSettings:
+    """On which devices the steps run.
+
+    Args:
+        strategy: `auto` (every GPU, else one device), `one_device`, or `mirrored`.
+        devices: How many devices `mirrored` uses; null is every GPU. Without a GPU it
+            is the number of logical CPUs to make.
+    """
+
+    strategy: str = "auto"
+    devices: int | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that `train` can be told; `config.yaml` of a run holds it.
+
+    Args:
+        workdir: The run folder; null is a new one below `runs/`.
+        seed: Of splits, initial weights, order and augmentation.
+        cache_dir: Features and drawn pictures that all runs share; null is the user's
+            cache folder.
+        overwrite: Whether a finished run may be replaced.
+        data: The images.
+        model: The network.
+        train: The training of the head.
+        distribute: The devices.
+    """
+
+    workdir: str | None = None
+    seed: int = 0
+    cache_dir: str | None = None
+    overwrite: bool = False
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    distribute: DistributeSettings = field(default_factory=DistributeSettings)
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """What `evaluate` can be told.
+
+    Args:
+        run: The folder of a finished run.
+        source: Any source with the run's classes; null is the run's own test images.
+        cache_dir: What all runs share; null is what the run used.
+        distribute: The devices.
+    """
+
+    run: str | None = None
+    source: str | None = None
+    cache_dir: str | None = None
+    distribute: DistributeSettings = field(default_factory=DistributeSettings)
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What `predict` can be told.
+
+    Args:
+        model: The folder of a finished run.
+        images: Files, folders, or globs.
+        output: A file in `.csv` or `.jsonl`; null writes CSV to the screen.
+        top_k: How many classes to name, best first.
+    """
+
+    model: str | None = None
+    images: list[str] = field(default_factory=list)
+    output: str | None = None
+    top_k: int = 3
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """What `audit` can be told.
+
+    Args:
+        source: What to look at, as for `train`.
+        output: Folder for `quarantine.csv`, `statistics.json` and a contact sheet.
+        cache_dir: Findings that all commands share; null is the user's cache folder.
+        tfds_dir: Where TensorFlow Datasets keeps its files; its own default where null.
+        path_column: The column of a CSV that holds the image's path.
+        label_column: The column of a CSV that holds the class name.
+    """
+
+    source: str = "demo"
+    output: str = "audit"
+    cache_dir: str | None = None
+    tfds_dir: str | None = None
+    path_column: str = "path"
+    label_column: str = "label"
+
+    def section(self) -> DataSettings:
+        """Return the same as the section `data` of a run."""
+        return DataSettings(
+            source=self.source,
+            tfds_dir=self.tfds_dir,
+            path_column=self.path_column,
+            label_column=self.label_column,
+        )
+
+
+def check_fraction(name: str, value: float) -> str | None:
+    """Return what is wrong with a share, or None.
+
+    Args:
+        name: The setting's dotted name.
+        value: What the user gave.
+
+    Returns:
+        A sentence, or None where `value` lies in [0, 1).
+    """
+    if 0 <= value < 1:
+        return None
+    return f"--{name}: expected a share from 0 up to, but not, 1. Received: {value}."

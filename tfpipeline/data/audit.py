@@ -1,0 +1,236 @@
+"""Open every file once, before anything is trained: what is it, and is it whole?
+
+Imports no TensorFlow: the files are read while it is still being imported.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from tfpipeline import images, runs
+from tfpipeline.errors import UserError
+
+# Part of the cache's name: raise it when a rule of this file or of `images` changes.
+_RULES = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the audit found out about one file.
+
+    Args:
+        path: Of the file.
+        size: In bytes.
+        mtime_ns: When it was last changed.
+        sha256: Digest of its content; an empty string where it cannot be read.
+        format: By its content: `jpeg`, `png`, ...; an empty string for no image.
+        height: In pixels, as stored.
+        width: In pixels, as stored.
+        mode: Pillow's name for the kind of pixel.
+        orientation: EXIF orientation, 1 to 8.
+        reason: Why it cannot be used; an empty string where it can.
+        warning: What the user may want to know though it can be used.
+        perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
+    """
+
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    sha256: str = ""
+    format: str = ""
+    height: int = 0
+    width: int = 0
+    mode: str = ""
+    orientation: int = 1
+    reason: str = ""
+    warning: str = ""
+    perceptual_hash: str = ""
+
+
+def audit(
+    paths: Sequence[Path],
+    *,
+    cache: Path | None,
+    max_pixels: int = images.MAX_PIXELS,
+) -> list[Row]:
+    """Open every file once, in parallel, and tell what it is.
+
+    Args:
+        paths: The files.
+        cache: Folder where findings are kept; a file of the same path, size and time
+            is not opened again. None keeps nothing.
+        max_pixels: Height times width of a picture, at most.
+
+    Returns:
+        One row a file, in the order of `paths`; nothing is raised for a bad one.
+    """
+    store = cache / f"audit-{_RULES}-{max_pixels}.json" if cache else None
+    known = _read_store(store)
+    rows = [_unchanged(path, known) for path in paths]
+    open_ = [i for i, row in enumerate(rows) if row is None]
+    if open_:
+        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
+            total=len(open_), desc="audit", unit="file", disable=None
+        ) as bar:
+            found = pool.map(lambda i: examine(paths[i], max_pixels), open_)
+            for i, row in zip(open_, found):
+                rows[i] = row
+                bar.update()
+        if store is not None:
+            fresh = {row.path: row for row in rows if row is not None and row.sha256}
+            _write_store(store, {**known, **fresh})
+    return [row for row in rows if row is not None]
+
+
+def _unchanged(path: Path, known: dict[str, Row]) -> Row | None:
+    row = known.get(os.path.abspath(path))
+    if row is None:
+        return None
+    try:
+        now = os.stat(path)
+    except OSError:
+        return None
+    same = (now.st_size, now.st_mtime_ns) == (row.size, row.mtime_ns)
+    return row if same else None
+
+
+def _read_store(store: Path | None) -> dict[str, Row]:
+    """Return what earlier audits found; a damaged store is as good as none."""
+    if store is None or not store.is_file():
+        return {}
+    try:
+        rows = [Row(*values) for values in json.loads(store.read_bytes())]
+        return {row.path: row for row in rows}
+    except (ValueError, TypeError, OSError):
+        return {}
+
+
+def _write_store(store: Path, rows: dict[str, Row]) -> None:
+    values = [list(vars(row).values()) for row in rows.values()]
+    runs.write_text(store, json.dumps(values))
+
+
+def examine(path: Path, max_pixels: int = images.MAX_PIXELS) -> Row:
+    """Open one file and tell what it is.
+
+    Args:
+        path: The file.
+        max_pixels: Height times width, at most.
+
+    Returns:
+        Its row; `reason` says what is wrong.
+    """
+    row = Row(os.path.abspath(path))
+    try:
+        # First: a file of another kind (a pipe, a folder) must not be waited for.
+        if not path.is_file():
+            return dataclasses.replace(
+                row, reason="no such file" if not path.exists() else "not a file"
+            )
+        state = os.stat(path)
+        data = path.read_bytes()
+    except OSError as error:
+        return dataclasses.replace(row, reason=error.strerror or "cannot be read")
+    row = dataclasses.replace(
+        row,
+        size=state.st_size,
+        mtime_ns=state.st_mtime_ns,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    try:
+        return _looked_into(row, data, max_pixels)
+    except images.ImageError as error:
+        return dataclasses.replace(row, reason=str(error))
+
+
+def _looked_into(row: Row, data: bytes, max_pixels: int) -> Row:
+    picture = images.open_image(data, max_pixels)
+    header = images.read_header(data, picture)
+    row = dataclasses.replace(
+        row,
+        format=header.format,
+        height=header.height,
+        width=header.width,
+        mode=header.mode,
+        orientation=header.orientation,
+        warning=_warning(Path(row.path), header),
+    )
+    try:
+        # Reads a JPEG to its end all the same, but transforms an eighth of it.
+        picture.draft("L", (16, 16))
+        picture.load()
+        return dataclasses.replace(row, perceptual_hash=_hash(picture))
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise images.damaged(data, error) from None
+
+
+_SUFFIXES = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
+    ".tif": "tiff",
+    ".pgm": "pnm",
+    ".ppm": "pnm",
+    ".pbm": "pnm",
+}
+
+
+def _warning(path: Path, header: images.Header) -> str:
+    suffix = path.suffix.lower()
+    said = _SUFFIXES.get(suffix, suffix[1:])
+    found = []
+    if header.frames > 1:
+        found.append(f"animated: first of {header.frames} frames")
+    if said != header.format:
+        found.append(f"{header.format} called {suffix or 'nothing'}")
+    return "; ".join(found)
+
+
+def _hash(picture: Image.Image) -> str:
+    """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
+    small = np.asarray(
+        picture.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16
+    )
+    bits = np.packbits(small[:, 1:] > small[:, :-1])
+    return bits.tobytes().hex()
+
+
+def quarantine(
+    rows: Sequence[Row], ids: Sequence[str], max_bad_fraction: float
+) -> tuple[np.ndarray, list[tuple[str, Row]]]:
+    """Divide files into those that can be used and those that cannot.
+
+    Args:
+        rows: One a file.
+        ids: One a file.
+        max_bad_fraction: Largest share of unusable files that is put up with.
+
+    Returns:
+        Indices of the good ones, int64; and id and row of each bad one.
+
+    Raises:
+        UserError: More files are bad, or none is good.
+    """
+    bad = [(name, row) for name, row in zip(ids, rows) if row.reason]
+    good = np.array([i for i, row in enumerate(rows) if not row.reason], np.int64)
+    if len(bad) > max_bad_fraction * len(rows) or not len(good):
+        reasons = Counter(row.reason.split(":")[0] for _, row in bad)
+        counts = ", ".join(f"{count} x {why}" for why, count in reasons.most_common(5))
+        first = "; ".join(f"{row.path}: {row.reason}" for _, row in bad[:3])
+        raise UserError(
+            f"{len(bad)} of {len(rows)} files cannot be used ({counts}), more than "
+            f"--data.max_bad_fraction {max_bad_fraction:g}. First: {first}. Mend or "
+            "remove them, or raise the fraction."
+        )
+    return good, bad

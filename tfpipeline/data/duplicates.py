@@ -1,0 +1,149 @@
+"""Copies among files, and what a source looks like as a whole."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import images
+from tfpipeline.data.audit import Row
+from tfpipeline.data.sources import Source
+
+# Bits of 64 in which the difference hashes of two near copies may differ.
+NEAR_BITS = 4
+
+
+def exact(rows: Sequence[Row]) -> list[list[int]]:
+    """Return groups of positions whose files are equal byte by byte.
+
+    Args:
+        rows: The audit.
+    """
+    return _groups((row.sha256, i) for i, row in enumerate(rows) if row.sha256)
+
+
+def _groups(pairs: Iterable[tuple[Any, int]]) -> list[list[int]]:
+    found: dict[Any, list[int]] = defaultdict(list)
+    for key, position in pairs:
+        found[key].append(position)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
+    """Return groups of positions whose pictures look alike.
+
+    Two hashes that differ in fewer bits than there are bands agree in one band at
+    least, so only files that share a band are compared.
+
+    Args:
+        rows: The audit.
+        bits: Of 64, in which two hashes may differ; at most 7.
+
+    Returns:
+        Groups, each ascending; equal files are among them. Flat pictures, whose hash
+        says nothing, are left out.
+    """
+    hashes = {
+        i: int(row.perceptual_hash, 16)
+        for i, row in enumerate(rows)
+        if row.perceptual_hash and int(row.perceptual_hash, 16).bit_count() > 4
+    }
+    parent = {i: i for i in hashes}
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    width = 64 // (bits + 1)
+    for band in range(bits + 1):
+        mask = (1 << width) - 1
+        keyed = ((h >> (band * width) & mask, i) for i, h in hashes.items())
+        for group in _groups(keyed):
+            values = np.array([hashes[i] for i in group], np.uint64)
+            for a, i in enumerate(group):
+                differ = _bit_count(values[a + 1 :] ^ values[a])
+                for b in np.flatnonzero(differ <= bits):
+                    parent[root(group[a + 1 + int(b)])] = root(i)
+    return _groups((root(i), i) for i in hashes)
+
+
+def _bit_count(values: np.ndarray) -> np.ndarray:
+    return np.unpackbits(values.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1)
+
+
+def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
+    """Count the groups whose members have different names."""
+    return sum(len({name[i] for i in group}) > 1 for group in groups)
+
+
+def statistics(source: Source, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what a source holds: classes, sizes, formats, copies.
+
+    Args:
+        source: The examples.
+        rows: The audit of their files.
+
+    Returns:
+        A dictionary for JSON; sizes in pixels, `aspect` is width by height.
+    """
+    good = [row for row in rows if not row.reason]
+    labels = [source.labels[i] for i in source.label]
+    copies, alike = exact(rows), near(rows)
+    return {
+        "files": len(rows),
+        "unusable": len(rows) - len(good),
+        "reasons": dict(Counter(r.reason.split(":")[0] for r in rows if r.reason)),
+        "classes": {
+            name: sum(n == name and not r.reason for n, r in zip(labels, rows))
+            for name in source.labels
+        },
+        "splits": dict(Counter(name or "none" for name in source.split)),
+        "formats": dict(Counter(row.format for row in good)),
+        "modes": dict(Counter(row.mode for row in good)),
+        "turned_by_exif": sum(row.orientation != 1 for row in good),
+        "height": _spread([row.height for row in good]),
+        "width": _spread([row.width for row in good]),
+        "aspect": _spread([row.width / row.height for row in good]),
+        "exact_duplicates": sum(len(group) - 1 for group in copies),
+        "near_duplicates": sum(len(group) - 1 for group in alike),
+        "leaks": _across(alike, source.split),
+        "label_conflicts": _across(copies, labels),
+        "duplicate_groups": [[source.ids[i] for i in group] for group in alike],
+        "warnings": dict(Counter(r.warning.split(":")[0] for r in good if r.warning)),
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    low, middle, high = np.percentile(values, (0, 50, 100))
+    return {"min": float(low), "median": float(middle), "max": float(high)}
+
+
+def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray | None:
+    """Return one picture with the first usable images of at most 40 classes.
+
+    Args:
+        source: The examples.
+        rows: The audit of their files.
+        per_class: Images side by side.
+
+    Returns:
+        uint8 RGB; None where no file is usable.
+    """
+    small, captions = [], []
+    for index, name in enumerate(source.labels[:40]):
+        positions = np.flatnonzero(source.label == index).tolist()
+        mine = [i for i in positions if not rows[i].reason]
+        for place in range(per_class if mine else 0):
+            if place < len(mine):
+                image = images.decode(Path(rows[mine[place]].path), at_least=(96, 96))
+                small.append(images.resize(image, 96, 96, "pad"))
+            else:
+                small.append(np.full((96, 96, 3), 255, np.uint8))
+            captions.append(name if place == 0 else "")
+    return images.contact_sheet(small, captions, per_class) if small else None

@@ -1,0 +1,167 @@
+"""Which example trains, which chooses, which measures: stratified, seeded, pinned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline import runs
+from tfpipeline.data.sources import SPLITS, Source
+from tfpipeline.errors import UserError
+
+HEADER = ("id", "path", "label", "split")
+
+
+def assign(
+    source: Source,
+    groups: Sequence[str],
+    *,
+    validation_fraction: float,
+    test_fraction: float,
+    seed: int,
+) -> np.ndarray:
+    """Return the split of each example; what the source says already stands.
+
+    Each class is divided by itself, so that its share is the same in every split. A
+    split that the source does not name is taken out of its training examples.
+    Examples of one group (equal files) are never divided between two splits that are
+    made here.
+
+    Args:
+        source: The examples.
+        groups: One name an example; equal names belong together.
+        validation_fraction: Share of the examples to be divided, in [0, 1).
+        test_fraction: Share of the examples to be divided, in [0, 1).
+        seed: Same seed, same splits.
+
+    Returns:
+        `train`, `validation` or `test`, one an example, shape (n,).
+
+    Raises:
+        UserError: A class has too few examples for the splits asked for.
+    """
+    split = np.array([name or "train" for name in source.split], dtype=object)
+    given = set(source.split)
+    fractions = {
+        "test": 0.0 if "test" in given else test_fraction,
+        "validation": 0.0 if "validation" in given else validation_fraction,
+    }
+    leaders = _leaders(groups, split)
+    for index, label in enumerate(source.labels):
+        mine = np.flatnonzero((source.label == index) & (split == "train"))
+        mine = mine[leaders[mine] == mine]
+        for name, part in _divide(mine, fractions, [seed, index], label).items():
+            split[part] = name
+    return split[leaders]
+
+
+def _leaders(groups: Sequence[str], split: np.ndarray) -> np.ndarray:
+    """Return for each example the first one of its group within its given split."""
+    first: dict[tuple[str, str], int] = {}
+    return np.array(
+        [first.setdefault((g, s), i) for i, (g, s) in enumerate(zip(groups, split))],
+        dtype=np.int64,
+    )
+
+
+def _divide(
+    mine: np.ndarray, fractions: dict[str, float], seed: list[int], label: str
+) -> dict[str, np.ndarray]:
+    """Draw each split's share out of one class; what is left goes on to train."""
+    counts = {
+        name: max(1, round(share * len(mine))) if share > 0 else 0
+        for name, share in fractions.items()
+    }
+    needed = 1 + sum(count > 0 for count in counts.values())
+    if len(mine) < needed or sum(counts.values()) >= len(mine):
+        names = ", ".join(["train", *(n for n, count in counts.items() if count)])
+        raise UserError(
+            f"class {label!r}: expected at least {needed} different images for the "
+            f"splits {names}, found {len(mine)}. Add images, or remove the class."
+        )
+    order = np.random.default_rng(seed).permutation(mine)
+    test, rest = np.split(order, [counts["test"]])
+    return {"test": test, "validation": rest[: counts["validation"]]}
+
+
+def write(path: Path, source: Source, split: np.ndarray) -> None:
+    """Write the splits as a CSV that pins them, and that is a source itself.
+
+    Args:
+        path: The file, `splits.csv` of a run.
+        source: The examples.
+        split: The split of each.
+    """
+    rows = [
+        (identity, file.absolute(), source.labels[label], name)
+        for identity, file, label, name in zip(
+            source.ids, source.paths, source.label, split
+        )
+    ]
+    runs.write_csv(path, HEADER, rows)
+
+
+def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the examples and splits that an earlier `splits.csv` names.
+
+    Args:
+        source: The examples.
+        file: A CSV with columns `id`, `label` and `split`.
+
+    Returns:
+        Indices of the examples that the file names, int64, shape (k,); and their
+        splits, shape (k,). Examples that it does not name are left out.
+
+    Raises:
+        UserError: It names examples, labels or splits that the source does not have.
+    """
+    try:
+        rows = runs.read_csv(file)
+    except OSError as error:
+        raise UserError(f"--data.splits {file}: {error.strerror}.") from None
+    if not rows or not {"id", "label", "split"} <= set(rows[0]):
+        raise UserError(
+            f"--data.splits {file}: expected a CSV with the columns id, label, split, "
+            "as splits.csv of a run has them."
+        )
+    position = {identity: i for i, identity in enumerate(source.ids)}
+    for line, row in enumerate(rows, 2):
+        _check_row(f"{file}: line {line}", row, source, position)
+    indices = np.array([position[row["id"]] for row in rows], np.int64)
+    split = np.array([row["split"] for row in rows], dtype=object)
+    return indices, split
+
+
+def _check_row(
+    where: str, row: dict[str, str], source: Source, position: dict[str, int]
+) -> None:
+    index = position.get(row["id"])
+    if index is None:
+        raise UserError(
+            f"{where}: {source.name} has no example {row['id']!r}. The splits belong "
+            "to another source, or the file is gone."
+        )
+    if row["label"] != source.labels[source.label[index]]:
+        raise UserError(
+            f"{where}: {row['id']!r} is {row['label']!r} there, but "
+            f"{source.labels[source.label[index]]!r} in {source.name}."
+        )
+    if row["split"] not in SPLITS:
+        raise UserError(
+            f"{where}: expected a split of {', '.join(SPLITS)}. Received: "
+            f"{row['split']!r}."
+        )
+
+
+def leaks(groups: Sequence[str], split: np.ndarray) -> int:
+    """Count the examples outside train whose equal stands in train.
+
+    Args:
+        groups: One name an example; equal names are equal files.
+        split: The split of each.
+
+    Returns:
+        The number of validation and test examples that the network has seen.
+    """
+    seen = {group for group, name in zip(groups, split) if name == "train"}
+    return sum(name != "train" and g in seen for g, name in zip(groups, split))

@@ -1,0 +1,155 @@
+"""TensorFlow Datasets as files: written out once, then a source like any other."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from tfpipeline import images, runs
+from tfpipeline.data.sources import Source, open_csv
+from tfpipeline.errors import UserError, suggest
+
+_NAME = re.compile(r"tfds:(?P<name>[\w/.+-]+)(:(?P<split>[\w\[\]:%+-]+))?")
+
+# What the splits of common datasets are called, and what they are for here.
+_SPLITS = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "test": "test",
+}
+
+
+def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
+    """Return the examples of a dataset of TensorFlow Datasets.
+
+    Its encoded images are written once below `cache`, byte by byte as they are, with an
+    index; the next run does not even import `tensorflow_datasets`.
+
+    Args:
+        name: `tfds:NAME` or `tfds:NAME:SPLIT`, e.g. `tfds:cats_vs_dogs:train[:10%]`.
+        cache: Folder for the images and the index.
+        data_dir: Where TensorFlow Datasets keeps its files; its own default where None.
+
+    Returns:
+        The examples, with the dataset's own class names in its own order, and with its
+        own splits where no SPLIT is named.
+
+    Raises:
+        UserError: There is no such dataset or split, it cannot be downloaded, or it
+            holds no images with class labels.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise UserError(
+            f"--data.source {name}: expected tfds:NAME or tfds:NAME:SPLIT, e.g. "
+            "tfds:oxford_iiit_pet or tfds:cats_vs_dogs:train[:10%]."
+        )
+    builder = _builder(match["name"], data_dir)
+    label_key, image_key = _keys(name, builder)
+    labels = tuple(builder.info.features[label_key].names)
+    safe = re.sub(r"[^\w.+-]", "_", f"{builder.info.full_name}-{match['split'] or ''}")
+    folder = cache / "tfds" / safe
+    index = folder / "index.csv"
+    if not index.is_file():
+        rows = _export(builder, name, match["split"], image_key, label_key, folder)
+        header = ("id", "path", "label", "split")
+        runs.write_csv(
+            index,
+            header,
+            ((i, path, labels[label], split) for i, path, label, split in rows),
+        )
+    return open_csv(index, labels=labels)
+
+
+def _builder(name: str, data_dir: str | None) -> Any:
+    """Return a prepared builder: from files that are there, else by downloading."""
+    import tensorflow_datasets as tfds
+
+    if data_dir is not None and (Path(data_dir) / "dataset_info.json").is_file():
+        return tfds.builder_from_directory(data_dir)
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        known = suggest(name, tfds.list_builders(with_community_datasets=False))
+        raise UserError(
+            f"--data.source tfds:{name}: TensorFlow Datasets knows no such dataset."
+            f"{known} ({_first_line(error)})"
+        ) from None
+    if (Path(builder.data_dir) / "dataset_info.json").is_file():
+        return builder
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # Whatever network, checksum or archive brings.
+        raise UserError(
+            f"--data.source tfds:{name}: it is not in {builder.data_dir}, and it could "
+            f"not be downloaded: {_first_line(error)}. Prepare it on a machine with a "
+            "network, copy the folder here and name its parent by --data.tfds_dir; or "
+            "point --data.source at a folder of class folders."
+        ) from None
+    return builder
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _keys(name: str, builder: Any) -> tuple[str, str]:
+    """Return the names of the features that hold the class and the image."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    labels = [k for k, v in features.items() if isinstance(v, tfds.features.ClassLabel)]
+    pictures = [k for k, v in features.items() if isinstance(v, tfds.features.Image)]
+    if not labels or not pictures:
+        raise UserError(
+            f"--data.source {name}: expected images with class labels, found "
+            f"{', '.join(features)}. Choose a dataset for image classification."
+        )
+    supervised = builder.info.supervised_keys
+    if supervised and supervised[1] in labels and supervised[0] in pictures:
+        return supervised[1], supervised[0]
+    return ("label" if "label" in labels else labels[0]), pictures[0]
+
+
+def _export(
+    builder: Any,
+    name: str,
+    split: str | None,
+    image_key: str,
+    label_key: str,
+    folder: Path,
+) -> Iterator[tuple[str, Path, int, str]]:
+    """Write every image of the chosen splits; yield id, path, label and split."""
+    import tensorflow_datasets as tfds
+
+    chosen = {split: ""} if split else _own_splits(builder)
+    for part, role in chosen.items():
+        try:
+            examples = builder.as_dataset(
+                split=part, decoders={image_key: tfds.decode.SkipDecoding()}
+            )
+        except (ValueError, KeyError) as error:
+            raise UserError(
+                f"--data.source {name}: expected a split of "
+                f"{', '.join(builder.info.splits)}. ({_first_line(error)})"
+            ) from None
+        total = int(examples.cardinality())
+        bar = tqdm(examples, desc=f"write {part}", total=total, unit="image")
+        for number, example in enumerate(bar):
+            data = example[image_key].numpy()
+            suffix = images.sniff(data) or "bin"
+            file = Path(re.sub(r"\W", "_", part)) / f"{number:07d}.{suffix}"
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            # The index comes last and makes the export whole; see `replacing`.
+            (folder / file).write_bytes(data)
+            yield os.fspath(file), file, int(example[label_key]), role
+
+
+def _own_splits(builder: Any) -> dict[str, str]:
+    """Return the dataset's labelled splits with their roles here."""
+    splits = {name: _SPLITS[name] for name in builder.info.splits if name in _SPLITS}
+    return splits if "train" in splits else {next(iter(builder.info.splits)): ""}

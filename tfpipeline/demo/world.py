@@ -1,0 +1,121 @@
+"""The drawn world: pictures of named classes, each made from a seed and a number."""
+
+import functools
+import os
+import shutil
+import uuid
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline import images
+from tfpipeline.demo import scene
+from tfpipeline.demo.known_objects import KNOWN_OBJECTS
+from tfpipeline.demo.new_objects import NEW_OBJECTS
+from tfpipeline.errors import unknown
+
+# Part of every cached picture's path: raise it when a drawing changes.
+WORLD_VERSION = "world1"
+
+OBJECTS = {**KNOWN_OBJECTS, **NEW_OBJECTS}
+
+# What the shipped backbone was pretrained on, in the order of its logits.
+PRETRAINING_CLASSES = tuple(sorted(KNOWN_OBJECTS))
+
+# What the source `demo` holds: objects that the backbone has never seen.
+TRANSFER_CLASSES = tuple(sorted(NEW_OBJECTS))
+
+WEIGHTS_FILE = Path(__file__).with_name("mobilenet_v2_0.35_96_demo.npz")
+
+
+def draw(
+    class_name: str, indices: Sequence[int], seed: int, size: int = 96
+) -> np.ndarray:
+    """Draw some pictures of a class.
+
+    A picture depends on its class, its number, the seed and the size alone: any part of
+    a set can be drawn again by itself.
+
+    Args:
+        class_name: One of `OBJECTS`.
+        indices: Numbers of the pictures, not negative.
+        seed: Of the whole set, not negative.
+        size: Height and width in pixels.
+
+    Returns:
+        uint8 RGB, shape (len(indices), size, size, 3).
+
+    Raises:
+        UserError: An unknown class.
+    """
+    if class_name not in OBJECTS:
+        raise unknown("drawn class", class_name, OBJECTS)
+    pictures = [_picture(class_name, index, seed, size) for index in indices]
+    return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+
+
+def _picture(class_name: str, index: int, seed: int, size: int) -> np.ndarray:
+    rng = np.random.default_rng([seed, zlib.crc32(class_name.encode()), index])
+    x, y = scene.grid(size)
+    image, mean = scene.ground(rng, x, y)
+    image = scene.clutter(rng, image, x, y, 6)
+    u, v, scale = scene.pose(rng, x, y)
+    parts = OBJECTS[class_name](u, v, lambda low, high: float(rng.uniform(low, high)))
+    image = scene.place(rng, image, mean, parts, scale)
+    image = scene.clutter(rng, image, x, y, 2)
+    return scene.photograph(rng, image)
+
+
+def write_folder(
+    folder: Path, classes: Sequence[str], per_class: int, seed: int, size: int = 96
+) -> None:
+    """Write pictures as PNG files into class folders, all of them or none.
+
+    Args:
+        folder: To be made; it must not exist.
+        classes: Which classes.
+        per_class: Pictures of each.
+        seed: Of the set.
+        size: Height and width in pixels.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    half_done = folder.with_name(f".{uuid.uuid4().hex[:12]}.{folder.name}")
+    jobs = [(name, index) for name in classes for index in range(per_class)]
+
+    def write(job: tuple[str, int]) -> None:
+        name, index = job
+        picture = draw(name, [index], seed, size)[0]
+        images.save_png(half_done / name / f"{index:05d}.png", picture)
+
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(write, jobs))
+        if not folder.is_dir():
+            os.replace(half_done, folder)
+    finally:
+        shutil.rmtree(half_done, ignore_errors=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _all_classes() -> tuple[str, ...]:
+    return PRETRAINING_CLASSES + TRANSFER_CLASSES
+
+
+def contact_sheet(per_class: int = 4, seed: int = 0, size: int = 96) -> np.ndarray:
+    """Return one picture with some examples of every class of the drawn world.
+
+    Args:
+        per_class: Examples side by side.
+        seed: Of the set.
+        size: Height and width of each, in pixels.
+
+    Returns:
+        uint8 RGB, one row of pictures for every two classes.
+    """
+    names = _all_classes()
+    pictures = [p for name in names for p in draw(name, range(per_class), seed, size)]
+    captions = [name for name in names for _ in range(per_class)]
+    return images.contact_sheet(pictures, captions, columns=4 * per_class)

@@ -1,0 +1,110 @@
+"""VERB: from a run to its metrics on any source."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfpipeline import cli, manifest, runs
+from tfpipeline.config import EvaluateSettings, RunSettings
+from tfpipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from tfpipeline.data.preparation import Examples
+
+
+def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
+    """Measure a trained classifier, on its own test images or on any source."""
+    phases = manifest.Phases()
+    if settings.run is None:
+        raise UserError("--run: expected the folder of a finished run.")
+    run = runs.RunFolder(Path(settings.run)).existing()
+    argv = ["--config", str(run.config)]
+    trained = cli.parse(RunSettings, argv, prog="train", description="")
+    with phases("import"), cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.data import pipeline
+        from tfpipeline.evaluation import metrics
+        from tfpipeline.models import saving
+        from tfpipeline.training import loop
+
+        strategy = distribution.start(
+            settings.distribute, trained.train.precision, trained.seed
+        )
+    with phases("build"), strategy.scope():
+        model, labels = saving.load_classifier(run.model)
+    with phases("audit"):
+        examples = _examples(settings, trained, run, labels)
+    test = examples.of("test")
+    chosen = test if len(test) else examples.of("validation")
+    if not len(chosen):
+        chosen = examples.of("train")
+    reading = pipeline.Reading(
+        height=model.input_shape[1],
+        width=model.input_shape[2],
+        resize=trained.data.resize,
+        batch_size=distribution.replica_multiple(trained.data.batch_size, strategy),
+    )
+    label = examples.source.label
+    batches = pipeline.Batches(examples.files, label, reading)
+    predictor = loop.Predictor(lambda x: model(x, training=False), strategy)
+    with phases("evaluate"):
+        logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
+    result = {
+        "source": examples.source.name,
+        "split": str(examples.split[chosen[0]]),
+        **metrics.classification(logits, label[chosen], labels),
+        "quarantined": len(examples.quarantined),
+        "seconds": phases.report(),
+    }
+    runs.write_json(run.evaluation, result)
+    print(
+        f"\nAccuracy {result['accuracy']:.3f} (top 3 {result['top_3_accuracy']:.3f}), "
+        f"loss {result['loss']:.3f} on {result['n']} images of {result['source']}, "
+        f"split {result['split']}.\nWritten: {run.evaluation}"
+    )
+    return result
+
+
+def _examples(
+    settings: EvaluateSettings,
+    trained: RunSettings,
+    run: runs.RunFolder,
+    labels: tuple[str, ...],
+) -> Examples:
+    """Return the run's own examples and splits, or those of another source."""
+    from tfpipeline.data import preparation
+    from tfpipeline.demo import source
+
+    data = trained.data
+    if settings.source is None:
+        data = dataclasses.replace(data, splits=str(run.splits))
+    else:
+        data = dataclasses.replace(data, source=settings.source, splits=None)
+    cache = cli.cache_folder(settings.cache_dir or trained.cache_dir)
+    draw = source.drawer(data)
+    if settings.source is None:
+        examples = preparation.prepare(data, trained.seed, cache, draw)
+    else:
+        examples = preparation.open_all(data, cache, draw)
+    _check_labels(examples.source.labels, labels, examples.source.name)
+    return examples
+
+
+def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
+    """Refuse a source whose classes are others, or are in another order."""
+    for index in range(max(len(found), len(trained))):
+        theirs = found[index] if index < len(found) else None
+        ours = trained[index] if index < len(trained) else None
+        if theirs != ours:
+            raise UserError(
+                f"{name}: its classes are not those that the model was trained on. "
+                f"First difference, at number {index}: the model has {ours!r}, the "
+                f"source {theirs!r}. Name its classes as in labels.txt of the run."
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(evaluate, EvaluateSettings))

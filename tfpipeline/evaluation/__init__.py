@@ -1,0 +1,1 @@
+"""ROOM: what the logits are worth."""

@@ -1,0 +1,92 @@
+"""What logits are worth: plain numbers from logits and true classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the softmax, without overflow.
+
+    Args:
+        logits: Shape (n, classes).
+
+    Returns:
+        float64 of the same shape, at most 0.
+    """
+    shifted = np.asarray(logits, np.float64)
+    shifted = shifted - shifted.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax.
+
+    Args:
+        logits: Shape (n, classes).
+
+    Returns:
+        float64 of the same shape, in [0, 1]; rows sum to 1.
+    """
+    return np.exp(log_probabilities(logits))
+
+
+def top_k(logits: np.ndarray, k: int) -> np.ndarray:
+    """Return the k best classes, best first; of equal logits the first class.
+
+    Args:
+        logits: Shape (n, classes).
+        k: How many, at most the number of classes.
+
+    Returns:
+        Indices, int64, shape (n, min(k, classes)).
+    """
+    return np.argsort(-np.asarray(logits), axis=1, kind="stable")[:, :k]
+
+
+def loss_and_accuracy(logits: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """Return what is watched while training: mean cross-entropy in nats, accuracy.
+
+    Args:
+        logits: Shape (n, classes), n at least 1.
+        label: Index of the true class, shape (n,).
+    """
+    true = log_probabilities(logits)[np.arange(len(label)), label]
+    best = np.argmax(logits, axis=1)
+    return {"loss": float(-true.mean()), "accuracy": float((best == label).mean())}
+
+
+def classification(
+    logits: np.ndarray, label: np.ndarray, labels: Sequence[str]
+) -> dict[str, Any]:
+    """Return the metrics of a classifier on one split.
+
+    Args:
+        logits: Shape (n, classes), n at least 1.
+        label: Index of the true class, int, shape (n,).
+        labels: Class names, in the order of the logits.
+
+    Returns:
+        `accuracy` and `top_3_accuracy` in [0, 1], `loss` in nats, `n`, and `classes`:
+        for each class its `recall`, `precision` (null where undefined) and `n`.
+    """
+    best = top_k(logits, 3)
+    return {
+        **loss_and_accuracy(logits, label),
+        "top_3_accuracy": float((best == label[:, None]).any(axis=1).mean()),
+        "n": len(label),
+        "classes": {
+            name: _one_class(best[:, 0] == index, label == index)
+            for index, name in enumerate(labels)
+        },
+    }
+
+
+def _one_class(called: np.ndarray, true: np.ndarray) -> dict[str, float | int | None]:
+    both = int((called & true).sum())
+    return {
+        "recall": both / int(true.sum()) if true.any() else None,
+        "precision": both / int(called.sum()) if called.any() else None,
+        "n": int(true.sum()),
+    }

@@ -1,0 +1,55 @@
+"""GROUND: how long each phase took, and on what machine and versions it ran."""
+
+import contextlib
+import importlib.metadata
+import platform
+import sys
+import time
+from collections.abc import Iterator
+
+from tfpipeline import __version__
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
+
+
+class Phases:
+    """Seconds that each phase of a command took; the clock starts with the object."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to a phase.
+
+        Args:
+            name: Of the phase, e.g. `extract`.
+        """
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+    def report(self) -> dict[str, float]:
+        """Return the seconds of each phase so far, and `total`, rounded to 1 ms."""
+        total = time.perf_counter() - self._started
+        return {k: round(v, 3) for k, v in {**self.seconds, "total": total}.items()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this package and of those that it stands on."""
+    found = {"python": platform.python_version(), "tfpipeline": __version__}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def command() -> str:
+    """Return the command line of this process, as a user would type it."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    name = f"python -m {spec.name}" if spec is not None else sys.argv[0]
+    return " ".join([name, *sys.argv[1:]])

@@ -1,0 +1,201 @@
+"""A backbone by its name, with the weights asked for, or an error that helps."""
+
+import dataclasses
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpipeline.config import ModelSettings
+from tfpipeline.errors import UserError, unknown
+from tfpipeline.models.table import BACKBONES
+
+# Weights of a MobileNet are published for these sizes; its others take those of 224.
+_MOBILENET_SIZES = (96, 128, 160, 192, 224)
+
+# What the demo weights were pretrained as.
+_DEMO = ("MobileNetV2", 0.35, 96)
+
+
+def resolve(settings: ModelSettings, source: str) -> ModelSettings:
+    """Return the settings with every null replaced by what it stands for.
+
+    Args:
+        settings: The section `model`.
+        source: Of the images: `demo` takes the demo weights by default.
+
+    Returns:
+        Settings whose weights, alpha (of a backbone that has one) and image size are
+        set.
+
+    Raises:
+        UserError: An unknown backbone, a width it does not have, or too small a size.
+    """
+    if settings.backbone not in BACKBONES:
+        raise unknown("--model.backbone", settings.backbone, BACKBONES)
+    row = BACKBONES[settings.backbone]
+    weights = settings.weights
+    if weights is None:
+        fits = settings.backbone == _DEMO[0] and settings.alpha in (None, _DEMO[1])
+        weights = "demo" if source == "demo" and fits else "imagenet"
+    demo = weights == "demo"
+    alpha = settings.alpha
+    if alpha is None and row.alphas:
+        alpha = _DEMO[1] if demo else 1.0
+    if alpha is not None and not row.alphas:
+        raise UserError(
+            f"--model.alpha: {settings.backbone} comes in one width only; leave it "
+            f"out. Received: {alpha}."
+        )
+    if alpha is not None and weights == "imagenet" and alpha not in row.alphas:
+        raise UserError(
+            f"--model.alpha: ImageNet weights of {settings.backbone} exist for "
+            f"{', '.join(map(str, row.alphas))}. Received: {alpha}."
+        )
+    if demo and (settings.backbone, alpha) != _DEMO[:2]:
+        raise UserError(
+            f"--model.weights demo: expected --model.backbone {_DEMO[0]} "
+            f"--model.alpha {_DEMO[1]}. Received: {settings.backbone}, alpha {alpha}."
+        )
+    size = settings.image_size or (_DEMO[2] if demo else row.native_size)
+    if size < row.minimal_size:
+        raise UserError(
+            f"--model.image_size: {settings.backbone} needs at least "
+            f"{row.minimal_size} pixels. Received: {size}."
+        )
+    return dataclasses.replace(settings, weights=weights, alpha=alpha, image_size=size)
+
+
+def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
+    """Return a frozen backbone from preprocessed images to its feature map.
+
+    Args:
+        settings: What `resolve` returned.
+        demo_weights: The weights file of the demo.
+
+    Returns:
+        A model with input (batch, size, size, 3) and output (batch, h, w, channels).
+
+    Raises:
+        UserError: The weights cannot be downloaded or do not fit.
+    """
+    weights, size = settings.weights, settings.image_size
+    if weights == "imagenet":
+        model = _with_imagenet(settings)
+    else:
+        model = _plain(settings, size, None)
+        if weights != "none":
+            _load(model, demo_weights if weights == "demo" else Path(str(weights)))
+    model.trainable = False
+    return model
+
+
+def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
+    width = {} if settings.alpha is None else {"alpha": settings.alpha}
+    with warnings.catch_warnings():
+        # That 224's weights serve other sizes as well is what we want.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined")
+        return getattr(keras.applications, settings.backbone)(
+            include_top=False, weights=weights, input_shape=(size, size, 3), **width
+        )
+
+
+def _with_imagenet(settings: ModelSettings) -> keras.Model:
+    size = settings.image_size
+    try:
+        if settings.backbone in ("MobileNet", "MobileNetV2"):
+            if size not in _MOBILENET_SIZES:
+                model = _plain(settings, size, None)
+                model.set_weights(_plain(settings, 224, "imagenet").get_weights())
+                return model
+        return _plain(settings, size, "imagenet")
+    except Exception as error:  # Keras raises a bare Exception for a failed download.
+        raise _no_weights(settings.backbone, error) from None
+
+
+def _no_weights(name: str, error: Exception) -> UserError:
+    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+    url = re.search(r"https?://\S+?/([\w.+-]+\.h5)", str(error))
+    if url is None:
+        return UserError(
+            f"The ImageNet weights of {name} in {folder} cannot be read: {error}. "
+            "Remove the file, so that it is downloaded again."
+        )
+    return UserError(
+        f"The ImageNet weights of {name} are not on this machine and cannot be "
+        f"downloaded. Fetch {url[0]} on a machine with a network and put it into "
+        f"{folder} as {url[1]}. Or do without: --model.weights FILE takes a weights "
+        "file, --model.weights none starts untrained, and --model.backbone MobileNetV2 "
+        "--model.weights demo --model.alpha 0.35 uses what comes with this package."
+    )
+
+
+def _load(model: keras.Model, file: Path) -> None:
+    """Load weights of the same architecture from `.npz`, `.weights.h5` or `.h5`."""
+    if not file.is_file():
+        raise UserError(
+            f"--model.weights {file}: no such file. Expected: imagenet, demo, none, or "
+            "a file that ends in .npz, .weights.h5 or .h5."
+        )
+    try:
+        if file.suffix == ".npz":
+            with np.load(file) as arrays:
+                count = len(model.weights)
+                model.set_weights(
+                    [arrays[f"{i:03d}"].astype("float32") for i in range(count)]
+                )
+        else:
+            model.load_weights(file)
+    except Exception as error:  # h5py, zipfile, numpy and Keras each have their own.
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"--model.weights {file}: expected weights of this backbone without its "
+            f"top, but they cannot be loaded: {first}."
+        ) from None
+
+
+def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
+    """Make an untrained network's features usable: unit variance at every depth.
+
+    In inference mode an untrained network is vacuous: its batch-norm statistics are
+    those of no data at all. They are set to those of some images; a plain chain of
+    layers without batch norm has its kernels scaled instead.
+
+    Args:
+        backbone: Untrained.
+        images: RGB in [0, 1], shape (n, height, width, 3).
+        mode: Of its row in the table.
+
+    Source: layer-sequential unit variance, Mishkin & Matas, arXiv:1511.06422.
+    """
+    from tfpipeline.models.preprocessing import preprocess
+
+    x = preprocess(keras.ops.convert_to_tensor(images), mode)
+    norms = [
+        layer
+        for layer in backbone.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if norms:
+        was = [layer.momentum for layer in norms]
+        for layer in norms:
+            layer.trainable, layer.momentum = True, 0.0
+        backbone(x, training=True)
+        for layer, momentum in zip(norms, was):
+            layer.trainable, layer.momentum = False, momentum
+    elif all(len(layer._inbound_nodes) == 1 for layer in backbone.layers[1:]):
+        _scale_chain(backbone, x[:8])
+
+
+def _scale_chain(backbone: keras.Model, x: Any) -> None:
+    for layer in backbone.layers[1:]:
+        x = layer(x)
+        if isinstance(layer, keras.layers.Conv2D) and backbone.name.startswith("vgg"):
+            deviation = float(keras.ops.std(x)) or 1.0
+            kernel, *rest = layer.get_weights()
+            layer.set_weights([kernel / deviation, *rest])
+            x = x / deviation

@@ -1,0 +1,146 @@
+"""Preprocessing, a frozen backbone, pooling and a new head in one model."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpipeline.config import ModelSettings
+from tfpipeline.errors import UserError, unknown
+from tfpipeline.models.preprocessing import preprocess
+
+POOLINGS: dict[str, type[keras.Layer]] = {
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
+}
+
+# Names by which the parts are found again in a model that was loaded from disk.
+_FEATURES, _HEAD = "features", "head"
+
+
+def build_classifier(
+    backbone: keras.Model, mode: str, settings: ModelSettings, labels_count: int
+) -> keras.Model:
+    """Return a model from images to logits; it loads in plain Keras, in safe mode.
+
+    Args:
+        backbone: From preprocessed images to a feature map; it stays as it is.
+        mode: What the pixels go through; see `preprocessing.MODES`.
+        settings: The section `model`.
+        labels_count: Number of classes.
+
+    Returns:
+        A model from `image`, RGB float32 in [0, 1], shape (batch, height, width, 3), to
+        logits, float32, shape (batch, labels_count).
+
+    Raises:
+        UserError: An unknown pooling or initialiser, or a share out of range.
+    """
+    if settings.pooling not in POOLINGS:
+        raise unknown("--model.pooling", settings.pooling, POOLINGS)
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    maps = backbone(preprocess(image, mode), training=False)
+    features = POOLINGS[settings.pooling](name=_FEATURES, dtype="float32")(maps)
+    head = build_head(settings, features.shape[-1], labels_count)
+    return keras.Model(image, head(features), name="classifier")
+
+
+def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.Model:
+    """Return the dense layers from pooled features to logits.
+
+    Args:
+        settings: The section `model`.
+        width: Length of a feature vector.
+        labels_count: Number of classes.
+
+    Returns:
+        A model from (batch, width) to (batch, labels_count), whose last layer computes
+        in float32 under any precision: float16 logits would lose the loss's digits.
+
+    Raises:
+        UserError: An unknown initialiser, a share out of range, or no units.
+    """
+    if not 0 <= settings.dropout < 1:
+        raise UserError(
+            "--model.dropout: expected a share from 0 up to, but not, 1. Received: "
+            f"{settings.dropout}."
+        )
+    if any(units < 1 for units in settings.hidden):
+        raise UserError(
+            f"--model.hidden: expected positive numbers. Received: {settings.hidden}."
+        )
+    try:
+        keras.initializers.get(settings.initialiser)
+    except ValueError:
+        known = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros")
+        raise unknown("--model.initialiser", settings.initialiser, known) from None
+    layers: list[Any] = [keras.Input((width,), name="vector")]
+    for units in settings.hidden:
+        layers.append(_dropout(settings))
+        layers.append(_dense(settings, units, use_bias=not settings.batch_norm))
+        if settings.batch_norm:
+            layers.append(keras.layers.BatchNormalization())
+        layers.append(keras.layers.Activation("relu"))
+    layers.append(_dropout(settings))
+    layers.append(_dense(settings, labels_count, name="logits", dtype="float32"))
+    return keras.Sequential(
+        [layer for layer in layers if layer is not None], name=_HEAD
+    )
+
+
+def _dropout(settings: ModelSettings) -> keras.Layer | None:
+    return keras.layers.Dropout(settings.dropout) if settings.dropout else None
+
+
+def _dense(settings: ModelSettings, units: int, **more: Any) -> keras.Layer:
+    initialiser = keras.initializers.get(settings.initialiser)
+    return keras.layers.Dense(units, kernel_initializer=initialiser, **more)
+
+
+def split_classifier(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return the two halves of a classifier, new or loaded; weights are shared.
+
+    Args:
+        model: What `build_classifier` returned.
+
+    Returns:
+        The extractor, from images to pooled features, and the head, from those to
+        logits.
+    """
+    features = model.get_layer(_FEATURES).output
+    return keras.Model(model.inputs[0], features), model.get_layer(_HEAD)
+
+
+def describe(model: keras.Model) -> str:
+    """Return a digest of everything that a model computes: its layers and its weights.
+
+    Args:
+        model: Any functional model.
+
+    Returns:
+        64 hexadecimal digits, the same in every process.
+    """
+    digest = hashlib.sha256()
+    for layer in _leaves(model):
+        config = dict(layer.get_config())
+        config.pop("name", None)
+        config["dtype"] = layer.compute_dtype
+        text = json.dumps([type(layer).__name__, config], sort_keys=True, default=str)
+        digest.update(text.encode())
+    for weight in model.weights:
+        array = np.ascontiguousarray(weight)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _leaves(model: keras.Model) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        elif hasattr(layer, "get_config"):
+            yield layer

@@ -1,0 +1,1 @@
+"""ROOM: the one loop, optimizers, and the feature cache."""

@@ -1,0 +1,159 @@
+"""Features computed once, on disk, found again by the content of the image."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline import runs
+
+# A shard is written when it has this many rows or this many seconds have gone by, so
+# that a machine that dies costs little; Ctrl-C costs nothing.
+SHARD_ROWS = 512
+SHARD_SECONDS = 30.0
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short name for everything that the features depend on, save the image.
+
+    Args:
+        parts: Digest of the weights, sizes, names: anything with a faithful `repr`.
+
+    Returns:
+        24 hexadecimal digits.
+    """
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+class FeatureCache:
+    """Rows of features below one folder, each under the digest of its image.
+
+    Shards are only ever added: a shard is a `.npy` array, and a `.keys` file that is
+    renamed into place after it and so marks it as whole. What an interruption leaves
+    behind is ignored; runs side by side may at worst compute a row twice. Rows are
+    memory-mapped: memory does not grow with the number of images.
+
+    Args:
+        folder: Of one extractor; see `fingerprint`. Made when the first row comes.
+        width: Length of a feature vector.
+    """
+
+    def __init__(self, folder: Path, width: int) -> None:
+        self.folder = folder
+        self.width = width
+        self._shards: list[np.ndarray] = []
+        self._place: dict[str, tuple[int, int]] = {}
+        for file in sorted(folder.glob("[!.]*.keys")):
+            self._open(file)
+
+    def _open(self, file: Path) -> None:
+        """Map one shard; one that is damaged is left aside, to be computed again."""
+        try:
+            keys = file.read_text(encoding="ascii").split()
+            rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            return
+        if rows.shape != (len(keys), self.width) or rows.dtype != np.float32:
+            return
+        for row, key in enumerate(keys):
+            self._place.setdefault(key, (len(self._shards), row))
+        self._shards.append(rows)
+
+    def missing(self, keys: Sequence[str]) -> np.ndarray:
+        """Return where in `keys` a row has yet to be computed, each key once.
+
+        Args:
+            keys: Digests of images.
+
+        Returns:
+            Positions in `keys`, ascending, int64.
+        """
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        wanted = [i for key, i in first.items() if key not in self._place]
+        return np.array(sorted(wanted), np.int64)
+
+    def fill(
+        self,
+        keys: Sequence[str],
+        extract: Callable[[np.ndarray], Iterator[np.ndarray]],
+    ) -> int:
+        """Compute and keep the rows that are missing, shard by shard.
+
+        Args:
+            keys: Digests of images.
+            extract: Takes positions in `keys` and yields their features in that order,
+                in arrays of shape (any, width).
+
+        Returns:
+            How many rows were computed.
+        """
+        positions = self.missing(keys)
+        if not len(positions):
+            return 0
+        waiting: list[np.ndarray] = []
+        done, since = 0, time.monotonic()
+        try:
+            for rows in extract(positions):
+                waiting.append(np.asarray(rows, np.float32))
+                late = time.monotonic() - since > SHARD_SECONDS
+                if late or sum(map(len, waiting)) >= SHARD_ROWS:
+                    done += self._add(keys, positions[done:], waiting)
+                    waiting, since = [], time.monotonic()
+        finally:
+            if waiting:
+                done += self._add(keys, positions[done:], waiting)
+        return done
+
+    def _add(
+        self, keys: Sequence[str], positions: np.ndarray, parts: list[np.ndarray]
+    ) -> int:
+        """Write the next rows as one shard; return how many they are."""
+        rows = np.concatenate(parts)
+        file = self.folder / f"{uuid.uuid4().hex}.keys"
+        with runs.replacing(file.with_suffix(".npy")) as temporary:
+            np.save(temporary, rows)
+        names = [keys[position] for position in positions[: len(rows)]]
+        runs.write_text(file, "\n".join(names) + "\n")
+        self._open(file)
+        return len(rows)
+
+    def rows(self, keys: Sequence[str]) -> np.ndarray:
+        """Return the features of some images.
+
+        Args:
+            keys: Digests of images whose rows are there.
+
+        Returns:
+            float32, shape (len(keys), width).
+
+        Raises:
+            KeyError: A row is missing; call `fill` first.
+        """
+        places = np.array([self._place[key] for key in keys], np.int64).reshape(-1, 2)
+        out = np.empty((len(keys), self.width), np.float32)
+        for shard in np.unique(places[:, 0]):
+            chosen = places[:, 0] == shard
+            out[chosen] = self._shards[shard][places[chosen, 1]]
+        return out
+
+    def batches(
+        self, keys: Sequence[str], indices: np.ndarray, per_call: int
+    ) -> Iterator[tuple[np.ndarray, slice]]:
+        """Yield the features of whole batches, several at once.
+
+        Args:
+            keys: Digests of images.
+            indices: Positions in `keys`, shape (batches, batch).
+            per_call: Batches at once, at most.
+
+        Yields:
+            float32 of shape (some, batch, width), and which rows of `indices` they are.
+        """
+        for start in range(0, len(indices), per_call):
+            part = slice(start, start + per_call)
+            chosen = indices[part]
+            rows = self.rows([keys[i] for i in chosen.ravel()])
+            yield rows.reshape(*chosen.shape, self.width), part

@@ -1,0 +1,82 @@
+"""What the loop is fed with: cached features, or images through the whole network."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from tfpipeline.training.feature_cache import FeatureCache
+from tfpipeline.training.loop import Steps
+
+# Batches of features that one call trains on: few calls, and little memory.
+STEPS_PER_CALL = 64
+
+# `(images, labels, weights)`, the weight 0 where a batch is padded.
+Batch = tuple[Any, Any, Any]
+
+
+class Inputs(Protocol):
+    """Both kinds of inputs give batches to train on and batches to evaluate on."""
+
+    def steps(self, order: np.ndarray, epoch: int) -> Iterator[Steps]:
+        """Yield the training batches of one epoch, in the order of the indices."""
+
+    def batches(self, order: np.ndarray) -> Iterable[Batch]:
+        """Return unchanged batches in the order of the indices."""
+
+
+class CachedFeatures:
+    """Features from disk, for a frozen backbone without augmentation.
+
+    Args:
+        cache: Holds a row for every key.
+        keys: Digest of the image of each example.
+        label: Index of its class, int32, shape (n,).
+        arrange: From an order to the indices and weights of its batches.
+    """
+
+    def __init__(
+        self,
+        cache: FeatureCache,
+        keys: list[str],
+        label: np.ndarray,
+        arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    ) -> None:
+        self.cache = cache
+        self.keys = keys
+        self.label = label
+        self.arrange = arrange
+
+    def steps(self, order: np.ndarray, epoch: int) -> Iterator[Steps]:
+        """Yield many batches at a time: the head is so small that calls would cost."""
+        indices, weights = self.arrange(order)
+        for rows, part in self.cache.batches(self.keys, indices, STEPS_PER_CALL):
+            yield Steps(rows, self.label[indices[part]], weights[part])
+
+    def batches(self, order: np.ndarray) -> Iterator[Batch]:
+        """Yield single batches in the order of the indices."""
+        indices, weights = self.arrange(order)
+        for rows, part in self.cache.batches(self.keys, indices, 1):
+            yield rows[0], self.label[indices[part]][0], weights[part][0]
+
+
+class Images:
+    """Images, for augmentation: every step goes through the whole network.
+
+    Args:
+        augmented: From an order and an epoch to its augmented batches.
+        plain: From an order to its batches without augmentation.
+    """
+
+    def __init__(
+        self,
+        augmented: Callable[[np.ndarray, int], Iterable[Batch]],
+        plain: Callable[[np.ndarray], Iterable[Batch]],
+    ) -> None:
+        self.augmented = augmented
+        self.batches = plain
+
+    def steps(self, order: np.ndarray, epoch: int) -> Iterator[Steps]:
+        """Yield one batch at a time."""
+        for batch in self.augmented(order, epoch):
+            yield Steps(*(part[None] for part in batch))

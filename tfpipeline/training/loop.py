@@ -1,0 +1,234 @@
+"""The one training loop: `strategy.run` and GradientTape, under every strategy."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfpipeline import distribution
+from tfpipeline.config import TrainSettings
+from tfpipeline.errors import UserError
+
+Forward = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some global batches in a row, to be trained on in one call.
+
+    Args:
+        inputs: float32, shape (steps, batch, ...).
+        labels: int32, shape (steps, batch).
+        weights: float32, shape (steps, batch); 0 leaves an example out.
+    """
+
+    inputs: Any
+    labels: Any
+    weights: Any
+
+
+class Trainer:
+    """What one step of training does, traced once and run on every replica.
+
+    Args:
+        forward: From inputs to logits, in training mode.
+        variables: What is trained.
+        optimizer: Built for `variables` under the strategy's scope.
+        classes: Number of logits.
+        label_smoothing: Share of the target spread evenly over all classes.
+        strategy: Where the steps run.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        variables: Sequence[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        classes: int,
+        label_smoothing: float,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self.forward = forward
+        self.variables = [variable.value for variable in variables]
+        self.optimizer = optimizer
+        self.classes = classes
+        self.strategy = strategy
+        self.loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing, reduction="none"
+        )
+        self._run = tf.function(self._run_steps, reduce_retracing=True)
+
+    def run(self, steps: Steps) -> Any:
+        """Train on some global batches; return sums, without waiting for them.
+
+        Args:
+            steps: The batches.
+
+        Returns:
+            Tensor of shape (3,): loss and correct answers summed over the examples, and
+            the sum of their weights.
+        """
+        # Of the global batch: every replica divides by the same number.
+        totals = tf.reduce_sum(steps.weights, axis=1)
+        parts = distribution.split(
+            self.strategy, (steps.inputs, steps.labels, steps.weights), axis=1
+        )
+        return self._run(*parts, totals)
+
+    def _run_steps(self, inputs: Any, labels: Any, weights: Any, totals: Any) -> Any:
+        sums = tf.zeros([3])
+        for k in tf.range(tf.shape(totals)[0]):
+            each = self.strategy.run(
+                self._step, args=(inputs, labels, weights, totals, k)
+            )
+            sums += self.strategy.reduce("SUM", each, axis=None)
+        return sums
+
+    def _step(self, inputs: Any, labels: Any, weights: Any, totals: Any, k: Any) -> Any:
+        x, label, weight = inputs[k], labels[k], weights[k]
+        with tf.GradientTape() as tape:
+            logits = tf.cast(self.forward(x), tf.float32)
+            each = self.loss(tf.one_hot(label, self.classes), logits) * weight
+            # The optimizer sums over replicas: divide by the global batch, not ours.
+            loss = self.optimizer.scale_loss(tf.reduce_sum(each) / totals[k])
+        gradients = tape.gradient(loss, self.variables)
+        self.optimizer.apply(gradients)
+        correct = tf.cast(tf.argmax(logits, 1, tf.int32) == label, tf.float32) * weight
+        return tf.stack(
+            [tf.reduce_sum(each), tf.reduce_sum(correct), tf.reduce_sum(weight)]
+        )
+
+
+def fit(
+    trainer: Trainer,
+    model: keras.Model,
+    epoch_steps: Callable[[int], Iterable[Steps]],
+    validate: Callable[[], Mapping[str, float]] | None,
+    settings: TrainSettings,
+    steps_per_epoch: int,
+) -> list[dict[str, float]]:
+    """Train epoch by epoch, with Keras' callbacks at their usual places.
+
+    Args:
+        trainer: One step.
+        model: Whose weights the callbacks see; they stop it by `stop_training`.
+        epoch_steps: The batches of an epoch, by its number from 0.
+        validate: Metrics after each epoch, e.g. `loss` and `accuracy`.
+        settings: The section `train`. Where there is validation, the best epoch's
+            weights are put back at the end.
+        steps_per_epoch: Batches of an epoch, for the progress bar.
+
+    Returns:
+        One row an epoch: `epoch` from 1, `loss`, `accuracy`, `val_...` of what
+        `validate` returns, `learning_rate`, `seconds`.
+
+    Raises:
+        UserError: The loss is no number any more.
+    """
+    history: list[dict[str, float]] = []
+    model.stop_training = False
+    best = [_keep_best(settings)] if validate else []
+    listeners = keras.callbacks.CallbackList(best, model=model)
+    listeners.on_train_begin()
+    total = settings.epochs * steps_per_epoch
+    with tqdm(total=total, desc="train", unit="batch", disable=None) as bar:
+        for epoch in range(settings.epochs):
+            started = time.perf_counter()
+            listeners.on_epoch_begin(epoch)
+            logs = _epoch(trainer, epoch_steps(epoch), epoch, bar)
+            for name, value in (validate() if validate else {}).items():
+                logs[f"val_{name}"] = float(value)
+            listeners.on_epoch_end(epoch, logs)
+            rate = float(np.asarray(trainer.optimizer.learning_rate))
+            seconds = time.perf_counter() - started
+            extra = {"learning_rate": rate, "seconds": seconds}
+            history.append({"epoch": epoch + 1, **logs, **extra})
+            shown = {name: f"{value:.3f}" for name, value in logs.items()}
+            bar.set_postfix({"epoch": epoch + 1, **shown})
+            if model.stop_training:
+                break
+    listeners.on_train_end()
+    return history
+
+
+def _epoch(
+    trainer: Trainer, steps: Iterable[Steps], epoch: int, bar: Any
+) -> dict[str, float]:
+    # The sums stay on the device until the epoch is over: no waiting inside it.
+    sums = []
+    for part in steps:
+        sums.append(trainer.run(part))
+        bar.update(len(part.labels))
+    loss, correct, count = np.sum([np.asarray(one) for one in sums], axis=0)
+    if not math.isfinite(loss):
+        raise UserError(
+            f"The loss of epoch {epoch + 1} is {loss}: training has diverged. Lower "
+            "--train.learning_rate, or set --train.precision float32."
+        )
+    return {"loss": float(loss / count), "accuracy": float(correct / count)}
+
+
+def _keep_best(settings: TrainSettings) -> keras.callbacks.Callback:
+    return keras.callbacks.EarlyStopping(
+        monitor="val_loss",
+        mode="min",
+        patience=settings.epochs if settings.patience is None else settings.patience,
+        restore_best_weights=True,
+    )
+
+
+class Predictor:
+    """A forward pass, traced once and run on every replica.
+
+    Args:
+        forward: From inputs to outputs, in inference mode.
+        strategy: Where it runs.
+    """
+
+    def __init__(self, forward: Forward, strategy: tf.distribute.Strategy) -> None:
+        self.strategy = strategy
+        self._run = tf.function(
+            lambda inputs: strategy.run(forward, args=(inputs,)), reduce_retracing=True
+        )
+
+    def __call__(self, inputs: Any) -> np.ndarray:
+        """Return the outputs of a global batch, a multiple of the replicas, in order.
+
+        Args:
+            inputs: Shape (batch, ...).
+        """
+        (parts,) = distribution.split(self.strategy, (inputs,))
+        return distribution.gather(self.strategy, self._run(parts))
+
+    def over(
+        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the outputs of many batches, without what pads the last one.
+
+        Args:
+            batches: `(inputs, labels, weights)`; where the weight is 0, it is padding.
+            total: Number of examples, for the progress bar.
+            name: Of the progress bar; None shows none.
+
+        Yields:
+            Arrays of shape (examples, ...), in order.
+        """
+        hidden = None if name else True
+        with tqdm(total=total, desc=name, unit="image", disable=hidden) as bar:
+            for inputs, _, weights in batches:
+                outputs = self(inputs)[np.asarray(weights) > 0]
+                yield outputs
+                bar.update(len(outputs))
+
+    def all(
+        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+    ) -> np.ndarray:
+        """Return the outputs of many batches in one array; see `over`."""
+        return np.concatenate(list(self.over(batches, total, name)))

@@ -1,0 +1,51 @@
+"""Optimizers by their names in the literature, each one a row."""
+
+from collections.abc import Callable
+
+import keras
+
+from tfpipeline.config import TrainSettings
+from tfpipeline.errors import UserError, unknown
+
+OPTIMIZERS: dict[str, Callable[[float], keras.optimizers.Optimizer]] = {
+    "adam": lambda rate: keras.optimizers.Adam(rate),
+    "adamw": lambda rate: keras.optimizers.AdamW(rate),
+    "sgd": lambda rate: keras.optimizers.SGD(rate),
+    "momentum": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
+    "nesterov": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+    "rmsprop": lambda rate: keras.optimizers.RMSprop(rate),
+    "adagrad": lambda rate: keras.optimizers.Adagrad(rate),
+}
+
+
+def build_optimizer(
+    settings: TrainSettings, variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Return an optimizer, already built: inside a `tf.function` it is too late.
+
+    Args:
+        settings: The section `train`.
+        variables: What it will change.
+
+    Returns:
+        A Keras optimizer with decoupled weight decay on kernels only.
+
+    Raises:
+        UserError: An unknown name or a learning rate that is not positive.
+    """
+    if settings.optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", settings.optimizer, OPTIMIZERS)
+    if not settings.learning_rate > 0:
+        raise UserError(
+            "--train.learning_rate: expected a positive number. Received: "
+            f"{settings.learning_rate}."
+        )
+    optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
+    optimizer.weight_decay = settings.weight_decay or None
+    if settings.weight_decay:
+        # Decay of biases and normalisation parameters only hurts (arXiv:1706.05350).
+        plain = [v for v in variables if len(v.shape) < 2]
+        if plain:
+            optimizer.exclude_from_weight_decay(var_list=plain)
+    optimizer.build(variables)
+    return optimizer
