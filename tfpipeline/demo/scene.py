@@ -13,7 +13,7 @@ Parts = list[tuple[Array, int]]
 Rng = np.random.Generator
 
 # Object and ground differ by at least this in one channel of linear brightness.
-_MIN_CONTRAST = 0.3
+_MIN_CONTRAST = 0.4
 
 
 def grid(size: int) -> tuple[Array, Array]:
@@ -163,11 +163,11 @@ def pose(rng: Rng, x: Array, y: Array) -> tuple[Array, Array, float]:
     Returns:
         Coordinates of the object, and how large it is drawn.
     """
-    scale = rng.uniform(0.55, 0.9)
-    free = 0.95 - scale
+    scale = rng.uniform(0.65, 0.95)
+    free = 1 - scale
     x, y = x - rng.uniform(-free, free), y - rng.uniform(-free, free)
-    x, y = turned(x, y, rng.uniform(-40, 40))
-    x = x + y * np.float32(rng.uniform(-0.2, 0.2))
+    x, y = turned(x, y, rng.uniform(-25, 25))
+    x = x + y * np.float32(rng.uniform(-0.15, 0.15))
     stretch = np.exp(rng.uniform(-0.16, 0.16))
     flip = rng.choice([-1.0, 1.0])
     return (
@@ -228,7 +228,7 @@ def photograph(rng: Rng, image: Array) -> Array:
     image = (image - mean) * np.float32(rng.uniform(0.7, 1.15)) + mean
     image = image * rng.uniform(0.8, 1.15, 3).astype(np.float32)
     noise = rng.standard_normal(image.shape, np.float32)
-    image = image + noise * np.float32(rng.uniform(0.005, 0.06))
+    image = image + noise * np.float32(rng.uniform(0.005, 0.04))
     return (image.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 

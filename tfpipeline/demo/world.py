@@ -61,11 +61,11 @@ def _picture(class_name: str, index: int, seed: int, size: int) -> np.ndarray:
     rng = np.random.default_rng([seed, zlib.crc32(class_name.encode()), index])
     x, y = scene.grid(size)
     image, mean = scene.ground(rng, x, y)
-    image = scene.clutter(rng, image, x, y, 6)
+    image = scene.clutter(rng, image, x, y, 5)
     u, v, scale = scene.pose(rng, x, y)
     parts = OBJECTS[class_name](u, v, lambda low, high: float(rng.uniform(low, high)))
     image = scene.place(rng, image, mean, parts, scale)
-    image = scene.clutter(rng, image, x, y, 2)
+    image = scene.clutter(rng, image, x, y, 1)
     return scene.photograph(rng, image)
 
 
