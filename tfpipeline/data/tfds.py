@@ -1,5 +1,6 @@
 """TensorFlow Datasets as files: written out once, then a source like any other."""
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
     """Return the examples of a dataset of TensorFlow Datasets.
 
     Its encoded images are written once below `cache`, byte by byte as they are, with an
-    index; the next run does not even import `tensorflow_datasets`.
+    index; the next run reads those files.
 
     Args:
         name: `tfds:NAME` or `tfds:NAME:SPLIT`, e.g. `tfds:cats_vs_dogs:train[:10%]`.
@@ -62,7 +63,7 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
             header,
             ((i, path, labels[label], split) for i, path, label, split in rows),
         )
-    return open_csv(index, labels=labels)
+    return dataclasses.replace(open_csv(index, labels=labels), name=name)
 
 
 def _builder(name: str, data_dir: str | None) -> Any:

@@ -1,0 +1,90 @@
+"""From a source's name to examples that were opened, set aside, and split."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.test_sources import never, put
+from tfpipeline import runs
+from tfpipeline.config import DataSettings
+from tfpipeline.data import preparation
+from tfpipeline.errors import UserError
+
+
+def animals(root: Path, count: int = 10) -> Path:
+    return put(root, *(f"{c}/{i}.png" for c in ("cat", "dog") for i in range(count)))
+
+
+def prepare(root: Path, **settings) -> preparation.Examples:
+    data = DataSettings(source=str(root), **settings)
+    return preparation.prepare(data, 0, root.parent / "cache", never)
+
+
+def test_broken_files_are_set_aside_with_a_reason(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a")
+    (root / "cat" / "text.jpg").write_text("this is no image")
+    (root / "dog" / "0.png").write_bytes((root / "dog" / "1.png").read_bytes()[:40])
+    examples = prepare(root)
+    assert {name for name, _ in examples.quarantined} == {"cat/text.jpg", "dog/0.png"}
+    assert len(examples.source) == 19 == len(examples.keys) == len(examples.split)
+    preparation.write_quarantine(tmp_path / "q.csv", examples.quarantined)
+    rows = runs.read_csv(tmp_path / "q.csv")
+    assert [row["id"] for row in rows] == ["cat/text.jpg", "dog/0.png"]
+    assert all(row["reason"] for row in rows)
+    assert (root / "cat" / "text.jpg").exists()
+
+
+def test_too_many_broken_files_stop_the_work(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a")
+    for i in range(4):
+        (root / "cat" / f"{i}.png").write_bytes(b"")
+    with pytest.raises(UserError, match="--data.max_bad_fraction"):
+        prepare(root)
+    assert len(prepare(root, max_bad_fraction=0.3).quarantined) == 4
+
+
+def test_the_shares_are_kept_and_every_example_has_one_split(tmp_path: Path) -> None:
+    examples = prepare(animals(tmp_path / "a", 20))
+    counts = {s: len(examples.of(s)) for s in ("train", "validation", "test")}
+    assert counts == {"train": 28, "validation": 4, "test": 8}
+
+
+def test_a_written_split_is_used_again(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a")
+    first = prepare(root)
+    from tfpipeline.data import splits
+
+    splits.write(tmp_path / "splits.csv", first.source, first.split)
+    put(root, "cat/new.png")
+    again = prepare(root, splits=str(tmp_path / "splits.csv"))
+    assert again.source.ids == first.source.ids
+    np.testing.assert_array_equal(again.split, first.split)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"test_fraction": 1.0}, "test_fraction"),
+        ({"validation_fraction": -0.1}, "validation_fraction"),
+        ({"validation_fraction": 0.5, "test_fraction": 0.5}, "sum below"),
+        ({"splits": "nowhere.csv"}, "nowhere.csv"),
+    ],
+)
+def test_shares_and_files_that_cannot_be_are_told(tmp_path, settings, words) -> None:
+    with pytest.raises(UserError, match=words):
+        prepare(animals(tmp_path / "a"), **settings)
+
+
+def test_a_class_with_broken_images_only_is_named(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a")
+    (root / "emu").mkdir()
+    (root / "emu" / "1.png").write_text("no image")
+    with pytest.raises(UserError, match="'emu'"):
+        prepare(root)
+
+
+def test_evaluation_takes_every_image_of_a_source(tmp_path: Path) -> None:
+    settings = DataSettings(source=str(animals(tmp_path / "a")))
+    examples = preparation.open_all(settings, tmp_path / "cache", never)
+    assert len(examples.of("test")) == 20

@@ -1,0 +1,66 @@
+"""Strategies by name, and batches that come back in their order."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline import distribution
+from tfpipeline.config import DistributeSettings
+from tfpipeline.errors import UserError
+
+
+def test_names_give_the_strategies_they_promise() -> None:
+    two = distribution.choose(DistributeSettings("mirrored", 2))
+    assert isinstance(two, tf.distribute.MirroredStrategy)
+    assert two.num_replicas_in_sync == 2
+    for name in ("auto", "one_device"):
+        one = distribution.choose(DistributeSettings(name))
+        assert one.num_replicas_in_sync == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (DistributeSettings("miror"), "mirrored"),
+        (DistributeSettings("mirrored", 3), "1 to 2"),
+        (DistributeSettings("mirrored", 0), "1 to 2"),
+    ],
+)
+def test_what_is_not_there_is_told(settings: DistributeSettings, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        distribution.choose(settings)
+
+
+def test_precision_is_float32_on_a_cpu_and_what_was_asked_for_else(strategy) -> None:
+    assert distribution.precision("auto", strategy) == "float32"
+    assert distribution.precision("mixed_bfloat16", strategy) == "mixed_bfloat16"
+    with pytest.raises(UserError, match="mixed_float16"):
+        distribution.precision("float16", strategy)
+
+
+def test_starting_seeds_what_comes_next() -> None:
+    draws = []
+    for _ in range(2):
+        distribution.start(DistributeSettings("one_device"), "float32", 7)
+        draws.append(np.asarray(keras.random.normal((3,))))
+    np.testing.assert_array_equal(*draws)
+    with pytest.raises(UserError, match="--seed"):
+        distribution.start(DistributeSettings(), "float32", -1)
+
+
+def test_a_batch_is_split_and_gathered_in_its_order(strategy) -> None:
+    size = distribution.replica_multiple(7, strategy)
+    assert size % strategy.num_replicas_in_sync == 0 and 7 <= size <= 8
+    batch = np.arange(size * 3, dtype=np.float32).reshape(size, 3)
+    (parts,) = distribution.split(strategy, (batch,))
+    doubled = strategy.run(lambda x: x * 2, args=(parts,))
+    np.testing.assert_array_equal(distribution.gather(strategy, doubled), batch * 2)
+
+
+def test_another_axis_can_be_the_batch(strategy) -> None:
+    steps = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    (parts,) = distribution.split(strategy, (steps,), axis=1)
+    local = strategy.experimental_local_results(parts)
+    joined = np.concatenate([np.asarray(p) for p in local], axis=1)
+    np.testing.assert_array_equal(joined, steps)
