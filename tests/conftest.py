@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,34 @@ def imagenet(assets: Path) -> None:
 @pytest.fixture(params=["one_device", "two_replicas"])
 def strategy(request: pytest.FixtureRequest):
     """Each of the strategies that two CPU cores can really run."""
-    import tensorflow as tf
+    from tfpipeline import distribution
+    from tfpipeline.config import DistributeSettings
 
-    if request.param == "one_device":
-        return tf.distribute.OneDeviceStrategy("/cpu:0")
-    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    name = "one_device" if request.param == "one_device" else "mirrored"
+    return distribution.choose(DistributeSettings(name, 2))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run of the embedded default: its folder, its cache, and what it printed."""
+
+    path: Path
+    cache: Path
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The bare command, `python -m tfpipeline.train`, given once for all tests."""
+    import contextlib
+    import io
+
+    from tfpipeline import cli
+    from tfpipeline.config import RunSettings
+    from tfpipeline.train import train
+
+    folder = tmp_path_factory.mktemp("demo")
+    argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert cli.main(train, RunSettings, argv) == 0
+    return Trained(folder / "run", folder / "cache", printed.getvalue())

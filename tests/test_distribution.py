@@ -19,6 +19,26 @@ def test_names_give_the_strategies_they_promise() -> None:
         assert one.num_replicas_in_sync == 1
 
 
+def test_programs_of_one_process_do_not_mix_up_their_reductions() -> None:
+    """Two strategies over the same devices would number their all-reduces alike."""
+    for length in (3, 5):
+        strategy = distribution.choose(DistributeSettings("mirrored", 2))
+        with strategy.scope():
+            variable = tf.Variable(tf.zeros([length]))
+
+        @tf.function
+        def step():
+            def one():
+                context = tf.distribute.get_replica_context()
+                ones = context.all_reduce("SUM", tf.ones([length]))
+                variable.assign_add(ones)
+
+            strategy.run(one)
+
+        step()
+        np.testing.assert_array_equal(variable.numpy(), 2)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -1,5 +1,6 @@
 """ROOM: choose a strategy, and hand each replica its part of a global batch."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,8 +35,17 @@ def choose(settings: DistributeSettings) -> tf.distribute.Strategy:
         settings.strategy == "auto" and len(gpus) <= 1
     ):
         return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
-    devices = _devices("GPU" if gpus else "CPU", settings.devices)
-    return tf.distribute.MirroredStrategy(devices)
+    return _mirrored(tuple(_devices("GPU" if gpus else "CPU", settings.devices)))
+
+
+@functools.lru_cache(maxsize=None)
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
+    """Return the one strategy of a process over some devices.
+
+    Two such strategies would number their all-reduces alike, and TensorFlow would take
+    the second one's for the first one's: a notebook that trains twice would fail.
+    """
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def start(

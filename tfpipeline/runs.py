@@ -27,12 +27,20 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         A path in the same folder, with the same suffix, to write to.
+
+    Raises:
+        UserError: The disk is full, or the file cannot be written for another reason.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
+            "or name another folder, and give the same command again."
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

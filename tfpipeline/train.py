@@ -34,21 +34,22 @@ def train(settings: RunSettings) -> dict[str, Any]:
         from tfpipeline.data import pipeline, preparation
         from tfpipeline.demo import source, world
         from tfpipeline.models import backbones, classifier, saving, table
+        from tfpipeline.training import optimizers
 
         strategy = distribution.start(
             settings.distribute, settings.train.precision, settings.seed
         )
     model_settings = backbones.resolve(settings.model, settings.data.source)
     settings = dataclasses.replace(settings, model=model_settings)
+    optimizers.check(settings.train)
+    reading = _reading(settings, strategy)
     mode = table.BACKBONES[model_settings.backbone].mode
     with phases("audit"):
         draw = source.drawer(settings.data)
         examples = preparation.prepare(settings.data, settings.seed, cache, draw)
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
-    batches = pipeline.Batches(
-        examples.files, examples.source.label, _reading(settings, strategy)
-    )
+    batches = pipeline.Batches(examples.files, examples.source.label, reading)
     labels = examples.source.labels
     with phases("build"), strategy.scope():
         if model_settings.weights == "none":

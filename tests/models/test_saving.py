@@ -1,4 +1,4 @@
-"""A saved classifier: names inside, whole or not at all, and no need of this package."""
+"""A saved classifier: names inside, whole or not at all, without this package."""
 
 import subprocess
 import sys

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.config import TrainSettings
+from tfpipeline import distribution
+from tfpipeline.config import DistributeSettings, TrainSettings
 from tfpipeline.errors import UserError
 from tfpipeline.training import loop, optimizers
 
@@ -65,10 +66,8 @@ def test_examples_of_weight_zero_count_for_nothing(strategy) -> None:
 @pytest.mark.parametrize("name", sorted(optimizers.OPTIMIZERS))
 def test_two_replicas_train_like_one_device(name: str) -> None:
     results = []
-    for strategy in (
-        tf.distribute.OneDeviceStrategy("/cpu:0"),
-        tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]),
-    ):
+    for kind in ("one_device", "mirrored"):
+        strategy = distribution.choose(DistributeSettings(kind, 2))
         model, trainer = linear(strategy, 0.05, name)
         sums = trainer.run(some(6, 8))
         results.append((*model.get_weights(), np.asarray(sums)))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfpipeline import images
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS
-from tfpipeline.errors import unknown
+from tfpipeline.errors import UserError, unknown
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class Reading:
         batch_size: Images a batch.
         augmentation: A name from `augmentations.AUGMENTATIONS`.
         seed: Of the order and of the augmentation.
+
+    Raises:
+        UserError: An unknown name, or no images in a batch.
     """
 
     height: int
@@ -33,6 +36,17 @@ class Reading:
     batch_size: int
     augmentation: str = "none"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resize not in images.RESIZES:
+            raise unknown("--data.resize", self.resize, images.RESIZES)
+        if self.augmentation not in AUGMENTATIONS:
+            raise unknown("--data.augmentation", self.augmentation, AUGMENTATIONS)
+        if self.batch_size < 1:
+            raise UserError(
+                "--data.batch_size: expected a positive number. Received: "
+                f"{self.batch_size}."
+            )
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -75,16 +89,11 @@ class Batches:
         files: One audited file an example.
         label: Index of the class of each example, int32, shape (n,).
         reading: Size, batch size, augmentation and seed.
-
-    Raises:
-        UserError: An unknown augmentation.
     """
 
     def __init__(
         self, files: Sequence[Row], label: np.ndarray, reading: Reading
     ) -> None:
-        if reading.augmentation not in AUGMENTATIONS:
-            raise unknown("--data.augmentation", reading.augmentation, AUGMENTATIONS)
         self.reading = reading
         self._augment = AUGMENTATIONS[reading.augmentation]
         self._label = tf.constant(label, tf.int32)

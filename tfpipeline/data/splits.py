@@ -50,7 +50,8 @@ def assign(
     for index, label in enumerate(source.labels):
         mine = np.flatnonzero((source.label == index) & (split == "train"))
         mine = mine[leaders[mine] == mine]
-        for name, part in _divide(mine, fractions, [seed, index], label).items():
+        where = f"{source.name}: class {label!r}"
+        for name, part in _divide(mine, fractions, [seed, index], where).items():
             split[part] = name
     return split[leaders]
 
@@ -65,7 +66,7 @@ def _leaders(groups: Sequence[str], split: np.ndarray) -> np.ndarray:
 
 
 def _divide(
-    mine: np.ndarray, fractions: dict[str, float], seed: list[int], label: str
+    mine: np.ndarray, fractions: dict[str, float], seed: list[int], where: str
 ) -> dict[str, np.ndarray]:
     """Draw each split's share out of one class; what is left goes on to train."""
     counts = {
@@ -76,7 +77,7 @@ def _divide(
     if len(mine) < needed or sum(counts.values()) >= len(mine):
         names = ", ".join(["train", *(n for n, count in counts.items() if count)])
         raise UserError(
-            f"class {label!r}: expected at least {needed} different images for the "
+            f"{where}: expected at least {needed} different images for the "
             f"splits {names}, found {len(mine)}. Add images, or remove the class."
         )
     order = np.random.default_rng(seed).permutation(mine)

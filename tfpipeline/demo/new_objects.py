@@ -11,7 +11,6 @@ import numpy as np
 
 from tfpipeline.demo.shapes import (
     any_of,
-    around,
     both,
     box,
     disc,
@@ -55,7 +54,9 @@ def _cactus(x: Array, y: Array, j: Draw) -> Parts:
 def _chair(x: Array, y: Array, j: Draw) -> Parts:
     wide, top = j(0.36, 0.44), j(0.75, 0.9)
     back = box(x, y + top / 2, wide, top / 2, 0.06)
-    seat = polygon(x, y, [(-wide, 0), (wide, 0), (wide + 0.2, 0.22), (-wide - 0.2, 0.22)])
+    seat = polygon(
+        x, y, [(-wide, 0), (wide, 0), (wide + 0.2, 0.22), (-wide - 0.2, 0.22)]
+    )
     legs = any_of(
         line(np.abs(x), y, (wide + 0.1, 0.2), (wide + 0.14, 0.92), 0.13),
         line(np.abs(x), y, (wide - 0.16, 0.2), (wide - 0.18, j(0.66, 0.74)), 0.11),

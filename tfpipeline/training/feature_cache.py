@@ -1,6 +1,7 @@
 """Features computed once, on disk, found again by the content of the image."""
 
 import hashlib
+import io
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -114,7 +115,11 @@ class FeatureCache:
         rows = np.concatenate(parts)
         file = self.folder / f"{uuid.uuid4().hex}.keys"
         with runs.replacing(file.with_suffix(".npy")) as temporary:
-            np.save(temporary, rows)
+            # Through memory: NumPy writes to files past Python, and where the disk is
+            # full it raises an error without its number.
+            buffer = io.BytesIO()
+            np.save(buffer, rows)
+            temporary.write_bytes(buffer.getbuffer())
         names = [keys[position] for position in positions[: len(rows)]]
         runs.write_text(file, "\n".join(names) + "\n")
         self._open(file)

@@ -18,6 +18,32 @@ OPTIMIZERS: dict[str, Callable[[float], keras.optimizers.Optimizer]] = {
 }
 
 
+def check(settings: TrainSettings) -> None:
+    """Refuse settings that cannot train, before any work is done.
+
+    Args:
+        settings: The section `train`.
+
+    Raises:
+        UserError: An unknown name or a number out of range.
+    """
+    if settings.optimizer not in OPTIMIZERS:
+        raise unknown("--train.optimizer", settings.optimizer, OPTIMIZERS)
+    expected = {
+        "epochs": ("a positive number", settings.epochs >= 1),
+        "learning_rate": ("a positive number", settings.learning_rate > 0),
+        "weight_decay": ("0 or more", settings.weight_decay >= 0),
+        "label_smoothing": ("0 up to, but not, 1", 0 <= settings.label_smoothing < 1),
+        "patience": ("null or a positive number", (settings.patience or 1) >= 1),
+    }
+    for name, (words, fine) in expected.items():
+        if not fine:
+            raise UserError(
+                f"--train.{name}: expected {words}. Received: "
+                f"{getattr(settings, name)}."
+            )
+
+
 def build_optimizer(
     settings: TrainSettings, variables: list[keras.Variable]
 ) -> keras.optimizers.Optimizer:
@@ -31,15 +57,9 @@ def build_optimizer(
         A Keras optimizer with decoupled weight decay on kernels only.
 
     Raises:
-        UserError: An unknown name or a learning rate that is not positive.
+        UserError: What `check` refuses.
     """
-    if settings.optimizer not in OPTIMIZERS:
-        raise unknown("optimizer", settings.optimizer, OPTIMIZERS)
-    if not settings.learning_rate > 0:
-        raise UserError(
-            "--train.learning_rate: expected a positive number. Received: "
-            f"{settings.learning_rate}."
-        )
+    check(settings)
     optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
     optimizer.weight_decay = settings.weight_decay or None
     if settings.weight_decay:

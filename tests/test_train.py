@@ -1,0 +1,359 @@
+"""Training, end to end: what a user gets, under each strategy, and what is refused."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conftest import Trained
+from tests.data.test_sources import put
+from tfpipeline import cli, runs
+from tfpipeline.config import RunSettings
+from tfpipeline.data import pipeline, preparation
+from tfpipeline.models import classifier, saving
+from tfpipeline.train import train
+from tfpipeline.training.feature_cache import FeatureCache
+
+SMALL = (
+    *("--model.weights", "demo", "--model.image_size", "32", "--train.epochs", "2"),
+    *("--data.batch_size", "8"),
+)
+
+
+def start(*argv: str) -> int:
+    """Give the command `train` in this process; return its exit code."""
+    return cli.main(train, RunSettings, argv)
+
+
+def pictures(root: Path, count: int = 12) -> Path:
+    """Write pictures of two classes that a mean colour tells apart."""
+    rng = np.random.default_rng(0)
+    from tfpipeline import images
+
+    for name, shade in (("dark", 40), ("light", 200)):
+        for i in range(count):
+            noise = rng.integers(-30, 30, (24, 30, 3))
+            images.save_png(root / name / f"{i}.png", (shade + noise).astype(np.uint8))
+    return root
+
+
+def wait_for(file: Path, process: subprocess.Popen, seconds: float = 120) -> None:
+    """Wait until a process has written a file; fail when it ends or takes too long."""
+    end = time.monotonic() + seconds
+    while not file.exists():
+        assert process.poll() is None, f"ended before it wrote {file}"
+        assert time.monotonic() < end, f"took too long to write {file}"
+        time.sleep(0.1)
+
+
+def test_a_run_folder_holds_what_later_commands_need(demo_run: Trained) -> None:
+    names = set(os.listdir(demo_run.path))
+    assert names >= {
+        "config.yaml",
+        "manifest.json",
+        "labels.txt",
+        "splits.csv",
+        "quarantine.csv",
+        "history.csv",
+        "metrics.json",
+        "model.keras",
+    }
+    metrics = json.loads((demo_run.path / "metrics.json").read_text())
+    for split in ("test", "validation"):
+        found = metrics[split]
+        assert {"accuracy", "top_3_accuracy", "loss", "n"} <= set(found)
+        assert 0 <= found["accuracy"] <= found["top_3_accuracy"] <= 1
+    assert {"import", "extract", "train", "total"} <= set(metrics["seconds"])
+    manifest = json.loads((demo_run.path / "manifest.json").read_text())
+    assert manifest["finished"] and manifest["leaks"] == 0
+    assert manifest["examples"] == {"train": 252, "validation": 36, "test": 72}
+    labels = (demo_run.path / "labels.txt").read_text().split()
+    assert labels == sorted(labels) and len(labels) == 6
+    history = runs.read_csv(demo_run.path / "history.csv")
+    assert [int(row["epoch"]) for row in history] == list(range(1, len(history) + 1))
+
+
+def test_the_embedded_default_really_transfers(demo_run: Trained) -> None:
+    metrics = json.loads((demo_run.path / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] >= 0.93 and metrics["test"]["n"] == 72
+
+
+def test_three_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
+    lines = demo_run.printed.strip().splitlines()
+    assert len(lines) == 3
+    assert "MobileNetV2 0.35" in lines[0] and "252 images of 6 classes" in lines[0]
+    assert "Test accuracy" in lines[1] and str(demo_run.path) in lines[1]
+    assert "python -m tfpipeline.train --data.source" in lines[2]
+
+
+def test_logits_from_cached_features_are_those_of_the_whole_classifier(
+    demo_run: Trained,
+) -> None:
+    model, labels = saving.load_classifier(demo_run.path / "model.keras")
+    argv = ["--config", str(demo_run.path / "config.yaml")]
+    settings = cli.parse(RunSettings, argv, prog="train", description="")
+    from tfpipeline.demo import source
+
+    examples = preparation.prepare(
+        settings.data, settings.seed, demo_run.cache, source.drawer(settings.data)
+    )
+    assert examples.source.labels == labels
+    manifest = json.loads((demo_run.path / "manifest.json").read_text())
+    extractor, head = classifier.split_classifier(model)
+    cache = FeatureCache(
+        demo_run.cache / "features" / manifest["fingerprints"]["features"],
+        extractor.output_shape[-1],
+    )
+    test = examples.of("test")
+    rows = np.concatenate(
+        [rows[0] for rows, _ in cache.batches(examples.keys, test[None], 1)]
+    )
+    reading = pipeline.Reading(96, 96, "squash", len(test))
+    batches = pipeline.Batches(examples.files, examples.source.label, reading)
+    images = next(iter(batches.plain(test)))[0]
+    whole = np.asarray(model(images, training=False))
+    np.testing.assert_allclose(head(rows), whole, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights_and_features_are_computed_once(
+    demo_run: Trained, tmp_path: Path
+) -> None:
+    shards = {f: f.stat().st_mtime_ns for f in demo_run.cache.rglob("*.npy")}
+    assert shards
+    argv = ("--workdir", str(tmp_path / "r"), "--cache_dir", str(demo_run.cache))
+    assert start(*argv) == 0
+    first, second = (
+        saving.load_classifier(folder / "model.keras")[0]
+        for folder in (demo_run.path, tmp_path / "r")
+    )
+    for one, two in zip(first.get_weights(), second.get_weights()):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert shards == {f: f.stat().st_mtime_ns for f in demo_run.cache.rglob("*.npy")}
+
+
+@pytest.mark.slow
+def test_two_replicas_train_what_one_device_does(
+    demo_run: Trained, tmp_path: Path
+) -> None:
+    found = []
+    for name in ("one_device", "mirrored"):
+        workdir = str(tmp_path / name)
+        argv = ["--workdir", workdir, "--cache_dir", str(demo_run.cache)]
+        argv += ["--distribute.strategy", name, "--model.dropout", "0"]
+        argv += ["--distribute.devices", "2"] if name == "mirrored" else []
+        assert start(*argv) == 0
+        found.append(json.loads((tmp_path / name / "metrics.json").read_text())["test"])
+    assert found[0]["loss"] == pytest.approx(found[1]["loss"], abs=2e-3)
+    assert found[0]["accuracy"] == pytest.approx(found[1]["accuracy"], abs=0.03)
+
+
+def test_with_augmentation_images_go_through_the_network_each_epoch(
+    tmp_path: Path,
+) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv, "--data.augmentation", "light") == 0
+    assert not list(Path(os.environ["XDG_CACHE_HOME"]).rglob("features"))
+    assert (tmp_path / "r" / "model.keras").is_file()
+
+
+def test_broken_images_are_listed_and_training_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = pictures(tmp_path / "p")
+    (root / "dark" / "0.png").write_text("not an image")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv) == 0
+    rows = runs.read_csv(tmp_path / "r" / "quarantine.csv")
+    assert [row["id"] for row in rows] == [os.path.join("dark", "0.png")]
+    assert "1 files could not be used" in capsys.readouterr().out
+
+
+def test_a_finished_run_is_kept_and_an_unfinished_one_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv) == 0
+    before = (tmp_path / "r" / "model.keras").read_bytes()
+    assert start(*argv) == 2 and "--overwrite true" in capsys.readouterr().err
+    assert (tmp_path / "r" / "model.keras").read_bytes() == before
+    (tmp_path / "r" / "manifest.json").unlink()
+    assert start(*argv) == 0
+    assert start(*argv, "--overwrite", "true") == 0
+
+
+def test_vgg16_without_weights_trains_saves_and_loads(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root))
+    argv += ("--model.backbone", "VGG16", "--model.weights", "none")
+    argv += ("--model.image_size", "32", "--model.pooling", "flatten")
+    assert start(*argv, "--train.epochs", "20", "--data.batch_size", "4") == 0
+    metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] == 1.0
+    model, labels = saving.load_classifier(tmp_path / "r" / "model.keras")
+    assert labels == ("dark", "light") and model.input_shape[1:] == (32, 32, 3)
+
+
+def empty(root: Path) -> Path:
+    root.mkdir()
+    return root
+
+
+def one_class(root: Path) -> Path:
+    return put(root, "a/1.png", "a/2.png")
+
+
+def one_image(root: Path) -> Path:
+    return put(root, "a/1.png", *(f"b/{i}.png" for i in range(9)))
+
+
+def more_classes_in_test(root: Path) -> Path:
+    return put(root, "train/a/1.png", "train/b/1.png", "test/a/2.png", "test/c/1.png")
+
+
+def only_text(root: Path) -> Path:
+    for name in ("a", "b"):
+        (root / name).mkdir(parents=True)
+        (root / name / "1.jpg").write_text("words")
+    return root
+
+
+def no_label_column(root: Path) -> Path:
+    put(root, "1.png")
+    (root / "list.csv").write_text("path,class\n1.png,a\n")
+    return root / "list.csv"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (empty, "one folder of images a class"),
+        (one_class, "at least two classes"),
+        (one_image, "'a'"),
+        (lambda root: root / "gone", "no such file or folder"),
+        (more_classes_in_test, "classes that .*train does not have: c"),
+        (only_text, "max_bad_fraction"),
+        (no_label_column, "label_column"),
+    ],
+)
+def test_a_source_that_cannot_be_used_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make, words: str
+) -> None:
+    source = make(tmp_path / "p")
+    argv = ("--data.source", str(source), "--workdir", str(tmp_path / "r"), *SMALL)
+    assert start(*argv) == 2
+    error = capsys.readouterr().err
+    assert re.search(words, error) and error.count("error:") == 1
+    assert str(tmp_path) in error and not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--model.backbone", "VGG61"), "VGG16"),
+        (("--model.pooling", "mean"), "avg"),
+        (("--data.augmentation", "strong"), "light"),
+        (("--data.resize", "stretch"), "squash"),
+        (("--data.batch_size", "0"), "batch_size"),
+        (("--train.optimizer", "adma"), "adam"),
+        (("--train.epochs", "0"), "epochs"),
+        (("--train.learning_rate", "-1"), "learning_rate"),
+        (("--distribute.strategy", "mirror"), "mirrored"),
+        (("--data.test_fraction", "1.5"), "test_fraction"),
+        (("--data.demo_per_class", "0"), "demo_per_class"),
+    ],
+)
+def test_a_wrong_setting_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], argv, words: str
+) -> None:
+    root = pictures(tmp_path / "p")
+    source = () if "demo" in argv[0] else ("--data.source", str(root))
+    assert start(*SMALL, *source, "--workdir", str(tmp_path / "r"), *argv) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "r").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p")
+    words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(root)]
+    words += ["--workdir", str(tmp_path / "r"), *SMALL, "--train.patience", "null"]
+    process = subprocess.Popen(
+        [*words, "--train.epochs", "1000000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell in the background hands its children a deaf ear for Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        wait_for(tmp_path / "r" / "quarantine.csv", process)
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "Nothing is lost" in text
+    assert "Traceback" not in text and not (tmp_path / "r" / "model.keras").exists()
+    again = subprocess.run([*words, "--train.epochs", "2"], capture_output=True)
+    assert again.returncode == 0 and (tmp_path / "r" / "model.keras").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_without_room_for_the_files_one_message_says_so(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p")
+    limited = (
+        "import resource, signal, sys, runpy\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "sys.argv = ['train', *sys.argv[1:]]\n"
+        "runpy.run_module('tfpipeline.train', run_name='__main__')\n"
+    )
+    words = ["--data.source", str(root), "--workdir", str(tmp_path / "r"), *SMALL]
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *words], capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("error:") == 1 and "Traceback" not in done.stderr
+    assert not (tmp_path / "r" / "model.keras").exists()
+    assert not list((tmp_path / "r").glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+@pytest.mark.parametrize(("alpha", "least"), [(1.0, 0.97), (0.35, 0.93)])
+def test_cats_and_dogs_are_told_apart(
+    assets: Path, imagenet, tmp_path: Path, alpha: float, least: float
+) -> None:
+    argv = ("--data.source", str(assets / "images" / "cats_vs_dogs"))
+    argv += ("--model.alpha", str(alpha), "--workdir", str(tmp_path / "r"))
+    assert start(*argv) == 0
+    metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert metrics["test"]["n"] == 150 and metrics["test"]["accuracy"] >= least
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+def test_sign_digits_are_read_over_three_seeds(
+    assets: Path, imagenet, tmp_path: Path
+) -> None:
+    found = []
+    for seed in range(3):
+        argv = ("--data.source", str(assets / "images" / "sign_digits"))
+        argv += ("--workdir", str(tmp_path / f"r{seed}"), "--seed", str(seed))
+        argv += ("--cache_dir", str(tmp_path / "cache"))
+        assert start(*argv) == 0
+        metrics = json.loads((tmp_path / f"r{seed}" / "metrics.json").read_text())
+        found.append(metrics["test"]["accuracy"])
+    assert np.mean(found) >= 0.86, found
+    keras.backend.clear_session()
