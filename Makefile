@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+CODE := tfpipeline tests benchmarks
 
 .PHONY: demo test lint clean
 
@@ -12,9 +13,9 @@ test: $(VENV)/developed  ## run every test
 	$(RUN) -m pytest
 
 lint: $(VENV)/developed  ## check format, imports, style and types
-	$(RUN) -m black --quiet --check tfpipeline tests
-	$(RUN) -m isort --quiet --check tfpipeline tests
-	$(RUN) -m flake8 tfpipeline tests
+	$(RUN) -m black --quiet --check $(CODE)
+	$(RUN) -m isort --quiet --check $(CODE)
+	$(RUN) -m flake8 $(CODE)
 	$(RUN) -m mypy
 
 clean:  ## remove what the targets above have made

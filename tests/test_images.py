@@ -184,3 +184,18 @@ def test_real_odd_files_are_read_or_named(assets: Path) -> None:
     bombs = {"decompression_bomb.gif", "decompression_bomb.ico", "zero_width.gif"}
     assert bad >= broken | bombs | {"pngtest_bad.png.bin"}
     assert not bad & {"hopper.tif", "hopper.ico", "hopper_16bit.pgm", "i_trns.png"}
+
+
+@pytest.mark.parametrize("how", images.RESIZES)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_reading_at_a_size_is_decoding_and_resizing(
+    photo: np.ndarray, how: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "JPEG", exif=exif)
+    size = (21, 34)
+    slowly = images.resize(images.decode(buffer.getvalue(), at_least=size), *size, how)
+    at_once = images.read(buffer.getvalue(), *size, how)
+    np.testing.assert_array_equal(at_once, slowly)

@@ -1,6 +1,9 @@
 """ROOM: choose a strategy, and hand each replica its part of a global batch."""
 
+import ctypes
 import functools
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,9 +70,34 @@ def start(
     if not 0 <= seed < 2**32:
         raise UserError(f"--seed: expected 0 up to 2**32 - 1. Received: {seed}.")
     strategy = choose(settings)
+    if not tf.config.list_physical_devices("GPU"):
+        keep_freed_memory()
     keras.mixed_precision.set_dtype_policy(precision(precision_name, strategy))
     keras.utils.set_random_seed(seed)
     return strategy
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory of freed tensors for the next ones.
+
+    The C library gives every large block back to the system, and each step of a network
+    on a CPU then waits for the same pages to be mapped and zeroed again: a forward pass
+    of MobileNetV2 was measured to be 1.3 to 2 times as fast without that. What the user
+    has set by `MALLOC_...` or `GLIBC_TUNABLES` stands.
+
+    Returns:
+        Whether it is in force: on Linux with glibc only.
+    """
+    chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+    if chosen or not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    # Numbers of malloc.h: M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD.
+    options = ((-8, 1), (-4, 0), (-1, 2**31 - 1))
+    return all([mallopt(option, value) == 1 for option, value in options])
 
 
 def _devices(kind: str, count: int | None) -> list[str]:

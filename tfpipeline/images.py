@@ -170,6 +170,14 @@ def decode(
     Raises:
         ImageError: With the reason.
     """
+    picture, orientation = _decoded(source, at_least, max_pixels)
+    return _oriented(np.asarray(picture), orientation)
+
+
+def _decoded(
+    source: Path | bytes, at_least: tuple[int, int] | None, max_pixels: int
+) -> tuple[Image.Image, int]:
+    """Return the RGB pixels as stored, and how they are to be turned."""
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
@@ -181,10 +189,30 @@ def decode(
             longest = max(at_least)
             picture.draft(picture.mode, (longest, longest))
         picture.load()
-        rgb = np.asarray(_to_rgb(picture))
+        return _to_rgb(picture), orientation
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
-    return _oriented(rgb, orientation)
+
+
+def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
+    """Return any image file at a size: `decode` and `resize` with fewer copies.
+
+    Args:
+        source: A file, or its content.
+        height: In pixels.
+        width: In pixels.
+        how: `squash`, `crop` or `pad`; see `resize`.
+
+    Returns:
+        uint8, shape (height, width, 3).
+
+    Raises:
+        ImageError: With the reason.
+    """
+    picture, orientation = _decoded(source, (height, width), MAX_PIXELS)
+    if orientation == 1:
+        return _resized(picture, height, width, how)
+    return resize(_oriented(np.asarray(picture), orientation), height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
@@ -247,15 +275,19 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     Returns:
         uint8, shape (height, width, 3).
     """
-    picture = Image.fromarray(image)
+    return _resized(Image.fromarray(image), height, width, how)
+
+
+def _resized(picture: Image.Image, height: int, width: int, how: str) -> np.ndarray:
+    size = (picture.height, picture.width)
     if how == "pad":
-        h, w = _inner(image.shape[:2], (height, width))
+        h, w = _inner(size, (height, width))
         small = np.asarray(picture.resize((w, h), Image.Resampling.BILINEAR))
-        top, left = (height - h) // 2, (width - w) // 2
-        rest = ((top, height - h - top), (left, width - w - left), (0, 0))
+        above, before = (height - h) // 2, (width - w) // 2
+        rest = ((above, height - h - above), (before, width - w - before), (0, 0))
         return np.pad(small, rest)
-    keep_h, keep_w = _box((image.shape[0], image.shape[1]), (height, width), how)
-    top, left = (image.shape[0] - keep_h) / 2, (image.shape[1] - keep_w) / 2
+    keep_h, keep_w = _box(size, (height, width), how)
+    top, left = (size[0] - keep_h) / 2, (size[1] - keep_w) / 2
     box = (left, top, left + keep_w, top + keep_h)
     return np.asarray(
         picture.resize((width, height), Image.Resampling.BILINEAR, box=box)

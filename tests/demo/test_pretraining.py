@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfpipeline import cli
-from tfpipeline.config import RunSettings
+from benchmarks import demo_transfer
 from tfpipeline.demo import pretraining, world
-from tfpipeline.train import train
 
 CARD = world.WEIGHTS_FILE.with_name("model_card.md").read_text(encoding="utf-8")
 
@@ -37,29 +35,10 @@ def test_thirty_pictures_a_class_are_enough_and_untrained_features_are_not(
     tmp_path: Path,
 ) -> None:
     """Over 5 seeds: at least 0.95, and 0.15 more than the calibrated untrained one."""
-    common = ["--cache_dir", str(tmp_path / "cache"), "--data.demo_per_class", "100"]
-    common += ["--data.test_fraction", "0.6", "--data.validation_fraction", "0.1"]
-    common += ["--model.alpha", "0.35", "--model.image_size", "96"]
-    found: dict[str, list[float]] = {"demo": [], "none": []}
-    for weights, scores in found.items():
-        for seed in range(5):
-            folder = tmp_path / f"{weights}{seed}"
-            argv = ["--workdir", str(folder), "--seed", str(seed)]
-            argv += ["--model.weights", weights, *common]
-            assert cli.main(train, RunSettings, argv) == 0
-            manifest = json.loads((folder / "manifest.json").read_text())
-            assert manifest["examples"]["train"] == 6 * 30
-            metrics = json.loads((folder / "metrics.json").read_text())
-            scores.append(metrics["test"]["accuracy"])
-    gain = np.subtract(found["demo"], found["none"])
-    # Student's t for 4 degrees of freedom, two-sided 95 %.
-    margin = 2.776 * gain.std(ddof=1) / np.sqrt(5)
-    print(
-        f"demo {np.mean(found['demo']):.3f}, untrained {np.mean(found['none']):.3f}, "
-        f"gain {gain.mean():.3f} +- {margin:.3f} (95 %, 5 seeds)"
-    )
-    assert np.mean(found["demo"]) >= 0.95
-    assert gain.mean() - margin >= 0.15
+    found = demo_transfer.compare(5, tmp_path)
+    assert found["pretrained"][0] >= 0.95
+    gain, half_width = found["gain"]
+    assert gain - half_width >= 0.15
 
 
 @pytest.mark.slow

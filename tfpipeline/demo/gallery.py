@@ -1,0 +1,64 @@
+"""The drawn world to look at: one sheet of every class, or folders of pictures.
+
+python -m tfpipeline.demo.gallery --sheet FILE.png --folder DIR
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfpipeline import images
+from tfpipeline.demo import world
+from tfpipeline.errors import UserError
+
+SETS = {
+    "transfer": world.TRANSFER_CLASSES,
+    "pretraining": world.PRETRAINING_CLASSES,
+    "all": tuple(sorted(world.OBJECTS)),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write what was asked for, and say where it lies.
+
+    Args:
+        argv: The words of the command line; those of this process where None.
+
+    Raises:
+        SystemExit: With code 2, when there is nothing to write or the folder is there.
+    """
+    parser = argparse.ArgumentParser(description="Write out the drawn world.")
+    parser.add_argument("--sheet", type=Path, help="PNG with examples of every class")
+    parser.add_argument("--folder", type=Path, help="new folder of class folders")
+    parser.add_argument("--classes", choices=SETS, default="transfer")
+    parser.add_argument("--per_class", type=int, default=60, help="pictures a folder")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, default=96, help="height and width, pixels")
+    given = parser.parse_args(argv)
+    if not (given.sheet or given.folder):
+        parser.error("expected --sheet FILE.png, or --folder DIR, or both")
+    if min(given.per_class, given.size) < 1 or given.seed < 0:
+        parser.error("expected positive --per_class and --size, and --seed from 0")
+    try:
+        if given.sheet:
+            sheet = world.contact_sheet(2, given.seed, given.size)
+            images.save_png(given.sheet, sheet)
+            print(f"Written: {given.sheet}")
+        if given.folder:
+            _write_folder(given)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def _write_folder(given: argparse.Namespace) -> None:
+    if given.folder.exists():
+        raise UserError(f"--folder {given.folder}: is there already; name a new one.")
+    names = SETS[given.classes]
+    world.write_folder(given.folder, names, given.per_class, given.seed, given.size)
+    print(
+        f"Written: {given.per_class} pictures of {len(names)} classes, {given.folder}"
+    )
+
+
+if __name__ == "__main__":
+    main()
