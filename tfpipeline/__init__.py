@@ -2,11 +2,13 @@
 
 The map of the house:
 
-- *Verbs* (`train`, `evaluate`, `predict`, `audit`) are the commands
+- *Verbs* (`train`, `evaluate`, `predict`, `audit`, `pack`) are the commands
   ``python -m tfpipeline.<verb>``; they call rooms and write files.
-- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `distribution`)
-  compute; none of them imports another, but `distribution`, which the loop stands on.
-- *Ground* (`cli`, `config`, `runs`, `manifest`, `images`, `errors`) is shared by all.
+- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `report`,
+  `distribution`) compute; none of them imports another, but `distribution`, which the
+  loop stands on.
+- *Ground* (`cli`, `config`, `runs`, `manifest`, `formats`, `images`, `errors`) is
+  shared by all.
 """
 
 __version__ = "0.1.0"

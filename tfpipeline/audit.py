@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import cli, images, runs
-from tfpipeline.config import AuditSettings
+from tfpipeline.config import AuditSettings, with_source
 
 
 def audit(settings: AuditSettings) -> dict[str, Any]:
@@ -16,24 +16,33 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     runs.check_writable(output)
     with cli.quiet_start():
         from tfpipeline.data import audit as files
-        from tfpipeline.data import duplicates, preparation, sources
+        from tfpipeline.data import duplicates, opening, preparation
         from tfpipeline.demo.source import drawer
     cache = cli.cache_folder(settings.cache_dir)
-    data = settings.section()
-    source = sources.open_source(data, cache, drawer(data))
-    rows = files.audit(source.paths, cache=cache)
+    data = with_source(settings.data, settings.source)
+    source = opening.open_source(data, cache, drawer(data))
+    rows = files.audit(source.paths, source.spans, cache=cache)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     result = duplicates.statistics(source, rows)
     preparation.write_quarantine(output / "quarantine.csv", bad)
     runs.write_json(output / "statistics.json", result)
-    sheet = duplicates.sheet(source, rows)
-    if sheet is not None:
-        images.save_png(output / "contact_sheet.png", sheet)
+    found = duplicates.findings(source, rows)
+    runs.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
+    sheets = {
+        "contact_sheet.png": duplicates.sheet(source, rows),
+        "leaks.png": duplicates.leak_sheet(source, rows),
+    }
+    written = ["quarantine.csv", "findings.csv", "statistics.json"]
+    for name, sheet in sheets.items():
+        if sheet is not None:
+            images.save_png(output / name, sheet)
+            written.append(name)
     print(
         f"\n{len(rows)} files of {len(source.labels)} classes: {len(bad)} unusable, "
         f"{result['exact_duplicates']} exact and {result['near_duplicates']} near "
-        f"copies, {result['leaks']} of them across splits.\nWritten: {output}/"
-        "quarantine.csv, statistics.json, contact_sheet.png"
+        f"copies, {result['leaks']} groups of copies across splits, "
+        f"{result['label_conflicts']} equal files of two classes.\n"
+        f"Written to {output}: {', '.join(written)}"
     )
     return result
 

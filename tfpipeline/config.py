@@ -1,5 +1,6 @@
 """GROUND: frozen dataclasses of settings, one section a room."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 
@@ -16,12 +17,29 @@ class DataSettings:
         test_fraction: Share of the images that the result is measured on, where the
             source names none.
         splits: A `splits.csv` of an earlier run, to use just its splits.
-        augmentation: `none`, or `light` (flips, small shifts, rotations and zooms).
+        group: Which copies never straddle two splits: `exact` (equal files), `near`
+            (pictures that look alike as well), or `none`.
+        examples_per_class: Training images of each class that are used, at most; null
+            is all. Validation and test stay whole.
+        train_fraction: Share of each class's training images that is used.
+        sampling: `natural` (every image once an epoch), or `balanced` (every class
+            equally often, an image of a rare class several times).
+        min_class_share: A class with a smaller share of the largest one's training
+            images is warned of.
+        augmentation: `none`, `light` (flips, small shifts, rotations and zooms),
+            `randaugment`, `mixup`, or `cutmix`.
+        views: With augmentation, changed copies of each image that are computed once
+            and kept as features; 0 changes every image anew in every epoch, through
+            the whole network.
+        cache: Where decoded images are kept when every epoch needs them: `ram`, `disk`,
+            `none`, or `auto` by their size and the room there is.
         resize: How a picture becomes square: `squash`, `crop` (the middle), or `pad`.
         max_bad_fraction: Training stops where a larger share of the files is unusable.
         tfds_dir: Where TensorFlow Datasets keeps its files; its own default where null.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
+        label_from: What names the class in a folder: `folder`, or `file_name` (up to
+            its last underscore, in lower case: `Great_Pyrenees_12.jpg`).
         demo_per_class: Pictures a class that the `demo` source draws.
         demo_seed: Seed of the `demo` source.
     """
@@ -31,12 +49,20 @@ class DataSettings:
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     splits: str | None = None
+    group: str = "exact"
+    examples_per_class: int | None = None
+    train_fraction: float = 1.0
+    sampling: str = "natural"
+    min_class_share: float = 0.2
     augmentation: str = "none"
+    views: int = 0
+    cache: str = "auto"
     resize: str = "squash"
     max_bad_fraction: float = 0.1
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"
+    label_from: str = "folder"
     demo_per_class: int = 60
     demo_seed: int = 0
 
@@ -80,6 +106,8 @@ class TrainSettings:
             `adagrad`.
         weight_decay: Decoupled decay of kernels; biases and norms are left alone.
         label_smoothing: Share of the target spread evenly over all classes.
+        class_weights: `none`, or `balanced`: the loss of an image is weighted by how
+            rare its class is.
         patience: Epochs without a better validation loss before training stops; null
             never stops early. The best epoch's weights are kept either way.
         precision: `auto` (by device), `float32`, `mixed_float16` or `mixed_bfloat16`.
@@ -90,6 +118,7 @@ class TrainSettings:
     optimizer: str = "adam"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    class_weights: str = "none"
     patience: int | None = 5
     precision: str = "auto"
 
@@ -141,12 +170,15 @@ class EvaluateSettings:
     Args:
         run: The folder of a finished run.
         source: Any source with the run's classes; null is the run's own test images.
+        map_labels: Whether a source with the same classes in another order is measured,
+            each class mapped by its name; otherwise it is refused.
         cache_dir: What all runs share; null is what the run used.
         distribute: The devices.
     """
 
     run: str | None = None
     source: str | None = None
+    map_labels: bool = False
     cache_dir: str | None = None
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
@@ -173,29 +205,48 @@ class AuditSettings:
     """What `audit` can be told.
 
     Args:
-        source: What to look at, as for `train`.
-        output: Folder for `quarantine.csv`, `statistics.json` and a contact sheet.
+        source: What to look at, as for `train`; null is `data.source`.
+        output: Folder for `quarantine.csv`, `findings.csv`, `statistics.json` and a
+            contact sheet.
         cache_dir: Findings that all commands share; null is the user's cache folder.
-        tfds_dir: Where TensorFlow Datasets keeps its files; its own default where null.
-        path_column: The column of a CSV that holds the image's path.
-        label_column: The column of a CSV that holds the class name.
+        data: How the source is read, as for `train`.
     """
 
-    source: str = "demo"
+    source: str | None = None
     output: str = "audit"
     cache_dir: str | None = None
-    tfds_dir: str | None = None
-    path_column: str = "path"
-    label_column: str = "label"
+    data: DataSettings = field(default_factory=DataSettings)
 
-    def section(self) -> DataSettings:
-        """Return the same as the section `data` of a run."""
-        return DataSettings(
-            source=self.source,
-            tfds_dir=self.tfds_dir,
-            path_column=self.path_column,
-            label_column=self.label_column,
-        )
+
+@dataclass(frozen=True)
+class PackSettings:
+    """What `pack` can be told.
+
+    Args:
+        source: What to pack, as for `train`; null is `data.source`.
+        output: A new folder for the shards.
+        shard_megabytes: Size at which the next shard begins.
+        cache_dir: Findings that all commands share; null is the user's cache folder.
+        overwrite: Whether a packed source may be replaced.
+        data: How the source is read, as for `train`.
+    """
+
+    source: str | None = None
+    output: str | None = None
+    shard_megabytes: int = 150
+    cache_dir: str | None = None
+    overwrite: bool = False
+    data: DataSettings = field(default_factory=DataSettings)
+
+
+def with_source(data: DataSettings, source: str | None) -> DataSettings:
+    """Return a section `data` whose source is what a command's own flag names.
+
+    Args:
+        data: The section.
+        source: The flag; null leaves the section as it is.
+    """
+    return data if source is None else dataclasses.replace(data, source=source)
 
 
 def check_fraction(name: str, value: float) -> str | None:

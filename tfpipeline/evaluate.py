@@ -12,6 +12,8 @@ from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tfpipeline.data.preparation import Examples
 
 
@@ -28,7 +30,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline.data import pipeline
         from tfpipeline.evaluation import metrics
         from tfpipeline.models import saving
-        from tfpipeline.training import loop
+        from tfpipeline.training.predictor import Predictor
 
         strategy = distribution.start(
             settings.distribute, trained.train.precision, trained.seed
@@ -37,10 +39,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         model, labels = saving.load_classifier(run.model)
     with phases("audit"):
         examples = _examples(settings, trained, run, labels)
-    test = examples.of("test")
-    chosen = test if len(test) else examples.of("validation")
-    if not len(chosen):
-        chosen = examples.of("train")
+    chosen = _measured(examples)
     reading = pipeline.Reading(
         height=model.input_shape[1],
         width=model.input_shape[2],
@@ -49,12 +48,12 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     )
     label = examples.source.label
     batches = pipeline.Batches(examples.files, label, reading)
-    predictor = loop.Predictor(lambda x: model(x, training=False), strategy)
+    predictor = Predictor(lambda x: model(x, training=False), strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
     result = {
         "source": examples.source.name,
-        "split": str(examples.split[chosen[0]]),
+        "split": str(examples.split[chosen[0]]) or "all",
         **metrics.classification(logits, label[chosen], labels),
         "quarantined": len(examples.quarantined),
         "seconds": phases.report(),
@@ -89,12 +88,26 @@ def _examples(
         examples = preparation.prepare(data, trained.seed, cache, draw)
     else:
         examples = preparation.open_all(data, cache, draw)
-    _check_labels(examples.source.labels, labels, examples.source.name)
+    found = examples.source
+    if settings.map_labels and sorted(found.labels) == sorted(labels):
+        return dataclasses.replace(examples, source=found.in_order(labels))
+    _check_labels(found.labels, labels, found.name)
     return examples
+
+
+def _measured(examples: Examples) -> np.ndarray:
+    """Return the examples of the best split to measure on that there is."""
+    for split in ("test", "", "validation", "train"):
+        if len(chosen := examples.of(split)):
+            return chosen
+    raise UserError(f"{examples.source.name}: expected images, found none.")
 
 
 def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
     """Refuse a source whose classes are others, or are in another order."""
+    advice = "Name its classes as in labels.txt of the run."
+    if sorted(found) == sorted(trained):
+        advice = "Only their order differs: say --map_labels true to map them by name."
     for index in range(max(len(found), len(trained))):
         theirs = found[index] if index < len(found) else None
         ours = trained[index] if index < len(trained) else None
@@ -102,7 +115,7 @@ def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -
             raise UserError(
                 f"{name}: its classes are not those that the model was trained on. "
                 f"First difference, at number {index}: the model has {ours!r}, the "
-                f"source {theirs!r}. Name its classes as in labels.txt of the run."
+                f"source {theirs!r}. {advice}"
             )
 
 

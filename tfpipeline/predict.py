@@ -120,7 +120,7 @@ def _logits(
         from tfpipeline import distribution
         from tfpipeline.data import pipeline
         from tfpipeline.models import saving
-        from tfpipeline.training import loop
+        from tfpipeline.training.predictor import Predictor
 
         strategy = distribution.start(
             DistributeSettings(strategy="one_device"), trained.train.precision, 0
@@ -133,7 +133,7 @@ def _logits(
     reading = pipeline.Reading(height, width, trained.data.resize, size)
     unknown = np.zeros(len(files), np.int32)
     batches = pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
-    predictor = loop.Predictor(lambda x: model(x, training=False), strategy)
+    predictor = Predictor(lambda x: model(x, training=False), strategy)
     return labels, predictor.all(batches, len(files), "predict")
 
 

@@ -166,6 +166,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def figures(self) -> Path:
+        """The folder of the figures."""
+        return self.path / "figures"
+
+    @property
     def evaluation(self) -> Path:
         """The result of the last `evaluate` on any source."""
         return self.path / "evaluation.json"

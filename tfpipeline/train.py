@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import cli, manifest, runs
+from tfpipeline import cli, images, manifest, runs
 from tfpipeline.config import RunSettings
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from tfpipeline.data.pipeline import Batches
+    from tfpipeline.data.pipeline import Batches, Reading
     from tfpipeline.data.preparation import Examples
-    from tfpipeline.training.inputs import Inputs
+    from tfpipeline.training.inputs import Task
+    from tfpipeline.training.meter import Meter
 
 
 SPLITS = ("train", "validation", "test")
@@ -34,7 +35,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
         from tfpipeline.data import pipeline, preparation
         from tfpipeline.demo import source, world
         from tfpipeline.models import backbones, classifier, saving, table
-        from tfpipeline.training import optimizers
+        from tfpipeline.training import loop, meter, optimizers
 
         strategy = distribution.start(
             settings.distribute, settings.train.precision, settings.seed
@@ -49,42 +50,63 @@ def train(settings: RunSettings) -> dict[str, Any]:
         examples = preparation.prepare(settings.data, settings.seed, cache, draw)
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
-    batches = pipeline.Batches(examples.files, examples.source.label, reading)
     labels = examples.source.labels
+    batches = pipeline.Batches(
+        examples.files, examples.source.label, reading, len(labels)
+    )
     with phases("build"), strategy.scope():
         if model_settings.weights == "none":
             some = batches.plain(batches.shuffled(examples.of("train"), 0))
             backbones.calibrate(backbone, next(iter(some))[0], mode)
         model = classifier.build_classifier(backbone, mode, model_settings, len(labels))
     _begin(run, settings, examples)
+    work = Work(settings, strategy, model, examples, batches, meter.Meter())
     with phases("extract"):
-        task = _task(settings, strategy, model, examples, batches, cache)
+        task = _task(work, cache)
+    with phases("figures"):
+        _draw_batch(run, work)
     with phases("train"):
-        history = _fit(settings, strategy, model, examples, batches, task)
+        history = _fit(work, task)
     with phases("evaluate"):
-        result = _measure(strategy, examples, task)
+        result: dict[str, Any] = _measure(work, task)
     with phases("save"):
         saving.save_classifier(run.model, model, labels)
-        _write_history(run, history)
+        loop.write_history(run.history, history)
     result["seconds"] = phases.report()
-    _finish(run, settings, examples, task, result)
-    print(_summary(run, settings, examples, history, result))
+    result["input"] = work.meter.verdict()
+    _finish(run, work, task, result)
+    print(_summary(run, work, len(history), result))
     return result
 
 
-def _reading(settings: RunSettings, strategy: tf.distribute.Strategy) -> Any:
+@dataclass(frozen=True)
+class Work:
+    """What every step of a training needs."""
+
+    settings: RunSettings
+    strategy: tf.distribute.Strategy
+    model: keras.Model
+    examples: Examples
+    batches: Batches
+    meter: Meter
+
+
+def _reading(settings: RunSettings, strategy: tf.distribute.Strategy) -> Reading:
     from tfpipeline import distribution
     from tfpipeline.data import pipeline
 
     size = settings.model.image_size
     assert size is not None
+    data = settings.data
     return pipeline.Reading(
         height=size,
         width=size,
-        resize=settings.data.resize,
-        batch_size=distribution.replica_multiple(settings.data.batch_size, strategy),
-        augmentation=settings.data.augmentation,
+        resize=data.resize,
+        batch_size=distribution.replica_multiple(data.batch_size, strategy),
+        augmentation=data.augmentation,
         seed=settings.seed,
+        sampling=data.sampling,
+        views=data.views,
     )
 
 
@@ -100,82 +122,85 @@ def _begin(run: runs.RunFolder, settings: RunSettings, examples: Examples) -> No
     preparation.write_quarantine(run.quarantine, examples.quarantined)
 
 
-@dataclass(frozen=True)
-class Task:
-    """What is fed, and what is called on it in training and in inference."""
+def _draw_batch(run: runs.RunFolder, work: Work) -> None:
+    """Draw the first training batch as the network sees it."""
+    from tfpipeline.report import figures
 
-    inputs: Inputs
-    training: Any
-    inference: Any
-    fingerprint: str | None
+    order = work.batches.shuffled(work.examples.of("train"), 0)
+    order = order[: work.batches.reading.batch_size]
+    pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
+    count = int((weights.numpy() > 0).sum())
+    labels = work.examples.source.labels
+    sheet = figures.batch(pictures[:count], targets[:count], labels)
+    images.save_png(run.figures / "batch.png", sheet)
 
 
-def _task(
-    settings: RunSettings,
-    strategy: tf.distribute.Strategy,
-    model: keras.Model,
-    examples: Examples,
-    batches: Batches,
-    cache: Path,
-) -> Task:
-    """Compute features once where every image is always the same; else use images."""
+def _task(work: Work, cache: Path) -> Task:
+    """Compute features once where that can be done; else use images."""
     from tfpipeline.models import classifier
-    from tfpipeline.training import feature_cache, inputs, loop
+    from tfpipeline.training import extraction, inputs
+    from tfpipeline.training.predictor import Predictor
 
+    data, model, batches = work.settings.data, work.model, work.batches
     extractor, head = classifier.split_classifier(model)
-    if settings.data.augmentation != "none":
-        return Task(
+    if data.augmentation != "none" and not data.views:
+        plan = batches.keep_decoded(data.cache, cache / "decoded")
+        print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
+        return inputs.Task(
             inputs.Images(batches.augmented, batches.plain),
             lambda x: head(extractor(x, training=False), training=True),
             lambda x: model(x, training=False),
-            None,
         )
-    name = feature_cache.fingerprint(
-        classifier.describe(extractor), settings.data.resize
+    frozen = extraction.Extraction(
+        Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
+        extractor.output_shape[-1],
+        (classifier.describe(extractor), data.resize),
+        cache / "features",
     )
-    store = feature_cache.FeatureCache(
-        cache / "features" / name, extractor.output_shape[-1]
-    )
-    predictor = loop.Predictor(lambda x: extractor(x, training=False), strategy)
-    store.fill(
-        examples.keys,
-        lambda order: predictor.over(batches.plain(order), len(order), "extract"),
-    )
-    return Task(
-        inputs.CachedFeatures(
-            store, examples.keys, examples.source.label, batches.arrange
-        ),
+    keys, chosen = work.examples.keys, work.examples.of("train")
+    store, views = frozen.features(keys, batches.plain), None
+    if data.views:
+        views = frozen.views(
+            [keys[i] for i in chosen],
+            data.views,
+            lambda number, order: batches.augmented(chosen[order], number),
+            *(data.augmentation, work.settings.seed),
+        )
+    label = work.examples.source.label
+    return inputs.Task(
+        inputs.CachedFeatures(store, keys, label, batches.arrange, views),
         lambda x: head(x, training=True),
         lambda x: head(x, training=False),
-        name,
+        frozen.name,
     )
 
 
-def _fit(
-    settings: RunSettings,
-    strategy: tf.distribute.Strategy,
-    model: keras.Model,
-    examples: Examples,
-    batches: Batches,
-    task: Task,
-) -> list[dict[str, float]]:
+def _fit(work: Work, task: Task) -> list[dict[str, float]]:
     from tfpipeline.evaluation import metrics
     from tfpipeline.models import classifier
     from tfpipeline.training import loop, optimizers
+    from tfpipeline.training.predictor import Predictor
 
-    _, head = classifier.split_classifier(model)
+    settings, strategy, examples = work.settings, work.strategy, work.examples
+    _, head = classifier.split_classifier(work.model)
     with strategy.scope():
         optimizer = optimizers.build_optimizer(settings.train, head.trainable_variables)
+    criterion = loop.Criterion(
+        len(examples.source.labels),
+        settings.train.label_smoothing,
+        optimizers.class_weights(settings.train.class_weights, examples.counts()),
+    )
     trainer = loop.Trainer(
         task.training,
         head.trainable_variables,
         optimizer,
-        classes=len(examples.source.labels),
-        label_smoothing=settings.train.label_smoothing,
-        strategy=strategy,
+        criterion,
+        strategy,
+        # Cached features say nothing of how fast images are read.
+        work.meter if task.fingerprint is None else None,
     )
     chosen, chooses = examples.of("train"), examples.of("validation")
-    predictor = loop.Predictor(task.inference, strategy)
+    predictor = Predictor(task.inference, strategy)
 
     def validate() -> dict[str, float]:
         logits = predictor.all(task.inputs.batches(chooses), len(chooses), None)
@@ -184,47 +209,37 @@ def _fit(
     return loop.fit(
         trainer,
         head,
-        lambda epoch: task.inputs.steps(batches.shuffled(chosen, epoch), epoch),
+        lambda epoch: task.inputs.steps(work.batches.shuffled(chosen, epoch), epoch),
         validate if len(chooses) else None,
         settings.train,
-        steps_per_epoch=len(batches.arrange(chosen)[0]),
+        steps_per_epoch=len(work.batches.arrange(chosen)[0]),
     )
 
 
-def _measure(
-    strategy: tf.distribute.Strategy, examples: Examples, task: Task
-) -> dict[str, dict[str, Any]]:
+def _measure(work: Work, task: Task) -> dict[str, dict[str, Any]]:
     """Return the metrics of the splits that the training did not learn from."""
     from tfpipeline.evaluation import metrics
-    from tfpipeline.training import loop
+    from tfpipeline.training.predictor import Predictor
 
-    predictor = loop.Predictor(task.inference, strategy)
+    source = work.examples.source
+    predictor = Predictor(task.inference, work.strategy)
     result = {}
     for split in ("test", "validation"):
-        some = examples.of(split)
+        some = work.examples.of(split)
         if len(some):
             logits = predictor.all(task.inputs.batches(some), len(some), split)
-            result[split] = metrics.classification(
-                logits, examples.source.label[some], examples.source.labels
-            )
+            label = source.label[some]
+            result[split] = metrics.classification(logits, label, source.labels)
     return result
 
 
-def _write_history(run: runs.RunFolder, history: list[dict[str, float]]) -> None:
-    header = list(history[0]) if history else ["epoch"]
-    runs.write_csv(run.history, header, ([row[k] for k in header] for row in history))
-
-
 def _finish(
-    run: runs.RunFolder,
-    settings: RunSettings,
-    examples: Examples,
-    task: Task,
-    result: dict[str, Any],
+    run: runs.RunFolder, work: Work, task: Task, result: dict[str, Any]
 ) -> None:
     """Write the result; the manifest comes last and says that the run is whole."""
     import tensorflow as tf
 
+    examples, data = work.examples, work.settings.data
     runs.write_json(run.metrics, result)
     runs.write_json(
         run.manifest,
@@ -232,57 +247,39 @@ def _finish(
             "finished": True,
             "command": manifest.command(),
             "versions": manifest.versions(),
-            "seed": settings.seed,
+            "seed": work.settings.seed,
             "devices": [device.name for device in tf.config.list_logical_devices()],
             "fingerprints": {"features": task.fingerprint},
             "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
             "quarantined": len(examples.quarantined),
             "leaks": examples.leaks(),
+            "near_leaks": examples.leaks("near"),
+            "rare_classes": examples.rare(data.min_class_share),
             "seconds": result["seconds"],
         },
     )
 
 
 def _summary(
-    run: runs.RunFolder,
-    settings: RunSettings,
-    examples: Examples,
-    history: list[dict[str, float]],
-    result: dict[str, Any],
+    run: runs.RunFolder, work: Work, epochs: int, result: dict[str, Any]
 ) -> str:
     """Say what was done, what came out, and what to do next."""
-    model = settings.model
-    name = model.backbone + (
-        f" {model.alpha:g}" if model.alpha not in (None, 1) else ""
+    from tfpipeline.report import summary
+
+    examples = work.examples
+    return summary.trained(
+        summary.Trained(
+            work.settings,
+            images=len(examples.of("train")),
+            classes=len(examples.source.labels),
+            epochs=epochs,
+            metrics=result,
+            folder=str(run.path),
+            unusable=len(examples.quarantined),
+            copies=examples.leaks("near"),
+            rare=examples.rare(work.settings.data.min_class_share),
+        )
     )
-    lines = [
-        f"\nTrained a new head on {name} ({model.weights} weights, {model.image_size} "
-        f"px): {len(examples.of('train'))} images of {len(examples.source.labels)} "
-        f"classes, {len(history)} epochs, {result['seconds']['total']:.0f} s."
-    ]
-    if "test" in result:
-        test = result["test"]
-        lines.append(
-            f"Test accuracy {test['accuracy']:.3f} on {test['n']} images that it never "
-            f"saw. Run folder: {run.path}"
-        )
-    else:
-        lines.append(f"No test images, so no test accuracy. Run folder: {run.path}")
-    if examples.quarantined:
-        lines.append(
-            f"{len(examples.quarantined)} files could not be used: {run.quarantine}"
-        )
-    if leaks := examples.leaks():
-        lines.append(
-            f"Careful: {leaks} validation or test images are copies of training images."
-        )
-    if settings.data.source == "demo":
-        own = "python -m tfpipeline.train --data.source FOLDER_OF_CLASS_FOLDERS"
-        lines.append(f"Your own pictures: {own}")
-    else:
-        command = f"python -m tfpipeline.predict --model {run.path} --images PICTURES"
-        lines.append(f"Next: {command}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

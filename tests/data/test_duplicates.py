@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline import images
-from tfpipeline.data import audit, duplicates, sources
+from tfpipeline.data import audit, duplicates, folders
 from tfpipeline.data.audit import Row
 
 
@@ -41,7 +41,7 @@ def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
     images.save_png(tmp_path / "test/a/copy.png", pictures[0])
     images.save_png(tmp_path / "train/b/wrong.png", pictures[2])
     (tmp_path / "train/b/bad.png").write_text("x")
-    source = sources.open_folder(tmp_path)
+    source = folders.open_folder(tmp_path)
     rows = audit.audit(source.paths, cache=None)
     result = duplicates.statistics(source, rows)
     assert result["exact_duplicates"] == 2 and result["leaks"] == 1

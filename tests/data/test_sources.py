@@ -7,7 +7,7 @@ import pytest
 
 from tfpipeline import images
 from tfpipeline.config import DataSettings
-from tfpipeline.data import sources
+from tfpipeline.data import folders, opening, tables
 from tfpipeline.errors import UserError
 
 
@@ -25,7 +25,7 @@ def put(root: Path, *names: str) -> Path:
 def test_a_folder_of_class_folders(tmp_path: Path) -> None:
     put(tmp_path, "b/2.png", "b/sub/1.png", "a/1.png", "B/1.png", ".hidden/1.png")
     (tmp_path / "b" / ".DS_Store").write_text("")
-    source = sources.open_folder(tmp_path)
+    source = folders.open_folder(tmp_path)
     assert source.labels == ("B", "a", "b")
     assert source.ids == ("B/1.png", "a/1.png", "b/2.png", "b/sub/1.png")
     assert source.label.tolist() == [0, 1, 2, 2] and set(source.split) == {""}
@@ -36,7 +36,7 @@ def test_split_folders_are_known_by_their_usual_names(
     tmp_path: Path, name: str
 ) -> None:
     put(tmp_path, "Train/a/1.png", "Train/b/1.png", f"{name}/a/1.png", "test/b/1.png")
-    source = sources.open_folder(tmp_path)
+    source = folders.open_folder(tmp_path)
     assert source.split == ("train", "train", "validation", "test")
     assert source.labels == ("a", "b")
 
@@ -44,7 +44,7 @@ def test_split_folders_are_known_by_their_usual_names(
 def test_more_classes_in_test_than_in_train_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/dogs/1.png")
     with pytest.raises(UserError, match="'dog'"):
-        sources.open_folder(tmp_path)
+        folders.open_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_more_classes_in_test_than_in_train_are_refused(tmp_path: Path) -> None:
 def test_folders_without_classes_are_refused(tmp_path, names, message) -> None:
     put(tmp_path, *names)
     with pytest.raises(UserError, match=message):
-        sources.open_folder(tmp_path)
+        folders.open_folder(tmp_path)
 
 
 def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
     put(tmp_path, "x/1.png", "x/2.png")
     file = tmp_path / "list.csv"
     file.write_text("\ufefffile,kind,split\nx/1.png,dog,train\nx/2.png,cat,val\n")
-    source = sources.open_csv(file, "file", "kind")
+    source = tables.open_csv(file, "file", "kind")
     assert source.labels == ("cat", "dog") and source.label.tolist() == [1, 0]
     assert source.paths[0] == tmp_path / "x/1.png"
     assert source.split == ("train", "validation")
@@ -87,18 +87,18 @@ def test_a_wrong_csv_is_told_by_line_or_column(tmp_path, text, message) -> None:
     file = tmp_path / "list.csv"
     file.write_text(text)
     with pytest.raises(UserError, match=message):
-        sources.open_csv(file)
+        tables.open_csv(file)
 
 
 def test_a_missing_path_suggests_what_is_there(tmp_path: Path) -> None:
     put(tmp_path, "flowers/a/1.png")
     settings = DataSettings(source=str(tmp_path / "flower"))
     with pytest.raises(UserError, match="'flowers'"):
-        sources.open_source(settings, tmp_path / "cache", never)
+        opening.open_source(settings, tmp_path / "cache", never)
 
 
 def test_a_csv_without_permission_or_text_is_a_user_error(tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_bytes(b"\x00\x01path,label\n")
     with pytest.raises(UserError, match="list.csv"):
-        sources.open_csv(file)
+        tables.open_csv(file)

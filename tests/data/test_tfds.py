@@ -11,7 +11,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import downloader
 
 from tfpipeline.config import DataSettings
-from tfpipeline.data import sources
+from tfpipeline.data import opening
 from tfpipeline.data.tfds import open_tfds
 from tfpipeline.errors import UserError
 
@@ -83,7 +83,7 @@ def test_a_part_of_a_split_can_be_asked_for(data_dir: Path, tmp_path: Path) -> N
     settings = DataSettings(
         source="tfds:tiny_animals:train[:50%]+test", tfds_dir=str(data_dir)
     )
-    source = sources.open_source(settings, tmp_path, lambda cache: cache)
+    source = opening.open_source(settings, tmp_path, lambda cache: cache)
     assert len(source) == 4 and set(source.split) == {""}
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from tfpipeline.config import DataSettings
-from tfpipeline.data import sources
+from tfpipeline.data import opening
 from tfpipeline.demo import source, world
 from tfpipeline.errors import UserError
 
 
 def test_it_is_drawn_once_and_is_a_source_like_any_other(tmp_path: Path) -> None:
     settings = DataSettings(demo_per_class=2, demo_seed=5)
-    found = sources.open_source(settings, tmp_path, source.drawer(settings))
+    found = opening.open_source(settings, tmp_path, source.drawer(settings))
     assert found.labels == world.TRANSFER_CLASSES and len(found) == 12
     assert found.name == "demo"
     times = [path.stat().st_mtime_ns for path in found.paths]
-    again = sources.open_source(settings, tmp_path, source.drawer(settings))
+    again = opening.open_source(settings, tmp_path, source.drawer(settings))
     assert [path.stat().st_mtime_ns for path in again.paths] == times
 
 

@@ -11,7 +11,12 @@ from tfpipeline.errors import UserError
 from tfpipeline.training import loop, optimizers
 
 
-def linear(strategy: tf.distribute.Strategy, rate: float, name: str = "sgd"):
+def linear(
+    strategy: tf.distribute.Strategy,
+    rate: float,
+    name: str = "sgd",
+    class_weights: np.ndarray | None = None,
+):
     """Return a linear classifier of zeros with its trainer."""
     with strategy.scope():
         model = keras.Sequential(
@@ -23,9 +28,8 @@ def linear(strategy: tf.distribute.Strategy, rate: float, name: str = "sgd"):
         lambda x: model(x, training=True),
         model.trainable_variables,
         optimizer,
-        classes=2,
-        label_smoothing=0.0,
-        strategy=strategy,
+        loop.Criterion(2, class_weights=class_weights),
+        strategy,
     )
     return model, trainer
 
@@ -61,6 +65,30 @@ def test_examples_of_weight_zero_count_for_nothing(strategy) -> None:
         model.get_weights()[0], -0.5 * x.T @ (0.5 - hot) / 5, atol=1e-6
     )
     assert sums[2] == 5
+
+
+def test_class_weights_scale_each_example_in_a_weighted_mean(strategy) -> None:
+    """The closed form of one step of SGD from zero."""
+    weigh = np.array([1.0, 3.0], np.float32)
+    model, trainer = linear(strategy, 0.5, class_weights=weigh)
+    steps = some(1, 8)
+    sums = np.asarray(trainer.run(steps))
+    x, hot = steps.inputs[0], np.eye(2)[steps.labels[0]]
+    each = weigh[steps.labels[0]]
+    gradient = x.T @ (each[:, None] * (0.5 - hot)) / each.sum()
+    np.testing.assert_allclose(model.get_weights()[0], -0.5 * gradient, atol=1e-6)
+    assert sums[2] == pytest.approx(each.sum())
+    assert sums[0] / sums[2] == pytest.approx(np.log(2), rel=1e-5)
+
+
+def test_targets_in_shares_train_like_the_labels_they_stand_for(strategy) -> None:
+    model, trainer = linear(strategy, 0.5)
+    other, same = linear(strategy, 0.5)
+    steps = some(2, 8)
+    trainer.run(steps)
+    shares = np.eye(2, dtype=np.float32)[steps.labels]
+    same.run(loop.Steps(steps.inputs, shares, steps.weights))
+    np.testing.assert_allclose(model.get_weights()[0], other.get_weights()[0])
 
 
 @pytest.mark.parametrize("name", sorted(optimizers.OPTIMIZERS))
@@ -101,7 +129,9 @@ def test_the_best_epoch_is_put_back_and_patience_ends_it(strategy) -> None:
         return {"loss": next(losses)}
 
     settings = TrainSettings(epochs=9, patience=2)
-    history = loop.fit(trainer, model, lambda e: [some(2, 8, e)], validate, settings, 2)
+    history = loop.fit(
+        trainer, model, lambda e: [some(2, 8, e)], validate, settings, steps_per_epoch=2
+    )
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
     np.testing.assert_array_equal(model.get_weights()[0], seen[1])
 
@@ -115,17 +145,19 @@ def test_without_patience_every_epoch_runs_and_the_best_is_kept() -> None:
         return {"loss": next(losses)}
 
     settings = TrainSettings(epochs=4, patience=None)
-    assert (
-        len(loop.fit(trainer, model, lambda e: [some(1, 8)], validate, settings, 1))
-        == 4
+    history = loop.fit(
+        trainer, model, lambda e: [some(1, 8)], validate, settings, steps_per_epoch=1
     )
+    assert len(history) == 4
     np.testing.assert_array_equal(model.get_weights()[0], seen[1])
 
 
 def test_training_learns_what_can_be_learnt(strategy) -> None:
     model, trainer = linear(strategy, 0.1, "adam")
     settings = TrainSettings(epochs=20)
-    history = loop.fit(trainer, model, lambda e: [some(10, 16, e)], None, settings, 10)
+    history = loop.fit(
+        trainer, model, lambda e: [some(10, 16, e)], None, settings, steps_per_epoch=10
+    )
     assert history[-1]["accuracy"] > 0.75 > history[0]["accuracy"] - 0.2
     assert history[-1]["loss"] < history[0]["loss"]
 
@@ -135,13 +167,11 @@ def test_a_diverged_loss_is_told_with_what_to_do() -> None:
     steps = some(1, 8)
     steps.inputs[0, 0] = np.nan
     with pytest.raises(UserError, match="learning_rate"):
-        loop.fit(trainer, model, lambda e: [steps], None, TrainSettings(epochs=1), 1)
-
-
-def test_predictions_come_in_order_and_without_padding(strategy) -> None:
-    predictor = loop.Predictor(lambda x: x * 2, strategy)
-    x = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
-    weights = np.ones((3, 4), np.float32)
-    weights[2, 1:] = 0
-    out = predictor.all(zip(x, x, weights), 9, None)
-    np.testing.assert_array_equal(out[:, 0], 2 * np.arange(9))
+        loop.fit(
+            trainer,
+            model,
+            lambda e: [steps],
+            None,
+            TrainSettings(epochs=1),
+            steps_per_epoch=1,
+        )

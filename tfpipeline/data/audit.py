@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from tfpipeline import images, runs
+from tfpipeline import formats, images, runs
 from tfpipeline.errors import UserError
 
 # Part of the cache's name: raise it when a rule of this file or of `images` changes.
-_RULES = 1
+_RULES = 2
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Row:
         reason: Why it cannot be used; an empty string where it can.
         warning: What the user may want to know though it can be used.
         perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
+        offset: Where the image begins in its file, in bytes.
+        length: Of the image in bytes; 0 is the whole file.
     """
 
     path: str
@@ -55,18 +57,22 @@ class Row:
     reason: str = ""
     warning: str = ""
     perceptual_hash: str = ""
+    offset: int = 0
+    length: int = 0
 
 
 def audit(
     paths: Sequence[Path],
+    spans: Sequence[tuple[int, int]] = (),
     *,
     cache: Path | None,
-    max_pixels: int = images.MAX_PIXELS,
+    max_pixels: int = formats.MAX_PIXELS,
 ) -> list[Row]:
     """Open every file once, in parallel, and tell what it is.
 
     Args:
         paths: The files.
+        spans: Offset and length of each image in its file; empty for whole files.
         cache: Folder where findings are kept; a file of the same path, size and time
             is not opened again. None keeps nothing.
         max_pixels: Height times width of a picture, at most.
@@ -76,24 +82,35 @@ def audit(
     """
     store = cache / f"audit-{_RULES}-{max_pixels}.json" if cache else None
     known = _read_store(store)
-    rows = [_unchanged(path, known) for path in paths]
+    places = spans or [(0, 0)] * len(paths)
+    rows = [_unchanged(path, *at, known) for path, at in zip(paths, places)]
     open_ = [i for i, row in enumerate(rows) if row is None]
     if open_:
         with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
             total=len(open_), desc="audit", unit="file", disable=None
         ) as bar:
-            found = pool.map(lambda i: examine(paths[i], max_pixels), open_)
+            found = pool.map(lambda i: examine(paths[i], max_pixels, *places[i]), open_)
             for i, row in zip(open_, found):
                 rows[i] = row
                 bar.update()
         if store is not None:
-            fresh = {row.path: row for row in rows if row is not None and row.sha256}
+            fresh = {_place(row): row for row in rows if row and row.sha256}
             _write_store(store, {**known, **fresh})
     return [row for row in rows if row is not None]
 
 
-def _unchanged(path: Path, known: dict[str, Row]) -> Row | None:
-    row = known.get(os.path.abspath(path))
+# A path and an offset.
+_Place = tuple[str, int]
+
+
+def _place(row: Row) -> _Place:
+    return row.path, row.offset
+
+
+def _unchanged(
+    path: Path, offset: int, length: int, known: dict[_Place, Row]
+) -> Row | None:
+    row = known.get((os.path.abspath(path), offset))
     if row is None:
         return None
     try:
@@ -101,36 +118,43 @@ def _unchanged(path: Path, known: dict[str, Row]) -> Row | None:
     except OSError:
         return None
     same = (now.st_size, now.st_mtime_ns) == (row.size, row.mtime_ns)
-    return row if same else None
+    return row if same and row.length == length else None
 
 
-def _read_store(store: Path | None) -> dict[str, Row]:
+def _read_store(store: Path | None) -> dict[_Place, Row]:
     """Return what earlier audits found; a damaged store is as good as none."""
     if store is None or not store.is_file():
         return {}
     try:
         rows = [Row(*values) for values in json.loads(store.read_bytes())]
-        return {row.path: row for row in rows}
+        return {_place(row): row for row in rows}
     except (ValueError, TypeError, OSError):
         return {}
 
 
-def _write_store(store: Path, rows: dict[str, Row]) -> None:
+def _write_store(store: Path, rows: dict[_Place, Row]) -> None:
     values = [list(vars(row).values()) for row in rows.values()]
     runs.write_text(store, json.dumps(values))
 
 
-def examine(path: Path, max_pixels: int = images.MAX_PIXELS) -> Row:
+def examine(
+    path: Path,
+    max_pixels: int = formats.MAX_PIXELS,
+    offset: int = 0,
+    length: int = 0,
+) -> Row:
     """Open one file and tell what it is.
 
     Args:
         path: The file.
         max_pixels: Height times width, at most.
+        offset: Where the image begins in the file, in bytes.
+        length: Of the image in bytes; 0 is the whole file.
 
     Returns:
         Its row; `reason` says what is wrong.
     """
-    row = Row(os.path.abspath(path))
+    row = Row(os.path.abspath(path), offset=offset, length=length)
     try:
         # First: a file of another kind (a pipe, a folder) must not be waited for.
         if not path.is_file():
@@ -138,9 +162,11 @@ def examine(path: Path, max_pixels: int = images.MAX_PIXELS) -> Row:
                 row, reason="no such file" if not path.exists() else "not a file"
             )
         state = os.stat(path)
-        data = path.read_bytes()
+        data = images.content(path, offset, length)
     except OSError as error:
         return dataclasses.replace(row, reason=error.strerror or "cannot be read")
+    except formats.ImageError as error:
+        return dataclasses.replace(row, reason=str(error))
     row = dataclasses.replace(
         row,
         size=state.st_size,
@@ -149,13 +175,13 @@ def examine(path: Path, max_pixels: int = images.MAX_PIXELS) -> Row:
     )
     try:
         return _looked_into(row, data, max_pixels)
-    except images.ImageError as error:
+    except formats.ImageError as error:
         return dataclasses.replace(row, reason=str(error))
 
 
 def _looked_into(row: Row, data: bytes, max_pixels: int) -> Row:
-    picture = images.open_image(data, max_pixels)
-    header = images.read_header(data, picture)
+    picture = formats.open_image(data, max_pixels)
+    header = formats.read_header(data, picture)
     row = dataclasses.replace(
         row,
         format=header.format,
@@ -163,7 +189,8 @@ def _looked_into(row: Row, data: bytes, max_pixels: int) -> Row:
         width=header.width,
         mode=header.mode,
         orientation=header.orientation,
-        warning=_warning(Path(row.path), header),
+        # A record in a shard has no name that could be wrong.
+        warning=_warning(None if row.length else Path(row.path), header),
     )
     try:
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
@@ -186,8 +213,8 @@ _SUFFIXES = {
 }
 
 
-def _warning(path: Path, header: images.Header) -> str:
-    suffix = path.suffix.lower()
+def _warning(path: Path | None, header: formats.Header) -> str:
+    suffix = path.suffix.lower() if path else f".{header.format}"
     said = _SUFFIXES.get(suffix, suffix[1:])
     found = []
     if header.frames > 1:

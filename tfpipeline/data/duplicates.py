@@ -135,15 +135,82 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
     Returns:
         uint8 RGB; None where no file is usable.
     """
-    small, captions = [], []
+    small: list[np.ndarray] = []
+    captions: list[str] = []
     for index, name in enumerate(source.labels[:40]):
         positions = np.flatnonzero(source.label == index).tolist()
         mine = [i for i in positions if not rows[i].reason]
         for place in range(per_class if mine else 0):
             if place < len(mine):
-                image = images.decode(Path(rows[mine[place]].path), at_least=(96, 96))
-                small.append(images.resize(image, 96, 96, "pad"))
+                small.append(_thumbnail(rows[mine[place]]))
             else:
                 small.append(np.full((96, 96, 3), 255, np.uint8))
             captions.append(name if place == 0 else "")
     return images.contact_sheet(small, captions, per_class) if small else None
+
+
+def _thumbnail(row: Row) -> np.ndarray:
+    data = images.content(Path(row.path), row.offset, row.length)
+    return images.read(data, 96, 96, "pad")
+
+
+def findings(source: Source, rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    """Return everything remarkable about single files.
+
+    Args:
+        source: The examples.
+        rows: The audit of their files.
+
+    Returns:
+        `(id, path, kind, detail)`, in the order of the source. Kinds: `unusable`;
+        `warning`; `exact_copy` and `near_copy` of the group's first file;
+        `across_splits` where that one is in another split; `label_conflict` where an
+        equal file has another class.
+    """
+    found: list[tuple[int, str, str]] = []
+    for i, row in enumerate(rows):
+        found += [(i, "unusable", row.reason)] if row.reason else []
+        found += [(i, "warning", row.warning)] if row.warning else []
+    equal = {i for group in exact(rows) for i in group[1:]}
+    for groups, kind in ((exact(rows), "exact_copy"), (near(rows), "near_copy")):
+        for first, *others in groups:
+            of = source.ids[first]
+            for i in others:
+                if kind == "exact_copy" or i not in equal:
+                    found.append((i, kind, f"of {of}"))
+                if kind == "near_copy" and source.split[i] != source.split[first]:
+                    where = f"{of} is in {source.split[first]}"
+                    found.append((i, "across_splits", where))
+                if kind == "exact_copy" and source.label[i] != source.label[first]:
+                    other = source.labels[source.label[first]]
+                    found.append((i, "label_conflict", f"{of} is {other!r}"))
+    return [
+        (source.ids[i], rows[i].path, kind, detail)
+        for i, kind, detail in sorted(found, key=lambda one: one[0])
+    ]
+
+
+def leak_sheet(
+    source: Source, rows: Sequence[Row], most: int = 24
+) -> np.ndarray | None:
+    """Return pairs of pictures that look alike but stand in different splits.
+
+    Args:
+        source: The examples.
+        rows: The audit of their files.
+        most: Pairs, at most.
+
+    Returns:
+        uint8 RGB, one pair a row; None where there is no such pair.
+    """
+    pairs = [
+        (group[0], i)
+        for group in near(rows)
+        for i in group[1:]
+        if source.split[i] != source.split[group[0]]
+    ][:most]
+    if not pairs:
+        return None
+    shown = [i for pair in pairs for i in pair]
+    captions = [source.split[i] for i in shown]
+    return images.contact_sheet([_thumbnail(rows[i]) for i in shown], captions, 2)

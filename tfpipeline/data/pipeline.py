@@ -9,9 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import images
+from tfpipeline.data import order as orders
 from tfpipeline.data.audit import Row
-from tfpipeline.data.augmentations import AUGMENTATIONS
+from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
+from tfpipeline.data.decoded import Decoded, Plan, plan
 from tfpipeline.errors import UserError, unknown
+
+SAMPLINGS = ("natural", "balanced")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Reading:
         batch_size: Images a batch.
         augmentation: A name from `augmentations.AUGMENTATIONS`.
         seed: Of the order and of the augmentation.
+        sampling: `natural` or `balanced`; see `order`.
+        views: Changed copies of each image that are kept as features; 0 for none.
 
     Raises:
         UserError: An unknown name, or no images in a batch.
@@ -36,50 +42,32 @@ class Reading:
     batch_size: int
     augmentation: str = "none"
     seed: int = 0
+    sampling: str = "natural"
+    views: int = 0
 
     def __post_init__(self) -> None:
         if self.resize not in images.RESIZES:
             raise unknown("--data.resize", self.resize, images.RESIZES)
         if self.augmentation not in AUGMENTATIONS:
             raise unknown("--data.augmentation", self.augmentation, AUGMENTATIONS)
+        if self.sampling not in SAMPLINGS:
+            raise unknown("--data.sampling", self.sampling, SAMPLINGS)
+        if self.views < 0 or (self.views and self.augmentation == "none"):
+            raise UserError(
+                "--data.views: expected 0, or a positive number together with "
+                f"--data.augmentation. Received: {self.views}."
+            )
+        if self.views and AUGMENTATIONS[self.augmentation].mix is not None:
+            raise UserError(
+                f"--data.views: {self.augmentation} mixes the images of a batch, so "
+                "its views cannot be kept. Leave --data.views out, or choose another "
+                "--data.augmentation."
+            )
         if self.batch_size < 1:
             raise UserError(
                 "--data.batch_size: expected a positive number. Received: "
                 f"{self.batch_size}."
             )
-
-
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the examples in one epoch, a function of its arguments alone.
-
-    Args:
-        count: Number of examples.
-        seed: Of the run.
-        epoch: Number of the epoch.
-
-    Returns:
-        A permutation of ``range(count)``, int64, shape (count,).
-    """
-    return np.random.default_rng([seed, epoch]).permutation(count)
-
-
-def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fill the last batch with examples from the start, at weight 0.
-
-    Every batch then has one shape, so nothing is traced twice, and every example still
-    counts exactly once.
-
-    Args:
-        order: Indices of examples, shape (n,).
-        batch_size: Images a batch.
-
-    Returns:
-        Indices, int64, and weights, float32, both of shape (batches, batch_size).
-    """
-    rows = -(-len(order) // batch_size)
-    filled = np.resize(order, (rows, batch_size)).astype(np.int64)
-    weights = np.arange(rows * batch_size).reshape(rows, -1) < len(order)
-    return filled, weights.astype(np.float32)
 
 
 class Batches:
@@ -89,28 +77,62 @@ class Batches:
         files: One audited file an example.
         label: Index of the class of each example, int32, shape (n,).
         reading: Size, batch size, augmentation and seed.
+        classes: Number of classes; the largest index and one where None.
     """
 
     def __init__(
-        self, files: Sequence[Row], label: np.ndarray, reading: Reading
+        self,
+        files: Sequence[Row],
+        label: np.ndarray,
+        reading: Reading,
+        classes: int | None = None,
     ) -> None:
         self.reading = reading
-        self._augment = AUGMENTATIONS[reading.augmentation]
-        self._label = tf.constant(label, tf.int32)
-        self._paths = tf.constant([os.fsencode(row.path) for row in files], tf.string)
+        self.decoded: Decoded | None = None
+        self._augmentation = AUGMENTATIONS[reading.augmentation]
+        self._classes = classes or int(np.max(label, initial=0)) + 1
+        self._files = files
+        self._label = np.asarray(label, np.int32)
+        # What an image's changes are drawn from, wherever it stands in its source.
+        self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
 
     def arrange(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices and weights of the batches of an order; see `padded`."""
-        return padded(order, self.reading.batch_size)
+        """Return the indices and weights of the batches of an order; see `order.padded`."""
+        return orders.padded(order, self.reading.batch_size)
+
+    def keep_decoded(self, choice: str, folder: Path) -> Plan:
+        """Keep decoded images for the next epoch, where there is room for them.
+
+        Args:
+            choice: `auto`, `ram`, `disk` or `none`.
+            folder: For the disk.
+
+        Returns:
+            What was decided, and why.
+
+        Raises:
+            UserError: An unknown choice.
+        """
+        count, height, width = len(self._files), self.reading.height, self.reading.width
+        decided = plan(choice, count * height * width * 3, folder)
+        if decided.where != "none":
+            self.decoded = Decoded(count, height, width, decided.where, folder)
+        return decided
 
     def shuffled(self, examples: np.ndarray, epoch: int) -> np.ndarray:
-        """Return some examples in the order of an epoch, each exactly once.
+        """Return some examples in the order of an epoch.
 
         Args:
             examples: Indices, shape (k,).
             epoch: Number of the epoch.
+
+        Returns:
+            Indices, shape (k,): each exactly once, or each class equally often.
         """
-        return examples[epoch_order(len(examples), self.reading.seed, epoch)]
+        if self.reading.sampling == "balanced":
+            label = self._label[examples]
+            return examples[orders.balanced_order(label, self.reading.seed, epoch)]
+        return examples[orders.epoch_order(len(examples), self.reading.seed, epoch)]
 
     def plain(self, order: np.ndarray) -> tf.data.Dataset:
         """Return batches of the examples at `order`, in that order, unchanged.
@@ -123,61 +145,85 @@ class Batches:
             height, width, 3), int32 (batch,), and float32 (batch,) that is 0 where the
             last batch is padded.
         """
-        return self._dataset(order, lambda images, indices: images)
+        return self._dataset(order, AUGMENTATIONS["none"], 0)
 
     def augmented(self, order: np.ndarray, epoch: int) -> tf.data.Dataset:
-        """Return batches like `plain`, each image changed by (seed, epoch, index).
+        """Return batches like `plain`, each image changed by (seed, epoch, content).
+
+        Where the augmentation mixes images, the labels are targets: float32, shape
+        (batch, classes).
 
         Args:
             order: Indices of examples, shape (k,).
             epoch: Number of the epoch.
         """
-        augment = self._augment
-        if augment is None:
-            return self.plain(order)
-        fold_in = tf.random.experimental.stateless_fold_in
-        seed = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
-
-        def change(images: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
-            return tf.map_fn(
-                lambda one: augment(one[0], fold_in(seed, one[1])),
-                (images, indices),
-                fn_output_signature=tf.float32,
-            )
-
-        return self._dataset(order, change)
+        return self._dataset(order, self._augmentation, epoch)
 
     def _dataset(
-        self,
-        order: np.ndarray,
-        change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        self, order: np.ndarray, augmentation: Augmentation, epoch: int
     ) -> tf.data.Dataset:
-        def batch(indices: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            images = change(self._read(indices), indices)
-            scaled = tf.cast(images, tf.float32) / 255
-            return scaled, tf.gather(self._label, indices), weights
+        indices, weights = self.arrange(order)
+        label, identity = self._label[indices], self._identity[indices]
+        again = orders.occurrences(indices.ravel()).reshape(indices.shape)
+        fold_in = tf.random.experimental.stateless_fold_in
+        start = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
+
+        def seeds(identity: tf.Tensor, again: tf.Tensor) -> tf.Tensor:
+            return tf.map_fn(
+                lambda one: fold_in(fold_in(start, one[0]), one[1]),
+                (identity, again),
+                fn_output_signature=tf.int64,
+            )
+
+        def batch(
+            indices: tf.Tensor, label: tf.Tensor, weights: tf.Tensor, *drawn: tf.Tensor
+        ) -> tuple[tf.Tensor, ...]:
+            images = tf.cast(self._read(indices), tf.float32)
+            if augmentation.image is not None:
+                own = seeds(*drawn)
+                images = _each(augmentation.image, images, own)
+                if augmentation.mix is not None:
+                    targets = tf.one_hot(label, self._classes)
+                    images, label = augmentation.mix(images, targets, own)
+            return images / 255, label, weights
 
         # One thread a core, each with a batch of its own: the fewest calls into Python.
-        dataset = tf.data.Dataset.from_tensor_slices(self.arrange(order))
+        parts = (indices, label, weights, identity, again)
+        dataset = tf.data.Dataset.from_tensor_slices(parts)
         dataset = dataset.map(batch, num_parallel_calls=os.cpu_count())
         return dataset.prefetch(2)
 
     def _read(self, indices: tf.Tensor) -> tf.Tensor:
         """Return images, uint8, by the one decoder whose rules `images` states."""
-        height, width, how = (
-            self.reading.height,
-            self.reading.width,
-            self.reading.resize,
-        )
+        height, width = self.reading.height, self.reading.width
 
-        def read(paths: np.ndarray) -> np.ndarray:
-            out = np.empty((len(paths), height, width, 3), np.uint8)
-            for place, path in enumerate(paths):
-                out[place] = images.read(Path(os.fsdecode(path)), height, width, how)
+        def read(indices: np.ndarray) -> np.ndarray:
+            out = np.empty((len(indices), height, width, 3), np.uint8)
+            for place, index in enumerate(indices):
+                out[place] = self._image(int(index))
             return out
 
         # Pillow lets go of Python's lock while it decodes and resizes, and was measured
         # to be faster here than TensorFlow's antialiased resize.
-        paths = tf.gather(self._paths, indices)
-        found = tf.numpy_function(read, [paths], tf.uint8, stateful=False)
+        found = tf.numpy_function(read, [indices], tf.uint8, stateful=False)
         return tf.ensure_shape(found, (self.reading.batch_size, height, width, 3))
+
+    def _image(self, index: int) -> np.ndarray:
+        def read() -> np.ndarray:
+            row, reading = self._files[index], self.reading
+            data = images.content(Path(row.path), row.offset, row.length)
+            return images.read(data, reading.height, reading.width, reading.resize)
+
+        return read() if self.decoded is None else self.decoded.get(index, read)
+
+
+def _each(
+    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    images: tf.Tensor,
+    seeds: tf.Tensor,
+) -> tf.Tensor:
+    return tf.map_fn(
+        lambda one: change(one[0], one[1]),
+        (images, seeds),
+        fn_output_signature=tf.float32,
+    )

@@ -8,10 +8,32 @@ import numpy as np
 
 from tfpipeline import runs
 from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.data import splits
+from tfpipeline.data import duplicates, splits
 from tfpipeline.data.audit import Row, audit, quarantine
-from tfpipeline.data.sources import Source, open_source
-from tfpipeline.errors import UserError
+from tfpipeline.data.opening import open_source
+from tfpipeline.data.sources import Source
+from tfpipeline.errors import UserError, unknown
+
+
+def _alone(files: Sequence[Row]) -> list[str]:
+    return [f"{row.path}:{row.offset}" for row in files]
+
+
+def _near(files: Sequence[Row]) -> list[str]:
+    names = [row.sha256 for row in files]
+    for group in duplicates.near(files):
+        for i in group:
+            names[i] = f"near {group[0]}"
+    # Equal files without a telling picture have only their digest in common.
+    return names
+
+
+# From audited files to the name of each one's group of copies.
+GROUPS: dict[str, Callable[[Sequence[Row]], list[str]]] = {
+    "exact": lambda files: [row.sha256 for row in files],
+    "near": _near,
+    "none": _alone,
+}
 
 
 @dataclass(frozen=True)
@@ -39,9 +61,28 @@ class Examples:
         """Return the indices of the examples of a split, ascending, int64."""
         return np.flatnonzero(self.split == split)
 
-    def leaks(self) -> int:
-        """Count the validation and test examples whose equal file is in train."""
-        return splits.leaks(self.keys, self.split)
+    def leaks(self, group: str = "exact") -> int:
+        """Count the validation and test examples of which train has a copy.
+
+        Args:
+            group: What is a copy: `exact` or `near`.
+        """
+        return splits.leaks(GROUPS[group](self.files), self.split)
+
+    def counts(self) -> np.ndarray:
+        """Return the number of training images of each class, int64."""
+        train = self.source.label[self.of("train")]
+        return np.bincount(train, minlength=len(self.source.labels))
+
+    def rare(self, min_share: float) -> list[str]:
+        """Return the classes with too small a share of the largest one's images.
+
+        Args:
+            min_share: The smallest share that is not remarked on, in [0, 1].
+        """
+        counts = self.counts()
+        few = counts < min_share * counts.max()
+        return [name for name, is_few in zip(self.source.labels, few) if is_few]
 
 
 def prepare(
@@ -66,15 +107,24 @@ def prepare(
     source, files, quarantined = _audited(source, settings, cache)
     if settings.splits is not None:
         chosen, split = splits.pin(source, Path(settings.splits))
-        source, files = source.take(chosen), tuple(files[i] for i in chosen)
     else:
+        chosen = np.arange(len(source))
         split = splits.assign(
             source,
-            [row.sha256 for row in files],
+            GROUPS[settings.group](files),
             validation_fraction=settings.validation_fraction,
             test_fraction=settings.test_fraction,
             seed=seed,
         )
+    used = splits.few(
+        source.label[chosen],
+        split,
+        most=settings.examples_per_class,
+        fraction=settings.train_fraction,
+        seed=seed,
+    )
+    chosen, split = chosen[used], split[used]
+    source, files = source.take(chosen), tuple(files[i] for i in chosen)
     _check_train(source, split)
     return Examples(source, files, split, quarantined)
 
@@ -82,7 +132,7 @@ def prepare(
 def open_all(
     settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
 ) -> Examples:
-    """Open and look at a source without splitting it: for evaluation.
+    """Open and look at a source without splitting it: for evaluation and packing.
 
     Args:
         settings: The section `data`.
@@ -90,7 +140,8 @@ def open_all(
         draw: Writes the pictures of the source `demo` and returns their folder.
 
     Returns:
-        Examples whose split is what the source says, `test` where it says nothing.
+        Examples whose split is what the source says, an empty string where it says
+        nothing.
 
     Raises:
         UserError: The source cannot be used, or too many of its files are broken.
@@ -99,14 +150,14 @@ def open_all(
     source, files, quarantined = _audited(
         open_source(settings, cache, draw), settings, cache
     )
-    split = np.array([name or "test" for name in source.split], dtype=object)
+    split = np.array(source.split, dtype=object)
     return Examples(source, files, split, quarantined)
 
 
 def _audited(
     source: Source, settings: DataSettings, cache: Path
 ) -> tuple[Source, tuple[Row, ...], tuple[tuple[str, Row], ...]]:
-    rows = audit(source.paths, cache=cache)
+    rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
     return source.take(good), tuple(rows[i] for i in good), tuple(bad)
 
@@ -119,6 +170,18 @@ def _check(settings: DataSettings) -> None:
     for name, value in shares.items():
         if message := check_fraction(name, value):
             raise UserError(message)
+    if settings.group not in GROUPS:
+        raise unknown("--data.group", settings.group, GROUPS)
+    if settings.examples_per_class is not None and settings.examples_per_class < 1:
+        raise UserError(
+            "--data.examples_per_class: expected a positive number, or null. Received: "
+            f"{settings.examples_per_class}."
+        )
+    if not 0 < settings.train_fraction <= 1:
+        raise UserError(
+            "--data.train_fraction: expected a share above 0 and up to 1. Received: "
+            f"{settings.train_fraction}."
+        )
     if sum(shares.values()) >= 1:
         raise UserError(
             "--data.validation_fraction and --data.test_fraction: expected a sum below "

@@ -154,6 +154,38 @@ def _check_row(
         )
 
 
+def few(
+    label: np.ndarray,
+    split: np.ndarray,
+    *,
+    most: int | None,
+    fraction: float,
+    seed: int,
+) -> np.ndarray:
+    """Return the examples that are left when each class may train on few images only.
+
+    The same seed takes the same images, and more of them include the fewer ones.
+
+    Args:
+        label: Index of the class of each example, int32, shape (n,).
+        split: The split of each; only `train` is thinned out.
+        most: Training images a class, at most; all where None.
+        fraction: Share of each class's training images, in (0, 1]; at least one stays.
+        seed: Of the choice.
+
+    Returns:
+        Indices, ascending, int64.
+    """
+    keep = split != "train"
+    for index in np.unique(label):
+        mine = np.flatnonzero((label == index) & (split == "train"))
+        count = min(len(mine), max(1, round(fraction * len(mine))))
+        count = count if most is None else min(count, most)
+        order = np.random.default_rng([seed, int(index), 1]).permutation(mine)
+        keep[order[:count]] = True
+    return np.flatnonzero(keep)
+
+
 def leaks(groups: Sequence[str], split: np.ndarray) -> int:
     """Count the examples outside train whose equal stands in train.
 

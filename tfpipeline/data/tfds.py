@@ -9,8 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tfpipeline import images, runs
-from tfpipeline.data.sources import Source, open_csv
+from tfpipeline import formats, runs
+from tfpipeline.data.sources import Source
+from tfpipeline.data.tables import open_csv
 from tfpipeline.errors import UserError, suggest
 
 _NAME = re.compile(r"tfds:(?P<name>[\w/.+-]+)(:(?P<split>[\w\[\]:%+-]+))?")
@@ -142,7 +143,7 @@ def _export(
         bar = tqdm(examples, desc=f"write {part}", total=total, unit="image")
         for number, example in enumerate(bar):
             data = example[image_key].numpy()
-            suffix = images.sniff(data) or "bin"
+            suffix = formats.sniff(data) or "bin"
             file = Path(re.sub(r"\W", "_", part)) / f"{number:07d}.{suffix}"
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             # The index comes last and makes the export whole; see `replacing`.

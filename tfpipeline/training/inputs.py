@@ -1,6 +1,7 @@
 """What the loop is fed with: cached features, or images through the whole network."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,53 @@ class Inputs(Protocol):
         """Return unchanged batches in the order of the indices."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is fed, and what is called on it in training and in inference.
+
+    Args:
+        inputs: Batches of features or of images.
+        training: From a batch to logits, with dropout.
+        inference: From a batch to logits.
+        fingerprint: Of the features; None for images.
+    """
+
+    inputs: Inputs
+    training: Callable[[Any], Any]
+    inference: Callable[[Any], Any]
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Views:
+    """Several changed copies of each image, whose features are computed once.
+
+    Args:
+        cache: Holds a row for every key of every view.
+        count: Copies of each image.
+    """
+
+    cache: FeatureCache
+    count: int
+
+    def keys(self, digests: Sequence[str], epoch: int) -> list[str]:
+        """Return the keys of the view that each image shows in an epoch.
+
+        In any `count` epochs in a row an image shows every view once; in one epoch
+        different images show different views.
+
+        Args:
+            digests: Of the images.
+            epoch: Number of the epoch.
+        """
+        return [view(key, (epoch + i) % self.count) for i, key in enumerate(digests)]
+
+
+def view(digest: str, number: int) -> str:
+    """Return the key under which the features of one view are kept."""
+    return f"{digest}-view{number}"
+
+
 class CachedFeatures:
     """Features from disk, for a frozen backbone without augmentation.
 
@@ -33,6 +81,8 @@ class CachedFeatures:
         keys: Digest of the image of each example.
         label: Index of its class, int32, shape (n,).
         arrange: From an order to the indices and weights of its batches.
+        views: Features of changed copies of the training images, which are trained on
+            instead.
     """
 
     def __init__(
@@ -41,7 +91,9 @@ class CachedFeatures:
         keys: list[str],
         label: np.ndarray,
         arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+        views: Views | None = None,
     ) -> None:
+        self.views = views
         self.cache = cache
         self.keys = keys
         self.label = label
@@ -50,7 +102,10 @@ class CachedFeatures:
     def steps(self, order: np.ndarray, epoch: int) -> Iterator[Steps]:
         """Yield many batches at a time: the head is so small that calls would cost."""
         indices, weights = self.arrange(order)
-        for rows, part in self.cache.batches(self.keys, indices, STEPS_PER_CALL):
+        cache, keys = self.cache, self.keys
+        if self.views is not None:
+            cache, keys = self.views.cache, self.views.keys(self.keys, epoch)
+        for rows, part in cache.batches(keys, indices, STEPS_PER_CALL):
             yield Steps(rows, self.label[indices[part]], weights[part])
 
     def batches(self, order: np.ndarray) -> Iterator[Batch]:

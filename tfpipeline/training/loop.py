@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfpipeline import distribution
+from tfpipeline import distribution, runs
 from tfpipeline.config import TrainSettings
 from tfpipeline.errors import UserError
+from tfpipeline.training.meter import Meter
 
 Forward = Callable[[Any], Any]
 
@@ -24,13 +26,51 @@ class Steps:
 
     Args:
         inputs: float32, shape (steps, batch, ...).
-        labels: int32, shape (steps, batch).
+        labels: int32, shape (steps, batch); or targets, shape (steps, batch, classes).
         weights: float32, shape (steps, batch); 0 leaves an example out.
     """
 
     inputs: Any
     labels: Any
     weights: Any
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Cross-entropy, and what each example counts in it.
+
+    Args:
+        classes: Number of logits.
+        label_smoothing: Share of the target spread evenly over all classes.
+        class_weights: What an example of each class weighs, shape (classes,); loss and
+            accuracy are then weighted means. All weigh the same where None.
+    """
+
+    classes: int
+    label_smoothing: float = 0.0
+    class_weights: np.ndarray | None = None
+
+    def targets(self, labels: Any) -> Any:
+        """Return one-hot targets for class indices; targets stay as they are.
+
+        Args:
+            labels: int32, shape (steps, batch); or float32, (steps, batch, classes).
+        """
+        labels = tf.convert_to_tensor(labels)
+        if labels.shape.rank == 3:
+            return labels
+        return tf.one_hot(labels, self.classes)
+
+    def weigh(self, targets: Any, weights: Any) -> Any:
+        """Return the weights of the examples, multiplied by those of their classes.
+
+        Args:
+            targets: float32, shape (steps, batch, classes).
+            weights: float32, shape (steps, batch).
+        """
+        if self.class_weights is None:
+            return tf.convert_to_tensor(weights)
+        return weights * tf.linalg.matvec(targets, self.class_weights)
 
 
 class Trainer:
@@ -40,9 +80,9 @@ class Trainer:
         forward: From inputs to logits, in training mode.
         variables: What is trained.
         optimizer: Built for `variables` under the strategy's scope.
-        classes: Number of logits.
-        label_smoothing: Share of the target spread evenly over all classes.
+        criterion: What is minimised.
         strategy: Where the steps run.
+        meter: Is told how long the steps have waited for their input.
     """
 
     def __init__(
@@ -50,18 +90,20 @@ class Trainer:
         forward: Forward,
         variables: Sequence[keras.Variable],
         optimizer: keras.optimizers.Optimizer,
-        *,
-        classes: int,
-        label_smoothing: float,
+        criterion: Criterion,
         strategy: tf.distribute.Strategy,
+        meter: Meter | None = None,
     ) -> None:
         self.forward = forward
         self.variables = [variable.value for variable in variables]
         self.optimizer = optimizer
-        self.classes = classes
+        self.criterion = criterion
         self.strategy = strategy
+        self.meter = meter or Meter()
         self.loss = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=label_smoothing, reduction="none"
+            from_logits=True,
+            label_smoothing=criterion.label_smoothing,
+            reduction="none",
         )
         self._run = tf.function(self._run_steps, reduce_retracing=True)
 
@@ -75,32 +117,37 @@ class Trainer:
             Tensor of shape (3,): loss and correct answers summed over the examples, and
             the sum of their weights.
         """
+        targets = self.criterion.targets(steps.labels)
+        weights = self.criterion.weigh(targets, steps.weights)
         # Of the global batch: every replica divides by the same number.
-        totals = tf.reduce_sum(steps.weights, axis=1)
+        totals = tf.reduce_sum(weights, axis=1)
         parts = distribution.split(
-            self.strategy, (steps.inputs, steps.labels, steps.weights), axis=1
+            self.strategy, (steps.inputs, targets, weights), axis=1
         )
         return self._run(*parts, totals)
 
-    def _run_steps(self, inputs: Any, labels: Any, weights: Any, totals: Any) -> Any:
+    def _run_steps(self, inputs: Any, targets: Any, weights: Any, totals: Any) -> Any:
         sums = tf.zeros([3])
         for k in tf.range(tf.shape(totals)[0]):
             each = self.strategy.run(
-                self._step, args=(inputs, labels, weights, totals, k)
+                self._step, args=(inputs, targets, weights, totals, k)
             )
             sums += self.strategy.reduce("SUM", each, axis=None)
         return sums
 
-    def _step(self, inputs: Any, labels: Any, weights: Any, totals: Any, k: Any) -> Any:
-        x, label, weight = inputs[k], labels[k], weights[k]
+    def _step(
+        self, inputs: Any, targets: Any, weights: Any, totals: Any, k: Any
+    ) -> Any:
+        x, target, weight = inputs[k], targets[k], weights[k]
         with tf.GradientTape() as tape:
             logits = tf.cast(self.forward(x), tf.float32)
-            each = self.loss(tf.one_hot(label, self.classes), logits) * weight
+            each = self.loss(target, logits) * weight
             # The optimizer sums over replicas: divide by the global batch, not ours.
             loss = self.optimizer.scale_loss(tf.reduce_sum(each) / totals[k])
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply(gradients)
-        correct = tf.cast(tf.argmax(logits, 1, tf.int32) == label, tf.float32) * weight
+        right = tf.argmax(logits, 1) == tf.argmax(target, 1)
+        correct = tf.cast(right, tf.float32) * weight
         return tf.stack(
             [tf.reduce_sum(each), tf.reduce_sum(correct), tf.reduce_sum(weight)]
         )
@@ -112,6 +159,7 @@ def fit(
     epoch_steps: Callable[[int], Iterable[Steps]],
     validate: Callable[[], Mapping[str, float]] | None,
     settings: TrainSettings,
+    *,
     steps_per_epoch: int,
 ) -> list[dict[str, float]]:
     """Train epoch by epoch, with Keras' callbacks at their usual places.
@@ -163,9 +211,10 @@ def _epoch(
 ) -> dict[str, float]:
     # The sums stay on the device until the epoch is over: no waiting inside it.
     sums = []
-    for part in steps:
+    for part in trainer.meter.watch(steps):
         sums.append(trainer.run(part))
         bar.update(len(part.labels))
+        trainer.meter.count(part.labels.shape[0] * part.labels.shape[1])
     loss, correct, count = np.sum([np.asarray(one) for one in sums], axis=0)
     if not math.isfinite(loss):
         raise UserError(
@@ -184,51 +233,12 @@ def _keep_best(settings: TrainSettings) -> keras.callbacks.Callback:
     )
 
 
-class Predictor:
-    """A forward pass, traced once and run on every replica.
+def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write one line an epoch.
 
     Args:
-        forward: From inputs to outputs, in inference mode.
-        strategy: Where it runs.
+        path: The file, `history.csv` of a run.
+        history: What `fit` returned.
     """
-
-    def __init__(self, forward: Forward, strategy: tf.distribute.Strategy) -> None:
-        self.strategy = strategy
-        self._run = tf.function(
-            lambda inputs: strategy.run(forward, args=(inputs,)), reduce_retracing=True
-        )
-
-    def __call__(self, inputs: Any) -> np.ndarray:
-        """Return the outputs of a global batch, a multiple of the replicas, in order.
-
-        Args:
-            inputs: Shape (batch, ...).
-        """
-        (parts,) = distribution.split(self.strategy, (inputs,))
-        return distribution.gather(self.strategy, self._run(parts))
-
-    def over(
-        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
-    ) -> Iterator[np.ndarray]:
-        """Yield the outputs of many batches, without what pads the last one.
-
-        Args:
-            batches: `(inputs, labels, weights)`; where the weight is 0, it is padding.
-            total: Number of examples, for the progress bar.
-            name: Of the progress bar; None shows none.
-
-        Yields:
-            Arrays of shape (examples, ...), in order.
-        """
-        hidden = None if name else True
-        with tqdm(total=total, desc=name, unit="image", disable=hidden) as bar:
-            for inputs, _, weights in batches:
-                outputs = self(inputs)[np.asarray(weights) > 0]
-                yield outputs
-                bar.update(len(outputs))
-
-    def all(
-        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
-    ) -> np.ndarray:
-        """Return the outputs of many batches in one array; see `over`."""
-        return np.concatenate(list(self.over(batches, total, name)))
+    header = list(history[0]) if history else ["epoch"]
+    runs.write_csv(path, header, ([row[key] for key in header] for row in history))

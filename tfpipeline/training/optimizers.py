@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 from tfpipeline.config import TrainSettings
 from tfpipeline.errors import UserError, unknown
@@ -18,6 +19,24 @@ OPTIMIZERS: dict[str, Callable[[float], keras.optimizers.Optimizer]] = {
 }
 
 
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
+    """Return what an example of each class weighs in the loss.
+
+    Args:
+        name: `none`, or `balanced`: every class weighs the same as a whole.
+        counts: Training images of each class, all positive, shape (classes,).
+
+    Returns:
+        float32, shape (classes,), whose mean over the examples is 1; None for `none`.
+    """
+    if name == "none":
+        return None
+    return np.asarray(counts.sum() / (len(counts) * counts), np.float32)
+
+
 def check(settings: TrainSettings) -> None:
     """Refuse settings that cannot train, before any work is done.
 
@@ -29,6 +48,9 @@ def check(settings: TrainSettings) -> None:
     """
     if settings.optimizer not in OPTIMIZERS:
         raise unknown("--train.optimizer", settings.optimizer, OPTIMIZERS)
+    if settings.class_weights not in CLASS_WEIGHTS:
+        known = CLASS_WEIGHTS
+        raise unknown("--train.class_weights", settings.class_weights, known)
     expected = {
         "epochs": ("a positive number", settings.epochs >= 1),
         "learning_rate": ("a positive number", settings.learning_rate > 0),

@@ -1,0 +1,49 @@
+"""Decoded images are read once, and kept where there is room for them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfpipeline.data import decoded
+from tfpipeline.errors import UserError
+
+GIGABYTE = 10**9
+
+
+@pytest.mark.parametrize("where", ["ram", "disk"])
+def test_each_image_is_read_once(where: str, tmp_path: Path) -> None:
+    kept = decoded.Decoded(3, 4, 5, where, tmp_path / "new")
+    reads = []
+
+    def read(index: int) -> np.ndarray:
+        reads.append(index)
+        return np.full((4, 5, 3), index, np.uint8)
+
+    for index in (2, 0, 2, 1, 0):
+        image = kept.get(index, lambda: read(index))
+        np.testing.assert_array_equal(image, np.full((4, 5, 3), index))
+    assert reads == [2, 0, 1]
+    assert not list(tmp_path.rglob("*.*")), "the file has no name"
+
+
+@pytest.mark.parametrize(
+    ("size", "where"), [(GIGABYTE, "ram"), (5 * GIGABYTE, "disk"), (10**18, "none")]
+)
+def test_the_plan_follows_the_predicted_size(
+    tmp_path: Path, monkeypatch, size: int, where: str
+) -> None:
+    free = type("Usage", (), {"free": 100 * GIGABYTE})
+    monkeypatch.setattr(decoded.shutil, "disk_usage", lambda path: free)
+    found = decoded.plan("auto", size, tmp_path / "a" / "b", 8 * GIGABYTE)
+    assert found.where == where and "GB" in found.reason
+    assert decoded.plan("none", size, tmp_path, 8 * GIGABYTE).where == "none"
+
+
+def test_an_unknown_place_is_told() -> None:
+    with pytest.raises(UserError, match="disk"):
+        decoded.plan("disc", 1, Path("."))
+
+
+def test_the_system_knows_how_much_memory_is_free() -> None:
+    assert decoded.free_memory() > 10**7

@@ -1,0 +1,14 @@
+"""Predictions of many batches, on one device and on two."""
+
+import numpy as np
+
+from tfpipeline.training.predictor import Predictor
+
+
+def test_predictions_come_in_order_and_without_padding(strategy) -> None:
+    predictor = Predictor(lambda x: x * 2, strategy)
+    x = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
+    weights = np.ones((3, 4), np.float32)
+    weights[2, 1:] = 0
+    out = predictor.all(zip(x, x, weights), 9, None)
+    np.testing.assert_array_equal(out[:, 0], 2 * np.arange(9))

@@ -1,0 +1,116 @@
+"""Decoded images, kept for the next epoch: in memory, on disk, or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.errors import unknown
+
+CHOICES = ("auto", "ram", "disk", "none")
+
+# Shares of what is free that the images may take.
+MEMORY_SHARE, DISK_SHARE = 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where decoded images are kept, and why.
+
+    Args:
+        where: `ram`, `disk` or `none`.
+        reason: For the user, with the predicted size.
+    """
+
+    where: str
+    reason: str
+
+
+def plan(choice: str, size: int, folder: Path, memory: int | None = None) -> Plan:
+    """Decide where decoded images are kept, from how many bytes they will take.
+
+    Args:
+        choice: `auto`, or where the user wants them.
+        size: Predicted bytes.
+        folder: Where they would be on disk.
+        memory: Bytes of memory that are free; asked of the system where None.
+
+    Returns:
+        A plan.
+
+    Raises:
+        UserError: An unknown choice.
+    """
+    if choice not in CHOICES:
+        raise unknown("--data.cache", choice, CHOICES)
+    memory = free_memory() if memory is None else memory
+    nearest = next(
+        p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()
+    )
+    disk = shutil.disk_usage(nearest).free
+    says = f"{_bytes(size)} of decoded images"
+    if choice != "auto":
+        return Plan(choice, f"{says}, as --data.cache says")
+    if size <= memory * MEMORY_SHARE:
+        return Plan("ram", f"{says}, {_bytes(memory)} of memory are free")
+    if size <= disk * DISK_SHARE:
+        return Plan("disk", f"{says}, too many for {_bytes(memory)} of free memory")
+    return Plan("none", f"{says}, too many for the free memory and disk")
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that a process can still take, as the system says."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            kib = next(n.split()[1] for n in lines if n.startswith("MemAvailable"))
+        return int(kib) * 1024
+    except (OSError, StopIteration, ValueError):
+        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+
+
+class Decoded:
+    """Images of one size by their index, each read once.
+
+    The disk holds them in a file without a name: it is gone with the process.
+
+    Args:
+        count: Number of images.
+        height: In pixels.
+        width: In pixels.
+        where: `ram` or `disk`.
+        folder: For the file.
+    """
+
+    def __init__(
+        self, count: int, height: int, width: int, where: str, folder: Path
+    ) -> None:
+        shape = (count, height, width, 3)
+        if where == "ram":
+            self._images = np.empty(shape, np.uint8)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                # Taken now: a disk that fills up later would end the process.
+                os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape))))
+                self._images = np.memmap(file, np.uint8, "r+", shape=shape)
+        self._there = np.zeros(count, bool)
+
+    def get(self, index: int, read: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return an image, reading it the first time it is asked for.
+
+        Args:
+            index: Of the image.
+            read: Returns it, uint8, shape (height, width, 3).
+        """
+        if not self._there[index]:
+            self._images[index] = read()
+            self._there[index] = True
+        return self._images[index]

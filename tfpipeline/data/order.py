@@ -1,0 +1,74 @@
+"""In which order the examples of an epoch come, a function of (seed, epoch) alone."""
+
+import numpy as np
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the examples in one epoch, a function of its arguments alone.
+
+    Args:
+        count: Number of examples.
+        seed: Of the run.
+        epoch: Number of the epoch.
+
+    Returns:
+        A permutation of ``range(count)``, int64, shape (count,).
+    """
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Return an epoch of the same length in which every class comes equally often.
+
+    Within a class no image comes a second time before every other one has come once.
+
+    Args:
+        label: Index of the class of each example, int32, shape (count,).
+        seed: Of the run.
+        epoch: Number of the epoch.
+
+    Returns:
+        Positions, int64, shape (count,).
+    """
+    classes = np.unique(label)
+    quota = -(-len(label) // len(classes))
+    parts = []
+    for index in classes:
+        mine = np.flatnonzero(label == index)
+        rng = np.random.default_rng([seed, epoch, int(index)])
+        rounds = [rng.permutation(mine) for _ in range(-(-quota // len(mine)))]
+        parts.append(np.concatenate(rounds)[:quota])
+    # Class by class in turn, so that what is cut off at the end is even, then shuffled.
+    drawn = np.stack(parts, axis=1).ravel()[: len(label)]
+    return np.random.default_rng([seed, epoch]).permutation(drawn)
+
+
+def occurrences(order: np.ndarray) -> np.ndarray:
+    """Return how often each entry has stood in an order before, int64."""
+    by_value = np.argsort(order, kind="stable")
+    ordered = order[by_value]
+    first = np.r_[True, ordered[1:] != ordered[:-1]]
+    starts = np.flatnonzero(first)
+    runs = np.diff(np.r_[starts, len(order)])
+    counts = np.empty(len(order), np.int64)
+    counts[by_value] = np.arange(len(order)) - np.repeat(starts, runs)
+    return counts
+
+
+def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fill the last batch with examples from the start, at weight 0.
+
+    Every batch then has one shape, so nothing is traced twice, and every example still
+    counts exactly once.
+
+    Args:
+        order: Indices of examples, shape (n,).
+        batch_size: Images a batch.
+
+    Returns:
+        Indices, int64, and weights, float32, both of shape (batches, batch_size).
+    """
+    rows = -(-len(order) // batch_size)
+    filled = np.resize(order, (rows, batch_size)).astype(np.int64)
+    weights = np.arange(rows * batch_size).reshape(rows, -1) < len(order)
+    return filled, weights.astype(np.float32)

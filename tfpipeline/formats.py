@@ -1,0 +1,147 @@
+"""GROUND: what an image file is, by its content, before its pixels are decoded."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+# Pillow tells of odd tags and of large pictures; the audit says what matters of it.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# More is no photograph but an attack on memory; Pillow itself warns from 89 million.
+MAX_PIXELS = 80_000_000
+
+# The first bytes of each format, at their offset.
+_MAGIC: tuple[tuple[str, int, bytes], ...] = (
+    ("jpeg", 0, b"\xff\xd8\xff"),
+    ("png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("gif", 0, b"GIF8"),
+    ("webp", 8, b"WEBP"),
+    ("avif", 4, b"ftypavi"),
+    ("avif", 4, b"ftypmif1"),
+    ("tiff", 0, b"II*\x00"),
+    ("tiff", 0, b"MM\x00*"),
+    ("ico", 0, b"\x00\x00\x01\x00"),
+    ("bmp", 0, b"BM"),
+    *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
+)
+
+
+class ImageError(ValueError):
+    """A file that is no usable image; the message is the reason, in a few words."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before its pixels are decoded.
+
+    Args:
+        format: `jpeg`, `png`, ... by its content, whatever the file is called.
+        height: In pixels, as stored.
+        width: In pixels, as stored.
+        mode: Pillow's name for the kind of pixel, e.g. `RGB`, `L`, `CMYK`, `I;16`.
+        orientation: EXIF orientation, 1 to 8; 1 where there is none.
+        frames: More than 1 in an animation.
+    """
+
+    format: str
+    height: int
+    width: int
+    mode: str
+    orientation: int
+    frames: int
+
+
+def sniff(data: bytes) -> str | None:
+    """Return the format of an image by its first bytes; None for anything else.
+
+    Args:
+        data: The file, or at least its first 16 bytes.
+    """
+    for name, offset, magic in _MAGIC:
+        if data[offset : offset + len(magic)] == magic:
+            return name
+    return None
+
+
+def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open an image without decoding it, and refuse what is no picture or too large.
+
+    Args:
+        data: The file.
+        max_pixels: Height times width, at most.
+
+    Returns:
+        A lazy Pillow image.
+
+    Raises:
+        ImageError: With the reason.
+    """
+    if not data:
+        raise ImageError("empty file")
+    if sniff(data) is None:
+        raise ImageError(f"not an image ({_describe(data)})")
+    try:
+        picture = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ImageError(f"damaged {sniff(data)} header") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"more than {max_pixels:,} pixels") from None
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise ImageError(f"damaged {sniff(data)} header: {brief(error)}") from None
+    if picture.width < 1 or picture.height < 1:
+        raise ImageError("no pixels: a side is 0 long")
+    if picture.width * picture.height > max_pixels:
+        raise ImageError(
+            f"{picture.height}x{picture.width} is more than {max_pixels:,} pixels"
+        )
+    return picture
+
+
+def _describe(data: bytes) -> str:
+    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:200])
+    return "text" if printable > 0.95 * len(data[:200]) else "unknown content"
+
+
+def brief(error: Exception) -> str:
+    """Return the first line of what an error says, or its name.
+
+    Args:
+        error: Of a codec.
+    """
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:100]
+
+
+def read_header(data: bytes, picture: Image.Image) -> Header:
+    """Return what an opened file says of itself.
+
+    Args:
+        data: The file.
+        picture: What `open_image` returned for it.
+    """
+    return Header(
+        format=sniff(data) or "unknown",
+        height=picture.height,
+        width=picture.width,
+        mode=picture.mode,
+        orientation=read_orientation(picture),
+        frames=int(getattr(picture, "n_frames", 1)),
+    )
+
+
+def read_orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none.
+
+    Args:
+        picture: An opened file.
+    """
+    try:
+        orientation = int(picture.getexif().get(0x0112, 1))
+    except Exception:  # A damaged tag turns nothing.
+        return 1
+    return orientation if 1 <= orientation <= 8 else 1

@@ -1,0 +1,47 @@
+"""VERB: from a source to TFRecord shards, which are a source as well."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import cli, runs
+from tfpipeline.config import PackSettings, with_source
+from tfpipeline.errors import UserError
+
+
+def pack(settings: PackSettings) -> dict[str, Any]:
+    """Write a source into few large files, for many images and for many workers."""
+    if settings.output is None:
+        raise UserError("--output: expected a new folder for the shards.")
+    output = Path(settings.output)
+    runs.check_writable(output)
+    if settings.shard_megabytes < 1:
+        raise UserError(
+            "--shard_megabytes: expected a positive number. Received: "
+            f"{settings.shard_megabytes}."
+        )
+    with cli.quiet_start():
+        from tfpipeline.data import packed, preparation
+        from tfpipeline.demo.source import drawer
+    packed.check_target(output, overwrite=settings.overwrite)
+    cache = cli.cache_folder(settings.cache_dir)
+    data = with_source(settings.data, settings.source)
+    examples = preparation.open_all(data, cache, drawer(data))
+    source, files = examples.source, examples.files
+    shards = packed.pack(source, files, output, settings.shard_megabytes * 1_000_000)
+    preparation.write_quarantine(output / "quarantine.csv", examples.quarantined)
+    size = sum(shard.stat().st_size for shard in shards)
+    left = len(examples.quarantined)
+    print(
+        f"\nPacked {len(source)} images of {len(source.labels)} classes into "
+        f"{len(shards)} shards of {size / 1e6:.1f} MB in all"
+        f"{f'; {left} unusable files were left out' if left else ''}.\n"
+        f"Next: python -m tfpipeline.train --data.source {output}"
+    )
+    return {"images": len(source), "shards": len(shards), "bytes": size}
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(pack, PackSettings))

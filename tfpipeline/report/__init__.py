@@ -1,0 +1,1 @@
+"""ROOM: what a run tells people: closing words and figures."""

@@ -1,0 +1,95 @@
+"""The closing words of a training: what was done, what came out, what to do next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfpipeline.config import ModelSettings, RunSettings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What there is to tell.
+
+    Args:
+        settings: Of the run, every null replaced.
+        images: Number of training images.
+        classes: Number of classes.
+        epochs: Passes that were made.
+        metrics: As in `metrics.json`.
+        folder: Of the run.
+        unusable: Number of files that could not be used.
+        copies: Validation and test images of which there is a copy in train.
+        rare: Classes with few images.
+    """
+
+    settings: RunSettings
+    images: int
+    classes: int
+    epochs: int
+    metrics: dict[str, Any]
+    folder: str
+    unusable: int = 0
+    copies: int = 0
+    rare: Sequence[str] = field(default_factory=tuple)
+
+
+def trained(told: Trained) -> str:
+    """Return three lines, and one more for each thing to be careful of.
+
+    Args:
+        told: What there is to tell.
+    """
+    metrics = told.metrics
+    lines = [
+        f"\nTrained a new head on {_network(told.settings.model)}: "
+        f"{told.images} images of {told.classes} classes, {told.epochs} epochs, "
+        f"{metrics['seconds']['total']:.0f} s."
+    ]
+    if "test" in metrics:
+        test = metrics["test"]
+        lines.append(
+            f"Test accuracy {test['accuracy']:.3f} on {test['n']} images that it never "
+            f"saw. Run folder: {told.folder}"
+        )
+    else:
+        lines.append(f"No test images, so no test accuracy. Run folder: {told.folder}")
+    if pace := metrics.get("input"):
+        lines.append(
+            f"This was {pace['verdict']}: {pace['images_per_second']:.0f} images/s, "
+            f"{100 * pace['waiting_share']:.0f} % of the time spent waiting for input."
+        )
+    if told.unusable:
+        lines.append(
+            f"{told.unusable} files could not be used: {told.folder}/quarantine.csv"
+        )
+    if told.copies:
+        lines.append(
+            f"Careful: {told.copies} validation or test images are copies of training "
+            "images. See python -m tfpipeline.audit."
+        )
+    if told.rare:
+        lines.append(
+            f"Few images of {_some(told.rare)}: --train.class_weights balanced or "
+            "--data.sampling balanced may help."
+        )
+    return "\n".join([*lines, _next(told)])
+
+
+def _network(model: ModelSettings) -> str:
+    width = "" if model.alpha in (None, 1) else f" {model.alpha:g}"
+    weights = f"{model.weights} weights, {model.image_size} px"
+    return f"{model.backbone}{width} ({weights})"
+
+
+def _next(told: Trained) -> str:
+    if told.settings.data.source == "demo":
+        command = "python -m tfpipeline.train --data.source FOLDER_OF_CLASS_FOLDERS"
+        return f"Your own pictures: {command}"
+    command = f"python -m tfpipeline.predict --model {told.folder} --images PICTURES"
+    return f"Next: {command}"
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,0 +1,69 @@
+"""A forward pass over any number of batches, on every replica."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfpipeline import distribution
+from tfpipeline.training.meter import Meter
+
+
+class Predictor:
+    """A forward pass, traced once and run on every replica.
+
+    Args:
+        forward: From inputs to outputs, in inference mode.
+        strategy: Where it runs.
+        meter: Is told how long it has waited for its input.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Any], Any],
+        strategy: tf.distribute.Strategy,
+        meter: Meter | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.meter = meter or Meter()
+        self._run = tf.function(
+            lambda inputs: strategy.run(forward, args=(inputs,)), reduce_retracing=True
+        )
+
+    def __call__(self, inputs: Any) -> np.ndarray:
+        """Return the outputs of a global batch, a multiple of the replicas, in order.
+
+        Args:
+            inputs: Shape (batch, ...).
+        """
+        (parts,) = distribution.split(self.strategy, (inputs,))
+        return distribution.gather(self.strategy, self._run(parts))
+
+    def over(
+        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the outputs of many batches, without what pads the last one.
+
+        Args:
+            batches: `(inputs, labels, weights)`; where the weight is 0, it is padding.
+            total: Number of examples, for the progress bar.
+            name: Of the progress bar; None shows none.
+
+        Yields:
+            Arrays of shape (examples, ...), in order.
+        """
+        hidden = None if name else True
+        with tqdm(total=total, desc=name, unit="image", disable=hidden) as bar:
+            for inputs, _, weights in self.meter.watch(batches):
+                outputs = self(inputs)[np.asarray(weights) > 0]
+                self.meter.count(len(outputs))
+                yield outputs
+                bar.update(len(outputs))
+
+    def all(
+        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+    ) -> np.ndarray:
+        """Return the outputs of many batches in one array; see `over`."""
+        return np.concatenate(list(self.over(batches, total, name)))
