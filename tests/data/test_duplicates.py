@@ -46,6 +46,16 @@ def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
     result = duplicates.statistics(source, rows)
     assert result["exact_duplicates"] == 2 and result["leaks"] == 1
     assert result["label_conflicts"] == 1
+    kinds = {(name, kind) for name, _, kind, _ in duplicates.findings(source, rows)}
+    assert kinds == {
+        ("train/b/bad.png", "unusable"),
+        ("train/b/wrong.png", "exact_copy"),
+        ("train/b/wrong.png", "label_conflict"),
+        ("test/a/copy.png", "exact_copy"),
+        ("test/a/copy.png", "across_splits"),
+    }
+    sheet = duplicates.leak_sheet(source, rows)
+    assert sheet is not None and sheet.shape[1] < 2 * 96 + 20
     assert result["unusable"] == 1 and result["classes"] == {"a": 3, "b": 3}
     assert result["height"] == {"min": 40, "median": 40, "max": 40}
     sheet = duplicates.sheet(source, rows)

@@ -73,19 +73,86 @@ def test_augmentation_is_drawn_anew_each_epoch_whatever_the_place(tmp_path) -> N
     assert np.abs(first[0] - pictures([0], 1)[0]).mean() > 0.01
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 11])
-def test_padding_repeats_and_weighs_nothing(count: int) -> None:
-    indices, weights = pipeline.padded(np.arange(count) + 5, 4)
-    assert indices.shape == weights.shape == (-(-count // 4), 4)
-    assert weights.sum() == count
-    assert (indices[weights > 0] == np.arange(count) + 5).all()
+@pytest.mark.parametrize("sampling", ["natural", "balanced"])
+@pytest.mark.parametrize("augmentation", ["none", "light", "randaugment", "cutmix"])
+def test_after_step_k_comes_the_rest_of_the_epoch(
+    files, sampling: str, augmentation: str
+) -> None:
+    some = batches(files, augmentation=augmentation, sampling=sampling, seed=2)
+    order = some.shuffled(np.arange(COUNT), 4)
+    whole = list(some.augmented(order, 4))
+    rest = list(some.augmented(order, 4, first_step=1))
+    assert len(rest) == len(whole) - 1
+    for expected, found in zip(whole[1:], rest):
+        for one, two in zip(expected, found):
+            np.testing.assert_array_equal(one, two)
 
 
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
-    order = pipeline.epoch_order(50, 7, 3)
-    assert np.array_equal(order, pipeline.epoch_order(50, 7, 3))
-    assert not np.array_equal(order, pipeline.epoch_order(50, 7, 4))
-    assert not np.array_equal(order, pipeline.epoch_order(50, 8, 3))
+@pytest.mark.parametrize("workers", [2, 4])
+def test_the_workers_parts_make_up_each_global_batch(files, workers: int) -> None:
+    order = batches(files).shuffled(np.arange(COUNT), 0)
+    parts = [batches(files, workers=workers, worker=w) for w in range(workers)]
+    whole = list(batches(files).plain(order))
+    for global_batch, *own in zip(whole, *(part.plain(order) for part in parts)):
+        for k, expected in enumerate(global_batch):
+            joined = np.concatenate([np.asarray(batch[k]) for batch in own])
+            np.testing.assert_array_equal(joined, expected)
+
+
+def test_workers_that_cannot_share_a_batch_are_refused(files) -> None:
+    with pytest.raises(UserError, match="multiple of the number of workers, 3"):
+        batches(files, workers=3)
+
+
+def test_mixed_batches_come_with_their_targets(files) -> None:
+    some = batches(files, augmentation="mixup")
+    for pictures, targets, _ in some.augmented(np.arange(COUNT), 0):
+        assert targets.shape == (4, COUNT) and pictures.shape == (4, 8, 8, 3)
+        np.testing.assert_allclose(np.sum(targets, axis=1), 1, rtol=1e-6)
+        grey = np.asarray(targets) @ np.arange(COUNT) * 10 / 255
+        np.testing.assert_allclose(pictures[:, 4, 4, 0], grey, atol=1e-4)
+
+
+def test_an_image_that_comes_again_in_an_epoch_is_changed_anew(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    images.save_png(tmp_path / "a.png", noise)
+    rows = audit.audit([tmp_path / "a.png"], cache=None)
+    reading = pipeline.Reading(24, 24, "squash", 2, "light")
+    some = pipeline.Batches(rows, np.zeros(1, np.int32), reading)
+    ((pictures, _, _),) = list(some.augmented(np.array([0, 0]), 0))
+    assert np.abs(np.subtract(pictures[0], pictures[1])).mean() > 0.01
+
+
+@pytest.mark.parametrize("where", ["ram", "disk"])
+def test_kept_images_give_the_same_batches(files, where: str, tmp_path: Path) -> None:
+    plain, keeping = batches(files), batches(files)
+    assert keeping.keep_decoded(where, tmp_path).where == where
+    for _ in range(2):
+        assert numbers(keeping.plain(np.arange(COUNT))) == list(range(COUNT))
+    for (one, *_), (two, *_) in zip(
+        plain.plain(np.arange(COUNT)), keeping.plain(np.arange(COUNT))
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_every_batch_has_one_shape_so_that_nothing_is_traced_twice(files) -> None:
+    shapes = {tuple(batch[0].shape) for batch in batches(files).plain(np.arange(9))}
+    assert shapes == {(4, 8, 8, 3)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"views": 2}, "--data.augmentation"),
+        ({"views": -1, "augmentation": "light"}, "--data.views"),
+        ({"views": 2, "augmentation": "mixup"}, "mixes"),
+        ({"sampling": "even"}, "balanced"),
+        ({"batch_size": 0}, "batch_size"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(files, changes, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        batches(files, **changes)
 
 
 def test_an_unknown_augmentation_suggests_one(files) -> None:

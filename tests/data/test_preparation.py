@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.test_sources import never, put
-from tfpipeline import runs
+from tfpipeline import images, runs
 from tfpipeline.config import DataSettings
 from tfpipeline.data import preparation
 from tfpipeline.errors import UserError
@@ -88,3 +88,58 @@ def test_evaluation_takes_every_image_of_a_source(tmp_path: Path) -> None:
     settings = DataSettings(source=str(animals(tmp_path / "a")))
     examples = preparation.open_all(settings, tmp_path / "cache", never)
     assert len(examples.of("")) == 20
+
+
+def test_few_examples_a_class_leave_validation_and_test_whole(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a", 20)
+    whole, few = prepare(root), prepare(root, examples_per_class=3)
+    assert few.counts().tolist() == [3, 3] and whole.counts().tolist() == [14, 14]
+    for split in ("validation", "test"):
+        ids = [[e.source.ids[i] for i in e.of(split)] for e in (whole, few)]
+        assert ids[0] == ids[1]
+    fewer = prepare(root, examples_per_class=2)
+    names = [{e.source.ids[i] for i in e.of("train")} for e in (fewer, few, whole)]
+    assert names[0] < names[1] < names[2]
+    assert prepare(root, train_fraction=0.5).counts().tolist() == [7, 7]
+
+
+def test_copies_that_only_look_alike_can_be_kept_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for c in "ab":
+        for i in range(10):
+            picture = rng.integers(0, 256, (12, 12, 3), np.uint8)
+            large = np.kron(picture, np.ones((4, 4, 1), np.uint8))
+            images.save_png(tmp_path / "p" / c / f"{i}.png", large)
+            images.save_png(tmp_path / "p" / c / f"{i}-smaller.png", large[::2, ::2])
+    root = tmp_path / "p"
+    apart, together = prepare(root), prepare(root, group="near")
+    assert apart.leaks() == together.leaks() == 0
+    assert apart.leaks("near") > 0 == together.leaks("near")
+
+
+def test_rare_classes_are_named(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a", 40)
+    for i in range(6, 40):
+        (root / "cat" / f"{i}.png").unlink()
+    examples = prepare(root)
+    assert examples.rare(0.2) == ["cat"] and examples.rare(0.05) == []
+
+
+def test_class_names_in_another_order_can_be_mapped(tmp_path: Path) -> None:
+    source = prepare(animals(tmp_path / "a")).source
+    turned = source.in_order(["dog", "cat"])
+    names = [[s.labels[i] for i in s.label] for s in (source, turned)]
+    assert names[0] == names[1] and turned.labels == ("dog", "cat")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"group": "exactly"}, "exact"),
+        ({"examples_per_class": 0}, "examples_per_class"),
+        ({"train_fraction": 0.0}, "train_fraction"),
+    ],
+)
+def test_choices_that_cannot_be_are_told(tmp_path: Path, settings, words) -> None:
+    with pytest.raises(UserError, match=words):
+        prepare(animals(tmp_path / "a"), **settings)

@@ -102,3 +102,18 @@ def test_a_csv_without_permission_or_text_is_a_user_error(tmp_path: Path) -> Non
     file.write_bytes(b"\x00\x01path,label\n")
     with pytest.raises(UserError, match="list.csv"):
         tables.open_csv(file)
+
+
+def test_classes_can_be_read_off_the_names_of_files(tmp_path: Path) -> None:
+    put(tmp_path, "Great_Pyrenees_12.jpg", "great_pyrenees_3.jpg", "Bengal_1.jpg")
+    (tmp_path / "Bengal_1.mat").write_text("")
+    settings = DataSettings(source=str(tmp_path), label_from="file_name")
+    source = opening.open_source(settings, tmp_path / "cache", never)
+    assert source.labels == ("bengal", "great_pyrenees")
+    assert source.label.tolist() == [0, 1, 1]
+    put(tmp_path, "nameless.png")
+    with pytest.raises(UserError, match="nameless.png.*last underscore"):
+        opening.open_source(settings, tmp_path / "cache", never)
+    unknown = DataSettings(source=str(tmp_path), label_from="filename")
+    with pytest.raises(UserError, match="'file_name'"):
+        opening.open_source(unknown, tmp_path / "cache", never)

@@ -31,6 +31,8 @@ class Reading:
         seed: Of the order and of the augmentation.
         sampling: `natural` or `balanced`; see `order`.
         views: Changed copies of each image that are kept as features; 0 for none.
+        worker: Which worker this is, from 0.
+        workers: How many share each batch; they divide its size.
 
     Raises:
         UserError: An unknown name, or no images in a batch.
@@ -44,6 +46,13 @@ class Reading:
     seed: int = 0
     sampling: str = "natural"
     views: int = 0
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def own_size(self) -> int:
+        """Images of a batch that this worker reads."""
+        return self.batch_size // self.workers
 
     def __post_init__(self) -> None:
         if self.resize not in images.RESIZES:
@@ -62,6 +71,11 @@ class Reading:
                 f"--data.views: {self.augmentation} mixes the images of a batch, so "
                 "its views cannot be kept. Leave --data.views out, or choose another "
                 "--data.augmentation."
+            )
+        if not 0 <= self.worker < self.workers or self.batch_size % self.workers:
+            raise UserError(
+                "--data.batch_size: expected a multiple of the number of workers, "
+                f"{self.workers}. Received: {self.batch_size}, at worker {self.worker}."
             )
         if self.batch_size < 1:
             raise UserError(
@@ -97,8 +111,18 @@ class Batches:
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
 
     def arrange(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices and weights of the batches of an order; see `order.padded`."""
-        return orders.padded(order, self.reading.batch_size)
+        """Return indices and weights of this worker's part of each batch of an order.
+
+        Args:
+            order: Indices of examples, shape (k,).
+
+        Returns:
+            As `order.padded`; together the workers' columns are the global batches.
+        """
+        own = self.reading.own_size
+        columns = slice(self.reading.worker * own, (self.reading.worker + 1) * own)
+        indices, weights = orders.padded(order, self.reading.batch_size)
+        return indices[:, columns], weights[:, columns]
 
     def keep_decoded(self, choice: str, folder: Path) -> Plan:
         """Keep decoded images for the next epoch, where there is room for them.
@@ -134,20 +158,23 @@ class Batches:
             return examples[orders.balanced_order(label, self.reading.seed, epoch)]
         return examples[orders.epoch_order(len(examples), self.reading.seed, epoch)]
 
-    def plain(self, order: np.ndarray) -> tf.data.Dataset:
+    def plain(self, order: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
         """Return batches of the examples at `order`, in that order, unchanged.
 
         Args:
             order: Indices of examples, shape (k,).
+            first_step: Batches that have been seen already.
 
         Returns:
             A dataset of `(images, labels, weights)`: float32 in [0, 1] of shape (batch,
             height, width, 3), int32 (batch,), and float32 (batch,) that is 0 where the
             last batch is padded.
         """
-        return self._dataset(order, AUGMENTATIONS["none"], 0)
+        return self._dataset(order, AUGMENTATIONS["none"], 0, first_step)
 
-    def augmented(self, order: np.ndarray, epoch: int) -> tf.data.Dataset:
+    def augmented(
+        self, order: np.ndarray, epoch: int, first_step: int = 0
+    ) -> tf.data.Dataset:
         """Return batches like `plain`, each image changed by (seed, epoch, content).
 
         Where the augmentation mixes images, the labels are targets: float32, shape
@@ -156,11 +183,12 @@ class Batches:
         Args:
             order: Indices of examples, shape (k,).
             epoch: Number of the epoch.
+            first_step: Batches that have been seen already.
         """
-        return self._dataset(order, self._augmentation, epoch)
+        return self._dataset(order, self._augmentation, epoch, first_step)
 
     def _dataset(
-        self, order: np.ndarray, augmentation: Augmentation, epoch: int
+        self, order: np.ndarray, augmentation: Augmentation, epoch: int, first_step: int
     ) -> tf.data.Dataset:
         indices, weights = self.arrange(order)
         label, identity = self._label[indices], self._identity[indices]
@@ -189,7 +217,9 @@ class Batches:
 
         # One thread a core, each with a batch of its own: the fewest calls into Python.
         parts = (indices, label, weights, identity, again)
-        dataset = tf.data.Dataset.from_tensor_slices(parts)
+        dataset = tf.data.Dataset.from_tensor_slices(
+            tuple(part[first_step:] for part in parts)
+        )
         dataset = dataset.map(batch, num_parallel_calls=os.cpu_count())
         return dataset.prefetch(2)
 
@@ -206,7 +236,7 @@ class Batches:
         # Pillow lets go of Python's lock while it decodes and resizes, and was measured
         # to be faster here than TensorFlow's antialiased resize.
         found = tf.numpy_function(read, [indices], tf.uint8, stateful=False)
-        return tf.ensure_shape(found, (self.reading.batch_size, height, width, 3))
+        return tf.ensure_shape(found, (self.reading.own_size, height, width, 3))
 
     def _image(self, index: int) -> np.ndarray:
         def read() -> np.ndarray:

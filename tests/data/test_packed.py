@@ -1,0 +1,115 @@
+"""Shards hold what the files held, to the byte, and anything may read them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data.test_sources import put
+from tfpipeline import images
+from tfpipeline.data import audit, folders, packed, pipeline
+from tfpipeline.errors import UserError
+
+
+def packed_source(root: Path, shard_bytes: int = 200):
+    names = [f"train/{c}/{i}.png" for c in "ab" for i in range(5)]
+    put(root / "in", *names, "test/b/\u00e9.png")
+    source = folders.open_folder(root / "in")
+    rows = audit.audit(source.paths, cache=None)
+    packed.pack(source, rows, root / "out", shard_bytes)
+    return source, packed.open_packed(root / "out")
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    source, again = packed_source(tmp_path)
+    assert packed.is_packed(tmp_path / "out") and not packed.is_packed(tmp_path / "in")
+    assert again.labels == source.labels and again.ids == source.ids
+    assert again.split == source.split
+    np.testing.assert_array_equal(again.label, source.label)
+    for file, shard, span in zip(source.paths, again.paths, again.spans):
+        assert images.content(shard, *span) == file.read_bytes()
+    assert len(set(again.paths)) > 2
+
+
+def test_tensorflow_reads_the_shards_by_itself(tmp_path: Path) -> None:
+    source, again = packed_source(tmp_path)
+    keys = ("image/encoded", "image/class/text", "image/filename")
+    features = {key: tf.io.FixedLenFeature([], tf.string) for key in keys}
+    features["image/class/label"] = tf.io.FixedLenFeature([], tf.int64)
+    shards = sorted(str(path) for path in set(again.paths))
+    found = [
+        tf.io.parse_single_example(record, features)
+        for record in tf.data.TFRecordDataset(shards)
+    ]
+    assert [e["image/filename"].numpy().decode() for e in found] == list(source.ids)
+    for example, file, label in zip(found, source.paths, source.label):
+        assert example["image/encoded"].numpy() == file.read_bytes()
+        assert example["image/class/label"].numpy() == label
+
+
+def test_batches_from_shards_are_those_from_the_files(tmp_path: Path) -> None:
+    source, again = packed_source(tmp_path)
+    order = np.arange(len(source))[::-1]
+    results = []
+    for one in (source, again):
+        rows = audit.audit(one.paths, one.spans, cache=tmp_path / "cache")
+        reading = pipeline.Reading(8, 8, "squash", 4, "light")
+        batches = pipeline.Batches(rows, one.label, reading)
+        results.append([b for batch in batches.augmented(order, 1) for b in batch])
+    for one, two in zip(*results):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_audit_of_shards_is_kept_by_place(tmp_path: Path) -> None:
+    _, again = packed_source(tmp_path)
+    cache = tmp_path / "cache"
+    rows = audit.audit(again.paths, again.spans, cache=cache)
+    assert len({row.sha256 for row in rows}) == len(again)
+    assert not any(row.warning or row.reason for row in rows)
+    assert audit.audit(again.paths, again.spans, cache=cache) == rows
+
+
+def test_a_shard_that_is_cut_off_or_gone_is_named(tmp_path: Path) -> None:
+    _, again = packed_source(tmp_path)
+    last = sorted(set(again.paths))[-1]
+    last.write_bytes(last.read_bytes()[:50])
+    with pytest.raises(UserError, match=f"{last.name}: has 50 bytes"):
+        packed.open_packed(tmp_path / "out")
+    last.unlink()
+    with pytest.raises(UserError, match="is missing"):
+        packed.open_packed(tmp_path / "out")
+
+
+def test_an_index_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    packed_source(tmp_path)
+    index = tmp_path / "out" / packed.INDEX
+    lines = index.read_text().splitlines()
+    index.write_text("\n".join(lines[:-2]) + "\n")
+    with pytest.raises(UserError, match="expected 11 rows"):
+        packed.open_packed(tmp_path / "out")
+
+
+def test_what_stands_in_the_folder_is_not_overwritten(tmp_path: Path) -> None:
+    packed_source(tmp_path)
+    with pytest.raises(UserError, match="--overwrite true"):
+        packed.check_target(tmp_path / "out", overwrite=False)
+    packed.check_target(tmp_path / "out", overwrite=True)
+    packed.check_target(tmp_path / "new", overwrite=False)
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="thesis.txt"):
+        packed.check_target(tmp_path / "out", overwrite=True)
+
+
+def test_an_interrupted_packing_is_no_source(tmp_path: Path, monkeypatch) -> None:
+    source, _ = packed_source(tmp_path)
+    rows = audit.audit(source.paths, cache=None)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(packed, "_example", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        packed.pack(source, rows, tmp_path / "out", 100)
+    assert not packed.is_packed(tmp_path / "out")
+    packed.check_target(tmp_path / "out", overwrite=False)
