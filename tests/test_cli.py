@@ -1,11 +1,15 @@
 """Settings come from flags and files, and errors leave by their exit codes."""
 
+import dataclasses
 import errno
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings, RunSettings
@@ -65,6 +69,52 @@ def test_a_list_flag_takes_many_words() -> None:
         description="",
     )
     assert settings.images == ["a b.jpg", "c,d.jpg"] and settings.top_k == 2
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
+@example("1e-3")
+@example("yes")
+@example("2026-11-24")
+@example("a: b")
+@example("[dog]")
+@example("inf")
+@example("0x1f")
+@example(" x ")
+@example("a #b")
+def test_any_text_survives_being_written_and_read(text: str) -> None:
+    """But for those that spell null, which is a setting of its own."""
+    assume(text.lower() not in ("null", "~"))
+    settings = dataclasses.replace(RunSettings(), workdir=text)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "c.yaml"
+        file.write_text(cli.dump(settings), encoding="utf-8")
+        assert parse("--config", str(file)) == settings
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--images", "[dl]*/0.png"], ["[dl]*/0.png"]),
+        (["--images", "caf\udce9.png", "1e-3"], ["caf\udce9.png", "1e-3"]),
+        (["--images=a.png", "--images", "b.png"], ["a.png", "b.png"]),
+        (["--images", '["a", "b"]'], ["a", "b"]),
+        (["--images"], []),
+    ],
+)
+def test_words_of_a_list_are_taken_as_they_are(words, expected) -> None:
+    found = cli.parse(PredictSettings, words, prog="p", description="")
+    assert found.images == expected
+
+
+def test_paths_no_longer_depend_on_the_current_folder(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pets").mkdir()
+    settings = parse("--data.source", "pets", "--model.weights", "imagenet")
+    anchored = cli.anchored(settings)
+    assert anchored.data.source == str(tmp_path / "pets")
+    assert anchored.model.weights == "imagenet" and anchored.workdir is None
 
 
 @dataclass(frozen=True)

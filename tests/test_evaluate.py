@@ -56,6 +56,61 @@ def test_other_classes_are_refused_with_the_first_difference(
     assert not (run / "evaluation.json").exists()
 
 
+def listed(root: Path, names: list[str]) -> Path:
+    """Return a TFDS-like source: the same classes in an order that is not sorted."""
+    from tfpipeline.data import audit, folders, packed
+
+    source = folders.open_folder(root).in_order(names)
+    packed.pack(source, audit.audit(source.paths, cache=None), root / "packed", 10**6)
+    return root / "packed"
+
+
+def test_the_same_classes_in_another_order_are_refused_or_mapped(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.write_folder(tmp_path / "other", world.TRANSFER_CLASSES, 10, seed=99)
+    turned = listed(tmp_path / "other", list(world.TRANSFER_CLASSES[::-1]))
+    assert start("--run", str(run), "--source", str(turned)) == 2
+    assert "--map_labels true" in capsys.readouterr().err
+    argv = ("--run", str(run), "--source", str(turned), "--map_labels", "true")
+    assert start(*argv) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["accuracy"] > 0.85 and list(found["classes"]) == [
+        *world.TRANSFER_CLASSES
+    ]
+
+
+def test_images_that_were_trained_on_are_counted(
+    run: Path, demo_run: Trained, tmp_path: Path, capsys
+) -> None:
+    (drawn,) = (demo_run.cache / "demo").iterdir()
+    shutil.copytree(drawn, tmp_path / "copy")
+    assert start("--run", str(run), "--source", str(tmp_path / "copy")) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["n"] == 360 and found["seen_in_training"] == 252
+    assert "252 of them were trained on" in capsys.readouterr().out
+
+
+def test_the_runs_own_source_by_its_name_is_measured_on_its_test_images(
+    run: Path,
+) -> None:
+    assert start("--run", str(run), "--source", "demo") == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["n"] == 72 and found["seen_in_training"] == 0
+
+
+def test_a_table_with_other_columns_can_be_measured(run: Path, tmp_path: Path) -> None:
+    world.write_folder(tmp_path / "p", world.TRANSFER_CLASSES, 2, seed=99)
+    lines = [
+        f"{f.relative_to(tmp_path)},{f.parent.name}"
+        for f in (tmp_path / "p").rglob("*.png")
+    ]
+    (tmp_path / "list.csv").write_text("file,kind\n" + "\n".join(lines) + "\n")
+    argv = ("--run", str(run), "--source", str(tmp_path / "list.csv"))
+    columns = ("--data.path_column", "file", "--data.label_column", "kind")
+    assert start(*argv) == 2 and start(*argv, *columns) == 0
+
+
 def test_what_is_no_run_is_told(tmp_path: Path, capsys) -> None:
     assert start() == 2 and "--run" in capsys.readouterr().err
     assert start("--run", str(tmp_path / "gone")) == 2

@@ -67,6 +67,14 @@ def test_sixteen_bits_are_divided_by_257() -> None:
     assert np.array_equal(out[..., 0].ravel(), np.arange(256))
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PPM"])
+def test_dark_pictures_of_sixteen_bits_stay_dark(form: str) -> None:
+    values = np.full((4, 4), 250, np.uint16)
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, form)
+    assert images.decode(out.getvalue()).max() == 1
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "CMYK", "I", "F"])
 def test_every_mode_becomes_rgb(photo: np.ndarray, mode: str) -> None:
     form = {"CMYK": "JPEG", "F": "TIFF", "I": "TIFF"}.get(mode, "PNG")

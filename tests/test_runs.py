@@ -53,3 +53,27 @@ def test_a_file_in_the_way_is_named_before_work_starts(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a file"):
         runs.new_run(str(tmp_path / "f" / "run"), overwrite=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_stands_until_the_next_one_is_whole(tmp_path: Path) -> None:
+    run = runs.RunFolder(tmp_path / "r")
+    for file in (run.model, run.evaluation, run.figures / "old.png"):
+        runs.write_text(file, "first")
+    runs.write_json(run.manifest, {"finished": True})
+    staged = run.staged()
+    assert staged.path != run.path
+    runs.write_text(staged.model, "second")
+    assert run.existing().model.read_text() == "first"
+    runs.write_text(staged.figures / "new.png", "second")
+    runs.write_json(staged.manifest, {"finished": True, "number": 2})
+    run.publish(staged)
+    assert run.model.read_text() == "second" and run.read_manifest()["number"] == 2
+    names = sorted(str(f.relative_to(run.path)) for f in run.path.rglob("*"))
+    assert names == ["figures", "figures/new.png", "manifest.json", "model.keras"]
+
+
+def test_a_new_run_is_written_where_it_belongs(tmp_path: Path) -> None:
+    run = runs.RunFolder(tmp_path / "r")
+    assert run.staged() == run
+    run.publish(run.staged())
+    assert runs.new_run(None, overwrite=False) != runs.new_run(None, overwrite=False)

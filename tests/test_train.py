@@ -16,10 +16,18 @@ import pytest
 from tests.conftest import Trained
 from tests.data.test_sources import put
 from tfpipeline import cli, runs
-from tfpipeline.config import RunSettings
+from tfpipeline.config import (
+    DataSettings,
+    EvaluateSettings,
+    PredictSettings,
+    RunSettings,
+)
 from tfpipeline.data import pipeline, preparation
+from tfpipeline.evaluate import evaluate
 from tfpipeline.models import classifier, saving
+from tfpipeline.predict import predict
 from tfpipeline.train import train
+from tfpipeline.training import loop
 from tfpipeline.training.feature_cache import FeatureCache
 
 SMALL = (
@@ -192,6 +200,96 @@ def test_a_finished_run_is_kept_and_an_unfinished_one_goes_on(
     assert start(*argv, "--overwrite", "true") == 0
 
 
+def test_an_interrupted_replacement_leaves_the_finished_run(
+    tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv) == 0
+    before = {f.name: f.read_bytes() for f in (tmp_path / "r").iterdir() if f.is_file()}
+
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "fit", interrupted)
+        assert start(*argv, "--overwrite", "true") == 130
+    after = {f.name: f.read_bytes() for f in (tmp_path / "r").iterdir() if f.is_file()}
+    assert after == before
+    assert start(*argv, "--overwrite", "true", "--seed", "1") == 0
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text())["seed"] == 1
+    assert not (tmp_path / "r" / ".next").exists()
+
+
+@pytest.mark.parametrize("augmentation", ["randaugment", "mixup", "cutmix"])
+def test_every_augmentation_trains(tmp_path: Path, augmentation: str) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv, "--data.augmentation", augmentation) == 0
+    assert (tmp_path / "r" / "figures" / "batch.png").stat().st_size > 1000
+    metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert metrics["input"]["verdict"] in ("input-bound", "compute-bound")
+
+
+def test_views_are_computed_once_and_shown_in_turn(tmp_path: Path, capsys) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--data.source", str(root), *SMALL, "--cache_dir", str(tmp_path / "c"))
+    argv += ("--data.augmentation", "light", "--data.views", "3")
+    losses = []
+    for number in range(2):
+        assert start(*argv, "--workdir", str(tmp_path / f"r{number}")) == 0
+        history = runs.read_csv(tmp_path / f"r{number}" / "history.csv")
+        losses.append([row["loss"] for row in history])
+    assert losses[0] == losses[1]
+    rows = [
+        line
+        for keys in (tmp_path / "c" / "features").rglob("*.keys")
+        for line in keys.read_text().split()
+    ]
+    views = [row for row in rows if "view" in row]
+    assert len(views) == len(set(views)) == 3 * 18 and len(rows) == 54 + 24
+
+
+def test_rare_classes_are_told_and_can_be_weighed(tmp_path: Path, capsys) -> None:
+    root = pictures(tmp_path / "p", 40)
+    for i in range(7, 40):
+        (root / "light" / f"{i}.png").unlink()
+    argv = ("--data.source", str(root), *SMALL)
+    for number, extra in enumerate(
+        [(), ("--train.class_weights", "balanced"), ("--data.sampling", "balanced")]
+    ):
+        assert start(*argv, "--workdir", str(tmp_path / f"r{number}"), *extra) == 0
+        assert "Few images of light" in capsys.readouterr().out
+    first = [runs.read_csv(tmp_path / f"r{n}" / "history.csv")[0] for n in range(3)]
+    assert len({row["loss"] for row in first}) == 3
+
+
+@pytest.mark.assets
+def test_on_real_photographs_both_paths_give_the_same_logits(
+    assets: Path, imagenet, tmp_path: Path
+) -> None:
+    """From the cached features, and from the classifier that was saved."""
+    root = assets / "images" / "cats_vs_dogs" / "test"
+    run, cache = tmp_path / "r", tmp_path / "c"
+    argv = ("--data.source", str(root), "--workdir", str(run))
+    argv += ("--model.alpha", "0.35", "--train.epochs", "2", "--cache_dir", str(cache))
+    argv += ("--model.weights", "imagenet")
+    assert start(*argv) == 0
+    model, _ = saving.load_classifier(run / "model.keras")
+    extractor, head = classifier.split_classifier(model)
+    (folder,) = (cache / "features").iterdir()
+    stored = FeatureCache(folder, extractor.output_shape[-1])
+    settings = DataSettings(source=str(root))
+    examples = preparation.open_all(settings, cache, lambda cache: cache)
+    reading = pipeline.Reading(224, 224, "squash", 32)
+    label = examples.source.label
+    some = np.arange(0, len(label), 5)
+    batches = pipeline.Batches(examples.files, label, reading).plain(some)
+    whole = np.concatenate([np.asarray(model(x))[w.numpy() > 0] for x, _, w in batches])
+    cached = head(stored.rows([examples.keys[i] for i in some]))
+    np.testing.assert_allclose(whole, cached, atol=1e-4)
+
+
 def test_vgg16_without_weights_trains_saves_and_loads(tmp_path: Path) -> None:
     root = pictures(tmp_path / "p")
     argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root))
@@ -202,6 +300,15 @@ def test_vgg16_without_weights_trains_saves_and_loads(tmp_path: Path) -> None:
     assert metrics["test"]["accuracy"] == 1.0
     model, labels = saving.load_classifier(tmp_path / "r" / "model.keras")
     assert labels == ("dark", "light") and model.input_shape[1:] == (32, 32, 3)
+    run = str(tmp_path / "r")
+    assert cli.main(evaluate, EvaluateSettings, ["--run", run]) == 0
+    found = json.loads((tmp_path / "r" / "evaluation.json").read_text())
+    assert found["accuracy"] == 1.0
+    words = ["--model", run, "--images", str(root / "dark")]
+    output = ["--output", str(tmp_path / "p.csv")]
+    assert cli.main(predict, PredictSettings, [*words, *output]) == 0
+    named = [row["label"] for row in runs.read_csv(tmp_path / "p.csv")]
+    assert len(named) == 12 and named.count("dark") >= 11
 
 
 def empty(root: Path) -> Path:

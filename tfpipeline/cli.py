@@ -10,8 +10,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_origin, get_type_hints
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from tfpipeline.errors import UserError, suggest
@@ -73,35 +74,86 @@ def parse(
         "--config", action="config", help="YAML file of settings; flags win over it."
     )
     parser.add_class_arguments(settings, as_group=False)
+    rest, lists = _take_lists(settings, argv)
     try:
-        space = parser.parse_args(_gather_lists(settings, argv))
+        space = parser.parse_args(rest)
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}.") from None
     del space["config"]
     made = parser.instantiate(space)
-    return settings(**dict(made.items() if isinstance(made, Namespace) else made))
+    fields = dict(made.items() if isinstance(made, Namespace) else made)
+    return settings(**{**fields, **lists})
 
 
-def _gather_lists(settings: type, argv: Sequence[str]) -> list[str]:
-    """Join the words after a flag that takes several: ``--images a b`` is one list."""
-    lists = {
-        f"--{name}"
+def _take_lists(
+    settings: type, argv: Sequence[str]
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Take the flags with several words out of a command line: ``--images a b``.
+
+    Their words are file names and globs, which must not be read as YAML.
+    """
+    names = {
+        f"--{name}": name
         for name, kind in get_type_hints(settings).items()
-        if get_origin(kind) is list
+        if kind == list[str]
     }
-    words, gathered = list(argv), []
+    words, rest = list(argv), []
+    lists: dict[str, list[str]] = {}
     while words:
         word = words.pop(0)
-        gathered.append(word)
-        if word in lists:
-            values = []
-            while words and not words[0].startswith("--"):
-                values.append(words.pop(0))
-            if len(values) != 1 or not values[0].startswith("["):
-                gathered.append(json.dumps(values))
-            else:
-                gathered.append(values[0])
-    return gathered
+        flag, equals, value = word.partition("=")
+        if flag not in names:
+            rest.append(word)
+            continue
+        values = [value] if equals else []
+        while words and not equals and not words[0].startswith("--"):
+            values.append(words.pop(0))
+        lists.setdefault(names[flag], []).extend(_as_json(values))
+    return rest, lists
+
+
+def _as_json(values: list[str]) -> list[str]:
+    """Return the list that a single word may be: ``--images '["a", "b"]'``."""
+    try:
+        found = json.loads(values[0]) if len(values) == 1 else None
+    except ValueError:
+        return values
+    return [str(value) for value in found] if isinstance(found, list) else values
+
+
+class _Quoting(yaml.SafeDumper):
+    """Writes every text in quotes that could be read as something else."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = re.fullmatch(r"[A-Za-z/][\w./ -]*", text) is not None
+    style = None if plain and text.lower() not in ("inf", "nan") else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Quoting.add_representer(str, _represent_text)
+
+
+def anchored(settings: Settings) -> Settings:
+    """Return settings in which paths no longer depend on the current folder.
+
+    Args:
+        settings: An instance of a dataclass; fields that name something that exists
+            below the current folder become absolute paths.
+    """
+    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    changes: dict[str, Any] = {}
+    for entry in dataclasses.fields(settings):
+        value = getattr(settings, entry.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            changes[entry.name] = anchored(value)
+        elif entry.name in _PATHS and value is not None and os.path.exists(value):
+            changes[entry.name] = os.path.abspath(value)
+    return dataclasses.replace(settings, **changes)
+
+
+# Settings that may name a file or folder.
+_PATHS = ("workdir", "cache_dir", "source", "splits", "tfds_dir", "weights")
 
 
 def dump(settings: object) -> str:
@@ -113,11 +165,10 @@ def dump(settings: object) -> str:
     Returns:
         YAML, in the order of the fields.
     """
-    import yaml
-
     assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
     plain = dataclasses.asdict(settings)
-    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    text = yaml.dump(plain, Dumper=_Quoting, sort_keys=False, allow_unicode=True)
+    return str(text)
 
 
 def main(

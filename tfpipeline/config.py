@@ -164,6 +164,25 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
+class ReadSettings:
+    """How another source than the run's own is read; null is as the run says.
+
+    Args:
+        max_bad_fraction: As in the section `data` of a run.
+        tfds_dir: Likewise.
+        path_column: Likewise.
+        label_column: Likewise.
+        label_from: Likewise.
+    """
+
+    max_bad_fraction: float | None = None
+    tfds_dir: str | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    label_from: str | None = None
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """What `evaluate` can be told.
 
@@ -173,6 +192,7 @@ class EvaluateSettings:
         map_labels: Whether a source with the same classes in another order is measured,
             each class mapped by its name; otherwise it is refused.
         cache_dir: What all runs share; null is what the run used.
+        data: How the source is read.
         distribute: The devices.
     """
 
@@ -180,6 +200,7 @@ class EvaluateSettings:
     source: str | None = None
     map_labels: bool = False
     cache_dir: str | None = None
+    data: ReadSettings = field(default_factory=ReadSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained = cli.parse(RunSettings, argv, prog="train", description="")
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
-        from tfpipeline.data import pipeline
+        from tfpipeline.data import pipeline, splits
         from tfpipeline.evaluation import metrics
         from tfpipeline.models import saving
         from tfpipeline.training.predictor import Predictor
@@ -47,6 +48,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         batch_size=distribution.replica_multiple(trained.data.batch_size, strategy),
     )
     label = examples.source.label
+    trained_on = splits.trained_digests(run.splits)
+    seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
     predictor = Predictor(lambda x: model(x, training=False), strategy)
     with phases("evaluate"):
@@ -55,14 +58,16 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
         **metrics.classification(logits, label[chosen], labels),
+        "seen_in_training": seen,
         "quarantined": len(examples.quarantined),
         "seconds": phases.report(),
     }
     runs.write_json(run.evaluation, result)
+    careful = f"Careful: {seen} of them were trained on.\n" if seen else ""
     print(
         f"\nAccuracy {result['accuracy']:.3f} (top 3 {result['top_3_accuracy']:.3f}), "
         f"loss {result['loss']:.3f} on {result['n']} images of {result['source']}, "
-        f"split {result['split']}.\nWritten: {run.evaluation}"
+        f"split {result['split']}.\n{careful}Written: {run.evaluation}"
     )
     return result
 
@@ -77,14 +82,18 @@ def _examples(
     from tfpipeline.data import preparation
     from tfpipeline.demo import source
 
-    data = trained.data
-    if settings.source is None:
+    given = {k: v for k, v in vars(settings.data).items() if v is not None}
+    data = dataclasses.replace(trained.data, **given)
+    own = settings.source is None or _same(settings.source, data.source)
+    if own:
         data = dataclasses.replace(data, splits=str(run.splits))
     else:
-        data = dataclasses.replace(data, source=settings.source, splits=None)
+        data = dataclasses.replace(data, source=str(settings.source), splits=None)
+    # What limits training says nothing about what is measured.
+    data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = cli.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = source.drawer(data)
-    if settings.source is None:
+    if own:
         examples = preparation.prepare(data, trained.seed, cache, draw)
     else:
         examples = preparation.open_all(data, cache, draw)
@@ -93,6 +102,15 @@ def _examples(
         return dataclasses.replace(examples, source=found.in_order(labels))
     _check_labels(found.labels, labels, found.name)
     return examples
+
+
+def _same(source: str, trained: str) -> bool:
+    """Tell whether two sources are the same, written differently perhaps."""
+    return source == trained or (
+        os.path.exists(source)
+        and os.path.exists(trained)
+        and os.path.samefile(source, trained)
+    )
 
 
 def _measured(examples: Examples) -> np.ndarray:

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,12 +108,20 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
     Returns:
         One dictionary a row; every value a string.
+
+    Raises:
+        UserError: It is no CSV file.
     """
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        return [
-            {key: value or "" for key, value in row.items() if key is not None}
-            for row in csv.DictReader(file)
-        ]
+        try:
+            return [
+                {key: value or "" for key, value in row.items() if key is not None}
+                for row in csv.DictReader(file)
+            ]
+        except csv.Error as error:
+            raise UserError(
+                f"{path}: expected a CSV file, but {error}. Is a quote left open?"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -184,7 +193,9 @@ class RunFolder:
         if not self.manifest.is_file():
             return {}
         try:
-            content = json.loads(self.manifest.read_text(encoding="utf-8"))
+            content = json.loads(
+                self.manifest.read_text(encoding="utf-8", errors="surrogateescape")
+            )
         except ValueError as error:
             raise UserError(f"{self.manifest}: expected JSON, but {error}.") from None
         return dict(content)
@@ -192,6 +203,30 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Tell whether a run in this folder has come to its end."""
         return bool(self.read_manifest().get("finished")) and self.model.is_file()
+
+    def staged(self) -> "RunFolder":
+        """Return where to write a run: beside a finished one until it is whole.
+
+        Returns:
+            This folder, or one inside of it while a finished run stands here.
+        """
+        return RunFolder(self.path / ".next") if self.is_finished() else self
+
+    def publish(self, staged: "RunFolder") -> None:
+        """Put a run that is whole in the place of the one that stands here.
+
+        Args:
+            staged: What `staged` returned before the run began.
+        """
+        if staged.path == self.path:
+            return
+        self.manifest.unlink(missing_ok=True)
+        shutil.rmtree(self.figures, ignore_errors=True)
+        self.evaluation.unlink(missing_ok=True)
+        entries = sorted(staged.path.iterdir(), key=lambda e: e == staged.manifest)
+        for entry in entries:
+            os.replace(entry, self.path / entry.name)
+        staged.path.rmdir()
 
     def existing(self) -> "RunFolder":
         """Return this folder if it holds a finished run.
@@ -226,7 +261,8 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
     Raises:
         UserError: A finished run stands there, or the folder cannot be written.
     """
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    # To the microsecond: several runs may be started at once.
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = RunFolder(Path(workdir) if workdir else Path("runs") / stamp)
     check_writable(folder.path)
     if folder.is_finished() and not overwrite:

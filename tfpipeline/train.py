@@ -27,7 +27,8 @@ SPLITS = ("train", "validation", "test")
 def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, with your images, and measure it."""
     phases = manifest.Phases()
-    run = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    run = folder.staged()
     cache = cli.cache_folder(settings.cache_dir)
     runs.check_writable(cache)
     with phases("import"), cli.quiet_start():
@@ -75,7 +76,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
     result["seconds"] = phases.report()
     result["input"] = work.meter.verdict()
     _finish(run, work, task, result)
-    print(_summary(run, work, len(history), result))
+    folder.publish(run)
+    print(_summary(folder, work, len(history), result))
     return result
 
 
@@ -116,9 +118,9 @@ def _begin(run: runs.RunFolder, settings: RunSettings, examples: Examples) -> No
 
     for old in (run.manifest, run.model, run.metrics, run.history, run.evaluation):
         old.unlink(missing_ok=True)
-    runs.write_text(run.config, cli.dump(settings))
+    runs.write_text(run.config, cli.dump(cli.anchored(settings)))
     runs.write_text(run.labels, "".join(f"{n}\n" for n in examples.source.labels))
-    splits.write(run.splits, examples.source, examples.split)
+    splits.write(run.splits, examples.source, examples.split, examples.keys)
     preparation.write_quarantine(run.quarantine, examples.quarantined)
 
 
@@ -154,7 +156,7 @@ def _task(work: Work, cache: Path) -> Task:
     frozen = extraction.Extraction(
         Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
         extractor.output_shape[-1],
-        (classifier.describe(extractor), data.resize),
+        (classifier.describe(extractor), data.resize, images.RULES),
         cache / "features",
     )
     keys, chosen = work.examples.keys, work.examples.of("train")

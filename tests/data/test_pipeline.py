@@ -169,3 +169,14 @@ def test_names_that_are_no_utf8_are_read(tmp_path: Path) -> None:
     one = pipeline.Batches(rows, np.zeros(1, np.int32), reading)
     (batch,) = list(one.plain(np.array([0])))
     assert np.allclose(batch[0], 50 / 255)
+
+
+def test_a_file_that_has_gone_bad_since_is_named(tmp_path: Path) -> None:
+    images.save_png(tmp_path / "a.png", np.full((8, 8, 3), 50, np.uint8))
+    rows = audit.audit([tmp_path / "a.png"], cache=None)
+    some = pipeline.Batches(
+        rows, np.zeros(1, np.int32), pipeline.Reading(8, 8, "squash", 1)
+    )
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(UserError, match="a.png: empty file"):
+        list(some.plain(np.array([0])))

@@ -55,7 +55,7 @@ def test_a_written_split_is_used_again(tmp_path: Path) -> None:
     first = prepare(root)
     from tfpipeline.data import splits
 
-    splits.write(tmp_path / "splits.csv", first.source, first.split)
+    splits.write(tmp_path / "splits.csv", first.source, first.split, first.keys)
     put(root, "cat/new.png")
     again = prepare(root, splits=str(tmp_path / "splits.csv"))
     assert again.source.ids == first.source.ids

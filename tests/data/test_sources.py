@@ -31,7 +31,54 @@ def test_a_folder_of_class_folders(tmp_path: Path) -> None:
     assert source.label.tolist() == [0, 1, 2, 2] and set(source.split) == {""}
 
 
-@pytest.mark.parametrize("name", ["val", "validation", "Valid"])
+def test_what_is_called_like_a_split_but_holds_images_is_a_class(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "train/1.png", "bus/1.png", "test/1.png")
+    source = folders.open_folder(tmp_path)
+    assert source.labels == ("bus", "test", "train") and set(source.split) == {""}
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("train/a/1.png", "train/b/1.png", "Test_old/a/1.png"), "Test_old"),
+        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "val and valid both"),
+        (("test/a/1.png", "val/b/1.png"), "no train folder"),
+    ],
+)
+def test_split_folders_that_cannot_be_meant_are_told(
+    tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    put(tmp_path, *names)
+    with pytest.raises(UserError, match=words):
+        folders.open_folder(tmp_path)
+
+
+def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "sub/1.png")
+    put(tmp_path / "p", "a/2.png", "b/3.png")
+    (tmp_path / "p" / "a" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "p" / "a")
+    source = folders.open_folder(tmp_path / "p")
+    assert source.ids == ("a/2.png", "a/link/sub/1.png", "b/3.png")
+
+
+def test_a_class_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "b").rename(tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape"))
+    with pytest.raises(UserError, match="not valid UTF-8"):
+        folders.open_folder(tmp_path)
+
+
+def test_a_quote_that_stays_open_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text('path,label\n"' + "a" * 140_000)
+    with pytest.raises(UserError, match="list.csv.*quote"):
+        tables.open_csv(file)
+
+
+@pytest.mark.parametrize("name", ["val", "validation", "Valid", "dev"])
 def test_split_folders_are_known_by_their_usual_names(
     tmp_path: Path, name: str
 ) -> None:
@@ -79,7 +126,7 @@ def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
         ("path,label\n", "no row"),
         ("path,label\na.png,x\nb.png,\n", "line 3 has no label"),
         ("path,label\na.png,x\na.png,y\n", "more than once"),
-        ("path,label,split\na.png,x,train\nb.png,y,dev\n", "line 3"),
+        ("path,label,split\na.png,x,train\nb.png,y,later\n", "line 3"),
         ("path,label\na.png,x\nb.png,x\n", "two classes"),
     ],
 )

@@ -78,7 +78,7 @@ def test_no_fraction_makes_no_split() -> None:
 def test_a_written_split_pins_the_next_run(tmp_path: Path) -> None:
     s = source([10, 10])
     split = assign(s, seed=5)
-    splits.write(tmp_path / "splits.csv", s, split)
+    splits.write(tmp_path / "splits.csv", s, split, ["0"] * len(s))
     chosen, pinned = splits.pin(s, tmp_path / "splits.csv")
     assert np.array_equal(chosen, np.arange(20)) and np.array_equal(pinned, split)
 
@@ -95,7 +95,7 @@ def test_a_written_split_pins_the_next_run(tmp_path: Path) -> None:
 def test_a_wrong_pin_is_told_by_line(tmp_path, old, new, message) -> None:
     s = source([10, 10])
     file = tmp_path / "splits.csv"
-    splits.write(file, s, assign(s))
+    splits.write(file, s, assign(s), ["0"] * len(s))
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(UserError, match=message):
         splits.pin(s, file)

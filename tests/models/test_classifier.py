@@ -80,9 +80,24 @@ def test_a_fingerprint_follows_weights_layers_and_precision_but_no_names() -> No
     kernel, bias = other.get_layer("tiny").get_weights()
     other.get_layer("tiny").set_weights([kernel, bias + 1e-3])
     maximum = build(pooling="max")
-    for different in (other, maximum):
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        narrow = build()
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    for different in (other, maximum, narrow):
         extractor = classifier.split_classifier(different)[0]
         assert classifier.describe(extractor) != one
+
+
+def test_the_head_computes_in_float32_under_any_precision() -> None:
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = build(hidden=[4], batch_norm=True)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    _, head = classifier.split_classifier(model)
+    assert {layer.compute_dtype for layer in head.layers} == {"float32"}
 
 
 @pytest.mark.slow

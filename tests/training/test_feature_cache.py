@@ -1,5 +1,9 @@
 """Features are computed once, survive interruption, and never come from rubbish."""
 
+import contextlib
+import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +90,7 @@ def test_a_damaged_shard_is_computed_again(tmp_path: Path, spoil: str) -> None:
 def test_rows_are_mapped_not_loaded(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path, 2)
     cache.fill(KEYS, Extractor(KEYS))
-    assert all(isinstance(shard, np.memmap) for shard in cache._shards)
+    assert all(isinstance(cache._map(s), np.memmap) for s in cache._shards)
 
 
 def test_batches_hold_the_rows_of_their_indices(tmp_path: Path) -> None:
@@ -104,3 +108,53 @@ def test_batches_hold_the_rows_of_their_indices(tmp_path: Path) -> None:
 def test_a_fingerprint_tells_everything_apart() -> None:
     parts = [("a", 1), ("a", 2), ("b", 1), ("a", "1"), ("a1",)]
     assert len({fingerprint(*part) for part in parts}) == len(parts)
+
+
+def test_more_shards_than_open_files_are_allowed(tmp_path: Path) -> None:
+    """In a process of its own, whose limit is low."""
+    program = (
+        "import resource, sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from tfpipeline.training import feature_cache as fc\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))\n"
+        "fc.SHARD_ROWS, fc.MAPS = 2, 16\n"
+        "keys = [f'{i:03d}' for i in range(160)]\n"
+        "rows = lambda order: (np.full((2, 3), i, np.float32) for i in order[::2])\n"
+        "cache = fc.FeatureCache(Path(sys.argv[1]), 3)\n"
+        "assert cache.fill(keys, rows) == 160\n"
+        "for one in (cache, fc.FeatureCache(Path(sys.argv[1]), 3)):\n"
+        "    assert (one.rows(keys)[:, 0] == np.arange(160) // 2 * 2).all()\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_between_any_two_steps_writes_no_row_under_anothers_key(
+    tmp_path: Path, monkeypatch
+) -> None:
+    """The clock raises as Ctrl-C would, at each of its calls in turn."""
+    monkeypatch.setattr(feature_cache, "SHARD_ROWS", 4)
+    values = {key: float(i) for i, key in enumerate(KEYS)}
+    for stop in range(1, 12):
+        calls = itertools.count()
+
+        def clock() -> float:
+            if next(calls) == stop:
+                raise KeyboardInterrupt
+            return 0.0
+
+        folder = tmp_path / str(stop)
+        monkeypatch.setattr(feature_cache.time, "monotonic", clock)
+
+        def extract(order: np.ndarray):
+            for i in order:
+                yield np.full((1, 2), values[KEYS[i]], np.float32)
+
+        with contextlib.suppress(KeyboardInterrupt):
+            FeatureCache(folder, 2).fill(KEYS, extract)
+        monkeypatch.undo()
+        again = FeatureCache(folder, 2)
+        again.fill(KEYS, extract)
+        assert again.rows(KEYS)[:, 0].tolist() == list(values.values())
+        monkeypatch.setattr(feature_cache, "SHARD_ROWS", 4)

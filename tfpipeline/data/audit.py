@@ -20,8 +20,9 @@ from tqdm import tqdm
 from tfpipeline import formats, images, runs
 from tfpipeline.errors import UserError
 
-# Part of the cache's name: raise it when a rule of this file or of `images` changes.
-_RULES = 2
+# Part of the cache's name, with the rules of `images`: raise it when one of this file
+# changes.
+_RULES = f"3.{images.RULES}"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Row:
     Args:
         path: Of the file.
         size: In bytes.
-        mtime_ns: When it was last changed.
+        mtime_ns: When it was last changed, as its owner says.
+        ctime_ns: When it was last changed, as the system says: a copy keeps the other.
         sha256: Digest of its content; an empty string where it cannot be read.
         format: By its content: `jpeg`, `png`, ...; an empty string for no image.
         height: In pixels, as stored.
@@ -48,6 +50,7 @@ class Row:
     path: str
     size: int = 0
     mtime_ns: int = 0
+    ctime_ns: int = 0
     sha256: str = ""
     format: str = ""
     height: int = 0
@@ -117,8 +120,8 @@ def _unchanged(
         now = os.stat(path)
     except OSError:
         return None
-    same = (now.st_size, now.st_mtime_ns) == (row.size, row.mtime_ns)
-    return row if same and row.length == length else None
+    stands = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, length)
+    return row if stands == (row.size, row.mtime_ns, row.ctime_ns, row.length) else None
 
 
 def _read_store(store: Path | None) -> dict[_Place, Row]:
@@ -171,6 +174,7 @@ def examine(
         row,
         size=state.st_size,
         mtime_ns=state.st_mtime_ns,
+        ctime_ns=state.st_ctime_ns,
         sha256=hashlib.sha256(data).hexdigest(),
     )
     try:

@@ -1,5 +1,6 @@
 """Folders of images as a source: a folder a class, or the class in the file's name."""
 
+import os
 from pathlib import Path
 
 from tfpipeline.data.sources import (
@@ -25,13 +26,7 @@ def open_folder(root: Path) -> Source:
     Raises:
         UserError: No two classes, or a split with classes that `train/` lacks.
     """
-    split_roots = {
-        SPLIT_NAMES[entry.name.lower()]: entry
-        for entry in _folders(root)
-        if entry.name.lower() in SPLIT_NAMES
-    }
-    if "train" not in split_roots:
-        split_roots = {"": root}
+    split_roots = _split_roots(root)
     first = split_roots.get("train", root)
     labels = tuple(entry.name for entry in _folders(first) if _files(entry))
     check_labels(str(root), labels, _describe_folder(first))
@@ -50,6 +45,42 @@ def open_folder(root: Path) -> Source:
     return from_rows(str(root), labels, rows)
 
 
+def _split_roots(root: Path) -> dict[str, Path]:
+    """Return the folder of each split; the root itself, as '', where there are none.
+
+    A folder that is called like a split but holds images is a class.
+    """
+    found: dict[str, Path] = {}
+    other = []
+    for entry in _folders(root):
+        holds_classes = any(_files(folder) for folder in _folders(entry))
+        split = SPLIT_NAMES.get(entry.name.lower())
+        if split is None or not holds_classes:
+            other += [entry.name] if _files(entry) else []
+        elif split in found:
+            raise UserError(
+                f"{root}: {found[split].name} and {entry.name} both mean the split "
+                f"{split}. Put their images together, or move one away."
+            )
+        else:
+            found[split] = entry
+    if not found:
+        return {"": root}
+    if "train" not in found:
+        names = ", ".join(folder.name for folder in found.values())
+        raise UserError(
+            f"{root}: found {names}, but no train folder beside it. Call the folder of "
+            "the training images train."
+        )
+    if other:
+        raise UserError(
+            f"{root}: expected splits only (train, validation, test), found images in "
+            f"{', '.join(other[:5])} as well. Rename what is a split, and move away "
+            "what is none."
+        )
+    return found
+
+
 def _split_order(item: tuple[str, Path]) -> int:
     return SPLITS.index(item[0]) if item[0] else 0
 
@@ -66,12 +97,15 @@ def _files(folder: Path) -> list[Path]:
     """Return every visible file below a folder; what is no image the audit tells."""
     if not folder.is_dir():
         return []
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+    found, seen = [], set()
+    for path, names, files in os.walk(folder, followlinks=True):
+        # A link may lead back to a folder above it.
+        here = os.path.realpath(path)
+        names[:] = [] if here in seen else [n for n in names if not n.startswith(".")]
+        if here not in seen:
+            found += [Path(path, name) for name in files if not name.startswith(".")]
+        seen.add(here)
+    return sorted(file for file in found if file.is_file())
 
 
 def _describe_folder(root: Path) -> str:

@@ -1,14 +1,15 @@
 """From files to batches: the one place that orders read, decode, resize and batch."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import images
+from tfpipeline import formats, images
 from tfpipeline.data import order as orders
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
@@ -84,6 +85,36 @@ class Reading:
             )
 
 
+class Feed:
+    """Batches that can be iterated over any number of times.
+
+    Args:
+        dataset: Of batches.
+        failed: Path and reason of each file that could not be read on the way.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, failed: list[tuple[str, str]]) -> None:
+        self.dataset = dataset
+        self.failed = failed
+
+    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield the batches.
+
+        Raises:
+            UserError: A file has gone bad since it was looked at.
+        """
+        try:
+            yield from self.dataset
+        except tf.errors.OpError:
+            if not self.failed:
+                raise
+            path, reason = self.failed[0]
+            raise UserError(
+                f"{path}: {reason}. It was readable when it was audited: has it "
+                "been changed or removed since? Give the same command again."
+            ) from None
+
+
 class Batches:
     """The batches of a list of audited files.
 
@@ -103,6 +134,7 @@ class Batches:
     ) -> None:
         self.reading = reading
         self.decoded: Decoded | None = None
+        self.failed: list[tuple[str, str]] = []
         self._augmentation = AUGMENTATIONS[reading.augmentation]
         self._classes = classes or int(np.max(label, initial=0)) + 1
         self._files = files
@@ -158,7 +190,7 @@ class Batches:
             return examples[orders.balanced_order(label, self.reading.seed, epoch)]
         return examples[orders.epoch_order(len(examples), self.reading.seed, epoch)]
 
-    def plain(self, order: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
+    def plain(self, order: np.ndarray, first_step: int = 0) -> Feed:
         """Return batches of the examples at `order`, in that order, unchanged.
 
         Args:
@@ -166,15 +198,13 @@ class Batches:
             first_step: Batches that have been seen already.
 
         Returns:
-            A dataset of `(images, labels, weights)`: float32 in [0, 1] of shape (batch,
+            Batches `(images, labels, weights)`: float32 in [0, 1] of shape (batch,
             height, width, 3), int32 (batch,), and float32 (batch,) that is 0 where the
             last batch is padded.
         """
         return self._dataset(order, AUGMENTATIONS["none"], 0, first_step)
 
-    def augmented(
-        self, order: np.ndarray, epoch: int, first_step: int = 0
-    ) -> tf.data.Dataset:
+    def augmented(self, order: np.ndarray, epoch: int, first_step: int = 0) -> Feed:
         """Return batches like `plain`, each image changed by (seed, epoch, content).
 
         Where the augmentation mixes images, the labels are targets: float32, shape
@@ -189,7 +219,7 @@ class Batches:
 
     def _dataset(
         self, order: np.ndarray, augmentation: Augmentation, epoch: int, first_step: int
-    ) -> tf.data.Dataset:
+    ) -> Feed:
         indices, weights = self.arrange(order)
         label, identity = self._label[indices], self._identity[indices]
         again = orders.occurrences(indices.ravel()).reshape(indices.shape)
@@ -221,7 +251,7 @@ class Batches:
             tuple(part[first_step:] for part in parts)
         )
         dataset = dataset.map(batch, num_parallel_calls=os.cpu_count())
-        return dataset.prefetch(2)
+        return Feed(dataset.prefetch(2), self.failed)
 
     def _read(self, indices: tf.Tensor) -> tf.Tensor:
         """Return images, uint8, by the one decoder whose rules `images` states."""
@@ -230,7 +260,12 @@ class Batches:
         def read(indices: np.ndarray) -> np.ndarray:
             out = np.empty((len(indices), height, width, 3), np.uint8)
             for place, index in enumerate(indices):
-                out[place] = self._image(int(index))
+                try:
+                    out[place] = self._image(int(index))
+                except formats.ImageError as error:
+                    # TensorFlow would say that something failed, but not where.
+                    self.failed.append((self._files[index].path, str(error)))
+                    raise
             return out
 
         # Pillow lets go of Python's lock while it decodes and resizes, and was measured

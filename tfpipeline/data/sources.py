@@ -20,7 +20,10 @@ SPLIT_NAMES = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
+    "testing": "test",
+    "eval": "test",
 }
 
 
@@ -126,6 +129,11 @@ def from_rows(
 def _check_names(name: str, labels: Sequence[str]) -> None:
     """Refuse class names that one line of labels.txt cannot hold."""
     for label in labels:
+        if any("\ud800" <= letter <= "\udfff" for letter in label):
+            raise UserError(
+                f"{name}: {ascii(label)} cannot be a class name: it is not valid "
+                "UTF-8. Rename it."
+            )
         if re.search(r"[\r\n]", label) or label != label.strip() or not label:
             raise UserError(
                 f"{name}: {label!r} cannot be a class name: expected one line without "

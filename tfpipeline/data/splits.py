@@ -9,7 +9,7 @@ from tfpipeline import runs
 from tfpipeline.data.sources import SPLITS, Source
 from tfpipeline.errors import UserError
 
-HEADER = ("id", "path", "label", "split")
+HEADER = ("id", "path", "label", "split", "sha256")
 
 
 def assign(
@@ -85,18 +85,21 @@ def _divide(
     return {"test": test, "validation": rest[: counts["validation"]]}
 
 
-def write(path: Path, source: Source, split: np.ndarray) -> None:
+def write(
+    path: Path, source: Source, split: np.ndarray, digests: Sequence[str]
+) -> None:
     """Write the splits as a CSV that pins them, and that is a source itself.
 
     Args:
         path: The file, `splits.csv` of a run.
         source: The examples.
         split: The split of each.
+        digests: Of the content of each.
     """
     rows = [
-        (identity, file.absolute(), source.labels[label], name)
-        for identity, file, label, name in zip(
-            source.ids, source.paths, source.label, split
+        (identity, file.absolute(), source.labels[label], name, digest)
+        for identity, file, label, name, digest in zip(
+            source.ids, source.paths, source.label, split, digests
         )
     ]
     runs.write_csv(path, HEADER, rows)
@@ -152,6 +155,16 @@ def _check_row(
             f"{where}: expected a split of {', '.join(SPLITS)}. Received: "
             f"{row['split']!r}."
         )
+
+
+def trained_digests(file: Path) -> set[str]:
+    """Return the digests of the images that a run has trained on.
+
+    Args:
+        file: `splits.csv` of the run.
+    """
+    rows = runs.read_csv(file)
+    return {row.get("sha256", "") for row in rows if row["split"] == "train"} - {""}
 
 
 def few(

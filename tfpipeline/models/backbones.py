@@ -88,10 +88,24 @@ def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
         model = _with_imagenet(settings)
     else:
         model = _plain(settings, size, None)
+        if weights not in ("none", "demo"):
+            _refuse_other_network(settings)
         if weights != "none":
             _load(model, demo_weights if weights == "demo" else Path(str(weights)))
     model.trainable = False
     return model
+
+
+def _refuse_other_network(settings: ModelSettings) -> None:
+    """Refuse weights files where Keras builds another network for its own weights."""
+    if BACKBONES[settings.backbone].family == "efficientnet":
+        folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+        raise UserError(
+            f"--model.weights {settings.weights}: Keras' {settings.backbone} rescales "
+            "its input once more with its ImageNet weights than with a file, so the "
+            f"file's features would be wrong. Put it into {folder} under the name that "
+            "Keras gives it and say --model.weights imagenet."
+        )
 
 
 def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
@@ -118,6 +132,11 @@ def _with_imagenet(settings: ModelSettings) -> keras.Model:
 
 
 def _no_weights(name: str, error: Exception) -> UserError:
+    # Keras keeps these under other names than the server has.
+    kept_as = {
+        "NASNet-mobile-no-top.h5": "nasnet_mobile_no_top.h5",
+        "NASNet-large-no-top.h5": "nasnet_large_no_top.h5",
+    }
     folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
     url = re.search(r"https?://\S+?/([\w.+-]+\.h5)", str(error))
     if url is None:
@@ -128,9 +147,10 @@ def _no_weights(name: str, error: Exception) -> UserError:
     return UserError(
         f"The ImageNet weights of {name} are not on this machine and cannot be "
         f"downloaded. Fetch {url[0]} on a machine with a network and put it into "
-        f"{folder} as {url[1]}. Or do without: --model.weights FILE takes a weights "
-        "file, --model.weights none starts untrained, and --model.backbone MobileNetV2 "
-        "--model.weights demo --model.alpha 0.35 uses what comes with this package."
+        f"{folder} as {kept_as.get(url[1], url[1])}. Or do without: "
+        "--model.weights FILE takes a weights file, --model.weights none starts "
+        "untrained, and --model.backbone MobileNetV2 --model.weights demo "
+        "--model.alpha 0.35 uses what comes with this package."
     )
 
 

@@ -58,8 +58,9 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
         labels_count: Number of classes.
 
     Returns:
-        A model from (batch, width) to (batch, labels_count), whose last layer computes
-        in float32 under any precision: float16 logits would lose the loss's digits.
+        A model from (batch, width) to (batch, labels_count) that computes in float32
+        under any precision: it costs nothing, and float16 would lose the digits of the
+        loss and small gradients altogether.
 
     Raises:
         UserError: An unknown initialiser, a share out of range, or no units.
@@ -83,22 +84,26 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
         layers.append(_dropout(settings))
         layers.append(_dense(settings, units, use_bias=not settings.batch_norm))
         if settings.batch_norm:
-            layers.append(keras.layers.BatchNormalization())
-        layers.append(keras.layers.Activation("relu"))
+            layers.append(keras.layers.BatchNormalization(dtype="float32"))
+        layers.append(keras.layers.Activation("relu", dtype="float32"))
     layers.append(_dropout(settings))
-    layers.append(_dense(settings, labels_count, name="logits", dtype="float32"))
+    layers.append(_dense(settings, labels_count, name="logits"))
     return keras.Sequential(
         [layer for layer in layers if layer is not None], name=_HEAD
     )
 
 
 def _dropout(settings: ModelSettings) -> keras.Layer | None:
-    return keras.layers.Dropout(settings.dropout) if settings.dropout else None
+    if not settings.dropout:
+        return None
+    return keras.layers.Dropout(settings.dropout, dtype="float32")
 
 
 def _dense(settings: ModelSettings, units: int, **more: Any) -> keras.Layer:
     initialiser = keras.initializers.get(settings.initialiser)
-    return keras.layers.Dense(units, kernel_initializer=initialiser, **more)
+    return keras.layers.Dense(
+        units, kernel_initializer=initialiser, dtype="float32", **more
+    )
 
 
 def split_classifier(model: keras.Model) -> tuple[keras.Model, keras.Model]:

@@ -44,7 +44,7 @@ def trained(told: Trained) -> str:
     lines = [
         f"\nTrained a new head on {_network(told.settings.model)}: "
         f"{told.images} images of {told.classes} classes, {told.epochs} epochs, "
-        f"{metrics['seconds']['total']:.0f} s."
+        f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]
     if "test" in metrics:
         test = metrics["test"]
@@ -54,11 +54,6 @@ def trained(told: Trained) -> str:
         )
     else:
         lines.append(f"No test images, so no test accuracy. Run folder: {told.folder}")
-    if pace := metrics.get("input"):
-        lines.append(
-            f"This was {pace['verdict']}: {pace['images_per_second']:.0f} images/s, "
-            f"{100 * pace['waiting_share']:.0f} % of the time spent waiting for input."
-        )
     if told.unusable:
         lines.append(
             f"{told.unusable} files could not be used: {told.folder}/quarantine.csv"
@@ -74,6 +69,15 @@ def trained(told: Trained) -> str:
             "--data.sampling balanced may help."
         )
     return "\n".join([*lines, _next(told)])
+
+
+def _pace(pace: dict[str, Any] | None) -> str:
+    if not pace:
+        return ""
+    return (
+        f"; {pace['verdict']} at {pace['images_per_second']:.0f} images/s, "
+        f"{100 * pace['waiting_share']:.0f} % of that time waiting for input"
+    )
 
 
 def _network(model: ModelSettings) -> str:

@@ -1,5 +1,6 @@
 """Features computed once, on disk, found again by the content of the image."""
 
+import functools
 import hashlib
 import io
 import time
@@ -15,6 +16,9 @@ from tfpipeline import runs
 # that a machine that dies costs little; Ctrl-C costs nothing.
 SHARD_ROWS = 512
 SHARD_SECONDS = 30.0
+
+# Shards that are mapped into memory at a time.
+MAPS = 128
 
 
 def fingerprint(*parts: object) -> str:
@@ -45,7 +49,9 @@ class FeatureCache:
     def __init__(self, folder: Path, width: int) -> None:
         self.folder = folder
         self.width = width
-        self._shards: list[np.ndarray] = []
+        self._shards: list[Path] = []
+        # Each map holds a file open, and the system limits how many those are.
+        self._map = functools.lru_cache(maxsize=MAPS)(self._map_shard)
         self._place: dict[str, tuple[int, int]] = {}
         for file in sorted(folder.glob("[!.]*.keys")):
             self._open(file)
@@ -54,14 +60,19 @@ class FeatureCache:
         """Map one shard; one that is damaged is left aside, to be computed again."""
         try:
             keys = file.read_text(encoding="ascii").split()
-            rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
-        except (OSError, ValueError, EOFError):
+            rows = self._map_shard(file.with_suffix(".npy"))
+        except (FileNotFoundError, ValueError, EOFError):
             return
         if rows.shape != (len(keys), self.width) or rows.dtype != np.float32:
             return
         for row, key in enumerate(keys):
             self._place.setdefault(key, (len(self._shards), row))
-        self._shards.append(rows)
+        self._shards.append(file.with_suffix(".npy"))
+
+    @staticmethod
+    def _map_shard(file: Path) -> np.ndarray:
+        rows: np.ndarray = np.load(file, mmap_mode="r")
+        return rows
 
     def missing(self, keys: Sequence[str]) -> np.ndarray:
         """Return where in `keys` a row has yet to be computed, each key once.
@@ -101,17 +112,22 @@ class FeatureCache:
                 waiting.append(np.asarray(rows, np.float32))
                 late = time.monotonic() - since > SHARD_SECONDS
                 if late or sum(map(len, waiting)) >= SHARD_ROWS:
-                    done += self._add(keys, positions[done:], waiting)
+                    # Taken out before they are written: Ctrl-C may come between any
+                    # two steps, and no row may be written under another's key.
+                    ready, first = waiting, done
                     waiting, since = [], time.monotonic()
+                    done = first + sum(map(len, ready))
+                    self._add(keys, positions[first:done], ready)
         finally:
             if waiting:
-                done += self._add(keys, positions[done:], waiting)
+                self._add(keys, positions[done:], waiting)
+                done += sum(map(len, waiting))
         return done
 
     def _add(
         self, keys: Sequence[str], positions: np.ndarray, parts: list[np.ndarray]
-    ) -> int:
-        """Write the next rows as one shard; return how many they are."""
+    ) -> None:
+        """Write rows as one shard, under the keys at the positions."""
         rows = np.concatenate(parts)
         file = self.folder / f"{uuid.uuid4().hex}.keys"
         with runs.replacing(file.with_suffix(".npy")) as temporary:
@@ -123,7 +139,6 @@ class FeatureCache:
         names = [keys[position] for position in positions[: len(rows)]]
         runs.write_text(file, "\n".join(names) + "\n")
         self._open(file)
-        return len(rows)
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
         """Return the features of some images.
@@ -141,7 +156,7 @@ class FeatureCache:
         out = np.empty((len(keys), self.width), np.float32)
         for shard in np.unique(places[:, 0]):
             chosen = places[:, 0] == shard
-            out[chosen] = self._shards[shard][places[chosen, 1]]
+            out[chosen] = self._map(self._shards[shard])[places[chosen, 1]]
         return out
 
     def batches(

@@ -56,7 +56,10 @@ def check(settings: TrainSettings) -> None:
         "learning_rate": ("a positive number", settings.learning_rate > 0),
         "weight_decay": ("0 or more", settings.weight_decay >= 0),
         "label_smoothing": ("0 up to, but not, 1", 0 <= settings.label_smoothing < 1),
-        "patience": ("null or a positive number", (settings.patience or 1) >= 1),
+        "patience": (
+            "null or a positive number",
+            settings.patience is None or settings.patience >= 1,
+        ),
     }
     for name, (words, fine) in expected.items():
         if not fine:
