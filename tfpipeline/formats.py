@@ -130,8 +130,15 @@ def read_header(data: bytes, picture: Image.Image) -> Header:
         width=picture.width,
         mode=picture.mode,
         orientation=read_orientation(picture),
-        frames=int(getattr(picture, "n_frames", 1)),
+        frames=_frames(picture),
     )
+
+
+def _frames(picture: Image.Image) -> int:
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # Damage behind the first frame, which is all that is used.
+        return 1
 
 
 def read_orientation(picture: Image.Image) -> int:
@@ -139,7 +146,14 @@ def read_orientation(picture: Image.Image) -> int:
 
     Args:
         picture: An opened file.
+
+    Raises:
+        Exception: Of the codec, for damaged pixels of a format that keeps the tag
+            behind them.
     """
+    if picture.format == "PNG":
+        # Asking for the tag loads the pixels, and would hide that they are damaged.
+        picture.load()
     try:
         orientation = int(picture.getexif().get(0x0112, 1))
     except Exception:  # A damaged tag turns nothing.

@@ -83,8 +83,8 @@ def _decoded(
     """Return the RGB pixels as stored, and how they are to be turned."""
     data = source if isinstance(source, bytes) else content(source)
     picture = open_image(data, max_pixels)
-    orientation = read_orientation(picture)
     try:
+        orientation = read_orientation(picture)
         if at_least is not None and picture.mode in ("RGB", "L"):
             longest = max(at_least)
             picture.draft(picture.mode, (longest, longest))

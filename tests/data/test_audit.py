@@ -1,11 +1,16 @@
 """Every file is opened once, judged, remembered; too many bad ones stop the work."""
 
+import io
 import os
+import resource
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests.conftest import ASSETS
 from tfpipeline import images
 from tfpipeline.data import audit
 from tfpipeline.errors import UserError
@@ -96,13 +101,96 @@ def test_the_share_may_be_everything_but_not_all_files(folder: Path) -> None:
         audit.quarantine(rows, ["none.png"], 1.0)
 
 
+# What no network should be trained on, and why.
+UNUSABLE = {
+    "badwidth.bmp": "more than",
+    "broken.png": "damaged png",
+    "broken_data_stream.png": "damaged png",
+    "decompression_bomb.gif": "more than",
+    "decompression_bomb.ico": "more than",
+    "pngtest_bad.png.bin": "not an image",
+    "truncated_image.png": "truncated",
+    "truncated_jpeg.jpg": "truncated",
+    "zero_width.gif": "damaged gif",
+}
+ANIMATED = {
+    *("dispose_bgnd.gif", "no_palette.gif"),
+    *("mode_16bit.png", "mode_grayscale_alpha.png", "mode_palette.png"),
+}
+
+
 @pytest.mark.assets
-def test_every_odd_file_is_judged_as_it_decodes(assets: Path) -> None:
+def test_every_odd_file_is_used_or_set_aside_for_the_right_reason(assets: Path) -> None:
     paths = sorted((assets / "images" / "odd").iterdir())
+    assert len(paths) == 38
     for row in audit.audit(paths, cache=None):
-        try:
-            images.decode(Path(row.path))
-            readable = True
-        except images.ImageError:
-            readable = False
-        assert readable == (not row.reason), row
+        name = Path(row.path).name
+        if name in UNUSABLE:
+            assert UNUSABLE[name] in row.reason
+            with pytest.raises(images.ImageError):
+                images.decode(Path(row.path))
+        else:
+            assert not row.reason, name
+            assert images.decode(Path(row.path)).shape[2] == 3
+            assert ("animated" in row.warning) == (name in ANIMATED), name
+
+
+@pytest.mark.assets
+def test_one_portrait_is_the_same_in_every_format_and_orientation(assets: Path) -> None:
+    odd = assets / "images" / "odd"
+    portrait = images.decode(odd / "hopper.png").astype(int)
+    limits = {"hopper.bmp": 0.01, "hopper.tif": 0.01, "hopper.jpg": 6}
+    limits |= {"hopper.webp": 10, "hopper.avif": 8, "hopper.gif": 12}
+    limits |= {f"hopper_orientation_{k}.jpg": 8 for k in (2, 6)}
+    for name, limit in limits.items():
+        found = images.decode(odd / name).astype(int)
+        assert np.abs(found - portrait).mean() < limit, name
+    grey = images.decode(odd / "hopper_16bit.pgm").astype(int)
+    assert np.abs(grey.mean(2) - portrait.mean(2)).mean() < 8
+
+
+def _seeds(extra: Path) -> list[bytes]:
+    """Return small valid files of every format, and the odd ones where there are any."""
+    noise = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+    found = []
+    for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO"):
+        out = io.BytesIO()
+        Image.fromarray(noise).save(out, form)
+        found.append(out.getvalue())
+    odd = sorted(extra.glob("*")) if extra.is_dir() else []
+    return found + [f.read_bytes() for f in odd if f.stat().st_size < 30_000]
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_files_are_judged_without_crash_hang_or_leak(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    seeds = _seeds(ASSETS / "images" / "odd")
+    file, limit = tmp_path / "x", 1_000_000
+    usable, peaks, slowest = 0, [], 0.0
+    for number in range(10_000):
+        data = bytearray(seeds[number % len(seeds)])
+        kind = rng.integers(4)
+        if kind == 0:
+            data = data[: rng.integers(len(data))]
+        elif kind == 1:
+            place = int(rng.integers(len(data)))
+            data[place:place] = rng.bytes(int(rng.integers(1, 40)))
+        else:
+            # Headers are where the harm is done.
+            reach = len(data) if kind == 2 else min(len(data), 64)
+            for place in rng.integers(0, reach, rng.integers(1, 8)):
+                data[place] = rng.integers(256)
+        file.write_bytes(data)
+        started = time.perf_counter()
+        row = audit.examine(file, limit)
+        slowest = max(slowest, time.perf_counter() - started)
+        usable += not row.reason
+        if not row.reason:
+            assert images.decode(file, max_pixels=limit).shape[2] == 3
+        if number in (2_000, 9_999):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    assert 500 < usable < 9_500
+    assert slowest < 20, "no file keeps the audit for long"
+    assert peaks[1] - peaks[0] < 150, "memory in MB does not grow with the files"

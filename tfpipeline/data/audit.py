@@ -185,7 +185,10 @@ def examine(
 
 def _looked_into(row: Row, data: bytes, max_pixels: int) -> Row:
     picture = formats.open_image(data, max_pixels)
-    header = formats.read_header(data, picture)
+    try:
+        header = formats.read_header(data, picture)
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise images.damaged(data, error) from None
     row = dataclasses.replace(
         row,
         format=header.format,

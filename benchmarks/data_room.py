@@ -1,0 +1,155 @@
+"""The data room against the limits of this machine, in one run.
+
+python benchmarks/data_room.py ROOT [--images 2048] [--rounds 3] [--output FILE.json]
+
+ROOT is a folder of class folders. Measured, each as a ratio within this run:
+
+- audit: the first look at every file, and the second one at unchanged files;
+- feeding: what the input pipeline delivers alone, against MobileNetV2 1.0 at 224 px;
+- extraction: pipeline and network together, against the network alone on one batch that
+  is in memory already. The order repeats the files where there are too few;
+- memory: the peak of a training on 10,000 drawn pictures, against that on 1,000.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import cli
+from tfpipeline.config import DataSettings, DistributeSettings, ModelSettings
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def audit_rates(paths: list[Path], rounds: int) -> dict[str, float]:
+    """Return files a second of a first audit, and how much faster the second is."""
+    from tfpipeline.data import audit
+
+    first, again = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            cache = Path(folder)
+            first.append(seconds_of(lambda: audit.audit(paths, cache=cache)))
+            again.append(seconds_of(lambda: audit.audit(paths, cache=cache)))
+    return {
+        "files": len(paths),
+        "files_per_second": len(paths) / statistics.median(first),
+        "second_audit_times_as_fast": statistics.median(first)
+        / statistics.median(again),
+    }
+
+
+def feeding_rates(paths: list[Path], images: int, rounds: int) -> dict[str, float]:
+    """Return images a second of pipeline, network, and both; medians, interleaved."""
+    with cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.data import audit, pipeline
+        from tfpipeline.models import backbones, classifier
+        from tfpipeline.training.predictor import Predictor
+
+        strategy = distribution.start(DistributeSettings(), "auto", 0)
+    settings = backbones.resolve(ModelSettings(weights="none"), "folder")
+    backbone = backbones.build_backbone(settings, Path())
+    model = classifier.build_classifier(backbone, "tf", settings, 2)
+    extractor, _ = classifier.split_classifier(model)
+    predictor = Predictor(lambda x: extractor(x, training=False), strategy)
+    files = [row for row in audit.audit(paths, cache=None) if not row.reason]
+    reading = pipeline.Reading(224, 224, "squash", 32)
+    batches = pipeline.Batches(files, np.zeros(len(files), np.int32), reading)
+    order = np.resize(np.arange(len(files)), images)
+    held, _, _ = next(iter(batches.plain(order)))
+    predictor(held)
+    calls = images // reading.batch_size
+
+    def network() -> None:
+        for _ in range(calls):
+            predictor(held)
+
+    work: dict[str, Callable[[], object]] = {
+        "pipeline": lambda: [None for _ in batches.plain(order)],
+        "network": network,
+        "together": lambda: list(predictor.over(batches.plain(order), images, None)),
+    }
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, call in work.items():
+            found[name].append(images / seconds_of(call))
+    rate = {name: statistics.median(rates) for name, rates in found.items()}
+    ratios = [t / n for t, n in zip(found["together"], found["network"])]
+    return {
+        "images": images,
+        **{f"{name}_images_per_second": value for name, value in rate.items()},
+        "pipeline_to_network": rate["pipeline"] / rate["network"],
+        "together_to_network": statistics.median(ratios),
+    }
+
+
+def peak_memory(per_class: int, cache: Path) -> float:
+    """Return the peak memory of one training on drawn pictures, in MB."""
+    words = [sys.executable, "-m", "tfpipeline.train", "--cache_dir", str(cache)]
+    words += ["--data.demo_per_class", str(per_class), "--train.epochs", "3"]
+    words += ["--workdir", str(cache / f"run{per_class}")]
+    # A process of its own, whose only child is measured.
+    program = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def memory_growth() -> dict[str, float]:
+    """Return the peaks with 1,000 and with 10,000 pictures, and their ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = (peak_memory(n, Path(folder)) for n in (167, 1667))
+    return {"peak_mb_1000": small, "peak_mb_10000": large, "ratio": large / small}
+
+
+def main() -> None:
+    """Print the figures; write JSON where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--images", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    from tfpipeline.data import opening
+
+    settings = DataSettings(source=str(given.root))
+    source = opening.open_source(settings, Path(), lambda cache: cache)
+    paths = list(source.paths)
+    result: dict[str, Any] = {
+        "cores": os.cpu_count(),
+        "audit": audit_rates(paths, given.rounds),
+        "memory": memory_growth(),
+        "feeding": feeding_rates(paths, given.images, given.rounds),
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
