@@ -120,7 +120,7 @@ ANIMATED = {
 
 
 @pytest.mark.assets
-def test_every_odd_file_is_used_or_set_aside_for_the_right_reason(assets: Path) -> None:
+def test_every_odd_file_is_used_or_rightly_set_aside(assets: Path) -> None:
     paths = sorted((assets / "images" / "odd").iterdir())
     assert len(paths) == 38
     for row in audit.audit(paths, cache=None):
@@ -136,7 +136,7 @@ def test_every_odd_file_is_used_or_set_aside_for_the_right_reason(assets: Path) 
 
 
 @pytest.mark.assets
-def test_one_portrait_is_the_same_in_every_format_and_orientation(assets: Path) -> None:
+def test_one_portrait_is_the_same_in_every_format(assets: Path) -> None:
     odd = assets / "images" / "odd"
     portrait = images.decode(odd / "hopper.png").astype(int)
     limits = {"hopper.bmp": 0.01, "hopper.tif": 0.01, "hopper.jpg": 6}
