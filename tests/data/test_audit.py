@@ -150,7 +150,7 @@ def test_one_portrait_is_the_same_in_every_format(assets: Path) -> None:
 
 
 def _seeds(extra: Path) -> list[bytes]:
-    """Return small valid files of every format, and the odd ones where there are any."""
+    """Return small valid files of every format, and odd ones where there are any."""
     noise = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
     found = []
     for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO"):
