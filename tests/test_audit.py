@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tfpipeline import cli, runs
+from tfpipeline import atomic, cli
 from tfpipeline.audit import audit
 from tfpipeline.config import AuditSettings
 from tfpipeline.demo import world
@@ -17,7 +17,7 @@ def test_it_lists_what_is_broken_and_what_is_doubled(tmp_path: Path, capsys) -> 
     shutil.copy(root / "teapot" / "00000.png", root / "teapot" / "copy.png")
     argv = ["--source", str(root), "--output", str(tmp_path / "out")]
     assert cli.main(audit, AuditSettings, argv) == 0
-    (row,) = runs.read_csv(tmp_path / "out" / "quarantine.csv")
+    (row,) = atomic.read_csv(tmp_path / "out" / "quarantine.csv")
     assert row["path"].endswith("broken.png") and row["reason"]
     found = json.loads((tmp_path / "out" / "statistics.json").read_text())
     assert found["exact_duplicates"] == 1

@@ -54,6 +54,20 @@ def test_a_wrong_value_is_the_users_to_mend(argv: tuple[str, ...]) -> None:
         parse(*argv)
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--train.epochs", "ten"), "--train.epochs: expected a whole number"),
+        (("--train.learning_rate", "low"), "--train.learning_rate: expected a number"),
+        (("--overwrite", "maybe"), "--overwrite: expected true or false"),
+        (("--model.hidden", "256"), r"a list like \[256, 64\]. Received: 256"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_told_in_plain_words(argv, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        parse(*argv)
+
+
 def test_settings_survive_being_written_and_read(tmp_path: Path) -> None:
     settings = parse("--model.hidden", "[8, 4]", "--train.learning_rate", "3e-5")
     file = tmp_path / "c.yaml"

@@ -8,7 +8,7 @@ import pytest
 import tfpipeline
 
 ROOT = Path(tfpipeline.__file__).parent
-GROUND = {"cli", "config", "errors", "formats", "images", "manifest", "runs"}
+GROUND = {"atomic", "cli", "config", "errors", "formats", "images", "manifest", "runs"}
 ROOM_FILES = {"distribution"}
 ROOMS = {p.name for p in ROOT.iterdir() if (p / "__init__.py").is_file()} | ROOM_FILES
 VERBS = {p.stem for p in ROOT.glob("*.py")} - GROUND - ROOM_FILES - {"__init__"}

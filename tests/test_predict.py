@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Trained
-from tfpipeline import cli, runs
+from tfpipeline import atomic, cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.demo import world
 from tfpipeline.predict import predict
@@ -32,7 +32,7 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
     output = tmp_path / "p.csv"
     argv = ("--images", str(pictures), "--output", str(output))
     assert start(demo_run, *argv) == 0
-    rows = runs.read_csv(output)
+    rows = atomic.read_csv(output)
     assert len(rows) == 13 and list(rows[0]) == [
         *("id", "label", "probability", "top_k", "error")
     ]
@@ -69,8 +69,8 @@ def test_a_picture_is_predicted_the_same_alone_and_among_others(
     one = str(pictures / "teapot" / "00003.png")
     assert start(demo_run, "--images", one, "--output", str(alone)) == 0
     assert start(demo_run, "--images", str(pictures), "--output", str(among)) == 0
-    (first,) = runs.read_csv(alone)
-    second = next(row for row in runs.read_csv(among) if row["id"] == one)
+    (first,) = atomic.read_csv(alone)
+    second = next(row for row in atomic.read_csv(among) if row["id"] == one)
     assert float(first["probability"]) == pytest.approx(
         float(second["probability"]), abs=1e-5
     )

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Trained
 from tests.data.test_sources import put
-from tfpipeline import cli, runs
+from tfpipeline import atomic, cli
 from tfpipeline.config import (
     DataSettings,
     EvaluateSettings,
@@ -85,7 +85,7 @@ def test_a_run_folder_holds_what_later_commands_need(demo_run: Trained) -> None:
     assert manifest["examples"] == {"train": 252, "validation": 36, "test": 72}
     labels = (demo_run.path / "labels.txt").read_text().split()
     assert labels == sorted(labels) and len(labels) == 6
-    history = runs.read_csv(demo_run.path / "history.csv")
+    history = atomic.read_csv(demo_run.path / "history.csv")
     assert [int(row["epoch"]) for row in history] == list(range(1, len(history) + 1))
 
 
@@ -181,9 +181,9 @@ def test_broken_images_are_listed_and_training_goes_on(
     (root / "dark" / "0.png").write_text("not an image")
     argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
     assert start(*argv) == 0
-    rows = runs.read_csv(tmp_path / "r" / "quarantine.csv")
+    rows = atomic.read_csv(tmp_path / "r" / "quarantine.csv")
     assert [row["id"] for row in rows] == [os.path.join("dark", "0.png")]
-    assert "1 files could not be used" in capsys.readouterr().out
+    assert "1 file could not be used" in capsys.readouterr().out
 
 
 def test_a_finished_run_is_kept_and_an_unfinished_one_goes_on(
@@ -195,7 +195,7 @@ def test_a_finished_run_is_kept_and_an_unfinished_one_goes_on(
     before = (tmp_path / "r" / "model.keras").read_bytes()
     assert start(*argv) == 2 and "--overwrite true" in capsys.readouterr().err
     assert (tmp_path / "r" / "model.keras").read_bytes() == before
-    (tmp_path / "r" / "manifest.json").unlink()
+    (tmp_path / "r" / "manifest.json").write_text('{"finished": false}')
     assert start(*argv) == 0
     assert start(*argv, "--overwrite", "true") == 0
 
@@ -238,7 +238,7 @@ def test_views_are_computed_once_and_shown_in_turn(tmp_path: Path, capsys) -> No
     losses = []
     for number in range(2):
         assert start(*argv, "--workdir", str(tmp_path / f"r{number}")) == 0
-        history = runs.read_csv(tmp_path / f"r{number}" / "history.csv")
+        history = atomic.read_csv(tmp_path / f"r{number}" / "history.csv")
         losses.append([row["loss"] for row in history])
     assert losses[0] == losses[1]
     rows = [
@@ -260,7 +260,7 @@ def test_rare_classes_are_told_and_can_be_weighed(tmp_path: Path, capsys) -> Non
     ):
         assert start(*argv, "--workdir", str(tmp_path / f"r{number}"), *extra) == 0
         assert "Few images of light" in capsys.readouterr().out
-    first = [runs.read_csv(tmp_path / f"r{n}" / "history.csv")[0] for n in range(3)]
+    first = [atomic.read_csv(tmp_path / f"r{n}" / "history.csv")[0] for n in range(3)]
     assert len({row["loss"] for row in first}) == 3
 
 
@@ -307,7 +307,7 @@ def test_vgg16_without_weights_trains_saves_and_loads(tmp_path: Path) -> None:
     words = ["--model", run, "--images", str(root / "dark")]
     output = ["--output", str(tmp_path / "p.csv")]
     assert cli.main(predict, PredictSettings, [*words, *output]) == 0
-    named = [row["label"] for row in runs.read_csv(tmp_path / "p.csv")]
+    named = [row["label"] for row in atomic.read_csv(tmp_path / "p.csv")]
     assert len(named) == 12 and named.count("dark") >= 11
 
 
@@ -389,6 +389,31 @@ def test_a_wrong_setting_leaves_nothing_behind(
     assert words in capsys.readouterr().err and not (tmp_path / "r").exists()
 
 
+def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, capsys) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "labels.txt").write_text("mine")
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv, "--overwrite", "true") == 2
+    assert "labels.txt" in capsys.readouterr().err
+    assert (tmp_path / "r" / "labels.txt").read_text() == "mine"
+
+
+def test_images_too_large_for_the_memory_are_told_in_one_message(
+    tmp_path: Path, capsys
+) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv, "--model.image_size", "100000") == 2
+    assert "Lower --data.batch_size or --model.image_size" in capsys.readouterr().err
+
+
+def test_a_batch_larger_than_the_source_is_the_whole_source(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    assert start(*argv, "--data.batch_size", "100000") == 0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_after_ctrl_c_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -409,7 +434,7 @@ def test_after_ctrl_c_the_same_command_goes_on(tmp_path: Path) -> None:
         _, text = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130 and "Nothing is lost" in text
+    assert process.returncode == 130 and "Interrupted" in text
     assert "Traceback" not in text and not (tmp_path / "r" / "model.keras").exists()
     again = subprocess.run([*words, "--train.epochs", "2"], capture_output=True)
     assert again.returncode == 0 and (tmp_path / "r" / "model.keras").is_file()

@@ -7,8 +7,8 @@ The map of the house:
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `report`,
   `distribution`) compute; none of them imports another, but `distribution`, which the
   loop stands on.
-- *Ground* (`cli`, `config`, `runs`, `manifest`, `formats`, `images`, `errors`) is
-  shared by all.
+- *Ground* (`atomic`, `cli`, `config`, `errors`, `formats`, `images`, `manifest`,
+  `runs`) is shared by all.
 """
 
 __version__ = "0.1.0"

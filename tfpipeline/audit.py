@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, images, runs
+from tfpipeline import atomic, cli, images
 from tfpipeline.config import AuditSettings, with_source
 
 
 def audit(settings: AuditSettings) -> dict[str, Any]:
     """Open every file of a source and report what is broken, doubled or odd."""
     output = Path(settings.output)
-    runs.check_writable(output)
+    atomic.check_writable(output)
     with cli.quiet_start():
         from tfpipeline.data import audit as files
         from tfpipeline.data import duplicates, opening, preparation
@@ -25,9 +25,9 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     result = duplicates.statistics(source, rows)
     preparation.write_quarantine(output / "quarantine.csv", bad)
-    runs.write_json(output / "statistics.json", result)
+    atomic.write_json(output / "statistics.json", result)
     found = duplicates.findings(source, rows)
-    runs.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
+    atomic.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
         "leaks.png": duplicates.leak_sheet(source, rows),

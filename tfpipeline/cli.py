@@ -32,7 +32,7 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise the message as an error that the user can mend."""
-        text = " ".join(str(message).split())
+        text = _plainly(" ".join(str(message).split()))
         raise UserError(f"{text}{self._suggestion(text)} See --help.")
 
     def _suggestion(self, text: str) -> str:
@@ -49,6 +49,26 @@ class _Parser(ArgumentParser):
                 key = found.groups()[-1]
                 return suggest(f"--{group}.{key}" if group else f"--{key}", known)
         return ""
+
+
+# What jsonargparse calls the kinds of values, and what users call them.
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list like [256, 64]",
+}
+_WRONG_KIND = re.compile(
+    r"Parser key \"([\w.]+)\":.*?Expected a <class '(\w+)'>\. Got value: (.*?)\.?$"
+)
+
+
+def _plainly(text: str) -> str:
+    """Return an error of jsonargparse in the words of this project, where known."""
+    found = _WRONG_KIND.search(text)
+    if found is None or found[2] not in _KINDS:
+        return text
+    return f"--{found[1]}: expected {_KINDS[found[2]]}. Received: {found[3]}."
 
 
 def parse(
@@ -196,7 +216,15 @@ def main(
         return _fail(str(error), 2)
     except KeyboardInterrupt:
         return _fail(
-            "Interrupted. Nothing is lost: give the same command again to go on.", 130
+            "Interrupted. No file is half-written, and features that were computed are "
+            "kept: the same command starts from them.",
+            130,
+        )
+    except MemoryError as error:
+        return _fail(
+            f"Not enough memory: {error}. Lower --data.batch_size or "
+            "--model.image_size.",
+            2,
         )
     except OSError as error:
         message = _explain(error)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, runs
 from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.errors import UserError
 
@@ -62,10 +62,11 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "quarantined": len(examples.quarantined),
         "seconds": phases.report(),
     }
-    runs.write_json(run.evaluation, result)
+    atomic.write_json(run.evaluation, result)
     careful = f"Careful: {seen} of them were trained on.\n" if seen else ""
+    top_3 = f" (top 3 {result['top_3_accuracy']:.3f})" if len(labels) > 3 else ""
     print(
-        f"\nAccuracy {result['accuracy']:.3f} (top 3 {result['top_3_accuracy']:.3f}), "
+        f"\nAccuracy {result['accuracy']:.3f}{top_3}, "
         f"loss {result['loss']:.3f} on {result['n']} images of {result['source']}, "
         f"split {result['split']}.\n{careful}Written: {run.evaluation}"
     )

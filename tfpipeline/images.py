@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tfpipeline import runs
+from tfpipeline import atomic
 from tfpipeline.formats import (
     MAX_PIXELS,
     ImageError,
@@ -215,7 +215,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
         path: The file.
         image: uint8, or float in [0, 1]; shape (height, width, 3).
     """
-    with runs.replacing(path) as temporary:
+    with atomic.replacing(path) as temporary:
         Image.fromarray(_to_uint8(image)).save(temporary, "PNG", compress_level=1)
 
 

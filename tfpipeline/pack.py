@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, runs
+from tfpipeline import atomic, cli
 from tfpipeline.config import PackSettings, with_source
 from tfpipeline.errors import UserError
 
@@ -16,7 +16,7 @@ def pack(settings: PackSettings) -> dict[str, Any]:
     if settings.output is None:
         raise UserError("--output: expected a new folder for the shards.")
     output = Path(settings.output)
-    runs.check_writable(output)
+    atomic.check_writable(output)
     if settings.shard_megabytes < 1:
         raise UserError(
             "--shard_megabytes: expected a positive number. Received: "

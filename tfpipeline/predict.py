@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import cli, runs
+from tfpipeline import atomic, cli, runs
 from tfpipeline.config import DistributeSettings, PredictSettings, RunSettings
 from tfpipeline.errors import UserError
 
@@ -77,6 +77,8 @@ def _run(settings: PredictSettings) -> runs.RunFolder:
     if settings.model is None:
         raise UserError("--model: expected the folder of a finished run.")
     path = Path(settings.model)
+    if path.name == "model.keras":
+        path = path.parent
     if (
         settings.model.startswith(("http://", "https://"))
         or (path / "saved_model.pb").exists()
@@ -91,7 +93,7 @@ def _run(settings: PredictSettings) -> runs.RunFolder:
 def _check_output(output: Path) -> None:
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
-    runs.check_writable(output.parent)
+    atomic.check_writable(output.parent)
 
 
 def _expand(word: str) -> list[Path]:
@@ -141,7 +143,7 @@ def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
     """Write CSV, or JSON lines where the file is called so; to the screen as CSV."""
     if output is not None and output.suffix.lower() == ".jsonl":
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-        runs.write_text(output, "".join(f"{line}\n" for line in lines))
+        atomic.write_text(output, "".join(f"{line}\n" for line in lines))
         return
     cells = [
         [
@@ -151,7 +153,7 @@ def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
         for row in rows
     ]
     if output is not None:
-        runs.write_csv(output, HEADER, cells)
+        atomic.write_csv(output, HEADER, cells)
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

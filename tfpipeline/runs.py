@@ -1,127 +1,18 @@
-"""GROUND: names of the files in a run folder, its manifest, and atomic writes."""
+"""GROUND: names of the files in a run folder, and who may write into it."""
 
 import contextlib
-import csv
+import fcntl
 import json
 import os
 import shutil
-import tempfile
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tfpipeline import atomic
 from tfpipeline.errors import UserError
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` when all went well.
-
-    Readers see the old file or the new one, never a part. After an error, Ctrl-C or a
-    full disk the temporary file is removed and the old file still stands.
-
-    Args:
-        path: The file (or folder) to be written.
-
-    Yields:
-        A path in the same folder, with the same suffix, to write to.
-
-    Raises:
-        UserError: The disk is full, or the file cannot be written for another reason.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
-            "or name another folder, and give the same command again."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Args:
-        path: The file.
-        text: Its content.
-    """
-    with replacing(path) as temporary:
-        # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all; NaN becomes null.
-
-    Args:
-        path: The file.
-        value: Anything `json` can write.
-    """
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN and infinities, which JSON does not know, by None."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return None
-    return value
-
-
-def write_csv(
-    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Write a CSV file whole or not at all.
-
-    Args:
-        path: The file.
-        header: Names of the columns.
-        rows: One sequence a row, in the order of the header.
-    """
-    with replacing(path) as temporary:
-        with open(
-            temporary, "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file as dictionaries.
-
-    Args:
-        path: The file.
-
-    Returns:
-        One dictionary a row; every value a string.
-
-    Raises:
-        UserError: It is no CSV file.
-    """
-    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        try:
-            return [
-                {key: value or "" for key, value in row.items() if key is not None}
-                for row in csv.DictReader(file)
-            ]
-        except csv.Error as error:
-            raise UserError(
-                f"{path}: expected a CSV file, but {error}. Is a quote left open?"
-            ) from None
 
 
 @dataclass(frozen=True)
@@ -204,6 +95,42 @@ class RunFolder:
         """Tell whether a run in this folder has come to its end."""
         return bool(self.read_manifest().get("finished")) and self.model.is_file()
 
+    def check_own(self) -> None:
+        """Refuse a folder in which something else than a run lies.
+
+        Raises:
+            UserError: It holds files, and no manifest of a run.
+        """
+        inside = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        other = [entry.name for entry in inside if entry.name != ".lock"]
+        if other and not self.manifest.is_file():
+            raise UserError(
+                f"{self.path}: expected a new or empty folder, or that of a run, found "
+                f"{other[0]!r} in it. Name another --workdir."
+            )
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder, and keep it from other processes until the block ends.
+
+        Raises:
+            UserError: Another process writes into it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "a", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(
+                    f"{self.path}: another training writes into this folder. Wait for "
+                    "it, or name another --workdir."
+                ) from None
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(lock.name)
+
     def staged(self) -> "RunFolder":
         """Return where to write a run: beside a finished one until it is whole.
 
@@ -259,39 +186,17 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
         The folder; it may exist, and then holds no finished run.
 
     Raises:
-        UserError: A finished run stands there, or the folder cannot be written.
+        UserError: A finished run or something else stands there, or the folder cannot
+            be written.
     """
     # To the microsecond: several runs may be started at once.
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = RunFolder(Path(workdir) if workdir else Path("runs") / stamp)
-    check_writable(folder.path)
+    atomic.check_writable(folder.path)
+    folder.check_own()
     if folder.is_finished() and not overwrite:
         raise UserError(
             f"{folder.path}: a finished run stands here. Choose another --workdir, or "
             "say --overwrite true to replace it."
         )
     return folder
-
-
-def check_writable(folder: Path) -> None:
-    """Find out before the work starts whether its result can be written.
-
-    Args:
-        folder: A folder that may not exist yet; it is not made.
-
-    Raises:
-        UserError: Neither it nor its nearest parent takes a file.
-    """
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise UserError(f"{folder}: expected a folder, but {nearest} is a file.")
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot write into {nearest}: {error.strerror}. Choose another "
-            "folder, or make room there."
-        ) from None

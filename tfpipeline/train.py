@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import cli, images, manifest, runs
+from tfpipeline import atomic, cli, images, manifest, runs
 from tfpipeline.config import RunSettings
 
 if TYPE_CHECKING:
@@ -28,15 +28,14 @@ def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, with your images, and measure it."""
     phases = manifest.Phases()
     folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
-    run = folder.staged()
     cache = cli.cache_folder(settings.cache_dir)
-    runs.check_writable(cache)
+    atomic.check_writable(cache)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.data import pipeline, preparation
         from tfpipeline.demo import source, world
-        from tfpipeline.models import backbones, classifier, saving, table
-        from tfpipeline.training import loop, meter, optimizers
+        from tfpipeline.models import backbones, classifier, table
+        from tfpipeline.training import meter, optimizers
 
         strategy = distribution.start(
             settings.distribute, settings.train.precision, settings.seed
@@ -52,6 +51,9 @@ def train(settings: RunSettings) -> dict[str, Any]:
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
     labels = examples.source.labels
+    most = distribution.replica_multiple(len(examples.source), strategy)
+    if reading.batch_size > most:
+        reading = dataclasses.replace(reading, batch_size=most)
     batches = pipeline.Batches(
         examples.files, examples.source.label, reading, len(labels)
     )
@@ -60,8 +62,20 @@ def train(settings: RunSettings) -> dict[str, Any]:
             some = batches.plain(batches.shuffled(examples.of("train"), 0))
             backbones.calibrate(backbone, next(iter(some))[0], mode)
         model = classifier.build_classifier(backbone, mode, model_settings, len(labels))
-    _begin(run, settings, examples)
     work = Work(settings, strategy, model, examples, batches, meter.Meter())
+    with folder.claimed():
+        return _train(folder, work, cache, phases)
+
+
+def _train(
+    folder: runs.RunFolder, work: Work, cache: Path, phases: manifest.Phases
+) -> dict[str, Any]:
+    """Train and measure, now that nothing of the user's is known to be wrong."""
+    from tfpipeline.models import saving
+    from tfpipeline.training import loop
+
+    run = folder.staged()
+    _begin(run, work)
     with phases("extract"):
         task = _task(work, cache)
     with phases("figures"):
@@ -71,7 +85,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
     with phases("evaluate"):
         result: dict[str, Any] = _measure(work, task)
     with phases("save"):
-        saving.save_classifier(run.model, model, labels)
+        saving.save_classifier(run.model, work.model, work.examples.source.labels)
         loop.write_history(run.history, history)
     result["seconds"] = phases.report()
     result["input"] = work.meter.verdict()
@@ -112,14 +126,16 @@ def _reading(settings: RunSettings, strategy: tf.distribute.Strategy) -> Reading
     )
 
 
-def _begin(run: runs.RunFolder, settings: RunSettings, examples: Examples) -> None:
-    """Make the run folder, now that nothing of the user's is known to be wrong."""
+def _begin(run: runs.RunFolder, work: Work) -> None:
+    """Make the run folder; its manifest comes first and says that it is unfinished."""
     from tfpipeline.data import preparation, splits
 
-    for old in (run.manifest, run.model, run.metrics, run.history, run.evaluation):
+    examples = work.examples
+    for old in (run.model, run.metrics, run.history, run.evaluation):
         old.unlink(missing_ok=True)
-    runs.write_text(run.config, cli.dump(cli.anchored(settings)))
-    runs.write_text(run.labels, "".join(f"{n}\n" for n in examples.source.labels))
+    atomic.write_json(run.manifest, {"finished": False, "command": manifest.command()})
+    atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
+    atomic.write_text(run.labels, "".join(f"{n}\n" for n in examples.source.labels))
     splits.write(run.splits, examples.source, examples.split, examples.keys)
     preparation.write_quarantine(run.quarantine, examples.quarantined)
 
@@ -242,8 +258,8 @@ def _finish(
     import tensorflow as tf
 
     examples, data = work.examples, work.settings.data
-    runs.write_json(run.metrics, result)
-    runs.write_json(
+    atomic.write_json(run.metrics, result)
+    atomic.write_json(
         run.manifest,
         {
             "finished": True,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.test_sources import never, put
-from tfpipeline import images, runs
+from tfpipeline import atomic, images
 from tfpipeline.config import DataSettings
 from tfpipeline.data import preparation
 from tfpipeline.errors import UserError
@@ -29,7 +29,7 @@ def test_broken_files_are_set_aside_with_a_reason(tmp_path: Path) -> None:
     assert {name for name, _ in examples.quarantined} == {"cat/text.jpg", "dog/0.png"}
     assert len(examples.source) == 19 == len(examples.keys) == len(examples.split)
     preparation.write_quarantine(tmp_path / "q.csv", examples.quarantined)
-    rows = runs.read_csv(tmp_path / "q.csv")
+    rows = atomic.read_csv(tmp_path / "q.csv")
     assert [row["id"] for row in rows] == ["cat/text.jpg", "dog/0.png"]
     assert all(row["reason"] for row in rows)
     assert (root / "cat" / "text.jpg").exists()

@@ -164,3 +164,22 @@ def test_classes_can_be_read_off_the_names_of_files(tmp_path: Path) -> None:
     unknown = DataSettings(source=str(tmp_path), label_from="filename")
     with pytest.raises(UserError, match="'file_name'"):
         opening.open_source(unknown, tmp_path / "cache", never)
+
+
+def test_a_picture_or_a_table_with_semicolons_is_no_table(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    with pytest.raises(UserError, match="found a picture .png."):
+        tables.open_csv(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("path;label\na.png;x\n")
+    with pytest.raises(UserError, match="semicolons"):
+        tables.open_csv(tmp_path / "t.csv")
+
+
+def test_no_source_and_empty_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="empty text"):
+        opening.open_source(DataSettings(source=""), tmp_path, never)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Thumbs.db").write_text("")
+    with pytest.raises(UserError, match="the folders cat, dog hold no file"):
+        folders.open_folder(tmp_path)

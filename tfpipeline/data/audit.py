@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from tfpipeline import formats, images, runs
+from tfpipeline import atomic, formats, images
 from tfpipeline.errors import UserError
 
 # Part of the cache's name, with the rules of `images`: raise it when one of this file
@@ -137,7 +137,7 @@ def _read_store(store: Path | None) -> dict[_Place, Row]:
 
 def _write_store(store: Path, rows: dict[_Place, Row]) -> None:
     values = [list(vars(row).values()) for row in rows.values()]
-    runs.write_text(store, json.dumps(values))
+    atomic.write_text(store, json.dumps(values))
 
 
 def examine(

@@ -103,12 +103,19 @@ def _files(folder: Path) -> list[Path]:
         here = os.path.realpath(path)
         names[:] = [] if here in seen else [n for n in names if not n.startswith(".")]
         if here not in seen:
-            found += [Path(path, name) for name in files if not name.startswith(".")]
+            found += [Path(path, name) for name in files if not _is_chaff(name)]
         seen.add(here)
     return sorted(file for file in found if file.is_file())
 
 
+def _is_chaff(name: str) -> bool:
+    """Tell the files that desktops leave in every folder."""
+    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
+
+
 def _describe_folder(root: Path) -> str:
+    if empty := [folder.name for folder in _folders(root)]:
+        return f"the folders {', '.join(empty[:5])} hold no file"
     names = [entry.name for entry in sorted(root.iterdir())][:5]
     return f"found {', '.join(names)}" if names else "it is empty"
 

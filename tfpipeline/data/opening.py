@@ -35,6 +35,8 @@ def open_source(
         UserError: There is no such source, or it holds no two classes of images.
     """
     name = settings.source
+    if not name:
+        raise UserError("--data.source: expected a source, received an empty text.")
     if name == "demo":
         return dataclasses.replace(open_folder(draw(cache)), name="demo")
     if name.startswith("tfds:"):

@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tfpipeline import images, runs
+from tfpipeline import atomic, images
 from tfpipeline.data.audit import Row
 from tfpipeline.data.sources import Source, check_labels, from_rows
 from tfpipeline.errors import UserError
@@ -92,9 +92,9 @@ def pack(
             shard = folder / f"{number:05d}.tfrecord"
             index += _write_shard(shard, source, files, part, bar)
             shards.append(shard)
-    runs.write_csv(folder / INDEX, HEADER, index)
+    atomic.write_csv(folder / INDEX, HEADER, index)
     description = {"version": VERSION, "labels": source.labels, "n": len(source)}
-    runs.write_json(folder / DESCRIPTION, {**description, "name": source.name})
+    atomic.write_json(folder / DESCRIPTION, {**description, "name": source.name})
     return shards
 
 
@@ -117,7 +117,7 @@ def _write_shard(
 
     rows: list[tuple[object, ...]] = []
     end = 0
-    with runs.replacing(shard) as temporary, ExitStack() as stack:
+    with atomic.replacing(shard) as temporary, ExitStack() as stack:
         try:
             writer = stack.enter_context(tf.io.TFRecordWriter(str(temporary)))
             for i in part:
@@ -174,7 +174,7 @@ def open_packed(folder: Path) -> Source:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         labels, count = tuple(described["labels"]), described["n"]
         index = {name: i for i, name in enumerate(labels)}
-        table = runs.read_csv(folder / INDEX)
+        table = atomic.read_csv(folder / INDEX)
         rows = [
             (folder / row["shard"], row["id"], index[row["label"]], row["split"])
             for row in table

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import runs
+from tfpipeline import atomic
 from tfpipeline.config import DataSettings, check_fraction
 from tfpipeline.data import duplicates, splits
 from tfpipeline.data.audit import Row, audit, quarantine
@@ -207,7 +207,7 @@ def write_quarantine(path: Path, rows: Sequence[tuple[str, Row]]) -> None:
         path: The file, `quarantine.csv` of a run.
         rows: Id and audit of each.
     """
-    runs.write_csv(
+    atomic.write_csv(
         path,
         ("id", "path", "reason"),
         ((name, row.path, row.reason) for name, row in rows),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import runs
+from tfpipeline import atomic
 from tfpipeline.data.sources import SPLITS, Source
 from tfpipeline.errors import UserError
 
@@ -102,7 +102,7 @@ def write(
             source.ids, source.paths, source.label, split, digests
         )
     ]
-    runs.write_csv(path, HEADER, rows)
+    atomic.write_csv(path, HEADER, rows)
 
 
 def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +120,7 @@ def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
         UserError: It names examples, labels or splits that the source does not have.
     """
     try:
-        rows = runs.read_csv(file)
+        rows = atomic.read_csv(file)
     except OSError as error:
         raise UserError(f"--data.splits {file}: {error.strerror}.") from None
     if not rows or not {"id", "label", "split"} <= set(rows[0]):
@@ -163,7 +163,7 @@ def trained_digests(file: Path) -> set[str]:
     Args:
         file: `splits.csv` of the run.
     """
-    rows = runs.read_csv(file)
+    rows = atomic.read_csv(file)
     return {row.get("sha256", "") for row in rows if row["split"] == "train"} - {""}
 
 

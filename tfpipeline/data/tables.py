@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline import runs
+from tfpipeline import atomic, formats
 from tfpipeline.data.sources import (
     SPLIT_NAMES,
     SPLITS,
@@ -34,13 +34,25 @@ def open_csv(
     Raises:
         UserError: A column is missing, a cell is empty, or a split has another name.
     """
+    with open(file, "rb") as opened:
+        start = opened.read(32)
+    if kind := formats.sniff(start):
+        raise UserError(
+            f"{file}: expected a folder of class folders or a CSV file, found a "
+            f"picture ({kind})."
+        )
     try:
-        rows = runs.read_csv(file)
+        rows = atomic.read_csv(file)
     except (UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{file}: expected a CSV file, but {error}.") from None
     if not rows:
         raise UserError(f"{file}: expected a header and rows, found no row.")
     for flag, column in (("path", path_column), ("label", label_column)):
+        if column not in rows[0] and any(";" in name for name in rows[0]):
+            raise UserError(
+                f"{file}: expected values between commas, found semicolons in its "
+                "first line. Save it with commas."
+            )
         if column not in rows[0]:
             raise UserError(
                 f"{file}: expected a column {column!r}, found "

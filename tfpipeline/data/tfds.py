@@ -1,6 +1,8 @@
 """TensorFlow Datasets as files: written out once, then a source like any other."""
 
+import contextlib
 import dataclasses
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tfpipeline import formats, runs
+from tfpipeline import atomic, formats
 from tfpipeline.data.sources import Source
 from tfpipeline.data.tables import open_csv
 from tfpipeline.errors import UserError, suggest
@@ -59,7 +61,7 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
     if not index.is_file():
         rows = _export(builder, name, match["split"], image_key, label_key, folder)
         header = ("id", "path", "label", "split")
-        runs.write_csv(
+        atomic.write_csv(
             index,
             header,
             ((i, path, labels[label], split) for i, path, label, split in rows),
@@ -83,6 +85,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
         ) from None
     if (Path(builder.data_dir) / "dataset_info.json").is_file():
         return builder
+    _give_up_soon()
     try:
         builder.download_and_prepare()
     except Exception as error:  # Whatever network, checksum or archive brings.
@@ -93,6 +96,15 @@ def _builder(name: str, data_dir: str | None) -> Any:
             "point --data.source at a folder of class folders."
         ) from None
     return builder
+
+
+def _give_up_soon() -> None:
+    """Keep TFDS from trying for minutes, with warnings, where there is no network."""
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    with contextlib.suppress(ImportError):
+        from tensorflow_datasets.core.download import downloader
+
+        downloader.MAX_RETRIES = 3
 
 
 def _first_line(error: Exception) -> str:

@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     if not (given.sheet or given.folder):
         parser.error("expected --sheet FILE.png, or --folder DIR, or both")
+    if given.sheet and given.sheet.suffix.lower() != ".png":
+        parser.error(f"--sheet: expected a name in .png. Received: {given.sheet}")
     if min(given.per_class, given.size) < 1 or given.seed < 0:
         parser.error("expected positive --per_class and --size, and --seed from 0")
     try:
@@ -55,9 +57,8 @@ def _write_folder(given: argparse.Namespace) -> None:
         raise UserError(f"--folder {given.folder}: is there already; name a new one.")
     names = SETS[given.classes]
     world.write_folder(given.folder, names, given.per_class, given.seed, given.size)
-    print(
-        f"Written: {given.per_class} pictures of {len(names)} classes, {given.folder}"
-    )
+    count = given.per_class * len(names)
+    print(f"Written: {count} pictures of {len(names)} classes, {given.folder}")
 
 
 if __name__ == "__main__":

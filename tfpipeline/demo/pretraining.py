@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import cli, runs
+from tfpipeline import atomic, cli
 from tfpipeline.demo import world
 
 SIZE = 96
@@ -139,7 +139,7 @@ def save(file: Path, backbone: Any, top: Any) -> None:
     kernel, bias = top.get_weights()
     arrays = {f"{i:03d}": value for i, value in enumerate(backbone.get_weights())}
     arrays |= {"top_kernel": kernel, "top_bias": bias}
-    with runs.replacing(file) as temporary:
+    with atomic.replacing(file) as temporary:
         halves = {name: value.astype(np.float16) for name, value in arrays.items()}
         np.savez_compressed(temporary, **halves)
 
@@ -179,6 +179,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--per_class", type=int, default=600, help="pictures to draw")
     parser.add_argument("--batch_size", type=int, default=64)
     given = parser.parse_args(argv)
+    if given.output.suffix != ".npz":
+        parser.error(f"--output: expected a name in .npz. Received: {given.output}.")
+    if min(given.epochs, given.per_class, given.batch_size) < 1 or given.seed < 0:
+        parser.error("expected positive numbers, and --seed from 0")
     started = time.perf_counter()
     images, label = drawn(given.per_class, 0, given.seed)
     print(f"drew {len(images)} pictures in {time.perf_counter() - started:.0f} s")

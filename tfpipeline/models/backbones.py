@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tfpipeline.config import ModelSettings
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.errors import UserError, suggest, unknown
 from tfpipeline.models.table import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
@@ -160,6 +160,7 @@ def _load(model: keras.Model, file: Path) -> None:
         raise UserError(
             f"--model.weights {file}: no such file. Expected: imagenet, demo, none, or "
             "a file that ends in .npz, .weights.h5 or .h5."
+            + suggest(str(file), ("imagenet", "demo", "none"))
         )
     try:
         if file.suffix == ".npz":

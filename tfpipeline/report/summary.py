@@ -1,5 +1,6 @@
 """The closing words of a training: what was done, what came out, what to do next."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,8 @@ def trained(told: Trained) -> str:
     metrics = told.metrics
     lines = [
         f"\nTrained a new head on {_network(told.settings.model)}: "
-        f"{told.images} images of {told.classes} classes, {told.epochs} epochs, "
+        f"{told.images} images of {told.classes} classes, "
+        f"{_count(told.epochs, 'epoch')}, "
         f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]
     if "test" in metrics:
@@ -55,9 +57,8 @@ def trained(told: Trained) -> str:
     else:
         lines.append(f"No test images, so no test accuracy. Run folder: {told.folder}")
     if told.unusable:
-        lines.append(
-            f"{told.unusable} files could not be used: {told.folder}/quarantine.csv"
-        )
+        files = _count(told.unusable, "file")
+        lines.append(f"{files} could not be used: {told.folder}/quarantine.csv")
     if told.copies:
         lines.append(
             f"Careful: {told.copies} validation or test images are copies of training "
@@ -71,6 +72,10 @@ def trained(told: Trained) -> str:
     return "\n".join([*lines, _next(told)])
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 def _pace(pace: dict[str, Any] | None) -> str:
     if not pace:
         return ""
@@ -82,7 +87,8 @@ def _pace(pace: dict[str, Any] | None) -> str:
 
 def _network(model: ModelSettings) -> str:
     width = "" if model.alpha in (None, 1) else f" {model.alpha:g}"
-    weights = f"{model.weights} weights, {model.image_size} px"
+    weights = "no" if model.weights == "none" else model.weights
+    weights = f"{weights} weights, {model.image_size} px"
     return f"{model.backbone}{width} ({weights})"
 
 
@@ -90,7 +96,8 @@ def _next(told: Trained) -> str:
     if told.settings.data.source == "demo":
         command = "python -m tfpipeline.train --data.source FOLDER_OF_CLASS_FOLDERS"
         return f"Your own pictures: {command}"
-    command = f"python -m tfpipeline.predict --model {told.folder} --images PICTURES"
+    command = f"python -m tfpipeline.predict --model {shlex.quote(told.folder)} "
+    command += "--images PICTURES"
     return f"Next: {command}"
 
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import mmap
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import runs
+from tfpipeline import atomic
 
 # A shard is written when it has this many rows or this many seconds have gone by, so
 # that a machine that dies costs little; Ctrl-C costs nothing.
@@ -130,14 +131,14 @@ class FeatureCache:
         """Write rows as one shard, under the keys at the positions."""
         rows = np.concatenate(parts)
         file = self.folder / f"{uuid.uuid4().hex}.keys"
-        with runs.replacing(file.with_suffix(".npy")) as temporary:
+        with atomic.replacing(file.with_suffix(".npy")) as temporary:
             # Through memory: NumPy writes to files past Python, and where the disk is
             # full it raises an error without its number.
             buffer = io.BytesIO()
             np.save(buffer, rows)
             temporary.write_bytes(buffer.getbuffer())
         names = [keys[position] for position in positions[: len(rows)]]
-        runs.write_text(file, "\n".join(names) + "\n")
+        atomic.write_text(file, "\n".join(names) + "\n")
         self._open(file)
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
@@ -156,7 +157,11 @@ class FeatureCache:
         out = np.empty((len(keys), self.width), np.float32)
         for shard in np.unique(places[:, 0]):
             chosen = places[:, 0] == shard
-            out[chosen] = self._map(self._shards[shard])[places[chosen, 1]]
+            rows = self._map(self._shards[shard])
+            out[chosen] = rows[places[chosen, 1]]
+            if (pages := getattr(rows, "_mmap", None)) is not None:
+                # They stay in the system's cache, but count as this process' no more.
+                pages.madvise(mmap.MADV_DONTNEED)
         return out
 
     def batches(

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfpipeline import distribution, runs
+from tfpipeline import atomic, distribution
 from tfpipeline.config import TrainSettings
 from tfpipeline.errors import UserError
 from tfpipeline.training.meter import Meter
@@ -186,7 +186,7 @@ def fit(
     listeners = keras.callbacks.CallbackList(best, model=model)
     listeners.on_train_begin()
     total = settings.epochs * steps_per_epoch
-    with tqdm(total=total, desc="train", unit="batch", disable=None) as bar:
+    with tqdm(total=total, desc="train", unit="batch", disable=None, miniters=1) as bar:
         for epoch in range(settings.epochs):
             started = time.perf_counter()
             listeners.on_epoch_begin(epoch)
@@ -241,4 +241,4 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         history: What `fit` returned.
     """
     header = list(history[0]) if history else ["epoch"]
-    runs.write_csv(path, header, ([row[key] for key in header] for row in history))
+    atomic.write_csv(path, header, ([row[key] for key in header] for row in history))

@@ -1,0 +1,145 @@
+"""GROUND: files that are written whole or not at all, and read back."""
+
+import contextlib
+import csv
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.errors import UserError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` when all went well.
+
+    Readers see the old file or the new one, never a part. After an error, Ctrl-C or a
+    full disk the temporary file is removed and the old file still stands.
+
+    Args:
+        path: The file (or folder) to be written.
+
+    Yields:
+        A path in the same folder, with the same suffix, to write to.
+
+    Raises:
+        UserError: The disk is full, or the file cannot be written for another reason.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
+            "or name another folder, and give the same command again."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Args:
+        path: The file.
+        text: Its content.
+    """
+    with replacing(path) as temporary:
+        # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all; NaN becomes null.
+
+    Args:
+        path: The file.
+        value: Anything `json` can write.
+    """
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinities, which JSON does not know, by None."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    return value
+
+
+def write_csv(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write a CSV file whole or not at all.
+
+    Args:
+        path: The file.
+        header: Names of the columns.
+        rows: One sequence a row, in the order of the header.
+    """
+    with replacing(path) as temporary:
+        with open(
+            temporary, "w", newline="", encoding="utf-8", errors="surrogateescape"
+        ) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file as dictionaries.
+
+    Args:
+        path: The file.
+
+    Returns:
+        One dictionary a row; every value a string.
+
+    Raises:
+        UserError: It is no CSV file.
+    """
+    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        try:
+            return [
+                {key: value or "" for key, value in row.items() if key is not None}
+                for row in csv.DictReader(file)
+            ]
+        except csv.Error as error:
+            raise UserError(
+                f"{path}: expected a CSV file, but {error}. Is a quote left open?"
+            ) from None
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work starts whether its result can be written.
+
+    Args:
+        folder: A folder that may not exist yet; it is not made.
+
+    Raises:
+        UserError: Neither it nor its nearest parent takes a file.
+    """
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UserError(f"{folder}: expected a folder, but {nearest} is a file.")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot write into {nearest}: {error.strerror}. Choose another "
+            "folder, or make room there."
+        ) from None
