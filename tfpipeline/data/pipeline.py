@@ -253,8 +253,8 @@ class Batches:
                     images, label = augmentation.mix(images, targets, own)
             return images / 255, label, weights
 
-        # Each call reads a batch: the fewest calls into Python. Two a core are made at once:
-        # with one, it was measured that at times only every other core had work.
+        # A call reads a whole batch: the fewest calls into Python. Two a core are made
+        # at once: with one, at times only every other core was measured to have work.
         parts = (indices, label, weights, identity, again)
         dataset = tf.data.Dataset.from_tensor_slices(
             tuple(part[first_step:] for part in parts)
