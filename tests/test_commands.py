@@ -8,7 +8,7 @@ import pytest
 
 import tfpipeline
 
-VERBS = ("train", "evaluate", "predict", "audit")
+VERBS = ("train", "evaluate", "predict", "audit", "pack")
 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -34,9 +34,10 @@ def test_lossless_formats_come_back_exactly(photo: np.ndarray, form: str) -> Non
     assert np.array_equal(images.decode(data), photo)
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_turns_as_the_standard_says(
-    photo: np.ndarray, orientation: int
+    photo: np.ndarray, orientation: int, form: str
 ) -> None:
     stored = {
         1: photo,
@@ -50,7 +51,8 @@ def test_exif_orientation_turns_as_the_standard_says(
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(np.ascontiguousarray(stored), "PNG", exif=exif)
+    more = {"lossless": True} if form == "WEBP" else {}
+    data = encoded(np.ascontiguousarray(stored), form, exif=exif, **more)
     assert np.array_equal(images.decode(data), photo)
 
 
@@ -207,3 +209,14 @@ def test_reading_at_a_size_is_decoding_and_resizing(
     slowly = images.resize(images.decode(buffer.getvalue(), at_least=size), *size, how)
     at_once = images.read(buffer.getvalue(), *size, how)
     np.testing.assert_array_equal(at_once, slowly)
+
+
+def test_heic_is_named_and_told_what_to_do() -> None:
+    with pytest.raises(images.ImageError, match="HEIC.*convert it to JPEG"):
+        images.decode(b"\x00\x00\x00\x18ftypheic" + bytes(40))
+
+
+@pytest.mark.parametrize("form", ["JPEG2000", "QOI"])
+def test_rarer_formats_are_read(photo: np.ndarray, form: str) -> None:
+    out = images.decode(encoded(photo, form))
+    assert np.abs(out.astype(int) - photo).mean() < 3

@@ -15,8 +15,10 @@ import pytest
 
 from tests.conftest import Trained
 from tests.data.test_sources import put
-from tfpipeline import atomic, cli
+from tfpipeline import atomic, cli, images
+from tfpipeline.audit import audit
 from tfpipeline.config import (
+    AuditSettings,
     DataSettings,
     EvaluateSettings,
     PredictSettings,
@@ -44,8 +46,6 @@ def start(*argv: str) -> int:
 def pictures(root: Path, count: int = 12) -> Path:
     """Write pictures of two classes that a mean colour tells apart."""
     rng = np.random.default_rng(0)
-    from tfpipeline import images
-
     for name, shade in (("dark", 40), ("light", 200)):
         for i in range(count):
             noise = rng.integers(-30, 30, (24, 30, 3))
@@ -264,6 +264,29 @@ def test_rare_classes_are_told_and_can_be_weighed(tmp_path: Path, capsys) -> Non
     assert len({row["loss"] for row in first}) == 3
 
 
+def test_pictures_that_look_alike_across_splits_are_shown(
+    tmp_path: Path, capsys
+) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        for i in range(12):
+            picture = np.kron(rng.integers(0, 256, (12, 12, 3)), np.ones((4, 4, 1)))
+            file = tmp_path / "p" / name / f"{i}.png"
+            images.save_png(file, picture.astype(np.uint8))
+            images.save_png(file.with_name(f"{i}s.png"), picture[::2, ::2].astype("u1"))
+    argv = ("--data.source", str(tmp_path / "p"), *SMALL)
+    assert start(*argv, "--workdir", str(tmp_path / "r")) == 0
+    assert "figures/leaks.png" in capsys.readouterr().out
+    assert (tmp_path / "r" / "figures" / "leaks.png").is_file()
+    again = ("--workdir", str(tmp_path / "s"), "--data.group", "near")
+    assert start(*argv, *again) == 0
+    assert "look like" not in capsys.readouterr().out
+    words = ["--source", str(tmp_path / "p"), "--output", str(tmp_path / "audit")]
+    pinned = ["--data.splits", str(tmp_path / "r" / "splits.csv")]
+    assert cli.main(audit, AuditSettings, [*words, *pinned]) == 0
+    assert (tmp_path / "audit" / "leaks.png").is_file()
+
+
 @pytest.mark.assets
 def test_on_real_photographs_both_paths_give_the_same_logits(
     assets: Path, imagenet, tmp_path: Path
@@ -378,6 +401,11 @@ def test_a_source_that_cannot_be_used_leaves_nothing_behind(
         (("--distribute.strategy", "mirror"), "mirrored"),
         (("--data.test_fraction", "1.5"), "test_fraction"),
         (("--data.demo_per_class", "0"), "demo_per_class"),
+        (("--data.max_bad_fraction", "-1"), "max_bad_fraction"),
+        (
+            ("--data.sampling=balanced", "--train.class_weights", "balanced"),
+            "Leave one out",
+        ),
     ],
 )
 def test_a_wrong_setting_leaves_nothing_behind(

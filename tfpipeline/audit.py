@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     atomic.check_writable(output)
     with cli.quiet_start():
         from tfpipeline.data import audit as files
-        from tfpipeline.data import duplicates, opening, preparation
+        from tfpipeline.data import duplicates, opening, preparation, splits
         from tfpipeline.demo.source import drawer
     cache = cli.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
     source = opening.open_source(data, cache, drawer(data))
+    if data.splits is not None:
+        chosen, split = splits.pin(source, Path(data.splits))
+        source = dataclasses.replace(source.take(chosen), split=tuple(split))
     rows = files.audit(source.paths, source.spans, cache=cache)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     result = duplicates.statistics(source, rows)
@@ -30,7 +34,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     atomic.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source, rows),
+        "leaks.png": duplicates.leak_sheet(source.split, rows),
     }
     written = ["quarantine.csv", "findings.csv", "statistics.json"]
     for name, sheet in sheets.items():

@@ -99,7 +99,7 @@ def _examples(
     else:
         examples = preparation.open_all(data, cache, draw)
     found = examples.source
-    if settings.map_labels and sorted(found.labels) == sorted(labels):
+    if settings.map_labels and _alike(found.labels, labels):
         return dataclasses.replace(examples, source=found.in_order(labels))
     _check_labels(found.labels, labels, found.name)
     return examples
@@ -114,6 +114,12 @@ def _same(source: str, trained: str) -> bool:
     )
 
 
+def _alike(found: tuple[str, ...], trained: tuple[str, ...]) -> bool:
+    """Tell whether two lists hold the same names, in any order and letter case."""
+    one, two = ({name.casefold() for name in names} for names in (found, trained))
+    return one == two and len(one) == len(found) == len(trained)
+
+
 def _measured(examples: Examples) -> np.ndarray:
     """Return the examples of the best split to measure on that there is."""
     for split in ("test", "", "validation", "train"):
@@ -125,8 +131,11 @@ def _measured(examples: Examples) -> np.ndarray:
 def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
     """Refuse a source whose classes are others, or are in another order."""
     advice = "Name its classes as in labels.txt of the run."
-    if sorted(found) == sorted(trained):
-        advice = "Only their order differs: say --map_labels true to map them by name."
+    if _alike(found, trained):
+        advice = (
+            "Only their order or letter case differs: say --map_labels true to map "
+            "them by name."
+        )
     for index in range(max(len(found), len(trained))):
         theirs = found[index] if index < len(found) else None
         ours = trained[index] if index < len(trained) else None

@@ -19,9 +19,12 @@ _MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("gif", 0, b"GIF8"),
     ("webp", 8, b"WEBP"),
     ("avif", 4, b"ftypavi"),
-    ("avif", 4, b"ftypmif1"),
     ("tiff", 0, b"II*\x00"),
     ("tiff", 0, b"MM\x00*"),
+    ("tiff", 0, b"II+\x00"),
+    ("tiff", 0, b"MM\x00+"),
+    ("jp2", 0, b"\x00\x00\x00\x0cjP  "),
+    ("qoi", 0, b"qoif"),
     ("ico", 0, b"\x00\x00\x01\x00"),
     ("bmp", 0, b"BM"),
     *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
@@ -100,6 +103,8 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def _describe(data: bytes) -> str:
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1"):
+        return "HEIC, which is not supported: convert it to JPEG"
     start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "a web page"
@@ -151,8 +156,9 @@ def read_orientation(picture: Image.Image) -> int:
         Exception: Of the codec, for damaged pixels of a format that keeps the tag
             behind them.
     """
-    if picture.format == "PNG":
-        # Asking for the tag loads the pixels, and would hide that they are damaged.
+    if picture.format in ("PNG", "TIFF"):
+        # Asking a PNG for the tag loads its pixels, and would hide that they are
+        # damaged; a TIFF is turned by Pillow itself when it is loaded.
         picture.load()
     try:
         orientation = int(picture.getexif().get(0x0112, 1))

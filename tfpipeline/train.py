@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfpipeline import atomic, cli, images, manifest, runs
 from tfpipeline.config import RunSettings
+from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -43,6 +44,11 @@ def train(settings: RunSettings) -> dict[str, Any]:
     model_settings = backbones.resolve(settings.model, settings.data.source)
     settings = dataclasses.replace(settings, model=model_settings)
     optimizers.check(settings.train)
+    if settings.data.sampling != "natural" and settings.train.class_weights != "none":
+        raise UserError(
+            "--data.sampling balanced and --train.class_weights balanced: expected one "
+            "of them; both would count rare classes twice. Leave one out."
+        )
     reading = _reading(settings, strategy)
     mode = table.BACKBONES[model_settings.backbone].mode
     with phases("audit"):
@@ -80,6 +86,9 @@ def _train(
         task = _task(work, cache)
     with phases("figures"):
         _draw_batch(run, work)
+        leaks = {kind: work.examples.leaks(kind) for kind in ("exact", "near")}
+        if leaks["near"] and (sheet := work.examples.leak_sheet()) is not None:
+            images.save_png(run.figures / "leaks.png", sheet)
     with phases("train"):
         history = _fit(work, task)
     with phases("evaluate"):
@@ -89,6 +98,7 @@ def _train(
         loop.write_history(run.history, history)
     result["seconds"] = phases.report()
     result["input"] = work.meter.verdict()
+    result["leaks"] = leaks
     _finish(run, work, task, result)
     folder.publish(run)
     print(_summary(folder, work, len(history), result))
@@ -155,6 +165,7 @@ def _draw_batch(run: runs.RunFolder, work: Work) -> None:
 
 def _task(work: Work, cache: Path) -> Task:
     """Compute features once where that can be done; else use images."""
+    from tfpipeline.data import augmentations
     from tfpipeline.models import classifier
     from tfpipeline.training import extraction, inputs
     from tfpipeline.training.predictor import Predictor
@@ -182,7 +193,7 @@ def _task(work: Work, cache: Path) -> Task:
             [keys[i] for i in chosen],
             data.views,
             lambda number, order: batches.augmented(chosen[order], number),
-            *(data.augmentation, work.settings.seed),
+            *(data.augmentation, augmentations.RULES, work.settings.seed),
         )
     label = work.examples.source.label
     return inputs.Task(
@@ -270,8 +281,8 @@ def _finish(
             "fingerprints": {"features": task.fingerprint},
             "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
             "quarantined": len(examples.quarantined),
-            "leaks": examples.leaks(),
-            "near_leaks": examples.leaks("near"),
+            "leaks": result["leaks"]["exact"],
+            "near_leaks": result["leaks"]["near"],
             "rare_classes": examples.rare(data.min_class_share),
             "seconds": result["seconds"],
         },
@@ -294,7 +305,6 @@ def _summary(
             metrics=result,
             folder=str(run.path),
             unusable=len(examples.quarantined),
-            copies=examples.leaks("near"),
             rare=examples.rare(work.settings.data.min_class_share),
         )
     )

@@ -101,6 +101,28 @@ def test_the_share_may_be_everything_but_not_all_files(folder: Path) -> None:
         audit.quarantine(rows, ["none.png"], 1.0)
 
 
+def test_an_interrupted_audit_keeps_what_it_has_found(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    paths = sorted(folder.iterdir())
+    real = audit.examine
+
+    def examine(path: Path, *more) -> audit.Row:
+        if path == paths[-1]:
+            raise KeyboardInterrupt
+        return real(path, *more)
+
+    monkeypatch.setattr(audit, "examine", examine)
+    with pytest.raises(KeyboardInterrupt):
+        audit.audit(paths, cache=tmp_path)
+    opened = []
+    monkeypatch.setattr(
+        audit, "examine", lambda *a: opened.append(a[0]) or real(*a)  # type: ignore
+    )
+    audit.audit(paths, cache=tmp_path)
+    assert opened == [paths[-1]]
+
+
 # What no network should be trained on, and why.
 UNUSABLE = {
     "badwidth.bmp": "more than",
@@ -133,6 +155,15 @@ def test_every_odd_file_is_used_or_rightly_set_aside(assets: Path) -> None:
             assert not row.reason, name
             assert images.decode(Path(row.path)).shape[2] == 3
             assert ("animated" in row.warning) == (name in ANIMATED), name
+
+
+@pytest.mark.assets
+def test_turned_and_deep_copies_of_a_portrait_look_alike(assets: Path) -> None:
+    names = ("hopper.png", "hopper_orientation_2.jpg", "hopper_orientation_6.jpg")
+    odd = assets / "images" / "odd"
+    rows = [audit.examine(odd / name) for name in (*names, "hopper_16bit.pgm")]
+    hashes = [int(row.perceptual_hash, 16) for row in rows]
+    assert all((hashes[0] ^ other).bit_count() <= 6 for other in hashes[1:])
 
 
 @pytest.mark.assets

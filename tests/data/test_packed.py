@@ -101,15 +101,53 @@ def test_what_stands_in_the_folder_is_not_overwritten(tmp_path: Path) -> None:
         packed.check_target(tmp_path / "out", overwrite=True)
 
 
-def test_an_interrupted_packing_is_no_source(tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_packing_leaves_what_was_there(
+    tmp_path: Path, monkeypatch
+) -> None:
     source, _ = packed_source(tmp_path)
     rows = audit.audit(source.paths, cache=None)
+    calls = []
+    real = packed._example
 
     def interrupted(*arguments):
-        raise KeyboardInterrupt
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)
 
     monkeypatch.setattr(packed, "_example", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        packed.pack(source, rows, tmp_path / "out", 100)
-    assert not packed.is_packed(tmp_path / "out")
-    packed.check_target(tmp_path / "out", overwrite=False)
+    before = {f.name: f.read_bytes() for f in (tmp_path / "out").iterdir()}
+    for folder in ("out", "new"):
+        calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            packed.pack(source, rows, tmp_path / folder, 100)
+    assert {f.name: f.read_bytes() for f in (tmp_path / "out").iterdir()} == before
+    assert sorted(e.name for e in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_a_source_can_be_packed_onto_itself(tmp_path: Path) -> None:
+    source, first = packed_source(tmp_path)
+    rows = audit.audit(first.paths, first.spans, cache=None)
+    packed.pack(first, rows, tmp_path / "out", 10**6)
+    again = packed.open_packed(tmp_path / "out")
+    assert len(set(again.paths)) == 1 and again.ids == source.ids
+    for file, shard, span in zip(source.paths, again.paths, again.spans):
+        assert images.content(shard, *span) == file.read_bytes()
+
+
+def test_files_of_the_same_names_that_are_not_ours_are_not_touched(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0001.tfrecord").write_text("mine")
+    with pytest.raises(UserError, match="0001.tfrecord"):
+        packed.check_target(tmp_path / "out", overwrite=True)
+
+
+def test_a_file_that_has_gone_since_the_audit_is_named(tmp_path: Path) -> None:
+    source, _ = packed_source(tmp_path)
+    rows = audit.audit(source.paths, cache=None)
+    source.paths[3].unlink()
+    with pytest.raises(UserError, match=f"{source.paths[3].name}: No such file"):
+        packed.pack(source, rows, tmp_path / "new", 100)
+    assert not (tmp_path / "new").exists()

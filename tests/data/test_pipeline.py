@@ -177,6 +177,21 @@ def test_a_file_that_has_gone_bad_since_is_named(tmp_path: Path) -> None:
     some = pipeline.Batches(
         rows, np.zeros(1, np.int32), pipeline.Reading(8, 8, "squash", 1)
     )
-    (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(UserError, match="a.png: empty file"):
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(UserError, match="a.png: No such file"):
+        list(some.plain(np.array([0])))
+
+
+def test_a_file_that_was_changed_since_is_not_taken_for_the_old_one(
+    tmp_path: Path,
+) -> None:
+    """Its features would be kept under the digest of what was audited."""
+    file = tmp_path / "a.png"
+    images.save_png(file, np.full((8, 8, 3), 50, np.uint8))
+    rows = audit.audit([file], cache=None)
+    some = pipeline.Batches(
+        rows, np.zeros(1, np.int32), pipeline.Reading(8, 8, "squash", 1)
+    )
+    images.save_png(file, np.full((8, 8, 3), 250, np.uint8))
+    with pytest.raises(UserError, match="a.png: changed since it was audited"):
         list(some.plain(np.array([0])))

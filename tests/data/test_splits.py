@@ -104,3 +104,38 @@ def test_a_wrong_pin_is_told_by_line(tmp_path, old, new, message) -> None:
 def test_leaks_are_counted() -> None:
     split = np.array(["train", "test", "validation", "test"], dtype=object)
     assert splits.leaks(["a", "a", "b", "c"], split) == 1
+
+
+def test_an_example_without_a_split_follows_its_copy() -> None:
+    rows = [(Path(f"{i}.png"), str(i), i % 2, "") for i in range(20)]
+    rows[0] = (*rows[0][:3], "test")
+    rows[1] = (*rows[1][:3], "test")
+    s = from_rows("s", ["a", "b"], rows)
+    groups = [str(i) for i in range(20)]
+    groups[4] = groups[8] = "0"
+    split = splits.assign(s, groups, validation_fraction=0.2, test_fraction=0.2, seed=0)
+    assert set(split[[0, 4, 8]]) == {"test"} and splits.leaks(groups, split) == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_large_group_does_not_swell_a_split(seed: int) -> None:
+    s = source([100, 100])
+    groups = ["burst" if i < 60 else str(i) for i in range(200)]
+    split = splits.assign(
+        s, groups, validation_fraction=0.1, test_fraction=0.2, seed=seed
+    )
+    for label in (0, 1):
+        mine = split[s.label == label]
+        counts = [(mine == name).sum() for name in ("train", "validation", "test")]
+        assert counts == [70, 10, 20]
+    assert splits.leaks(groups, split) == 0
+
+
+def test_a_pin_that_names_an_example_twice_is_refused(tmp_path) -> None:
+    s = source([10, 10])
+    file = tmp_path / "splits.csv"
+    splits.write(file, s, assign(s), ["0"] * len(s))
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines, lines[1]]) + "\n")
+    with pytest.raises(UserError, match="twice"):
+        splits.pin(s, file)

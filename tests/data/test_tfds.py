@@ -127,3 +127,50 @@ def test_a_dataset_that_cannot_be_downloaded_is_told_with_the_ways_out(
     monkeypatch.setattr(downloader, "MAX_RETRIES", 0)
     with pytest.raises(UserError, match="--data.tfds_dir"):
         open_tfds("tfds:cats_vs_dogs", tmp_path, str(tmp_path))
+
+
+def store(folder: Path, labels: list[str], shade: int, numbers: list[int]) -> None:
+    """Prepare a dataset of one name, whatever it holds."""
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="same_name",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(encoding_format="jpeg"),
+                "label": tfds.features.ClassLabel(names=labels),
+            }
+        ),
+        split_datasets={
+            "train": tf.data.Dataset.from_tensor_slices(
+                {
+                    "image": [np.full((10, 12, 3), shade, np.uint8)] * len(numbers),
+                    "label": numbers,
+                }
+            )
+        },
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+
+
+def test_data_of_the_same_name_elsewhere_are_other_data(tmp_path: Path) -> None:
+    store(tmp_path / "one", ["cat", "dog"], 10, [0, 1])
+    store(tmp_path / "two", ["ant", "bee"], 200, [0, 1])
+    for folder, labels, shade in (("one", "cat", 10), ("two", "ant", 200)):
+        source = open_tfds("tfds:same_name", tmp_path / "c", str(tmp_path / folder))
+        assert source.labels[0] == labels
+        pixels = np.asarray(Image.open(source.paths[0]))
+        assert abs(pixels.mean() - shade) < 2
+
+
+def test_examples_without_a_label_are_left_out(tmp_path: Path) -> None:
+    store(tmp_path / "d", ["cat", "dog"], 10, [0, 1, -1, 1])
+    source = open_tfds("tfds:same_name", tmp_path / "c", str(tmp_path / "d"))
+    assert source.label.tolist() == [0, 1, 1]
+
+
+def test_a_prepared_folder_of_another_dataset_is_refused(tmp_path: Path) -> None:
+    store(tmp_path / "d", ["cat", "dog"], 10, [0, 1])
+    folder = tmp_path / "d" / "same_name" / "1.0.0"
+    with pytest.raises(UserError, match="holds same_name"):
+        open_tfds("tfds:cats_vs_dogs", tmp_path / "c", str(folder))

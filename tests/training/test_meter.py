@@ -34,3 +34,9 @@ def test_the_first_batch_of_each_pass_does_not_count() -> None:
         for _ in meter.watch(batches(0.01, 1)):
             meter.count(4)
     assert meter.verdict() is None
+
+
+def test_without_any_image_the_network_was_all_there_was() -> None:
+    found = Meter().verdict()
+    assert found is not None and found["verdict"] == "compute-bound"
+    assert found["images_per_second"] == 0

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image
 from tqdm import tqdm
 
@@ -22,7 +24,10 @@ from tfpipeline.errors import UserError
 
 # Part of the cache's name, with the rules of `images`: raise it when one of this file
 # changes.
-_RULES = f"3.{images.RULES}"
+_RULES = f"4.{images.RULES}-pillow{PIL.__version__}"
+
+# Findings are kept at least so often, so that an interruption costs little.
+KEEP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,17 @@ def audit(
             total=len(open_), desc="audit", unit="file", disable=None
         ) as bar:
             found = pool.map(lambda i: examine(paths[i], max_pixels, *places[i]), open_)
-            for i, row in zip(open_, found):
-                rows[i] = row
-                bar.update()
-        if store is not None:
-            fresh = {_place(row): row for row in rows if row and row.sha256}
-            _write_store(store, {**known, **fresh})
+            since = time.monotonic()
+            try:
+                for i, row in zip(open_, found):
+                    rows[i] = row
+                    bar.update()
+                    if time.monotonic() - since > KEEP_SECONDS:
+                        _keep(store, rows)
+                        since = time.monotonic()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+                _keep(store, rows)
     return [row for row in rows if row is not None]
 
 
@@ -124,6 +134,20 @@ def _unchanged(
     return row if stands == (row.size, row.mtime_ns, row.ctime_ns, row.length) else None
 
 
+def changed(row: Row) -> bool:
+    """Tell whether a file is another one than that which was looked at.
+
+    Args:
+        row: What was found then.
+    """
+    try:
+        now = os.stat(row.path)
+    except OSError:
+        # Reading it says why.
+        return False
+    return (now.st_size, now.st_mtime_ns) != (row.size, row.mtime_ns)
+
+
 def _read_store(store: Path | None) -> dict[_Place, Row]:
     """Return what earlier audits found; a damaged store is as good as none."""
     if store is None or not store.is_file():
@@ -133,6 +157,13 @@ def _read_store(store: Path | None) -> dict[_Place, Row]:
         return {_place(row): row for row in rows}
     except (ValueError, TypeError, OSError):
         return {}
+
+
+def _keep(store: Path | None, rows: Sequence[Row | None]) -> None:
+    """Add what was found to what others have found meanwhile."""
+    if store is not None:
+        fresh = {_place(row): row for row in rows if row and row.sha256}
+        _write_store(store, {**_read_store(store), **fresh})
 
 
 def _write_store(store: Path, rows: dict[_Place, Row]) -> None:
@@ -203,7 +234,8 @@ def _looked_into(row: Row, data: bytes, max_pixels: int) -> Row:
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
         picture.draft("L", (16, 16))
         picture.load()
-        return dataclasses.replace(row, perceptual_hash=_hash(picture))
+        seen = images.upright(picture, header.orientation)
+        return dataclasses.replace(row, perceptual_hash=_hash(seen))
     except Exception as error:  # Broken files make the codecs raise anything.
         raise images.damaged(data, error) from None
 
@@ -217,6 +249,8 @@ _SUFFIXES = {
     ".pgm": "pnm",
     ".ppm": "pnm",
     ".pbm": "pnm",
+    ".j2k": "jp2",
+    ".jpx": "jp2",
 }
 
 
@@ -231,10 +265,11 @@ def _warning(path: Path | None, header: formats.Header) -> str:
     return "; ".join(found)
 
 
-def _hash(picture: Image.Image) -> str:
+def _hash(image: np.ndarray) -> str:
     """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
     small = np.asarray(
-        picture.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16
+        Image.fromarray(image).convert("L").resize((9, 8), Image.Resampling.BOX),
+        np.int16,
     )
     bits = np.packbits(small[:, 1:] > small[:, :-1])
     return bits.tobytes().hex()

@@ -71,9 +71,19 @@ def free_memory() -> int:
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             kib = next(n.split()[1] for n in lines if n.startswith("MemAvailable"))
-        return int(kib) * 1024
+        return min(int(kib) * 1024, _container_memory())
     except (OSError, StopIteration, ValueError):
         return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+
+
+def _container_memory() -> int:
+    """Return what a container's limit leaves; a very large number without a limit."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = int((group / "memory.max").read_text())
+        return most - int((group / "memory.current").read_text())
+    except (OSError, ValueError):  # No limit is the word max.
+        return 1 << 62
 
 
 class Decoded:

@@ -45,11 +45,13 @@ def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
         Groups, each ascending; equal files are among them. Flat pictures, whose hash
         says nothing, are left out.
     """
-    hashes = {
-        i: int(row.perceptual_hash, 16)
-        for i, row in enumerate(rows)
-        if row.perceptual_hash and int(row.perceptual_hash, 16).bit_count() > 4
-    }
+    same: dict[int, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        value = int(row.perceptual_hash or "0", 16)
+        if value.bit_count() > 4:
+            same[value].append(i)
+    # One of each value is compared; the others have its neighbours.
+    hashes = {members[0]: value for value, members in same.items()}
     parent = {i: i for i in hashes}
 
     def root(i: int) -> int:
@@ -68,7 +70,8 @@ def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
                 differ = _bit_count(values[a + 1 :] ^ values[a])
                 for b in np.flatnonzero(differ <= bits):
                     parent[root(group[a + 1 + int(b)])] = root(i)
-    return _groups((root(i), i) for i in hashes)
+    pairs = ((root(all_[0]), i) for all_ in same.values() for i in all_)
+    return _groups(sorted(pairs, key=lambda pair: pair[1]))
 
 
 def _bit_count(values: np.ndarray) -> np.ndarray:
@@ -191,12 +194,12 @@ def findings(source: Source, rows: Sequence[Row]) -> list[tuple[str, str, str, s
 
 
 def leak_sheet(
-    source: Source, rows: Sequence[Row], most: int = 24
+    split: Sequence[str] | np.ndarray, rows: Sequence[Row], most: int = 24
 ) -> np.ndarray | None:
     """Return pairs of pictures that look alike but stand in different splits.
 
     Args:
-        source: The examples.
+        split: Of each example.
         rows: The audit of their files.
         most: Pairs, at most.
 
@@ -207,10 +210,10 @@ def leak_sheet(
         (group[0], i)
         for group in near(rows)
         for i in group[1:]
-        if source.split[i] != source.split[group[0]]
+        if split[i] != split[group[0]]
     ][:most]
     if not pairs:
         return None
     shown = [i for pair in pairs for i in pair]
-    captions = [source.split[i] for i in shown]
+    captions = [split[i] for i in shown]
     return images.contact_sheet([_thumbnail(rows[i]) for i in shown], captions, 2)

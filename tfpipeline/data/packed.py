@@ -9,6 +9,8 @@ import dataclasses
 import json
 import os
 import re
+import shutil
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tfpipeline import atomic, images
+from tfpipeline import atomic, formats, images
 from tfpipeline.data.audit import Row
 from tfpipeline.data.sources import Source, check_labels, from_rows
 from tfpipeline.errors import UserError
@@ -25,10 +27,8 @@ INDEX, DESCRIPTION = "index.csv", "packed.json"
 HEADER = ("id", "shard", "offset", "length", "label", "split", "sha256")
 VERSION = 1
 
-# What `pack` leaves in its folder, whole or interrupted.
-_OURS = re.compile(
-    r"\d+\.tfrecord|\.[0-9a-f]{12}\..+|index\.csv|packed\.json|quarantine\.csv"
-)
+# What lies in the folder of a packed source.
+_OURS = re.compile(r"\d+\.tfrecord|index\.csv|packed\.json|quarantine\.csv")
 
 # What a record puts before its content: the length and its checksum.
 _FRAME_BYTES = 12
@@ -55,7 +55,8 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
             "say --overwrite true to replace it."
         )
     entries = folder.iterdir() if folder.is_dir() else iter(())
-    other = sorted(e.name for e in entries if not _OURS.fullmatch(e.name))
+    ours = _OURS if is_packed(folder) else re.compile("$")
+    other = sorted(e.name for e in entries if not ours.fullmatch(e.name))
     if other:
         raise UserError(
             f"--output {folder}: expected a new or empty folder, found {other[0]!r} in "
@@ -68,8 +69,9 @@ def pack(
 ) -> list[Path]:
     """Write the examples of a source into shards of about one size.
 
-    The description is written last and makes the folder a source: what an interruption
-    leaves behind is not one, and the same command writes it anew.
+    They are written beside the folder and renamed to it when they are whole: a source
+    that stands there is read to the end before it is replaced, and stays where anything
+    goes wrong.
 
     Args:
         source: The examples, usable ones only.
@@ -81,21 +83,33 @@ def pack(
         The shards.
 
     Raises:
-        UserError: The disk is full.
+        UserError: The disk is full, or a file has gone bad since it was audited.
     """
-    (folder / DESCRIPTION).unlink(missing_ok=True)
-    for old in folder.glob("[0-9]*.tfrecord"):
-        old.unlink()
-    shards, index = [], []
+    staged = folder.with_name(f".{uuid.uuid4().hex[:12]}.{folder.name}")
+    staged.mkdir(parents=True)
+    try:
+        _write_shards(source, files, staged, shard_bytes)
+        old = folder.with_name(f"{staged.name}.old")
+        if is_packed(folder):
+            os.replace(folder, old)
+        os.replace(staged, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return sorted(folder.glob("*.tfrecord"))
+
+
+def _write_shards(
+    source: Source, files: Sequence[Row], folder: Path, shard_bytes: int
+) -> None:
+    index = []
     with tqdm(total=len(source), desc="pack", unit="image", disable=None) as bar:
         for number, part in enumerate(_parts(files, shard_bytes)):
             shard = folder / f"{number:05d}.tfrecord"
             index += _write_shard(shard, source, files, part, bar)
-            shards.append(shard)
     atomic.write_csv(folder / INDEX, HEADER, index)
     description = {"version": VERSION, "labels": source.labels, "n": len(source)}
     atomic.write_json(folder / DESCRIPTION, {**description, "name": source.name})
-    return shards
 
 
 def _parts(files: Sequence[Row], shard_bytes: int) -> Iterator[range]:
@@ -131,6 +145,11 @@ def _write_shard(
                 place = (shard.name, offset, len(data))
                 rows.append((source.ids[i], *place, label, split, row.sha256))
                 bar.update()
+        except formats.ImageError as error:
+            raise UserError(
+                f"{row.path}: {error}. It was readable when it was audited. Give the "
+                "same command again."
+            ) from None
         except tf.errors.OpError as error:
             # TensorFlow writes past Python: its full disk has a name of its own.
             raise OSError(0, error.message.splitlines()[0]) from None

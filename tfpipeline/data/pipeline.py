@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import formats, images
+from tfpipeline.data import audit
 from tfpipeline.data import order as orders
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
@@ -118,8 +119,8 @@ class Feed:
                 raise
             path, reason = self.failed[0]
             raise UserError(
-                f"{path}: {reason}. It was readable when it was audited: has it "
-                "been changed or removed since? Give the same command again."
+                f"{path}: {reason}. It was readable when it was audited. Give the same "
+                "command again."
             ) from None
 
 
@@ -285,6 +286,8 @@ class Batches:
     def _image(self, index: int) -> np.ndarray:
         def read() -> np.ndarray:
             row, reading = self._files[index], self.reading
+            if audit.changed(row):
+                raise formats.ImageError("changed since it was audited")
             data = images.content(Path(row.path), row.offset, row.length)
             return images.read(data, reading.height, reading.width, reading.resize)
 

@@ -69,6 +69,10 @@ class Examples:
         """
         return splits.leaks(GROUPS[group](self.files), self.split)
 
+    def leak_sheet(self) -> np.ndarray | None:
+        """Return pairs of pictures across splits that look alike; None without any."""
+        return duplicates.leak_sheet(self.split, self.files)
+
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""
         train = self.source.label[self.of("train")]
@@ -167,6 +171,14 @@ def _check(settings: DataSettings) -> None:
         "data.validation_fraction": settings.validation_fraction,
         "data.test_fraction": settings.test_fraction,
     }
+    for name, value in (
+        ("max_bad_fraction", settings.max_bad_fraction),
+        ("min_class_share", settings.min_class_share),
+    ):
+        if not 0 <= value <= 1:
+            raise UserError(
+                f"--data.{name}: expected a share from 0 to 1. Received: {value}."
+            )
     for name, value in shares.items():
         if message := check_fraction(name, value):
             raise UserError(message)

@@ -73,10 +73,10 @@ class Source:
         """Return the same examples with the classes in another order.
 
         Args:
-            labels: The same names, in the order of some logits.
+            labels: The same names, in any letter case, in the order of some logits.
         """
-        place = {name: i for i, name in enumerate(labels)}
-        mapped = np.array([place[name] for name in self.labels], np.int32)
+        place = {name.casefold(): i for i, name in enumerate(labels)}
+        mapped = np.array([place[n.casefold()] for n in self.labels], np.int32)
         return dataclasses.replace(self, labels=tuple(labels), label=mapped[self.label])
 
 

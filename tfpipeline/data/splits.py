@@ -1,5 +1,6 @@
 """Which example trains, which chooses, which measures: stratified, seeded, pinned."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,20 +41,32 @@ def assign(
     Raises:
         UserError: A class has too few examples for the splits asked for.
     """
-    split = np.array([name or "train" for name in source.split], dtype=object)
     given = set(source.split)
+    split = _with_their_groups(source.split, groups)
     fractions = {
         "test": 0.0 if "test" in given else test_fraction,
         "validation": 0.0 if "validation" in given else validation_fraction,
     }
     leaders = _leaders(groups, split)
     for index, label in enumerate(source.labels):
-        mine = np.flatnonzero((source.label == index) & (split == "train"))
-        mine = mine[leaders[mine] == mine]
+        all_mine = np.flatnonzero((source.label == index) & (split == "train"))
+        mine = all_mine[leaders[all_mine] == all_mine]
+        sizes = np.bincount(leaders[all_mine], minlength=len(split))[mine]
         where = f"{source.name}: class {label!r}"
-        for name, part in _divide(mine, fractions, [seed, index], where).items():
+        parts = _divide(mine, sizes, fractions, [seed, index], where)
+        for name, part in parts.items():
             split[part] = name
     return split[leaders]
+
+
+def _with_their_groups(named: Sequence[str], groups: Sequence[str]) -> np.ndarray:
+    """Give examples without a split that of their group's others, else train."""
+    of_group: dict[str, str] = {}
+    for name in ("train", "validation", "test"):
+        of_group |= {g: n for g, n in zip(groups, named) if n == name}
+    return np.array(
+        [n or of_group.get(g, "train") for n, g in zip(named, groups)], dtype=object
+    )
 
 
 def _leaders(groups: Sequence[str], split: np.ndarray) -> np.ndarray:
@@ -66,23 +79,48 @@ def _leaders(groups: Sequence[str], split: np.ndarray) -> np.ndarray:
 
 
 def _divide(
-    mine: np.ndarray, fractions: dict[str, float], seed: list[int], where: str
+    mine: np.ndarray,
+    sizes: np.ndarray,
+    fractions: dict[str, float],
+    seed: list[int],
+    where: str,
 ) -> dict[str, np.ndarray]:
-    """Draw each split's share out of one class; what is left goes on to train."""
+    """Draw each split's share out of one class; what is left goes on to train.
+
+    Each split is filled, by images, with groups in a random order; one that does not
+    fit any more is left to the next split, and the largest to train.
+    """
+    total = int(sizes.sum())
     counts = {
-        name: max(1, round(share * len(mine))) if share > 0 else 0
+        name: max(1, round(share * total)) if share > 0 else 0
         for name, share in fractions.items()
     }
     needed = 1 + sum(count > 0 for count in counts.values())
-    if len(mine) < needed or sum(counts.values()) >= len(mine):
+    if len(mine) < needed or sum(counts.values()) >= total:
         names = ", ".join(["train", *(n for n, count in counts.items() if count)])
         raise UserError(
             f"{where}: expected at least {needed} different images for the "
             f"splits {names}, found {len(mine)}. Add images, or remove the class."
         )
-    order = np.random.default_rng(seed).permutation(mine)
-    test, rest = np.split(order, [counts["test"]])
-    return {"test": test, "validation": rest[: counts["validation"]]}
+    rest = list(np.random.default_rng(seed).permutation(len(mine)))
+    parts = {}
+    for name in ("test", "validation"):
+        chosen = _fill(rest, sizes, counts[name])
+        rest = [i for i in rest if i not in set(chosen)]
+        parts[name] = mine[np.array(chosen, np.int64)]
+    return parts
+
+
+def _fill(order: list[int], sizes: np.ndarray, count: int) -> list[int]:
+    """Take groups in order while they fit; the smallest where none does."""
+    chosen, filled = [], 0
+    for i in order:
+        if filled + sizes[i] <= count:
+            chosen.append(i)
+            filled += int(sizes[i])
+    if count and not chosen:
+        chosen = [min(order, key=lambda i: int(sizes[i]))]
+    return chosen
 
 
 def write(
@@ -131,6 +169,9 @@ def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
     position = {identity: i for i, identity in enumerate(source.ids)}
     for line, row in enumerate(rows, 2):
         _check_row(f"{file}: line {line}", row, source, position)
+    twice = [name for name, n in Counter(row["id"] for row in rows).items() if n > 1]
+    if twice:
+        raise UserError(f"--data.splits {file}: {twice[0]!r} stands there twice.")
     indices = np.array([position[row["id"]] for row in rows], np.int64)
     split = np.array([row["split"] for row in rows], dtype=object)
     return indices, split
@@ -143,7 +184,7 @@ def _check_row(
     if index is None:
         raise UserError(
             f"{where}: {source.name} has no example {row['id']!r}. The splits belong "
-            "to another source, or the file is gone."
+            "to another source, or the file is gone, or can no longer be read."
         )
     if row["label"] != source.labels[source.label[index]]:
         raise UserError(

@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import logging
 import os
 import re
+import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,17 +58,21 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
     builder = _builder(match["name"], data_dir)
     label_key, image_key = _keys(name, builder)
     labels = tuple(builder.info.features[label_key].names)
-    safe = re.sub(r"[^\w.+-]", "_", f"{builder.info.full_name}-{match['split'] or ''}")
-    folder = cache / "tfds" / safe
+    title = f"{builder.info.full_name}-{match['split'] or ''}-{_digest(builder)}"
+    folder = cache / "tfds" / re.sub(r"[^\w.+-]", "_", title)
     index = folder / "index.csv"
     if not index.is_file():
-        rows = _export(builder, name, match["split"], image_key, label_key, folder)
-        header = ("id", "path", "label", "split")
-        atomic.write_csv(
-            index,
-            header,
-            ((i, path, labels[label], split) for i, path, label, split in rows),
-        )
+        staged = folder.with_name(f".{uuid.uuid4().hex[:12]}.{folder.name}")
+        try:
+            rows = _export(builder, name, match["split"], image_key, label_key, staged)
+            header = ("id", "path", "label", "split")
+            found = [(i, path, labels[k], split) for i, path, k, split in rows]
+            atomic.write_csv(staged / "index.csv", header, found)
+            # Another run may have been faster: then its files are as good.
+            with contextlib.suppress(OSError):
+                os.replace(staged, folder)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
     return dataclasses.replace(open_csv(index, labels=labels), name=name)
 
 
@@ -74,7 +81,13 @@ def _builder(name: str, data_dir: str | None) -> Any:
     import tensorflow_datasets as tfds
 
     if data_dir is not None and (Path(data_dir) / "dataset_info.json").is_file():
-        return tfds.builder_from_directory(data_dir)
+        builder = tfds.builder_from_directory(data_dir)
+        if builder.name != name.partition("/")[0].partition(":")[0]:
+            raise UserError(
+                f"--data.source tfds:{name}: {data_dir} holds {builder.name}. Say "
+                f"tfds:{builder.name}, or name another --data.tfds_dir."
+            )
+        return builder
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
@@ -96,6 +109,14 @@ def _builder(name: str, data_dir: str | None) -> Any:
             "point --data.source at a folder of class folders."
         ) from None
     return builder
+
+
+def _digest(builder: Any) -> str:
+    """Return what tells prepared data from others of the same name and version."""
+    description = Path(builder.data_dir) / "dataset_info.json"
+    content = description.read_bytes() if description.is_file() else b""
+    where = os.path.abspath(builder.data_dir).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(where + b"\0" + content).hexdigest()[:12]
 
 
 def _give_up_soon() -> None:
@@ -157,10 +178,13 @@ def _export(
             data = example[image_key].numpy()
             suffix = formats.sniff(data) or "bin"
             file = Path(re.sub(r"\W", "_", part)) / f"{number:07d}.{suffix}"
+            label = int(example[label_key])
+            if label < 0:
+                # What TFDS gives where the label is not known.
+                continue
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            # The index comes last and makes the export whole; see `replacing`.
             (folder / file).write_bytes(data)
-            yield os.fspath(file), file, int(example[label_key]), role
+            yield os.fspath(file), file, label, role
 
 
 def _own_splits(builder: Any) -> dict[str, str]:

@@ -20,7 +20,6 @@ class Trained:
         metrics: As in `metrics.json`.
         folder: Of the run.
         unusable: Number of files that could not be used.
-        copies: Validation and test images of which there is a copy in train.
         rare: Classes with few images.
     """
 
@@ -31,7 +30,6 @@ class Trained:
     metrics: dict[str, Any]
     folder: str
     unusable: int = 0
-    copies: int = 0
     rare: Sequence[str] = field(default_factory=tuple)
 
 
@@ -59,10 +57,11 @@ def trained(told: Trained) -> str:
     if told.unusable:
         files = _count(told.unusable, "file")
         lines.append(f"{files} could not be used: {told.folder}/quarantine.csv")
-    if told.copies:
+    if alike := metrics["leaks"]["near"]:
         lines.append(
-            f"Careful: {told.copies} validation or test images are copies of training "
-            "images. See python -m tfpipeline.audit."
+            f"Careful: {_count(alike, 'validation or test image')} look"
+            f"{'s' if alike == 1 else ''} like a training image, see {told.folder}/"
+            "figures/leaks.png. --data.group near keeps such pictures together."
         )
     if told.rare:
         lines.append(
@@ -79,6 +78,8 @@ def _count(number: int, what: str) -> str:
 def _pace(pace: dict[str, Any] | None) -> str:
     if not pace:
         return ""
+    if not pace["images_per_second"]:
+        return ", from cached features"
     return (
         f"; {pace['verdict']} at {pace['images_per_second']:.0f} images/s, "
         f"{100 * pace['waiting_share']:.0f} % of that time waiting for input"

@@ -209,10 +209,12 @@ def fit(
 def _epoch(
     trainer: Trainer, steps: Iterable[Steps], epoch: int, bar: Any
 ) -> dict[str, float]:
-    # The sums stay on the device until the epoch is over: no waiting inside it.
     sums = []
     for part in trainer.meter.watch(steps):
         sums.append(trainer.run(part))
+        # Waits for the step before last: a device that works on its own is kept busy,
+        # and the meter sees who waits for whom.
+        np.asarray(sums[-3:][0])
         bar.update(len(part.labels))
         trainer.meter.count(part.labels.shape[0] * part.labels.shape[1])
     loss, correct, count = np.sum([np.asarray(one) for one in sums], axis=0)

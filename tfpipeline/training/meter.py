@@ -21,6 +21,7 @@ class Meter:
         self.waited = 0.0
         self.total = 0.0
         self.images = 0
+        self.seen = 0
         self._warm = False
 
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -50,6 +51,7 @@ class Meter:
         Args:
             images: How many.
         """
+        self.seen += images
         self.images += images if self._warm else 0
 
     def verdict(self) -> dict[str, float | str] | None:
@@ -57,8 +59,12 @@ class Meter:
 
         Returns:
             `verdict` (`input-bound` or `compute-bound`), `images_per_second`,
-            `waiting_share` in [0, 1], and `seconds` that were watched.
+            `waiting_share` in [0, 1], and `seconds` that were watched. Where no image
+            was read at all, it was compute-bound at 0 images a second.
         """
+        if not self.seen:
+            nothing = {"images_per_second": 0.0, "waiting_share": 0.0, "seconds": 0.0}
+            return {"verdict": "compute-bound", **nothing}
         if not self.total or not self.images:
             return None
         share = self.waited / self.total
