@@ -153,7 +153,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         above = picture.convert("RGBA")
         below = Image.new("RGBA", above.size, "white")
         return Image.alpha_composite(below, above).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _oriented(image: np.ndarray, orientation: int) -> np.ndarray:

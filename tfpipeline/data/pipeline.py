@@ -254,13 +254,14 @@ class Batches:
                     images, label = augmentation.mix(images, targets, own)
             return images / 255, label, weights
 
-        # A call reads a whole batch: the fewest calls into Python. Two a core are made
-        # at once: with one, at times only every other core was measured to have work.
+        # A call reads a whole batch: the fewest calls into Python. With one a core it was
+        # measured that at times only every other core had work.
         parts = (indices, label, weights, identity, again)
         dataset = tf.data.Dataset.from_tensor_slices(
             tuple(part[first_step:] for part in parts)
         )
-        dataset = dataset.map(batch, num_parallel_calls=2 * (os.cpu_count() or 1))
+        cores = os.cpu_count() or 1
+        dataset = dataset.map(batch, num_parallel_calls=min(3 * cores, cores + 4))
         return Feed(dataset.prefetch(2), self.failed)
 
     def _read(self, indices: tf.Tensor) -> tf.Tensor:
