@@ -254,8 +254,8 @@ class Batches:
                     images, label = augmentation.mix(images, targets, own)
             return images / 255, label, weights
 
-        # A call reads a whole batch: the fewest calls into Python. With one a core it was
-        # measured that at times only every other core had work.
+        # A call reads a whole batch: the fewest calls into Python. With one call a core
+        # it was measured that at times only every other core had work.
         parts = (indices, label, weights, identity, again)
         dataset = tf.data.Dataset.from_tensor_slices(
             tuple(part[first_step:] for part in parts)
