@@ -42,7 +42,11 @@ model.compile(
     metrics=["accuracy"],
 )
 history = model.fit(
-    train.prefetch(2), validation_data=test.prefetch(2), epochs=EPOCHS, verbose=0
+    train.prefetch(2),
+    validation_data=test.prefetch(2),
+    epochs=EPOCHS,
+    verbose=0,
+    shuffle=False,
 )
 print(
     json.dumps(
