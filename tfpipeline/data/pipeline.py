@@ -261,7 +261,7 @@ class Batches:
             tuple(part[first_step:] for part in parts)
         )
         cores = os.cpu_count() or 1
-        dataset = dataset.map(batch, num_parallel_calls=min(3 * cores, cores + 4))
+        dataset = dataset.map(batch, num_parallel_calls=min(2 * cores, cores + 4))
         return Feed(dataset.prefetch(2), self.failed)
 
     def _read(self, indices: tf.Tensor) -> tf.Tensor:
