@@ -155,6 +155,22 @@ def test_shrinking_is_antialiased() -> None:
     assert abs(small.astype(int) - 127).max() < 12
 
 
+def test_a_shrunk_pixel_is_the_mean_over_its_area() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (7, 10, 3), np.uint8)
+    # In units of a third and a quarter of a pixel every edge is a whole number.
+    fine = np.repeat(np.repeat(image, 3, 0), 4, 1).astype(np.float64)
+    means = fine.reshape(3, 7, 4, 10, 3).mean((1, 3))
+    np.testing.assert_array_equal(
+        images.resize(image, 3, 4, "squash"), np.floor(means.round(6) + 0.5)
+    )
+
+
+def test_a_grown_picture_is_interpolated_between_centres() -> None:
+    step = np.repeat(np.array([[0], [100]], np.uint8)[..., None], 3, 2)
+    column = images.resize(step, 4, 1, "squash")[:, 0, 0]
+    assert column.tolist() == [0, 25, 75, 100]
+
+
 def test_a_large_jpeg_read_small_is_nearly_the_same() -> None:
     y, x = np.mgrid[:400, :600]
     big = np.stack([x % 256, y % 256, (x + y) // 4 % 256], -1).astype(np.uint8)

@@ -2,7 +2,9 @@
 
 What every picture becomes, whatever it was: the first frame; turned as its EXIF tag
 says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
-CMYK and the rest through Pillow's conversion to RGB.
+CMYK and the rest through Pillow's conversion to RGB. Then its size: an axis that
+shrinks takes the mean over the area of each new pixel, one that grows is interpolated
+linearly between the centres of the old ones; halves are rounded up.
 """
 
 import math
@@ -25,9 +27,12 @@ from tfpipeline.formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 3
+RULES = 4
 
 RESIZES = ("squash", "crop", "pad")
+
+# By how much a JPEG can be made smaller while it is decoded.
+JPEG_RATIOS = (1, 2, 4, 8)
 
 
 def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
@@ -86,12 +91,27 @@ def _decoded(
     try:
         orientation = read_orientation(picture)
         if at_least is not None and picture.mode in ("RGB", "L"):
-            longest = max(at_least)
-            picture.draft(picture.mode, (longest, longest))
+            ratio = jpeg_ratio((picture.height, picture.width), at_least)
+            size = (picture.width // ratio, picture.height // ratio)
+            picture.draft(picture.mode, size)
         picture.load()
         return _to_rgb(picture), orientation
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
+
+
+def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
+    """Return the largest ratio at which a JPEG still has enough pixels.
+
+    Args:
+        size: Height and width of the file, in pixels.
+        at_least: Height and width that it will be made smaller to.
+
+    Returns:
+        One of `JPEG_RATIOS`.
+    """
+    most = min(size) // max(at_least)
+    return max(ratio for ratio in JPEG_RATIOS if ratio <= max(1, most))
 
 
 def upright(picture: Image.Image, orientation: int) -> np.ndarray:
@@ -122,10 +142,7 @@ def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
     Raises:
         ImageError: With the reason.
     """
-    picture, orientation = _decoded(source, (height, width), MAX_PIXELS)
-    if orientation == 1:
-        return _resized(picture, height, width, how)
-    return resize(_oriented(np.asarray(picture), orientation), height, width, how)
+    return resize(decode(source, at_least=(height, width)), height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
@@ -167,18 +184,44 @@ def _oriented(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _box(
-    size: tuple[float, float], target: tuple[int, int], how: str
-) -> tuple[float, float]:
-    """Return height and width of the middle part that `squash` or `crop` keeps."""
-    if how == "squash":
-        return size
+def kept_part(
+    size: tuple[int, int], target: tuple[int, int], how: str
+) -> tuple[int, int, int, int]:
+    """Return the part of an image that is used.
+
+    Args:
+        size: Its height and width, in pixels.
+        target: Height and width that it will have.
+        how: See `resize`.
+
+    Returns:
+        Top, left, height and width in pixels: the middle for `crop`, else all of it.
+    """
+    if how != "crop":
+        return 0, 0, *size
     scale = min(size[0] / target[0], size[1] / target[1])
-    return target[0] * scale, target[1] * scale
+    height, width = (max(1, round(side * scale)) for side in target)
+    return (size[0] - height) // 2, (size[1] - width) // 2, height, width
+
+
+def inner_size(
+    size: Sequence[int], target: tuple[int, int], how: str
+) -> tuple[int, int]:
+    """Return the size of an image inside its target: smaller where it is padded.
+
+    Args:
+        size: Its height and width, in pixels.
+        target: Height and width that it will have.
+        how: See `resize`.
+    """
+    if how != "pad":
+        return target
+    scale = min(target[0] / size[0], target[1] / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
-    """Return an image at a size, antialiased by a triangle filter, with Pillow.
+    """Return an image at a size, antialiased as the module's first lines say.
 
     Args:
         image: uint8, shape (any, any, 3).
@@ -190,29 +233,35 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     Returns:
         uint8, shape (height, width, 3).
     """
-    return _resized(Image.fromarray(image), height, width, how)
+    size, target = (image.shape[0], image.shape[1]), (height, width)
+    top, left, kept_height, kept_width = kept_part(size, target, how)
+    kept = image[top : top + kept_height, left : left + kept_width]
+    inner = inner_size(kept.shape[:2], target, how)
+    if inner == kept.shape[:2] == target:
+        return np.ascontiguousarray(kept)
+    values = _along_rows(kept.astype(np.float64), inner[0])
+    values = _along_rows(values.transpose(1, 0, 2), inner[1]).transpose(1, 0, 2)
+    out = np.zeros((height, width, 3), np.uint8)
+    above, before = (height - inner[0]) // 2, (width - inner[1]) // 2
+    # Past the digits of float64 that the sums have lost, a half is a half again.
+    rounded = np.floor(values.round(6) + 0.5)
+    out[above : above + inner[0], before : before + inner[1]] = rounded
+    return out
 
 
-def _resized(picture: Image.Image, height: int, width: int, how: str) -> np.ndarray:
-    size = (picture.height, picture.width)
-    if how == "pad":
-        h, w = _inner(size, (height, width))
-        small = np.asarray(picture.resize((w, h), Image.Resampling.BILINEAR))
-        above, before = (height - h) // 2, (width - w) // 2
-        rest = ((above, height - h - above), (before, width - w - before), (0, 0))
-        return np.pad(small, rest)
-    keep_h, keep_w = _box(size, (height, width), how)
-    top, left = (size[0] - keep_h) / 2, (size[1] - keep_w) / 2
-    box = (left, top, left + keep_w, top + keep_h)
-    return np.asarray(
-        picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
-    )
-
-
-def _inner(size: Sequence[int], target: tuple[int, int]) -> tuple[int, int]:
-    """Return the size of an image that is made to fit into a target whole."""
-    scale = min(target[0] / size[0], target[1] / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+def _along_rows(values: np.ndarray, count: int) -> np.ndarray:
+    """Return values with another number of rows: means of areas, or interpolated."""
+    rows = len(values)
+    if count < rows:
+        sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
+        edges = np.arange(count + 1) * rows / count
+        below = np.minimum(edges.astype(int), rows - 1)
+        rest = (edges - below)[:, None, None]
+        return np.diff(sums[below] + rest * values[below], axis=0) * (count / rows)
+    places = np.clip((np.arange(count) + 0.5) * rows / count - 0.5, 0, rows - 1)
+    below = places.astype(int)
+    rest = (places - below)[:, None, None]
+    return (1 - rest) * values[below] + rest * values[np.minimum(below + 1, rows - 1)]
 
 
 def _to_uint8(image: np.ndarray) -> np.ndarray:

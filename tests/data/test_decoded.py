@@ -12,18 +12,13 @@ GIGABYTE = 10**9
 
 
 @pytest.mark.parametrize("where", ["ram", "disk"])
-def test_each_image_is_read_once(where: str, tmp_path: Path) -> None:
+def test_what_is_kept_is_there_again(where: str, tmp_path: Path) -> None:
     kept = decoded.Decoded(3, 4, 5, where, tmp_path / "new")
-    reads = []
-
-    def read(index: int) -> np.ndarray:
-        reads.append(index)
-        return np.full((4, 5, 3), index, np.uint8)
-
-    for index in (2, 0, 2, 1, 0):
-        image = kept.get(index, lambda: read(index))
-        np.testing.assert_array_equal(image, np.full((4, 5, 3), index))
-    assert reads == [2, 0, 1]
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
+    assert not kept.has(np.array([0, 2]))
+    np.testing.assert_array_equal(kept.put(np.array([2, 0]), images), images)
+    assert kept.has(np.array([0, 2])) and not kept.has(np.array([0, 1]))
+    np.testing.assert_array_equal(kept.take(np.array([0, 2, 0])), images[[1, 0, 1]])
     assert not list(tmp_path.rglob("*.*")), "the file has no name"
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +86,7 @@ def _container_memory() -> int:
 
 
 class Decoded:
-    """Images of one size by their index, each read once.
+    """Images of one size by their index, to be read once.
 
     The disk holds them in a file without a name: it is gone with the process.
 
@@ -113,14 +112,36 @@ class Decoded:
                 self._images = np.memmap(file, np.uint8, "r+", shape=shape)
         self._there = np.zeros(count, bool)
 
-    def get(self, index: int, read: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return an image, reading it the first time it is asked for.
+    def has(self, indices: np.ndarray) -> np.bool_:
+        """Tell whether some images are all there.
 
         Args:
-            index: Of the image.
-            read: Returns it, uint8, shape (height, width, 3).
+            indices: Of images, shape (any,).
         """
-        if not self._there[index]:
-            self._images[index] = read()
-            self._there[index] = True
-        return self._images[index]
+        return np.bool_(self._there[indices].all())
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return images that are there.
+
+        Args:
+            indices: Of images, shape (any,).
+
+        Returns:
+            uint8, shape (any, height, width, 3).
+        """
+        taken: np.ndarray = self._images[indices]
+        return taken
+
+    def put(self, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Keep images.
+
+        Args:
+            indices: Of images, shape (any,).
+            images: uint8, shape (any, height, width, 3).
+
+        Returns:
+            The images.
+        """
+        self._images[indices] = images
+        self._there[indices] = True
+        return images

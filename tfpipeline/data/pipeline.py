@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import formats, images
-from tfpipeline.data import audit
+from tfpipeline import images
 from tfpipeline.data import order as orders
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
 from tfpipeline.data.decoded import Decoded, Plan, free_memory, plan
+from tfpipeline.data.decoding import Decoder
 from tfpipeline.errors import UserError, unknown
 
 SAMPLINGS = ("natural", "balanced")
@@ -98,13 +98,20 @@ class Feed:
     """Batches that can be iterated over any number of times.
 
     Args:
-        dataset: Of batches.
-        failed: Path and reason of each file that could not be read on the way.
+        begin: From a step to the batches from there on.
+        indices: Of the files of each batch, shape (batches, batch).
+        decoder: Reads them.
     """
 
-    def __init__(self, dataset: tf.data.Dataset, failed: list[tuple[str, str]]) -> None:
-        self.dataset = dataset
-        self.failed = failed
+    def __init__(
+        self,
+        begin: Callable[[int], tf.data.Dataset],
+        indices: np.ndarray,
+        decoder: Decoder,
+    ) -> None:
+        self.begin = begin
+        self.indices = indices
+        self.decoder = decoder
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         """Yield the batches.
@@ -112,16 +119,22 @@ class Feed:
         Raises:
             UserError: A file has gone bad since it was looked at.
         """
-        try:
-            yield from self.dataset
-        except tf.errors.OpError:
-            if not self.failed:
-                raise
-            path, reason = self.failed[0]
-            raise UserError(
-                f"{path}: {reason}. It was readable when it was audited. Give the same "
-                "command again."
-            ) from None
+        step = 0
+        while step < len(self.indices):
+            try:
+                for batch in self.begin(step):
+                    step += 1
+                    yield batch
+            except tf.errors.OpError:
+                if self.decoder.examine(self.indices[step]):
+                    continue
+                if not self.decoder.failed:
+                    raise
+                path, reason = self.decoder.failed[0]
+                raise UserError(
+                    f"{path}: {reason}. It was readable when it was audited. Give the "
+                    "same command again."
+                ) from None
 
 
 class Batches:
@@ -143,10 +156,10 @@ class Batches:
     ) -> None:
         self.reading = reading
         self.decoded: Decoded | None = None
-        self.failed: list[tuple[str, str]] = []
         self._augmentation = AUGMENTATIONS[reading.augmentation]
         self._classes = classes or int(np.max(label, initial=0)) + 1
-        self._files = files
+        self._count = len(files)
+        self._decoder = Decoder(files, reading.height, reading.width, reading.resize)
         self._label = np.asarray(label, np.int32)
         # What an image's changes are drawn from, wherever it stands in its source.
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
@@ -178,7 +191,7 @@ class Batches:
         Raises:
             UserError: An unknown choice.
         """
-        count, height, width = len(self._files), self.reading.height, self.reading.width
+        count, height, width = self._count, self.reading.height, self.reading.width
         decided = plan(choice, count * height * width * 3, folder)
         if decided.where != "none":
             self.decoded = Decoded(count, height, width, decided.where, folder)
@@ -233,66 +246,59 @@ class Batches:
         label, identity = self._label[indices], self._identity[indices]
         again = orders.occurrences(indices.ravel()).reshape(indices.shape)
         fold_in = tf.random.experimental.stateless_fold_in
-        start = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
+        drawn = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
 
         def seeds(identity: tf.Tensor, again: tf.Tensor) -> tf.Tensor:
             return tf.map_fn(
-                lambda one: fold_in(fold_in(start, one[0]), one[1]),
+                lambda one: fold_in(fold_in(drawn, one[0]), one[1]),
                 (identity, again),
                 fn_output_signature=tf.int64,
             )
 
         def batch(
-            indices: tf.Tensor, label: tf.Tensor, weights: tf.Tensor, *drawn: tf.Tensor
+            indices: tf.Tensor,
+            label: tf.Tensor,
+            weights: tf.Tensor,
+            *which: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
             images = tf.cast(self._read(indices), tf.float32)
             if augmentation.image is not None:
-                own = seeds(*drawn)
+                own = seeds(*which)
                 images = _each(augmentation.image, images, own)
                 if augmentation.mix is not None:
                     targets = tf.one_hot(label, self._classes)
                     images, label = augmentation.mix(images, targets, own)
             return images / 255, label, weights
 
-        # A call reads a whole batch: the fewest calls into Python. With one call a core
-        # it was measured that at times only every other core had work.
-        parts = (indices, label, weights, identity, again)
-        dataset = tf.data.Dataset.from_tensor_slices(
-            tuple(part[first_step:] for part in parts)
-        )
-        cores = os.cpu_count() or 1
-        dataset = dataset.map(batch, num_parallel_calls=min(2 * cores, cores + 4))
-        return Feed(dataset.prefetch(2), self.failed)
+        # A call reads a whole batch: the fewest calls into Python. More calls than
+        # cores were measured to hold up the network that the batches are for.
+        every = (indices, label, weights, identity, again)
+        parts = tuple(part[first_step:] for part in every)
+
+        def begin(step: int) -> tf.data.Dataset:
+            rest = tuple(part[step:] for part in parts)
+            dataset = tf.data.Dataset.from_tensor_slices(rest)
+            dataset = dataset.map(batch, num_parallel_calls=os.cpu_count() or 1)
+            return dataset.prefetch(2)
+
+        return Feed(begin, parts[0], self._decoder)
 
     def _read(self, indices: tf.Tensor) -> tf.Tensor:
-        """Return images, uint8, by the one decoder whose rules `images` states."""
-        height, width = self.reading.height, self.reading.width
+        """Return images, uint8, kept ones where there are any."""
+        if self.decoded is None:
+            return self._decoder(indices)
+        kept = self.decoded
+        shape = (self.reading.own_size, self.reading.height, self.reading.width, 3)
 
-        def read(indices: np.ndarray) -> np.ndarray:
-            out = np.empty((len(indices), height, width, 3), np.uint8)
-            for place, index in enumerate(indices):
-                try:
-                    out[place] = self._image(int(index))
-                except formats.ImageError as error:
-                    # TensorFlow would say that something failed, but not where.
-                    self.failed.append((self._files[index].path, str(error)))
-                    raise
-            return out
+        def call(function: Callable[..., Any], *given: tf.Tensor) -> tf.Tensor:
+            found = tf.numpy_function(function, given, tf.uint8, stateful=False)
+            return tf.ensure_shape(found, shape)
 
-        # Pillow lets go of Python's lock while it decodes and resizes, and was measured
-        # to be faster here than TensorFlow's antialiased resize.
-        found = tf.numpy_function(read, [indices], tf.uint8, stateful=False)
-        return tf.ensure_shape(found, (self.reading.own_size, height, width, 3))
-
-    def _image(self, index: int) -> np.ndarray:
-        def read() -> np.ndarray:
-            row, reading = self._files[index], self.reading
-            if audit.changed(row):
-                raise formats.ImageError("changed since it was audited")
-            data = images.content(Path(row.path), row.offset, row.length)
-            return images.read(data, reading.height, reading.width, reading.resize)
-
-        return read() if self.decoded is None else self.decoded.get(index, read)
+        return tf.cond(
+            tf.numpy_function(kept.has, [indices], tf.bool),
+            lambda: call(kept.take, indices),
+            lambda: call(kept.put, indices, self._decoder(indices)),
+        )
 
 
 def _each(
