@@ -1,9 +1,5 @@
 """Strategies by name, and batches that come back in their order."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -71,33 +67,6 @@ def test_starting_seeds_what_comes_next() -> None:
     np.testing.assert_array_equal(*draws)
     with pytest.raises(UserError, match="--seed"):
         distribution.start(DistributeSettings(), "float32", -1)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_freed_memory_is_kept_unless_the_user_has_chosen() -> None:
-    """Counted in page faults, in a process of its own: the setting cannot be undone."""
-    program = (
-        "import resource, numpy as np\n"
-        "from tfpipeline import distribution\n"
-        "print(int(distribution.keep_freed_memory()))\n"
-        "for warm in range(2):\n"
-        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "    for _ in range(20): np.ones(1 << 25, np.uint8)\n"
-        "    after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "print(after - before)\n"
-    )
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
-    found = {}
-    for name, environment in (("kept", {}), ("chosen", {"MALLOC_TOP_PAD_": "0"})):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env={**plain, **environment},
-            capture_output=True,
-            text=True,
-        )
-        found[name] = [int(word) for word in done.stdout.split()]
-    assert found["kept"][0] == 1 and found["chosen"][0] == 0
-    assert found["kept"][1] < found["chosen"][1] / 10
 
 
 def test_a_batch_is_split_and_gathered_in_its_order(strategy) -> None:

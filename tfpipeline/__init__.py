@@ -4,11 +4,12 @@ The map of the house:
 
 - *Verbs* (`train`, `evaluate`, `predict`, `audit`, `pack`) are the commands
   ``python -m tfpipeline.<verb>``; they call rooms and write files.
+- The *workflow* (`workflow`) joins rooms for the verbs.
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `report`,
   `distribution`) compute; none of them imports another, but `distribution`, which the
   loop stands on.
-- *Ground* (`atomic`, `cli`, `config`, `errors`, `formats`, `images`, `manifest`,
-  `runs`) is shared by all.
+- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_training`, `errors`,
+  `formats`, `images`, `interruption`, `manifest`, `memory`, `runs`) is shared by all.
 """
 
 __version__ = "0.1.0"

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar, get_type_hints
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from tfpipeline import interruption
 from tfpipeline.errors import UserError, suggest
 
 Settings = TypeVar("Settings")
@@ -63,8 +64,20 @@ _WRONG_KIND = re.compile(
 )
 
 
+_NO_KIND = re.compile(
+    r"Parser key \"([\w.]+)\": Does not validate against any of the Union subtypes "
+    r"Subtypes: \[(.*?)\] Errors: .*Given value: (.*?)\.?$"
+)
+_SUBTYPE = re.compile(r"<class '(\w+)'>|Literal\['(\w+)'\]")
+
+
 def _plainly(text: str) -> str:
     """Return an error of jsonargparse in the words of this project, where known."""
+    found = _NO_KIND.search(text)
+    if found is not None:
+        kinds = [_KINDS.get(k, k) or word for k, word in _SUBTYPE.findall(found[2])]
+        expected = " or ".join(kind for kind in kinds if kind != "NoneType")
+        return f"--{found[1]}: expected {expected}. Received: {found[3]}."
     found = _WRONG_KIND.search(text)
     if found is None or found[2] not in _KINDS:
         return text
@@ -204,21 +217,26 @@ def main(
         argv: The words of the command line; those of this process where None.
 
     Returns:
-        0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C.
+        0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     prog = f"python -m {command.__module__ if argv is not None else _module_name()}"
     description = (command.__doc__ or "").strip().splitlines()[0]
     try:
         arguments = sys.argv[1:] if argv is None else argv
-        command(parse(settings, arguments, prog=prog, description=description))
+        given = parse(settings, arguments, prog=prog, description=description)
+        with interruption.terminable():
+            command(given)
         return 0
+    except interruption.Stopped as error:
+        return _fail(str(error), 128 + error.number)
     except UserError as error:
         return _fail(str(error), 2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         return _fail(
             "Interrupted. No file is half-written, and features that were computed are "
             "kept: the same command starts from them.",
-            130,
+            143 if isinstance(error, interruption.Terminated) else 130,
         )
     except MemoryError as error:
         return _fail(

@@ -2,6 +2,30 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Literal
+
+from tfpipeline.config_training import (
+    CheckpointSettings,
+    FineTuneSettings,
+    TrainSettings,
+)
+
+__all__ = [
+    "AuditSettings",
+    "CheckpointSettings",
+    "DataSettings",
+    "DistributeSettings",
+    "EvaluateSettings",
+    "FineTuneSettings",
+    "ModelSettings",
+    "PackSettings",
+    "PredictSettings",
+    "ReadSettings",
+    "RunSettings",
+    "TrainSettings",
+    "check_fraction",
+    "with_source",
+]
 
 
 @dataclass(frozen=True)
@@ -11,7 +35,8 @@ class DataSettings:
     Args:
         source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (with or without
             `train/`, `validation/` and `test/`), or a CSV file of path,label.
-        batch_size: Images a step, over all replicas.
+        batch_size: Images a step, over all replicas and workers; `auto` finds the
+            largest that this machine gains by.
         validation_fraction: Share of the images that choose the best epoch, where the
             source names none.
         test_fraction: Share of the images that the result is measured on, where the
@@ -45,7 +70,7 @@ class DataSettings:
     """
 
     source: str = "demo"
-    batch_size: int = 32
+    batch_size: int | Literal["auto"] = 32
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     splits: str | None = None
@@ -96,45 +121,26 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """How the head is trained.
-
-    Args:
-        epochs: Passes over the training images, at most.
-        learning_rate: Step size at the start.
-        optimizer: `adam`, `adamw`, `sgd`, `momentum`, `nesterov`, `rmsprop` or
-            `adagrad`.
-        weight_decay: Decoupled decay of kernels; biases and norms are left alone.
-        label_smoothing: Share of the target spread evenly over all classes.
-        class_weights: `none`, or `balanced`: the loss of an image is weighted by how
-            rare its class is.
-        patience: Epochs without a better validation loss before training stops; null
-            never stops early. The best epoch's weights are kept either way.
-        precision: `auto` (by device), `float32`, `mixed_float16` or `mixed_bfloat16`.
-    """
-
-    epochs: int = 30
-    learning_rate: float = 1e-3
-    optimizer: str = "adam"
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    class_weights: str = "none"
-    patience: int | None = 5
-    precision: str = "auto"
-
-
-@dataclass(frozen=True)
 class DistributeSettings:
     """On which devices the steps run.
 
     Args:
-        strategy: `auto` (every GPU, else one device), `one_device`, or `mirrored`.
+        strategy: `auto` (several workers where TF_CONFIG or `workers` names them, else
+            every GPU, else one device), `one_device`, `mirrored`, `multi_worker`, or
+            `tpu` (not tested by anybody yet).
         devices: How many devices `mirrored` uses; null is every GPU. Without a GPU it
             is the number of logical CPUs to make.
+        workers: Addresses of all workers, `host:port,host:port`; null asks TF_CONFIG,
+            then SLURM.
+        index: Which of the workers this process is, from 0; the first one writes.
+        tpu: Name or address of the TPU; null asks the environment.
     """
 
     strategy: str = "auto"
     devices: int | None = None
+    workers: str | None = None
+    index: int | None = None
+    tpu: str | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,8 @@ class RunSettings:
         data: The images.
         model: The network.
         train: The training of the head.
+        fine_tune: The training of part of the backbone after it.
+        checkpoint: When it is noted where the training stands.
         distribute: The devices.
     """
 
@@ -160,6 +168,8 @@ class RunSettings:
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
 

@@ -45,7 +45,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         height=model.input_shape[1],
         width=model.input_shape[2],
         resize=trained.data.resize,
-        batch_size=distribution.replica_multiple(trained.data.batch_size, strategy),
+        batch_size=distribution.replica_multiple(
+            int(trained.data.batch_size), strategy
+        ),
     )
     label = examples.source.label
     trained_on = splits.trained_digests(run.splits)

@@ -131,7 +131,7 @@ def _logits(
     if not files:
         return labels, np.zeros((0, len(labels)))
     height, width = model.input_shape[1:3]
-    size = min(trained.data.batch_size, len(files))
+    size = min(int(trained.data.batch_size), len(files))
     reading = pipeline.Reading(height, width, trained.data.resize, size)
     unknown = np.zeros(len(files), np.int32)
     batches = pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))

@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder of what an unfinished training goes on from."""
+        return self.path / "checkpoints"
+
+    @property
     def evaluation(self) -> Path:
         """The result of the last `evaluate` on any source."""
         return self.path / "evaluation.json"
@@ -110,12 +115,18 @@ class RunFolder:
             )
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self, *, writes: bool = True) -> Iterator[None]:
         """Make the folder, and keep it from other processes until the block ends.
+
+        Args:
+            writes: Whether this process does; one that only reads claims nothing.
 
         Raises:
             UserError: Another process writes into it.
         """
+        if not writes:
+            yield
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / ".lock", "a", encoding="ascii") as lock:
             try:

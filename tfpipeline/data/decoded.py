@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpipeline import memory
 from tfpipeline.errors import unknown
 
 CHOICES = ("auto", "ram", "disk", "none")
@@ -29,14 +30,14 @@ class Plan:
     reason: str
 
 
-def plan(choice: str, size: int, folder: Path, memory: int | None = None) -> Plan:
+def plan(choice: str, size: int, folder: Path, free: int | None = None) -> Plan:
     """Decide where decoded images are kept, from how many bytes they will take.
 
     Args:
         choice: `auto`, or where the user wants them.
         size: Predicted bytes.
         folder: Where they would be on disk.
-        memory: Bytes of memory that are free; asked of the system where None.
+        free: Bytes of memory that are free; asked of the system where None.
 
     Returns:
         A plan.
@@ -46,7 +47,7 @@ def plan(choice: str, size: int, folder: Path, memory: int | None = None) -> Pla
     """
     if choice not in CHOICES:
         raise unknown("--data.cache", choice, CHOICES)
-    memory = free_memory() if memory is None else memory
+    room = memory.free() if free is None else free
     nearest = next(
         p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()
     )
@@ -54,35 +55,15 @@ def plan(choice: str, size: int, folder: Path, memory: int | None = None) -> Pla
     says = f"{_bytes(size)} of decoded images"
     if choice != "auto":
         return Plan(choice, f"{says}, as --data.cache says")
-    if size <= memory * MEMORY_SHARE:
-        return Plan("ram", f"{says}, {_bytes(memory)} of memory are free")
+    if size <= room * MEMORY_SHARE:
+        return Plan("ram", f"{says}, {_bytes(room)} of memory are free")
     if size <= disk * DISK_SHARE:
-        return Plan("disk", f"{says}, too many for {_bytes(memory)} of free memory")
+        return Plan("disk", f"{says}, too many for {_bytes(room)} of free memory")
     return Plan("none", f"{says}, too many for the free memory and disk")
 
 
 def _bytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that a process can still take, as the system says."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            kib = next(n.split()[1] for n in lines if n.startswith("MemAvailable"))
-        return min(int(kib) * 1024, _container_memory())
-    except (OSError, StopIteration, ValueError):
-        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
-
-
-def _container_memory() -> int:
-    """Return what a container's limit leaves; a very large number without a limit."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        most = int((group / "memory.max").read_text())
-        return most - int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # No limit is the word max.
-        return 1 << 62
 
 
 class Decoded:

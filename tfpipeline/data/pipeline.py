@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import images
+from tfpipeline import images, memory
 from tfpipeline.data import order as orders
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
-from tfpipeline.data.decoded import Decoded, Plan, free_memory, plan
+from tfpipeline.data.decoded import Decoded, Plan, plan
 from tfpipeline.data.decoding import Decoder
 from tfpipeline.errors import UserError, unknown
 
@@ -64,8 +64,8 @@ class Reading:
         if self.sampling not in SAMPLINGS:
             raise unknown("--data.sampling", self.sampling, SAMPLINGS)
         size = 4 * 3 * self.batch_size * self.height * self.width
-        if self.batch_size > 1 and size > free_memory():
-            free = free_memory() / 1e9
+        if self.batch_size > 1 and size > memory.free():
+            free = memory.free() / 1e9
             raise UserError(
                 f"A batch of {self.batch_size} images of {self.height}x{self.width} "
                 f"pixels takes {size / 1e9:.0f} GB, but {free:.0f} GB of memory are "

@@ -120,6 +120,16 @@ def split_classifier(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     return keras.Model(model.inputs[0], features), model.get_layer(_HEAD)
 
 
+def backbone_of(model: keras.Model) -> keras.Model:
+    """Return the backbone inside a classifier, new or loaded.
+
+    Args:
+        model: What `build_classifier` returned.
+    """
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    return next(layer for layer in inner if layer.name != _HEAD)
+
+
 def describe(model: keras.Model) -> str:
     """Return a digest of everything that a model computes: its layers and its weights.
 

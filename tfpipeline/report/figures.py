@@ -26,6 +26,38 @@ def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
     return images.contact_sheet(small, captions, columns=8)
 
 
+def learning_rates(
+    rates: Sequence[float], losses: Sequence[float], chosen: float
+) -> np.ndarray:
+    """Return the curve of a search for a learning rate.
+
+    Args:
+        rates: Of each step.
+        losses: Of each step, smoothed.
+        chosen: The rate that it found.
+
+    Returns:
+        uint8 RGB, shape (any, any, 3).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), dpi=120, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.plot(rates, losses, color="tab:blue")
+    axes.axvline(chosen, color="tab:orange", linestyle="--", label=f"found: {chosen:g}")
+    axes.set_xscale("log")
+    least, first = min(losses), losses[0]
+    axes.set_ylim(least - 0.1 * abs(first), first * 1.5)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss, smoothed")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def _caption(target: Any, labels: Sequence[str]) -> str:
     if np.ndim(target) == 0:
         return labels[int(target)]

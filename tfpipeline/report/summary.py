@@ -1,7 +1,7 @@
 """The closing words of a training: what was done, what came out, what to do next."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ class Trained:
         settings: Of the run, every null replaced.
         images: Number of training images.
         classes: Number of classes.
-        epochs: Passes that were made.
+        history: A row an epoch, of all stages.
         metrics: As in `metrics.json`.
         folder: Of the run.
         unusable: Number of files that could not be used.
@@ -26,7 +26,7 @@ class Trained:
     settings: RunSettings
     images: int
     classes: int
-    epochs: int
+    history: Sequence[Mapping[str, Any]]
     metrics: dict[str, Any]
     folder: str
     unusable: int = 0
@@ -42,8 +42,7 @@ def trained(told: Trained) -> str:
     metrics = told.metrics
     lines = [
         f"\nTrained a new head on {_network(told.settings.model)}: "
-        f"{told.images} images of {told.classes} classes, "
-        f"{_count(told.epochs, 'epoch')}, "
+        f"{told.images} images of {told.classes} classes, {_epochs(told.history)}, "
         f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]
     if "test" in metrics:
@@ -69,6 +68,20 @@ def trained(told: Trained) -> str:
             "--data.sampling balanced may help."
         )
     return "\n".join([*lines, _next(told)])
+
+
+def _epochs(history: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many epochs there were, and whether fine-tuning was worth it."""
+    fine = [row for row in history if row["stage"] == "fine_tune"]
+    head = _count(len(history) - len(fine), "epoch")
+    if not fine:
+        return head
+    told = f"{head}, then {_count(len(fine), 'epoch')} of fine-tuning"
+    before = [row["val_loss"] for row in history if row["stage"] == "head"][-1:]
+    losses = [row["val_loss"] for row in fine if "val_loss" in row]
+    if losses and before and min(losses) >= max(before):
+        return f"{told} (which did not lower the validation loss and was undone)"
+    return told
 
 
 def _count(number: int, what: str) -> str:

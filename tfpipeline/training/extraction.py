@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfpipeline import distribution
 from tfpipeline.training.feature_cache import FeatureCache, fingerprint
 from tfpipeline.training.inputs import Views, view
 from tfpipeline.training.predictor import Predictor
@@ -40,11 +41,9 @@ class Extraction:
 
         Args:
             keys: Digests of the images.
-            feed: The images at positions in `keys`.
+            feed: The images at positions in `keys`, of this worker alone.
         """
-        store = FeatureCache(self.folder / self.name, self.width)
-        self._fill(store, keys, feed, "extract")
-        return store
+        return self._filled(self.name, keys, feed, "extract")
 
     def views(
         self,
@@ -66,12 +65,36 @@ class Extraction:
         for number in range(count):
             keys = [view(digest, number) for digest in digests]
             title = f"view {number + 1} of {count}"
-            self._fill(store, keys, functools.partial(feed, number), title)
+            store = self._filled(name, keys, functools.partial(feed, number), title)
         return Views(store, count)
 
+    def _filled(
+        self, name: str, keys: Sequence[str], feed: Feed, title: str
+    ) -> FeatureCache:
+        """Return the cache of a name, filled by all workers, each its own images."""
+        strategy = self.predictor.strategy
+        worker, workers = distribution.workers(strategy)
+        store = FeatureCache(self.folder / name, self.width)
+        if workers > 1:
+            # All look at the disk before one writes to it: they share what is missing.
+            mine = store.missing(keys)[worker::workers]
+            distribution.wait_for_all(strategy)
+            self._fill(store, keys, mine, feed, title)
+            distribution.wait_for_all(strategy)
+            store = FeatureCache(self.folder / name, self.width)
+        # What is missing still was computed on a disk that this worker does not see.
+        self._fill(store, keys, np.arange(len(keys)), feed, title)
+        return store
+
     def _fill(
-        self, store: FeatureCache, keys: Sequence[str], feed: Feed, title: str
+        self,
+        store: FeatureCache,
+        keys: Sequence[str],
+        some: np.ndarray,
+        feed: Feed,
+        title: str,
     ) -> None:
         store.fill(
-            keys, lambda order: self.predictor.over(feed(order), len(order), title)
+            [keys[i] for i in some],
+            lambda order: self.predictor.over(feed(some[order]), len(order), title),
         )

@@ -1,23 +1,18 @@
-"""The one training loop: `strategy.run` and GradientTape, under every strategy."""
+"""The one training step: `strategy.run` and GradientTape, under every strategy."""
 
-import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from tfpipeline import atomic, distribution
+from tfpipeline import distribution
 from tfpipeline.config import TrainSettings
-from tfpipeline.errors import UserError
-from tfpipeline.training.meter import Meter
+from tfpipeline.training.noise import Noise
 
-Forward = Callable[[Any], Any]
+Forward = Callable[[Any, Noise], Any]
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,52 @@ class Steps:
     inputs: Any
     labels: Any
     weights: Any
+
+
+@dataclass(frozen=True)
+class When:
+    """Where in the training some steps are.
+
+    Args:
+        seed: Of everything that is drawn in this stage of the training.
+        step: The first of them, counted from 0 over all epochs.
+        rates: The learning rate of each, shape (steps,).
+        stop: Whether this worker has been asked to stop; the others are told.
+    """
+
+    seed: int
+    step: int
+    rates: np.ndarray
+    stop: bool = False
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What some steps came to, over all replicas and workers.
+
+    Args:
+        loss: Summed over the examples.
+        correct: Right answers.
+        weight: Of the examples.
+        bad_step: The first step whose loss is no number; -1 where all are.
+        stops: Whether any worker has been asked to stop.
+    """
+
+    loss: float
+    correct: float
+    weight: float
+    bad_step: int
+    stops: bool
+
+    @classmethod
+    def read(cls, tensor: Any) -> "Sums":
+        """Wait for a result of `Trainer.run` and return it.
+
+        Args:
+            tensor: The result.
+        """
+        loss, correct, weight, stops, bad_step = np.asarray(tensor, np.float64)
+        return cls(loss, correct, weight, int(bad_step), stops > 0)
 
 
 @dataclass(frozen=True)
@@ -76,171 +117,156 @@ class Criterion:
 class Trainer:
     """What one step of training does, traced once and run on every replica.
 
+    The variables are those that are trainable now. Changing that later and not building
+    another trainer is a mistake that Keras lets pass: part of the network silently does
+    not train. Here it is an error.
+
     Args:
-        forward: From inputs to logits, in training mode.
-        variables: What is trained.
-        optimizer: Built for `variables` under the strategy's scope.
+        forward: From inputs and noise to logits, in training mode.
+        models: Whose trainable variables learn.
+        optimizer: Built for those variables under the strategy's scope.
         criterion: What is minimised.
         strategy: Where the steps run.
-        meter: Is told how long the steps have waited for their input.
+        settings: The section `train`: clipping and compilation.
     """
 
     def __init__(
         self,
         forward: Forward,
-        variables: Sequence[keras.Variable],
+        models: Sequence[keras.Model],
         optimizer: keras.optimizers.Optimizer,
         criterion: Criterion,
         strategy: tf.distribute.Strategy,
-        meter: Meter | None = None,
+        settings: TrainSettings,
     ) -> None:
         self.forward = forward
-        self.variables = [variable.value for variable in variables]
+        self.models = models
+        self.variables = trainable(models)
         self.optimizer = optimizer
         self.criterion = criterion
         self.strategy = strategy
-        self.meter = meter or Meter()
+        self.settings = settings
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True,
             label_smoothing=criterion.label_smoothing,
             reduction="none",
         )
+        self._replicas = int(strategy.num_replicas_in_sync)
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        clips = settings.clip_norm is not None or settings.clip_value is not None
+        self._whole = self._replicas > 1 and (clips or scaled)
+        self._values = [variable.value for variable in self.variables]
+        self._compute = self._gradients
+        if settings.jit_compile:
+            self._compute = tf.function(self._gradients, jit_compile=True)
         self._run = tf.function(self._run_steps, reduce_retracing=True)
 
-    def run(self, steps: Steps) -> Any:
+    def check(self) -> None:
+        """Make sure that what is trainable is what this trainer was built for.
+
+        Raises:
+            RuntimeError: `trainable` was changed since.
+        """
+        now = trainable(self.models)
+        if list(map(id, now)) != list(map(id, self.variables)):
+            raise RuntimeError(
+                f"This trainer was built for {len(self.variables)} variables, but "
+                f"{len(now)} are trainable now. Build a new one (and its optimizer) "
+                "after changing `trainable`."
+            )
+
+    def run(self, steps: Steps, when: When) -> Any:
         """Train on some global batches; return sums, without waiting for them.
 
         Args:
-            steps: The batches.
+            steps: This worker's part of the batches.
+            when: Where in the training they are.
 
         Returns:
-            Tensor of shape (3,): loss and correct answers summed over the examples, and
-            the sum of their weights.
+            A tensor for `Sums.read`.
         """
+        self.check()
         targets = self.criterion.targets(steps.labels)
         weights = self.criterion.weigh(targets, steps.weights)
-        # Of the global batch: every replica divides by the same number.
+        # Of this worker's part; the steps add the others'.
         totals = tf.reduce_sum(weights, axis=1)
         parts = distribution.split(
             self.strategy, (steps.inputs, targets, weights), axis=1
         )
-        return self._run(*parts, totals)
+        start = tf.constant([when.seed, when.step], tf.int64)
+        stop = tf.constant(float(when.stop))
+        rates = tf.convert_to_tensor(when.rates)
+        return self._run(*parts, totals, (start, rates, stop))
 
-    def _run_steps(self, inputs: Any, targets: Any, weights: Any, totals: Any) -> Any:
-        sums = tf.zeros([3])
-        for k in tf.range(tf.shape(totals)[0]):
-            each = self.strategy.run(
-                self._step, args=(inputs, targets, weights, totals, k)
-            )
-            sums += self.strategy.reduce("SUM", each, axis=None)
-        return sums
-
-    def _step(
-        self, inputs: Any, targets: Any, weights: Any, totals: Any, k: Any
+    def _run_steps(
+        self, inputs: Any, targets: Any, weights: Any, totals: Any, told: Any
     ) -> Any:
+        start, rates, stop = told
+        # Every replica divides by the weight of the global batch.
+        totals = distribution.sum_over_workers(self.strategy, totals)
+        sums, bad = tf.zeros([4]), tf.constant(-1.0)
+        for k in tf.range(tf.shape(totals)[0]):
+            self.optimizer.learning_rate.assign(rates[k])
+            seed = start + tf.stack([tf.zeros([], tf.int64), tf.cast(k, tf.int64)])
+            each = self.strategy.run(
+                self._step, args=(inputs, targets, weights, (totals, seed, stop), k)
+            )
+            now = self.strategy.reduce("SUM", each, axis=None)
+            if bad < 0 and not tf.math.is_finite(now[0]):
+                bad = tf.cast(k, tf.float32)
+            sums += now
+        return tf.concat([sums, [bad]], 0)
+
+    def _step(self, inputs: Any, targets: Any, weights: Any, told: Any, k: Any) -> Any:
+        totals, seed, stop = told
         x, target, weight = inputs[k], targets[k], weights[k]
-        with tf.GradientTape() as tape:
-            logits = tf.cast(self.forward(x), tf.float32)
-            each = self.loss(target, logits) * weight
-            # The optimizer sums over replicas: divide by the global batch, not ours.
-            loss = self.optimizer.scale_loss(tf.reduce_sum(each) / totals[k])
-        gradients = tape.gradient(loss, self.variables)
+        context = tf.distribute.get_replica_context()
+        replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
+        rows = tf.shape(weight, tf.int64)[0]
+        noise = Noise(seed, replica * rows)
+        each, logits, gradients = self._compute(x, target, weight, totals[k], noise)
+        if self._whole:
+            # The optimizer will sum over replicas: what is clipped is the whole.
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = self._clipped(gradients)
+        if self._whole:
+            gradients = [gradient / self._replicas for gradient in gradients]
         self.optimizer.apply(gradients)
         right = tf.argmax(logits, 1) == tf.argmax(target, 1)
         correct = tf.cast(right, tf.float32) * weight
-        return tf.stack(
-            [tf.reduce_sum(each), tf.reduce_sum(correct), tf.reduce_sum(weight)]
-        )
+        sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
+        return tf.stack([*sums, stop])
+
+    def _gradients(
+        self, x: Any, target: Any, weight: Any, total: Any, noise: Noise
+    ) -> tuple[Any, Any, Any]:
+        # Only what learns is watched: no gradient is computed below it.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self._values)
+            logits = tf.cast(self.forward(x, noise), tf.float32)
+            each = self.loss(target, logits) * weight
+            # The optimizer sums over replicas: divide by the global batch, not ours.
+            loss = self.optimizer.scale_loss(tf.reduce_sum(each) / total)
+        return each, logits, tape.gradient(loss, self._values)
+
+    def _clipped(self, gradients: Any) -> Any:
+        settings = self.settings
+        if settings.clip_norm is None and settings.clip_value is None:
+            return gradients
+        # With float16 the gradients are scaled up, and so are the limits.
+        scale = tf.convert_to_tensor(self.optimizer.scale_loss(1.0))
+        if settings.clip_value is not None:
+            most = settings.clip_value * scale
+            gradients = [tf.clip_by_value(g, -most, most) for g in gradients]
+        if settings.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm * scale)
+        return gradients
 
 
-def fit(
-    trainer: Trainer,
-    model: keras.Model,
-    epoch_steps: Callable[[int], Iterable[Steps]],
-    validate: Callable[[], Mapping[str, float]] | None,
-    settings: TrainSettings,
-    *,
-    steps_per_epoch: int,
-) -> list[dict[str, float]]:
-    """Train epoch by epoch, with Keras' callbacks at their usual places.
-
-    Args:
-        trainer: One step.
-        model: Whose weights the callbacks see; they stop it by `stop_training`.
-        epoch_steps: The batches of an epoch, by its number from 0.
-        validate: Metrics after each epoch, e.g. `loss` and `accuracy`.
-        settings: The section `train`. Where there is validation, the best epoch's
-            weights are put back at the end.
-        steps_per_epoch: Batches of an epoch, for the progress bar.
-
-    Returns:
-        One row an epoch: `epoch` from 1, `loss`, `accuracy`, `val_...` of what
-        `validate` returns, `learning_rate`, `seconds`.
-
-    Raises:
-        UserError: The loss is no number any more.
-    """
-    history: list[dict[str, float]] = []
-    model.stop_training = False
-    best = [_keep_best(settings)] if validate else []
-    listeners = keras.callbacks.CallbackList(best, model=model)
-    listeners.on_train_begin()
-    total = settings.epochs * steps_per_epoch
-    with tqdm(total=total, desc="train", unit="batch", disable=None, miniters=1) as bar:
-        for epoch in range(settings.epochs):
-            started = time.perf_counter()
-            listeners.on_epoch_begin(epoch)
-            logs = _epoch(trainer, epoch_steps(epoch), epoch, bar)
-            for name, value in (validate() if validate else {}).items():
-                logs[f"val_{name}"] = float(value)
-            listeners.on_epoch_end(epoch, logs)
-            rate = float(np.asarray(trainer.optimizer.learning_rate))
-            seconds = time.perf_counter() - started
-            extra = {"learning_rate": rate, "seconds": seconds}
-            history.append({"epoch": epoch + 1, **logs, **extra})
-            shown = {name: f"{value:.3f}" for name, value in logs.items()}
-            bar.set_postfix({"epoch": epoch + 1, **shown})
-            if model.stop_training:
-                break
-    listeners.on_train_end()
-    return history
-
-
-def _epoch(
-    trainer: Trainer, steps: Iterable[Steps], epoch: int, bar: Any
-) -> dict[str, float]:
-    sums = []
-    for part in trainer.meter.watch(steps):
-        sums.append(trainer.run(part))
-        # Waits for the step before last: a device that works on its own is kept busy,
-        # and the meter sees who waits for whom.
-        np.asarray(sums[-3:][0])
-        bar.update(len(part.labels))
-        trainer.meter.count(part.labels.shape[0] * part.labels.shape[1])
-    loss, correct, count = np.sum([np.asarray(one) for one in sums], axis=0)
-    if not math.isfinite(loss):
-        raise UserError(
-            f"The loss of epoch {epoch + 1} is {loss}: training has diverged. Lower "
-            "--train.learning_rate, or set --train.precision float32."
-        )
-    return {"loss": float(loss / count), "accuracy": float(correct / count)}
-
-
-def _keep_best(settings: TrainSettings) -> keras.callbacks.Callback:
-    return keras.callbacks.EarlyStopping(
-        monitor="val_loss",
-        mode="min",
-        patience=settings.epochs if settings.patience is None else settings.patience,
-        restore_best_weights=True,
-    )
-
-
-def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write one line an epoch.
+def trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
+    """Return what is trainable in some models now.
 
     Args:
-        path: The file, `history.csv` of a run.
-        history: What `fit` returned.
+        models: Without a variable in common.
     """
-    header = list(history[0]) if history else ["epoch"]
-    atomic.write_csv(path, header, ([row[key] for key in header] for row in history))
+    return [variable for model in models for variable in model.trainable_variables]

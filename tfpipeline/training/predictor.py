@@ -18,6 +18,8 @@ class Predictor:
         forward: From inputs to outputs, in inference mode.
         strategy: Where it runs.
         meter: Is told how long it has waited for its input.
+        shared: Whether inputs are this worker's parts of global batches: the outputs
+            of all workers are then joined. Else each worker is on its own.
     """
 
     def __init__(
@@ -25,21 +27,36 @@ class Predictor:
         forward: Callable[[Any], Any],
         strategy: tf.distribute.Strategy,
         meter: Meter | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
         self.strategy = strategy
         self.meter = meter or Meter()
+        self.joins = shared and distribution.workers(strategy)[1] > 1
+        self._join, self._join_weights = (
+            tf.function(
+                lambda value: strategy.gather(
+                    strategy.run(tf.identity, args=(value,)), axis=0
+                ),
+                reduce_retracing=True,
+            )
+            for _ in range(2)
+        )
         self._run = tf.function(
             lambda inputs: strategy.run(forward, args=(inputs,)), reduce_retracing=True
         )
 
     def __call__(self, inputs: Any) -> np.ndarray:
-        """Return the outputs of a global batch, a multiple of the replicas, in order.
+        """Return the outputs of a batch, a multiple of the replicas, in order.
 
         Args:
             inputs: Shape (batch, ...).
         """
         (parts,) = distribution.split(self.strategy, (inputs,))
-        return distribution.gather(self.strategy, self._run(parts))
+        outputs = self._run(parts)
+        if self.joins:
+            return np.asarray(self._join(outputs))
+        return distribution.gather(self.strategy, outputs)
 
     def over(
         self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
@@ -57,7 +74,11 @@ class Predictor:
         hidden = None if name else True
         with tqdm(total=total, desc=name, unit="image", disable=hidden) as bar:
             for inputs, _, weights in self.meter.watch(batches):
-                outputs = self(inputs)[np.asarray(weights) > 0]
+                outputs = self(inputs)
+                if self.joins:
+                    (parts,) = distribution.split(self.strategy, (weights,))
+                    weights = self._join_weights(parts)
+                outputs = outputs[np.asarray(weights) > 0]
                 self.meter.count(len(outputs))
                 yield outputs
                 bar.update(len(outputs))

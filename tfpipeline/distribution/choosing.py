@@ -1,20 +1,42 @@
-"""ROOM: choose a strategy, and hand each replica its part of a global batch."""
+"""Which strategy, on which devices, at which precision."""
 
-import ctypes
 import functools
-import os
-import sys
-from collections.abc import Sequence
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from tfpipeline import cluster, memory
 from tfpipeline.config import DistributeSettings
 from tfpipeline.errors import UserError, unknown
 
-STRATEGIES = ("auto", "one_device", "mirrored")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+def check(settings: DistributeSettings) -> None:
+    """Refuse what cannot work, before anything starts.
+
+    Args:
+        settings: The section `distribute`.
+
+    Raises:
+        UserError: An unknown name, or settings that contradict each other.
+    """
+    if settings.strategy not in STRATEGIES:
+        raise unknown("--distribute.strategy", settings.strategy, STRATEGIES)
+    many = settings.strategy in ("auto", "multi_worker")
+    named = settings.workers is not None or settings.index is not None
+    if named and not many:
+        raise UserError(
+            f"--distribute.strategy {settings.strategy} with --distribute.workers: "
+            "expected multi_worker. Leave one of them out."
+        )
+    if settings.devices is not None and settings.strategy in ("multi_worker", "tpu"):
+        raise UserError(
+            f"--distribute.devices: expected with mirrored only; {settings.strategy} "
+            "uses what each process sees. Leave it out."
+        )
+    if settings.tpu is not None and settings.strategy != "tpu":
+        raise UserError("--distribute.tpu: expected with --distribute.strategy tpu.")
 
 
 def choose(settings: DistributeSettings) -> tf.distribute.Strategy:
@@ -29,14 +51,18 @@ def choose(settings: DistributeSettings) -> tf.distribute.Strategy:
     Raises:
         UserError: An unknown name, or more devices than there are.
     """
-    if settings.strategy not in STRATEGIES:
-        raise unknown("--distribute.strategy", settings.strategy, STRATEGIES)
+    check(settings)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if settings.strategy == "one_device" or (
-        settings.strategy == "auto" and len(gpus) <= 1
-    ):
+    wanted = settings.strategy
+    if wanted == "auto" and (settings.workers or cluster.named()):
+        wanted = "multi_worker"
+    if wanted == "multi_worker":
+        return _multi_worker(settings, bool(gpus))
+    if wanted == "tpu":
+        return _tpu(settings.tpu)
+    if wanted == "one_device" or (wanted == "auto" and len(gpus) <= 1):
         return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
     return _mirrored(tuple(_devices("GPU" if gpus else "CPU", settings.devices)))
 
@@ -49,6 +75,46 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     the second one's for the first one's: a notebook that trains twice would fail.
     """
     return tf.distribute.MirroredStrategy(list(devices))
+
+
+def _multi_worker(
+    settings: DistributeSettings, gpu: bool
+) -> tf.distribute.MultiWorkerMirroredStrategy:
+    resolver = None
+    if not cluster.announce(settings.workers, settings.index):
+        try:
+            resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        except (RuntimeError, ValueError, KeyError, OSError) as error:
+            raise UserError(f"The workers that SLURM names: {error}.") from None
+    kinds = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(
+        implementation=kinds.AUTO if gpu else kinds.RING
+    )
+    try:
+        # It waits for the other workers, and knocks at their ports until they open.
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
+    except RuntimeError as error:
+        raise UserError(
+            f"--distribute.strategy multi_worker: {error} It has to be the first that "
+            "this process asks of TensorFlow: one training a process."
+        ) from None
+    except tf.errors.OpError as error:
+        raise UserError(
+            "--distribute.strategy multi_worker: the workers did not find each other: "
+            f"{error.message} Are all started, with the same addresses, and are the "
+            "ports free?"
+        ) from None
+
+
+def _tpu(name: str | None) -> tf.distribute.TPUStrategy:
+    """Nobody has run this yet: no TPU was at hand."""
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(f"--distribute.strategy tpu: no TPU answers: {error}") from None
+    return tf.distribute.TPUStrategy(resolver)
 
 
 def start(
@@ -71,33 +137,10 @@ def start(
         raise UserError(f"--seed: expected 0 up to 2**32 - 1. Received: {seed}.")
     strategy = choose(settings)
     if not tf.config.list_physical_devices("GPU"):
-        keep_freed_memory()
+        memory.keep_freed()
     keras.mixed_precision.set_dtype_policy(precision(precision_name, strategy))
     keras.utils.set_random_seed(seed)
     return strategy
-
-
-def keep_freed_memory() -> bool:
-    """Let this process keep the memory of freed tensors for the next ones.
-
-    The C library gives every large block back to the system, and each step of a network
-    on a CPU then waits for the same pages to be mapped and zeroed again: a forward pass
-    of MobileNetV2 was measured to be 1.3 to 2 times as fast without that. What the user
-    has set by `MALLOC_...` or `GLIBC_TUNABLES` stands.
-
-    Returns:
-        Whether it is in force: on Linux with glibc only.
-    """
-    chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
-    if chosen or not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    # Numbers of malloc.h: M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD.
-    options = ((-8, 1), (-4, 0), (-1, 2**31 - 1))
-    return all([mallopt(option, value) == 1 for option, value in options])
 
 
 def _devices(kind: str, count: int | None) -> list[str]:
@@ -149,56 +192,3 @@ def precision(name: str, strategy: tf.distribute.Strategy) -> str:
     details = tf.config.experimental.get_device_details(gpus[0])
     capable = details.get("compute_capability", (0, 0)) >= (7, 0)
     return "mixed_float16" if capable else "float32"
-
-
-def replica_multiple(batch_size: int, strategy: tf.distribute.Strategy) -> int:
-    """Return the batch size, raised until every replica gets equally many images.
-
-    Args:
-        batch_size: Images a global batch.
-        strategy: Where the steps run.
-    """
-    replicas = int(strategy.num_replicas_in_sync)
-    return -(-batch_size // replicas) * replicas
-
-
-def split(
-    strategy: tf.distribute.Strategy, batch: Sequence[Any], *, axis: int = 0
-) -> tuple[Any, ...]:
-    """Give each replica an equal part of every array of a global batch.
-
-    Args:
-        strategy: Where the steps run.
-        batch: Arrays whose size along `axis` is the global batch size, a multiple of
-            the number of replicas.
-        axis: The batch axis.
-
-    Returns:
-        One value an array, to be handed to `strategy.run`.
-    """
-    replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
-        return tuple(tf.convert_to_tensor(array) for array in batch)
-    parts = [tf.split(array, replicas, axis=axis) for array in batch]
-    return tuple(
-        strategy.experimental_distribute_values_from_function(
-            lambda context, part=part: part[context.replica_id_in_sync_group]
-        )
-        for part in parts
-    )
-
-
-def gather(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
-    """Join the replicas' results again, in the order of the global batch.
-
-    Args:
-        strategy: Where the steps ran.
-        value: What `strategy.run` returned, one tensor a replica.
-
-    Returns:
-        Array whose first axis is the global batch.
-    """
-    local = strategy.experimental_local_results(value)
-    if len(local) == 1:
-        return np.asarray(local[0])
-    return np.concatenate([np.asarray(part) for part in local])

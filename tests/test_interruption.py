@@ -1,0 +1,67 @@
+"""Signals end a block at once, or wait as a wish."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from tfpipeline import cli, interruption
+from tfpipeline.config import PredictSettings
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_the_first_signal_is_a_wish_and_the_second_acts() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with interruption.deferred() as wish:
+        assert not wish
+        send(signal.SIGTERM)
+        assert wish and wish.number == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) == before
+    with pytest.raises(KeyboardInterrupt), interruption.deferred() as wish:
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+    assert wish.number == signal.SIGINT
+
+
+def test_sigterm_lets_what_cleans_up_run() -> None:
+    cleaned = []
+    with pytest.raises(interruption.Terminated), interruption.terminable():
+        try:
+            send(signal.SIGTERM)
+        finally:
+            cleaned.append(True)
+    assert cleaned
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (interruption.Terminated(), 143),
+        (KeyboardInterrupt(), 130),
+        (interruption.Stopped("Stopped at epoch 3.", signal.SIGTERM), 143),
+    ],
+)
+def test_a_command_ends_with_the_code_of_the_signal(error, code: int, capsys) -> None:
+    def command(settings: PredictSettings) -> None:
+        """Do nothing."""
+        raise error
+
+    assert cli.main(command, PredictSettings, []) == code
+    assert capsys.readouterr().err.startswith("\nerror: ")
+
+
+def test_other_threads_are_left_alone() -> None:
+    seen = []
+
+    def work() -> None:
+        with interruption.deferred() as wish, interruption.terminable():
+            seen.append(bool(wish))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]

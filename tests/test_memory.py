@@ -1,0 +1,48 @@
+"""What the system says of memory."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tfpipeline import memory
+
+
+def test_the_system_knows_how_much_memory_is_free() -> None:
+    assert memory.free() > 10**7
+
+
+def test_what_a_process_holds_grows_with_what_it_fills() -> None:
+    before = memory.resident()
+    block = np.ones(50_000_000, np.uint8)
+    assert memory.resident() - before > 40_000_000
+    del block
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+def test_freed_memory_is_kept_unless_the_user_has_chosen() -> None:
+    """Counted in page faults, in a process of its own: the setting cannot be undone."""
+    program = (
+        "import resource, numpy as np\n"
+        "from tfpipeline import memory\n"
+        "print(int(memory.keep_freed()))\n"
+        "for warm in range(2):\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(20): np.ones(1 << 25, np.uint8)\n"
+        "    after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "print(after - before)\n"
+    )
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    found = {}
+    for name, environment in (("kept", {}), ("chosen", {"MALLOC_TOP_PAD_": "0"})):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**plain, **environment},
+            capture_output=True,
+            text=True,
+        )
+        found[name] = [int(word) for word in done.stdout.split()]
+    assert found["kept"][0] == 1 and found["chosen"][0] == 0
+    assert found["kept"][1] < found["chosen"][1] / 10

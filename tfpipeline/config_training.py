@@ -1,0 +1,107 @@
+"""GROUND: the sections of `config` that say how a network is trained."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the head is trained; fine-tuning takes from here what it does not name.
+
+    Args:
+        epochs: Passes over the training images, at most.
+        learning_rate: Step size at its highest, for the global batch; `auto` looks for
+            it first and draws what was found.
+        optimizer: `adam`, `adamw`, `sgd`, `momentum`, `nesterov`, `rmsprop` or
+            `adagrad`.
+        schedule: `constant`, `exponential`, `cosine`, `one_cycle`, or `plateau` (lower
+            where the validation loss rests).
+        decay: Factor of `exponential`, an epoch.
+        plateau_patience: Epochs without a better validation loss before `plateau`
+            halves the rate.
+        warmup_epochs: In which the rate rises from 0; may be a fraction.
+        weight_decay: Decoupled decay of kernels; biases and norms are left alone. Null
+            is 0.004 for `adamw` and 0 for the others.
+        clip_norm: Gradients are scaled down to this norm over all weights.
+        clip_value: Each element of a gradient is cut to this size.
+        averaging: `none`, `ema` (a moving average of the weights), or `swa` (the mean
+            of the weights at the ends of the last epochs).
+        ema_momentum: What each step keeps of the average; null averages over about an
+            epoch.
+        swa_from: Share of the epochs after which `swa` begins.
+        label_smoothing: Share of the target spread evenly over all classes.
+        class_weights: `none`, or `balanced`: the loss of an image is weighted by how
+            rare its class is.
+        patience: Epochs without a better validation loss before training stops; null
+            never stops early. The best epoch's weights are kept either way.
+        precision: `auto` (by device), `float32`, `mixed_float16` or `mixed_bfloat16`.
+        jit_compile: Whether XLA compiles the gradients: on one device only. On CPUs it
+            is much slower for convolutions.
+        on_nan: `stop`, or `roll_back` to the start of the epoch at half the rate.
+    """
+
+    epochs: int = 30
+    learning_rate: float | Literal["auto"] = 1e-3
+    optimizer: str = "adam"
+    schedule: str = "constant"
+    decay: float = 0.98
+    plateau_patience: int = 2
+    warmup_epochs: float = 0.0
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    averaging: str = "none"
+    ema_momentum: float | None = None
+    swa_from: float = 0.75
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
+    patience: int | None = 5
+    precision: str = "auto"
+    jit_compile: bool = False
+    on_nan: str = "stop"
+
+
+@dataclass(frozen=True)
+class FineTuneSettings:
+    """The second stage: part of the backbone learns as well, slowly.
+
+    Batch norm stays as it was pretrained. The best epoch by validation loss is kept,
+    which may be the one before the first.
+
+    Args:
+        epochs: Passes over the training images, at most; 0 leaves the stage out.
+        unfreeze: What learns, counted from the top: `all`, a number of layers, a share
+            such as `0.3`, or the name of the lowest block, e.g. `block_13` or `block5`.
+        learning_rate: Step size of the head and the topmost block, at its highest.
+        layer_decay: The rate of each block is that of the block above times this.
+        gradual_epochs: Epochs after which the next block below joins; 0 starts all at
+            once.
+        optimizer: As in `train`; null is the same.
+        schedule: As in `train`.
+        warmup_epochs: As in `train`.
+        patience: As in `train`.
+    """
+
+    epochs: int = 0
+    unfreeze: str | int | float = "all"
+    learning_rate: float = 1e-4
+    layer_decay: float = 1.0
+    gradual_epochs: int = 0
+    optimizer: str | None = None
+    schedule: str = "cosine"
+    warmup_epochs: float = 0.0
+    patience: int | None = 5
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """When a training notes where it stands, so that the same command goes on there.
+
+    Args:
+        every_steps: Steps between two checkpoints, at most; 0 counts no steps.
+        every_seconds: Seconds between two checkpoints; 0 looks at no clock. SIGTERM
+            and Ctrl-C write one in any case.
+    """
+
+    every_steps: int = 0
+    every_seconds: float = 60.0

@@ -1,0 +1,30 @@
+"""ROOM: choose a strategy, and hand each replica its part of a global batch."""
+
+from tfpipeline.distribution.choosing import check, choose, precision, start
+from tfpipeline.distribution.sharing import (
+    chief_first,
+    gather,
+    is_chief,
+    losing_nobody,
+    replica_multiple,
+    split,
+    sum_over_workers,
+    wait_for_all,
+    workers,
+)
+
+__all__ = [
+    "check",
+    "chief_first",
+    "choose",
+    "gather",
+    "is_chief",
+    "losing_nobody",
+    "precision",
+    "replica_multiple",
+    "split",
+    "start",
+    "sum_over_workers",
+    "wait_for_all",
+    "workers",
+]

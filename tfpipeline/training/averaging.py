@@ -1,0 +1,82 @@
+"""Averages of the weights along the way, which often do better than the last ones."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpipeline.config import TrainSettings
+
+AVERAGINGS = ("none", "ema", "swa")
+
+
+class Averages:
+    """Puts averaged weights in the place of the trained ones, and those back again.
+
+    Args:
+        settings: The section `train`.
+        optimizer: Keeps the moving average, for `ema`.
+        trained: The variables of the optimizer.
+        weights: Everything that the training changes; with batch norm that is more.
+
+    Source: SWA, Izmailov et al., arXiv:1803.05407.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        optimizer: keras.optimizers.Optimizer,
+        trained: Sequence[keras.Variable],
+        weights: Sequence[keras.Variable],
+    ) -> None:
+        self.kind = settings.averaging
+        self.optimizer = optimizer
+        self.trained = list(trained)
+        self.weights = list(weights)
+        self.first_epoch = int(settings.swa_from * settings.epochs)
+        self.count = 0
+        self.mean: list[np.ndarray] = []
+        self._raw: list[np.ndarray] | None = None
+
+    def end_epoch(self, epoch: int) -> None:
+        """Let the weights of an epoch's end count in the mean, for `swa`.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        """
+        if self.kind != "swa" or epoch < self.first_epoch:
+            return
+        now = [np.array(weight) for weight in self.weights]
+        self.count += 1
+        if self.count == 1:
+            self.mean = now
+            return
+        for mean, new in zip(self.mean, now):
+            mean += (new - mean) / np.float32(self.count)
+
+    def swap_in(self) -> None:
+        """Put the averaged weights, where there are any, in place of the trained."""
+        if self.kind == "ema":
+            self._raw = [np.array(weight) for weight in self.trained]
+            self.optimizer.finalize_variable_values(self.trained)
+        elif self.count:
+            self._raw = [np.array(weight) for weight in self.weights]
+            assign(self.weights, self.mean)
+
+    def swap_out(self) -> None:
+        """Put the trained weights back."""
+        if self._raw is not None:
+            assign(self.trained if self.kind == "ema" else self.weights, self._raw)
+            self._raw = None
+
+
+def assign(weights: Sequence[keras.Variable], arrays: Sequence[Any]) -> None:
+    """Give variables their values.
+
+    Args:
+        weights: The variables.
+        arrays: One a variable, of its shape.
+    """
+    for weight, array in zip(weights, arrays, strict=True):
+        weight.assign(array)

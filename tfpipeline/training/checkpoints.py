@@ -1,0 +1,197 @@
+"""Where a training stands, on disk: written whole, found again, never trusted."""
+
+import io
+import json
+import sys
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import atomic
+from tfpipeline.config import CheckpointSettings
+from tfpipeline.errors import UserError
+
+# Checkpoints that stay: where the last one is damaged, the one before is used.
+KEPT = 2
+
+# A checkpoint may take this share of the time between two.
+_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a training goes on from.
+
+    Args:
+        values: What JSON can hold.
+        arrays: Lists of arrays by name.
+    """
+
+    values: dict[str, Any]
+    arrays: dict[str, list[np.ndarray]]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: `checkpoints` of a run.
+        settings: The section `checkpoint`.
+        identity: What a checkpoint must have been made by to be gone on from: settings
+            and data, by name. A text each.
+        writes: Whether this process writes; of several workers, one does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: CheckpointSettings,
+        identity: dict[str, str],
+        *,
+        writes: bool = True,
+    ) -> None:
+        if settings.every_steps < 0 or settings.every_seconds < 0:
+            raise UserError(
+                "--checkpoint: expected 0 or more for every_steps and every_seconds. "
+                f"Received: {settings.every_steps}, {settings.every_seconds}."
+            )
+        self.folder = folder
+        self.settings = settings
+        self.identity = identity
+        self.writes = writes
+        self._number = max(map(_number, self._files()), default=0)
+        self._since = time.monotonic()
+        self._steps = 0
+        self._took = 0.0
+        self._warned = False
+
+    def due(self, steps: int) -> bool:
+        """Tell whether it is time for a checkpoint.
+
+        Args:
+            steps: Made since this was asked last.
+        """
+        self._steps += steps
+        every, seconds = self.settings.every_steps, self.settings.every_seconds
+        if every and self._steps >= every:
+            return True
+        patience = max(seconds, self._took / _SHARE)
+        return bool(seconds) and time.monotonic() - self._since >= patience
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint, whole or not at all; where it cannot be, say so.
+
+        Args:
+            state: Where the training stands.
+        """
+        started = time.monotonic()
+        self._steps = 0
+        if self.writes:
+            try:
+                self._write(state)
+            except UserError as error:
+                if not self._warned:
+                    print(
+                        f"\nwarning: no checkpoint: {error} The training goes on; the "
+                        "checkpoint before stays.",
+                        file=sys.stderr,
+                    )
+                self._warned = True
+        self._since = time.monotonic()
+        self._took = self._since - started
+
+    def _write(self, state: State) -> None:
+        self._number += 1
+        told = {"identity": self.identity, "values": state.values}
+        text = np.frombuffer(json.dumps(told).encode(), np.uint8)
+        arrays = {
+            f"{name}/{i:05d}": array
+            for name, some in state.arrays.items()
+            for i, array in enumerate(some)
+        }
+        with atomic.replacing(self.folder / f"{self._number:06d}.npz") as temporary:
+            with open(temporary, "wb") as file:
+                np.savez(file, allow_pickle=False, **{"told": text, **arrays})
+        for old in self._files()[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def load(self, *, anew: bool = False) -> State | None:
+        """Return the last checkpoint that is whole, or None where there is none.
+
+        Args:
+            anew: Whether one of another training is put aside and not refused.
+
+        Raises:
+            UserError: It was made with other settings or other data.
+        """
+        for file in reversed(self._files()):
+            try:
+                told, arrays = _read(file)
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+                print(
+                    f"{file}: damaged ({e}); the checkpoint before it is used.",
+                    file=sys.stderr,
+                )
+                continue
+            other = _first_difference(told["identity"], self.identity)
+            if other is None:
+                return State(told["values"], arrays)
+            if anew:
+                self.clear()
+                return None
+            raise UserError(
+                f"{self.folder.parent}: an unfinished training stands here, which was "
+                f"started with {other[0]} {other[1]}, not {other[2]}. Give the command "
+                "of then and it goes on, name another --workdir, or say --overwrite "
+                "true to begin anew."
+            )
+        return None
+
+    def clear(self) -> None:
+        """Remove every checkpoint."""
+        for file in self._files():
+            file.unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _files(self) -> list[Path]:
+        return sorted(f for f in self.folder.glob("[0-9]*.npz") if _number(f))
+
+
+def _number(file: Path) -> int:
+    return int(file.stem) if file.stem.isdigit() else 0
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+    arrays: dict[str, list[np.ndarray]] = {}
+    # Read whole: each member's checksum is looked at, and the file is let go.
+    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
+        told = json.loads(content["told"].tobytes().decode())
+        for key in sorted(content.files):
+            name, slash, _ = key.rpartition("/")
+            if slash:
+                arrays.setdefault(name, []).append(content[key])
+    return told, arrays
+
+
+def _first_difference(
+    old: dict[str, str], new: dict[str, str]
+) -> tuple[str, str, str] | None:
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            return name, old.get(name, "nothing"), new.get(name, "nothing")
+    return None
+
+
+def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Return copies of what some variables hold.
+
+    Args:
+        variables: Of Keras.
+    """
+    return [np.array(variable) for variable in variables]

@@ -1,0 +1,314 @@
+"""A stage of a training, epoch by epoch: it can stop anywhere and go on exactly."""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfpipeline import interruption
+from tfpipeline.errors import UserError
+from tfpipeline.training import schedules
+from tfpipeline.training.averaging import Averages, assign
+from tfpipeline.training.checkpoints import Checkpoints, State, arrays_of
+from tfpipeline.training.loop import Sums, When
+from tfpipeline.training.stage import Best, Diverged, Row, Stage
+
+# Results of steps are read so many calls late: a device that works on its own is kept
+# busy, and the meter sees who waits for whom. All workers act on what they read at the
+# same call.
+LAG = 3
+
+# How often a training that diverged is rolled back.
+ROLL_BACKS = 5
+
+
+class Fit:
+    """Trains one stage, from the beginning or from a checkpoint.
+
+    Args:
+        stage: What is trained.
+        checkpoints: Where it is noted how far it is; None for nowhere.
+        history: Rows of earlier stages; rows of this one are added, one an epoch:
+            `stage`, `epoch` from 1 over all stages, `loss`, `accuracy`, `val_...` of
+            what `validate` returns, and `learning_rate` of the last step.
+        notes: What else a checkpoint tells.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        checkpoints: Checkpoints | None,
+        history: list[Row],
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.stage = stage
+        self.notes = dict(notes or {})
+        self.checkpoints = checkpoints
+        self.history = history
+        self.epoch = self.step = 0
+        self.sums = [0.0, 0.0, 0.0]
+        self.best = Best()
+        self.rate, self.rate_scale, self.roll_backs = 0.0, 1.0, 0
+        self.done = False
+        self.seconds: list[float] = []
+        settings = stage.settings
+        self.plateau = schedules.Plateau(0.5, settings.plateau_patience)
+        optimizer, variables = stage.trainer.optimizer, stage.trainer.variables
+        self.averages = Averages(settings, optimizer, variables, stage.weights)
+        self._calls = 0
+        self._pending: list[tuple[int, int, Any]] = []
+        # At which call something was seen that has to be acted on: step, or a stop.
+        self._bad: tuple[int, int] | None = None
+        self._stop: int | None = None
+
+    def run(self) -> None:
+        """Train to the end of the stage; put the best or the averaged weights in place.
+
+        Raises:
+            Diverged: The loss is no number any more.
+            Stopped: SIGTERM or Ctrl-C came; a checkpoint was written.
+            UserError: A device has too little memory.
+        """
+        listeners = keras.callbacks.CallbackList(
+            list(self.stage.callbacks), model=self.stage.trainer.models[0]
+        )
+        total = self.stage.settings.epochs * self.stage.steps_per_epoch
+        done = self.epoch * self.stage.steps_per_epoch + self.step
+        bar: Any = tqdm(
+            total=total, desc=self.stage.name, initial=done, unit="batch", disable=None
+        )
+        with interruption.deferred() as wish, bar:
+            listeners.on_train_begin()
+            if self.stage.keeps_start and not self.best.weights and not self.done:
+                self._choose(self._validated())
+            while not self.done:
+                self._run_epoch(wish, listeners, bar)
+            listeners.on_train_end()
+            self._finish()
+            if self.checkpoints is not None and (wish or self._stop is not None):
+                self._leave(wish)
+
+    def _run_epoch(self, wish: interruption.Wish, listeners: Any, bar: Any) -> None:
+        started = time.perf_counter()
+        if self.stage.begin_epoch is not None:
+            self.stage.begin_epoch(self.epoch)
+        listeners.on_epoch_begin(self.epoch)
+        start = None
+        if self.stage.settings.on_nan == "roll_back":
+            start = self.capture()
+        try:
+            self._train(wish, bar)
+        except Diverged as error:
+            if start is None or self.roll_backs == ROLL_BACKS:
+                raise
+            self.restore(start)
+            self.rate_scale, self.roll_backs = (
+                self.rate_scale / 2,
+                self.roll_backs + 1,
+            )
+            bar.write(
+                f"{error} Rolled back to the start of the epoch, at half the rate."
+            )
+            bar.n = self.epoch * self.stage.steps_per_epoch + self.step
+            return
+        self.seconds.append(time.perf_counter() - started)
+        row = self._end_epoch()
+        logs = {name: value for name, value in row.items() if name != "stage"}
+        listeners.on_epoch_end(self.epoch - 1, logs)
+        self.done = self.done or any(
+            getattr(model, "stop_training", False) for model in self._models()
+        )
+        shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in _UNSHOWN}
+        bar.set_postfix({"epoch": self.epoch, **shown})
+
+    def _models(self) -> Sequence[keras.Model]:
+        return self.stage.trainer.models
+
+    def _train(self, wish: interruption.Wish, bar: Any) -> None:
+        """Run what is left of an epoch."""
+        stage = self.stage
+        for part in stage.meter.watch(stage.steps(self.epoch, self.step)):
+            count = len(part.labels)
+            first = self.epoch * stage.steps_per_epoch + self.step
+            rates = schedules.rates(stage.settings, first, count, stage.steps_per_epoch)
+            rates = rates * np.float32(self.plateau.scale * self.rate_scale)
+            self.rate = float(rates[-1])
+            when = When(stage.seed, first, rates, bool(wish))
+            with _memory_errors():
+                self._pending.append(
+                    (self._calls, self.step, stage.trainer.run(part, when))
+                )
+                self._calls += 1
+                self.step += count
+                while len(self._pending) >= LAG:
+                    self._read()
+            self._act(wish, self._calls - LAG)
+            if self.checkpoints is not None and self.checkpoints.due(count):
+                self.save()
+            bar.update(count)
+            stage.meter.count(part.labels.shape[0] * part.labels.shape[1])
+        self._flush()
+        self._act(wish, self._calls)
+
+    def _read(self) -> None:
+        """Wait for the oldest result that was not waited for yet."""
+        call, step, result = self._pending.pop(0)
+        found = Sums.read(result)
+        for i, value in enumerate((found.loss, found.correct, found.weight)):
+            self.sums[i] += value
+        if found.bad_step >= 0 and self._bad is None:
+            self._bad = (call, step + found.bad_step)
+        if found.stops and self._stop is None:
+            self._stop = call
+
+    def _flush(self) -> None:
+        with _memory_errors():
+            while self._pending:
+                self._read()
+
+    def _act(self, wish: interruption.Wish, call: int) -> None:
+        """Act on what was seen up to a call: every worker does at the same one."""
+        if self._bad is not None and self._bad[0] <= call:
+            self._flush()
+            raise self._diverged(self._bad[1])
+        if self._stop is not None and self._stop <= call:
+            self._flush()
+            self._leave(wish)
+
+    def _diverged(self, step: int) -> Diverged:
+        ids = self.stage.ids(self.epoch, step) if self.stage.ids else []
+        shown = ", ".join(ids[:3])
+        rest = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        batch = f" Its batch: {shown}{rest}." if ids else ""
+        return Diverged(
+            f"The loss of step {step + 1} in epoch {self.epoch + 1} "
+            f"({self.stage.name}) is no number: training has diverged.{batch} Lower "
+            "the learning rate, set --train.clip_norm 1, --train.precision float32, or "
+            "--train.on_nan roll_back.",
+            ids,
+        )
+
+    def _leave(self, wish: interruption.Wish) -> None:
+        saved = self.checkpoints is not None and self._bad is None
+        if saved:
+            self.save()
+        where = f"epoch {self.epoch + 1}, step {self.step} ({self.stage.name})"
+        kept = "; a checkpoint is written, and the same command goes on there"
+        raise interruption.Stopped(
+            f"Stopped at {where}{kept if saved else ''}.", wish.number
+        )
+
+    def _end_epoch(self) -> Row:
+        loss, correct, weight = self.sums
+        logs: dict[str, float] = {"loss": loss / weight, "accuracy": correct / weight}
+        self.averages.end_epoch(self.epoch)
+        metrics = self._validated()
+        logs.update({f"val_{name}": float(v) for name, v in metrics.items()})
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
+        self._choose(metrics)
+        patience = self.stage.settings.patience
+        rested = patience is not None and self.best.rested >= patience
+        self.done = rested or self.epoch >= self.stage.settings.epochs
+        if self.stage.settings.schedule == "plateau":
+            self.plateau.tell(metrics.get("loss", math.inf))
+        number = len(self.history) + 1
+        row: Row = {"stage": self.stage.name, "epoch": number, **logs}
+        row["learning_rate"] = self.rate
+        self.history.append(row)
+        return row
+
+    def _validated(self) -> Mapping[str, float]:
+        """Return the metrics of the weights that would be kept now."""
+        if self.stage.validate is None:
+            return {}
+        self.averages.swap_in()
+        try:
+            return self.stage.validate()
+        finally:
+            self.averages.swap_out()
+
+    def _choose(self, metrics: Mapping[str, float]) -> None:
+        """Keep the weights where they are the best so far."""
+        if "loss" not in metrics:
+            return
+        if metrics["loss"] < self.best.loss:
+            self.averages.swap_in()
+            self.best = Best(metrics["loss"], 0, arrays_of(self.stage.weights))
+            self.averages.swap_out()
+        else:
+            self.best.rested += 1
+
+    def _finish(self) -> None:
+        if self.best.weights:
+            assign(self.stage.weights, self.best.weights)
+        else:
+            self.averages.swap_in()
+
+    def capture(self) -> State:
+        """Return everything that the stage goes on from, after its last result."""
+        self._flush()
+        values = {
+            **self.notes,
+            "stage": self.stage.name,
+            **{"epoch": self.epoch, "step": self.step, "sums": self.sums},
+            **{"done": self.done, "history": [dict(row) for row in self.history]},
+            **{"best": [self.best.loss, self.best.rested]},
+            "plateau": [self.plateau.best, self.plateau.rested, self.plateau.scale],
+            "averaged": self.averages.count,
+            "rate": [self.rate, self.rate_scale, self.roll_backs],
+        }
+        arrays = {
+            "weights": arrays_of(self.stage.weights),
+            "optimizer": arrays_of(self.stage.trainer.optimizer.variables),
+            "best": [array.copy() for array in self.best.weights],
+            "mean": [array.copy() for array in self.averages.mean],
+        }
+        return State({**values, "sums": list(self.sums)}, arrays)
+
+    def restore(self, state: State) -> None:
+        """Go back to what `capture` returned, in this process or in another one.
+
+        Args:
+            state: Of this stage.
+        """
+        values, arrays = state.values, state.arrays
+        self.epoch, self.step = values["epoch"], values["step"]
+        self.sums, self.done = list(values["sums"]), values["done"]
+        self.history[:] = [dict(row) for row in values["history"]]
+        loss, rested = values["best"]
+        self.best = Best(loss, rested, [a.copy() for a in arrays.get("best", [])])
+        self.plateau.best, self.plateau.rested, self.plateau.scale = values["plateau"]
+        self.averages.count = values["averaged"]
+        self.averages.mean = [array.copy() for array in arrays.get("mean", [])]
+        self.rate, self.rate_scale, self.roll_backs = values["rate"]
+        self._pending, self._bad = [], None
+        assign(self.stage.weights, arrays["weights"])
+        assign(self.stage.trainer.optimizer.variables, arrays["optimizer"])
+
+    def save(self) -> None:
+        """Write a checkpoint, unless what it would hold has diverged."""
+        assert self.checkpoints is not None
+        state = self.capture()
+        if self._bad is None:
+            self.checkpoints.save(state)
+
+
+_UNSHOWN = ("epoch", "learning_rate")
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Say what to do where a device has too little memory."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise UserError(
+            "The device has too little memory for a step. Lower --data.batch_size (or "
+            "set it to auto) or --model.image_size, or unfreeze less."
+        ) from None

@@ -1,0 +1,1 @@
+"""WORKFLOW: joins rooms for the verbs; rooms do not know of it."""

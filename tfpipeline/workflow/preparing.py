@@ -1,0 +1,222 @@
+"""From settings to everything that a training needs: devices, images, network."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribution, manifest
+from tfpipeline.config import RunSettings, TrainSettings
+from tfpipeline.data import pipeline, preparation
+from tfpipeline.data.pipeline import Batches, Reading
+from tfpipeline.data.preparation import Examples
+from tfpipeline.demo import source, world
+from tfpipeline.errors import UserError
+from tfpipeline.models import backbones, classifier, table, unfreezing
+from tfpipeline.training import optimizers, probing
+from tfpipeline.training.meter import Meter
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every step of a training needs.
+
+    Args:
+        settings: Of the run, every null and `auto` replaced as far as is known yet.
+        strategy: Where the steps run.
+        model: The classifier.
+        examples: Audited and split.
+        batches: This worker's part of each global batch.
+        alone: The same images, for this worker alone.
+        meter: Hears how long the network waits for images.
+    """
+
+    settings: RunSettings
+    strategy: tf.distribute.Strategy
+    model: keras.Model
+    examples: Examples
+    batches: Batches
+    alone: Batches
+    meter: Meter
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process is the one that writes."""
+        return distribution.is_chief(self.strategy)
+
+
+def fine_tuning(settings: RunSettings) -> TrainSettings:
+    """Return how the second stage trains: as the first, but for what it names itself.
+
+    Args:
+        settings: Of the run.
+    """
+    own = settings.fine_tune
+    return dataclasses.replace(
+        settings.train,
+        epochs=own.epochs,
+        learning_rate=own.learning_rate,
+        optimizer=own.optimizer or settings.train.optimizer,
+        schedule=own.schedule,
+        warmup_epochs=own.warmup_epochs,
+        patience=own.patience,
+    )
+
+
+def check(settings: RunSettings) -> None:
+    """Refuse settings that cannot be together, before any work is done.
+
+    Args:
+        settings: Of the run.
+
+    Raises:
+        UserError: An unknown name, a number out of range, or a bad combination.
+    """
+    train = settings.train
+    optimizers.check(train)
+    unfreezing.check(settings.fine_tune)
+    if settings.fine_tune.epochs:
+        optimizers.check(fine_tuning(settings), "fine_tune")
+    if settings.data.sampling != "natural" and train.class_weights != "none":
+        raise UserError(
+            "--data.sampling balanced and --train.class_weights balanced: expected one "
+            "of them; both would count rare classes twice. Leave one out."
+        )
+    if train.schedule == "plateau" and settings.data.validation_fraction == 0:
+        raise UserError(
+            "--train.schedule plateau: it looks at the validation loss. Set "
+            "--data.validation_fraction, or choose another schedule."
+        )
+
+
+def check_together(settings: RunSettings, strategy: tf.distribute.Strategy) -> None:
+    """Refuse what the devices at hand cannot do.
+
+    Args:
+        settings: Of the run.
+        strategy: Where the steps run.
+
+    Raises:
+        UserError: A bad combination.
+    """
+    replicas, workers = strategy.num_replicas_in_sync, distribution.workers(strategy)[1]
+    if settings.train.jit_compile and replicas > 1:
+        raise UserError(
+            f"--train.jit_compile true with {replicas} replicas: XLA cannot compile "
+            "what they exchange. Use --distribute.strategy one_device, or leave it out."
+        )
+    if workers > 1 and settings.data.batch_size == "auto":
+        raise UserError(
+            "--data.batch_size auto with several workers: each would find another "
+            "size. Give a number; it is the size of the global batch."
+        )
+    if workers > 1 and not settings.workdir:
+        raise UserError(
+            "--workdir: expected with several workers: a folder that all of them see."
+        )
+
+
+def prepare(
+    settings: RunSettings,
+    strategy: tf.distribute.Strategy,
+    cache: Path,
+    phases: manifest.Phases,
+) -> Work:
+    """Audit the images and build the network.
+
+    Args:
+        settings: Of the run; `check` found nothing wrong.
+        strategy: Where the steps run.
+        cache: What all runs share.
+        phases: Are told how long it takes.
+
+    Returns:
+        Everything that a training needs.
+
+    Raises:
+        UserError: Something of the user's is wrong.
+    """
+    check_together(settings, strategy)
+    model_settings = backbones.resolve(settings.model, settings.data.source)
+    settings = dataclasses.replace(settings, model=model_settings)
+    mode = table.BACKBONES[model_settings.backbone].mode
+    if settings.data.batch_size != "auto":
+        _reading(settings, strategy, settings.data.batch_size)
+    with phases("audit"), distribution.chief_first(strategy):
+        draw = source.drawer(settings.data)
+        examples = preparation.prepare(settings.data, settings.seed, cache, draw)
+    with phases("build"), strategy.scope():
+        backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
+        classes = len(examples.source.labels)
+        if model_settings.weights == "none":
+            some = _some_images(settings, examples)
+            backbones.calibrate(backbone, some, mode)
+        model = classifier.build_classifier(backbone, mode, model_settings, classes)
+    if settings.fine_tune.epochs:
+        unfreezing.check_wish(backbone, settings.fine_tune.unfreeze)
+    with phases("build"):
+        size = _batch_size(settings, strategy, model, len(examples.source))
+    reading = _reading(settings, strategy, size)
+    data = dataclasses.replace(settings.data, batch_size=reading.batch_size)
+    settings = dataclasses.replace(settings, data=data)
+    own = dataclasses.replace(reading, worker=0, workers=1, batch_size=reading.own_size)
+    batches, alone = (
+        Batches(examples.files, examples.source.label, one, classes)
+        for one in (reading, own)
+    )
+    if reading.workers == 1:
+        alone = batches
+    return Work(settings, strategy, model, examples, batches, alone, Meter())
+
+
+def _reading(
+    settings: RunSettings, strategy: tf.distribute.Strategy, batch_size: int
+) -> Reading:
+    size = settings.model.image_size
+    assert size is not None
+    data = settings.data
+    worker, workers = distribution.workers(strategy)
+    return Reading(
+        height=size,
+        width=size,
+        resize=data.resize,
+        batch_size=distribution.replica_multiple(batch_size, strategy),
+        augmentation=data.augmentation,
+        seed=settings.seed,
+        sampling=data.sampling,
+        views=data.views,
+        worker=worker,
+        workers=workers,
+    )
+
+
+def _some_images(settings: RunSettings, examples: Examples) -> np.ndarray:
+    """Return a few training images, the same in every worker."""
+    size = settings.model.image_size or 0
+    data = settings.data
+    count = 32 if data.batch_size == "auto" else min(32, max(8, data.batch_size))
+    reading = Reading(size, size, data.resize, count, seed=settings.seed)
+    batches = pipeline.Batches(examples.files, examples.source.label, reading)
+    order = batches.shuffled(examples.of("train"), 0)
+    return np.asarray(next(iter(batches.plain(order)))[0])
+
+
+def _batch_size(
+    settings: RunSettings,
+    strategy: tf.distribute.Strategy,
+    model: keras.Model,
+    images: int,
+) -> int:
+    """Return the batch size that was asked for, or the one that was found."""
+    most = distribution.replica_multiple(images, strategy)
+    if settings.data.batch_size != "auto":
+        return min(most, settings.data.batch_size)
+    learns = settings.fine_tune.epochs > 0
+    extractor, _ = classifier.split_classifier(model)
+    found = probing.largest_batch(
+        extractor, strategy, most=min(most, probing.MOST), learns=learns
+    )
+    return distribution.replica_multiple(found, strategy)

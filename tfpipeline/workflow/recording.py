@@ -1,0 +1,177 @@
+"""What a training writes into its run folder, before, beside and after it."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import tensorflow as tf
+
+from tfpipeline import atomic, cli, images, manifest, runs
+from tfpipeline.config import RunSettings
+from tfpipeline.data import preparation, splits
+from tfpipeline.models import saving
+from tfpipeline.report import figures, summary
+from tfpipeline.training.stage import write_history
+from tfpipeline.workflow.preparing import Work
+from tfpipeline.workflow.stages import Course
+
+SPLITS = ("train", "validation", "test")
+
+# Settings that a training may go on with though they have changed.
+_FREE = ("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "data.cache")
+
+
+def identity(settings: RunSettings, work: Work) -> dict[str, str]:
+    """Return what a checkpoint must agree with: settings and data, by name.
+
+    Args:
+        settings: As the user gave them.
+        work: Their images.
+    """
+    found: dict[str, str] = {}
+
+    def flatten(prefix: str, value: Any) -> None:
+        for entry in dataclasses.fields(value):
+            name = f"{prefix}{entry.name}"
+            inner = getattr(value, entry.name)
+            if name in _FREE:
+                continue
+            if dataclasses.is_dataclass(inner):
+                flatten(f"{name}.", inner)
+            else:
+                found[f"--{name}"] = str(inner)
+
+    flatten("", cli.anchored(settings))
+    examples = work.examples
+    data = repr((examples.keys, examples.split.tolist(), examples.source.labels))
+    digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
+    found["the images"] = digest[:16]
+    found["--data.batch_size"] = str(work.settings.data.batch_size)
+    return found
+
+
+def begin(run: runs.RunFolder, work: Work) -> None:
+    """Make the run folder; its manifest comes first and says that it is unfinished.
+
+    Args:
+        run: Where to write.
+        work: What will be trained.
+    """
+    examples = work.examples
+    for old in (run.model, run.metrics, run.history, run.evaluation):
+        old.unlink(missing_ok=True)
+    atomic.write_json(run.manifest, {"finished": False, "command": manifest.command()})
+    atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
+    atomic.write_text(run.labels, "".join(f"{n}\n" for n in examples.source.labels))
+    splits.write(run.splits, examples.source, examples.split, examples.keys)
+    preparation.write_quarantine(run.quarantine, examples.quarantined)
+
+
+def draw(run: runs.RunFolder, work: Work) -> dict[str, int]:
+    """Draw the first training batch as the network sees it, and what leaks.
+
+    Args:
+        run: Where to write.
+        work: What will be trained.
+
+    Returns:
+        How many validation and test images are copies of training images.
+    """
+    order = work.batches.shuffled(work.examples.of("train"), 0)
+    order = order[: work.batches.reading.batch_size]
+    pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
+    count = int((weights.numpy() > 0).sum())
+    labels = work.examples.source.labels
+    sheet = figures.batch(pictures[:count], targets[:count], labels)
+    images.save_png(run.figures / "batch.png", sheet)
+    leaks = {kind: work.examples.leaks(kind) for kind in ("exact", "near")}
+    if leaks["near"] and (found := work.examples.leak_sheet()) is not None:
+        images.save_png(run.figures / "leaks.png", found)
+    return leaks
+
+
+def diverged(run: runs.RunFolder, ids: list[str]) -> None:
+    """Write down the batch at which the loss was no number any more.
+
+    Args:
+        run: Where to write.
+        ids: Of its images.
+    """
+    atomic.write_csv(run.path / "diverged.csv", ["id"], ([one] for one in ids))
+
+
+def save(run: runs.RunFolder, course: Course) -> None:
+    """Write what was trained.
+
+    Args:
+        run: Where to write.
+        course: The training, at its end.
+    """
+    work = course.work
+    saving.save_classifier(run.model, work.model, work.examples.source.labels)
+    write_history(run.history, course.history)
+    atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
+    if (search := course.search) is not None:
+        curve = figures.learning_rates(search.rates, search.losses, search.rate)
+        images.save_png(run.figures / "learning_rate.png", curve)
+        atomic.write_json(
+            run.figures / "learning_rate.json", dataclasses.asdict(search)
+        )
+
+
+def finish(run: runs.RunFolder, course: Course, result: dict[str, Any]) -> None:
+    """Write the result; the manifest comes last and says that the run is whole.
+
+    Args:
+        run: Where to write.
+        course: The training, at its end.
+        result: For `metrics.json`.
+    """
+    work, task = course.work, course.task
+    examples, data = work.examples, work.settings.data
+    atomic.write_json(run.metrics, result)
+    atomic.write_json(
+        run.manifest,
+        {
+            "finished": True,
+            "command": manifest.command(),
+            "versions": manifest.versions(),
+            "seed": work.settings.seed,
+            "devices": [device.name for device in tf.config.list_logical_devices()],
+            "replicas": int(work.strategy.num_replicas_in_sync),
+            "fingerprints": {"features": task.fingerprint if task else None},
+            "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
+            "quarantined": len(examples.quarantined),
+            "leaks": result["leaks"]["exact"],
+            "near_leaks": result["leaks"]["near"],
+            "rare_classes": examples.rare(data.min_class_share),
+            "seconds": result["seconds"],
+            "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
+        },
+    )
+
+
+def closing_words(
+    folder: runs.RunFolder, course: Course, result: dict[str, Any]
+) -> str:
+    """Say what was done, what came out, and what to do next.
+
+    Args:
+        folder: Of the run.
+        course: The training, at its end.
+        result: As in `metrics.json`.
+    """
+    work = course.work
+    examples = work.examples
+    return summary.trained(
+        summary.Trained(
+            work.settings,
+            images=len(examples.of("train")),
+            classes=len(examples.source.labels),
+            history=course.history,
+            metrics=result,
+            folder=str(folder.path),
+            unusable=len(examples.quarantined),
+            rare=examples.rare(work.settings.data.min_class_share),
+        )
+    )

@@ -1,0 +1,308 @@
+"""The stages of a training: the head first, then part of the backbone."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+
+from tfpipeline import distribution, images
+from tfpipeline.data import augmentations
+from tfpipeline.evaluation import metrics
+from tfpipeline.models import classifier, unfreezing
+from tfpipeline.training import (
+    extraction,
+    finding,
+    inputs,
+    loop,
+    noise,
+    optimizers,
+)
+from tfpipeline.training.checkpoints import Checkpoints, State
+from tfpipeline.training.fitting import Fit
+from tfpipeline.training.inputs import Task
+from tfpipeline.training.predictor import Predictor
+from tfpipeline.training.stage import Row, Stage
+from tfpipeline.workflow.preparing import Work, fine_tuning
+
+HEAD, FINE_TUNE = "head", "fine_tune"
+
+
+@dataclass
+class Course:
+    """A training on its way through its stages.
+
+    Args:
+        work: What it needs.
+        cache: What all runs share.
+        checkpoints: Where it is noted how far it is.
+        state: The checkpoint that it goes on from, if any.
+        history: A row an epoch, of all stages.
+        seconds: Of each epoch that this process made.
+        task: What the last stage was fed with.
+        search: What the search for a learning rate found, if there was one.
+    """
+
+    work: Work
+    cache: Path
+    checkpoints: Checkpoints
+    state: State | None
+    history: list[Row] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    task: Task | None = None
+    search: finding.Search | None = None
+
+    def extract(self) -> None:
+        """Compute the features that the first stage needs, unless it is over."""
+        if not self._over(HEAD):
+            self.task = head_task(self.work, self.cache)
+
+    def train_head(self) -> None:
+        """Train the head, or go on with it."""
+        if self._over(HEAD):
+            return
+        assert self.task is not None
+        work, task = self.work, self.task
+        _, head = classifier.split_classifier(work.model)
+        settings = work.settings.train
+        rate = settings.learning_rate
+        if self.state is not None:
+            rate = self.state.values["learning_rate"]
+        elif rate == "auto":
+            self.search = self._find_rate(task, [head])
+            rate = self.search.rate
+        settings = dataclasses.replace(settings, learning_rate=float(rate))
+        self.work = dataclasses.replace(
+            work, settings=dataclasses.replace(work.settings, train=settings)
+        )
+        trainer = _trainer(self.work, task, [head], None)
+        stage = _stage(self.work, task, trainer, HEAD, head.weights)
+        # Cached features say nothing of how fast images are read.
+        if task.fingerprint is None:
+            stage = dataclasses.replace(stage, meter=work.meter)
+        self._fit(stage)
+
+    def fine_tune(self) -> None:
+        """Let part of the backbone learn, or go on with it, where that is asked for."""
+        settings = self.work.settings.fine_tune
+        if not settings.epochs:
+            return
+        self._freeze_rate()
+        work = self.work
+        backbone = classifier.backbone_of(work.model)
+        _, head = classifier.split_classifier(work.model)
+        with work.strategy.scope():
+            unfrozen = unfreezing.unfreeze(backbone, settings.unfreeze)
+        task = self.task = image_task(work, self.cache)
+        models = [head, backbone]
+        variables = loop.trainable(models)
+        scales = settings.layer_decay < 1 or settings.gradual_epochs > 0
+        first = unfrozen.multipliers(settings, variables, 0) if scales else None
+        trainer = _trainer(work, task, models, first)
+
+        def begin_epoch(epoch: int) -> None:
+            if settings.gradual_epochs:
+                now = unfrozen.multipliers(settings, variables, epoch)
+                optimizers.set_multipliers(trainer.optimizer, now)
+
+        weights = [*head.weights, *backbone.trainable_variables]
+        stage = dataclasses.replace(
+            _stage(work, task, trainer, FINE_TUNE, weights),
+            begin_epoch=begin_epoch,
+            keeps_start=True,
+            meter=work.meter,
+        )
+        before = unfreezing.moving_statistics(backbone)
+        self._fit(stage)
+        unfreezing.check_unmoved(backbone, before)
+        backbone.trainable = False
+
+    def measure(self) -> dict[str, dict[str, object]]:
+        """Return the metrics of the splits that the training did not learn from."""
+        assert self.task is not None
+        work = self.work
+        source = work.examples.source
+        predictor = Predictor(self.task.inference, work.strategy, shared=True)
+        result: dict[str, dict[str, object]] = {}
+        for split in ("test", "validation"):
+            some = work.examples.of(split)
+            if len(some):
+                logits = predictor.all(self.task.inputs.batches(some), len(some), split)
+                label = source.label[some]
+                result[split] = metrics.classification(logits, label, source.labels)
+        return result
+
+    def _over(self, stage: str) -> bool:
+        """Tell whether a checkpoint is of a later stage."""
+        return self.state is not None and self.state.values["stage"] != stage
+
+    def _freeze_rate(self) -> None:
+        """After a resumed head stage, know the rate that was searched for then."""
+        settings = self.work.settings
+        if settings.train.learning_rate == "auto":
+            assert self.state is not None
+            rate = float(self.state.values["learning_rate"])
+            train = dataclasses.replace(settings.train, learning_rate=rate)
+            settings = dataclasses.replace(settings, train=train)
+            self.work = dataclasses.replace(self.work, settings=settings)
+
+    def _fit(self, stage: Stage) -> None:
+        rate = self.work.settings.train.learning_rate
+        fit = Fit(stage, self.checkpoints, self.history, {"learning_rate": rate})
+        if self.state is not None:
+            fit.restore(self.state)
+            self.state = None
+            if self.work.chief:
+                print(
+                    f"going on with {stage.name} at epoch {fit.epoch + 1}, step "
+                    f"{fit.step + 1}",
+                    file=sys.stderr,
+                )
+        elif stage.name != HEAD or distribution.workers(self.work.strategy)[1] > 1:
+            # What came before is not lost any more, and a worker may be at any time.
+            fit.save()
+        fit.run()
+        self.seconds += fit.seconds
+
+    def _find_rate(self, task: Task, models: list[keras.Model]) -> finding.Search:
+        """Search for a learning rate; the weights are as before afterwards."""
+        work = self.work
+        train = dataclasses.replace(
+            work.settings.train, learning_rate=finding.LOWEST, averaging="none"
+        )
+        settings = dataclasses.replace(work.settings, train=train)
+        trainer = _trainer(
+            dataclasses.replace(work, settings=settings), task, models, None
+        )
+        chosen = work.examples.of("train")
+        return finding.search(
+            trainer,
+            [weight for model in models for weight in model.weights],
+            lambda epoch: task.inputs.steps(
+                work.batches.shuffled(chosen, epoch), epoch, 0
+            ),
+            work.settings.seed,
+        )
+
+
+def head_task(work: Work, cache: Path) -> Task:
+    """Return what the head is trained on: features, computed once where that can be.
+
+    Args:
+        work: What the training needs.
+        cache: What all runs share.
+    """
+    data, model = work.settings.data, work.model
+    if data.augmentation != "none" and not data.views:
+        return image_task(work, cache)
+    extractor, head = classifier.split_classifier(model)
+    frozen = extraction.Extraction(
+        Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
+        extractor.output_shape[-1],
+        (classifier.describe(extractor), data.resize, images.RULES),
+        cache / "features",
+    )
+    keys, chosen = work.examples.keys, work.examples.of("train")
+    store, views = frozen.features(keys, work.alone.plain), None
+    if data.views:
+        views = frozen.views(
+            [keys[i] for i in chosen],
+            data.views,
+            lambda number, order: work.alone.augmented(chosen[order], number),
+            *(data.augmentation, augmentations.RULES, work.settings.seed),
+        )
+    label = work.examples.source.label
+    every = work.settings.checkpoint.every_steps
+    per_call = min(inputs.STEPS_PER_CALL, every or inputs.STEPS_PER_CALL)
+    return Task(
+        inputs.CachedFeatures(
+            store, keys, label, work.batches.arrange, per_call, views
+        ),
+        lambda x, draws: noise.train_through(head, x, draws),
+        lambda x: head(x, training=False),
+        frozen.name,
+    )
+
+
+def image_task(work: Work, cache: Path) -> Task:
+    """Return the whole network and images, changed anew in every epoch.
+
+    Args:
+        work: What the training needs.
+        cache: What all runs share.
+    """
+    batches, model = work.batches, work.model
+    extractor, head = classifier.split_classifier(model)
+    if batches.decoded is None:
+        plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
+        print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
+    # The backbone is in inference mode whatever it learns: its batch norm is frozen.
+    return Task(
+        inputs.Images(batches.augmented, batches.plain),
+        lambda x, draws: noise.train_through(head, extractor(x, training=False), draws),
+        lambda x: model(x, training=False),
+    )
+
+
+def _trainer(
+    work: Work,
+    task: Task,
+    models: list[keras.Model],
+    multipliers: list[float] | None,
+) -> loop.Trainer:
+    settings, examples = work.settings, work.examples
+    fine = len(models) > 1
+    train = fine_tuning(settings) if fine else settings.train
+    if train.ema_momentum is None:
+        steps = len(work.batches.arrange(examples.of("train"))[0])
+        momentum = min(0.999, max(0.5, 1 - 1 / steps))
+        train = dataclasses.replace(train, ema_momentum=momentum)
+    half = keras.mixed_precision.dtype_policy().name == "mixed_float16"
+    with work.strategy.scope():
+        optimizer = optimizers.build_optimizer(
+            train, loop.trainable(models), multipliers, scale_loss=fine and half
+        )
+    criterion = loop.Criterion(
+        len(examples.source.labels),
+        train.label_smoothing,
+        optimizers.class_weights(train.class_weights, examples.counts()),
+    )
+    return loop.Trainer(
+        task.training, models, optimizer, criterion, work.strategy, train
+    )
+
+
+def _stage(
+    work: Work,
+    task: Task,
+    trainer: loop.Trainer,
+    name: str,
+    weights: list[keras.Variable],
+) -> Stage:
+    examples, batches = work.examples, work.batches
+    chosen, chooses = examples.of("train"), examples.of("validation")
+    predictor = Predictor(task.inference, work.strategy, shared=True)
+    size = batches.reading.batch_size
+
+    def validate() -> dict[str, float]:
+        logits = predictor.all(task.inputs.batches(chooses), len(chooses), None)
+        return metrics.loss_and_accuracy(logits, examples.source.label[chooses])
+
+    def ids(epoch: int, step: int) -> list[str]:
+        order = batches.shuffled(chosen, epoch)[step * size : (step + 1) * size]
+        return [examples.source.ids[i] for i in order]
+
+    return Stage(
+        name,
+        trainer,
+        trainer.settings,
+        weights,
+        lambda epoch, step: task.inputs.steps(
+            batches.shuffled(chosen, epoch), epoch, step
+        ),
+        steps_per_epoch=len(batches.arrange(chosen)[0]),
+        validate=validate if len(chooses) else None,
+        seed=work.settings.seed * 2 + (name == FINE_TUNE),
+        ids=ids,
+    )
