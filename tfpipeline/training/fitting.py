@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -200,8 +201,10 @@ class Fit:
             self.save()
         where = f"epoch {self.epoch + 1}, step {self.step} ({self.stage.name})"
         kept = "; a checkpoint is written, and the same command goes on there"
+        # Where another worker was asked, this one ends in the same way.
+        number = wish.number or signal.SIGTERM
         raise interruption.Stopped(
-            f"Stopped at {where}{kept if saved else ''}.", wish.number
+            f"Stopped at {where}{kept if saved else ''}.", number
         )
 
     def _end_epoch(self) -> Row:

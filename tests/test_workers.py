@@ -1,0 +1,182 @@
+"""Two worker processes on this machine train what one device does, and may be lost."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.test_train import start
+from tfpipeline import atomic
+from tfpipeline.models import saving
+
+pytestmark = pytest.mark.slow
+
+# 92 training images in batches of 20: the last one is partial. Dropout, clipping, decay
+# and averaging are on, and so is a part of the backbone.
+COMMON = (
+    *("--data.demo_per_class", "22", "--data.batch_size", "20"),
+    *("--model.image_size", "48", "--train.epochs", "2", "--train.clip_norm", "1"),
+    *("--train.optimizer", "adamw", "--train.schedule", "one_cycle"),
+    *("--train.averaging", "ema", "--fine_tune.epochs", "2"),
+    *("--fine_tune.unfreeze", "block_13", "--fine_tune.layer_decay", "0.8"),
+)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Workers:
+    """Two processes with one command."""
+
+    def __init__(self, folder: Path, *more: str) -> None:
+        addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
+        words = [sys.executable, "-m", "tfpipeline.train", *COMMON, *more]
+        words += ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "c")]
+        words += ["--distribute.strategy", "multi_worker"]
+        words += ["--distribute.workers", addresses]
+        # What they say goes to files: a full pipe would hold them up.
+        self.logs = [folder / f"worker{index}.log" for index in range(2)]
+        self.processes = []
+        for index, log in enumerate(self.logs):
+            with log.open("w") as file:
+                process = subprocess.Popen(
+                    [*words, "--distribute.index", str(index)],
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+                )
+            self.processes.append(process)
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def wait(self, seconds: float = 120) -> list[int]:
+        """Return the exit codes."""
+        end = time.monotonic() + seconds
+        return [p.wait(max(1, end - time.monotonic())) for p in self.processes]
+
+    def told(self, index: int) -> str:
+        """Return what a worker has said."""
+        return self.logs[index].read_text()
+
+    def wait_for_checkpoints(self, folder: Path, count: int) -> None:
+        """Wait until the training is well on its way."""
+        end = time.monotonic() + 120
+        while len(self.reached(folder)) < 1 or self.reached(folder)[-1] < count:
+            assert time.monotonic() < end and self.processes[0].poll() is None
+            time.sleep(0.01)
+
+    @staticmethod
+    def reached(folder: Path) -> list[int]:
+        """Return the numbers of the checkpoints that stand there."""
+        there = (folder / "run" / "checkpoints").glob("[0-9]*.npz")
+        return sorted(int(file.stem) for file in there)
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    return saving.load_classifier(run / "model.keras")[0].get_weights()
+
+
+def assert_alike(one: Path, two: Path, tolerance: float = 1e-5) -> None:
+    """Compare weights, the losses of every epoch, and the result on test images."""
+    for a, b in zip(weights(one), weights(two), strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
+    rows = [atomic.read_csv(run / "history.csv") for run in (one, two)]
+    for a, b in zip(*rows, strict=True):
+        for name in set(a) - {"stage"}:
+            assert float(a[name]) == pytest.approx(float(b[name]), abs=tolerance), name
+    first, second = (
+        json.loads((run / "metrics.json").read_text())["test"] for run in (one, two)
+    )
+    assert first["n"] == second["n"]
+    assert first["loss"] == pytest.approx(second["loss"], abs=tolerance)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one device."""
+    folder = tmp_path_factory.mktemp("alone")
+    where = ("--workdir", str(folder / "run"), "--cache_dir", str(folder / "c"))
+    assert start(*COMMON, *where, "--distribute.strategy", "one_device") == 0
+    return folder
+
+
+def test_two_replicas_train_the_backbone_as_one_device_does(
+    alone: Path, tmp_path: Path
+) -> None:
+    where = ("--workdir", str(tmp_path / "run"), "--cache_dir", str(alone / "c"))
+    two = ("--distribute.strategy", "mirrored", "--distribute.devices", "2")
+    assert start(*COMMON, *where, *two) == 0
+    assert_alike(alone / "run", tmp_path / "run")
+
+
+def test_two_workers_train_as_one_device_does(alone: Path, tmp_path: Path) -> None:
+    with Workers(tmp_path) as workers:
+        assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
+        assert "Test accuracy" in workers.told(0)
+        assert "Test accuracy" not in workers.told(1), "one of them speaks"
+    assert_alike(alone / "run", tmp_path / "run")
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["replicas"] == 2 and manifest["finished"]
+    keys = [
+        line
+        for file in (tmp_path / "c" / "features").rglob("*.keys")
+        for line in file.read_text().split()
+    ]
+    assert len(keys) == len(set(keys)), "no image was put through the network twice"
+
+
+def test_a_lost_worker_ends_the_run_in_words_and_the_same_command_goes_on(
+    alone: Path, tmp_path: Path
+) -> None:
+    more = ("--checkpoint.every_steps", "1")
+    with Workers(tmp_path, *more) as workers:
+        workers.wait_for_checkpoints(tmp_path, 4)
+        workers.processes[1].kill()
+        assert workers.wait(60) == [2, -signal.SIGKILL]
+        told = workers.told(0)
+        assert told.count("error:") == 1 and "Traceback" not in told
+        assert "another worker has gone" in told and "same command" in told
+    assert not (tmp_path / "run" / "model.keras").exists()
+    assert Workers.reached(tmp_path)
+    with Workers(tmp_path, *more) as workers:
+        assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
+        assert "going on with" in workers.told(0)
+    assert_alike(alone / "run", tmp_path / "run")
+
+
+def test_sigterm_at_one_worker_stops_both_at_one_checkpoint(
+    alone: Path, tmp_path: Path
+) -> None:
+    more = ("--checkpoint.every_steps", "1")
+    with Workers(tmp_path, *more) as workers:
+        workers.wait_for_checkpoints(tmp_path, 3)
+        workers.processes[1].terminate()
+        codes = workers.wait(60)
+        assert codes == [143, 143], workers.told(0) + workers.told(1)
+        for index in range(2):
+            assert "Traceback" not in workers.told(index)
+            assert "a checkpoint is written" in workers.told(index)
+    with Workers(tmp_path, *more) as workers:
+        assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
+    assert_alike(alone / "run", tmp_path / "run")
