@@ -1,6 +1,7 @@
 """Who the workers are: written for TensorFlow, or refused in words."""
 
 import json
+import os
 
 import pytest
 
@@ -11,21 +12,20 @@ from tfpipeline.errors import UserError
 
 @pytest.fixture(autouse=True)
 def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TF_CONFIG", "SLURM_PROCID"):
+    for name in ("TF_CONFIG", "SLURM_STEP_NODELIST", "SLURM_LOCALID"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
 
 def test_addresses_and_index_become_tf_config(monkeypatch) -> None:
-    import os
-
     assert not cluster.named()
-    assert cluster.announce("a:1, b:2", 1)
+    cluster.announce("a:1, b:2", 1)
     assert json.loads(os.environ["TF_CONFIG"]) == {
         "cluster": {"worker": ["a:1", "b:2"]},
         "task": {"type": "worker", "index": 1},
     }
-    assert cluster.named() and cluster.announce(None, None)
+    assert cluster.named()
+    cluster.announce(None, None)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,48 @@ def test_a_tf_config_that_cannot_train_is_told(monkeypatch, config, words) -> No
         cluster.announce(None, None)
 
 
-def test_slurm_is_left_to_tensorflow(monkeypatch) -> None:
-    monkeypatch.setenv("SLURM_PROCID", "0")
-    assert not cluster.announce(None, None)
+def step(monkeypatch: pytest.MonkeyPatch, nodes: str, tasks: str, rank: int) -> None:
+    """Set what srun would."""
+    monkeypatch.setenv("SLURM_STEP_NODELIST", nodes)
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", tasks)
+    monkeypatch.setenv("SLURM_PROCID", str(rank))
+    monkeypatch.setenv("SLURM_JOB_ID", "70042")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "tasks", "expected"),
+    [
+        ("n7", "2", ["n7:20042", "n7:20043"]),
+        ("m,n[9-10]", "1(x3)", ["m:20042", "n9:20042", "n10:20042"]),
+        ("n[08-09,11]", "1(x3)", ["n08:20042", "n09:20042", "n11:20042"]),
+        ("a[1-2]-x.b", "2,1", ["a1-x.b:20042", "a1-x.b:20043", "a2-x.b:20042"]),
+        (
+            "r[1-2]c[3-4]",
+            "1(x4)",
+            [f"{n}:20042" for n in "r1c3 r1c4 r2c3 r2c4".split()],
+        ),
+    ],
+)
+def test_slurm_numbers_its_tasks_node_after_node(
+    monkeypatch, nodes: str, tasks: str, expected: list[str]
+) -> None:
+    step(monkeypatch, nodes, tasks, 1)
+    cluster.announce(None, None)
+    assert json.loads(os.environ["TF_CONFIG"]) == {
+        "cluster": {"worker": expected},
+        "task": {"type": "worker", "index": 1},
+    }
+
+
+def test_what_slurm_says_is_not_believed_blindly(monkeypatch) -> None:
+    for nodes, tasks, rank in (("n[1-2]", "1", 0), ("n1", "x", 0), ("n1", "1", 1)):
+        step(monkeypatch, nodes, tasks, rank)
+        with pytest.raises(UserError, match="SLURM names.*srun"):
+            cluster.announce(None, None)
+    step(monkeypatch, "n[1-2]", "2(x2)", 1)
+    monkeypatch.setenv("SLURM_LOCALID", "0")
+    with pytest.raises(UserError, match="--distribution=block"):
+        cluster.announce(None, None)
 
 
 @pytest.mark.parametrize(

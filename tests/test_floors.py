@@ -10,7 +10,7 @@ import tfpipeline
 ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
     *("atomic", "cli", "cluster", "config", "config_training", "errors", "formats"),
-    *("images", "interruption", "manifest", "memory", "runs"),
+    *("images", "interruption", "machine", "manifest", "runs"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

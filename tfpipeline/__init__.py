@@ -9,7 +9,7 @@ The map of the house:
   `distribution`) compute; none of them imports another, but `distribution`, which the
   loop stands on.
 - *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_training`, `errors`,
-  `formats`, `images`, `interruption`, `manifest`, `memory`, `runs`) is shared by all.
+  `formats`, `images`, `interruption`, `machine`, `manifest`, `runs`) is shared by all.
 """
 
 __version__ = "0.1.0"

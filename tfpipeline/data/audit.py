@@ -19,7 +19,7 @@ import PIL
 from PIL import Image
 from tqdm import tqdm
 
-from tfpipeline import atomic, formats, images
+from tfpipeline import atomic, formats, images, machine
 from tfpipeline.errors import UserError
 
 # Part of the cache's name, with the rules of `images`: raise it when one of this file
@@ -94,7 +94,7 @@ def audit(
     rows = [_unchanged(path, *at, known) for path, at in zip(paths, places)]
     open_ = [i for i, row in enumerate(rows) if row is None]
     if open_:
-        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
+        with ThreadPoolExecutor(machine.cores()) as pool, tqdm(
             total=len(open_), desc="audit", unit="file", disable=None
         ) as bar:
             found = pool.map(lambda i: examine(paths[i], max_pixels, *places[i]), open_)

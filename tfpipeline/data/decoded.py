@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import memory
+from tfpipeline import machine
 from tfpipeline.errors import unknown
 
 CHOICES = ("auto", "ram", "disk", "none")
@@ -47,7 +47,7 @@ def plan(choice: str, size: int, folder: Path, free: int | None = None) -> Plan:
     """
     if choice not in CHOICES:
         raise unknown("--data.cache", choice, CHOICES)
-    room = memory.free() if free is None else free
+    room = machine.free() if free is None else free
     nearest = next(
         p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()
     )

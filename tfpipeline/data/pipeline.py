@@ -1,6 +1,5 @@
 """From files to batches: the one place that orders read, decode, resize and batch."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import images, memory
+from tfpipeline import images, machine
 from tfpipeline.data import order as orders
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
@@ -63,14 +62,6 @@ class Reading:
             raise unknown("--data.augmentation", self.augmentation, AUGMENTATIONS)
         if self.sampling not in SAMPLINGS:
             raise unknown("--data.sampling", self.sampling, SAMPLINGS)
-        size = 4 * 3 * self.batch_size * self.height * self.width
-        if self.batch_size > 1 and size > memory.free():
-            free = memory.free() / 1e9
-            raise UserError(
-                f"A batch of {self.batch_size} images of {self.height}x{self.width} "
-                f"pixels takes {size / 1e9:.0f} GB, but {free:.0f} GB of memory are "
-                "free. Lower --data.batch_size or --model.image_size."
-            )
         if self.views < 0 or (self.views and self.augmentation == "none"):
             raise UserError(
                 "--data.views: expected 0, or a positive number together with "
@@ -91,6 +82,14 @@ class Reading:
             raise UserError(
                 "--data.batch_size: expected a positive number. Received: "
                 f"{self.batch_size}."
+            )
+        size = 4 * 3 * self.own_size * self.height * self.width
+        if self.own_size > 1 and size > machine.free():
+            free = machine.free() / 1e9
+            raise UserError(
+                f"A batch of {self.own_size} images of {self.height}x{self.width} "
+                f"pixels takes {size / 1e9:.0f} GB, but {free:.0f} GB of memory are "
+                "free. Lower --data.batch_size or --model.image_size."
             )
 
 
@@ -278,7 +277,7 @@ class Batches:
         def begin(step: int) -> tf.data.Dataset:
             rest = tuple(part[step:] for part in parts)
             dataset = tf.data.Dataset.from_tensor_slices(rest)
-            dataset = dataset.map(batch, num_parallel_calls=os.cpu_count() or 1)
+            dataset = dataset.map(batch, num_parallel_calls=machine.cores())
             return dataset.prefetch(2)
 
         return Feed(begin, parts[0], self._decoder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import images
+from tfpipeline import images, machine
 from tfpipeline.demo import scene
 from tfpipeline.demo.known_objects import KNOWN_OBJECTS
 from tfpipeline.demo.new_objects import NEW_OBJECTS
@@ -91,7 +91,7 @@ def write_folder(
         images.save_png(half_done / name / f"{index:05d}.png", picture)
 
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(machine.cores()) as pool:
             list(pool.map(write, jobs))
         if not folder.is_dir():
             os.replace(half_done, folder)

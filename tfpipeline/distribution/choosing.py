@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tfpipeline import cluster, memory
+from tfpipeline import cluster, machine
 from tfpipeline.config import DistributeSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -80,19 +80,14 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
 def _multi_worker(
     settings: DistributeSettings, gpu: bool
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
-    resolver = None
-    if not cluster.announce(settings.workers, settings.index):
-        try:
-            resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            raise UserError(f"The workers that SLURM names: {error}.") from None
+    cluster.announce(settings.workers, settings.index)
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=kinds.AUTO if gpu else kinds.RING
     )
     try:
         # It waits for the other workers, and knocks at their ports until they open.
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except RuntimeError as error:
         raise UserError(
             f"--distribute.strategy multi_worker: {error} It has to be the first that "
@@ -137,7 +132,7 @@ def start(
         raise UserError(f"--seed: expected 0 up to 2**32 - 1. Received: {seed}.")
     strategy = choose(settings)
     if not tf.config.list_physical_devices("GPU"):
-        memory.keep_freed()
+        machine.keep_freed()
     keras.mixed_precision.set_dtype_policy(precision(precision_name, strategy))
     keras.utils.set_random_seed(seed)
     return strategy

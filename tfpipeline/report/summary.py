@@ -17,6 +17,7 @@ class Trained:
         images: Number of training images.
         classes: Number of classes.
         history: A row an epoch, of all stages.
+        undone: Whether no epoch of fine-tuning was better than none.
         metrics: As in `metrics.json`.
         folder: Of the run.
         unusable: Number of files that could not be used.
@@ -29,6 +30,7 @@ class Trained:
     history: Sequence[Mapping[str, Any]]
     metrics: dict[str, Any]
     folder: str
+    undone: bool = False
     unusable: int = 0
     rare: Sequence[str] = field(default_factory=tuple)
 
@@ -42,7 +44,7 @@ def trained(told: Trained) -> str:
     metrics = told.metrics
     lines = [
         f"\nTrained a new head on {_network(told.settings.model)}: "
-        f"{told.images} images of {told.classes} classes, {_epochs(told.history)}, "
+        f"{told.images} images of {told.classes} classes, {_epochs(told)}, "
         f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]
     if "test" in metrics:
@@ -70,18 +72,16 @@ def trained(told: Trained) -> str:
     return "\n".join([*lines, _next(told)])
 
 
-def _epochs(history: Sequence[Mapping[str, Any]]) -> str:
+def _epochs(told: Trained) -> str:
     """Say how many epochs there were, and whether fine-tuning was worth it."""
-    fine = [row for row in history if row["stage"] == "fine_tune"]
-    head = _count(len(history) - len(fine), "epoch")
+    fine = sum(row["stage"] == "fine_tune" for row in told.history)
+    head = _count(len(told.history) - fine, "epoch")
     if not fine:
         return head
-    told = f"{head}, then {_count(len(fine), 'epoch')} of fine-tuning"
-    before = [row["val_loss"] for row in history if row["stage"] == "head"][-1:]
-    losses = [row["val_loss"] for row in fine if "val_loss" in row]
-    if losses and before and min(losses) >= max(before):
-        return f"{told} (which did not lower the validation loss and was undone)"
-    return told
+    words = f"{head}, then {_count(fine, 'epoch')} of fine-tuning"
+    if told.undone:
+        return f"{words} (which did not lower the validation loss and was undone)"
+    return words
 
 
 def _count(number: int, what: str) -> str:

@@ -242,7 +242,8 @@ class Fit:
             return
         if metrics["loss"] < self.best.loss:
             self.averages.swap_in()
-            self.best = Best(metrics["loss"], 0, arrays_of(self.stage.weights))
+            kept = arrays_of(self.stage.weights)
+            self.best = Best(metrics["loss"], 0, self.epoch, kept)
             self.averages.swap_out()
         else:
             self.best.rested += 1
@@ -261,7 +262,7 @@ class Fit:
             "stage": self.stage.name,
             **{"epoch": self.epoch, "step": self.step, "sums": self.sums},
             **{"done": self.done, "history": [dict(row) for row in self.history]},
-            **{"best": [self.best.loss, self.best.rested]},
+            **{"best": [self.best.loss, self.best.rested, self.best.epoch]},
             "plateau": [self.plateau.best, self.plateau.rested, self.plateau.scale],
             "averaged": self.averages.count,
             "rate": [self.rate, self.rate_scale, self.roll_backs],
@@ -284,8 +285,9 @@ class Fit:
         self.epoch, self.step = values["epoch"], values["step"]
         self.sums, self.done = list(values["sums"]), values["done"]
         self.history[:] = [dict(row) for row in values["history"]]
-        loss, rested = values["best"]
-        self.best = Best(loss, rested, [a.copy() for a in arrays.get("best", [])])
+        loss, rested, epoch = values["best"]
+        kept = [array.copy() for array in arrays.get("best", [])]
+        self.best = Best(loss, rested, epoch, kept)
         self.plateau.best, self.plateau.rested, self.plateau.scale = values["plateau"]
         self.averages.count = values["averaged"]
         self.averages.mean = [array.copy() for array in arrays.get("mean", [])]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import distribution, memory
+from tfpipeline import distribution, machine
 from tfpipeline.errors import UserError
 
 # Larger batches learn worse at the usual rates, and no machine gains much by them.
@@ -42,7 +42,7 @@ def largest_batch(
     size = int(strategy.num_replicas_in_sync)
     best, best_rate = 0, 0.0
     while size <= most:
-        before = memory.resident()
+        before = machine.resident()
         try:
             rate = _images_per_second(network, strategy, size, learns)
         except (tf.errors.ResourceExhaustedError, MemoryError):
@@ -50,8 +50,8 @@ def largest_batch(
         if best and rate < best_rate * _GAIN:
             break
         best, best_rate = size, rate
-        taken = max(0, memory.resident() - before)
-        if taken * 3 > memory.free() * _MEMORY_SHARE:
+        taken = max(0, machine.resident() - before)
+        if taken * 3 > machine.free() * _MEMORY_SHARE:
             break
         size *= 2
     if not best:

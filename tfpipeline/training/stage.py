@@ -61,11 +61,13 @@ class Best:
     Args:
         loss: Of that epoch.
         rested: Epochs since.
+        epoch: How many epochs of the stage there had been.
         weights: As they were then, averaged where that is asked for.
     """
 
     loss: float = math.inf
     rested: int = 0
+    epoch: int = 0
     weights: list[np.ndarray] = field(default_factory=list)
 
 

@@ -162,7 +162,10 @@ def prepare(
     reading = _reading(settings, strategy, size)
     data = dataclasses.replace(settings.data, batch_size=reading.batch_size)
     settings = dataclasses.replace(settings, data=data)
-    own = dataclasses.replace(reading, worker=0, workers=1, batch_size=reading.own_size)
+    # Where each worker is on its own, its part of a global batch may be too small.
+    least = distribution.replica_multiple(32, strategy) // reading.workers
+    own_size = max(reading.own_size, least)
+    own = dataclasses.replace(reading, worker=0, workers=1, batch_size=own_size)
     batches, alone = (
         Batches(examples.files, examples.source.label, one, classes)
         for one in (reading, own)

@@ -169,6 +169,7 @@ def closing_words(
             images=len(examples.of("train")),
             classes=len(examples.source.labels),
             history=course.history,
+            undone=course.undone,
             metrics=result,
             folder=str(folder.path),
             unusable=len(examples.quarantined),

@@ -41,6 +41,7 @@ class Course:
         history: A row an epoch, of all stages.
         seconds: Of each epoch that this process made.
         task: What the last stage was fed with.
+        undone: Whether no epoch of fine-tuning was better than none.
         search: What the search for a learning rate found, if there was one.
     """
 
@@ -51,6 +52,7 @@ class Course:
     history: list[Row] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     task: Task | None = None
+    undone: bool = False
     search: finding.Search | None = None
 
     def extract(self) -> None:
@@ -164,6 +166,7 @@ class Course:
             fit.save()
         fit.run()
         self.seconds += fit.seconds
+        self.undone = bool(fit.best.weights) and fit.best.epoch == 0
 
     def _find_rate(self, task: Task, models: list[keras.Model]) -> finding.Search:
         """Search for a learning rate; the weights are as before afterwards."""

@@ -1,4 +1,4 @@
-"""GROUND: how this process treats memory."""
+"""GROUND: what this machine has, and how this process treats it."""
 
 import ctypes
 import os
@@ -56,3 +56,10 @@ def resident() -> int:
     except (OSError, IndexError, ValueError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cores() -> int:
+    """Return the number of CPU cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

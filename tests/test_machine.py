@@ -7,17 +7,17 @@ import sys
 import numpy as np
 import pytest
 
-from tfpipeline import memory
+from tfpipeline import machine
 
 
 def test_the_system_knows_how_much_memory_is_free() -> None:
-    assert memory.free() > 10**7
+    assert machine.free() > 10**7
 
 
 def test_what_a_process_holds_grows_with_what_it_fills() -> None:
-    before = memory.resident()
+    before = machine.resident()
     block = np.ones(50_000_000, np.uint8)
-    assert memory.resident() - before > 40_000_000
+    assert machine.resident() - before > 40_000_000
     del block
 
 
@@ -26,8 +26,8 @@ def test_freed_memory_is_kept_unless_the_user_has_chosen() -> None:
     """Counted in page faults, in a process of its own: the setting cannot be undone."""
     program = (
         "import resource, numpy as np\n"
-        "from tfpipeline import memory\n"
-        "print(int(memory.keep_freed()))\n"
+        "from tfpipeline import machine\n"
+        "print(int(machine.keep_freed()))\n"
         "for warm in range(2):\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "    for _ in range(20): np.ones(1 << 25, np.uint8)\n"

@@ -1,0 +1,79 @@
+"""One training over several seeds: its test accuracy with an interval.
+
+python benchmarks/seeds.py [--seeds 3] [--output FILE.json] -- FLAGS OF TRAIN
+
+Each seed draws its own split, initial weights and order. The interval is that of
+Student's t at 95 %, over the seeds.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import cli
+from tfpipeline.config import RunSettings
+from tfpipeline.train import train
+
+# Quantiles of Student's t at 97.5 %, by degrees of freedom.
+T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 9: 2.262}
+
+
+def results(flags: Sequence[str], seeds: int, folder: Path) -> list[dict[str, Any]]:
+    """Return the metrics of one training a seed."""
+    import keras
+
+    found = []
+    for seed in range(seeds):
+        workdir = folder / f"seed{seed}"
+        argv = [*flags, "--seed", str(seed), "--workdir", str(workdir)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            if cli.main(train, RunSettings, [*argv, "--overwrite", "true"]):
+                raise SystemExit(2)
+        keras.backend.clear_session()
+        found.append(json.loads((workdir / "metrics.json").read_text()))
+    return found
+
+
+def summary(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and half the width of its interval."""
+    if len(values) < 2:
+        return values[0], float("nan")
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return statistics.mean(values), T.get(len(values) - 1, 1.96) * error
+
+
+def main() -> None:
+    """Print the accuracies; write JSON where asked to."""
+    words = sys.argv[1:]
+    split = words.index("--") if "--" in words else len(words)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args(words[:split])
+    with tempfile.TemporaryDirectory() as folder:
+        runs = results(words[split + 1 :], given.seeds, Path(folder))
+    accuracies = [run["test"]["accuracy"] for run in runs]
+    mean, half = summary(accuracies)
+    result = {
+        "flags": words[split + 1 :],
+        "n": runs[0]["test"]["n"],
+        "accuracies": accuracies,
+        "mean": mean,
+        "half_interval": half,
+        "seconds": [run["seconds"]["total"] for run in runs],
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The training loop against `model.fit`, and against a bare traced step.
+
+python benchmarks/training_loop.py [--rounds 5] [--output FILE.json]
+
+- Head: batches of 32 features of width 1,280, 37 classes, dropout, Adam. This package
+  reads them from its cache on disk and shuffles them; `model.fit` gets the same arrays
+  in memory, once as it is and once with 32 steps a call.
+- Backbone: MobileNetV2 0.35 at 224 pixels learns as a whole, on one batch of 32 that is
+  in memory; the bare step is forward, gradient and Adam in one `tf.function`.
+
+Interleaved, after a first round that traces; medians.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import cli
+from tfpipeline.config import DistributeSettings, ModelSettings, TrainSettings
+
+EXAMPLES, WIDTH, CLASSES, BATCH, EPOCHS = 2048, 1280, 37, 32, 10
+STEPS = 12
+
+
+def median_rates(
+    work: dict[str, Callable[[], object]], steps: int, rounds: int
+) -> dict[str, float]:
+    """Return steps a second of each kind of work."""
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for number in range(rounds + 1):
+        for name, call in work.items():
+            started = time.perf_counter()
+            call()
+            if number:
+                found[name].append(steps / (time.perf_counter() - started))
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def head_rates(folder: Path, rounds: int) -> dict[str, float]:
+    """Return steps a second of head training: here, and by `fit`."""
+    import keras
+
+    from tfpipeline import distribution
+    from tfpipeline.data import order
+    from tfpipeline.models import classifier
+    from tfpipeline.training import (
+        feature_cache,
+        fitting,
+        inputs,
+        loop,
+        noise,
+        optimizers,
+    )
+    from tfpipeline.training.stage import Stage
+
+    strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(EXAMPLES, WIDTH)).astype(np.float32)
+    y = rng.integers(0, CLASSES, EXAMPLES).astype(np.int32)
+    keys = [f"{i:064d}" for i in range(EXAMPLES)]
+    cache = feature_cache.FeatureCache(folder, WIDTH)
+    cache.fill(keys, lambda some: iter([x[some]]))
+    settings = TrainSettings(epochs=EPOCHS)
+    with strategy.scope():
+        head = classifier.build_head(ModelSettings(), WIDTH, CLASSES)
+        optimizer = optimizers.build_optimizer(settings, head.trainable_variables)
+    trainer = loop.Trainer(
+        lambda batch, draws: noise.train_through(head, batch, draws),
+        [head],
+        optimizer,
+        loop.Criterion(CLASSES),
+        strategy,
+        settings,
+    )
+    feed = inputs.CachedFeatures(cache, keys, y, lambda o: order.padded(o, BATCH))
+
+    def shuffled(epoch: int, step: int) -> Any:
+        return feed.steps(order.epoch_order(EXAMPLES, 0, epoch), epoch, step)
+
+    per_epoch = EXAMPLES // BATCH
+    stage = Stage("head", trainer, settings, head.weights, shuffled, per_epoch)
+
+    def fitted(**options: int) -> Callable[[], object]:
+        other = classifier.build_head(ModelSettings(), WIDTH, CLASSES)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        other.compile("adam", loss, metrics=["accuracy"], **options)
+        return lambda: other.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+
+    work = {
+        "ours": lambda: fitting.Fit(stage, None, []).run(),
+        "fit": fitted(),
+        "fit_32_steps_a_call": fitted(steps_per_execution=32),
+    }
+    rates = median_rates(work, EPOCHS * per_epoch, rounds)
+    return {
+        **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
+        "ours_to_fit": rates["ours"] / rates["fit"],
+        "ours_to_fit_32": rates["ours"] / rates["fit_32_steps_a_call"],
+    }
+
+
+def backbone_rates(rounds: int) -> dict[str, float]:
+    """Return steps a second of training a whole network: here, and bare."""
+    import keras
+    import tensorflow as tf
+
+    from tfpipeline import distribution
+    from tfpipeline.models import backbones, classifier, unfreezing
+    from tfpipeline.training import loop, noise, optimizers
+
+    strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+    rng = np.random.default_rng(0)
+    x = rng.random((BATCH, 224, 224, 3), np.float32)
+    y = rng.integers(0, CLASSES, BATCH).astype(np.int32)
+    settings = TrainSettings(learning_rate=1e-4)
+    model_settings = ModelSettings(weights="none", alpha=0.35, dropout=0.0)
+
+    def network() -> Any:
+        resolved = backbones.resolve(model_settings, "folder")
+        backbone = backbones.build_backbone(resolved, Path())
+        model = classifier.build_classifier(backbone, "tf", resolved, CLASSES)
+        unfreezing.unfreeze(backbone, "all")
+        return backbone, model
+
+    backbone, model = network()
+    extractor, head = classifier.split_classifier(model)
+    models = [head, backbone]
+    trainer = loop.Trainer(
+        lambda batch, draws: noise.train_through(
+            head, extractor(batch, training=False), draws
+        ),
+        models,
+        optimizers.build_optimizer(settings, loop.trainable(models)),
+        loop.Criterion(CLASSES),
+        strategy,
+        settings,
+    )
+    _, bare = network()
+    variables = [v.value for v in bare.trainable_variables]
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(bare.trainable_variables)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def step(images: Any, labels: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(labels, bare(images, training=False))
+        optimizer.apply(tape.gradient(value, variables), bare.trainable_variables)
+        return value
+
+    one = loop.Steps(x[None], y[None], np.ones((1, BATCH), np.float32))
+    held, labels = tf.constant(x), tf.constant(y)
+
+    def ours() -> None:
+        for k in range(STEPS):
+            np.asarray(trainer.run(one, loop.When(0, k, np.float32([1e-4]))))
+
+    def theirs() -> None:
+        for _ in range(STEPS):
+            np.asarray(step(held, labels))
+
+    rates = median_rates({"ours": ours, "bare": theirs}, STEPS, rounds)
+    return {
+        **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
+        "ours_to_bare": rates["ours"] / rates["bare"],
+    }
+
+
+def main() -> None:
+    """Print the figures; write JSON where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    with cli.quiet_start():
+        import tensorflow  # noqa: F401
+    with tempfile.TemporaryDirectory() as folder:
+        result = {
+            "head": head_rates(Path(folder), given.rounds),
+            "backbone": backbone_rates(given.rounds),
+        }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Feature extraction by two processes of one core each, against one.
+
+python benchmarks/workers.py ROOT [ROOT ...] [--rounds 3] [--output FILE.json]
+
+Each ROOT is a folder of class folders; every picture below them is put through
+MobileNetV2 1.0 once. One process is pinned to the first core; then two workers, one to
+each of the first two cores, share the same work. Compared are the seconds of the whole
+phase `extract` in `metrics.json`, with tracing, writing and waiting for each other.
+"""
+
+import argparse
+import csv
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def write_source(roots: list[Path], file: Path) -> int:
+    """List every picture below some folders in a CSV file; return how many."""
+    kinds = {".jpg", ".jpeg", ".png"}
+    found = [
+        (path.absolute(), f"{root.name}-{path.parent.name}")
+        for root in roots
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in kinds
+    ]
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("path", "label"))
+        writer.writerows(found)
+    return len(found)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def extract_seconds(source: Path, folder: Path, workers: int) -> float:
+    """Return the seconds that the phase `extract` took."""
+    words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(source)]
+    words += ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
+    words += ["--model.weights", "none", "--train.epochs", "1"]
+    words += ["--data.group", "none", "--data.batch_size", str(32 * workers)]
+    if workers > 1:
+        addresses = [f"127.0.0.1:{free_port()}" for _ in range(workers)]
+        words += ["--distribute.workers", ",".join(addresses)]
+    processes = []
+    for index in range(workers):
+        own = ["--distribute.index", str(index)] if workers > 1 else []
+        pinned = ["taskset", "--cpu-list", str(index), *words, *own]
+        quiet = subprocess.DEVNULL
+        processes.append(subprocess.Popen(pinned, stdout=quiet, stderr=quiet))
+    if any([process.wait() for process in processes]):
+        raise SystemExit("a training failed")
+    metrics = json.loads((folder / "run" / "metrics.json").read_text())
+    return float(metrics["seconds"]["extract"])
+
+
+def main() -> None:
+    """Print the figures; write JSON where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("roots", type=Path, nargs="+")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    found: dict[int, list[float]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "source.csv"
+        count = write_source(given.roots, source)
+        for number in range(given.rounds):
+            for workers, seconds in found.items():
+                folder = Path(scratch) / f"{number}-{workers}"
+                seconds.append(extract_seconds(source, folder, workers))
+    ratios = [one / two for one, two in zip(found[1], found[2])]
+    result = {
+        "images": count,
+        "one_process_seconds": found[1],
+        "two_processes_seconds": found[2],
+        "times_as_fast": statistics.median(ratios),
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
