@@ -3,8 +3,8 @@
 python benchmarks/ablation.py [--seeds 5] [--output FILE.md]
 
 One switch at a time against the same base: ten drawn pictures a class, a hidden layer
-of 128 units, Adam at 0.001, 30 epochs. The result is the test accuracy over the seeds, the
-same seeds in every row, so the difference to the base is that of pairs.
+of 128 units, Adam at 0.001, 30 epochs. The result is the test accuracy over the seeds,
+the same seeds in every row, so the difference to the base is that of pairs.
 """
 
 import argparse

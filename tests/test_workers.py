@@ -18,11 +18,12 @@ from tfpipeline.models import saving
 
 pytestmark = pytest.mark.slow
 
-# 92 training images in batches of 20: the last one is partial. Dropout, clipping, decay
-# and averaging are on, and so is a part of the backbone.
+# 96 training images in batches of 20: the last one is partial. Dropout, batch norm,
+# clipping, decay and averaging are on, and a part of the backbone learns as well.
 COMMON = (
     *("--data.demo_per_class", "22", "--data.batch_size", "20"),
     *("--model.image_size", "48", "--train.epochs", "2", "--train.clip_norm", "1"),
+    *("--model.hidden", "[16]", "--model.batch_norm", "true"),
     *("--train.optimizer", "adamw", "--train.schedule", "one_cycle"),
     *("--train.averaging", "ema", "--fine_tune.epochs", "2"),
     *("--fine_tune.unfreeze", "block_13", "--fine_tune.layer_decay", "0.8"),

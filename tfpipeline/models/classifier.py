@@ -84,7 +84,9 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
         layers.append(_dropout(settings))
         layers.append(_dense(settings, units, use_bias=not settings.batch_norm))
         if settings.batch_norm:
-            layers.append(keras.layers.BatchNormalization(dtype="float32"))
+            # Of the global batch: any number of replicas then learns the same.
+            norm = keras.layers.BatchNormalization(dtype="float32", synchronized=True)
+            layers.append(norm)
         layers.append(keras.layers.Activation("relu", dtype="float32"))
     layers.append(_dropout(settings))
     layers.append(_dense(settings, labels_count, name="logits"))
