@@ -1,7 +1,7 @@
 """GROUND: the one exception that means "the user can mend this", and suggestions."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(Exception):
@@ -41,3 +41,24 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(
         f"Unknown {kind} {name!r}.{suggest(name, names)} Known: {', '.join(names)}."
     )
+
+
+def check_each(
+    prefix: str, settings: object, expected: Mapping[str, tuple[str, bool]]
+) -> None:
+    """Refuse the first setting of a section that is not as it has to be.
+
+    Args:
+        prefix: Name of the section.
+        settings: The section.
+        expected: What each setting has to be, in words, and whether it is.
+
+    Raises:
+        UserError: One is not.
+    """
+    for name, (words, fine) in expected.items():
+        if not fine:
+            raise UserError(
+                f"--{prefix}.{name}: expected {words}. Received: "
+                f"{getattr(settings, name)}."
+            )

@@ -133,6 +133,8 @@ def start(
     strategy = choose(settings)
     if not tf.config.list_physical_devices("GPU"):
         machine.keep_freed()
+    # It warns of every second function that is traced, which is how this is meant.
+    tf.get_logger().setLevel("ERROR")
     keras.mixed_precision.set_dtype_policy(precision(precision_name, strategy))
     keras.utils.set_random_seed(seed)
     return strategy

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfpipeline.config import FineTuneSettings
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.errors import UserError, check_each, unknown
 
 # Up to its number, a name tells the block: block_13_expand, conv4_block2_1_conv.
 _BLOCK = re.compile(r"^.*?(?:block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?![0-9])")
@@ -66,12 +66,7 @@ def check(settings: FineTuneSettings) -> None:
         "layer_decay": ("more than 0, at most 1", 0 < settings.layer_decay <= 1),
         "gradual_epochs": ("0 or more", settings.gradual_epochs >= 0),
     }
-    for name, (words, fine) in expected.items():
-        if not fine:
-            raise UserError(
-                f"--fine_tune.{name}: expected {words}. Received: "
-                f"{getattr(settings, name)}."
-            )
+    check_each("fine_tune", settings, expected)
 
 
 def unfreeze(backbone: keras.Model, wish: str | int | float) -> Unfrozen:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.config import TrainSettings
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.errors import check_each, unknown
 from tfpipeline.training import averaging, schedules
 
 OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] = {
@@ -82,12 +82,7 @@ def check(settings: TrainSettings, prefix: str = "train") -> None:
         "plateau_patience": ("a positive number", settings.plateau_patience >= 1),
         **limits,
     }
-    for name, (words, fine) in expected.items():
-        if not fine:
-            raise UserError(
-                f"--{prefix}.{name}: expected {words}. Received: "
-                f"{getattr(settings, name)}."
-            )
+    check_each(prefix, settings, expected)
     schedules.check(settings, prefix)
 
 

@@ -1,0 +1,212 @@
+"""The second stage and what surrounds it, end to end."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conftest import Trained
+from tests.test_train import SMALL, pictures, start
+from tfpipeline import atomic
+from tfpipeline.models import classifier, saving, unfreezing
+from tfpipeline.training import checkpoints, fitting
+
+TINY = ("--data.demo_per_class", "12", "--model.image_size", "32")
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    return atomic.read_csv(run / "history.csv")
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose top layers have learnt, from the embedded weights."""
+    folder = tmp_path_factory.mktemp("tuned")
+    argv = ("--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache"))
+    argv += ("--train.epochs", "4", "--fine_tune.epochs", "3", *TINY)
+    argv += ("--fine_tune.unfreeze", "block_13", "--fine_tune.learning_rate", "1e-3")
+    assert start(*argv, "--data.validation_fraction", "0") == 0
+    return folder / "run"
+
+
+def test_both_stages_are_in_one_history(tuned: Path) -> None:
+    rows = history(tuned)
+    assert [row["stage"] for row in rows] == ["head"] * 4 + ["fine_tune"] * 3
+    assert [row["epoch"] for row in rows] == list("1234567")
+    assert float(rows[-1]["loss"]) < float(rows[3]["loss"])
+    assert not (tuned / "checkpoints").exists()
+
+
+def test_only_the_top_has_moved_and_no_statistic_of_batch_norm(tuned: Path) -> None:
+    from tfpipeline.config import ModelSettings
+    from tfpipeline.demo import world
+    from tfpipeline.models import backbones
+
+    model, _ = saving.load_classifier(tuned / "model.keras")
+    found = classifier.backbone_of(model)
+    settings = ModelSettings(weights="demo", alpha=0.35, image_size=32)
+    first = backbones.build_backbone(settings, world.WEIGHTS_FILE)
+    unfrozen = unfreezing.unfreeze(first, "block_13")
+    free = {id(v) for _, layers in unfrozen.blocks for x in layers for v in x.weights}
+    moved = []
+    for old, new in zip(first.weights, found.weights, strict=True):
+        if id(old) in free:
+            moved.append(not np.array_equal(old, new))
+        else:
+            np.testing.assert_array_equal(old, new, err_msg=old.path)
+    assert all(moved) and len(moved) == sum(len(x) for _, x in unfrozen.blocks)
+    for old, new in zip(
+        unfreezing.moving_statistics(first), unfreezing.moving_statistics(found)
+    ):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_result_is_that_of_the_saved_classifier(tuned: Path) -> None:
+    from tfpipeline import cli
+    from tfpipeline.config import EvaluateSettings
+    from tfpipeline.evaluate import evaluate
+
+    assert cli.main(evaluate, EvaluateSettings, ["--run", str(tuned)]) == 0
+    again = json.loads((tuned / "evaluation.json").read_text())
+    told = json.loads((tuned / "metrics.json").read_text())["test"]
+    assert again["loss"] == pytest.approx(told["loss"], abs=1e-5)
+    assert again["n"] == told["n"] and again["accuracy"] == told["accuracy"]
+
+
+def test_what_does_not_help_is_undone_and_told(
+    tmp_path: Path, demo_run: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ("--workdir", str(tmp_path / "r"), "--cache_dir", str(demo_run.cache))
+    argv += ("--fine_tune.epochs", "1", "--fine_tune.learning_rate", "3.0", *TINY)
+    assert start(*argv, "--fine_tune.optimizer", "sgd") == 0
+    assert "was undone" in capsys.readouterr().out
+
+
+def test_gradual_unfreezing_lets_lower_blocks_join_later(tmp_path: Path) -> None:
+    argv = ("--train.epochs", "1", "--fine_tune.epochs", "1", *TINY)
+    argv += ("--fine_tune.gradual_epochs", "1", "--data.validation_fraction", "0")
+    argv += ("--train.weight_decay", "0.1", "--cache_dir", str(tmp_path / "c"))
+    assert start(*argv, "--workdir", str(tmp_path / "r")) == 0
+    model, _ = saving.load_classifier(tmp_path / "r" / "model.keras")
+    from tfpipeline.config import ModelSettings
+    from tfpipeline.demo import world
+    from tfpipeline.models import backbones
+
+    settings = ModelSettings(weights="demo", alpha=0.35, image_size=32)
+    first = backbones.build_backbone(settings, world.WEIGHTS_FILE)
+    moved = {
+        old.path.split("/")[0]
+        for old, new in zip(first.weights, classifier.backbone_of(model).weights)
+        if not np.array_equal(old, new)
+    }
+    assert moved == {"Conv_1"}, "in its first epoch only the topmost block learns"
+
+
+def test_a_learning_rate_and_a_batch_size_are_found_and_written_down(
+    tmp_path: Path,
+) -> None:
+    argv = ("--train.learning_rate", "auto", "--data.batch_size", "auto", *TINY)
+    argv += ("--train.epochs", "2", "--cache_dir", str(tmp_path / "c"))
+    assert start(*argv, "--workdir", str(tmp_path / "r")) == 0
+    found = json.loads((tmp_path / "r" / "figures" / "learning_rate.json").read_text())
+    assert 1e-6 <= found["rate"] <= 1
+    assert (tmp_path / "r" / "figures" / "learning_rate.png").stat().st_size > 5000
+    config = (tmp_path / "r" / "config.yaml").read_text()
+    assert "auto\n" not in config.split("precision")[0].replace("cache: auto\n", "")
+    rates = [float(row["learning_rate"]) for row in history(tmp_path / "r")]
+    assert rates == pytest.approx([found["rate"]] * 2)
+
+
+def test_a_run_that_diverges_names_its_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = pictures(tmp_path / "p")
+    argv = ("--workdir", str(tmp_path / "r"), "--data.source", str(root), *SMALL)
+    argv += ("--train.learning_rate", "1e38", "--train.optimizer", "sgd")
+    assert start(*argv, "--train.epochs", "20", "--train.patience", "null") == 2
+    error = capsys.readouterr().err
+    assert "is no number" in error and "Its batch: " in error and "roll_back" in error
+    rows = atomic.read_csv(tmp_path / "r" / "diverged.csv")
+    assert len(rows) == 8 and rows[0]["id"].endswith(".png")
+    assert not (tmp_path / "r" / "model.keras").exists()
+
+
+def test_killed_between_the_stages_it_goes_on_with_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    argv = ("--train.epochs", "2", "--fine_tune.epochs", "2", *TINY)
+    argv += ("--cache_dir", str(tmp_path / "c"), "--train.learning_rate", "auto")
+    assert start(*argv, "--workdir", str(tmp_path / "whole")) == 0
+    again = (*argv, "--workdir", str(tmp_path / "r"))
+    real = fitting.Fit.run
+
+    def dies(self: fitting.Fit) -> None:
+        if self.stage.name == "fine_tune":
+            raise SystemExit(9)
+        real(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting.Fit, "run", dies)
+        with pytest.raises(SystemExit):
+            start(*again)
+    assert list((tmp_path / "r" / "checkpoints").glob("*.npz"))
+    assert start(*again) == 0
+    assert "going on with fine_tune" in capsys.readouterr().err
+    files = [tmp_path / name / "history.csv" for name in ("whole", "r")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    models = [
+        saving.load_classifier(tmp_path / name / "model.keras")[0]
+        for name in ("whole", "r")
+    ]
+    for one, two in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    def full(*args: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.np, "savez", full)
+    argv = ("--train.epochs", "2", "--checkpoint.every_steps", "1", *TINY)
+    argv += ("--cache_dir", str(tmp_path / "c"), "--workdir", str(tmp_path / "r"))
+    assert start(*argv) == 0
+    assert "no checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_fine_tunes(tmp_path: Path, precision: str) -> None:
+    argv = ("--train.epochs", "1", "--fine_tune.epochs", "1", *TINY)
+    argv += ("--train.precision", precision, "--fine_tune.unfreeze", "3")
+    argv += ("--cache_dir", str(tmp_path / "c"), "--workdir", str(tmp_path / "r"))
+    try:
+        assert start(*argv, "--data.validation_fraction", "0") == 0
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert np.isfinite(float(history(tmp_path / "r")[-1]["loss"]))
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--fine_tune.unfreeze", "blok_13"), "Did you mean 'block_13'"),
+        (("--fine_tune.unfreeze", "1000"), "a number of layers from 1 to"),
+        (("--fine_tune.optimizer", "adma"), "Did you mean 'adam'"),
+        (("--fine_tune.schedule", "cosin"), "Did you mean 'cosine'"),
+        (("--fine_tune.learning_rate", "-1"), "--fine_tune.learning_rate"),
+        (("--fine_tune.warmup_epochs", "3"), "--fine_tune.warmup_epochs"),
+        (("--train.schedule", "plateau", "--data.validation_fraction=0"), "plateau"),
+        (("--checkpoint.every_steps", "-1"), "every_steps"),
+        (("--train.jit_compile=true", "--distribute.strategy=mirrored"), "XLA"),
+    ],
+)
+def test_a_wrong_setting_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], argv, words: str
+) -> None:
+    more = ("--fine_tune.epochs", "2", "--distribute.devices", "2", *TINY)
+    assert start("--workdir", str(tmp_path / "r"), *more, *argv) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "r" / "manifest.json").exists()
