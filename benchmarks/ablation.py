@@ -2,7 +2,7 @@
 
 python benchmarks/ablation.py [--seeds 5] [--output FILE.md]
 
-One switch at a time against the same base: ten drawn pictures a class, a hidden layer
+One switch at a time against the same base: three drawn pictures a class, a hidden layer
 of 128 units, Adam at 0.001, 30 epochs. The result is the test accuracy over the seeds,
 the same seeds in every row, so the difference to the base is that of pairs.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from seeds import results, summary
 
 BASE = (
-    *("--data.examples_per_class", "10", "--model.hidden", "[128]"),
+    *("--data.examples_per_class", "3", "--model.hidden", "[128]"),
     *("--train.patience", "null"),
 )
 FINE = ("--fine_tune.epochs", "10")

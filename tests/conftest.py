@@ -65,7 +65,9 @@ def strategy(request: pytest.FixtureRequest):
     from tfpipeline.config import DistributeSettings
 
     name = "one_device" if request.param == "one_device" else "mirrored"
-    return distribution.choose(DistributeSettings(name, 2))
+    return distribution.choose(
+        DistributeSettings(name, None if name == "one_device" else 2)
+    )
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ def test_what_slurm_says_is_not_believed_blindly(monkeypatch) -> None:
     [
         (DistributeSettings("mirrored", workers="a:1", index=0), "multi_worker"),
         (DistributeSettings("multi_worker", devices=2), "devices"),
+        (DistributeSettings("one_device", devices=2), "devices"),
+        (DistributeSettings(index=3), "expected with --distribute.workers"),
         (DistributeSettings("one_device", tpu="x"), "tpu"),
         (DistributeSettings("parameter_server"), "Known: .*multi_worker"),
         (DistributeSettings("multi_worker"), "nothing names the workers"),

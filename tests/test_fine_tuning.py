@@ -9,9 +9,10 @@ import pytest
 
 from tests.conftest import Trained
 from tests.test_train import SMALL, pictures, start
-from tfpipeline import atomic
+from tfpipeline import atomic, runs
 from tfpipeline.models import classifier, saving, unfreezing
 from tfpipeline.training import checkpoints, fitting
+from tfpipeline.workflow import preparing, recording
 
 TINY = ("--data.demo_per_class", "12", "--model.image_size", "32")
 
@@ -75,13 +76,23 @@ def test_the_result_is_that_of_the_saved_classifier(tuned: Path) -> None:
     assert again["n"] == told["n"] and again["accuracy"] == told["accuracy"]
 
 
+@pytest.mark.parametrize("averaging", ["none", "ema", "swa"])
 def test_what_does_not_help_is_undone_and_told(
-    tmp_path: Path, demo_run: Trained, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, demo_run: Trained, averaging: str, capsys
 ) -> None:
-    argv = ("--workdir", str(tmp_path / "r"), "--cache_dir", str(demo_run.cache))
-    argv += ("--fine_tune.epochs", "1", "--fine_tune.learning_rate", "3.0", *TINY)
-    assert start(*argv, "--fine_tune.optimizer", "sgd") == 0
+    argv = ("--cache_dir", str(demo_run.cache), "--train.epochs", "3", *TINY)
+    argv += ("--fine_tune.epochs", "1", "--fine_tune.learning_rate", "3.0")
+    argv = (*argv, "--fine_tune.optimizer", "sgd", "--train.averaging", averaging)
+    assert start(*argv, "--workdir", str(tmp_path / "r")) == 0
     assert "was undone" in capsys.readouterr().out
+    only_head = (*argv, "--fine_tune.epochs", "0")
+    assert start(*only_head, "--workdir", str(tmp_path / "head")) == 0
+    models = [
+        saving.load_classifier(tmp_path / name / "model.keras")[0]
+        for name in ("head", "r")
+    ]
+    for one, two in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_gradual_unfreezing_lets_lower_blocks_join_later(tmp_path: Path) -> None:
@@ -200,13 +211,100 @@ def test_mixed_precision_fine_tunes(tmp_path: Path, precision: str) -> None:
         (("--fine_tune.warmup_epochs", "3"), "--fine_tune.warmup_epochs"),
         (("--train.schedule", "plateau", "--data.validation_fraction=0"), "plateau"),
         (("--checkpoint.every_steps", "-1"), "every_steps"),
-        (("--train.jit_compile=true", "--distribute.strategy=mirrored"), "XLA"),
+        (
+            (
+                *("--train.jit_compile=true", "--distribute.strategy=mirrored"),
+                *("--distribute.devices", "2"),
+            ),
+            "XLA",
+        ),
+        (
+            (
+                *("--fine_tune.schedule", "plateau"),
+                *("--data.validation_fraction", "0"),
+            ),
+            "--fine_tune.schedule plateau",
+        ),
     ],
 )
 def test_a_wrong_setting_leaves_nothing_behind(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], argv, words: str
 ) -> None:
-    more = ("--fine_tune.epochs", "2", "--distribute.devices", "2", *TINY)
+    more = ("--fine_tune.epochs", "2", *TINY)
     assert start("--workdir", str(tmp_path / "r"), *more, *argv) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "r" / "manifest.json").exists()
+
+
+def test_a_batch_size_that_was_found_is_kept_when_the_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    argv = ("--data.batch_size", "auto", "--train.epochs", "3", *TINY)
+    argv += ("--cache_dir", str(tmp_path / "c"), "--workdir", str(tmp_path / "r"))
+    argv += ("--checkpoint.every_steps", "1")
+
+    def saves_and_dies(self: fitting.Fit) -> None:
+        self.save()
+        raise SystemExit(9)
+
+    sizes = iter([8, 16])
+    monkeypatch.setattr(
+        preparing.probing, "largest_batch", lambda *given, **more: next(sizes)
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting.Fit, "run", saves_and_dies)
+        with pytest.raises(SystemExit):
+            start(*argv)
+    assert start(*argv) == 0
+    assert "going on with" in capsys.readouterr().err
+    assert "batch_size: 8\n" in (tmp_path / "r" / "config.yaml").read_text()
+
+
+def half_published(self: runs.RunFolder, staged: runs.RunFolder) -> None:
+    """End after the old manifest is gone."""
+    if staged.path != self.path:
+        self.manifest.unlink()
+    raise SystemExit(9)
+
+
+def dies(*given: object) -> None:
+    raise SystemExit(9)
+
+
+@pytest.mark.parametrize("place", ["finish", "publish"])
+@pytest.mark.parametrize("replaces", [False, True])
+def test_nothing_is_lost_by_an_end_while_the_result_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, replaces: bool, capsys
+) -> None:
+    argv = ("--train.epochs", "2", "--checkpoint.every_steps", "1", *TINY)
+    argv += ("--cache_dir", str(tmp_path / "c"), "--workdir", str(tmp_path / "r"))
+    more = ("--overwrite", "true", "--seed", "1") if replaces else ()
+    if replaces:
+        assert start(*argv) == 0
+    with monkeypatch.context() as patched:
+        if place == "finish":
+            patched.setattr(recording, "finish", dies)
+        else:
+            patched.setattr(runs.RunFolder, "publish", half_published)
+        with pytest.raises(SystemExit):
+            start(*argv, *more)
+    capsys.readouterr()
+    code = start(*argv, *more)
+    told = capsys.readouterr()
+    assert code == 0 or "a finished run stands here" in told.err
+    if place == "finish":
+        assert "going on with" in told.err, "the checkpoint was still there"
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    assert manifest["finished"] and manifest["seed"] == int(replaces)
+    assert (tmp_path / "r" / "model.keras").is_file()
+    assert not (tmp_path / "r" / ".next").exists()
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> None:
+    argv = ("--train.epochs", "2", *TINY, "--cache_dir", str(tmp_path / "c"))
+    folder = tmp_path / "r" / "checkpoints"
+    folder.mkdir(parents=True)
+    (tmp_path / "r" / "manifest.json").write_text('{"finished": false}')
+    (folder / ".0123456789ab.000007.npz").write_bytes(b"half")
+    assert start(*argv, "--workdir", str(tmp_path / "r")) == 0
+    assert not folder.exists()

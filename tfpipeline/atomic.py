@@ -29,9 +29,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk is full, or the file cannot be written for another reason.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:

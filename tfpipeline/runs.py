@@ -159,12 +159,21 @@ class RunFolder:
         if staged.path == self.path:
             return
         self.manifest.unlink(missing_ok=True)
-        shutil.rmtree(self.figures, ignore_errors=True)
         self.evaluation.unlink(missing_ok=True)
+        # What it went on from is not part of a run that is whole.
+        shutil.rmtree(staged.checkpoints, ignore_errors=True)
         entries = sorted(staged.path.iterdir(), key=lambda e: e == staged.manifest)
         for entry in entries:
+            if entry.is_dir():
+                shutil.rmtree(self.path / entry.name, ignore_errors=True)
             os.replace(entry, self.path / entry.name)
         staged.path.rmdir()
+
+    def recover(self) -> None:
+        """Put a run in its place whose publishing was interrupted."""
+        staged = RunFolder(self.path / ".next")
+        if not self.manifest.is_file() and staged.read_manifest().get("finished"):
+            self.publish(staged)
 
     def existing(self) -> "RunFolder":
         """Return this folder if it holds a finished run.
@@ -204,6 +213,7 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = RunFolder(Path(workdir) if workdir else Path("runs") / stamp)
     atomic.check_writable(folder.path)
+    folder.recover()
     folder.check_own()
     if folder.is_finished() and not overwrite:
         raise UserError(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def train(settings: RunSettings) -> dict[str, Any]:
-    """Train a new head on a frozen backbone, with your images, and measure it."""
+    """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = manifest.Phases()
     folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
     cache = cli.cache_folder(settings.cache_dir)
@@ -27,18 +27,21 @@ def train(settings: RunSettings) -> dict[str, Any]:
         strategy = distribution.start(
             settings.distribute, settings.train.precision, settings.seed
         )
+    given, run = settings, folder.staged()
+    if settings.data.batch_size == "auto" and not settings.overwrite:
+        settings = preparing.with_noted_batch(settings, run.checkpoints)
     with distribution.losing_nobody(strategy):
         work = preparing.prepare(settings, strategy, cache, phases)
         with folder.claimed(writes=work.chief):
-            run = folder.staged()
-            kept = checkpoints.Checkpoints(
-                run.checkpoints,
-                settings.checkpoint,
-                recording.identity(settings, work),
-                writes=work.chief,
-            )
-            state = kept.load(anew=settings.overwrite)
-            distribution.wait_for_all(strategy)
+            with distribution.chief_first(strategy):
+                kept = checkpoints.Checkpoints(
+                    run.checkpoints,
+                    settings.checkpoint,
+                    recording.identity(given, work),
+                    writes=work.chief,
+                )
+                state = kept.load(anew=settings.overwrite)
+            preparing.check_agreement(strategy, state)
             course = stages.Course(work, cache, kept, state)
             result = _train(folder, run, course, phases)
             distribution.wait_for_all(strategy)
@@ -81,9 +84,9 @@ def _train(
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks
-    course.checkpoints.clear()
     recording.finish(run, course, result)
     folder.publish(run)
+    course.checkpoints.clear()
     print(recording.closing_words(folder, course, result))
     return result
 

@@ -29,9 +29,12 @@ def test_ema_is_the_recursion_and_the_trained_weights_come_back() -> None:
     settings = TrainSettings(
         optimizer="sgd", learning_rate=1.0, averaging="ema", ema_momentum=0.9
     )
-    x = keras.Variable(np.zeros(2, np.float32))
+    x = keras.Variable(np.full(2, 5, np.float32))
     optimizer = build_optimizer(settings, [x])
     averages = Averages(settings, optimizer, [x], [x])
+    averages.swap_in()
+    np.testing.assert_array_equal(x.numpy(), 5, "there is nothing to average yet")
+    averages.swap_out()
     expected = None
     for k in range(6):
         optimizer.apply([keras.ops.ones(2) * -k])

@@ -159,6 +159,75 @@ def test_stopped_after_any_step_it_ends_as_if_nothing_had_been(
             np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("stop", range(3, 14))
+def test_rolled_back_or_not_it_goes_on_exactly(tmp_path: Path, stop: int) -> None:
+    """The second epoch diverges at its fourth step, once in a whole training."""
+
+    def fresh(left: list[int]) -> Stage:
+        return stage(steps=spoiled(1, 3, left), on_nan="roll_back")
+
+    peace, expected = fresh([1]), []
+    Fit(peace, None, expected).run()
+    keeper = Checkpoints(tmp_path, CheckpointSettings(1, 0), {})
+    left, calls = [1], []
+    one = fresh(left)
+    given = one.steps
+
+    def steps(epoch: int, first: int):
+        for part in given(epoch, first):
+            if len(calls) == stop:
+                raise RuntimeError("the machine is gone")
+            calls.append(epoch)
+            yield part
+
+    object.__setattr__(one, "steps", steps)
+    with pytest.raises(RuntimeError, match="gone"):
+        Fit(one, keeper, []).run()
+    found = keeper.load()
+    assert found is not None
+    # What had been rolled back when the checkpoint was written will not come again.
+    again, history = fresh([1 - found.values["rate"][2]]), []
+    fit = Fit(again, None, history)
+    fit.restore(found)
+    fit.run()
+    assert history == expected
+    for a, b in zip(weights(again), weights(peace)):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_last_step_that_spoils_the_weights_is_noticed() -> None:
+    """Its loss was looked at before it was made."""
+    one = stage(rate=1e38, optimizer="sgd", epochs=1, steps_per_epoch=1)
+    big = some(1, 8)
+    big.inputs[:] *= 1e10
+    object.__setattr__(one, "steps", lambda epoch, first: [big])
+    with pytest.raises(Diverged, match="step 1 in epoch 1"):
+        Fit(one, None, []).run()
+
+
+def test_early_stopping_waits_for_the_mean_to_begin() -> None:
+    changes = {"averaging": "swa", "swa_from": 0.75, "patience": 1, "epochs": 8}
+    one = stage(validate=losses_of([1.0] + [2.0] * 9), **changes)
+    history: list = []
+    Fit(one, None, history).run()
+    assert len(history) == 7
+
+
+def test_what_could_not_be_written_is_not_said_to_be(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path / "file" / "c", CheckpointSettings(0, 0), {})
+    (tmp_path / "file").write_text("in the way")
+    one = stage()
+
+    def steps(epoch: int, first: int):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from batches(epoch, first)
+
+    object.__setattr__(one, "steps", steps)
+    with pytest.raises(Stopped) as stopped:
+        Fit(one, keeper, []).run()
+    assert "is written" not in str(stopped.value)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_writes_a_checkpoint_and_ends_in_words(
     tmp_path: Path, number: signal.Signals
@@ -188,9 +257,9 @@ def test_a_signal_writes_a_checkpoint_and_ends_in_words(
         np.testing.assert_array_equal(a, b)
 
 
-def spoiled(bad_epoch: int, bad_step: int, times: int = 10**9):
-    """Return batches of which one has an example that is no number."""
-    left = [times]
+def spoiled(bad_epoch: int, bad_step: int, left: list[int] | None = None):
+    """Return batches of which one has an example that is no number, so many times."""
+    left = [10**9] if left is None else left
 
     def steps(epoch: int, first: int):
         for k, part in enumerate(batches(epoch, first), first):
@@ -217,7 +286,7 @@ def test_a_diverged_loss_is_told_with_step_batch_and_what_to_do(strategy) -> Non
 
 
 def test_rolling_back_goes_on_at_half_the_rate(strategy) -> None:
-    one = stage(strategy, steps=spoiled(1, 3, times=2), on_nan="roll_back")
+    one = stage(strategy, steps=spoiled(1, 3, [2]), on_nan="roll_back")
     history: list = []
     Fit(one, None, history).run()
     assert [row["learning_rate"] for row in history] == pytest.approx(

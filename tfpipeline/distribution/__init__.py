@@ -2,6 +2,7 @@
 
 from tfpipeline.distribution.choosing import check, choose, precision, start
 from tfpipeline.distribution.sharing import (
+    agree,
     chief_first,
     gather,
     is_chief,
@@ -14,6 +15,7 @@ from tfpipeline.distribution.sharing import (
 )
 
 __all__ = [
+    "agree",
     "check",
     "chief_first",
     "choose",

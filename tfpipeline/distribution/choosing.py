@@ -35,6 +35,10 @@ def check(settings: DistributeSettings) -> None:
             f"--distribute.devices: expected with mirrored only; {settings.strategy} "
             "uses what each process sees. Leave it out."
         )
+    if settings.index is not None and settings.workers is None:
+        raise UserError("--distribute.index: expected with --distribute.workers.")
+    if settings.devices is not None and settings.strategy == "one_device":
+        raise UserError("--distribute.devices: expected with mirrored. Leave it out.")
     if settings.tpu is not None and settings.strategy != "tpu":
         raise UserError("--distribute.tpu: expected with --distribute.strategy tpu.")
 
@@ -58,6 +62,8 @@ def choose(settings: DistributeSettings) -> tf.distribute.Strategy:
     wanted = settings.strategy
     if wanted == "auto" and (settings.workers or cluster.named()):
         wanted = "multi_worker"
+    if wanted == "auto" and settings.devices is not None:
+        wanted = "mirrored"
     if wanted == "multi_worker":
         return _multi_worker(settings, bool(gpus))
     if wanted == "tpu":
@@ -172,8 +178,9 @@ def precision(name: str, strategy: tf.distribute.Strategy) -> str:
 
     Returns:
         A name that `keras.mixed_precision.set_dtype_policy` takes. `auto` is
-        `mixed_float16` on a GPU of compute capability 7.0 or more (tensor cores) and
-        `float32` elsewhere: on a CPU, bfloat16 was measured to be slower.
+        `mixed_bfloat16` on a TPU, `mixed_float16` on a GPU of compute capability 7.0 or
+        more (tensor cores) and `float32` elsewhere: on a CPU, bfloat16 was measured to
+        be slower.
 
     Raises:
         UserError: An unknown name.
@@ -183,6 +190,8 @@ def precision(name: str, strategy: tf.distribute.Strategy) -> str:
         raise unknown("--train.precision", name, policies)
     if name != "auto":
         return name
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        return "mixed_bfloat16"
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus or not strategy.extended.worker_devices[0].upper().count("GPU"):
         return "float32"

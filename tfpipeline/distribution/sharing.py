@@ -56,6 +56,25 @@ def sum_over_workers(strategy: tf.distribute.Strategy, value: Any) -> Any:
     return strategy.reduce("SUM", each, axis=None)
 
 
+def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
+    """Tell whether every worker has the same number.
+
+    Args:
+        strategy: Where the steps run.
+        number: At least 0, below a million.
+    """
+    _, count = workers(strategy)
+    value = tf.constant([number, number**2], tf.float64)
+    first, second = np.asarray(_adding(strategy)(value))
+    # By Cauchy and Schwarz, only equal numbers have this in common.
+    return bool(first * first == count * second)
+
+
+@functools.lru_cache(maxsize=None)
+def _adding(strategy: tf.distribute.Strategy) -> Any:
+    return tf.function(lambda value: sum_over_workers(strategy, value))
+
+
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Wait until every worker is here.
 

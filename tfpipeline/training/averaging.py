@@ -55,9 +55,19 @@ class Averages:
         for mean, new in zip(self.mean, now):
             mean += (new - mean) / np.float32(self.count)
 
+    def awaited(self, epochs: int) -> bool:
+        """Tell whether the mean of `swa` has yet to begin.
+
+        Args:
+            epochs: That are over.
+        """
+        return self.kind == "swa" and epochs <= self.first_epoch
+
     def swap_in(self) -> None:
         """Put the averaged weights, where there are any, in place of the trained."""
-        if self.kind == "ema":
+        # Before the first step the optimizer's averages are those of nothing.
+        steps = int(np.asarray(self.optimizer.iterations))
+        if self.kind == "ema" and steps > 0:
             self._raw = [np.array(weight) for weight in self.trained]
             self.optimizer.finalize_variable_values(self.trained)
         elif self.count:

@@ -1,7 +1,10 @@
 """Where a training stands, on disk: written whole, found again, never trusted."""
 
+import contextlib
+import hashlib
 import io
 import json
+import shutil
 import sys
 import time
 import zipfile
@@ -14,10 +17,14 @@ import numpy as np
 
 from tfpipeline import atomic
 from tfpipeline.config import CheckpointSettings
-from tfpipeline.errors import UserError
+from tfpipeline.errors import UserError, check_each
 
 # Checkpoints that stay: where the last one is damaged, the one before is used.
 KEPT = 2
+
+# What reading a damaged file may raise. At its end stands the digest of the rest.
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_DIGEST = hashlib.sha256().digest_size
 
 # A checkpoint may take this share of the time between two.
 _SHARE = 0.05
@@ -55,16 +62,15 @@ class Checkpoints:
         *,
         writes: bool = True,
     ) -> None:
-        if settings.every_steps < 0 or settings.every_seconds < 0:
-            raise UserError(
-                "--checkpoint: expected 0 or more for every_steps and every_seconds. "
-                f"Received: {settings.every_steps}, {settings.every_seconds}."
-            )
         self.folder = folder
         self.settings = settings
         self.identity = identity
         self.writes = writes
         self._number = max(map(_number, self._files()), default=0)
+        if writes:
+            # What a process that was killed while it wrote has left behind.
+            for file in folder.glob(".*.npz"):
+                file.unlink(missing_ok=True)
         self._since = time.monotonic()
         self._steps = 0
         self._took = 0.0
@@ -83,13 +89,16 @@ class Checkpoints:
         patience = max(seconds, self._took / _SHARE)
         return bool(seconds) and time.monotonic() - self._since >= patience
 
-    def save(self, state: State) -> None:
+    def save(self, state: State) -> bool:
         """Write a checkpoint, whole or not at all; where it cannot be, say so.
 
         Args:
             state: Where the training stands.
+
+        Returns:
+            Whether it stands there now, or another worker writes it.
         """
-        started = time.monotonic()
+        started, written = time.monotonic(), True
         self._steps = 0
         if self.writes:
             try:
@@ -101,9 +110,10 @@ class Checkpoints:
                         "checkpoint before stays.",
                         file=sys.stderr,
                     )
-                self._warned = True
+                self._warned, written = True, False
         self._since = time.monotonic()
         self._took = self._since - started
+        return written
 
     def _write(self, state: State) -> None:
         self._number += 1
@@ -115,8 +125,11 @@ class Checkpoints:
             for i, array in enumerate(some)
         }
         with atomic.replacing(self.folder / f"{self._number:06d}.npz") as temporary:
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **{"told": text, **arrays})
             with open(temporary, "wb") as file:
-                np.savez(file, allow_pickle=False, **{"told": text, **arrays})
+                file.write(buffer.getbuffer())
+                file.write(hashlib.sha256(buffer.getbuffer()).digest())
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
 
@@ -132,9 +145,10 @@ class Checkpoints:
         for file in reversed(self._files()):
             try:
                 told, arrays = _read(file)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+            except _DAMAGE as error:
                 print(
-                    f"{file}: damaged ({e}); the checkpoint before it is used.",
+                    f"{file}: damaged ({error}); the checkpoint before it is used, if "
+                    "there is one.",
                     file=sys.stderr,
                 )
                 continue
@@ -153,11 +167,9 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove every checkpoint."""
-        for file in self._files():
-            file.unlink(missing_ok=True)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        """Remove every checkpoint, where this process is the one that writes."""
+        if self.writes:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
         return sorted(f for f in self.folder.glob("[0-9]*.npz") if _number(f))
@@ -169,14 +181,46 @@ def _number(file: Path) -> int:
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
     arrays: dict[str, list[np.ndarray]] = {}
-    # Read whole: each member's checksum is looked at, and the file is let go.
-    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
+    data = file.read_bytes()
+    data, digest = data[:-_DIGEST], data[-_DIGEST:]
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError("its digest is that of other bytes")
+    with np.load(io.BytesIO(data), allow_pickle=False) as content:
         told = json.loads(content["told"].tobytes().decode())
         for key in sorted(content.files):
             name, slash, _ = key.rpartition("/")
             if slash:
                 arrays.setdefault(name, []).append(content[key])
     return told, arrays
+
+
+def noted(folder: Path, name: str) -> Any:
+    """Return what the last checkpoint that is whole tells, or None.
+
+    Args:
+        folder: Of the checkpoints.
+        name: Of the value.
+    """
+    for file in sorted(folder.glob("[0-9]*.npz"), reverse=True):
+        with contextlib.suppress(*_DAMAGE):
+            return _read(file)[0]["values"].get(name)
+    return None
+
+
+def check(settings: CheckpointSettings) -> None:
+    """Refuse settings of the section `checkpoint` that cannot be.
+
+    Args:
+        settings: The section.
+
+    Raises:
+        UserError: A number out of range.
+    """
+    expected = {
+        "every_steps": ("0 or more", settings.every_steps >= 0),
+        "every_seconds": ("0 or more", settings.every_seconds >= 0),
+    }
+    check_each("checkpoint", settings, expected)
 
 
 def _first_difference(

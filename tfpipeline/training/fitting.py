@@ -15,10 +15,11 @@ from tqdm import tqdm
 from tfpipeline import interruption
 from tfpipeline.errors import UserError
 from tfpipeline.training import schedules
-from tfpipeline.training.averaging import Averages, assign
+from tfpipeline.training.averaging import assign
 from tfpipeline.training.checkpoints import Checkpoints, State, arrays_of
 from tfpipeline.training.loop import Sums, When
 from tfpipeline.training.stage import Best, Diverged, Row, Stage
+from tfpipeline.training.standing import Standing
 
 # Results of steps are read so many calls late: a device that works on its own is kept
 # busy, and the meter sees who waits for whom. All workers act on what they read at the
@@ -29,7 +30,7 @@ LAG = 3
 ROLL_BACKS = 5
 
 
-class Fit:
+class Fit(Standing):
     """Trains one stage, from the beginning or from a checkpoint.
 
     Args:
@@ -48,20 +49,9 @@ class Fit:
         history: list[Row],
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.stage = stage
-        self.notes = dict(notes or {})
+        super().__init__(stage, history, notes or {})
         self.checkpoints = checkpoints
-        self.history = history
-        self.epoch = self.step = 0
-        self.sums = [0.0, 0.0, 0.0]
-        self.best = Best()
-        self.rate, self.rate_scale, self.roll_backs = 0.0, 1.0, 0
-        self.done = False
         self.seconds: list[float] = []
-        settings = stage.settings
-        self.plateau = schedules.Plateau(0.5, settings.plateau_patience)
-        optimizer, variables = stage.trainer.optimizer, stage.trainer.variables
-        self.averages = Averages(settings, optimizer, variables, stage.weights)
         self._calls = 0
         self._pending: list[tuple[int, int, Any]] = []
         # At which call something was seen that has to be acted on: step, or a stop.
@@ -73,7 +63,7 @@ class Fit:
 
         Raises:
             Diverged: The loss is no number any more.
-            Stopped: SIGTERM or Ctrl-C came; a checkpoint was written.
+            Stopped: SIGTERM or Ctrl-C came; a checkpoint was written if that could be.
             UserError: A device has too little memory.
         """
         listeners = keras.callbacks.CallbackList(
@@ -100,19 +90,16 @@ class Fit:
         if self.stage.begin_epoch is not None:
             self.stage.begin_epoch(self.epoch)
         listeners.on_epoch_begin(self.epoch)
-        start = None
-        if self.stage.settings.on_nan == "roll_back":
-            start = self.capture()
+        rolls = self.stage.settings.on_nan == "roll_back"
+        if rolls:
+            self.note_start()
         try:
             self._train(wish, bar)
         except Diverged as error:
-            if start is None or self.roll_backs == ROLL_BACKS:
+            if not rolls or self.roll_backs == ROLL_BACKS:
                 raise
-            self.restore(start)
-            self.rate_scale, self.roll_backs = (
-                self.rate_scale / 2,
-                self.roll_backs + 1,
-            )
+            self.roll_back()
+            self._pending, self._bad = [], None
             bar.write(
                 f"{error} Rolled back to the start of the epoch, at half the rate."
             )
@@ -156,6 +143,9 @@ class Fit:
             stage.meter.count(part.labels.shape[0] * part.labels.shape[1])
         self._flush()
         self._act(wish, self._calls)
+        if not self.finite():
+            # The last step's loss was looked at before that step was made.
+            raise self._diverged(stage.steps_per_epoch - 1)
 
     def _read(self) -> None:
         """Wait for the oldest result that was not waited for yet."""
@@ -190,15 +180,13 @@ class Fit:
         return Diverged(
             f"The loss of step {step + 1} in epoch {self.epoch + 1} "
             f"({self.stage.name}) is no number: training has diverged.{batch} Lower "
-            "the learning rate, set --train.clip_norm 1, --train.precision float32, or "
-            "--train.on_nan roll_back.",
+            "the learning rate, set --train.clip_norm 1 or --train.precision float32 "
+            "(with --overwrite true), or say --train.on_nan roll_back.",
             ids,
         )
 
     def _leave(self, wish: interruption.Wish) -> None:
-        saved = self.checkpoints is not None and self._bad is None
-        if saved:
-            self.save()
+        saved = self.checkpoints is not None and self.save()
         where = f"epoch {self.epoch + 1}, step {self.step} ({self.stage.name})"
         kept = "; a checkpoint is written, and the same command goes on there"
         # Where another worker was asked, this one ends in the same way.
@@ -217,6 +205,7 @@ class Fit:
         self._choose(metrics)
         patience = self.stage.settings.patience
         rested = patience is not None and self.best.rested >= patience
+        rested = rested and not self.averages.awaited(self.epoch)
         self.done = rested or self.epoch >= self.stage.settings.epochs
         if self.stage.settings.schedule == "plateau":
             self.plateau.tell(metrics.get("loss", math.inf))
@@ -257,51 +246,19 @@ class Fit:
     def capture(self) -> State:
         """Return everything that the stage goes on from, after its last result."""
         self._flush()
-        values = {
-            **self.notes,
-            "stage": self.stage.name,
-            **{"epoch": self.epoch, "step": self.step, "sums": self.sums},
-            **{"done": self.done, "history": [dict(row) for row in self.history]},
-            **{"best": [self.best.loss, self.best.rested, self.best.epoch]},
-            "plateau": [self.plateau.best, self.plateau.rested, self.plateau.scale],
-            "averaged": self.averages.count,
-            "rate": [self.rate, self.rate_scale, self.roll_backs],
-        }
-        arrays = {
-            "weights": arrays_of(self.stage.weights),
-            "optimizer": arrays_of(self.stage.trainer.optimizer.variables),
-            "best": [array.copy() for array in self.best.weights],
-            "mean": [array.copy() for array in self.averages.mean],
-        }
-        return State({**values, "sums": list(self.sums)}, arrays)
+        return super().capture()
 
-    def restore(self, state: State) -> None:
-        """Go back to what `capture` returned, in this process or in another one.
+    def save(self) -> bool:
+        """Write a checkpoint, unless what it would hold has diverged.
 
-        Args:
-            state: Of this stage.
+        Returns:
+            Whether it stands there now.
         """
-        values, arrays = state.values, state.arrays
-        self.epoch, self.step = values["epoch"], values["step"]
-        self.sums, self.done = list(values["sums"]), values["done"]
-        self.history[:] = [dict(row) for row in values["history"]]
-        loss, rested, epoch = values["best"]
-        kept = [array.copy() for array in arrays.get("best", [])]
-        self.best = Best(loss, rested, epoch, kept)
-        self.plateau.best, self.plateau.rested, self.plateau.scale = values["plateau"]
-        self.averages.count = values["averaged"]
-        self.averages.mean = [array.copy() for array in arrays.get("mean", [])]
-        self.rate, self.rate_scale, self.roll_backs = values["rate"]
-        self._pending, self._bad = [], None
-        assign(self.stage.weights, arrays["weights"])
-        assign(self.stage.trainer.optimizer.variables, arrays["optimizer"])
-
-    def save(self) -> None:
-        """Write a checkpoint, unless what it would hold has diverged."""
         assert self.checkpoints is not None
         state = self.capture()
-        if self._bad is None:
-            self.checkpoints.save(state)
+        if self._bad is not None or not self.finite():
+            return False
+        return self.checkpoints.save(state)
 
 
 _UNSHOWN = ("epoch", "learning_rate")

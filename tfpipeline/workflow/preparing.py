@@ -1,6 +1,7 @@
 """From settings to everything that a training needs: devices, images, network."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source, world
 from tfpipeline.errors import UserError
 from tfpipeline.models import backbones, classifier, table, unfreezing
-from tfpipeline.training import optimizers, probing
+from tfpipeline.training import checkpoints, optimizers, probing
+from tfpipeline.training.checkpoints import State
 from tfpipeline.training.meter import Meter
 
 
@@ -85,11 +87,7 @@ def check(settings: RunSettings) -> None:
             "--data.sampling balanced and --train.class_weights balanced: expected one "
             "of them; both would count rare classes twice. Leave one out."
         )
-    if train.schedule == "plateau" and settings.data.validation_fraction == 0:
-        raise UserError(
-            "--train.schedule plateau: it looks at the validation loss. Set "
-            "--data.validation_fraction, or choose another schedule."
-        )
+    checkpoints.check(settings.checkpoint)
 
 
 def check_together(settings: RunSettings, strategy: tf.distribute.Strategy) -> None:
@@ -148,6 +146,7 @@ def prepare(
     with phases("audit"), distribution.chief_first(strategy):
         draw = source.drawer(settings.data)
         examples = preparation.prepare(settings.data, settings.seed, cache, draw)
+    _check_validated(settings, examples)
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
         classes = len(examples.source.labels)
@@ -173,6 +172,58 @@ def prepare(
     if reading.workers == 1:
         alone = batches
     return Work(settings, strategy, model, examples, batches, alone, Meter())
+
+
+def with_noted_batch(settings: RunSettings, folder: Path) -> RunSettings:
+    """Return settings with the batch size that an unfinished training has found.
+
+    Args:
+        settings: Of the run, the batch size `auto`.
+        folder: Of the checkpoints.
+
+    Returns:
+        The settings as they are, where there is no checkpoint.
+    """
+    size = checkpoints.noted(folder, "batch_size")
+    if size is None:
+        return settings
+    data = dataclasses.replace(settings.data, batch_size=int(size))
+    return dataclasses.replace(settings, data=data)
+
+
+def check_agreement(strategy: tf.distribute.Strategy, state: State | None) -> None:
+    """Make sure that all workers go on from the same checkpoint, or from none.
+
+    Args:
+        strategy: Where the steps run.
+        state: What this worker has found.
+
+    Raises:
+        UserError: Another worker has found another one.
+    """
+    told = repr(None if state is None else sorted(state.values.items(), key=str))
+    number = int(hashlib.sha256(told.encode()).hexdigest()[:8], 16) % 10**6
+    if not distribution.agree(strategy, number):
+        raise UserError(
+            "--workdir: the workers find different checkpoints there. It has to be one "
+            "folder that all of them see; remove what is left of other trainings."
+        )
+
+
+def _check_validated(settings: RunSettings, examples: Examples) -> None:
+    """Refuse what looks at validation images where there are none."""
+    if len(examples.of("validation")):
+        return
+    stages = {"train": settings.train.schedule}
+    if settings.fine_tune.epochs:
+        stages["fine_tune"] = settings.fine_tune.schedule
+    for name, schedule in stages.items():
+        if schedule == "plateau":
+            raise UserError(
+                f"--{name}.schedule plateau: it looks at the validation loss, and "
+                "there are no validation images. Set --data.validation_fraction, or "
+                "choose another schedule."
+            )
 
 
 def _reading(

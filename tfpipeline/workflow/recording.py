@@ -15,10 +15,15 @@ from tfpipeline.training.stage import write_history
 from tfpipeline.workflow.preparing import Work
 from tfpipeline.workflow.stages import Course
 
+DIVERGED = "diverged.csv"
+
 SPLITS = ("train", "validation", "test")
 
 # Settings that a training may go on with though they have changed.
-_FREE = ("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "data.cache")
+_FREE = (
+    *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute"),
+    *("data.cache", "train.on_nan"),
+)
 
 
 def identity(settings: RunSettings, work: Work) -> dict[str, str]:
@@ -43,10 +48,13 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 
     flatten("", cli.anchored(settings))
     examples = work.examples
-    data = repr((examples.keys, examples.split.tolist(), examples.source.labels))
+    source = examples.source
+    told = (examples.keys, examples.split.tolist(), source.labels)
+    data = repr((*told, source.label.tolist()))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
     found["the images"] = digest[:16]
-    found["--data.batch_size"] = str(work.settings.data.batch_size)
+    if settings.data.batch_size != "auto":
+        found["--data.batch_size"] = str(work.settings.data.batch_size)
     return found
 
 
@@ -58,7 +66,8 @@ def begin(run: runs.RunFolder, work: Work) -> None:
         work: What will be trained.
     """
     examples = work.examples
-    for old in (run.model, run.metrics, run.history, run.evaluation):
+    diverged = run.path / DIVERGED
+    for old in (run.model, run.metrics, run.history, run.evaluation, diverged):
         old.unlink(missing_ok=True)
     atomic.write_json(run.manifest, {"finished": False, "command": manifest.command()})
     atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
@@ -97,7 +106,7 @@ def diverged(run: runs.RunFolder, ids: list[str]) -> None:
         run: Where to write.
         ids: Of its images.
     """
-    atomic.write_csv(run.path / "diverged.csv", ["id"], ([one] for one in ids))
+    atomic.write_csv(run.path / DIVERGED, ["id"], ([one] for one in ids))
 
 
 def save(run: runs.RunFolder, course: Course) -> None:

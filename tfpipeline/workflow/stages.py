@@ -7,26 +7,22 @@ from pathlib import Path
 
 import keras
 
-from tfpipeline import distribution, images
-from tfpipeline.data import augmentations
+from tfpipeline import distribution
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import classifier, unfreezing
-from tfpipeline.training import (
-    extraction,
-    finding,
-    inputs,
-    loop,
-    noise,
-    optimizers,
-)
+from tfpipeline.training import finding, loop, optimizers
 from tfpipeline.training.checkpoints import Checkpoints, State
 from tfpipeline.training.fitting import Fit
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.training.stage import Row, Stage
 from tfpipeline.workflow.preparing import Work, fine_tuning
+from tfpipeline.workflow.tasks import head_task, image_task
 
 HEAD, FINE_TUNE = "head", "fine_tune"
+
+# A stage that took longer is not to be made again if its measuring is interrupted.
+_WORTH_SECONDS = 20.0
 
 
 @dataclass
@@ -71,6 +67,7 @@ class Course:
         rate = settings.learning_rate
         if self.state is not None:
             rate = self.state.values["learning_rate"]
+            self._recall_search()
         elif rate == "auto":
             self.search = self._find_rate(task, [head])
             rate = self.search.rate
@@ -108,6 +105,13 @@ class Course:
                 now = unfrozen.multipliers(settings, variables, epoch)
                 optimizers.set_multipliers(trainer.optimizer, now)
 
+        joined = 1 + (settings.epochs - 1) // max(1, settings.gradual_epochs)
+        if settings.gradual_epochs and joined < len(unfrozen.blocks) and work.chief:
+            print(
+                f"fine-tuning: in {settings.epochs} epochs, {joined} of "
+                f"{len(unfrozen.blocks)} blocks join; the others stay as they are",
+                file=sys.stderr,
+            )
         weights = [*head.weights, *backbone.trainable_variables]
         stage = dataclasses.replace(
             _stage(work, task, trainer, FINE_TUNE, weights),
@@ -144,14 +148,23 @@ class Course:
         settings = self.work.settings
         if settings.train.learning_rate == "auto":
             assert self.state is not None
+            self._recall_search()
             rate = float(self.state.values["learning_rate"])
             train = dataclasses.replace(settings.train, learning_rate=rate)
             settings = dataclasses.replace(settings, train=train)
             self.work = dataclasses.replace(self.work, settings=settings)
 
+    def _recall_search(self) -> None:
+        assert self.state is not None
+        if found := self.state.values["search"]:
+            self.search = finding.Search(**found)
+
     def _fit(self, stage: Stage) -> None:
         rate = self.work.settings.train.learning_rate
-        fit = Fit(stage, self.checkpoints, self.history, {"learning_rate": rate})
+        search = self.search and dataclasses.asdict(self.search)
+        notes = {"learning_rate": rate, "search": search}
+        notes["batch_size"] = self.work.settings.data.batch_size
+        fit = Fit(stage, self.checkpoints, self.history, notes)
         if self.state is not None:
             fit.restore(self.state)
             self.state = None
@@ -165,6 +178,8 @@ class Course:
             # What came before is not lost any more, and a worker may be at any time.
             fit.save()
         fit.run()
+        if sum(fit.seconds) > _WORTH_SECONDS:
+            fit.save()
         self.seconds += fit.seconds
         self.undone = bool(fit.best.weights) and fit.best.epoch == 0
 
@@ -187,65 +202,6 @@ class Course:
             ),
             work.settings.seed,
         )
-
-
-def head_task(work: Work, cache: Path) -> Task:
-    """Return what the head is trained on: features, computed once where that can be.
-
-    Args:
-        work: What the training needs.
-        cache: What all runs share.
-    """
-    data, model = work.settings.data, work.model
-    if data.augmentation != "none" and not data.views:
-        return image_task(work, cache)
-    extractor, head = classifier.split_classifier(model)
-    frozen = extraction.Extraction(
-        Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
-        extractor.output_shape[-1],
-        (classifier.describe(extractor), data.resize, images.RULES),
-        cache / "features",
-    )
-    keys, chosen = work.examples.keys, work.examples.of("train")
-    store, views = frozen.features(keys, work.alone.plain), None
-    if data.views:
-        views = frozen.views(
-            [keys[i] for i in chosen],
-            data.views,
-            lambda number, order: work.alone.augmented(chosen[order], number),
-            *(data.augmentation, augmentations.RULES, work.settings.seed),
-        )
-    label = work.examples.source.label
-    every = work.settings.checkpoint.every_steps
-    per_call = min(inputs.STEPS_PER_CALL, every or inputs.STEPS_PER_CALL)
-    return Task(
-        inputs.CachedFeatures(
-            store, keys, label, work.batches.arrange, per_call, views
-        ),
-        lambda x, draws: noise.train_through(head, x, draws),
-        lambda x: head(x, training=False),
-        frozen.name,
-    )
-
-
-def image_task(work: Work, cache: Path) -> Task:
-    """Return the whole network and images, changed anew in every epoch.
-
-    Args:
-        work: What the training needs.
-        cache: What all runs share.
-    """
-    batches, model = work.batches, work.model
-    extractor, head = classifier.split_classifier(model)
-    if batches.decoded is None:
-        plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
-        print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
-    # The backbone is in inference mode whatever it learns: its batch norm is frozen.
-    return Task(
-        inputs.Images(batches.augmented, batches.plain),
-        lambda x, draws: noise.train_through(head, extractor(x, training=False), draws),
-        lambda x: model(x, training=False),
-    )
 
 
 def _trainer(

@@ -1,0 +1,71 @@
+"""What each stage is fed with, and what is called on it."""
+
+import sys
+from pathlib import Path
+
+from tfpipeline import images
+from tfpipeline.data import augmentations
+from tfpipeline.models import classifier
+from tfpipeline.training import extraction, inputs, noise
+from tfpipeline.training.inputs import Task
+from tfpipeline.training.predictor import Predictor
+from tfpipeline.workflow.preparing import Work
+
+
+def head_task(work: Work, cache: Path) -> Task:
+    """Return what the head is trained on: features, computed once where that can be.
+
+    Args:
+        work: What the training needs.
+        cache: What all runs share.
+    """
+    data, model = work.settings.data, work.model
+    if data.augmentation != "none" and not data.views:
+        return image_task(work, cache)
+    extractor, head = classifier.split_classifier(model)
+    frozen = extraction.Extraction(
+        Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
+        extractor.output_shape[-1],
+        (classifier.describe(extractor), data.resize, images.RULES),
+        cache / "features",
+    )
+    keys, chosen = work.examples.keys, work.examples.of("train")
+    store, views = frozen.features(keys, work.alone.plain), None
+    if data.views:
+        views = frozen.views(
+            [keys[i] for i in chosen],
+            data.views,
+            lambda number, order: work.alone.augmented(chosen[order], number),
+            *(data.augmentation, augmentations.RULES, work.settings.seed),
+        )
+    label = work.examples.source.label
+    every = work.settings.checkpoint.every_steps
+    per_call = min(inputs.STEPS_PER_CALL, every or inputs.STEPS_PER_CALL)
+    return Task(
+        inputs.CachedFeatures(
+            store, keys, label, work.batches.arrange, per_call, views
+        ),
+        lambda x, draws: noise.train_through(head, x, draws),
+        lambda x: head(x, training=False),
+        frozen.name,
+    )
+
+
+def image_task(work: Work, cache: Path) -> Task:
+    """Return the whole network and images, changed anew in every epoch.
+
+    Args:
+        work: What the training needs.
+        cache: What all runs share.
+    """
+    batches, model = work.batches, work.model
+    extractor, head = classifier.split_classifier(model)
+    if batches.decoded is None:
+        plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
+        print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
+    # The backbone is in inference mode whatever it learns: its batch norm is frozen.
+    return Task(
+        inputs.Images(batches.augmented, batches.plain),
+        lambda x, draws: noise.train_through(head, extractor(x, training=False), draws),
+        lambda x: model(x, training=False),
+    )
