@@ -12,29 +12,33 @@ def noise(seed: int = 3, step: int = 5, first: int = 0) -> Noise:
     return Noise(tf.constant([seed, step], tf.int64), tf.constant(first, tf.int64))
 
 
-@pytest.mark.parametrize("width", [1, 4, 7, 1281])
+@pytest.mark.parametrize("width", [1, 8, 13, 1281])
 def test_a_part_of_the_batch_is_drawn_as_in_the_whole(width: int) -> None:
-    whole = noise().uniform((64, width), 2).numpy()
+    whole = noise().kept((64, width), 0.5, 2).numpy()
     for first, rows in ((0, 5), (17, 30), (63, 1)):
-        part = noise(first=first).uniform((rows, width), 2).numpy()
+        part = noise(first=first).kept((rows, width), 0.5, 2).numpy()
         np.testing.assert_array_equal(part, whole[first : first + rows])
 
 
 def test_seeds_steps_and_layers_draw_otherwise() -> None:
-    base = noise().uniform((8, 9), 0).numpy()
+    base = noise().kept((40, 90), 0.5, 0).numpy()
     others = [
-        noise(seed=4).uniform((8, 9), 0),
-        noise(step=6).uniform((8, 9), 0),
-        noise().uniform((8, 9), 1),
+        noise(seed=4).kept((40, 90), 0.5, 0),
+        noise(step=6).kept((40, 90), 0.5, 0),
+        noise().kept((40, 90), 0.5, 1),
     ]
-    assert all((other.numpy() != base).mean() > 0.9 for other in others)
+    for other in others:
+        assert (other.numpy() != base).mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_draws_are_uniform() -> None:
-    drawn = noise().uniform((1000, 100), 0).numpy()
-    assert 0 <= drawn.min() and drawn.max() < 1
-    assert drawn.mean() == pytest.approx(0.5, abs=0.005)
-    assert drawn.var() == pytest.approx(1 / 12, abs=0.002)
+@pytest.mark.parametrize("rate", [0.001, 0.2, 0.5, 0.999])
+def test_the_share_that_is_dropped_is_that_which_was_asked_for(rate: float) -> None:
+    kept = noise().kept((2000, 200), rate, 0).numpy()
+    error = 5 * (rate * (1 - rate) / kept.size) ** 0.5
+    assert 1 - kept.mean() == pytest.approx(rate, abs=error)
+    columns, rows = kept.mean(0), kept.mean(1)
+    assert columns.std() == pytest.approx((rate * (1 - rate) / 2000) ** 0.5, rel=0.3)
+    assert rows.std() == pytest.approx((rate * (1 - rate) / 200) ** 0.5, rel=0.3)
 
 
 def test_dropout_keeps_the_mean_and_drops_its_share() -> None:

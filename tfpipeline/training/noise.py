@@ -7,6 +7,7 @@ a checkpoint needs no state of a generator.
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # Philox, whose counter can be moved on: part of the global batch is drawn alone.
@@ -25,27 +26,36 @@ class Noise:
         self.seed = seed
         self.first_row = first_row
 
-    def uniform(self, shape: tuple[Any, int], number: int) -> Any:
-        """Return draws from [0, 1).
+    def kept(self, shape: tuple[Any, int], rate: float, number: int) -> Any:
+        """Return which values dropout leaves alone.
 
         Args:
-            shape: Examples of the part, and draws for each.
+            shape: Examples of the part, and values of each.
+            rate: Share that is dropped, to a 65,536th.
             number: Tells the draws of a step apart, below 1000.
 
         Returns:
-            float32; the rows of the global batch, whatever part is asked for.
+            float32 of the shape, 1 or 0; the rows of the global batch, whatever part is
+            asked for.
         """
         rows, width = shape
-        # The counter stands for four draws at a time.
-        calls = -(-width // 4)
+        # A count of Philox gives 128 bits, and a value takes 16: half the time of
+        # drawing floats.
+        calls = -(-width // 8)
         seed = tf.stack([self.seed[0] * 1000 + number, self.seed[1]])
         key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
         skipped = tf.cast(self.first_row * calls, tf.uint64)
         counter += tf.stack([skipped, tf.zeros([], tf.uint64)])
-        drawn = tf.raw_ops.StatelessRandomUniformV2(
-            shape=tf.stack([rows, calls * 4]), key=key, counter=counter, alg=_PHILOX
+        drawn = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=tf.stack([rows, calls * 4]),
+            key=key,
+            counter=counter,
+            alg=_PHILOX,
+            dtype=tf.int32,
         )
-        return drawn[:, :width]
+        values = tf.reshape(tf.bitcast(drawn, tf.int16), [rows, calls * 8])[:, :width]
+        least = np.int16(min(round(rate * 2**16), 2**16 - 1) - 2**15)
+        return tf.cast(values >= least, tf.float32)
 
 
 def train_through(head: keras.Sequential, x: Any, noise: Noise) -> Any:
@@ -63,8 +73,8 @@ def train_through(head: keras.Sequential, x: Any, noise: Noise) -> Any:
     """
     for number, layer in enumerate(head.layers):
         if isinstance(layer, keras.layers.Dropout):
-            drawn = noise.uniform((tf.shape(x)[0], x.shape[1]), number)
-            x = tf.where(drawn < layer.rate, 0.0, x / (1 - layer.rate))
+            kept = noise.kept((tf.shape(x)[0], x.shape[1]), layer.rate, number)
+            x = x * kept * (1 / (1 - layer.rate))
         else:
             x = layer(x, training=True)
     return x
