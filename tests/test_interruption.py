@@ -51,7 +51,8 @@ def test_a_command_ends_with_the_code_of_the_signal(error, code: int, capsys) ->
         raise error
 
     assert cli.main(command, PredictSettings, []) == code
-    assert capsys.readouterr().err.startswith("\nerror: ")
+    told = capsys.readouterr().err
+    assert told.startswith("\nStopped at" if error.args else "\nerror: Interrupted")
 
 
 def test_other_threads_are_left_alone() -> None:

@@ -229,7 +229,8 @@ def main(
             command(given)
         return 0
     except interruption.Stopped as error:
-        return _fail(str(error), 128 + error.number)
+        print(f"\n{error}", file=sys.stderr)
+        return 128 + error.number
     except UserError as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt as error:

@@ -105,7 +105,8 @@ class ModelSettings:
         pooling: How the feature map becomes a vector: `avg`, `max` or `flatten`.
         hidden: Units of hidden dense layers, e.g. `[256]`.
         dropout: Share of the inputs of each dense layer that is dropped in training.
-        batch_norm: Whether hidden layers are batch-normalised.
+        batch_norm: Whether hidden layers are batch-normalised, by the global batch;
+            the copies that fill up the last batch of an epoch count in its statistics.
         initialiser: Of the dense layers, e.g. `glorot_uniform` or `he_normal`.
     """
 
@@ -128,8 +129,8 @@ class DistributeSettings:
         strategy: `auto` (several workers where TF_CONFIG or `workers` names them, else
             every GPU, else one device), `one_device`, `mirrored`, `multi_worker`, or
             `tpu` (not tested by anybody yet).
-        devices: How many devices `mirrored` uses; null is every GPU. Without a GPU it
-            is the number of logical CPUs to make.
+        devices: How many devices `mirrored` uses (and `auto`, where it is given); null
+            is every GPU. Without a GPU it is the number of logical CPUs to make.
         workers: Addresses of all workers, `host:port,host:port`; null asks TF_CONFIG,
             then SLURM.
         index: Which of the workers this process is, from 0; the first one writes.

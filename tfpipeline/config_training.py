@@ -36,7 +36,7 @@ class TrainSettings:
             never stops early. The best epoch's weights are kept either way.
         precision: `auto` (by device), `float32`, `mixed_float16` or `mixed_bfloat16`.
         jit_compile: Whether XLA compiles the gradients: on one device only. On CPUs it
-            is much slower for convolutions.
+            is much slower for convolutions. Dropout then draws other values.
         on_nan: `stop`, or `roll_back` to the start of the epoch at half the rate.
     """
 
@@ -98,7 +98,8 @@ class CheckpointSettings:
     """When a training notes where it stands, so that the same command goes on there.
 
     Args:
-        every_steps: Steps between two checkpoints, at most; 0 counts no steps.
+        every_steps: Steps between two checkpoints, rounded up to what one call trains
+            on; 0 counts no steps.
         every_seconds: Seconds between two checkpoints; 0 looks at no clock. SIGTERM
             and Ctrl-C write one in any case.
     """

@@ -17,6 +17,7 @@ class Trained:
         images: Number of training images.
         classes: Number of classes.
         history: A row an epoch, of all stages.
+        kept_epoch: Whose weights were the best, as the history counts.
         undone: Whether no epoch of fine-tuning was better than none.
         metrics: As in `metrics.json`.
         folder: Of the run.
@@ -30,6 +31,7 @@ class Trained:
     history: Sequence[Mapping[str, Any]]
     metrics: dict[str, Any]
     folder: str
+    kept_epoch: int | None = None
     undone: bool = False
     unusable: int = 0
     rare: Sequence[str] = field(default_factory=tuple)
@@ -76,12 +78,12 @@ def _epochs(told: Trained) -> str:
     """Say how many epochs there were, and whether fine-tuning was worth it."""
     fine = sum(row["stage"] == "fine_tune" for row in told.history)
     head = _count(len(told.history) - fine, "epoch")
-    if not fine:
-        return head
-    words = f"{head}, then {_count(fine, 'epoch')} of fine-tuning"
-    if told.undone:
+    words = f"{head}, then {_count(fine, 'epoch')} of fine-tuning" if fine else head
+    if fine and told.undone:
         return f"{words} (which did not lower the validation loss and was undone)"
-    return words
+    if told.kept_epoch is None or told.kept_epoch == len(told.history):
+        return words
+    return f"{words} (the best, number {told.kept_epoch}, is kept)"
 
 
 def _count(number: int, what: str) -> str:

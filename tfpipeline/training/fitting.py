@@ -178,7 +178,7 @@ class Fit(Standing):
         rest = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
         batch = f" Its batch: {shown}{rest}." if ids else ""
         return Diverged(
-            f"The loss of step {step + 1} in epoch {self.epoch + 1} "
+            f"The loss of step {step + 1} in epoch {len(self.history) + 1} "
             f"({self.stage.name}) is no number: training has diverged.{batch} Lower "
             "the learning rate, set --train.clip_norm 1 or --train.precision float32 "
             "(with --overwrite true), or say --train.on_nan roll_back.",
@@ -187,13 +187,12 @@ class Fit(Standing):
 
     def _leave(self, wish: interruption.Wish) -> None:
         saved = self.checkpoints is not None and self.save()
-        where = f"epoch {self.epoch + 1}, step {self.step} ({self.stage.name})"
+        number = len(self.history) + 1
+        where = f"epoch {number}, step {self.step} ({self.stage.name})"
         kept = "; a checkpoint is written, and the same command goes on there"
         # Where another worker was asked, this one ends in the same way.
-        number = wish.number or signal.SIGTERM
-        raise interruption.Stopped(
-            f"Stopped at {where}{kept if saved else ''}.", number
-        )
+        asked = wish.number or signal.SIGTERM
+        raise interruption.Stopped(f"Stopped at {where}{kept if saved else ''}.", asked)
 
     def _end_epoch(self) -> Row:
         loss, correct, weight = self.sums

@@ -155,6 +155,7 @@ def finish(run: runs.RunFolder, course: Course, result: dict[str, Any]) -> None:
             "near_leaks": result["leaks"]["near"],
             "rare_classes": examples.rare(data.min_class_share),
             "seconds": result["seconds"],
+            "kept_epoch": course.kept_epoch,
             "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
         },
     )
@@ -178,6 +179,7 @@ def closing_words(
             images=len(examples.of("train")),
             classes=len(examples.source.labels),
             history=course.history,
+            kept_epoch=course.kept_epoch,
             undone=course.undone,
             metrics=result,
             folder=str(folder.path),

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from tfpipeline import distribution
+from tfpipeline.config import FineTuneSettings
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.training import finding, loop, optimizers
@@ -37,6 +38,7 @@ class Course:
         history: A row an epoch, of all stages.
         seconds: Of each epoch that this process made.
         task: What the last stage was fed with.
+        kept_epoch: Whose weights the last stage ended with, where validation chose.
         undone: Whether no epoch of fine-tuning was better than none.
         search: What the search for a learning rate found, if there was one.
     """
@@ -48,6 +50,7 @@ class Course:
     history: list[Row] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     task: Task | None = None
+    kept_epoch: int | None = None
     undone: bool = False
     search: finding.Search | None = None
 
@@ -71,6 +74,7 @@ class Course:
         elif rate == "auto":
             self.search = self._find_rate(task, [head])
             rate = self.search.rate
+            print(f"learning rate: {rate:g} (found)", file=sys.stderr)
         settings = dataclasses.replace(settings, learning_rate=float(rate))
         self.work = dataclasses.replace(
             work, settings=dataclasses.replace(work.settings, train=settings)
@@ -86,6 +90,13 @@ class Course:
         """Let part of the backbone learn, or go on with it, where that is asked for."""
         settings = self.work.settings.fine_tune
         if not settings.epochs:
+            default = dataclasses.replace(FineTuneSettings(), epochs=0)
+            if settings != default and self.work.chief:
+                print(
+                    "without --fine_tune.epochs, the other settings of fine_tune have "
+                    "no effect",
+                    file=sys.stderr,
+                )
             return
         self._freeze_rate()
         work = self.work
@@ -170,14 +181,16 @@ class Course:
             self.state = None
             if self.work.chief:
                 print(
-                    f"going on with {stage.name} at epoch {fit.epoch + 1}, step "
-                    f"{fit.step + 1}",
+                    f"going on with {stage.name} after step {fit.step} of epoch "
+                    f"{len(self.history) + 1}",
                     file=sys.stderr,
                 )
         elif stage.name != HEAD or distribution.workers(self.work.strategy)[1] > 1:
             # What came before is not lost any more, and a worker may be at any time.
             fit.save()
+        before = len(self.history) - fit.epoch
         fit.run()
+        self.kept_epoch = before + fit.best.epoch if fit.best.weights else None
         if sum(fit.seconds) > _WORTH_SECONDS:
             fit.save()
         self.seconds += fit.seconds
