@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +15,15 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def test_the_first_signal_is_a_wish_and_the_second_acts() -> None:
+@pytest.fixture
+def _heard() -> Iterator[None]:
+    """Hear Ctrl-C, which a process in the background may have been told to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_signal_is_a_wish_and_the_second_acts(_heard: None) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with interruption.deferred() as wish:
         assert not wish

@@ -452,15 +452,16 @@ def test_a_signal_leaves_a_checkpoint_of_just_this_training(
     words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(root)]
     words += ["--workdir", str(tmp_path / "r"), *SMALL, "--train.patience", "null"]
     process = subprocess.Popen(
-        [*words, "--train.epochs", "1000000"],
+        # Rarely enough for the first one to stand there when it is looked for.
+        [*words, "--train.epochs", "1000000", "--checkpoint.every_seconds", "2"],
         stderr=subprocess.PIPE,
         text=True,
         # A shell in the background hands its children a deaf ear for Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        wait_for(tmp_path / "r" / "quarantine.csv", process)
-        time.sleep(3)
+        # The first one written: the training is on its way, however slow the machine.
+        wait_for(tmp_path / "r" / "checkpoints" / "000001.npz", process)
         process.send_signal(number)
         _, text = process.communicate(timeout=60)
     finally:
