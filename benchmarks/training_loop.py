@@ -155,7 +155,9 @@ def backbone_rates(rounds: int) -> dict[str, float]:
         optimizer.apply(tape.gradient(value, variables), bare.trainable_variables)
         return value
 
-    one = loop.Steps(x[None], y[None], np.ones((1, BATCH), np.float32))
+    # Tensors, as they come from the input pipeline.
+    weights = tf.ones((1, BATCH))
+    one = loop.Steps(tf.constant(x[None]), tf.constant(y[None]), weights)
     held, labels = tf.constant(x), tf.constant(y)
 
     def ours() -> None:
