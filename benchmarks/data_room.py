@@ -12,7 +12,6 @@ ROOT is a folder of class folders. Measured, each as a ratio within this run:
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import tell
 
 from tfpipeline import cli
 from tfpipeline.config import DataSettings, DistributeSettings, ModelSettings
@@ -145,10 +145,7 @@ def main() -> None:
         "memory": memory_growth(),
         "feeding": feeding_rates(paths, given.images, given.rounds),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if given.output:
-        given.output.write_text(text + "\n")
+    tell(result, given.output)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ then left to finish. Compared: every byte of the weights, and `history.csv`.
 """
 
 import argparse
-import json
 import random
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from results import tell
 
 # Of fine-tuning: enough for all kills to fall into the training.
 EPOCHS = "60"
@@ -114,10 +114,7 @@ def main() -> None:
             "weights_equal": same,
             "history_equal": texts[0] == texts[1],
         }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if given.output:
-        given.output.write_text(text + "\n")
+    tell(result, given.output)
     raise SystemExit(0 if same and result["history_equal"] else 1)
 
 

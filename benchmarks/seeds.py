@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from results import tell
+
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
 from tfpipeline.train import train
@@ -69,10 +71,7 @@ def main() -> None:
         "half_interval": half,
         "seconds": [run["seconds"]["total"] for run in runs],
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if given.output:
-        given.output.write_text(text + "\n")
+    tell(result, given.output)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Interleaved, after a first round that traces; medians.
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import tell
 
 from tfpipeline import cli
 from tfpipeline.config import DistributeSettings, ModelSettings, TrainSettings
@@ -187,10 +187,7 @@ def main() -> None:
             "head": head_rates(Path(folder), given.rounds),
             "backbone": backbone_rates(given.rounds),
         }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if given.output:
-        given.output.write_text(text + "\n")
+    tell(result, given.output)
 
 
 if __name__ == "__main__":

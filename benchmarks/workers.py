@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from results import tell
+
 
 def write_source(roots: list[Path], file: Path) -> int:
     """List every picture below some folders in a CSV file; return how many."""
@@ -85,10 +87,7 @@ def main() -> None:
         "two_processes_seconds": found[2],
         "times_as_fast": statistics.median(ratios),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if given.output:
-        given.output.write_text(text + "\n")
+    tell(result, given.output)
 
 
 if __name__ == "__main__":

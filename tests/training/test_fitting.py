@@ -103,6 +103,20 @@ def test_training_learns_what_can_be_learnt(strategy) -> None:
     assert history[-1]["loss"] < history[0]["loss"]
 
 
+def ending(given, stop: int):
+    """Return steps of a machine that goes before so many have been given."""
+    calls = []
+
+    def steps(epoch: int, first: int):
+        for part in given(epoch, first):
+            if len(calls) == stop:
+                raise RuntimeError("the machine is gone")
+            calls.append(epoch)
+            yield part
+
+    return steps
+
+
 SWITCHES = [
     {},
     {"averaging": "ema", "ema_momentum": 0.9, "clip_norm": 1.0},
@@ -135,16 +149,7 @@ def test_stopped_after_any_step_it_ends_as_if_nothing_had_been(
         folder = tmp_path / str(stop)
         keeper = Checkpoints(folder, CheckpointSettings(1, 0), {})
         interrupted, history = fresh(), []
-        calls = []
-
-        def steps(epoch: int, first: int):
-            for part in batches(epoch, first):
-                if len(calls) == stop:
-                    raise RuntimeError("the machine is gone")
-                calls.append(epoch)
-                yield part
-
-        object.__setattr__(interrupted, "steps", steps)
+        object.__setattr__(interrupted, "steps", ending(interrupted.steps, stop))
         with pytest.raises(RuntimeError, match="gone"):
             Fit(interrupted, keeper, history).run()
         again, history = fresh(), []
@@ -169,18 +174,8 @@ def test_rolled_back_or_not_it_goes_on_exactly(tmp_path: Path, stop: int) -> Non
     peace, expected = fresh([1]), []
     Fit(peace, None, expected).run()
     keeper = Checkpoints(tmp_path, CheckpointSettings(1, 0), {})
-    left, calls = [1], []
-    one = fresh(left)
-    given = one.steps
-
-    def steps(epoch: int, first: int):
-        for part in given(epoch, first):
-            if len(calls) == stop:
-                raise RuntimeError("the machine is gone")
-            calls.append(epoch)
-            yield part
-
-    object.__setattr__(one, "steps", steps)
+    one = fresh([1])
+    object.__setattr__(one, "steps", ending(one.steps, stop))
     with pytest.raises(RuntimeError, match="gone"):
         Fit(one, keeper, []).run()
     found = keeper.load()

@@ -30,15 +30,13 @@ def check(settings: DistributeSettings) -> None:
             f"--distribute.strategy {settings.strategy} with --distribute.workers: "
             "expected multi_worker. Leave one of them out."
         )
-    if settings.devices is not None and settings.strategy in ("multi_worker", "tpu"):
+    if settings.devices is not None and settings.strategy not in ("auto", "mirrored"):
         raise UserError(
             f"--distribute.devices: expected with mirrored only; {settings.strategy} "
             "uses what each process sees. Leave it out."
         )
     if settings.index is not None and settings.workers is None:
         raise UserError("--distribute.index: expected with --distribute.workers.")
-    if settings.devices is not None and settings.strategy == "one_device":
-        raise UserError("--distribute.devices: expected with mirrored. Leave it out.")
     if settings.tpu is not None and settings.strategy != "tpu":
         raise UserError("--distribute.tpu: expected with --distribute.strategy tpu.")
 

@@ -47,7 +47,7 @@ class Averages:
         """
         if self.kind != "swa" or epoch < self.first_epoch:
             return
-        now = [np.array(weight) for weight in self.weights]
+        now = arrays_of(self.weights)
         self.count += 1
         if self.count == 1:
             self.mean = now
@@ -68,10 +68,10 @@ class Averages:
         # Before the first step the optimizer's averages are those of nothing.
         steps = int(np.asarray(self.optimizer.iterations))
         if self.kind == "ema" and steps > 0:
-            self._raw = [np.array(weight) for weight in self.trained]
+            self._raw = arrays_of(self.trained)
             self.optimizer.finalize_variable_values(self.trained)
         elif self.count:
-            self._raw = [np.array(weight) for weight in self.weights]
+            self._raw = arrays_of(self.weights)
             assign(self.weights, self.mean)
 
     def swap_out(self) -> None:
@@ -90,3 +90,21 @@ def assign(weights: Sequence[keras.Variable], arrays: Sequence[Any]) -> None:
     """
     for weight, array in zip(weights, arrays, strict=True):
         weight.assign(array)
+
+
+def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Return copies of what some variables hold.
+
+    Args:
+        variables: Of Keras.
+    """
+    return [np.array(variable) for variable in variables]
+
+
+def all_finite(weights: Sequence[Any]) -> bool:
+    """Tell whether every element is a number.
+
+    Args:
+        weights: Variables or arrays.
+    """
+    return all(np.isfinite(np.asarray(weight)).all() for weight in weights)

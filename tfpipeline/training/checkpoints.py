@@ -8,7 +8,6 @@ import shutil
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class Checkpoints:
         self.settings = settings
         self.identity = identity
         self.writes = writes
-        self._number = max(map(_number, self._files()), default=0)
+        self._number = max(map(_number, _files(self.folder)), default=0)
         if writes:
             # What a process that was killed while it wrote has left behind.
             for file in folder.glob(".*.npz"):
@@ -130,7 +129,7 @@ class Checkpoints:
             with open(temporary, "wb") as file:
                 file.write(buffer.getbuffer())
                 file.write(hashlib.sha256(buffer.getbuffer()).digest())
-        for old in self._files()[:-KEPT]:
+        for old in _files(self.folder)[:-KEPT]:
             old.unlink(missing_ok=True)
 
     def load(self, *, anew: bool = False) -> State | None:
@@ -142,7 +141,7 @@ class Checkpoints:
         Raises:
             UserError: It was made with other settings or other data.
         """
-        for file in reversed(self._files()):
+        for file in reversed(_files(self.folder)):
             try:
                 told, arrays = _read(file)
             except _DAMAGE as error:
@@ -171,8 +170,10 @@ class Checkpoints:
         if self.writes:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _files(self) -> list[Path]:
-        return sorted(f for f in self.folder.glob("[0-9]*.npz") if _number(f))
+
+def _files(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder, the last one at the end."""
+    return sorted(f for f in folder.glob("[0-9]*.npz") if _number(f))
 
 
 def _number(file: Path) -> int:
@@ -201,7 +202,7 @@ def noted(folder: Path, name: str) -> Any:
         folder: Of the checkpoints.
         name: Of the value.
     """
-    for file in sorted(folder.glob("[0-9]*.npz"), reverse=True):
+    for file in reversed(_files(folder)):
         with contextlib.suppress(*_DAMAGE):
             return _read(file)[0]["values"].get(name)
     return None
@@ -230,12 +231,3 @@ def _first_difference(
         if old.get(name) != new.get(name):
             return name, old.get(name, "nothing"), new.get(name, "nothing")
     return None
-
-
-def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Return copies of what some variables hold.
-
-    Args:
-        variables: Of Keras.
-    """
-    return [np.array(variable) for variable in variables]

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 
 from tfpipeline.errors import UserError
-from tfpipeline.training.averaging import assign
-from tfpipeline.training.checkpoints import arrays_of
+from tfpipeline.training.averaging import arrays_of, assign
 from tfpipeline.training.loop import Steps, Sums, Trainer, When
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100

@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -15,8 +15,8 @@ from tqdm import tqdm
 from tfpipeline import interruption
 from tfpipeline.errors import UserError
 from tfpipeline.training import schedules
-from tfpipeline.training.averaging import assign
-from tfpipeline.training.checkpoints import Checkpoints, State, arrays_of
+from tfpipeline.training.averaging import all_finite, arrays_of, assign
+from tfpipeline.training.checkpoints import Checkpoints, State
 from tfpipeline.training.loop import Sums, When
 from tfpipeline.training.stage import Best, Diverged, Row, Stage
 from tfpipeline.training.standing import Standing
@@ -110,13 +110,11 @@ class Fit(Standing):
         logs = {name: value for name, value in row.items() if name != "stage"}
         listeners.on_epoch_end(self.epoch - 1, logs)
         self.done = self.done or any(
-            getattr(model, "stop_training", False) for model in self._models()
+            getattr(model, "stop_training", False)
+            for model in self.stage.trainer.models
         )
         shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in _UNSHOWN}
         bar.set_postfix({"epoch": self.epoch, **shown})
-
-    def _models(self) -> Sequence[keras.Model]:
-        return self.stage.trainer.models
 
     def _train(self, wish: interruption.Wish, bar: Any) -> None:
         """Run what is left of an epoch."""
@@ -143,7 +141,7 @@ class Fit(Standing):
             stage.meter.count(part.labels.shape[0] * part.labels.shape[1])
         self._flush()
         self._act(wish, self._calls)
-        if not self.finite():
+        if not all_finite(stage.weights):
             # The last step's loss was looked at before that step was made.
             raise self._diverged(stage.steps_per_epoch - 1)
 
@@ -255,7 +253,7 @@ class Fit(Standing):
         """
         assert self.checkpoints is not None
         state = self.capture()
-        if self._bad is not None or not self.finite():
+        if self._bad is not None or not all_finite(state.arrays["weights"]):
             return False
         return self.checkpoints.save(state)
 

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from tfpipeline.training import schedules
-from tfpipeline.training.averaging import Averages, assign
-from tfpipeline.training.checkpoints import State, arrays_of
+from tfpipeline.training.averaging import Averages, arrays_of, assign
+from tfpipeline.training.checkpoints import State
 from tfpipeline.training.stage import Best, Row, Stage
 
 # In a checkpoint, before the names of what belongs to the start of the epoch.
@@ -53,12 +51,6 @@ class Standing:
         self.restore(self.start)
         self.rate_scale, self.roll_backs = self.rate_scale / 2, self.roll_backs + 1
         self.start = None
-
-    def finite(self) -> bool:
-        """Tell whether every weight is a number."""
-        return all(
-            np.isfinite(np.asarray(weight)).all() for weight in self.stage.weights
-        )
 
     def capture(self) -> State:
         """Return everything that the stage goes on from."""

@@ -159,18 +159,16 @@ def prepare(
     with phases("build"):
         size = _batch_size(settings, strategy, model, len(examples.source))
     reading = _reading(settings, strategy, size)
+    batches = Batches(examples.files, examples.source.label, reading, classes)
     data = dataclasses.replace(settings.data, batch_size=reading.batch_size)
     settings = dataclasses.replace(settings, data=data)
-    # Where each worker is on its own, its part of a global batch may be too small.
-    least = distribution.replica_multiple(32, strategy) // reading.workers
-    own_size = max(reading.own_size, least)
-    own = dataclasses.replace(reading, worker=0, workers=1, batch_size=own_size)
-    batches, alone = (
-        Batches(examples.files, examples.source.label, one, classes)
-        for one in (reading, own)
-    )
-    if reading.workers == 1:
-        alone = batches
+    alone = batches
+    if reading.workers > 1:
+        # Where each worker is on its own, its part of a batch may be too small.
+        least = distribution.replica_multiple(32, strategy) // reading.workers
+        size = max(reading.own_size, least)
+        own = dataclasses.replace(reading, worker=0, workers=1, batch_size=size)
+        alone = Batches(examples.files, examples.source.label, own, classes)
     return Work(settings, strategy, model, examples, batches, alone, Meter())
 
 

@@ -66,19 +66,15 @@ class Course:
         assert self.task is not None
         work, task = self.work, self.task
         _, head = classifier.split_classifier(work.model)
-        settings = work.settings.train
-        rate = settings.learning_rate
+        rate = work.settings.train.learning_rate
         if self.state is not None:
-            rate = self.state.values["learning_rate"]
-            self._recall_search()
-        elif rate == "auto":
+            self._recall_rate(self.state)
+        elif rate != "auto":
+            self._set_rate(float(rate))
+        else:
             self.search = self._find_rate(task, [head])
-            rate = self.search.rate
-            print(f"learning rate: {rate:g} (found)", file=sys.stderr)
-        settings = dataclasses.replace(settings, learning_rate=float(rate))
-        self.work = dataclasses.replace(
-            work, settings=dataclasses.replace(work.settings, train=settings)
-        )
+            self._set_rate(self.search.rate)
+            print(f"learning rate: {self.search.rate:g} (found)", file=sys.stderr)
         trainer = _trainer(self.work, task, [head], None)
         stage = _stage(self.work, task, trainer, HEAD, head.weights)
         # Cached features say nothing of how fast images are read.
@@ -90,15 +86,15 @@ class Course:
         """Let part of the backbone learn, or go on with it, where that is asked for."""
         settings = self.work.settings.fine_tune
         if not settings.epochs:
-            default = dataclasses.replace(FineTuneSettings(), epochs=0)
-            if settings != default and self.work.chief:
+            if settings != FineTuneSettings() and self.work.chief:
                 print(
                     "without --fine_tune.epochs, the other settings of fine_tune have "
                     "no effect",
                     file=sys.stderr,
                 )
             return
-        self._freeze_rate()
+        if self.state is not None:
+            self._recall_rate(self.state)
         work = self.work
         backbone = classifier.backbone_of(work.model)
         _, head = classifier.split_classifier(work.model)
@@ -154,21 +150,17 @@ class Course:
         """Tell whether a checkpoint is of a later stage."""
         return self.state is not None and self.state.values["stage"] != stage
 
-    def _freeze_rate(self) -> None:
-        """After a resumed head stage, know the rate that was searched for then."""
-        settings = self.work.settings
-        if settings.train.learning_rate == "auto":
-            assert self.state is not None
-            self._recall_search()
-            rate = float(self.state.values["learning_rate"])
-            train = dataclasses.replace(settings.train, learning_rate=rate)
-            settings = dataclasses.replace(settings, train=train)
-            self.work = dataclasses.replace(self.work, settings=settings)
-
-    def _recall_search(self) -> None:
-        assert self.state is not None
-        if found := self.state.values["search"]:
+    def _recall_rate(self, state: State) -> None:
+        """Know the learning rate that was trained at, and how it was found."""
+        if found := state.values["search"]:
             self.search = finding.Search(**found)
+        self._set_rate(float(state.values["learning_rate"]))
+
+    def _set_rate(self, rate: float) -> None:
+        settings = self.work.settings
+        train = dataclasses.replace(settings.train, learning_rate=rate)
+        settings = dataclasses.replace(settings, train=train)
+        self.work = dataclasses.replace(self.work, settings=settings)
 
     def _fit(self, stage: Stage) -> None:
         rate = self.work.settings.train.learning_rate
