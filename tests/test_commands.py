@@ -8,7 +8,7 @@ import pytest
 
 import tfpipeline
 
-VERBS = ("train", "evaluate", "predict", "audit", "pack")
+VERBS = (*("train", "evaluate", "predict", "synthesize", "features", "audit", "pack"),)
 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

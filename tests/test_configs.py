@@ -1,14 +1,17 @@
-"""Every file in configs/ is one that `train` takes, and says how it is run."""
+"""Every file in configs/ is one that its command takes, and says how it is run."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
+from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.train import train
 
+COMMANDS = {"train": RunSettings, "synthesize": SynthesizeSettings}
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
 
@@ -18,12 +21,14 @@ def test_there_are_configs() -> None:
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.stem)
 def test_a_config_is_read_and_names_its_command(file: Path) -> None:
-    settings = cli.parse(
-        RunSettings, ["--config", str(file)], prog="train", description=""
-    )
-    assert settings.data.source
     head = [li for li in file.read_text().splitlines() if li.startswith("#")]
-    assert f"python -m tfpipeline.train --config configs/{file.name}" in "\n".join(head)
+    command = rf"python -m tfpipeline\.(\w+) --config configs/{re.escape(file.name)}"
+    found = re.search(command, "\n".join(head))
+    assert found is not None
+    settings = cli.parse(
+        COMMANDS[found[1]], ["--config", str(file)], prog=found[1], description=""
+    )
+    assert settings != COMMANDS[found[1]]()
 
 
 @pytest.mark.slow

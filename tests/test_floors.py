@@ -9,8 +9,8 @@ import tfpipeline
 
 ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
-    *("atomic", "cli", "cluster", "config", "config_training", "errors", "formats"),
-    *("images", "interruption", "machine", "manifest", "runs"),
+    *("atomic", "cli", "cluster", "config", "config_synthesis", "config_training"),
+    *("errors", "formats", "images", "interruption", "machine", "manifest", "runs"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

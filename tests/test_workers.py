@@ -44,10 +44,12 @@ def free_ports(count: int) -> list[int]:
 class Workers:
     """Two processes with one command."""
 
-    def __init__(self, folder: Path, *more: str) -> None:
+    def __init__(self, folder: Path, *more: str, verb: str = "train") -> None:
         addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
-        words = [sys.executable, "-m", "tfpipeline.train", *COMMON, *more]
-        words += ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "c")]
+        words = [sys.executable, "-m", f"tfpipeline.{verb}", *more]
+        if verb == "train":
+            words += [*COMMON, "--workdir", str(folder / "run")]
+            words += ["--cache_dir", str(folder / "c")]
         words += ["--distribute.strategy", "multi_worker"]
         words += ["--distribute.workers", addresses]
         # What they say goes to files: a full pipe would hold them up.
@@ -181,3 +183,27 @@ def test_sigterm_at_one_worker_stops_both_at_one_checkpoint(
     with Workers(tmp_path, *more) as workers:
         assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
     assert_alike(alone / "run", tmp_path / "run")
+
+
+def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
+    """Three classes are no multiple of two workers; only the first one writes."""
+    from tfpipeline import cli, images
+    from tfpipeline.config_synthesis import SynthesizeSettings
+    from tfpipeline.synthesize import synthesize
+
+    words = ["--run", str(demo_run.path), "--classes", "teapot", "0", "1"]
+    words += ["--synthesis.steps", "6", "--output"]
+    both = [*words, str(tmp_path / "both")]
+    with Workers(tmp_path, *both, verb="synthesize") as workers:
+        assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
+        assert "3 ideal images" in workers.told(0) + workers.told(1)
+    alone = [*words, str(tmp_path / "alone")]
+    assert cli.main(synthesize, SynthesizeSettings, alone) == 0
+    found = json.loads((tmp_path / "alone" / "synthesis.json").read_text())["images"]
+    assert len(found) == 3
+    for item in found:
+        one, two = (
+            images.decode(tmp_path / name / item["image"]).astype(int)
+            for name in ("alone", "both")
+        )
+        assert np.abs(one - two).max() <= 1

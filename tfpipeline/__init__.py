@@ -2,14 +2,15 @@
 
 The map of the house:
 
-- *Verbs* (`train`, `evaluate`, `predict`, `audit`, `pack`) are the commands
-  ``python -m tfpipeline.<verb>``; they call rooms and write files.
+- *Verbs* (`train`, `evaluate`, `predict`, `synthesize`, `features`, `audit`, `pack`)
+  are the commands ``python -m tfpipeline.<verb>``; they call rooms and write files.
 - The *workflow* (`workflow`) joins rooms for the verbs.
-- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `report`,
-  `distribution`) compute; none of them imports another, but `distribution`, which the
-  loop stands on.
-- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_training`, `errors`,
-  `formats`, `images`, `interruption`, `machine`, `manifest`, `runs`) is shared by all.
+- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`, `report`,
+  `distribution`) compute; none of them imports another, but `distribution`, which
+  loops stand on.
+- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_synthesis`,
+  `config_training`, `errors`, `formats`, `images`, `interruption`, `machine`,
+  `manifest`, `runs`) is shared by all.
 """
 
 __version__ = "0.1.0"

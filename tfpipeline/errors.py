@@ -49,7 +49,7 @@ def check_each(
     """Refuse the first setting of a section that is not as it has to be.
 
     Args:
-        prefix: Name of the section.
+        prefix: Name of the section; empty for flags of no section.
         settings: The section.
         expected: What each setting has to be, in words, and whether it is.
 
@@ -59,6 +59,6 @@ def check_each(
     for name, (words, fine) in expected.items():
         if not fine:
             raise UserError(
-                f"--{prefix}.{name}: expected {words}. Received: "
+                f"--{prefix}{'.' if prefix else ''}{name}: expected {words}. Received: "
                 f"{getattr(settings, name)}."
             )

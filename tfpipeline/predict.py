@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import json
 import sys
@@ -32,12 +31,9 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
         raise UserError(
             f"--top_k: expected a positive number. Received: {settings.top_k}."
         )
-    paths = [path for word in settings.images for path in _expand(word)]
-    if not paths:
-        raise UserError(
-            "--images: expected image files, folders, or globs like 'photos/*.jpg'."
-        )
-    from tfpipeline.data import audit
+    from tfpipeline.data import audit, folders
+
+    paths = folders.named_files(settings.images)
 
     files = audit.audit(paths, cache=None)
     good = [i for i, row in enumerate(files) if not row.reason]
@@ -94,20 +90,6 @@ def _check_output(output: Path) -> None:
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
     atomic.check_writable(output.parent)
-
-
-def _expand(word: str) -> list[Path]:
-    """Return the files that one word of the user means, in order."""
-    path = Path(word)
-    if path.is_dir():
-        inside = (f for f in path.rglob("*") if f.is_file())
-        return sorted(f for f in inside if not f.name.startswith("."))
-    if path.exists():
-        return [path]
-    found = sorted(Path(name) for name in glob.glob(word, recursive=True))
-    if not found:
-        raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
-    return [file for file in found if file.is_file()]
 
 
 def _logits(

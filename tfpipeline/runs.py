@@ -221,3 +221,24 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
             "say --overwrite true to replace it."
         )
     return folder
+
+
+def new_result(output: str, name: str, *, overwrite: bool) -> Path:
+    """Return the folder for the result of a command, without making it yet.
+
+    Args:
+        output: Where the user wants it.
+        name: Of the file that tells that a result is there.
+        overwrite: Whether an earlier one may be replaced.
+
+    Raises:
+        UserError: An earlier result stands there, or the folder cannot be written.
+    """
+    folder = Path(output)
+    atomic.check_writable(folder)
+    if (folder / name).exists() and not overwrite:
+        raise UserError(
+            f"{folder}: an earlier {name} stands here. Choose another --output, or say "
+            "--overwrite true to replace it."
+        )
+    return folder

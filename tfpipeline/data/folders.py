@@ -1,6 +1,8 @@
 """Folders of images as a source: a folder a class, or the class in the file's name."""
 
+import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfpipeline.data.sources import (
@@ -157,3 +159,33 @@ def open_named(root: Path) -> Source:
 def _is_hidden_twin(file: Path) -> bool:
     """Tell the `._name` files of an archive and the `.mat` files of the Oxford set."""
     return file.name.startswith("._") or file.suffix.lower() in (".mat", ".txt")
+
+
+def named_files(words: Sequence[str]) -> list[Path]:
+    """Return the files that the words of `--images` mean, in order.
+
+    Args:
+        words: Files, folders (all files below them that are not hidden), or globs.
+
+    Raises:
+        UserError: One of them means none, or there are no words.
+    """
+    paths = [path for word in words for path in _expand(word)]
+    if not paths:
+        raise UserError(
+            "--images: expected image files, folders, or globs like 'photos/*.jpg'."
+        )
+    return paths
+
+
+def _expand(word: str) -> list[Path]:
+    path = Path(word)
+    if path.is_dir():
+        inside = (f for f in path.rglob("*") if f.is_file())
+        return sorted(f for f in inside if not f.name.startswith("."))
+    if path.exists():
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(word, recursive=True))
+    if not found:
+        raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
+    return [file for file in found if file.is_file()]

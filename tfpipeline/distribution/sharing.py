@@ -173,6 +173,37 @@ def split(
     )
 
 
+def own_part(strategy: tf.distribute.Strategy, rows: np.ndarray) -> np.ndarray:
+    """Return this worker's part of some rows.
+
+    Args:
+        strategy: Where the steps run.
+        rows: As many as a multiple of the number of workers.
+    """
+    index, count = workers(strategy)
+    return np.split(rows, count)[index]
+
+
+def gather_all(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
+    """Join the results of all workers' replicas, in the order of the global batch.
+
+    Args:
+        strategy: Where the steps ran.
+        value: What `strategy.run` returned, one tensor a replica.
+    """
+    if workers(strategy)[1] == 1:
+        return gather(strategy, value)
+    return np.asarray(_joining(strategy)(value))
+
+
+@functools.lru_cache(maxsize=None)
+def _joining(strategy: tf.distribute.Strategy) -> Any:
+    return tf.function(
+        lambda value: strategy.gather(strategy.run(tf.identity, args=(value,)), axis=0),
+        reduce_retracing=True,
+    )
+
+
 def gather(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
     """Join this worker's replicas' results again, in the order of its batch.
 

@@ -89,23 +89,38 @@ def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
     else:
         model = _plain(settings, size, None)
         if weights not in ("none", "demo"):
-            _refuse_other_network(settings)
-        if weights != "none":
-            _load(model, demo_weights if weights == "demo" else Path(str(weights)))
+            load_file(model, settings, Path(str(weights)))
+        if weights == "demo":
+            _load(model, demo_weights)
     model.trainable = False
     return model
 
 
-def _refuse_other_network(settings: ModelSettings) -> None:
-    """Refuse weights files where Keras builds another network for its own weights."""
+def load_file(model: keras.Model, settings: ModelSettings, file: Path) -> None:
+    """Load the user's own weights file into a network.
+
+    Args:
+        model: The network, of any weights.
+        settings: What it was built by.
+        file: Ends in `.npz`, `.weights.h5` or `.h5`.
+
+    Raises:
+        UserError: There is none, it does not fit, or Keras builds another network for
+            its own weights than for a file.
+    """
     if BACKBONES[settings.backbone].family == "efficientnet":
-        folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
         raise UserError(
             f"--model.weights {settings.weights}: Keras' {settings.backbone} rescales "
             "its input once more with its ImageNet weights than with a file, so the "
-            f"file's features would be wrong. Put it into {folder} under the name that "
-            "Keras gives it and say --model.weights imagenet."
+            f"file's features would be wrong. Put it into {keras_folder()} under the "
+            "name that Keras gives it and say --model.weights imagenet."
         )
+    _load(model, file)
+
+
+def keras_folder() -> Path:
+    """Return the folder in which Keras keeps the weights that it has downloaded."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
 def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
@@ -128,16 +143,29 @@ def _with_imagenet(settings: ModelSettings) -> keras.Model:
                 return model
         return _plain(settings, size, "imagenet")
     except Exception as error:  # Keras raises a bare Exception for a failed download.
-        raise _no_weights(settings.backbone, error) from None
+        raise no_weights(settings.backbone, error) from None
 
 
-def _no_weights(name: str, error: Exception) -> UserError:
+_EMBEDDED = (
+    "--model.backbone MobileNetV2 --model.weights demo --model.alpha 0.35 uses what "
+    "comes with this package."
+)
+
+
+def no_weights(name: str, error: Exception, embedded: str = _EMBEDDED) -> UserError:
+    """Return what to tell where the ImageNet weights of a network cannot be had.
+
+    Args:
+        name: Of the network.
+        error: What Keras said.
+        embedded: How to do with what comes with this package.
+    """
     # Keras keeps these under other names than the server has.
     kept_as = {
         "NASNet-mobile-no-top.h5": "nasnet_mobile_no_top.h5",
         "NASNet-large-no-top.h5": "nasnet_large_no_top.h5",
     }
-    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+    folder = keras_folder()
     url = re.search(r"https?://\S+?/([\w.+-]+\.h5)", str(error))
     if url is None:
         return UserError(
@@ -149,8 +177,7 @@ def _no_weights(name: str, error: Exception) -> UserError:
         f"downloaded. Fetch {url[0]} on a machine with a network and put it into "
         f"{folder} as {kept_as.get(url[1], url[1])}. Or do without: "
         "--model.weights FILE takes a weights file, --model.weights none starts "
-        "untrained, and --model.backbone MobileNetV2 --model.weights demo "
-        "--model.alpha 0.35 uses what comes with this package."
+        f"untrained, and {embedded}"
     )
 
 
@@ -187,7 +214,7 @@ def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
     layers without batch norm has its kernels scaled instead.
 
     Args:
-        backbone: Untrained.
+        backbone: Untrained, with or without a top.
         images: RGB in [0, 1], shape (n, height, width, 3).
         mode: Of its row in the table.
 
@@ -215,7 +242,8 @@ def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
 def _scale_chain(backbone: keras.Model, x: Any) -> None:
     for layer in backbone.layers[1:]:
         x = layer(x)
-        if isinstance(layer, keras.layers.Conv2D) and backbone.name.startswith("vgg"):
+        weighted = isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+        if weighted and backbone.name.startswith("vgg"):
             deviation = float(keras.ops.std(x)) or 1.0
             kernel, *rest = layer.get_weights()
             layer.set_weights([kernel / deviation, *rest])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import images
+from tfpipeline.report import charts
 
 
 def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
@@ -39,11 +40,9 @@ def learning_rates(
     Returns:
         uint8 RGB, shape (any, any, 3).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4), dpi=120, layout="constrained")
-    canvas: Any = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.plot(rates, losses, color="tab:blue")
     axes.axvline(chosen, color="tab:orange", linestyle="--", label=f"found: {chosen:g}")
@@ -54,8 +53,7 @@ def learning_rates(
     axes.set_ylabel("loss, smoothed")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return charts.drawn(figure)
 
 
 def _caption(target: Any, labels: Sequence[str]) -> str:

@@ -33,15 +33,6 @@ class Predictor:
         self.strategy = strategy
         self.meter = meter or Meter()
         self.joins = shared and distribution.workers(strategy)[1] > 1
-        self._join, self._join_weights = (
-            tf.function(
-                lambda value: strategy.gather(
-                    strategy.run(tf.identity, args=(value,)), axis=0
-                ),
-                reduce_retracing=True,
-            )
-            for _ in range(2)
-        )
         self._run = tf.function(
             lambda inputs: strategy.run(forward, args=(inputs,)), reduce_retracing=True
         )
@@ -55,7 +46,7 @@ class Predictor:
         (parts,) = distribution.split(self.strategy, (inputs,))
         outputs = self._run(parts)
         if self.joins:
-            return np.asarray(self._join(outputs))
+            return distribution.gather_all(self.strategy, outputs)
         return distribution.gather(self.strategy, outputs)
 
     def over(
@@ -77,7 +68,7 @@ class Predictor:
                 outputs = self(inputs)
                 if self.joins:
                     (parts,) = distribution.split(self.strategy, (weights,))
-                    weights = self._join_weights(parts)
+                    weights = distribution.gather_all(self.strategy, parts)
                 outputs = outputs[np.asarray(weights) > 0]
                 self.meter.count(len(outputs))
                 yield outputs

@@ -1,0 +1,146 @@
+"""Layers are found by name wherever they are, and tell what they answer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.config import ModelSettings
+from tfpipeline.demo import world
+from tfpipeline.errors import UserError
+from tfpipeline.models import backbones, classifier, layers, pretrained
+from tfpipeline.models.layers import BEFORE, LOGITS, Inside
+
+
+@pytest.fixture(scope="module")
+def nested() -> keras.Model:
+    """A classifier of this project: preprocessing, a nested backbone, a nested head."""
+    settings = backbones.resolve(ModelSettings(weights="demo", hidden=[8]), "demo")
+    backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)
+    return classifier.build_classifier(backbone, "tf", settings, 5)
+
+
+@pytest.fixture(scope="module")
+def image() -> tf.Tensor:
+    return tf.constant(np.random.default_rng(0).random((2, 96, 96, 3), np.float32))
+
+
+def test_a_nested_layer_answers_as_it_does_in_its_own_model(nested, image) -> None:
+    name = "block_3_expand_relu"
+    backbone = classifier.backbone_of(nested)
+    own = keras.Model(backbone.input, backbone.get_layer(name).output)
+    found = Inside(nested, [name, "features"])(image)
+    np.testing.assert_allclose(found[name], own(image * 2 - 1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found[LOGITS], nested(image, training=False), rtol=1e-5)
+    assert found["features"].shape == (2, 1280) and set(found) == {
+        name,
+        "features",
+        LOGITS,
+    }
+
+
+def test_a_loaded_classifier_is_the_same(nested, image, tmp_path) -> None:
+    nested.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    name = "block_11_add"
+    one, two = (Inside(model, [name])(image)[name] for model in (nested, again))
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+def test_a_loaded_classifier_gives_a_gradient_to_the_image(nested, image) -> None:
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        score = tf.reduce_sum(Inside(nested, ["out_relu"])(image)[LOGITS][:, 0])
+    assert float(tf.norm(tape.gradient(score, image))) > 0
+
+
+@pytest.mark.parametrize("backbone", ["VGG16", "VGG19", "ResNet50", "MobileNet"])
+def test_families_with_their_own_top_can_be_looked_into(backbone: str) -> None:
+    settings = ModelSettings(backbone, weights="none", image_size=32)
+    model = pretrained.build_pretrained(pretrained.resolve(settings))
+    shapes = layers.maps(model)
+    some = layers.spread(list(shapes), 4)
+    image = tf.constant(np.random.default_rng(0).random((1, 32, 32, 3), np.float32))
+    found = Inside(model, some)(image)
+    for name in some:
+        assert found[name].shape[1:] == shapes[name]
+    np.testing.assert_allclose(found[LOGITS], model(image), atol=1e-6)
+
+
+def test_what_comes_before_an_activation_becomes_what_comes_after() -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", padding="same", name="a")(image)
+    x = keras.layers.DepthwiseConv2D(3, activation="relu", name="b")(x)
+    x = keras.layers.ReLU(6.0, name="c")(x - 0.1)
+    x = keras.layers.Activation("tanh", name="d")(x)
+    x = keras.layers.Conv2D(3, 1, name="e")(x)
+    x = keras.layers.Flatten()(x)
+    model = keras.Model(image, keras.layers.Dense(2, activation="gelu", name="f")(x))
+    names = list("abcdef")
+    values = tf.constant(np.random.default_rng(0).random((2, 8, 8, 3), np.float32))
+    found = Inside(model, [*names, *(n + BEFORE for n in names)])(values)
+    bends = {
+        "a": tf.nn.relu,
+        "b": tf.nn.relu,
+        "c": tf.nn.relu6,
+        "d": tf.tanh,
+        "e": tf.identity,
+        "f": keras.activations.gelu,
+    }
+    for name, bend in bends.items():
+        before = found[name + BEFORE]
+        np.testing.assert_allclose(bend(before), found[name], rtol=1e-5, atol=1e-6)
+    assert float(tf.reduce_min(found["a" + BEFORE])) < 0
+
+
+def test_redirected_relus_answer_the_same_and_wake_only_the_dead() -> None:
+    image = keras.Input((4, 4, 1))
+    conv = keras.layers.Conv2D(1, 1, activation="relu", name="conv")
+    model = keras.Model(image, keras.layers.Flatten()(conv(image)))
+    conv.set_weights([np.ones((1, 1, 1, 1)), np.array([-0.5])])
+    half = np.zeros((4, 4, 1), np.float32)
+    half[:2] = 1
+    values = tf.constant(np.stack([half, np.zeros_like(half)]))
+
+    def gradient(network: Inside, sign: float) -> np.ndarray:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = sign * tf.reduce_sum(network(values)[LOGITS])
+        return tape.gradient(loss, values).numpy()
+
+    plain, waking = Inside(model), Inside(model).waking()
+    np.testing.assert_array_equal(plain(values)[LOGITS], waking(values)[LOGITS])
+    alive, dead = gradient(waking, -1.0)
+    np.testing.assert_array_equal(alive, gradient(plain, -1.0)[0])
+    assert (gradient(plain, -1.0)[1] == 0).all() and (dead == -1).all()
+    # A loss that falls when the ReLU stays dead has no reason to wake it.
+    assert (gradient(waking, 1.0)[1] == 0).all()
+
+
+def test_preprocessing_can_be_left_out(nested, image) -> None:
+    raw = layers.without_preprocessing(nested)
+    np.testing.assert_allclose(
+        raw(image * 2 - 1), nested(image, training=False), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_maps_are_what_has_a_height_and_a_width(nested) -> None:
+    shapes = layers.maps(nested)
+    assert shapes["Conv1"] == (48, 48, 16) and shapes["out_relu"] == (3, 3, 1280)
+    assert not {"logits", "features", "rescaling", "Conv1_pad"} & set(shapes)
+    bent = layers.with_activation(nested)
+    assert {"Conv1_relu", "block_11_add"} <= bent and "Conv1" not in bent
+
+
+def test_a_spread_is_even_and_ends_with_the_last() -> None:
+    names = [str(n) for n in range(10)]
+    assert layers.spread(names, 3) == ["2", "5", "9"]
+    assert layers.spread(names, 1) == ["9"]
+    assert layers.spread(names, 20) == names
+
+
+def test_an_unknown_layer_is_told_with_the_nearest(nested) -> None:
+    layers.check(nested, "out_relu", "--layers")
+    with pytest.raises(UserError, match="--layers: no layer.*'block_3_expand'"):
+        layers.check(nested, "blok_3_expand", "--layers")

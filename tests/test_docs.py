@@ -1,0 +1,54 @@
+"""What the docs say in Python is run."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def snippets(name: str) -> list[str]:
+    """Return the Python of a page."""
+    return re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(), re.DOTALL)
+
+
+def test_the_page_on_ideal_images_can_be_followed(demo_run) -> None:
+    from tfpipeline.models import saving
+
+    model, _ = saving.load_classifier(demo_run.path / "model.keras")
+    (code,) = snippets("ideal_images.md")
+    names: dict[str, Any] = {"model": model}
+    exec(code.replace("steps=64", "steps=6"), names)
+    found = names["found"]
+    assert found.images.shape == (2, 96, 96, 3)
+    assert (found.end_scores > found.start_scores).all()
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda p: p.stem)
+def test_every_flag_that_a_page_names_exists(page: Path) -> None:
+    """Of any command: pages name flags beside the words that explain them."""
+    from tfpipeline import config, config_synthesis
+
+    known = set()
+    for settings in (
+        *(config.RunSettings, config.EvaluateSettings, config.PredictSettings),
+        *(config.AuditSettings, config.PackSettings),
+        *(config_synthesis.SynthesizeSettings, config_synthesis.FeaturesSettings),
+    ):
+        known |= _flags(settings)
+    # Those without a dot may be of a benchmark, or of another program.
+    named = set(re.findall(r"(?<![\w-])--[a-z]\w*\.\w+", page.read_text()))
+    assert not named - known
+
+
+def _flags(settings: Any, prefix: str = "--") -> set[str]:
+    found, hints = set(), get_type_hints(settings)
+    for entry in dataclasses.fields(settings):
+        name = f"{prefix}{entry.name}"
+        found.add(name)
+        if dataclasses.is_dataclass(hints[entry.name]):
+            found |= _flags(hints[entry.name], f"{name}.")
+    return found

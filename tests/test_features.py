@@ -1,0 +1,159 @@
+"""`features`, as a user gives it: sheets, maps, channels, refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfpipeline import cli, images
+from tfpipeline.config_synthesis import FeaturesSettings
+from tfpipeline.demo import world
+from tfpipeline.features import features
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    world.write_folder(folder / "new", ["rocket", "teapot"], 3, seed=77)
+    (folder / "new" / "rocket" / "broken.jpg").write_text("no image")
+    return folder / "new"
+
+
+def run(output: Path, *words: str) -> int:
+    return cli.main(features, FeaturesSettings, ["--output", str(output), *words])
+
+
+def result(output: Path) -> dict:
+    return json.loads((output / "features.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def looked(demo_run, pictures, tmp_path_factory) -> tuple[Path, dict]:
+    output = tmp_path_factory.mktemp("features") / "out"
+    words = ["--run", str(demo_run.path), "--images", str(pictures)]
+    words += ["--channels", "out_relu:7", "block_3_expand_relu:1", "--steps", "24"]
+    assert run(output, *words, "--top", "5") == 0
+    return output, result(output)
+
+
+def test_layers_are_evenly_chosen_and_their_strongest_channels_shown(looked) -> None:
+    output, found = looked
+    assert len(found["images"]) == 6
+    for item in found["images"]:
+        assert len(item["layers"]) == 6
+        assert item["layers"][-1]["layer"] == "out_relu"
+        for told in item["layers"]:
+            means = [c["mean"] for c in told["channels"]]
+            assert means == sorted(means, reverse=True) and len(means) == 5
+            assert images.decode(output / told["sheet"]).shape[1] > 5 * 100
+        assert images.decode(output / item["overview"]).shape[1] > 800
+
+
+def test_the_channels_told_are_the_strongest_of_the_layer(looked, demo_run) -> None:
+    import keras
+
+    from tfpipeline import images
+    from tfpipeline.models import classifier, saving
+
+    _, found = looked
+    model, _ = saving.load_classifier(demo_run.path / "model.keras")
+    backbone = classifier.backbone_of(model)
+    item = found["images"][0]
+    told = item["layers"][2]
+    inner = keras.Model(backbone.input, backbone.get_layer(told["layer"]).output)
+    picture = images.read(Path(item["image"]), 96, 96, "squash").astype(np.float32)
+    means = np.asarray(inner(picture[None] / 127.5 - 1))[0].mean((0, 1))
+    best = np.argsort(-means, kind="stable")[:5]
+    assert [c["channel"] for c in told["channels"]] == best.tolist()
+    np.testing.assert_allclose(
+        [c["mean"] for c in told["channels"]], means[best], rtol=1e-3
+    )
+
+
+def test_what_speaks_for_the_first_class_is_drawn(looked, demo_run) -> None:
+    output, found = looked
+    labels = (demo_run.path / "labels.txt").read_text().split()
+    for item in found["images"]:
+        (told,) = item["explained"]
+        assert told["class"] == item["class"] == item["top"][0][0] in labels
+        for kind in ("grad_cam", "smooth_grad"):
+            assert images.decode(output / told[kind]).shape == (96, 96, 3)
+        assert images.decode(output / item["explained_sheet"]).shape[1] > 600
+
+
+def test_a_channel_has_an_ideal_and_photographs_in_order(looked) -> None:
+    output, found = looked
+    assert [c["layer"] for c in found["channels"]] == [
+        "out_relu",
+        "block_3_expand_relu",
+    ]
+    for channel in found["channels"]:
+        assert channel["rose"] and channel["end_score"] > channel["start_score"]
+        scores = [p["score"] for p in channel["photographs"]]
+        assert scores == sorted(scores, reverse=True) and len(scores) == 6
+        assert channel["end_score"] > scores[0]
+        assert images.decode(output / channel["ideal"]).shape == (96, 96, 3)
+        assert images.decode(output / channel["sheet"]).shape[1] > 200
+
+
+def test_a_broken_photograph_is_told_and_the_others_are_looked_at(looked) -> None:
+    (error,) = looked[1]["errors"]
+    assert error["image"].endswith("broken.jpg") and error["error"]
+
+
+def test_layers_and_classes_can_be_named(demo_run, pictures, tmp_path) -> None:
+    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+    words += ["--layers", "Conv1_relu", "out_relu", "--classes", "teapot", "rocket"]
+    assert run(tmp_path / "o", *words) == 0
+    for item in result(tmp_path / "o")["images"]:
+        assert [told["layer"] for told in item["layers"]] == ["Conv1_relu", "out_relu"]
+        assert [told["class"] for told in item["explained"]] == ["teapot", "rocket"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--layers", "Conv1_rell"], "Did you mean 'Conv1_relu'"),
+        (["--layers", "features"], "a map with a height"),
+        (["--channels", "out_relu"], "expected LAYER:NUMBER"),
+        (["--channels", "out_relu:1280"], "1280 channels, from 0 to 1279"),
+        (["--classes", "rokket"], "'rocket'"),
+        (["--layer_count", "0"], "--layer_count: expected at least 1"),
+        (["--images", "nowhere/*.jpg"], "no such file"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(
+    demo_run, pictures, tmp_path, capsys, words, said
+) -> None:
+    given = ["--run", str(demo_run.path), *words]
+    if "--images" not in words:
+        given += ["--images", str(pictures / "teapot")]
+    assert run(tmp_path / "o", *given) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_only_broken_photographs_are_an_error(
+    demo_run, pictures, tmp_path, capsys
+) -> None:
+    words = ["--images", str(pictures / "rocket" / "broken.jpg")]
+    assert run(tmp_path / "o", "--run", str(demo_run.path), *words) == 2
+    assert "broken.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.assets
+@pytest.mark.slow
+def test_grad_cam_finds_the_animal_on_a_photograph(
+    assets, imagenet, tmp_path: Path
+) -> None:
+    """A network that saw only a black picture with a dog in one corner looks there."""
+    dog = images.read(assets / "images" / "dog.jpg", 112, 112, "crop")
+    for place, (top, left) in {"first": (0, 0), "last": (112, 112)}.items():
+        canvas = np.full((224, 224, 3), 128, np.uint8)
+        canvas[top : top + 112, left : left + 112] = dog
+        images.save_png(tmp_path / f"{place}.png", canvas)
+    words = ["--images", str(tmp_path / "first.png"), str(tmp_path / "last.png")]
+    assert run(tmp_path / "o", *words, "--layer_count", "2") == 0
+    first, last = (item["explained"][0] for item in result(tmp_path / "o")["images"])
+    assert max(first["grad_cam_peak"]) < 112 <= min(last["grad_cam_peak"])

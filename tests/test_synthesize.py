@@ -1,0 +1,156 @@
+"""`synthesize`, as a user gives it: pictures, figures, refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfpipeline import cli, images
+from tfpipeline.config_synthesis import SynthesizeSettings
+from tfpipeline.synthesize import synthesize
+
+
+def run(output: Path, *words: str) -> int:
+    return cli.main(synthesize, SynthesizeSettings, ["--output", str(output), *words])
+
+
+def result(output: Path) -> dict:
+    return json.loads((output / "synthesis.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def made(demo_run, tmp_path_factory) -> tuple[Path, dict]:
+    """Two classes of the embedded default's run, both presets, judged by itself."""
+    output = tmp_path_factory.mktemp("ideal") / "out"
+    words = ["--run", str(demo_run.path), "--classes", "teapot", "0"]
+    words += ["--compare", "true", "--gif", "true", "--judges", str(demo_run.path)]
+    words += ["--synthesis.steps", "48"]
+    assert run(output, *words) == 0
+    return output, result(output)
+
+
+def test_what_the_network_thinks_of_is_recognised_by_it(made, demo_run) -> None:
+    output, found = made
+    labels = (demo_run.path / "labels.txt").read_text().split("\n")
+    assert [i["class"] for i in found["images"]] == ["teapot", labels[0]]
+    for item in found["images"]:
+        assert item["end_score"] > item["start_score"] and item["rose"]
+        assert item["probability"] > 0.95 > item["start_probability"]
+        assert item["steps"] == 48 and item["seconds"] > 0
+        assert set(item["judges"]) == {str(demo_run.path)}
+        picture = images.decode(output / item["image"])
+        assert picture.shape == (96, 96, 3) and picture.dtype == np.uint8
+    assert all(check["passed"] for check in found["checks"].values())
+    assert found["summary"]["recognised"] == 2
+
+
+def test_probabilities_are_those_of_the_file_on_the_disk(made, demo_run) -> None:
+    from tfpipeline.models import saving
+
+    output, found = made
+    model, _ = saving.load_classifier(demo_run.path / "model.keras")
+    for item in [*found["images"], *found["compared"][0]["images"]]:
+        picture = images.decode(output / item["file"]).astype(np.float32)[None] / 255
+        logits = np.asarray(model(picture, training=False))[0].astype(np.float64)
+        share = np.exp(logits - logits.max())[item["index"]]
+        share /= np.exp(logits - logits.max()).sum()
+        assert item["probability"] == pytest.approx(share, abs=1e-4)
+        verdict = item["judges"][str(demo_run.path)]
+        assert verdict["probability"] == pytest.approx(share, abs=1e-4)
+        assert verdict["rank"] == int((logits > logits[item["index"]]).sum()) + 1
+
+
+def test_sheets_charts_and_animations_can_be_opened(made) -> None:
+    output, found = made
+    for name in ("sheet.png", "compare.png", "lesson/sheet.png"):
+        assert images.decode(output / name).shape[1] > 96
+    for item in found["images"]:
+        height, width, _ = images.decode(output / "charts" / item["image"]).shape
+        assert width > 2 * height
+        with Image.open(output / item["gif"]) as animation:
+            assert animation.n_frames > 10
+
+
+def test_the_lesson_is_named_with_its_defects(made) -> None:
+    (other,) = made[1]["compared"]
+    assert other["preset"] == "lesson" and other["images"][0]["steps"] == 1000
+    assert {"probability", "least", "largest"} <= set(other["images"][0]["raw"])
+    from tfpipeline.synthesis import presets
+
+    assert len(presets.PRESETS["lesson"].defects) >= 4
+
+
+def test_the_same_seed_makes_the_same_pictures(demo_run, tmp_path) -> None:
+    words = ["--run", str(demo_run.path), "--classes", "teapot"]
+    words += ["--synthesis.steps", "8"]
+    for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert run(tmp_path / name, *words, "--seed", seed) == 0
+    one, two, other = (
+        (tmp_path / name / result(tmp_path / name)["images"][0]["image"]).read_bytes()
+        for name in "abc"
+    )
+    assert one == two != other
+
+
+def test_two_replicas_make_the_same_pictures(demo_run, tmp_path) -> None:
+    words = ["--run", str(demo_run.path), "--classes", "teapot", "0", "1"]
+    words += ["--synthesis.steps", "8", "--distribute.strategy"]
+    assert run(tmp_path / "one", *words, "one_device") == 0
+    both = [*words, "mirrored", "--distribute.devices", "2"]
+    assert run(tmp_path / "two", *both) == 0
+    for item in result(tmp_path / "one")["images"]:
+        one, two = (
+            images.decode(tmp_path / name / item["image"]).astype(int)
+            for name in ("one", "two")
+        )
+        assert np.abs(one - two).max() <= 1
+
+
+def test_a_score_that_did_not_rise_is_told(demo_run, tmp_path, capsys) -> None:
+    words = ["--run", str(demo_run.path), "--classes", "teapot"]
+    assert run(tmp_path / "o", *words, "--synthesis.steps", "0") == 0
+    assert not result(tmp_path / "o")["checks"]["score_rose"]["passed"]
+    assert "Careful: teapot" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--classes"], "--classes: expected names or numbers"),
+        (["--classes", "teapott"], "Did you mean 'teapot'"),
+        (["--classes", "6"], "from 0 to 5"),
+        (["--classes", "0", "--preset", "bets"], "'best'"),
+        (["--classes", "0", "--judges", "VGG161"], "'VGG16'"),
+        (["--classes", "0", "--synthesis.start", "nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(
+    demo_run, tmp_path, capsys, words, said
+) -> None:
+    output = tmp_path / "o"
+    assert run(output, "--run", str(demo_run.path), *words) == 2
+    assert said in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_an_earlier_result_is_not_replaced_unasked(demo_run, tmp_path, capsys) -> None:
+    words = ["--run", str(demo_run.path), "--classes", "0", "--synthesis.steps", "1"]
+    assert run(tmp_path, *words) == 0
+    first = result(tmp_path)["summary"]["seed"]
+    assert run(tmp_path, *words, "--seed", "5") == 2
+    assert "--overwrite true" in capsys.readouterr().err
+    assert result(tmp_path)["summary"]["seed"] == first
+    assert run(tmp_path, *words, "--seed", "5", "--overwrite", "true") == 0
+    assert result(tmp_path)["summary"]["seed"] == 5
+
+
+def test_an_untrained_vgg16_can_be_climbed_without_a_network(tmp_path) -> None:
+    """The real weights are one flag away: leave out --model.weights."""
+    words = ["--model.backbone", "VGG16", "--model.weights", "none", "--classes"]
+    words += ["284", "340", "--model.image_size", "64", "--synthesis.steps", "48"]
+    assert run(tmp_path / "o", *words) == 0
+    found = result(tmp_path / "o")
+    assert all(item["rose"] for item in found["images"])
+    assert found["images"][0]["index"] == 284

@@ -1,0 +1,62 @@
+"""Networks are opened by what users call them."""
+
+import numpy as np
+import pytest
+
+from tfpipeline.config import ModelSettings
+from tfpipeline.errors import UserError
+from tfpipeline.workflow import networks
+
+
+def test_a_run_is_a_network_with_its_own_classes(demo_run) -> None:
+    network = networks.open_network(str(demo_run.path), ModelSettings())
+    assert network.name == "run" and "teapot" in network.labels
+    assert network.size == (96, 96)
+
+
+def test_pictures_of_any_size_are_asked_about(demo_run) -> None:
+    network = networks.open_network(str(demo_run.path), ModelSettings())
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (3, 40, 60, 3)).astype(np.uint8)
+    logits = network.logits(pictures)
+    assert logits.shape == (3, len(network.labels))
+    np.testing.assert_allclose(network.logits(pictures[1:2])[0], logits[1], rtol=1e-4)
+
+
+def test_an_untrained_network_is_calibrated_and_the_same_every_time() -> None:
+    settings = ModelSettings("VGG16", weights="none", image_size=32)
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    network = networks.open_network(None, settings, names_needed=False)
+    logits = network.logits(picture)
+    assert np.isfinite(logits).all() and logits.std() > 0.05
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3
+
+
+def test_names_are_only_needed_where_classes_are_named(monkeypatch) -> None:
+    def none() -> tuple[str, ...]:
+        raise UserError("no list of names")
+
+    monkeypatch.setattr(networks.pretrained, "class_names", none)
+    settings = ModelSettings("MobileNet", weights="none", alpha=0.25, image_size=32)
+    network = networks.open_network(None, settings, names_needed=False)
+    assert not network.named and network.labels[284] == "284"
+    assert network.name == "MobileNet 0.25"
+    with pytest.raises(UserError, match="no list of names"):
+        networks.open_network(None, settings)
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("word", ["MobileNet:0.25", "MobileNet@0.25", "MobileNet 0.25"])
+def test_a_judge_is_named_with_its_width(assets, imagenet, word: str) -> None:
+    judge = networks.open_judge(word)
+    assert judge.name == "MobileNet 0.25" and judge.labels[340] == "zebra"
+
+
+def test_a_judge_is_a_run_as_well(demo_run) -> None:
+    assert networks.open_judge(str(demo_run.path)).name == str(demo_run.path)
+
+
+def test_an_unknown_judge_is_told_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean 'VGG16'"):
+        networks.open_judge("VGG161")

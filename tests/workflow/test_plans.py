@@ -1,0 +1,50 @@
+"""What a user changes of a preset, and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from tfpipeline.config_synthesis import SynthesisSettings, SynthesizeSettings
+from tfpipeline.errors import UserError
+from tfpipeline.workflow import plans
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"steps": -1}, "--synthesis.steps: expected at least 0"),
+        ({"copies": 0}, "--synthesis.copies"),
+        ({"views": 0}, "--synthesis.views"),
+        ({"objective": "log_ods"}, "Did you mean 'log_odds'"),
+        ({"parameterization": "furier"}, "'fourier'"),
+        ({"optimizer": "adamm"}, "'adam'"),
+        ({"learning_rate": 0.0}, "positive"),
+        ({"batch_size": 0}, "--synthesis.batch_size"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        plans.chosen_preset("best", SynthesisSettings(**settings))
+
+
+def test_the_other_preset_is_as_it_stands_when_compared() -> None:
+    given = SynthesizeSettings(compare=True, synthesis=SynthesisSettings(steps=7))
+    found = plans.chosen_plans(given)
+    assert list(found) == ["best", "lesson"]
+    assert found["best"][0].steps == 7 and found["lesson"][0].steps == 1000
+    alone = plans.chosen_plans(dataclasses.replace(given, compare=False))
+    assert list(alone) == ["best"]
+    with pytest.raises(UserError, match="'best'"):
+        plans.chosen_plans(SynthesizeSettings(preset="bst"))
+
+
+def test_another_parameterization_has_a_rate_and_options_of_its_own() -> None:
+    own = plans.chosen_preset("best", SynthesisSettings(parameterization="pixels"))
+    assert own.options == {} and own.learning_rate == 0.02
+    given = SynthesisSettings(parameterization="pixels", learning_rate=0.5)
+    assert plans.chosen_preset("best", given).learning_rate == 0.5
+
+
+def test_copies_of_the_lesson_cannot_be_told_to_differ() -> None:
+    with pytest.raises(UserError, match="shows no layers"):
+        plans.chosen_preset("lesson", SynthesisSettings(diversity=1.0, copies=2))

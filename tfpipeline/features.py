@@ -1,0 +1,64 @@
+"""VERB: from photographs to what each layer of a network extracts from them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline.config_synthesis import FeaturesSettings
+from tfpipeline.errors import check_each
+
+RESULT = "features.json"
+
+
+def features(settings: FeaturesSettings) -> dict[str, Any]:
+    """Show what each layer extracts from photographs, and what speaks for a class."""
+    phases = manifest.Phases()
+    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    check_each(
+        "",
+        settings,
+        {
+            "layer_count": ("at least 1", settings.layer_count >= 1),
+            "top": ("at least 1", settings.top >= 1),
+            "steps": ("at least 0", settings.steps >= 0),
+        },
+    )
+    from tfpipeline.data import folders
+
+    paths = folders.named_files(settings.images)
+    with phases("import"), cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.workflow import looking, networks, telling
+
+        strategy = distribution.start(settings.distribute, "float32", settings.seed)
+    with phases("build"):
+        named = all(word.isdecimal() for word in settings.classes)
+        network = networks.open_network(
+            settings.run, settings.model, names_needed=not named
+        )
+        wish = looking.wish(settings, network)
+    good, bad = looking.photographs(paths, network, settings.resize)
+    telling.check_some(good, bad)
+    looker = looking.Looker(network, wish)
+    with phases("look"):
+        items = telling.write_photographs(output, looker, good, settings.top)
+    with phases("ascent"):
+        made = looking.channel_ideals(network, wish, settings, strategy)
+    with phases("channels"):
+        channels = telling.write_channels(output, looker, good, made)
+    result = telling.result(network, items, channels, bad)
+    result["summary"] |= {
+        "seconds": phases.report(),
+        "seed": settings.seed,
+        "command": manifest.command(),
+        "versions": manifest.versions(),
+    }
+    atomic.write_json(output / RESULT, result)
+    print(telling.closing_words(result, output))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(features, FeaturesSettings))

@@ -1,0 +1,224 @@
+"""What happens inside a network: its layers by name, also those of nested models."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfpipeline.errors import UserError, suggest
+
+LOGITS = "logits"
+
+# After the name of a layer: as it is before its activation function.
+BEFORE = ":before"
+
+# Layers that only cut off, or bend, what another one has computed.
+_ACTIVATIONS = (keras.layers.ReLU, keras.layers.Activation)
+
+
+def _graph(model: keras.Model) -> Any:
+    """Return the functional model that a model is, or that is inside a sequence."""
+    return getattr(model, "_functional", None) or model
+
+
+def walk(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yield the layers of a model in order, those of nested models in their places.
+
+    Args:
+        model: Functional, or a sequence of layers.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from walk(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield layer
+
+
+def maps(model: keras.Model) -> dict[str, tuple[int, int, int]]:
+    """Return the layers that answer with a map: height, width, channels of each.
+
+    Padding and preprocessing are left out: they extract nothing.
+
+    Args:
+        model: From images to anything.
+    """
+    found = {}
+    for layer in walk(model):
+        shape: Any = getattr(layer.output, "shape", ())
+        plain = isinstance(layer, keras.layers.ZeroPadding2D | keras.layers.Rescaling)
+        if len(shape) == 4 and shape[3] > 3 and shape[1] > 1 and not plain:
+            found[layer.name] = (shape[1], shape[2], shape[3])
+    return found
+
+
+def with_activation(model: keras.Model) -> set[str]:
+    """Return the names of the layers that bend or cut what they answer, or add it up.
+
+    Args:
+        model: From images to anything.
+    """
+    found = set()
+    for layer in walk(model):
+        own = getattr(layer, "activation", None)
+        bends = own not in (None, keras.activations.linear)
+        if bends or isinstance(layer, (*_ACTIVATIONS, keras.layers.Add)):
+            found.add(layer.name)
+    return found
+
+
+def spread(names: Sequence[str], count: int) -> list[str]:
+    """Return some names, evenly chosen, the last one among them.
+
+    Args:
+        names: In order.
+        count: How many, at most.
+    """
+    count = min(count, len(names))
+    return [names[(i + 1) * len(names) // count - 1] for i in range(count)]
+
+
+def check(model: keras.Model, name: str, flag: str) -> None:
+    """Refuse a layer that a model does not have.
+
+    Args:
+        model: The model.
+        name: Of the layer.
+        flag: What the user named it by.
+
+    Raises:
+        UserError: There is none, with the nearest that there is.
+    """
+    known = [layer.name for layer in walk(model)]
+    if name not in known:
+        some = ", ".join(spread(list(maps(model)) or known, 8))
+        raise UserError(
+            f"{flag}: no layer {name!r} in this network.{suggest(name, known)} Some of "
+            f"its {len(known)} layers: {some}."
+        )
+
+
+class Inside:
+    """A network that also tells what some of its layers answer.
+
+    Args:
+        model: From images in [0, 1] to logits, in inference mode.
+        names: Of the layers to tell of; `NAME:before` is before the activation.
+        redirected: Whether a ReLU whose gradient is nought for all of an image lets it
+            through where that would wake it up.
+    """
+
+    def __init__(
+        self, model: keras.Model, names: Sequence[str] = (), *, redirected: bool = False
+    ) -> None:
+        self.model = model
+        self.names = tuple(names)
+        self.redirected = redirected
+
+    def __call__(self, image: Any) -> Mapping[str, Any]:
+        """Return the logits, and what each layer answers, by name.
+
+        Args:
+            image: In [0, 1], shape (batch, height, width, 3).
+        """
+        if not self.names and not self.redirected:
+            return {LOGITS: self.model(image, training=False)}
+        found: dict[str, Any] = {}
+        logits = self._run(self.model, image, found)
+        return {**{name: found[name] for name in self.names}, LOGITS: logits}
+
+    def waking(self) -> "Inside":
+        """Return the same network with its ReLUs redirected."""
+        return Inside(self.model, self.names, redirected=True)
+
+    def _run(self, model: keras.Model, image: Any, found: dict[str, Any]) -> Any:
+        def call(operation: Any) -> Callable[..., Any]:
+            def called(*args: Any, **kwargs: Any) -> Any:
+                if isinstance(operation, keras.Model):
+                    answer = self._run(operation, args[0], found)
+                else:
+                    answer = self._one(operation, args, kwargs, found)
+                found[operation.name] = answer
+                return answer
+
+            return called
+
+        # Keras' own way through a graph; `clone_model` is built on it as well.
+        return _graph(model)._run_through_graph(image, operation_fn=call)
+
+    def _one(self, layer: Any, args: Any, kwargs: Any, found: dict[str, Any]) -> Any:
+        name = f"{layer.name}{BEFORE}"
+        wanted = name in self.names
+        if not (wanted or (self.redirected and _is_relu(layer))):
+            return layer(*args, **kwargs)
+        before = _before(layer, args[0])
+        found[name] = layer(*args, **kwargs) if before is None else before
+        if before is None or not self.redirected:
+            return layer(*args, **kwargs)
+        return _redirect(before, layer(*args, **kwargs))
+
+
+def without_preprocessing(model: keras.Model) -> Callable[[Any], Any]:
+    """Return a network that gets what its backbone gets, instead of an image.
+
+    Args:
+        model: From images to logits; what comes before its first nested model prepares
+            the pixels.
+
+    Returns:
+        From numbers of any range, shape (batch, height, width, 3), to logits.
+    """
+
+    def run(values: Any) -> Any:
+        prepared = False
+
+        def call(operation: Any) -> Callable[..., Any]:
+            nonlocal prepared
+            prepared = prepared or isinstance(operation, keras.Model)
+            return operation if prepared else lambda x, *_, **__: x
+
+        return _graph(model)._run_through_graph(values, operation_fn=call)
+
+    return run
+
+
+def _is_relu(layer: Any) -> bool:
+    if isinstance(layer, keras.layers.ReLU):
+        return True
+    function = getattr(layer, "activation", None)
+    return getattr(function, "__name__", "") in ("relu", "relu6")
+
+
+def _before(layer: Any, x: Any) -> Any:
+    """Return what a layer's activation function gets; None where there is none."""
+    if isinstance(layer, _ACTIVATIONS):
+        return x
+    if getattr(layer, "activation", None) in (None, keras.activations.linear):
+        return None
+    x = keras.ops.cast(x, layer.compute_dtype)
+    kernel = keras.ops.cast(layer.kernel, layer.compute_dtype)
+    if isinstance(layer, keras.layers.Dense):
+        out = keras.ops.matmul(x, kernel)
+    elif hasattr(layer, "convolution_op"):
+        out = layer.convolution_op(x, kernel)
+    else:
+        return None
+    return out if layer.bias is None else out + keras.ops.cast(layer.bias, out.dtype)
+
+
+@tf.custom_gradient
+def _redirect(before: Any, after: Any) -> Any:
+    """Return `after`, with a gradient to `before` that wakes up what is dead.
+
+    Source: Olah et al., "Feature Visualization", distill.pub, 2017 (the lucid library).
+    """
+
+    def gradient(upstream: Any) -> Any:
+        own = tf.where((before > 0) & (after >= before), upstream, 0.0)
+        # A step goes against the gradient of a loss: this one would raise the input.
+        waking = tf.where((before < 0) & (upstream > 0), 0.0, upstream)
+        axes = list(range(1, len(before.shape)))
+        alive = tf.reduce_any(tf.not_equal(own, 0), axes, keepdims=True)
+        return tf.where(alive, own, waking), tf.zeros_like(after)
+
+    return after, gradient

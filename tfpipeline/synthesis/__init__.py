@@ -1,0 +1,1 @@
+"""ROOM: objectives, parameterizations, transforms, and the ascent that joins them."""

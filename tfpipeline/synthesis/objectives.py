@@ -1,0 +1,293 @@
+"""What an image is to excite: terms of one number an image, which add and scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+# The name under which a network's answer stands among its outputs.
+LOGITS = "logits"
+
+# Of a layer, as it is before its activation function cuts off what is negative.
+BEFORE = ":before"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Some images, and what a network made of them.
+
+    Args:
+        image: In [0, 1], shape (batch, height, width, 3); untransformed.
+        outputs: Of the network, by name: `logits`, and the layers that were asked for.
+        place: int32, shape (batch,): where each image stands in the whole job, so that
+            a term can have another target for each.
+    """
+
+    image: tf.Tensor
+    outputs: Mapping[str, tf.Tensor]
+    place: tf.Tensor
+
+    def own(self, values: Any) -> tf.Tensor:
+        """Return each image's own value of one for all, or of one an image.
+
+        Args:
+            values: A number, or as many as there are images in the whole job.
+        """
+        tensor = tf.convert_to_tensor(values)
+        if tensor.shape.rank == 0:
+            return tf.fill(tf.shape(self.place), tensor)
+        return tf.gather(tensor, self.place)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of terms; `2 * a + 3 * b` weighs `a` by 2 and `b` by 3.
+
+    Args:
+        terms: Weights, and functions from what was seen to one number an image.
+        needs: Names of the outputs that the terms read, beside the logits.
+        pixels: Whether a term looks at the image itself.
+    """
+
+    terms: tuple[tuple[float, Callable[[Seen], tf.Tensor]], ...]
+    needs: frozenset[str] = frozenset()
+    pixels: bool = False
+
+    def __call__(self, seen: Seen) -> tf.Tensor:
+        """Return the score of each image, float32, shape (batch,).
+
+        Args:
+            seen: The images, and the outputs that `needs` names.
+        """
+        total = tf.zeros(tf.shape(seen.place))
+        for weight, term in self.terms:
+            total += weight * tf.cast(term(seen), tf.float32)
+        return total
+
+    def __add__(self, other: Objective) -> Objective:
+        return Objective(
+            self.terms + other.terms,
+            self.needs | other.needs,
+            self.pixels or other.pixels,
+        )
+
+    def __mul__(self, factor: float) -> Objective:
+        terms = tuple((factor * weight, term) for weight, term in self.terms)
+        return Objective(terms, self.needs, self.pixels)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return -1.0 * self
+
+    def __sub__(self, other: Objective) -> Objective:
+        return self + -other
+
+
+def _of(
+    term: Callable[[Seen], tf.Tensor], *needs: str, pixels: bool = False
+) -> Objective:
+    return Objective(((1.0, term),), frozenset(needs), pixels)
+
+
+def _class_values(seen: Seen, indices: Any) -> tf.Tensor:
+    logits = tf.cast(seen.outputs[LOGITS], tf.float32)
+    return tf.gather(logits, seen.own(indices), batch_dims=1)
+
+
+def class_logit(indices: int | Sequence[int]) -> Objective:
+    """Return the logit of a class.
+
+    Args:
+        indices: Of the class, for all images or one an image.
+
+    Source: Simonyan et al., arXiv:1312.6034.
+    """
+    return _of(lambda seen: _class_values(seen, indices))
+
+
+def log_odds(indices: int | Sequence[int]) -> Objective:
+    """Return the logit of a class minus the log-sum-exp of all others.
+
+    Unlike the log-probability, its gradient does not vanish where the class has won.
+
+    Args:
+        indices: Of the class, for all images or one an image.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        logits = tf.cast(seen.outputs[LOGITS], tf.float32)
+        own = tf.one_hot(
+            seen.own(indices), logits.shape[-1], True, False, dtype=tf.bool
+        )
+        others = tf.where(own, -1e9, logits)
+        return _class_values(seen, indices) - tf.reduce_logsumexp(others, axis=-1)
+
+    return _of(term)
+
+
+def cross_entropy(
+    indices: int | Sequence[int], *, of_probabilities: bool = False
+) -> Objective:
+    """Return the cross-entropy of a class, to be *subtracted*: nought is certainty.
+
+    Args:
+        indices: Of the class, for all images or one an image.
+        of_probabilities: Whether it is computed as Keras does from a softmax output,
+            which has no gradient below a probability of 1e-7.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        logits = tf.cast(seen.outputs[LOGITS], tf.float32)
+        if not of_probabilities:
+            log = tf.reduce_logsumexp(logits, axis=-1)
+            return log - _class_values(seen, indices)
+        shares = tf.gather(tf.nn.softmax(logits), seen.own(indices), batch_dims=1)
+        return -tf.math.log(tf.clip_by_value(shares, 1e-7, 1 - 1e-7))
+
+    return _of(term)
+
+
+def _each(values: tf.Tensor) -> tf.Tensor:
+    """Return all values of each image in a row, float32, shape (batch, any)."""
+    return tf.reshape(tf.cast(values, tf.float32), [tf.shape(values)[0], -1])
+
+
+def layer(name: str) -> Objective:
+    """Return the mean square of all that a layer answers: a deep dream.
+
+    Args:
+        name: Of the layer.
+
+    Source: Mordvintsev et al., "Inceptionism", 2015.
+    """
+    return _of(
+        lambda seen: tf.reduce_mean(tf.square(_each(seen.outputs[name])), 1), name
+    )
+
+
+def channel(name: str, numbers: int | Sequence[int]) -> Objective:
+    """Return the mean answer of a channel over all positions.
+
+    Args:
+        name: Of the layer; its output has shape (batch, ..., channels).
+        numbers: Of the channel, for all images or one an image.
+
+    Source: Olah et al., "Feature Visualization", distill.pub, 2017.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        maps = tf.cast(seen.outputs[name], tf.float32)
+        positions = tf.range(1, tf.rank(maps) - 1)
+        return tf.gather(
+            tf.reduce_mean(maps, positions), seen.own(numbers), batch_dims=1
+        )
+
+    return _of(term, name)
+
+
+def neuron(
+    name: str, numbers: int | Sequence[int], position: tuple[int, int] | None = None
+) -> Objective:
+    """Return the answer of one channel at one position.
+
+    Args:
+        name: Of the layer; its output has shape (batch, height, width, channels).
+        numbers: Of the channel, for all images or one an image.
+        position: Row and column; None is the middle.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        maps = tf.cast(seen.outputs[name], tf.float32)
+        row, column = position or (maps.shape[1] // 2, maps.shape[2] // 2)
+        return tf.gather(maps[:, row, column], seen.own(numbers), batch_dims=1)
+
+    return _of(term, name)
+
+
+def direction(name: str, vector: Sequence[float], cosine_power: float = 1) -> Objective:
+    """Return the mean answer of a layer along a direction of its channels.
+
+    Args:
+        name: Of the layer; its output has shape (batch, ..., channels).
+        vector: The direction, as many numbers as there are channels.
+        cosine_power: By which the cosine counts as well: more of it asks for the
+            direction alone, 0 for the dot product.
+
+    Source: Carter et al., "Activation Atlas", distill.pub, 2019.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        maps = tf.cast(seen.outputs[name], tf.float32)
+        along = tf.convert_to_tensor(vector, tf.float32)
+        dot = tf.reduce_sum(maps * along, -1)
+        lengths = tf.norm(maps, axis=-1) * tf.norm(along)
+        cosine = tf.maximum(dot / tf.maximum(lengths, 1e-6), 0.1)
+        return tf.reduce_mean(_each(dot * cosine**cosine_power), 1)
+
+    return _of(term, name)
+
+
+def total_variation() -> Objective:
+    """Return the sum of absolute differences between neighbours, over all channels.
+
+    Source: Rudin, Osher & Fatemi, Physica D 60 (1992); here without squares.
+    """
+    return _of(lambda seen: tf.image.total_variation(seen.image), pixels=True)
+
+
+def l2(centre: float = 0.5) -> Objective:
+    """Return the sum of squares of an image's distance from a grey.
+
+    Args:
+        centre: The grey, in [0, 1].
+    """
+    return _of(
+        lambda seen: tf.reduce_sum(tf.square(_each(seen.image - centre)), axis=1),
+        pixels=True,
+    )
+
+
+def diversity(name: str, groups: Sequence[int]) -> Objective:
+    """Return how little an image has in common with the others of its group.
+
+    It is minus the mean cosine between the channel correlations (Gram matrices). It is
+    the one term in which images see each other: those of a group must be in one batch.
+
+    Args:
+        name: Of the layer; its output has shape (batch, height, width, channels).
+        groups: Which group each image of the whole job belongs to.
+
+    Source: Olah et al., "Feature Visualization", distill.pub, 2017.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        maps = tf.cast(seen.outputs[name], tf.float32)
+        maps = tf.reshape(maps, [tf.shape(maps)[0], -1, maps.shape[-1]])
+        grams = _each(tf.matmul(maps, maps, transpose_a=True))
+        grams = tf.math.l2_normalize(grams, axis=1)
+        group = seen.own(tf.convert_to_tensor(groups))
+        alike = tf.cast(group[:, None] == group[None], tf.float32)
+        alike -= tf.eye(tf.shape(alike)[0])
+        cosines = tf.matmul(grams, grams, transpose_b=True)
+        count = tf.maximum(tf.reduce_sum(alike, 1), 1)
+        return -tf.reduce_sum(alike * cosines, 1) / count
+
+    return _of(term, name)
+
+
+OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "class_logit": class_logit,
+    "log_odds": log_odds,
+    "cross_entropy": cross_entropy,
+    "layer": layer,
+    "channel": channel,
+    "neuron": neuron,
+    "direction": direction,
+    "total_variation": total_variation,
+    "l2": l2,
+    "diversity": diversity,
+}

@@ -1,0 +1,63 @@
+"""VERB: from class names to ideal images: what does a network think that is?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline.config_synthesis import SynthesizeSettings
+from tfpipeline.errors import UserError
+
+RESULT = "synthesis.json"
+
+
+def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
+    """Make the images that excite classes of a network most, and have them judged."""
+    phases = manifest.Phases()
+    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    if not settings.classes:
+        raise UserError(
+            "--classes: expected names or numbers of classes, e.g. --classes "
+            '"Siamese cat" zebra 898.'
+        )
+    with phases("import"), cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.models import naming
+        from tfpipeline.workflow import ideals, networks, plans, showing
+
+        wanted = plans.chosen_plans(settings)
+        strategy = distribution.start(settings.distribute, "float32", settings.seed)
+    with phases("build"), strategy.scope():
+        numbers = all(word.isdecimal() for word in settings.classes)
+        network = networks.open_network(
+            settings.run, settings.model, names_needed=not numbers
+        )
+        found = naming.find(settings.classes, network.labels, "--classes")
+        indices = list(dict.fromkeys(found))
+        judges = [networks.open_judge(word) for word in settings.judges]
+    chief, seed, jobs, made = distribution.is_chief(strategy), settings.seed, {}, {}
+    for name, (preset, given) in wanted.items():
+        jobs[name] = job = ideals.Job(
+            network, indices, preset, given, seed, strategy, settings.gif
+        )
+        folder = output if name == settings.preset else output / name
+        with phases(f"ascent_{name}"):
+            made[name] = [
+                showing.save(folder, ideal, network.labels) if chief else ideal
+                for ideal in ideals.make(job)
+            ]
+    if not chief:
+        return {}
+    with phases("judge"):
+        result = showing.write(output, jobs, made, judges)
+    result["summary"] |= {"seconds": phases.report(), "seed": settings.seed}
+    result["summary"]["command"] = manifest.command()
+    result["summary"]["versions"] = manifest.versions()
+    atomic.write_json(output / RESULT, result)
+    print(showing.closing_words(result, output))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(synthesize, SynthesizeSettings))

@@ -1,0 +1,295 @@
+"""Ideal images: made of a network, measured on their 8-bit files, judged by others."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import images
+from tfpipeline.config_synthesis import SynthesisSettings
+from tfpipeline.errors import UserError
+from tfpipeline.formats import ImageError
+from tfpipeline.models import layers, naming
+from tfpipeline.synthesis import objectives
+from tfpipeline.synthesis.ascent import Ascended, Ascent
+from tfpipeline.synthesis.objectives import Objective, Seen
+from tfpipeline.synthesis.parameterizations import Numbers, Parameterization
+from tfpipeline.synthesis.presets import Preset
+from tfpipeline.workflow.networks import Network
+
+FRAMES = 32
+
+# What a picture may lose of its probability when it is rounded to 8 bits.
+EIGHT_BIT_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Ideal:
+    """One image, and what there is to say of it. All scores are of its 8-bit file.
+
+    Args:
+        index: Of its class.
+        label: Name of its class.
+        copy: Which of the images of its class it is, from 0.
+        picture: uint8, shape (height, width, 3).
+        start_score: Of the objective, on what it started from.
+        end_score: Of the objective.
+        start_probability: Of its class, on what it started from.
+        probabilities: Of all classes, float32, shape (classes,).
+        float_probability: Of its class, before rounding to 8 bits.
+        total_variation: Sum of absolute neighbour differences, of pixels in [0, 1].
+        curve: Score of its transformed copies at each step.
+        seconds: Its share of the time.
+        cured: Whether its start had no gradient, and was moved for that.
+        alive: Whether it had a gradient at the end.
+        raw: What is true of the numbers that a network without preprocessing got.
+        frames: How it came about: uint8 pictures.
+    """
+
+    index: int
+    label: str
+    copy: int
+    picture: np.ndarray
+    start_score: float
+    end_score: float
+    start_probability: float
+    probabilities: np.ndarray
+    float_probability: float
+    total_variation: float
+    curve: np.ndarray
+    seconds: float
+    cured: bool
+    alive: bool
+    raw: dict[str, float] | None = None
+    frames: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def probability(self) -> float:
+        """Of its class."""
+        return float(self.probabilities[self.index])
+
+    @property
+    def rose(self) -> bool:
+        """Whether its score is higher than that of its start."""
+        return self.end_score > self.start_score
+
+    @property
+    def name(self) -> str:
+        """A name for its files: class number, class name, number of the copy."""
+        words = naming.plain(self.label).replace(" ", "_")
+        safe = "".join(c for c in words if c.isascii() and (c.isalnum() or c == "_"))
+        after = f"_{self.copy + 1}" if self.copy else ""
+        return "_".join(filter(None, (str(self.index), safe[:40]))) + after
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which images are to be made.
+
+    Args:
+        network: That is asked.
+        indices: Of the classes.
+        preset: How, with what the user has changed.
+        settings: The section `synthesis`.
+        seed: Of starts and transforms.
+        strategy: Where the steps run.
+        frames: Whether to keep how each image comes about.
+    """
+
+    network: Network
+    indices: Sequence[int]
+    preset: Preset
+    settings: SynthesisSettings
+    seed: int
+    strategy: tf.distribute.Strategy
+    frames: bool = False
+
+
+def make(job: Job) -> Iterator[Ideal]:
+    """Yield the images of a job, as they are made: a batch at a time.
+
+    Args:
+        job: What is to be made.
+    """
+    copies = job.settings.copies
+    each = max(1, job.settings.batch_size // copies)
+    batches = -(-len(job.indices) // each)
+    for number in range(batches):
+        some = list(job.indices[number * each : (number + 1) * each])
+        count = len(some) * copies
+        if job.settings.diversity:
+            # The copies of a class see each other: they stay on one replica.
+            replicas = int(job.strategy.num_replicas_in_sync)
+            some += some[-1:] * (-len(some) % replicas)
+        of = f" {number + 1} of {batches}" if batches > 1 else ""
+        yield from _batch(job, some, f"ideal images{of}")[:count]
+
+
+def _batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
+    preset, network, copies = job.preset, job.network, job.settings.copies
+    started = time.perf_counter()
+    indices = [index for index in classes for _ in range(copies)]
+    # A photograph to start from keeps its short waves.
+    whole = job.settings.start is not None
+    parameterization = preset.parameterized(network.size, whole=whole)
+    if whole:
+        numbers = _from_photograph(job, parameterization, len(indices))
+    else:
+        keys = [index * 1000 + k for index in classes for k in range(copies)]
+        numbers = parameterization.start(job.seed, keys)
+    climb = preset.climb(job.seed, max(1, preset.steps // FRAMES) if job.frames else 0)
+    objective, names = preset.build_objective(indices), list[str]()
+    if job.settings.diversity and copies > 1:
+        names = [_texture_layer(network)]
+        groups = [k for k in range(len(classes)) for _ in range(copies)]
+        objective += job.settings.diversity * objectives.diversity(names[0], groups)
+    seen: Any = layers.Inside(network.model, names)
+    if preset.raw:
+        seen = layers.without_preprocessing(network.model)
+    ascent = Ascent(
+        seen,
+        objective,
+        parameterization,
+        preset.shown(network.size),
+        climb,
+        job.strategy,
+    )
+    ascended = ascent.run(numbers, title)
+    first = np.asarray(parameterization.image(numbers))
+    seconds = (time.perf_counter() - started) / len(indices)
+    return _measured(job, indices, objective, (first, ascended), seconds)
+
+
+def _from_photograph(
+    job: Job, parameterization: Parameterization, count: int
+) -> Numbers:
+    file = Path(str(job.settings.start))
+    try:
+        picture = images.read(file, *job.network.size, how="crop")
+    except ImageError as error:
+        raise UserError(
+            f"--synthesis.start {file}: expected a photograph, but {error}."
+        ) from None
+    photographs = np.repeat(picture[None].astype(np.float32) / 255, count, axis=0)
+    return parameterization.of(tf.constant(photographs))
+
+
+def _texture_layer(network: Network) -> str:
+    """Return a layer in the middle, whose channels tell textures and parts apart."""
+    found = layers.maps(network.model)
+    return layers.spread(list(found), 3)[1 if len(found) > 1 else 0]
+
+
+def _measured(
+    job: Job,
+    indices: Sequence[int],
+    objective: Objective,
+    made: tuple[np.ndarray, Ascended],
+    seconds: float,
+) -> list[Ideal]:
+    """Return what is true of the images, once rounded to 8 bits."""
+    first, ascended = made
+    raw = job.preset.raw
+    starts, ends = _pictures(first, raw), _pictures(ascended.images, raw)
+    floats = None if raw else _asked(job, ascended.images, objective)[1]
+    start_scores, start_probabilities = _asked(
+        job, starts.astype(np.float32) / 255, objective
+    )
+    scores, probabilities = _asked(job, ends.astype(np.float32) / 255, objective)
+    variations = tf.image.total_variation(tf.constant(ends.astype(np.float32) / 255))
+    return [
+        Ideal(
+            index,
+            job.network.labels[index],
+            indices[:i].count(index),
+            ends[i],
+            float(start_scores[i]),
+            float(scores[i]),
+            float(start_probabilities[i, index]),
+            probabilities[i],
+            float((probabilities if floats is None else floats)[i, index]),
+            float(variations[i]),
+            ascended.curve[i],
+            seconds,
+            bool(ascended.cured[i]),
+            bool(ascended.alive[i]),
+            _raw(job, ascended, i, index) if raw else None,
+            [_pictures(one[i : i + 1], raw)[0] for _, one in ascended.snapshots],
+        )
+        for i, index in enumerate(indices)
+    ]
+
+
+def _pictures(values: np.ndarray, raw: bool) -> np.ndarray:
+    """Return values as 8-bit pictures; stretched by least and largest where raw."""
+    if raw:
+        axes = (1, 2, 3)
+        least = values.min(axes, keepdims=True)
+        values = (values - least) / np.ptp(values, axes, keepdims=True).clip(1e-9)
+    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _asked(
+    job: Job, pictures: np.ndarray, objective: Objective
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what pictures score, and the probabilities of all classes on them."""
+    model = layers.Inside(job.network.model, sorted(objective.needs))
+    outputs = model(tf.constant(pictures))
+    place = tf.range(len(pictures))
+    score = objective(Seen(tf.constant(pictures), outputs, place))
+    shares = tf.nn.softmax(tf.cast(outputs[objectives.LOGITS], tf.float32))
+    return np.asarray(score), np.asarray(shares)
+
+
+def _raw(job: Job, ascended: Ascended, i: int, index: int) -> dict[str, float]:
+    """Return what the lesson reports: of numbers that are no picture."""
+    values = ascended.images[i : i + 1]
+    answer = layers.without_preprocessing(job.network.model)(tf.constant(values))
+    return {
+        "start_score": float(ascended.start_scores[i]),
+        "end_score": float(ascended.end_scores[i]),
+        "probability": float(tf.nn.softmax(answer)[0, index]),
+        "least": float(values.min()),
+        "largest": float(values.max()),
+    }
+
+
+def judged(
+    ideals: Sequence[Ideal], pictures: np.ndarray, judge: Network, labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return what a network that took no part says of images.
+
+    Args:
+        ideals: The images.
+        pictures: Their files, read again: uint8, shape (n, height, width, 3).
+        judge: The network.
+        labels: Of the network that they were made of.
+
+    Returns:
+        For each image the rank of its class (1 is first), its probability, and what the
+        judge would call it; rank and probability are None where it does not know the
+        class.
+    """
+    logits = judge.logits(pictures).astype(np.float64)
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    known = {naming.plain(name): i for i, name in enumerate(judge.labels)}
+    same = len(labels) == len(judge.labels) and (
+        tuple(labels) == tuple(judge.labels) or not judge.named
+    )
+    found = []
+    for one, ideal in zip(shares, ideals):
+        own = ideal.index if same else known.get(naming.plain(ideal.label))
+        rank = None if own is None else int((one > one[own]).sum()) + 1
+        found.append(
+            {
+                "rank": rank,
+                "probability": None if own is None else float(one[own]),
+                "top": judge.labels[int(one.argmax())],
+            }
+        )
+    return found

@@ -1,0 +1,308 @@
+"""What `features` looks at: layers, channels, and what speaks for a class."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfpipeline import images
+from tfpipeline.config_synthesis import FeaturesSettings
+from tfpipeline.errors import UserError
+from tfpipeline.evaluation import interpretation
+from tfpipeline.formats import ImageError
+from tfpipeline.models import layers, naming
+from tfpipeline.report import maps as drawing
+from tfpipeline.synthesis import objectives
+from tfpipeline.synthesis.ascent import Ascended, Ascent
+from tfpipeline.synthesis.presets import PRESETS
+from tfpipeline.workflow.networks import Network
+
+# Tiles of a layer in the overview of all layers.
+OVERVIEW = 8
+
+# Photographs beside the ideal image of a channel.
+MOST_EXCITING = 8
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One photograph, as the network sees it.
+
+    Args:
+        path: Of the file.
+        picture: uint8, of the size of the network's input.
+    """
+
+    path: Path
+    picture: np.ndarray
+
+    @property
+    def image(self) -> tf.Tensor:
+        """In [0, 1], shape (1, height, width, 3)."""
+        return tf.constant(self.picture[None].astype(np.float32) / 255)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be looked at.
+
+    Args:
+        layers: Names.
+        classes: Numbers; none is what the network sees first.
+        channels: Layers and numbers of channels.
+    """
+
+    layers: list[str]
+    classes: list[int]
+    channels: list[tuple[str, int]]
+
+
+def wish(settings: FeaturesSettings, network: Network) -> Wish:
+    """Return what the user wants to look at.
+
+    Args:
+        settings: Of the command.
+        network: The network.
+
+    Raises:
+        UserError: A layer, channel or class that it does not have.
+    """
+    shapes = layers.maps(network.model)
+    for name in settings.layers:
+        _check_maps(network, name, shapes, "--layers")
+    chosen = list(settings.layers)
+    if not chosen:
+        bent = layers.with_activation(network.model)
+        names = [name for name in shapes if name in bent]
+        enough = len(names) >= settings.layer_count
+        chosen = layers.spread(names if enough else list(shapes), settings.layer_count)
+    channels = []
+    for word in settings.channels:
+        name, _, number = word.rpartition(":")
+        if not name or not number.isdecimal():
+            raise UserError(
+                f"--channels {word}: expected LAYER:NUMBER, e.g. {chosen[-1]}:12."
+            )
+        _check_maps(network, name, shapes, "--channels")
+        if int(number) >= shapes[name][2]:
+            raise UserError(
+                f"--channels {word}: {name} has {shapes[name][2]} channels, from 0 to "
+                f"{shapes[name][2] - 1}."
+            )
+        channels.append((name, int(number)))
+    classes = naming.find(settings.classes, network.labels, "--classes")
+    return Wish(chosen, classes, channels)
+
+
+def _check_maps(
+    network: Network, name: str, shapes: dict[str, tuple[int, int, int]], flag: str
+) -> None:
+    layers.check(network.model, name, flag)
+    if name not in shapes:
+        raise UserError(
+            f"{flag} {name}: expected a layer whose answer is a map with a height and "
+            f"a width. Some are: {', '.join(layers.spread(list(shapes), 6))}."
+        )
+
+
+def photographs(
+    paths: Sequence[Path], network: Network, how: str
+) -> tuple[list[Photograph], list[tuple[Path, str]]]:
+    """Return the photographs that can be read, and what is wrong with the others.
+
+    Args:
+        paths: Of the files.
+        network: Whose input size they get.
+        how: They become square; see `images.resize`.
+    """
+    good, bad = [], []
+    for path in paths:
+        try:
+            good.append(Photograph(path, images.read(path, *network.size, how)))
+        except ImageError as error:
+            bad.append((path, str(error)))
+    return good, bad
+
+
+class Looker:
+    """A network that is asked about one photograph after the other, traced once.
+
+    Args:
+        network: That is asked.
+        wish: What is to be looked at.
+    """
+
+    def __init__(self, network: Network, wish: Wish) -> None:
+        self.network, self.wish = network, wish
+        names = dict.fromkeys([*wish.layers, *(name for name, _ in wish.channels)])
+        self._last = list(layers.maps(network.model))[-1]
+        inside = layers.Inside(network.model, [*names, self._last])
+        plain = layers.Inside(network.model)
+        self._look = tf.function(inside, autograph=False, reduce_retracing=True)
+
+        def split(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            outputs = inside(image)
+            return outputs[self._last], outputs[layers.LOGITS]
+
+        self._cam = tf.function(
+            lambda image, index: interpretation.grad_cam(split, image, index),
+            autograph=False,
+            reduce_retracing=True,
+        )
+        self._logits = tf.function(
+            lambda image: plain(image)[layers.LOGITS],
+            autograph=False,
+            reduce_retracing=True,
+        )
+
+    def look(self, photograph: Photograph) -> dict[str, np.ndarray]:
+        """Return what the layers answer to a photograph, each without a batch axis.
+
+        Args:
+            photograph: The photograph.
+        """
+        found = self._look(photograph.image)
+        return {name: np.asarray(value)[0] for name, value in found.items()}
+
+    def explain(self, photograph: Photograph, index: int) -> dict[str, np.ndarray]:
+        """Return where a class is seen, in [0, 1], at the size of the photograph.
+
+        Args:
+            photograph: The photograph.
+            index: Of the class.
+        """
+        image, indices = photograph.image, tf.constant([index])
+        cam = self._cam(image, indices)
+        smooth = interpretation.smooth_grad(self._logits, image, indices)
+        size = photograph.picture.shape[:2]
+        return {
+            "grad_cam": interpretation.resized(cam, *size)[0],
+            "smooth_grad": np.asarray(smooth)[0],
+        }
+
+    @property
+    def explained_layer(self) -> str:
+        """The layer on whose maps Grad-CAM looks: the last that has any."""
+        return self._last
+
+
+def strongest(maps: np.ndarray, count: int) -> list[int]:
+    """Return the channels with the highest mean, best first.
+
+    Args:
+        maps: Of one photograph, shape (height, width, channels).
+        count: How many.
+    """
+    means = maps.mean((0, 1))
+    return [int(i) for i in np.argsort(-means, kind="stable")[:count]]
+
+
+def sheet(maps: np.ndarray, count: int) -> tuple[np.ndarray, list[int]]:
+    """Return the maps of the strongest channels on a sheet, and their numbers.
+
+    Args:
+        maps: Of one photograph, shape (height, width, channels).
+        count: How many.
+    """
+    numbers = strongest(maps, count)
+    means = [float(maps[..., n].mean()) for n in numbers]
+    columns = min(8, len(numbers))
+    return drawing.channels(maps, numbers, means, columns), numbers
+
+
+def overview(
+    photograph: Photograph, found: dict[str, np.ndarray], names: list[str]
+) -> np.ndarray:
+    """Return a photograph above the strongest channels of each layer.
+
+    Args:
+        photograph: The photograph.
+        found: What the layers answered.
+        names: Of the layers.
+    """
+    rows = [
+        (
+            f"{name}\n{'x'.join(map(str, found[name].shape))}",
+            [
+                drawing.tile(found[name][..., number])
+                for number in strongest(found[name], OVERVIEW)
+            ],
+        )
+        for name in names
+    ]
+    return drawing.overview(photograph.picture, rows)
+
+
+def channel_ideals(
+    network: Network,
+    wish: Wish,
+    settings: FeaturesSettings,
+    strategy: tf.distribute.Strategy,
+) -> list[Ascended]:
+    """Return the ideal image of each channel that is asked for.
+
+    Args:
+        network: The network.
+        wish: What is asked for.
+        settings: Of the command.
+        strategy: Where the steps run.
+    """
+    best = dataclasses.replace(PRESETS["best"], steps=settings.steps)
+    waves = best.parameterized(network.size)
+    made = []
+    for name, number in wish.channels:
+        ascent = Ascent(
+            layers.Inside(network.model, [name]),
+            objectives.channel(name, number),
+            waves,
+            best.shown(network.size),
+            best.climb(settings.seed),
+            strategy,
+        )
+        made.append(
+            ascent.run(waves.start(settings.seed, [number]), f"{name}:{number}")
+        )
+    return made
+
+
+def excitement(
+    looker: Looker, found: Sequence[Photograph], name: str = "photographs"
+) -> dict[tuple[str, int], list[float]]:
+    """Return the mean answer of each channel to each photograph.
+
+    Args:
+        looker: The network and the channels.
+        found: The photographs.
+        name: Of the progress bar.
+    """
+    scores: dict[tuple[str, int], list[float]] = {c: [] for c in looker.wish.channels}
+    if scores:
+        for photograph in tqdm(found, desc=name, unit="image", disable=None):
+            answers = looker.look(photograph)
+            for layer, number in scores:
+                scores[layer, number].append(float(answers[layer][..., number].mean()))
+    return scores
+
+
+def channel_sheet(
+    ideal: np.ndarray, found: Sequence[Photograph], scores: Sequence[float]
+) -> tuple[np.ndarray, list[int]]:
+    """Return a channel's ideal image beside the photographs that excite it most.
+
+    Args:
+        ideal: uint8.
+        found: The photographs.
+        scores: Of each.
+
+    Returns:
+        The sheet, and the positions of the photographs on it.
+    """
+    order = [int(i) for i in np.argsort(-np.asarray(scores), kind="stable")]
+    order = order[:MOST_EXCITING]
+    pictures = [ideal, *(found[i].picture for i in order)]
+    words = ["ideal image", *(f"{scores[i]:.3g} {found[i].path.name}" for i in order)]
+    return images.contact_sheet(pictures, words, min(3, len(pictures))), order

@@ -1,0 +1,120 @@
+"""Opens what a user names: a network of Keras, or a run of one's own."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfpipeline import images, runs
+from tfpipeline.config import ModelSettings
+from tfpipeline.errors import UserError, unknown
+from tfpipeline.models import backbones, pretrained, saving, table
+from tfpipeline.synthesis.parameterizations import Fourier
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be asked about images.
+
+    Args:
+        name: What it is called in results.
+        model: From images in [0, 1] to logits.
+        labels: Class names, in the order of the logits; numbers where nobody knows.
+        named: Whether the names are known.
+    """
+
+    name: str
+    model: keras.Model
+    labels: tuple[str, ...]
+    named: bool = True
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its input, in pixels."""
+        _, height, width, _ = self.model.input_shape
+        return int(height), int(width)
+
+    def logits(self, pictures: np.ndarray) -> np.ndarray:
+        """Return what it answers to pictures of any size.
+
+        Args:
+            pictures: uint8, shape (n, any, any, 3).
+
+        Returns:
+            float32, shape (n, classes).
+        """
+        fitting = [images.resize(one, *self.size, how="squash") for one in pictures]
+        answers = [
+            np.asarray(self.model(np.float32(some) / 255, training=False))
+            for some in np.array_split(np.stack(fitting), -(-len(fitting) // 32))
+        ]
+        return np.concatenate(answers)
+
+
+def open_network(
+    run: str | None, settings: ModelSettings, *, names_needed: bool = True
+) -> Network:
+    """Return the network that a command is about.
+
+    Args:
+        run: The folder of a finished run, or None.
+        settings: The section `model`, where there is no run.
+        names_needed: Whether it is an error that the class names cannot be had.
+
+    Raises:
+        UserError: It cannot be opened.
+    """
+    if run is not None:
+        folder = runs.RunFolder(Path(run)).existing()
+        model, labels = saving.load_classifier(folder.model)
+        model.trainable = False
+        return Network(folder.path.name or str(folder.path), model, labels)
+    settings = pretrained.resolve(settings)
+    model = pretrained.build_pretrained(settings)
+    if settings.weights == "none":
+        _calibrate(model, settings)
+    try:
+        labels, named = pretrained.class_names(), True
+    except UserError:
+        if names_needed:
+            raise
+        labels, named = tuple(map(str, range(pretrained.CLASSES))), False
+    width = "" if settings.alpha in (None, 1) else f" {settings.alpha:g}"
+    return Network(f"{settings.backbone}{width}", model, labels, named)
+
+
+def open_judge(word: str) -> Network:
+    """Return a network that took no part.
+
+    Args:
+        word: A name from the table of backbones, with its width where it has one
+            (`MobileNet:0.25`), or the folder of a finished run.
+
+    Raises:
+        UserError: There is neither, or it cannot be opened.
+    """
+    name, _, alpha = re.sub(r"[@ ]", ":", word).partition(":")
+    if name in table.BACKBONES and re.fullmatch(r"(\d*\.?\d+)?", alpha):
+        settings = ModelSettings(
+            name, weights="imagenet", alpha=float(alpha) if alpha else None
+        )
+        return open_network(None, settings, names_needed=False)
+    if Path(word).is_dir():
+        judge = open_network(word, ModelSettings())
+        return dataclasses.replace(judge, name=word)
+    raise unknown("--judges network or run", word, table.BACKBONES)
+
+
+def _calibrate(model: keras.Model, settings: ModelSettings) -> None:
+    """Make an untrained network usable, by pictures with the spectrum of photographs.
+
+    Not those of a demo: what it is asked about may be anything.
+    """
+    inner = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    size = (int(model.input_shape[1]), int(model.input_shape[2]))
+    noise = Fourier(size, contrast=1.0)
+    pictures = noise.image(noise.start(0, range(8)))
+    backbones.calibrate(inner, pictures, table.BACKBONES[settings.backbone].mode)

@@ -1,0 +1,258 @@
+"""What `synthesize` writes and says of the images that it made."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tfpipeline import atomic, images
+from tfpipeline.report import charts
+from tfpipeline.workflow import ideals
+from tfpipeline.workflow.ideals import Ideal, Job
+from tfpipeline.workflow.networks import Network
+
+SHOWN_LINES = 5
+
+
+def save(folder: Path, ideal: Ideal, labels: Sequence[str]) -> Ideal:
+    """Write an image, its chart and its animation as soon as it is made.
+
+    Args:
+        folder: Where to.
+        ideal: The image.
+        labels: Names of all classes.
+
+    Returns:
+        The image without the frames of its animation, which take much memory.
+    """
+    file = folder / f"{ideal.name}.png"
+    images.save_png(file, ideal.picture)
+    chart = charts.ideal(
+        ideal.picture, _caption(ideal), ideal.probabilities, labels, ideal.curve
+    )
+    images.save_png(folder / "charts" / file.name, chart)
+    if ideal.frames:
+        _write_gif(file.with_suffix(".gif"), [*ideal.frames, ideal.picture])
+    return dataclasses.replace(ideal, frames=[])
+
+
+def write(
+    output: Path,
+    jobs: Mapping[str, Job],
+    made: Mapping[str, Sequence[Ideal]],
+    judges: Sequence[Network],
+) -> dict[str, Any]:
+    """Write the sheets, have the files judged, and return what is true of them.
+
+    Args:
+        output: The folder.
+        jobs: What was asked for, by preset; the first one is the user's.
+        made: The images of each, saved already.
+        judges: Networks that took no part.
+
+    Returns:
+        For `synthesis.json`: `images`, `checks`, `summary`, and `compared`, which holds
+        the images of the other preset.
+    """
+    told: list[dict[str, Any]] = []
+    for number, (name, some) in enumerate(made.items()):
+        folder = Path(name) if number else Path()
+        pictures = [ideal.picture for ideal in some]
+        captions = [_caption(ideal) for ideal in some]
+        sheet = images.contact_sheet(pictures, captions, min(5, len(pictures)))
+        images.save_png(output / folder / "sheet.png", sheet)
+        items = [
+            _item(ideal, jobs[name], folder / f"{ideal.name}.png") for ideal in some
+        ]
+        _judge(items, output, some, judges, jobs[name].network)
+        defects = list(jobs[name].preset.defects)
+        told.append({"preset": name, "defects": defects, "images": items})
+    first, mine = next(iter(jobs)), told[0]["images"]
+    result = {
+        "images": mine,
+        "checks": _checks(made[first], mine),
+        "summary": _summary(first, jobs[first], mine, judges),
+    }
+    if len(told) > 1:
+        images.save_png(output / "compare.png", _comparison(made))
+        result["compared"] = told[1:]
+    return result
+
+
+def _item(ideal: Ideal, job: Job, file: Path) -> dict[str, Any]:
+    best = np.argsort(-ideal.probabilities, kind="stable")[:5]
+    return {
+        "class": ideal.label,
+        "index": ideal.index,
+        "image": str(file),
+        "file": str(file),
+        "start_score": ideal.start_score,
+        "end_score": ideal.end_score,
+        "rose": ideal.rose,
+        "start_probability": ideal.start_probability,
+        "probability": ideal.probability,
+        "probability_before_rounding": ideal.float_probability,
+        "top": [[job.network.labels[i], float(ideal.probabilities[i])] for i in best],
+        "total_variation": ideal.total_variation,
+        "steps": job.preset.steps,
+        "seconds": round(ideal.seconds, 3),
+        "woken": ideal.cured,
+        "judges": {},
+        **({"raw": ideal.raw} if ideal.raw else {}),
+        **({"gif": str(file.with_suffix(".gif"))} if job.frames else {}),
+    }
+
+
+def _caption(ideal: Ideal) -> str:
+    fell = "" if ideal.rose else ", did not rise"
+    return f"{ideal.label} {ideal.probability:.3f}{fell}"
+
+
+def _write_gif(file: Path, frames: Sequence[np.ndarray]) -> None:
+    first, *rest = (Image.fromarray(frame) for frame in frames)
+    durations = [100] * len(rest) + [2000]
+    with atomic.replacing(file) as temporary:
+        first.save(
+            temporary,
+            "GIF",
+            save_all=True,
+            append_images=rest,
+            duration=durations,
+            loop=0,
+        )
+
+
+def _judge(
+    items: Sequence[dict[str, Any]],
+    output: Path,
+    ideal_images: Sequence[Ideal],
+    judges: Sequence[Network],
+    network: Network,
+) -> None:
+    """Let other networks say what is on the files, as they lie on the disk."""
+    pictures = np.stack([images.decode(output / item["image"]) for item in items])
+    for judge in judges:
+        verdicts = ideals.judged(ideal_images, pictures, judge, network.labels)
+        for item, verdict in zip(items, verdicts):
+            item["judges"][judge.name] = verdict
+
+
+def _comparison(made: Mapping[str, Sequence[Ideal]]) -> np.ndarray:
+    """Return a sheet with the images of all presets side by side, class by class."""
+    pictures, captions = [], []
+    names = list(made)
+    firsts = [[i for i in made[name] if not i.copy] for name in names]
+    for same in zip(*firsts):
+        for name, ideal in zip(names, same):
+            pictures.append(ideal.picture)
+            captions.append(f"{name}: {_caption(ideal)}")
+    columns = len(names) * (2 if len(firsts[0]) > 3 else 1)
+    return images.contact_sheet(pictures, captions, columns)
+
+
+def _checks(
+    ideal_images: Sequence[Ideal], items: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    change = max(abs(i.float_probability - i.probability) for i in ideal_images)
+    fallen = [i["class"] for i in items if not i["rose"]]
+    dead = [i.label for i in ideal_images if not i.alive and not i.rose]
+    unlike = [i["class"] for i in items if i["top"][0][0] != i["class"]]
+    return {
+        "score_rose": {
+            "passed": not fallen,
+            "value": fallen,
+            "meaning": "The score of the picture is higher than that of its start.",
+        },
+        "gradient": {
+            "passed": not dead,
+            "value": dead,
+            "meaning": "The network has a gradient; without one nothing can rise.",
+        },
+        "recognised": {
+            "passed": not unlike,
+            "value": unlike,
+            "meaning": "The network itself names the class of the saved file first.",
+        },
+        "eight_bit": {
+            "passed": change <= ideals.EIGHT_BIT_TOLERANCE,
+            "value": change,
+            "expected": ideals.EIGHT_BIT_TOLERANCE,
+            "meaning": "Rounding to 8 bits changes the probability by no more.",
+        },
+    }
+
+
+def _summary(
+    preset: str,
+    job: Job,
+    items: Sequence[Mapping[str, Any]],
+    judges: Sequence[Network],
+) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "network": job.network.name,
+        "preset": preset,
+        "defects": list(job.preset.defects),
+        "images": len(items),
+        "recognised": sum(i["top"][0][0] == i["class"] for i in items),
+        "least_probability": min(i["probability"] for i in items),
+        "judges": {},
+    }
+    for judge in judges:
+        verdicts = [item["judges"][judge.name] for item in items]
+        known = [v for v in verdicts if v["rank"] is not None]
+        told["judges"][judge.name] = {
+            "known": len(known),
+            "top_1": sum(v["rank"] == 1 for v in known),
+            "top_5": sum(v["rank"] <= 5 for v in known),
+            "mean_probability": (
+                float(np.mean([v["probability"] for v in known])) if known else None
+            ),
+        }
+    return told
+
+
+def closing_words(result: Mapping[str, Any], output: Path) -> str:
+    """Say in a few lines what was made, and what to be careful of.
+
+    Args:
+        result: As in `synthesis.json`.
+        output: The folder.
+    """
+    items, told = result["images"], result["summary"]
+    one = len(items) == 1
+    lines = [
+        f"\n{len(items)} ideal image{'' if one else 's'} for {told['network']}, preset "
+        f"{told['preset']}, {items[0]['steps']} steps, "
+        f"{told['seconds']['total']:.0f} s: the network itself recognises "
+        f"{told['recognised']} of them."
+    ]
+    for item in items[:SHOWN_LINES]:
+        verdicts = "".join(_verdict(n, v) for n, v in item["judges"].items())
+        lines.append(
+            f"  {item['class']}: probability {item['probability']:.3f}{verdicts}"
+        )
+    if len(items) > SHOWN_LINES:
+        lines.append(f"  ... and {len(items) - SHOWN_LINES} more in synthesis.json")
+    for name, votes in told["judges"].items() if not one else ():
+        lines.append(
+            f"{name}, which took no part, recognises {votes['top_1']} of "
+            f"{votes['known']} (in its first five: {votes['top_5']})."
+        )
+    for check in result["checks"].values():
+        if not check["passed"]:
+            value = check["value"]
+            shown = ", ".join(value) if isinstance(value, list) else f"{value:.3g}"
+            lines.append(f"Careful: {shown}: not so: {check['meaning']}")
+    sheet = "compare.png" if "compared" in result else "sheet.png"
+    return "\n".join(
+        [*lines, f"Look at {output / sheet}; all figures: synthesis.json."]
+    )
+
+
+def _verdict(name: str, verdict: Mapping[str, Any]) -> str:
+    if verdict["rank"] is None:
+        return f"; {name} has no such class"
+    return f"; {name}: rank {verdict['rank']}, {verdict['probability']:.3f}"

@@ -1,0 +1,242 @@
+"""What `features` writes and says of what it has looked at."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from tfpipeline import images
+from tfpipeline.errors import UserError
+from tfpipeline.models.layers import LOGITS
+from tfpipeline.report import maps as drawing
+from tfpipeline.synthesis.ascent import Ascended
+from tfpipeline.workflow import looking
+from tfpipeline.workflow.looking import Looker, Photograph
+from tfpipeline.workflow.networks import Network
+
+
+def check_some(good: Sequence[Photograph], bad: Sequence[tuple[Path, str]]) -> None:
+    """Refuse to go on where no photograph can be read.
+
+    Args:
+        good: The photographs.
+        bad: Files that are none, and why.
+
+    Raises:
+        UserError: There is no photograph.
+    """
+    if not good:
+        file, reason = bad[0]
+        raise UserError(
+            f"--images: expected at least one readable picture. {file}: {reason}."
+        )
+
+
+def write_photographs(
+    output: Path, looker: Looker, good: Sequence[Photograph], top: int
+) -> list[dict[str, Any]]:
+    """Write what the layers extract from each photograph, and what speaks for classes.
+
+    Args:
+        output: The folder.
+        looker: The network.
+        good: The photographs.
+        top: Channels a sheet.
+    """
+    taken: set[str] = set()
+    return [
+        _write_photograph(output, looker, one, top, _folder(one.path, taken))
+        for one in tqdm(good, desc="photographs", unit="image", disable=None)
+    ]
+
+
+def _folder(path: Path, taken: set[str]) -> str:
+    """Return a folder's name for a photograph that no other has."""
+    stem, number = path.stem or "image", 2
+    while stem in taken:
+        stem, number = f"{path.stem}_{number}", number + 1
+    taken.add(stem)
+    return stem
+
+
+def _write_photograph(
+    output: Path, looker: Looker, photograph: Photograph, top: int, folder: str
+) -> dict[str, Any]:
+    found = looker.look(photograph)
+    labels = looker.network.labels
+    shares = np.exp(found[LOGITS] - found[LOGITS].max())
+    shares /= shares.sum()
+    best = [int(i) for i in np.argsort(-shares, kind="stable")[:5]]
+    told = []
+    for number, name in enumerate(looker.wish.layers, 1):
+        picture, numbers = looking.sheet(found[name], top)
+        file = f"{folder}/{number:02d}_{name.replace('/', '_')}.png"
+        images.save_png(output / file, picture)
+        channels = [
+            {
+                "channel": n,
+                "mean": float(found[name][..., n].mean()),
+                "max": float(found[name][..., n].max()),
+            }
+            for n in numbers
+        ]
+        shape = list(found[name].shape)
+        told.append(
+            {"layer": name, "shape": shape, "channels": channels, "sheet": file}
+        )
+    seen = looking.overview(photograph, found, looker.wish.layers)
+    images.save_png(output / folder / "overview.png", seen)
+    classes = looker.wish.classes or best[:1]
+    reasons = [looker.explain(photograph, index) for index in classes]
+    rows = [
+        (f"{labels[i]} {shares[i]:.3f}", reason["grad_cam"], reason["smooth_grad"])
+        for i, reason in zip(classes, reasons)
+    ]
+    images.save_png(
+        output / folder / "explained.png", drawing.explained(photograph.picture, rows)
+    )
+    explained = []
+    for index, reason in zip(classes, reasons):
+        explained.append(
+            {
+                "class": labels[index],
+                "index": index,
+                "probability": float(shares[index]),
+            }
+        )
+        for kind, heat in reason.items():
+            file = f"{folder}/{kind}_{index}.png"
+            images.save_png(output / file, drawing.heat(heat))
+            explained[-1][kind] = file
+            row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+            explained[-1][f"{kind}_peak"] = [int(row), int(column)]
+    return {
+        "image": str(photograph.path),
+        "class": labels[best[0]],
+        "index": best[0],
+        "probability": float(shares[best[0]]),
+        "top": [[labels[i], float(shares[i])] for i in best],
+        "overview": f"{folder}/overview.png",
+        "explained_sheet": f"{folder}/explained.png",
+        "layers": told,
+        "explained": explained,
+    }
+
+
+def write_channels(
+    output: Path,
+    looker: Looker,
+    good: Sequence[Photograph],
+    made: Sequence[Ascended],
+) -> list[dict[str, Any]]:
+    """Write each channel's ideal image, and beside it what excites it most.
+
+    Args:
+        output: The folder.
+        looker: The network and the channels.
+        good: The photographs.
+        made: The ideal images.
+    """
+    scores, found = looking.excitement(looker, good), []
+    for (layer, number), ascended in zip(looker.wish.channels, made):
+        picture = (ascended.images[0] * 255 + 0.5).astype(np.uint8)
+        name = f"{layer.replace('/', '_')}_{number}"
+        images.save_png(output / "channels" / f"{name}_ideal.png", picture)
+        own = scores[layer, number]
+        sheet, order = looking.channel_sheet(picture, good, own)
+        images.save_png(output / "channels" / f"{name}.png", sheet)
+        start, end = float(ascended.start_scores[0]), float(ascended.end_scores[0])
+        found.append(
+            {
+                "layer": layer,
+                "channel": number,
+                "ideal": f"channels/{name}_ideal.png",
+                "sheet": f"channels/{name}.png",
+                "start_score": start,
+                "end_score": end,
+                "rose": end > start,
+                "woken": bool(ascended.cured[0]),
+                "alive": bool(ascended.alive[0]),
+                "photographs": [
+                    {"image": str(good[i].path), "score": own[i]} for i in order
+                ],
+            }
+        )
+    return found
+
+
+def result(
+    network: Network,
+    items: list[dict[str, Any]],
+    channels: list[dict[str, Any]],
+    bad: Sequence[tuple[Path, str]],
+) -> dict[str, Any]:
+    """Return what `features.json` holds.
+
+    Args:
+        network: That was asked.
+        items: What `write_photographs` returned.
+        channels: What `write_channels` returned.
+        bad: Files that could not be read, and why.
+    """
+    fallen = [f"{c['layer']}:{c['channel']}" for c in channels if not c["rose"]]
+    return {
+        "images": items,
+        "channels": channels,
+        "errors": [{"image": str(path), "error": reason} for path, reason in bad],
+        "checks": {
+            "score_rose": {
+                "passed": not fallen,
+                "value": fallen,
+                "meaning": "A channel's ideal image excites it more than its start.",
+            }
+        },
+        "summary": {
+            "network": network.name,
+            "images": len(items),
+            "errors": len(bad),
+            "channels": len(channels),
+            "layers": [told["layer"] for told in items[0]["layers"]],
+        },
+    }
+
+
+def closing_words(result: Mapping[str, Any], output: Path) -> str:
+    """Say in a few lines what was looked at, and what to be careful of.
+
+    Args:
+        result: As in `features.json`.
+        output: The folder.
+    """
+    told = result["summary"]
+    count = told["images"]
+    lines = [
+        f"\nLooked at {count} picture{'' if count == 1 else 's'} with "
+        f"{told['network']}: {len(told['layers'])} layers, "
+        f"{told['seconds']['total']:.0f} s."
+    ]
+    for item in result["images"][:3]:
+        lines.append(
+            f"  {item['image']}: {item['class']} {item['probability']:.3f}; "
+            f"{output / item['overview']}"
+        )
+    if count > 3:
+        lines.append(f"  ... and {count - 3} more in features.json")
+    for channel in result["channels"][:3]:
+        lines.append(
+            f"  {channel['layer']}:{channel['channel']} rose from "
+            f"{channel['start_score']:.3g} to {channel['end_score']:.3g}; "
+            f"{output / channel['sheet']}"
+        )
+    if told["errors"]:
+        first = result["errors"][0]
+        lines.append(
+            f"{told['errors']} could not be read, e.g. {first['image']}: "
+            f"{first['error']}."
+        )
+    check = result["checks"]["score_rose"]
+    if not check["passed"]:
+        lines.append(f"Careful: {', '.join(check['value'])}: the score did not rise.")
+    return "\n".join([*lines, f"All figures: {output / 'features.json'}."])
