@@ -63,8 +63,9 @@ def test_the_channels_told_are_the_strongest_of_the_layer(looked, demo_run) -> N
     told = item["layers"][2]
     inner = keras.Model(backbone.input, backbone.get_layer(told["layer"]).output)
     picture = images.read(Path(item["image"]), 96, 96, "squash").astype(np.float32)
-    means = np.asarray(inner(picture[None] / 127.5 - 1))[0].mean((0, 1))
-    best = np.argsort(-means, kind="stable")[:5]
+    maps = np.asarray(inner(picture[None] / 127.5 - 1))[0]
+    means = maps.mean((0, 1))
+    best = np.argsort(np.where(np.ptp(maps, (0, 1)) > 0, -means, 0))[:5]
     assert [c["channel"] for c in told["channels"]] == best.tolist()
     np.testing.assert_allclose(
         [c["mean"] for c in told["channels"]], means[best], rtol=1e-3
@@ -76,6 +77,7 @@ def test_what_speaks_for_the_first_class_is_drawn(looked, demo_run) -> None:
     labels = (demo_run.path / "labels.txt").read_text().split()
     for item in found["images"]:
         (told,) = item["explained"]
+        assert told["grad_cam_layer"] == "out_relu"
         assert told["class"] == item["class"] == item["top"][0][0] in labels
         for kind in ("grad_cam", "smooth_grad"):
             assert images.decode(output / told[kind]).shape == (96, 96, 3)
@@ -119,6 +121,7 @@ def test_layers_and_classes_can_be_named(demo_run, pictures, tmp_path) -> None:
         (["--channels", "out_relu"], "expected LAYER:NUMBER"),
         (["--channels", "out_relu:1280"], "1280 channels, from 0 to 1279"),
         (["--classes", "rokket"], "'rocket'"),
+        (["--resize", "squish"], "'squash'"),
         (["--layer_count", "0"], "--layer_count: expected at least 1"),
         (["--images", "nowhere/*.jpg"], "no such file"),
     ],
@@ -157,3 +160,20 @@ def test_grad_cam_finds_the_animal_on_a_photograph(
     assert run(tmp_path / "o", *words, "--layer_count", "2") == 0
     first, last = (item["explained"][0] for item in result(tmp_path / "o")["images"])
     assert max(first["grad_cam_peak"]) < 112 <= min(last["grad_cam_peak"])
+
+
+def test_a_run_is_asked_about_the_pixels_that_it_was_trained_on(demo_run) -> None:
+    from tfpipeline.config import ModelSettings
+    from tfpipeline.workflow import networks
+
+    opened = networks.open_network(str(demo_run.path), ModelSettings())
+    assert opened.resize in (demo_run.path / "config.yaml").read_text()
+
+
+def test_photographs_of_any_name_have_a_folder_of_their_own() -> None:
+    from tfpipeline.workflow.telling import _folder
+
+    taken = {"channels"}
+    names = ["...jpg", "a.png", "b/a.jpg", "channels.png", "..png"]
+    folders = [_folder(Path(name), taken) for name in names]
+    assert folders == ["image", "a", "a_2", "channels_2", "image_2"]

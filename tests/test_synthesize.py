@@ -39,11 +39,13 @@ def test_what_the_network_thinks_of_is_recognised_by_it(made, demo_run) -> None:
         assert item["end_score"] > item["start_score"] and item["rose"]
         assert item["probability"] > 0.95 > item["start_probability"]
         assert item["steps"] == 48 and item["seconds"] > 0
-        assert set(item["judges"]) == {str(demo_run.path)}
+        assert set(item["judges"]) == {str(demo_run.path)} and item["recognised"]
         picture = images.decode(output / item["image"])
         assert picture.shape == (96, 96, 3) and picture.dtype == np.uint8
     assert all(check["passed"] for check in found["checks"].values())
     assert found["summary"]["recognised"] == 2
+    # It was judged by itself, which is said.
+    assert not found["summary"]["judges"][str(demo_run.path)]["took_no_part"]
 
 
 def test_probabilities_are_those_of_the_file_on_the_disk(made, demo_run) -> None:
@@ -59,7 +61,7 @@ def test_probabilities_are_those_of_the_file_on_the_disk(made, demo_run) -> None
         assert item["probability"] == pytest.approx(share, abs=1e-4)
         verdict = item["judges"][str(demo_run.path)]
         assert verdict["probability"] == pytest.approx(share, abs=1e-4)
-        assert verdict["rank"] == int((logits > logits[item["index"]]).sum()) + 1
+        assert verdict["rank"] == int((logits >= logits[item["index"]]).sum())
 
 
 def test_sheets_charts_and_animations_can_be_opened(made) -> None:
@@ -75,11 +77,10 @@ def test_sheets_charts_and_animations_can_be_opened(made) -> None:
 
 def test_the_lesson_is_named_with_its_defects(made) -> None:
     (other,) = made[1]["compared"]
-    assert other["preset"] == "lesson" and other["images"][0]["steps"] == 1000
+    assert other["summary"]["preset"] == "lesson" and len(other["checks"]) == 4
+    assert len(other["summary"]["defects"]) >= 4
+    assert other["images"][0]["steps"] == 1000
     assert {"probability", "least", "largest"} <= set(other["images"][0]["raw"])
-    from tfpipeline.synthesis import presets
-
-    assert len(presets.PRESETS["lesson"].defects) >= 4
 
 
 def test_the_same_seed_makes_the_same_pictures(demo_run, tmp_path) -> None:
@@ -144,6 +145,11 @@ def test_an_earlier_result_is_not_replaced_unasked(demo_run, tmp_path, capsys) -
     assert result(tmp_path)["summary"]["seed"] == first
     assert run(tmp_path, *words, "--seed", "5", "--overwrite", "true") == 0
     assert result(tmp_path)["summary"]["seed"] == 5
+    # What the earlier result named and the new one does not is gone.
+    (old,) = tmp_path.glob("0_*.png")
+    words[3] = "1"
+    assert run(tmp_path, *words, "--overwrite", "true") == 0
+    assert not old.exists() and not (tmp_path / "charts" / old.name).exists()
 
 
 def test_an_untrained_vgg16_can_be_climbed_without_a_network(tmp_path) -> None:
@@ -154,3 +160,21 @@ def test_an_untrained_vgg16_can_be_climbed_without_a_network(tmp_path) -> None:
     found = result(tmp_path / "o")
     assert all(item["rose"] for item in found["images"])
     assert found["images"][0]["index"] == 284
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+def test_a_network_that_took_no_part_recognises_what_is_made(
+    assets, imagenet, tmp_path: Path
+) -> None:
+    """Half of the steps, and a judge that names 6 of 10 photographs."""
+    words = ["--classes", "zebra", "monarch", "lawn mower", "mountain bike"]
+    words += ["--judges", "MobileNet:0.25", "--synthesis.steps", "256"]
+    assert run(tmp_path / "o", *words) == 0
+    found = result(tmp_path / "o")
+    assert all(check["passed"] for check in found["checks"].values())
+    for item in found["images"]:
+        assert item["probability"] >= 0.99
+        assert item["end_score"] > item["start_score"] + 20
+    ranks = [item["judges"]["MobileNet 0.25"]["rank"] for item in found["images"]]
+    assert sorted(ranks)[:3] == [1, 1, 1] or max(ranks) <= 5, ranks

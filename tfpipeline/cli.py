@@ -235,8 +235,8 @@ def main(
         return _fail(str(error), 2)
     except KeyboardInterrupt as error:
         return _fail(
-            "Interrupted. No file is half-written, and features that were computed are "
-            "kept: the same command starts from them.",
+            "Interrupted. No file is half-written; the same command goes on from what "
+            "is kept, or starts again.",
             143 if isinstance(error, interruption.Terminated) else 130,
         )
     except MemoryError as error:

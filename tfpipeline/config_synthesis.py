@@ -10,8 +10,8 @@ class SynthesisSettings:
     """How an image is made that excites a class; null is as the preset says.
 
     Args:
-        objective: `logit`, `log_odds` (against all other classes), `logit_and_odds`, or
-            `cross_entropy`.
+        objective: `logit`, `log_odds` (against all other classes), `logit_and_odds`,
+            `cross_entropy`, or `softmax_cross_entropy` (the lesson's).
         parameterization: What is changed: `pixels`, `fourier` (waves), or `phases` (of
             waves whose strengths are those of photographs).
         start: A photograph to start from instead of noise.
@@ -23,7 +23,7 @@ class SynthesisSettings:
             it low.
         l2: Weight of the sum of squared distances from grey, to keep it low.
         fading: How fast an image loses the contrast that does not excite the class.
-        copies: Images of each class, each from a start of its own.
+        copies: Images of each class, each from noise of its own.
         diversity: Weight of how little the copies of a class have in common.
         batch_size: Images that are made at once; what they become does not depend on
             it.
@@ -98,9 +98,10 @@ class FeaturesSettings:
         channels: Channels to look at, `LAYER:NUMBER`: the ideal image of each, beside
             the photographs that excite it most.
         steps: Of the ascent to a channel's ideal image.
-        seed: Of the noise.
+        seed: Of all noise: what an ascent starts from, and SmoothGrad's.
         overwrite: Whether an earlier result in the folder may be replaced.
-        resize: How a photograph becomes square: `squash`, `crop`, or `pad`.
+        resize: How a photograph becomes square: `squash`, `crop`, or `pad`; null is as
+            the run did, `squash` without a run.
         model: The network, if it is not that of a run.
         distribute: The devices.
     """
@@ -116,6 +117,6 @@ class FeaturesSettings:
     steps: int = 128
     seed: int = 0
     overwrite: bool = False
-    resize: str = "squash"
+    resize: str | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, images, manifest, runs
 from tfpipeline.config_synthesis import FeaturesSettings
-from tfpipeline.errors import check_each
+from tfpipeline.errors import check_each, unknown
 
 RESULT = "features.json"
 
@@ -25,30 +25,35 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
             "steps": ("at least 0", settings.steps >= 0),
         },
     )
+    if settings.resize not in (None, *images.RESIZES):
+        raise unknown("--resize", str(settings.resize), images.RESIZES)
     from tfpipeline.data import folders
 
     paths = folders.named_files(settings.images)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
-        from tfpipeline.workflow import looking, networks, telling
+        from tfpipeline.workflow import channels, looking, networks, telling
 
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
-    with phases("build"):
+    with phases("build"), strategy.scope():
         named = all(word.isdecimal() for word in settings.classes)
         network = networks.open_network(
             settings.run, settings.model, names_needed=not named
         )
         wish = looking.wish(settings, network)
-    good, bad = looking.photographs(paths, network, settings.resize)
+    good, bad = looking.photographs(paths, network, settings.resize or network.resize)
     telling.check_some(good, bad)
-    looker = looking.Looker(network, wish)
+    with phases("ascent"), distribution.losing_nobody(strategy, "it starts again"):
+        made = channels.ideal_images(network, wish, settings, strategy)
+    if not distribution.is_chief(strategy):
+        return {}
+    runs.withdraw(output, RESULT, telling.PICTURES)
+    looker = looking.Looker(network, wish, settings.seed)
     with phases("look"):
         items = telling.write_photographs(output, looker, good, settings.top)
-    with phases("ascent"):
-        made = looking.channel_ideals(network, wish, settings, strategy)
     with phases("channels"):
-        channels = telling.write_channels(output, looker, good, made)
-    result = telling.result(network, items, channels, bad)
+        ideals = telling.write_channels(output, looker, good, made)
+    result = telling.result(network, items, ideals, bad)
     result["summary"] |= {
         "seconds": phases.report(),
         "seed": settings.seed,

@@ -161,11 +161,11 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         # Pillow stretches every PGM of more than 8 bits to 16.
         sixteen = picture.mode.startswith("I;16") or picture.format == "PPM"
         top = 65535 if sixteen or values.max(initial=0) > 255 else 255
-        return Image.fromarray(_to_uint8(values / top)).convert("RGB")
+        return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.mode == "F":
         values = np.nan_to_num(np.asarray(picture))
         top = 1 if values.max(initial=0) <= 1 else 255
-        return Image.fromarray(_to_uint8(values / top)).convert("RGB")
+        return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
         below = Image.new("RGBA", above.size, "white")
@@ -264,7 +264,12 @@ def _along_rows(values: np.ndarray, count: int) -> np.ndarray:
     return (1 - rest) * values[below] + rest * values[np.minimum(below + 1, rows - 1)]
 
 
-def _to_uint8(image: np.ndarray) -> np.ndarray:
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Return pixels of 8 bits; halves are rounded up.
+
+    Args:
+        image: uint8, or float in [0, 1] (what lies outside is clipped), any shape.
+    """
     if image.dtype == np.uint8:
         return image
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -278,7 +283,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
         image: uint8, or float in [0, 1]; shape (height, width, 3).
     """
     with atomic.replacing(path) as temporary:
-        Image.fromarray(_to_uint8(image)).save(temporary, "PNG", compress_level=1)
+        Image.fromarray(to_uint8(image)).save(temporary, "PNG", compress_level=1)
 
 
 def contact_sheet(
@@ -303,6 +308,6 @@ def contact_sheet(
     for number, (image, caption) in enumerate(zip(images, captions)):
         row, column = divmod(number, columns)
         left, top = gap + column * (width + gap), gap + row * (height + text + gap)
-        sheet.paste(Image.fromarray(_to_uint8(image)), (left, top))
+        sheet.paste(Image.fromarray(to_uint8(image)), (left, top))
         pen.text((left, top + height), caption[: width // 6], fill="black")
     return np.asarray(sheet)

@@ -37,15 +37,19 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         indices = list(dict.fromkeys(found))
         judges = [networks.open_judge(word) for word in settings.judges]
     chief, seed, jobs, made = distribution.is_chief(strategy), settings.seed, {}, {}
+    if chief:
+        runs.withdraw(output, RESULT, showing.PICTURES)
     for name, (preset, given) in wanted.items():
         jobs[name] = job = ideals.Job(
             network, indices, preset, given, seed, strategy, settings.gif
         )
         folder = output if name == settings.preset else output / name
-        with phases(f"ascent_{name}"):
+        losing_nobody = distribution.losing_nobody(strategy, "it starts again")
+        with phases(f"ascent_{name}"), losing_nobody:
             made[name] = [
-                showing.save(folder, ideal, network.labels) if chief else ideal
+                showing.save(folder, ideal, network.labels)
                 for ideal in ideals.make(job)
+                if chief
             ]
     if not chief:
         return {}

@@ -125,6 +125,20 @@ def test_preprocessing_can_be_left_out(nested, image) -> None:
     )
 
 
+def test_what_is_random_in_training_is_not_here(image) -> None:
+    inner_image = keras.Input((96, 96, 3))
+    x = keras.layers.RandomRotation(0.3)(inner_image)
+    x = keras.layers.Dropout(0.5, name="dropout")(x)
+    inner = keras.Model(inner_image, keras.layers.GlobalAveragePooling2D()(x))
+    outer_image = keras.Input((96, 96, 3))
+    model = keras.Model(outer_image, inner(outer_image))
+    one, two = (Inside(model, ["dropout"])(image)[LOGITS] for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, model(image, training=False), rtol=1e-5)
+    with pytest.raises(ValueError, match="nested"):
+        layers.without_preprocessing(inner)
+
+
 def test_maps_are_what_has_a_height_and_a_width(nested) -> None:
     shapes = layers.maps(nested)
     assert shapes["Conv1"] == (48, 48, 16) and shapes["out_relu"] == (3, 3, 1280)

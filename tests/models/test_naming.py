@@ -37,5 +37,11 @@ def test_what_is_not_a_class_is_told_with_the_nearest(word: str, said: str) -> N
         find(word)
 
 
+def test_letter_case_tells_classes_apart_where_it_has_to() -> None:
+    assert naming.find(["cat", "Cat"], ("Cat", "cat"), "--classes") == [1, 0]
+    with pytest.raises(UserError, match="from 0 to 6"):
+        find("9" * 5000)
+
+
 def test_underscores_are_spaces() -> None:
     assert naming.plain("Great__Grey-Owl ") == "great grey owl"

@@ -103,7 +103,7 @@ def test_waves_are_a_picture_of_the_contrast_asked_for(kind, size) -> None:
     assert float(tf.math.reduce_std(_planes(image))) == pytest.approx(0.4, rel=0.15)
 
 
-def test_phases_keep_the_strength_of_every_wave() -> None:
+def test_phases_keep_the_strength_of_all_waves_that_stand_for_two() -> None:
     from tfpipeline.synthesis.parameterizations import _planes
 
     phases = Phases((32, 32))

@@ -47,9 +47,8 @@ def test_what_is_told_is_of_the_8_bit_picture(network) -> None:
         assert ideal.rose and ideal.alive and not ideal.cured
         variation = float(tf.image.total_variation(tf.constant(image))[0])
         assert ideal.total_variation == pytest.approx(variation)
-        assert abs(ideal.float_probability - ideal.probability) <= (
-            ideals.EIGHT_BIT_TOLERANCE
-        )
+        assert ideal.score_before_rounding != ideal.end_score
+        assert ideal.rounding_change <= ideals.EIGHT_BIT_TOLERANCE
 
 
 def _score(ideal, network: Network, image: np.ndarray) -> float:
@@ -157,11 +156,33 @@ def test_a_judge_is_asked_by_the_name_of_the_class(network) -> None:
     )
     verdicts = ideals.judged(made, pictures, other, network.labels)
     logits = other.logits(pictures)
-    assert verdicts[0]["rank"] == int((logits[0] > logits[0, 1]).sum()) + 1
-    assert verdicts[1]["rank"] == int((logits[1] > logits[1, 0]).sum()) + 1
+    assert verdicts[0]["rank"] == int((logits[0] >= logits[0, 1]).sum())
+    assert verdicts[1]["rank"] == int((logits[1] >= logits[1, 0]).sum())
+    doubled = dataclasses.replace(other, labels=("d", "d", "great grey owl", "y"))
+    assert ideals.judged(made, pictures, doubled, network.labels)[1]["rank"] is None
     unknown = dataclasses.replace(other, labels=("p", "q", "r", "s"))
     assert ideals.judged(made, pictures, unknown, network.labels)[0]["rank"] is None
     same = ideals.judged(made, pictures, network, network.labels)
     logits = network.logits(pictures)
-    assert same[0]["rank"] == int((logits[0] > logits[0, 1]).sum()) + 1
+    assert same[0]["rank"] == int((logits[0] >= logits[0, 1]).sum())
     assert same[0]["probability"] == pytest.approx(made[0].probability, rel=1e-4)
+
+
+def test_a_judge_that_cannot_tell_does_not_recognise(network) -> None:
+    made = list(ideals.make(job(network, [1], steps=1)))
+    pictures = np.stack([i.picture for i in made])
+    image = keras.Input((32, 32, 3))
+    flat = keras.layers.Flatten()(image)
+    constant = keras.layers.Dense(4, kernel_initializer="zeros")
+    blank = Network("blank", keras.Model(image, constant(flat)), LABELS)
+    assert ideals.judged(made, pictures, blank, LABELS)[0]["rank"] == 4
+    constant.set_weights([np.full((3072, 4), np.nan), np.zeros(4)])
+    with pytest.raises(UserError, match="blank: expected numbers as logits"):
+        ideals.judged(made, pictures, blank, LABELS)
+
+
+def test_an_ascent_that_diverges_is_told(network) -> None:
+    what = job(network, [0], preset="lesson", steps=60, learning_rate=9e5)
+    (ideal,) = ideals.make(what)
+    assert not ideal.finite or ideal.raw is not None
+    assert np.isfinite(ideal.picture).all()

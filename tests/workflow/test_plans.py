@@ -19,6 +19,8 @@ from tfpipeline.workflow import plans
         ({"parameterization": "furier"}, "'fourier'"),
         ({"optimizer": "adamm"}, "'adam'"),
         ({"learning_rate": 0.0}, "positive"),
+        ({"learning_rate": float("inf")}, "positive"),
+        ({"start": "photo.jpg", "copies": 2}, "become the same"),
         ({"batch_size": 0}, "--synthesis.batch_size"),
     ],
 )

@@ -103,11 +103,14 @@ def chief_first(strategy: tf.distribute.Strategy) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def losing_nobody(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def losing_nobody(
+    strategy: tf.distribute.Strategy, what: str = "it goes on from the last checkpoint"
+) -> Iterator[None]:
     """Say what to do where another worker disappears in the block.
 
     Args:
         strategy: Where the steps run.
+        what: Happens when all are started again.
 
     Raises:
         UserError: It has.
@@ -123,7 +126,7 @@ def losing_nobody(strategy: tf.distribute.Strategy) -> Iterator[None]:
         raise UserError(
             f"Worker {index} of {count}: another worker has gone, so no step can be "
             f"made any more ({reason.strip()}). Start all workers again with the same "
-            "command: it goes on from the last checkpoint."
+            f"command: {what}."
         ) from None
 
 

@@ -1,5 +1,6 @@
 """What happens inside a network: its layers by name, also those of nested models."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -147,6 +148,8 @@ class Inside:
         return _graph(model)._run_through_graph(image, operation_fn=call)
 
     def _one(self, layer: Any, args: Any, kwargs: Any, found: dict[str, Any]) -> Any:
+        if "training" in _arguments(type(layer)):
+            kwargs = {**kwargs, "training": False}
         name = f"{layer.name}{BEFORE}"
         wanted = name in self.names
         if not (wanted or (self.redirected and _is_relu(layer))):
@@ -158,6 +161,11 @@ class Inside:
         return _redirect(before, layer(*args, **kwargs))
 
 
+def _arguments(kind: Any) -> tuple[str, ...]:
+    """Return what a kind of layer can be told when it is called."""
+    return tuple(inspect.signature(kind.call).parameters)
+
+
 def without_preprocessing(model: keras.Model) -> Callable[[Any], Any]:
     """Return a network that gets what its backbone gets, instead of an image.
 
@@ -167,7 +175,13 @@ def without_preprocessing(model: keras.Model) -> Callable[[Any], Any]:
 
     Returns:
         From numbers of any range, shape (batch, height, width, 3), to logits.
+
+    Raises:
+        ValueError: It has no nested model.
     """
+
+    if not any(isinstance(layer, keras.Model) for layer in model.layers):
+        raise ValueError("Expected a network with a nested backbone. Received none.")
 
     def run(values: Any) -> Any:
         prepared = False

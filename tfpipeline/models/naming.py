@@ -36,6 +36,8 @@ def find(words: Sequence[str], labels: Sequence[str], flag: str) -> list[int]:
 def _one(
     word: str, known: dict[str, list[int]], labels: Sequence[str], flag: str
 ) -> int:
+    if list(labels).count(word) == 1:
+        return list(labels).index(word)
     found = known.get(plain(word), [])
     if len(found) == 1:
         return found[0]
@@ -46,7 +48,7 @@ def _one(
             "number of the one that you mean."
         )
     if re.fullmatch(r"[+-]?\d+", word):
-        if 0 <= int(word) < len(labels):
+        if len(word) < 10 and 0 <= int(word) < len(labels):
             return int(word)
         raise UserError(
             f"{flag} {word}: expected a number from 0 to {len(labels) - 1}, or a name."

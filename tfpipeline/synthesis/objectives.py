@@ -11,9 +11,6 @@ import tensorflow as tf
 # The name under which a network's answer stands among its outputs.
 LOGITS = "logits"
 
-# Of a layer, as it is before its activation function cuts off what is negative.
-BEFORE = ":before"
-
 
 @dataclass(frozen=True)
 class Seen:

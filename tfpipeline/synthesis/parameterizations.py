@@ -256,6 +256,9 @@ class Fourier:
 class Phases:
     """The phases of waves alone: how strong each wave is stays as in photographs.
 
+    Upright and level waves are the exception: each stands for two in half a spectrum,
+    whose phases may contradict each other, and is then weaker.
+
     Args:
         size: Height and width.
         contrast: Standard deviation of the picture, as logits.

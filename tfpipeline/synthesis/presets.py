@@ -185,7 +185,10 @@ def check(preset: Preset) -> None:
         preset,
         {
             "steps": ("at least 0", preset.steps >= 0),
-            "learning_rate": ("a positive number", preset.learning_rate > 0),
+            "learning_rate": (
+                "a positive number below 1e6",
+                0 < preset.learning_rate < 1e6,
+            ),
             "views": ("at least 1", preset.views >= 1),
             "total_variation": ("at least 0", preset.total_variation >= 0),
             "l2": ("at least 0", preset.l2 >= 0),

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfpipeline import images
 from tfpipeline.config_synthesis import SynthesisSettings
 from tfpipeline.errors import UserError
+from tfpipeline.evaluation import metrics
 from tfpipeline.formats import ImageError
 from tfpipeline.models import layers, naming
 from tfpipeline.synthesis import objectives
@@ -23,7 +24,7 @@ from tfpipeline.workflow.networks import Network
 
 FRAMES = 32
 
-# What a picture may lose of its probability when it is rounded to 8 bits.
+# By what share of its rise a score may change when the picture is rounded to 8 bits.
 EIGHT_BIT_TOLERANCE = 0.02
 
 
@@ -40,12 +41,13 @@ class Ideal:
         end_score: Of the objective.
         start_probability: Of its class, on what it started from.
         probabilities: Of all classes, float32, shape (classes,).
-        float_probability: Of its class, before rounding to 8 bits.
+        score_before_rounding: Of the picture before it was rounded to 8 bits.
         total_variation: Sum of absolute neighbour differences, of pixels in [0, 1].
         curve: Score of its transformed copies at each step.
         seconds: Its share of the time.
         cured: Whether its start had no gradient, and was moved for that.
         alive: Whether it had a gradient at the end.
+        finite: Whether all numbers are numbers, of the image and of its scores.
         raw: What is true of the numbers that a network without preprocessing got.
         frames: How it came about: uint8 pictures.
     """
@@ -58,12 +60,13 @@ class Ideal:
     end_score: float
     start_probability: float
     probabilities: np.ndarray
-    float_probability: float
+    score_before_rounding: float
     total_variation: float
     curve: np.ndarray
     seconds: float
     cured: bool
     alive: bool
+    finite: bool
     raw: dict[str, float] | None = None
     frames: list[np.ndarray] = field(default_factory=list)
 
@@ -71,6 +74,17 @@ class Ideal:
     def probability(self) -> float:
         """Of its class."""
         return float(self.probabilities[self.index])
+
+    @property
+    def rounding_change(self) -> float:
+        """What rounding to 8 bits did to its score, as a share of its rise."""
+        change = abs(self.end_score - self.score_before_rounding)
+        return change / max(abs(self.end_score - self.start_score), 1.0)
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the network names its class first."""
+        return int(self.probabilities.argmax()) == self.index
 
     @property
     def rose(self) -> bool:
@@ -195,7 +209,6 @@ def _measured(
     first, ascended = made
     raw = job.preset.raw
     starts, ends = _pictures(first, raw), _pictures(ascended.images, raw)
-    floats = None if raw else _asked(job, ascended.images, objective)[1]
     start_scores, start_probabilities = _asked(
         job, starts.astype(np.float32) / 255, objective
     )
@@ -211,12 +224,17 @@ def _measured(
             float(scores[i]),
             float(start_probabilities[i, index]),
             probabilities[i],
-            float((probabilities if floats is None else floats)[i, index]),
+            # Raw numbers are no picture: there the two are different things.
+            float((scores if raw else ascended.end_scores)[i]),
             float(variations[i]),
             ascended.curve[i],
             seconds,
             bool(ascended.cured[i]),
             bool(ascended.alive[i]),
+            bool(
+                np.isfinite(ascended.images[i]).all()
+                and np.isfinite(ascended.end_scores[i])
+            ),
             _raw(job, ascended, i, index) if raw else None,
             [_pictures(one[i : i + 1], raw)[0] for _, one in ascended.snapshots],
         )
@@ -226,11 +244,12 @@ def _measured(
 
 def _pictures(values: np.ndarray, raw: bool) -> np.ndarray:
     """Return values as 8-bit pictures; stretched by least and largest where raw."""
+    values = np.nan_to_num(values, posinf=1e6, neginf=-1e6)
     if raw:
         axes = (1, 2, 3)
         least = values.min(axes, keepdims=True)
         values = (values - least) / np.ptp(values, axes, keepdims=True).clip(1e-9)
-    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return images.to_uint8(values)
 
 
 def _asked(
@@ -274,17 +293,16 @@ def judged(
         judge would call it; rank and probability are None where it does not know the
         class.
     """
-    logits = judge.logits(pictures).astype(np.float64)
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    shares /= shares.sum(1, keepdims=True)
-    known = {naming.plain(name): i for i, name in enumerate(judge.labels)}
-    same = len(labels) == len(judge.labels) and (
-        tuple(labels) == tuple(judge.labels) or not judge.named
-    )
+    shares = metrics.probabilities(judge.logits(pictures))
+    names = [naming.plain(name) for name in judge.labels]
+    # A name that two classes have tells neither.
+    known = {name: i for i, name in enumerate(names) if names.count(name) == 1}
+    same = tuple(labels) == tuple(judge.labels)
     found = []
     for one, ideal in zip(shares, ideals):
         own = ideal.index if same else known.get(naming.plain(ideal.label))
-        rank = None if own is None else int((one > one[own]).sum()) + 1
+        # Of equal ones the last: a judge that cannot tell does not recognise.
+        rank = None if own is None else int((one >= one[own]).sum())
         found.append(
             {
                 "rank": rank,

@@ -1,13 +1,11 @@
 """What `features` looks at: layers, channels, and what speaks for a class."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from tfpipeline import images
 from tfpipeline.config_synthesis import FeaturesSettings
@@ -16,16 +14,10 @@ from tfpipeline.evaluation import interpretation
 from tfpipeline.formats import ImageError
 from tfpipeline.models import layers, naming
 from tfpipeline.report import maps as drawing
-from tfpipeline.synthesis import objectives
-from tfpipeline.synthesis.ascent import Ascended, Ascent
-from tfpipeline.synthesis.presets import PRESETS
 from tfpipeline.workflow.networks import Network
 
 # Tiles of a layer in the overview of all layers.
 OVERVIEW = 8
-
-# Photographs beside the ideal image of a channel.
-MOST_EXCITING = 8
 
 
 @dataclass(frozen=True)
@@ -134,10 +126,11 @@ class Looker:
     Args:
         network: That is asked.
         wish: What is to be looked at.
+        seed: Of SmoothGrad's noise.
     """
 
-    def __init__(self, network: Network, wish: Wish) -> None:
-        self.network, self.wish = network, wish
+    def __init__(self, network: Network, wish: Wish, seed: int = 0) -> None:
+        self.network, self.wish, self.seed = network, wish, seed
         names = dict.fromkeys([*wish.layers, *(name for name, _ in wish.channels)])
         self._last = list(layers.maps(network.model))[-1]
         inside = layers.Inside(network.model, [*names, self._last])
@@ -177,7 +170,9 @@ class Looker:
         """
         image, indices = photograph.image, tf.constant([index])
         cam = self._cam(image, indices)
-        smooth = interpretation.smooth_grad(self._logits, image, indices)
+        smooth = interpretation.smooth_grad(
+            self._logits, image, indices, seed=self.seed
+        )
         size = photograph.picture.shape[:2]
         return {
             "grad_cam": interpretation.resized(cam, *size)[0],
@@ -193,11 +188,13 @@ class Looker:
 def strongest(maps: np.ndarray, count: int) -> list[int]:
     """Return the channels with the highest mean, best first.
 
+    Those that answer the same everywhere have nothing to show, and come last.
+
     Args:
         maps: Of one photograph, shape (height, width, channels).
         count: How many.
     """
-    means = maps.mean((0, 1))
+    means = np.where(np.ptp(maps, (0, 1)) > 0, maps.mean((0, 1)), -np.inf)
     return [int(i) for i in np.argsort(-means, kind="stable")[:count]]
 
 
@@ -235,74 +232,3 @@ def overview(
         for name in names
     ]
     return drawing.overview(photograph.picture, rows)
-
-
-def channel_ideals(
-    network: Network,
-    wish: Wish,
-    settings: FeaturesSettings,
-    strategy: tf.distribute.Strategy,
-) -> list[Ascended]:
-    """Return the ideal image of each channel that is asked for.
-
-    Args:
-        network: The network.
-        wish: What is asked for.
-        settings: Of the command.
-        strategy: Where the steps run.
-    """
-    best = dataclasses.replace(PRESETS["best"], steps=settings.steps)
-    waves = best.parameterized(network.size)
-    made = []
-    for name, number in wish.channels:
-        ascent = Ascent(
-            layers.Inside(network.model, [name]),
-            objectives.channel(name, number),
-            waves,
-            best.shown(network.size),
-            best.climb(settings.seed),
-            strategy,
-        )
-        made.append(
-            ascent.run(waves.start(settings.seed, [number]), f"{name}:{number}")
-        )
-    return made
-
-
-def excitement(
-    looker: Looker, found: Sequence[Photograph], name: str = "photographs"
-) -> dict[tuple[str, int], list[float]]:
-    """Return the mean answer of each channel to each photograph.
-
-    Args:
-        looker: The network and the channels.
-        found: The photographs.
-        name: Of the progress bar.
-    """
-    scores: dict[tuple[str, int], list[float]] = {c: [] for c in looker.wish.channels}
-    if scores:
-        for photograph in tqdm(found, desc=name, unit="image", disable=None):
-            answers = looker.look(photograph)
-            for layer, number in scores:
-                scores[layer, number].append(float(answers[layer][..., number].mean()))
-    return scores
-
-
-def channel_sheet(
-    ideal: np.ndarray, found: Sequence[Photograph], scores: Sequence[float]
-) -> tuple[np.ndarray, list[int]]:
-    """Return a channel's ideal image beside the photographs that excite it most.
-
-    Args:
-        ideal: uint8.
-        found: The photographs.
-        scores: Of each.
-
-    Returns:
-        The sheet, and the positions of the photographs on it.
-    """
-    order = [int(i) for i in np.argsort(-np.asarray(scores), kind="stable")]
-    order = order[:MOST_EXCITING]
-    pictures = [ideal, *(found[i].picture for i in order)]
-    words = ["ideal image", *(f"{scores[i]:.3g} {found[i].path.name}" for i in order)]
-    return images.contact_sheet(pictures, words, min(3, len(pictures))), order

@@ -8,10 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfpipeline import images, runs
-from tfpipeline.config import ModelSettings
+from tfpipeline import cli, images, runs
+from tfpipeline.config import ModelSettings, RunSettings
 from tfpipeline.errors import UserError, unknown
-from tfpipeline.models import backbones, pretrained, saving, table
+from tfpipeline.models import backbones, classifier, pretrained, saving, table
 from tfpipeline.synthesis.parameterizations import Fourier
 
 
@@ -24,12 +24,14 @@ class Network:
         model: From images in [0, 1] to logits.
         labels: Class names, in the order of the logits; numbers where nobody knows.
         named: Whether the names are known.
+        resize: How a photograph becomes square for it; see `images.resize`.
     """
 
     name: str
     model: keras.Model
     labels: tuple[str, ...]
     named: bool = True
+    resize: str = "squash"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -45,13 +47,32 @@ class Network:
 
         Returns:
             float32, shape (n, classes).
+
+        Raises:
+            UserError: They are no numbers.
         """
         fitting = [images.resize(one, *self.size, how="squash") for one in pictures]
         answers = [
             np.asarray(self.model(np.float32(some) / 255, training=False))
             for some in np.array_split(np.stack(fitting), -(-len(fitting) // 32))
         ]
-        return np.concatenate(answers)
+        found = np.concatenate(answers)
+        if not np.isfinite(found).all():
+            raise UserError(
+                f"{self.name}: expected numbers as logits, found what is none. Its "
+                "weights are damaged, or of another network."
+            )
+        return found
+
+    def is_same(self, other: "Network") -> bool:
+        """Tell whether another network computes just the same.
+
+        Args:
+            other: The other one.
+        """
+        return self.labels == other.labels and (
+            classifier.describe(self.model) == classifier.describe(other.model)
+        )
 
 
 def open_network(
@@ -71,7 +92,10 @@ def open_network(
         folder = runs.RunFolder(Path(run)).existing()
         model, labels = saving.load_classifier(folder.model)
         model.trainable = False
-        return Network(folder.path.name or str(folder.path), model, labels)
+        argv = ["--config", str(folder.config)]
+        trained = cli.parse(RunSettings, argv, prog="train", description="")
+        name = folder.path.name or str(folder.path)
+        return Network(name, model, labels, resize=trained.data.resize)
     settings = pretrained.resolve(settings)
     model = pretrained.build_pretrained(settings)
     if settings.weights == "none":

@@ -43,6 +43,16 @@ def chosen_preset(name: str, settings: SynthesisSettings) -> Preset:
             "batch_size": ("at least 1", settings.batch_size >= 1),
         },
     )
+    if preset.raw and (settings.objective or settings.parameterization):
+        raise UserError(
+            f"--preset {name}: expected with its own objective and parameterization: "
+            "without them it is another method. Leave the preset out."
+        )
+    if settings.start is not None and settings.copies > 1:
+        raise UserError(
+            "--synthesis.start with --synthesis.copies: all copies would start from "
+            "the same photograph, and become the same. Leave one of them out."
+        )
     if preset.raw and settings.diversity:
         raise UserError(
             "--synthesis.diversity with --preset lesson: its network shows no layers. "

@@ -16,6 +16,9 @@ from tfpipeline.workflow.networks import Network
 
 SHOWN_LINES = 5
 
+# Where `synthesis.json` names the pictures that were made.
+PICTURES = ("image", "chart", "gif", "sheet", "comparison")
+
 
 def save(folder: Path, ideal: Ideal, labels: Sequence[str]) -> Ideal:
     """Write an image, its chart and its animation as soon as it is made.
@@ -59,25 +62,20 @@ def write(
     """
     told: list[dict[str, Any]] = []
     for number, (name, some) in enumerate(made.items()):
-        folder = Path(name) if number else Path()
+        job, folder = jobs[name], Path(name) if number else Path()
         pictures = [ideal.picture for ideal in some]
         captions = [_caption(ideal) for ideal in some]
         sheet = images.contact_sheet(pictures, captions, min(5, len(pictures)))
         images.save_png(output / folder / "sheet.png", sheet)
-        items = [
-            _item(ideal, jobs[name], folder / f"{ideal.name}.png") for ideal in some
-        ]
-        _judge(items, output, some, judges, jobs[name].network)
-        defects = list(jobs[name].preset.defects)
-        told.append({"preset": name, "defects": defects, "images": items})
-    first, mine = next(iter(jobs)), told[0]["images"]
-    result = {
-        "images": mine,
-        "checks": _checks(made[first], mine),
-        "summary": _summary(first, jobs[first], mine, judges),
-    }
+        items = [_item(ideal, job, folder / f"{ideal.name}.png") for ideal in some]
+        _judge(items, output, some, judges, job.network)
+        summary = {"preset": name, "sheet": str(folder / "sheet.png")}
+        summary |= _summary(job, items, judges)
+        told.append({"images": items, "checks": _checks(some), "summary": summary})
+    result = told[0]
     if len(told) > 1:
         images.save_png(output / "compare.png", _comparison(made))
+        result["summary"]["comparison"] = "compare.png"
         result["compared"] = told[1:]
     return result
 
@@ -89,12 +87,14 @@ def _item(ideal: Ideal, job: Job, file: Path) -> dict[str, Any]:
         "index": ideal.index,
         "image": str(file),
         "file": str(file),
+        "chart": str(file.parent / "charts" / file.name),
         "start_score": ideal.start_score,
         "end_score": ideal.end_score,
         "rose": ideal.rose,
+        "recognised": ideal.recognised,
         "start_probability": ideal.start_probability,
         "probability": ideal.probability,
-        "probability_before_rounding": ideal.float_probability,
+        **({} if ideal.raw else {"score_before_rounding": ideal.score_before_rounding}),
         "top": [[job.network.labels[i], float(ideal.probabilities[i])] for i in best],
         "total_variation": ideal.total_variation,
         "steps": job.preset.steps,
@@ -107,8 +107,9 @@ def _item(ideal: Ideal, job: Job, file: Path) -> dict[str, Any]:
 
 
 def _caption(ideal: Ideal) -> str:
-    fell = "" if ideal.rose else ", did not rise"
-    return f"{ideal.label} {ideal.probability:.3f}{fell}"
+    # First: what does not fit below a picture is cut off at the end.
+    fell = "" if ideal.rose else "DID NOT RISE "
+    return f"{fell}{ideal.label} {ideal.probability:.3f}"
 
 
 def _write_gif(file: Path, frames: Sequence[np.ndarray]) -> None:
@@ -148,62 +149,62 @@ def _comparison(made: Mapping[str, Sequence[Ideal]]) -> np.ndarray:
     for same in zip(*firsts):
         for name, ideal in zip(names, same):
             pictures.append(ideal.picture)
-            captions.append(f"{name}: {_caption(ideal)}")
+            captions.append(f"{_caption(ideal)} ({name})")
     columns = len(names) * (2 if len(firsts[0]) > 3 else 1)
     return images.contact_sheet(pictures, captions, columns)
 
 
-def _checks(
-    ideal_images: Sequence[Ideal], items: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    change = max(abs(i.float_probability - i.probability) for i in ideal_images)
-    fallen = [i["class"] for i in items if not i["rose"]]
-    dead = [i.label for i in ideal_images if not i.alive and not i.rose]
-    unlike = [i["class"] for i in items if i["top"][0][0] != i["class"]]
-    return {
-        "score_rose": {
-            "passed": not fallen,
-            "value": fallen,
-            "meaning": "The score of the picture is higher than that of its start.",
-        },
-        "gradient": {
-            "passed": not dead,
-            "value": dead,
-            "meaning": "The network has a gradient; without one nothing can rise.",
-        },
-        "recognised": {
-            "passed": not unlike,
-            "value": unlike,
-            "meaning": "The network itself names the class of the saved file first.",
-        },
-        "eight_bit": {
+def _checks(some: Sequence[Ideal]) -> dict[str, Any]:
+    found = {
+        "finite": (
+            [i.label for i in some if not i.finite],
+            "Every number of the image and of its score is one: the ascent did not "
+            "diverge.",
+        ),
+        "score_rose": (
+            [i.label for i in some if not i.rose],
+            "The score of the picture is higher than that of its start.",
+        ),
+        "gradient": (
+            [i.label for i in some if i.finite and not (i.alive or i.rose)],
+            "The network has a gradient; without one nothing can rise.",
+        ),
+        "recognised": (
+            [i.label for i in some if not i.recognised],
+            "The network itself names the class of the saved file first.",
+        ),
+    }
+    checks: dict[str, Any] = {
+        name: {"passed": not value, "value": value, "meaning": meaning}
+        for name, (value, meaning) in found.items()
+    }
+    if not any(ideal.raw for ideal in some):
+        change = max(ideal.rounding_change for ideal in some)
+        checks["eight_bit"] = {
             "passed": change <= ideals.EIGHT_BIT_TOLERANCE,
             "value": change,
             "expected": ideals.EIGHT_BIT_TOLERANCE,
-            "meaning": "Rounding to 8 bits changes the probability by no more.",
-        },
-    }
+            "meaning": "Rounding to 8 bits undoes no larger share of a score's rise.",
+        }
+    return checks
 
 
 def _summary(
-    preset: str,
-    job: Job,
-    items: Sequence[Mapping[str, Any]],
-    judges: Sequence[Network],
+    job: Job, items: Sequence[Mapping[str, Any]], judges: Sequence[Network]
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "network": job.network.name,
-        "preset": preset,
         "defects": list(job.preset.defects),
         "images": len(items),
-        "recognised": sum(i["top"][0][0] == i["class"] for i in items),
-        "least_probability": min(i["probability"] for i in items),
+        "recognised": sum(item["recognised"] for item in items),
+        "least_probability": min(item["probability"] for item in items),
         "judges": {},
     }
     for judge in judges:
         verdicts = [item["judges"][judge.name] for item in items]
         known = [v for v in verdicts if v["rank"] is not None]
         told["judges"][judge.name] = {
+            "took_no_part": not judge.is_same(job.network),
             "known": len(known),
             "top_1": sum(v["rank"] == 1 for v in known),
             "top_5": sum(v["rank"] <= 5 for v in known),
@@ -237,19 +238,26 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
     if len(items) > SHOWN_LINES:
         lines.append(f"  ... and {len(items) - SHOWN_LINES} more in synthesis.json")
     for name, votes in told["judges"].items() if not one else ():
+        part = "took no part" if votes["took_no_part"] else "is the network itself"
         lines.append(
-            f"{name}, which took no part, recognises {votes['top_1']} of "
+            f"{name}, which {part}, recognises {votes['top_1']} of "
             f"{votes['known']} (in its first five: {votes['top_5']})."
         )
-    for check in result["checks"].values():
+    lines += _warnings(result["checks"], "")
+    for other in result.get("compared", ()):
+        lines += _warnings(other["checks"], f"{other['summary']['preset']}: ")
+    sheet = output / told.get("comparison", told["sheet"])
+    return "\n".join([*lines, f"Look at {sheet}; all figures: synthesis.json."])
+
+
+def _warnings(checks: Mapping[str, Any], whose: str) -> list[str]:
+    lines = []
+    for check in checks.values():
         if not check["passed"]:
             value = check["value"]
             shown = ", ".join(value) if isinstance(value, list) else f"{value:.3g}"
-            lines.append(f"Careful: {shown}: not so: {check['meaning']}")
-    sheet = "compare.png" if "compared" in result else "sheet.png"
-    return "\n".join(
-        [*lines, f"Look at {output / sheet}; all figures: synthesis.json."]
-    )
+            lines.append(f"Careful: {whose}{shown}: not so: {check['meaning']}")
+    return lines
 
 
 def _verdict(name: str, verdict: Mapping[str, Any]) -> str:

@@ -9,12 +9,19 @@ from tqdm import tqdm
 
 from tfpipeline import images
 from tfpipeline.errors import UserError
+from tfpipeline.evaluation import metrics
 from tfpipeline.models.layers import LOGITS
 from tfpipeline.report import maps as drawing
 from tfpipeline.synthesis.ascent import Ascended
+from tfpipeline.workflow import channels as single
 from tfpipeline.workflow import looking
 from tfpipeline.workflow.looking import Looker, Photograph
 from tfpipeline.workflow.networks import Network
+
+# Where `features.json` names the pictures that were made.
+PICTURES = (
+    *("sheet", "overview", "explained_sheet", "grad_cam", "smooth_grad", "ideal"),
+)
 
 
 def check_some(good: Sequence[Photograph], bad: Sequence[tuple[Path, str]]) -> None:
@@ -45,7 +52,7 @@ def write_photographs(
         good: The photographs.
         top: Channels a sheet.
     """
-    taken: set[str] = set()
+    taken = {"channels"}
     return [
         _write_photograph(output, looker, one, top, _folder(one.path, taken))
         for one in tqdm(good, desc="photographs", unit="image", disable=None)
@@ -54,9 +61,11 @@ def write_photographs(
 
 def _folder(path: Path, taken: set[str]) -> str:
     """Return a folder's name for a photograph that no other has."""
-    stem, number = path.stem or "image", 2
+    # A stem of dots alone would be another folder.
+    first = stem = path.stem.strip(".") or "image"
+    number = 2
     while stem in taken:
-        stem, number = f"{path.stem}_{number}", number + 1
+        stem, number = f"{first}_{number}", number + 1
     taken.add(stem)
     return stem
 
@@ -66,8 +75,7 @@ def _write_photograph(
 ) -> dict[str, Any]:
     found = looker.look(photograph)
     labels = looker.network.labels
-    shares = np.exp(found[LOGITS] - found[LOGITS].max())
-    shares /= shares.sum()
+    shares = metrics.probabilities(found[LOGITS][None])[0]
     best = [int(i) for i in np.argsort(-shares, kind="stable")[:5]]
     told = []
     for number, name in enumerate(looker.wish.layers, 1):
@@ -104,6 +112,7 @@ def _write_photograph(
                 "class": labels[index],
                 "index": index,
                 "probability": float(shares[index]),
+                "grad_cam_layer": looker.explained_layer,
             }
         )
         for kind, heat in reason.items():
@@ -139,15 +148,16 @@ def write_channels(
         good: The photographs.
         made: The ideal images.
     """
-    scores, found = looking.excitement(looker, good), []
+    scores, found = single.excitement(looker, good), []
     for (layer, number), ascended in zip(looker.wish.channels, made):
-        picture = (ascended.images[0] * 255 + 0.5).astype(np.uint8)
+        picture = images.to_uint8(ascended.images[0])
         name = f"{layer.replace('/', '_')}_{number}"
         images.save_png(output / "channels" / f"{name}_ideal.png", picture)
         own = scores[layer, number]
-        sheet, order = looking.channel_sheet(picture, good, own)
-        images.save_png(output / "channels" / f"{name}.png", sheet)
         start, end = float(ascended.start_scores[0]), float(ascended.end_scores[0])
+        rose = end > start
+        sheet, order = single.sheet(picture, good, own, rose=rose)
+        images.save_png(output / "channels" / f"{name}.png", sheet)
         found.append(
             {
                 "layer": layer,
@@ -156,7 +166,7 @@ def write_channels(
                 "sheet": f"channels/{name}.png",
                 "start_score": start,
                 "end_score": end,
-                "rose": end > start,
+                "rose": rose,
                 "woken": bool(ascended.cured[0]),
                 "alive": bool(ascended.alive[0]),
                 "photographs": [
@@ -226,7 +236,8 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         lines.append(f"  ... and {count - 3} more in features.json")
     for channel in result["channels"][:3]:
         lines.append(
-            f"  {channel['layer']}:{channel['channel']} rose from "
+            f"  {channel['layer']}:{channel['channel']} "
+            f"{'rose' if channel['rose'] else 'DID NOT RISE'} from "
             f"{channel['start_score']:.3g} to {channel['end_score']:.3g}; "
             f"{output / channel['sheet']}"
         )
