@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
 
 
 def snippets(name: str) -> list[str]:
@@ -27,7 +28,14 @@ def test_the_page_on_ideal_images_can_be_followed(demo_run) -> None:
     assert (found.end_scores > found.start_scores).all()
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
+def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
+    file = DOCS.parent / page
+    links = re.findall(r"\]\(([^)#]+)", file.read_text())
+    assert all((file.parent / link).is_file() for link in links if ":" not in link)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
     from tfpipeline import config, config_synthesis

@@ -25,8 +25,8 @@ class SynthesisSettings:
         fading: How fast an image loses the contrast that does not excite the class.
         copies: Images of each class, each from noise of its own.
         diversity: Weight of how little the copies of a class have in common.
-        batch_size: Images that are made at once; what they become does not depend on
-            it.
+        batch_size: Images that are made at once. What they become depends on it only
+            by rounding errors, which grow with the steps.
     """
 
     objective: str | None = None

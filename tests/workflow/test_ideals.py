@@ -68,6 +68,13 @@ def test_batches_of_any_size_make_the_same_images(network, strategy) -> None:
         assert difference.max() <= 1 and one.index == other.index
 
 
+def test_one_at_a_time_makes_byte_for_byte_what_runs_of_one_make(network) -> None:
+    many = list(ideals.make(job(network, [0, 1, 2], steps=40, batch_size=1)))
+    for ideal in many:
+        (alone,) = ideals.make(job(network, [ideal.index], steps=40))
+        np.testing.assert_array_equal(alone.picture, ideal.picture)
+
+
 def test_copies_of_a_class_start_elsewhere_and_have_names_of_their_own(network) -> None:
     made = list(ideals.make(job(network, [1, 0], copies=2)))
     assert [i.name for i in made] == [

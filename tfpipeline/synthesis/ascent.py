@@ -65,7 +65,8 @@ class Ascent:
 
     Losses are summed over images, every random draw is a function of the seed and the
     step, and optimizers keep their state by number: what an image becomes does not
-    depend on its batch mates or on the number of replicas.
+    depend on its batch mates or on the number of replicas, but for the rounding errors
+    of a network that adds up in another order for another batch size.
 
     Args:
         network: From images in [0, 1] to logits, or to named outputs. Where it has a
