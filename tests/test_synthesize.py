@@ -123,6 +123,7 @@ def test_a_score_that_did_not_rise_is_told(demo_run, tmp_path, capsys) -> None:
         (["--classes", "teapott"], "Did you mean 'teapot'"),
         (["--classes", "6"], "from 0 to 5"),
         (["--classes", "0", "--preset", "bets"], "'best'"),
+        (["--classes", "0", "--model.backbone", "VGG16"], "--run with --model"),
         (["--classes", "0", "--judges", "VGG161"], "'VGG16'"),
         (["--classes", "0", "--synthesis.start", "nowhere.png"], "nowhere.png"),
     ],
@@ -176,5 +177,5 @@ def test_a_network_that_took_no_part_recognises_what_is_made(
     for item in found["images"]:
         assert item["probability"] >= 0.99
         assert item["end_score"] > item["start_score"] + 20
-    ranks = [item["judges"]["MobileNet 0.25"]["rank"] for item in found["images"]]
+    ranks = [item["judges"]["MobileNet:0.25"]["rank"] for item in found["images"]]
     assert sorted(ranks)[:3] == [1, 1, 1] or max(ranks) <= 5, ranks

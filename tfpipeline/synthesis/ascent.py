@@ -217,7 +217,7 @@ class Spread:
         self._score = traced(lambda: run(self._measure, (self.place, *self.held)))
 
     def step(self, number: int) -> tuple[Any, Any]:
-        """Take a step; return the scores before it, and the network's slopes."""
+        """Take a step; return the scores before it and, at either end, the slopes."""
         return self._step(tf.constant(number))
 
     def score(self) -> tuple[np.ndarray, np.ndarray]:
@@ -261,9 +261,15 @@ class Spread:
         zero = tf.UnconnectedGradients.ZERO
         gradient, slopes = tape.gradient(loss, (numbers[0], views), None, zero)
         part.move(gradient, parameterization, self.ascent.climb.fading)
-        # Of the network alone: terms of pixels have a slope even where it is dead.
-        steepest = [tf.reduce_max(tf.abs(slope), (1, 2, 3)) for slope in slopes]
-        return score, tf.reduce_max(tf.stack(steepest), 0)
+
+        def steepest() -> tf.Tensor:
+            # Of the network alone: terms of pixels have a slope even where it is dead.
+            each = [tf.reduce_max(tf.abs(slope), (1, 2, 3)) for slope in slopes]
+            return tf.reduce_max(tf.stack(each), 0)
+
+        # Asked for at the first and the last step: it is a look at every pixel.
+        asked = (number == 0) | (number == self.ascent.climb.steps - 1)
+        return score, tf.cond(asked, steepest, lambda: tf.ones_like(score))
 
     def _measure(
         self, place: tf.Tensor, *held: tf.Tensor

@@ -89,6 +89,11 @@ def open_network(
         UserError: It cannot be opened.
     """
     if run is not None:
+        if settings != ModelSettings():
+            raise UserError(
+                "--run with --model: expected one of them; a run has a network of its "
+                "own. Leave one out."
+            )
         folder = runs.RunFolder(Path(run)).existing()
         model, labels = saving.load_classifier(folder.model)
         model.trainable = False
@@ -115,7 +120,8 @@ def open_judge(word: str) -> Network:
 
     Args:
         word: A name from the table of backbones, with its width where it has one
-            (`MobileNet:0.25`), or the folder of a finished run.
+            (`MobileNet:0.25`), or the folder of a finished run. It is what the judge
+            is called in results.
 
     Raises:
         UserError: There is neither, or it cannot be opened.
@@ -125,11 +131,12 @@ def open_judge(word: str) -> Network:
         settings = ModelSettings(
             name, weights="imagenet", alpha=float(alpha) if alpha else None
         )
-        return open_network(None, settings, names_needed=False)
-    if Path(word).is_dir():
+        judge = open_network(None, settings, names_needed=False)
+    elif Path(word).is_dir():
         judge = open_network(word, ModelSettings())
-        return dataclasses.replace(judge, name=word)
-    raise unknown("--judges network or run", word, table.BACKBONES)
+    else:
+        raise unknown("--judges network or run", word, table.BACKBONES)
+    return dataclasses.replace(judge, name=word)
 
 
 def _calibrate(model: keras.Model, settings: ModelSettings) -> None:
