@@ -54,12 +54,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     with phases("channels"):
         ideals = telling.write_channels(output, looker, good, made)
     result = telling.result(network, items, ideals, bad)
-    result["summary"] |= {
-        "seconds": phases.report(),
-        "seed": settings.seed,
-        "command": manifest.command(),
-        "versions": manifest.versions(),
-    }
+    result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
     print(telling.closing_words(result, output))
     return result

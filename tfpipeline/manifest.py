@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from tfpipeline import __version__
 
@@ -53,3 +54,18 @@ def command() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     name = f"python -m {spec.name}" if spec is not None else sys.argv[0]
     return " ".join([name, *sys.argv[1:]])
+
+
+def of_result(phases: Phases, seed: int) -> dict[str, Any]:
+    """Return what the summary of a result says of how it came about.
+
+    Args:
+        phases: Of the command.
+        seed: That it was given.
+    """
+    return {
+        "seconds": phases.report(),
+        "seed": seed,
+        "command": command(),
+        "versions": versions(),
+    }

@@ -55,9 +55,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         return {}
     with phases("judge"):
         result = showing.write(output, jobs, made, judges)
-    result["summary"] |= {"seconds": phases.report(), "seed": settings.seed}
-    result["summary"]["command"] = manifest.command()
-    result["summary"]["versions"] = manifest.versions()
+    result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
     print(showing.closing_words(result, output))
     return result

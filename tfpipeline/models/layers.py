@@ -150,15 +150,15 @@ class Inside:
     def _one(self, layer: Any, args: Any, kwargs: Any, found: dict[str, Any]) -> Any:
         if "training" in _arguments(type(layer)):
             kwargs = {**kwargs, "training": False}
+        after = layer(*args, **kwargs)
         name = f"{layer.name}{BEFORE}"
-        wanted = name in self.names
-        if not (wanted or (self.redirected and _is_relu(layer))):
-            return layer(*args, **kwargs)
+        if name not in self.names and not (self.redirected and _is_relu(layer)):
+            return after
         before = _before(layer, args[0])
-        found[name] = layer(*args, **kwargs) if before is None else before
-        if before is None or not self.redirected:
-            return layer(*args, **kwargs)
-        return _redirect(before, layer(*args, **kwargs))
+        found[name] = after if before is None else before
+        return (
+            after if before is None or not self.redirected else _redirect(before, after)
+        )
 
 
 def _arguments(kind: Any) -> tuple[str, ...]:
