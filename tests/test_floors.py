@@ -11,6 +11,7 @@ ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
     *("atomic", "cli", "cluster", "config", "config_synthesis", "config_training"),
     *("errors", "formats", "images", "interruption", "machine", "manifest", "runs"),
+    "sheets",
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

@@ -193,11 +193,6 @@ def test_a_missing_file_is_an_image_error(tmp_path: Path) -> None:
         images.decode(tmp_path / "none.png")
 
 
-def test_a_contact_sheet_shows_each_image_at_its_place(photo: np.ndarray) -> None:
-    sheet = images.contact_sheet([photo, 255 - photo, photo], ["a", "b", "c"], 2)
-    assert np.array_equal(sheet[4:28, 48:88], 255 - photo)
-
-
 @pytest.mark.assets
 def test_real_odd_files_are_read_or_named(assets: Path) -> None:
     bad = set()

@@ -10,7 +10,7 @@ The map of the house:
   loops stand on.
 - *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_synthesis`,
   `config_training`, `errors`, `formats`, `images`, `interruption`, `machine`,
-  `manifest`, `runs`) is shared by all.
+  `manifest`, `runs`, `sheets`) is shared by all.
 """
 
 __version__ = "0.1.0"

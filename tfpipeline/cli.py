@@ -34,7 +34,8 @@ class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise the message as an error that the user can mend."""
         text = _plainly(" ".join(str(message).split()))
-        raise UserError(f"{text}{self._suggestion(text)} See --help.")
+        stop = "" if text.endswith((".", "?")) else "."
+        raise UserError(f"{text}{stop}{self._suggestion(text)} See --help.")
 
     def _suggestion(self, text: str) -> str:
         known = [

@@ -55,8 +55,8 @@ class SynthesizeSettings:
             of the section `model`, with its own top.
         preset: `best`, or `lesson` (that of the lesson this project grew from, with its
             defects).
-        compare: Whether to make the images of the other preset as well, and a sheet
-            of both.
+        compare: Whether to make the images of the other preset as well, as it is by
+            default (the lesson's takes 1000 steps), and a sheet of both.
         judges: Networks that took no part and are asked about the result, e.g.
             `VGG16`, `MobileNet:0.25`, or the folder of a run.
         gif: Whether to write an animation of how each image came about.

@@ -7,13 +7,12 @@ shrinks takes the mean over the area of each new pixel, one that grows is interp
 linearly between the centres of the old ones; halves are rounded up.
 """
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from tfpipeline import atomic
 from tfpipeline.formats import (
@@ -284,30 +283,3 @@ def save_png(path: Path, image: np.ndarray) -> None:
     """
     with atomic.replacing(path) as temporary:
         Image.fromarray(to_uint8(image)).save(temporary, "PNG", compress_level=1)
-
-
-def contact_sheet(
-    images: Sequence[np.ndarray], captions: Sequence[str], columns: int
-) -> np.ndarray:
-    """Return many images of one size on one white sheet, each above its caption.
-
-    Args:
-        images: uint8 or float in [0, 1], each of shape (height, width, 3).
-        captions: One an image.
-        columns: Images side by side.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
-    """
-    height, width = images[0].shape[:2]
-    gap, text = 4, 14
-    rows = math.ceil(len(images) / columns)
-    size = (columns * (width + gap) + gap, rows * (height + text + gap) + gap)
-    sheet = Image.new("RGB", size, "white")
-    pen = ImageDraw.Draw(sheet)
-    for number, (image, caption) in enumerate(zip(images, captions)):
-        row, column = divmod(number, columns)
-        left, top = gap + column * (width + gap), gap + row * (height + text + gap)
-        sheet.paste(Image.fromarray(to_uint8(image)), (left, top))
-        pen.text((left, top + height), caption[: width // 6], fill="black")
-    return np.asarray(sheet)

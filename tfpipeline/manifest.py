@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def command() -> str:
     """Return the command line of this process, as a user would type it."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     name = f"python -m {spec.name}" if spec is not None else sys.argv[0]
-    return " ".join([name, *sys.argv[1:]])
+    return f"{name} {shlex.join(sys.argv[1:])}".rstrip()
 
 
 def of_result(phases: Phases, seed: int) -> dict[str, Any]:

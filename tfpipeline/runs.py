@@ -265,6 +265,8 @@ def new_result(output: str, name: str, *, overwrite: bool) -> Path:
     Raises:
         UserError: An earlier result stands there, or the folder cannot be written.
     """
+    if not output.strip():
+        raise UserError("--output: expected a folder. Received nothing.")
     folder = Path(output)
     atomic.check_writable(folder)
     if (folder / name).exists() and not overwrite:

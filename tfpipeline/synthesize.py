@@ -36,9 +36,8 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         found = naming.find(settings.classes, network.labels, "--classes")
         indices = list(dict.fromkeys(found))
         judges = [networks.open_judge(word) for word in settings.judges]
-    chief, seed, jobs, made = distribution.is_chief(strategy), settings.seed, {}, {}
-    if chief:
-        runs.withdraw(output, RESULT, showing.PICTURES)
+    chief, seed, jobs = distribution.is_chief(strategy), settings.seed, {}
+    made: dict[str, list[Any]] = {}
     for name, (preset, given) in wanted.items():
         jobs[name] = job = ideals.Job(
             network, indices, preset, given, seed, strategy, settings.gif
@@ -46,11 +45,13 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         folder = output if name == settings.preset else output / name
         losing_nobody = distribution.losing_nobody(strategy, "it starts again")
         with phases(f"ascent_{name}"), losing_nobody:
-            made[name] = [
-                showing.save(folder, ideal, network.labels)
-                for ideal in ideals.make(job)
-                if chief
-            ]
+            made[name] = []
+            for ideal in ideals.make(job):
+                if chief and not any(made.values()):
+                    # Not before there is something new.
+                    runs.withdraw(output, RESULT, showing.PICTURES)
+                if chief:
+                    made[name].append(showing.save(folder, ideal, network.labels))
     if not chief:
         return {}
     with phases("judge"):

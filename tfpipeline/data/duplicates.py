@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import images
+from tfpipeline import images, sheets
 from tfpipeline.data.audit import Row
 from tfpipeline.data.sources import Source
 
@@ -149,7 +149,7 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
             else:
                 small.append(np.full((96, 96, 3), 255, np.uint8))
             captions.append(name if place == 0 else "")
-    return images.contact_sheet(small, captions, per_class) if small else None
+    return sheets.contact_sheet(small, captions, per_class) if small else None
 
 
 def _thumbnail(row: Row) -> np.ndarray:
@@ -216,4 +216,4 @@ def leak_sheet(
         return None
     shown = [i for pair in pairs for i in pair]
     captions = [split[i] for i in shown]
-    return images.contact_sheet([_thumbnail(rows[i]) for i in shown], captions, 2)
+    return sheets.contact_sheet([_thumbnail(rows[i]) for i in shown], captions, 2)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import images, machine
+from tfpipeline import images, machine, sheets
 from tfpipeline.demo import scene
 from tfpipeline.demo.known_objects import KNOWN_OBJECTS
 from tfpipeline.demo.new_objects import NEW_OBJECTS
@@ -118,4 +118,4 @@ def contact_sheet(per_class: int = 4, seed: int = 0, size: int = 96) -> np.ndarr
     names = _all_classes()
     pictures = [p for name in names for p in draw(name, range(per_class), seed, size)]
     captions = [name for name in names for _ in range(per_class)]
-    return images.contact_sheet(pictures, captions, columns=4 * per_class)
+    return sheets.contact_sheet(pictures, captions, columns=4 * per_class)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import images
+from tfpipeline import sheets
 from tfpipeline.report import charts
 
 
@@ -24,7 +24,7 @@ def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
     step = max(1, shown.shape[1] // 128)
     small = [picture[::step, ::step] for picture in shown]
     captions = [_caption(target, labels) for target in np.asarray(targets)[:32]]
-    return images.contact_sheet(small, captions, columns=8)
+    return sheets.contact_sheet(small, captions, columns=8)
 
 
 def learning_rates(

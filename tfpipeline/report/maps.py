@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import images
+from tfpipeline import sheets
 from tfpipeline.report import charts
 
 TILE = 112
@@ -54,7 +54,7 @@ def channels(
     """
     tiles = [tile(maps[..., number]) for number in numbers]
     words = [f"{n}: {_short(s)}" for n, s in zip(numbers, strengths)]
-    return images.contact_sheet(tiles, words, columns)
+    return sheets.contact_sheet(tiles, words, columns)
 
 
 def tile(values: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def _short(number: float) -> str:
 def overview(
     picture: np.ndarray, rows: Sequence[tuple[str, Sequence[np.ndarray]]]
 ) -> np.ndarray:
-    """Return a photograph above what each layer extracts from it.
+    """Return a photograph beside what each layer extracts from it.
 
     Args:
         picture: uint8, shape (height, width, 3).
@@ -89,30 +89,36 @@ def overview(
     from matplotlib.figure import Figure
 
     columns = max(len(tiles) for _, tiles in rows)
-    figure = Figure(figsize=(1.25 * columns + 2.4, 1.3 * len(rows)), dpi=100)
-    grid = figure.add_gridspec(
-        len(rows), columns + 1, width_ratios=[1.9, *[1.0] * columns], wspace=0.05
-    )
+    figure = Figure(figsize=(1.25 * columns + 4.2, 1.3 * len(rows)), dpi=100)
+    widths = [2.0, 1.5, *[1.0] * columns]
+    grid = figure.add_gridspec(len(rows), columns + 2, width_ratios=widths, wspace=0.05)
+    photo = figure.add_subplot(grid[: min(2, len(rows)), 0])
+    photo.imshow(picture)
+    photo.set_axis_off()
     for number, (name, tiles) in enumerate(rows):
-        label = figure.add_subplot(grid[number, 0])
+        label = figure.add_subplot(grid[number, 1])
         label.set_axis_off()
-        if not number:
-            label.imshow(picture)
         label.text(
             0.95,
-            -0.05 if not number else 0.5,
+            0.5,
             name,
             ha="right",
-            va="top" if not number else "center",
+            va="center",
             fontsize=8,
             transform=label.transAxes,
         )
         for column, one in enumerate(tiles):
-            axes = figure.add_subplot(grid[number, column + 1])
+            axes = figure.add_subplot(grid[number, column + 2])
             axes.imshow(one, interpolation="nearest")
             axes.set_axis_off()
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.99, hspace=0.08)
     return charts.drawn(figure)
+
+
+def _titled(words: str, values: np.ndarray) -> str:
+    return (
+        words if values.max() > 0 else f"{words.partition(':')[0]}: none speaks for it"
+    )
 
 
 def explained(
@@ -135,8 +141,8 @@ def explained(
     for (photo, cam, smooth), (title, where, pixels) in zip(panels, rows):
         for axes, shown, words in (
             (photo, picture, title),
-            (cam, over(picture, where), "Grad-CAM: which parts"),
-            (smooth, heat(pixels), "SmoothGrad: which pixels"),
+            (cam, over(picture, where), _titled("Grad-CAM: which parts", where)),
+            (smooth, heat(pixels), _titled("SmoothGrad: which pixels", pixels)),
         ):
             axes.imshow(shown)
             axes.set_title(charts.plain(words), fontsize=10)

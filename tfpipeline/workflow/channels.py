@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfpipeline import images
+from tfpipeline import sheets
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.models import layers
 from tfpipeline.synthesis import objectives
@@ -98,4 +98,4 @@ def sheet(
         "ideal image" if rose else FELL,
         *(f"{scores[i]:.3g} {found[i].path.name}" for i in order),
     ]
-    return images.contact_sheet(pictures, words, min(3, len(pictures))), order
+    return sheets.contact_sheet(pictures, words, min(3, len(pictures))), order

@@ -2,8 +2,10 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,6 +27,7 @@ class Network:
         labels: Class names, in the order of the logits; numbers where nobody knows.
         named: Whether the names are known.
         resize: How a photograph becomes square for it; see `images.resize`.
+        untrained: Whether its weights are random.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Network:
     labels: tuple[str, ...]
     named: bool = True
     resize: str = "squash"
+    untrained: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -112,7 +116,31 @@ def open_network(
             raise
         labels, named = tuple(map(str, range(pretrained.CLASSES))), False
     width = "" if settings.alpha in (None, 1) else f" {settings.alpha:g}"
-    return Network(f"{settings.backbone}{width}", model, labels, named)
+    name, random = f"{settings.backbone}{width}", settings.weights == "none"
+    return Network(name, model, labels, named, untrained=random)
+
+
+def careful(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a user has to be told of a network, in lines.
+
+    Args:
+        summary: Of a result, with what `about` returned.
+    """
+    if not summary["untrained"]:
+        return []
+    return [
+        f"Careful: the weights of {summary['network']} are random: what it answers "
+        "means nothing."
+    ]
+
+
+def about(network: Network) -> dict[str, Any]:
+    """Return what the summary of a result says of the network.
+
+    Args:
+        network: That was asked.
+    """
+    return {"network": network.name, "untrained": network.untrained}
 
 
 def open_judge(word: str) -> Network:

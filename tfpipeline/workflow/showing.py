@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tfpipeline import atomic, images
+from tfpipeline import atomic, images, sheets
 from tfpipeline.report import charts
-from tfpipeline.workflow import ideals
+from tfpipeline.workflow import ideals, networks
 from tfpipeline.workflow.ideals import Ideal, Job
 from tfpipeline.workflow.networks import Network
 
@@ -64,11 +64,14 @@ def write(
     for number, (name, some) in enumerate(made.items()):
         job, folder = jobs[name], Path(name) if number else Path()
         pictures = [ideal.picture for ideal in some]
-        captions = [_caption(ideal) for ideal in some]
-        sheet = images.contact_sheet(pictures, captions, min(5, len(pictures)))
-        images.save_png(output / folder / "sheet.png", sheet)
         items = [_item(ideal, job, folder / f"{ideal.name}.png") for ideal in some]
         _judge(items, output, some, judges, job.network)
+        captions = [
+            "\n".join([_caption(one), *_verdicts(item)])
+            for one, item in zip(some, items)
+        ]
+        sheet = sheets.contact_sheet(pictures, captions, min(5, len(pictures)))
+        images.save_png(output / folder / "sheet.png", sheet)
         summary = {"preset": name, "sheet": str(folder / "sheet.png")}
         summary |= _summary(job, items, judges)
         told.append({"images": items, "checks": _checks(some), "summary": summary})
@@ -107,7 +110,6 @@ def _item(ideal: Ideal, job: Job, file: Path) -> dict[str, Any]:
 
 
 def _caption(ideal: Ideal) -> str:
-    # First: what does not fit below a picture is cut off at the end.
     fell = "" if ideal.rose else "DID NOT RISE "
     return f"{fell}{ideal.label} {ideal.probability:.3f}"
 
@@ -151,41 +153,56 @@ def _comparison(made: Mapping[str, Sequence[Ideal]]) -> np.ndarray:
             pictures.append(ideal.picture)
             captions.append(f"{_caption(ideal)} ({name})")
     columns = len(names) * (2 if len(firsts[0]) > 3 else 1)
-    return images.contact_sheet(pictures, captions, columns)
+    return sheets.contact_sheet(pictures, captions, columns)
+
+
+# What should be true, and what it means where it is not.
+_MEANINGS = {
+    "finite": (
+        "Every number of the image and of its score is one: the ascent did not "
+        "diverge.",
+        "the ascent diverged. Try a lower --synthesis.learning_rate.",
+    ),
+    "score_rose": (
+        "The score of the picture is higher than that of its start.",
+        "the score did not rise; the picture shows nothing. Try more "
+        "--synthesis.steps.",
+    ),
+    "gradient": (
+        "The network has a gradient; without one nothing can rise.",
+        "the network has no gradient there, so nothing can rise.",
+    ),
+    "recognised": (
+        "The network itself names the class of the saved file first.",
+        "the network itself sees another class first on the saved file. Try more "
+        "--synthesis.steps.",
+    ),
+    "eight_bit": (
+        "Rounding to 8 bits undoes no larger share of a score's rise.",
+        "rounding to 8 bits undoes more than 2 % of what some score rose by.",
+    ),
+}
 
 
 def _checks(some: Sequence[Ideal]) -> dict[str, Any]:
-    found = {
-        "finite": (
-            [i.label for i in some if not i.finite],
-            "Every number of the image and of its score is one: the ascent did not "
-            "diverge.",
-        ),
-        "score_rose": (
-            [i.label for i in some if not i.rose],
-            "The score of the picture is higher than that of its start.",
-        ),
-        "gradient": (
-            [i.label for i in some if i.finite and not (i.alive or i.rose)],
-            "The network has a gradient; without one nothing can rise.",
-        ),
-        "recognised": (
-            [i.label for i in some if not i.recognised],
-            "The network itself names the class of the saved file first.",
-        ),
-    }
-    checks: dict[str, Any] = {
-        name: {"passed": not value, "value": value, "meaning": meaning}
-        for name, (value, meaning) in found.items()
-    }
+    found: dict[str, tuple[bool, Any]] = {}
+    for name, whose in {
+        "finite": [i.label for i in some if not i.finite],
+        "score_rose": [i.label for i in some if not i.rose],
+        "gradient": [i.label for i in some if i.finite and not (i.alive or i.rose)],
+        "recognised": [i.label for i in some if not i.recognised],
+    }.items():
+        found[name] = (not whose, whose)
     if not any(ideal.raw for ideal in some):
         change = max(ideal.rounding_change for ideal in some)
-        checks["eight_bit"] = {
-            "passed": change <= ideals.EIGHT_BIT_TOLERANCE,
-            "value": change,
-            "expected": ideals.EIGHT_BIT_TOLERANCE,
-            "meaning": "Rounding to 8 bits undoes no larger share of a score's rise.",
-        }
+        found["eight_bit"] = (change <= ideals.EIGHT_BIT_TOLERANCE, change)
+    checks: dict[str, Any] = {}
+    for name, (passed, value) in found.items():
+        meaning, otherwise = _MEANINGS[name]
+        checks[name] = {"passed": passed, "value": value}
+        checks[name] |= {"meaning": meaning, "otherwise": otherwise}
+    if "eight_bit" in checks:
+        checks["eight_bit"]["expected"] = ideals.EIGHT_BIT_TOLERANCE
     return checks
 
 
@@ -193,7 +210,7 @@ def _summary(
     job: Job, items: Sequence[Mapping[str, Any]], judges: Sequence[Network]
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "network": job.network.name,
+        **networks.about(job.network),
         "defects": list(job.preset.defects),
         "images": len(items),
         "recognised": sum(item["recognised"] for item in items),
@@ -231,36 +248,46 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         f"{told['recognised']} of them."
     ]
     for item in items[:SHOWN_LINES]:
-        verdicts = "".join(_verdict(n, v) for n, v in item["judges"].items())
-        lines.append(
-            f"  {item['class']}: probability {item['probability']:.3f}{verdicts}"
-        )
+        said = [f"probability {item['probability']:.3f}", *_verdicts(item)]
+        lines.append(f"  {item['class']}: {'; '.join(said)}")
     if len(items) > SHOWN_LINES:
         lines.append(f"  ... and {len(items) - SHOWN_LINES} more in synthesis.json")
-    for name, votes in told["judges"].items() if not one else ():
+    for name, votes in told["judges"].items():
         part = "took no part" if votes["took_no_part"] else "is the network itself"
         lines.append(
             f"{name}, which {part}, recognises {votes['top_1']} of "
             f"{votes['known']} (in its first five: {votes['top_5']})."
         )
-    lines += _warnings(result["checks"], "")
+    lines += _warnings(result["checks"]) + networks.careful(told)
     for other in result.get("compared", ()):
-        lines += _warnings(other["checks"], f"{other['summary']['preset']}: ")
+        named = other["summary"]["recognised"]
+        lines.append(
+            f"For comparison, preset {other['summary']['preset']} in "
+            f"{other['images'][0]['steps']} steps: the network recognises {named} of "
+            f"{len(other['images'])} of its files."
+        )
     sheet = output / told.get("comparison", told["sheet"])
-    return "\n".join([*lines, f"Look at {sheet}; all figures: synthesis.json."])
+    return "\n".join(
+        [*lines, f"Look at {sheet}; all figures: {output / 'synthesis.json'}."]
+    )
 
 
-def _warnings(checks: Mapping[str, Any], whose: str) -> list[str]:
+def _warnings(checks: Mapping[str, Any]) -> list[str]:
     lines = []
     for check in checks.values():
         if not check["passed"]:
             value = check["value"]
-            shown = ", ".join(value) if isinstance(value, list) else f"{value:.3g}"
-            lines.append(f"Careful: {whose}{shown}: not so: {check['meaning']}")
+            whose = ", ".join(dict.fromkeys(value)) if isinstance(value, list) else ""
+            lines.append(f"Careful: {whose}{': ' * bool(whose)}{check['otherwise']}")
     return lines
 
 
-def _verdict(name: str, verdict: Mapping[str, Any]) -> str:
-    if verdict["rank"] is None:
-        return f"; {name} has no such class"
-    return f"; {name}: rank {verdict['rank']}, {verdict['probability']:.3f}"
+def _verdicts(item: Mapping[str, Any]) -> list[str]:
+    """Return what each judge says of an image, in words."""
+    said = []
+    for name, verdict in item["judges"].items():
+        if verdict["rank"] is None:
+            said.append(f"{name} has no such class")
+        else:
+            said.append(f"{name}: rank {verdict['rank']}, {verdict['probability']:.3f}")
+    return said

@@ -14,7 +14,7 @@ from tfpipeline.models.layers import LOGITS
 from tfpipeline.report import maps as drawing
 from tfpipeline.synthesis.ascent import Ascended
 from tfpipeline.workflow import channels as single
-from tfpipeline.workflow import looking
+from tfpipeline.workflow import looking, networks
 from tfpipeline.workflow.looking import Looker, Photograph
 from tfpipeline.workflow.networks import Network
 
@@ -120,7 +120,9 @@ def _write_photograph(
             images.save_png(output / file, drawing.heat(heat))
             explained[-1][kind] = file
             row, column = np.unravel_index(int(heat.argmax()), heat.shape)
-            explained[-1][f"{kind}_peak"] = [int(row), int(column)]
+            # Where nothing speaks for a class there is no place that does so most.
+            peak = [int(row), int(column)] if heat.max() > 0 else None
+            explained[-1][f"{kind}_peak"] = peak
     return {
         "image": str(photograph.path),
         "class": labels[best[0]],
@@ -204,7 +206,7 @@ def result(
             }
         },
         "summary": {
-            "network": network.name,
+            **networks.about(network),
             "images": len(items),
             "errors": len(bad),
             "channels": len(channels),
@@ -221,10 +223,10 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         output: The folder.
     """
     told = result["summary"]
-    count = told["images"]
+    count, depth = told["images"], len(told["layers"])
     lines = [
         f"\nLooked at {count} picture{'' if count == 1 else 's'} with "
-        f"{told['network']}: {len(told['layers'])} layers, "
+        f"{told['network']}: {depth} layer{'' if depth == 1 else 's'}, "
         f"{told['seconds']['total']:.0f} s."
     ]
     for item in result["images"][:3]:
@@ -250,4 +252,7 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
     check = result["checks"]["score_rose"]
     if not check["passed"]:
         lines.append(f"Careful: {', '.join(check['value'])}: the score did not rise.")
+    lines += networks.careful(told)
+    explained = output / result["images"][0]["explained_sheet"]
+    lines.append(f"What speaks for a class: {explained}, and beside the others.")
     return "\n".join([*lines, f"All figures: {output / 'features.json'}."])
