@@ -8,7 +8,10 @@ import pytest
 
 import tfpipeline
 
-VERBS = (*("train", "evaluate", "predict", "synthesize", "features", "audit", "pack"),)
+VERBS = (
+    *("train", "evaluate", "predict", "synthesize", "features", "attack", "audit"),
+    "pack",
+)
 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,8 @@ import tfpipeline
 
 ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
-    *("atomic", "cli", "cluster", "config", "config_synthesis", "config_training"),
+    *("atomic", "cli", "cluster", "config", "config_attack"),
+    *("config_synthesis", "config_training"),
     *("errors", "formats", "images", "interruption", "machine", "manifest", "runs"),
     "sheets",
 }

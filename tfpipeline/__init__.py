@@ -1,14 +1,15 @@
-"""From a folder of pictures to a served classifier that you have looked into.
+"""From a folder of pictures to a served classifier, looked into and attacked.
 
 The map of the house:
 
-- *Verbs* (`train`, `evaluate`, `predict`, `synthesize`, `features`, `audit`, `pack`)
-  are the commands ``python -m tfpipeline.<verb>``; they call rooms and write files.
+- *Verbs* (`train`, `evaluate`, `predict`, `synthesize`, `features`, `attack`, `audit`,
+  `pack`) are the commands ``python -m tfpipeline.<verb>``; they call rooms and write
+  files.
 - The *workflow* (`workflow`) joins rooms for the verbs.
-- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`, `report`,
-  `distribution`) compute; none of them imports another, but `distribution`, which
-  loops stand on.
-- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_synthesis`,
+- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
+  `adversarial`, `report`, `distribution`) compute; none of them imports another, but
+  `distribution`, which loops stand on.
+- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_attack`, `config_synthesis`,
   `config_training`, `errors`, `formats`, `images`, `interruption`, `machine`,
   `manifest`, `runs`, `sheets`) is shared by all.
 """

@@ -90,10 +90,19 @@ def build_pretrained(settings: ModelSettings) -> keras.Model:
 
 
 def class_names() -> tuple[str, ...]:
-    """Return the names of ImageNet's classes in words, by the list that Keras keeps.
+    """Return the names of ImageNet's classes in words.
 
     Raises:
-        UserError: It is not on this machine and cannot be downloaded.
+        UserError: As of `class_table`.
+    """
+    return tuple(name.replace("_", " ") for _, name in class_table())
+
+
+def class_table() -> list[tuple[str, str]]:
+    """Return the WordNet number and the name of each of ImageNet's classes.
+
+    Raises:
+        UserError: The list is not on this machine and cannot be downloaded.
     """
     try:
         file = keras.utils.get_file(
@@ -103,7 +112,7 @@ def class_names() -> tuple[str, ...]:
             file_hash="c2c37ea517e94d9795004a39431a14cb",
         )
         table = json.loads(Path(file).read_text(encoding="utf-8"))
-        return tuple(table[str(i)][1].replace("_", " ") for i in range(CLASSES))
+        return [(table[str(i)][0], table[str(i)][1]) for i in range(CLASSES)]
     except Exception as error:  # Keras raises a bare Exception for a failed download.
         raise UserError(
             f"The names of ImageNet's classes cannot be had ({error}). Fetch "

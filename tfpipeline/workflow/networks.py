@@ -28,6 +28,7 @@ class Network:
         named: Whether the names are known.
         resize: How a photograph becomes square for it; see `images.resize`.
         untrained: Whether its weights are random.
+        imagenet: Whether its classes are ImageNet's.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Network:
     named: bool = True
     resize: str = "squash"
     untrained: bool = False
+    imagenet: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -117,7 +119,7 @@ def open_network(
         labels, named = tuple(map(str, range(pretrained.CLASSES))), False
     width = "" if settings.alpha in (None, 1) else f" {settings.alpha:g}"
     name, random = f"{settings.backbone}{width}", settings.weights == "none"
-    return Network(name, model, labels, named, untrained=random)
+    return Network(name, model, labels, named, untrained=random, imagenet=True)
 
 
 def careful(summary: Mapping[str, Any]) -> list[str]:
@@ -143,13 +145,14 @@ def about(network: Network) -> dict[str, Any]:
     return {"network": network.name, "untrained": network.untrained}
 
 
-def open_judge(word: str) -> Network:
+def open_judge(word: str, flag: str = "--judges") -> Network:
     """Return a network that took no part.
 
     Args:
         word: A name from the table of backbones, with its width where it has one
             (`MobileNet:0.25`), or the folder of a finished run. It is what the judge
             is called in results.
+        flag: What the user named it by.
 
     Raises:
         UserError: There is neither, or it cannot be opened.
@@ -163,7 +166,7 @@ def open_judge(word: str) -> Network:
     elif Path(word).is_dir():
         judge = open_network(word, ModelSettings())
     else:
-        raise unknown("--judges network or run", word, table.BACKBONES)
+        raise unknown(f"{flag} network or run", word, table.BACKBONES)
     return dataclasses.replace(judge, name=word)
 
 

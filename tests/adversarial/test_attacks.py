@@ -1,0 +1,50 @@
+"""The table of attacks, and what a user may change."""
+
+import pytest
+
+from tfpipeline.adversarial import attacks
+from tfpipeline.adversarial.iterative import Apgd, Iterative
+from tfpipeline.config_attack import AdversarySettings
+from tfpipeline.errors import UserError
+
+
+def choose(norm: str = "linf", targeted: bool = False, **given):
+    return attacks.choose(AdversarySettings(**given), norm, targeted=targeted)
+
+
+def test_a_name_stands_for_its_row() -> None:
+    assert choose(attack="pgd") == attacks.ATTACKS["pgd"]
+
+
+def test_what_is_changed_is_changed() -> None:
+    (part,) = choose(attack="pgd", steps=7, step_size=0.5, restarts=3, loss="dlr")
+    assert part.attack == Iterative(7, 0.5, random_start=True)
+    assert (part.restarts, part.loss) == (3, "dlr")
+
+
+def test_rivals_are_left_out_where_there_is_a_target() -> None:
+    parts = choose(attack="standard", targeted=True)
+    assert not any(isinstance(p.attack, Apgd) and p.attack.rivals for p in parts)
+    assert len(parts) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"attack": "pdg"}, "Did you mean 'pgd'"),
+        ({"attack": "pgd", "loss": "margn"}, "Did you mean 'margin'"),
+        ({"norm": "l3"}, "Known: l1, l2, linf"),
+        ({"attack": "carlini_wagner"}, "expected --norm l2"),
+        ({"attack": "apgd_rivals", "targeted": True}, "Use apgd_dlr"),
+        ({"attack": "pgd", "steps": 0}, "--adversary.steps: expected at least 1"),
+        ({"attack": "pgd", "step_size": -1.0}, "expected a positive number"),
+        ({"attack": "apgd", "step_size": 0.1}, "chooses its steps itself"),
+        ({"attack": "fmn", "loss": "dlr"}, "has a loss of its own"),
+        ({"attack": "standard", "loss": "dlr"}, "goes through several losses"),
+        ({"restarts": 0}, "--adversary.restarts"),
+        ({"confidence": -1.0}, "--adversary.confidence"),
+    ],
+)
+def test_what_means_nothing_is_refused(given: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words.replace("[", r"\[")):
+        choose(**given)

@@ -1,0 +1,76 @@
+"""The victim: asked in one way, and looked at before it is attacked."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.adversarial import losses
+from tfpipeline.adversarial.victim import Victim, inspect
+from tfpipeline.errors import UserError
+
+
+def margin(index: tf.Tensor, targeted: bool = False):
+    return lambda logits: losses.margin(logits, index, targeted)
+
+
+def test_gradients_are_those_of_each_image_alone(linear) -> None:
+    index = tf.zeros([5], tf.int32)
+    asked = Victim([linear], False).ask(
+        tf.constant(linear.clean), index, [margin(index)]
+    )
+    assert np.allclose(asked.scores[0], linear.margin(linear.clean), atol=1e-4)
+    assert np.allclose(asked.gradients[0], np.repeat(linear.slope[None], 5, 0))
+    assert not np.any(asked.fooled)
+
+
+def test_several_networks_must_all_be_fooled(linear) -> None:
+    image, index = tf.constant(linear.clean), tf.zeros([5], tf.int32)
+
+    def sure(x: tf.Tensor) -> tf.Tensor:
+        return tf.tile(tf.constant([[0.0, 1.0]]), [tf.shape(x)[0], 1])
+
+    assert np.all(Victim([sure], False).ask(image, index, ()).fooled)
+    assert not np.any(Victim([sure, linear], False).ask(image, index, ()).fooled)
+
+
+def test_samples_are_averaged() -> None:
+    def shifted(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return image + tf.cast(seed[1], tf.float32)
+
+    victim = Victim([lambda x: x[:, 0, 0, :2]], False, changes=[shifted], samples=3)
+    index, image = tf.zeros([1], tf.int32), tf.zeros((1, 1, 1, 3))
+    asked = victim.ask(image, index, [lambda logits: logits[:, 0]])
+    # Seeds of the samples are 0, 100 and 200.
+    assert float(asked.scores[0][0]) == pytest.approx(100)
+    assert np.allclose(asked.gradients[0][0, 0, 0], [1, 0, 0])
+
+
+def test_probabilities_are_refused(linear) -> None:
+    softmax = Victim([lambda x: tf.nn.softmax(linear(x))], False)
+    with pytest.raises(UserError, match="expected logits, found probabilities"):
+        inspect(softmax, linear.clean, [0] * 5)
+
+
+def test_another_pixel_space_is_refused(linear) -> None:
+    with pytest.raises(UserError, match=r"expected values in \[0, 1\]"):
+        inspect(Victim([linear], False), 255 * linear.clean, [0] * 5)
+
+
+def test_what_is_no_number_is_refused(linear) -> None:
+    broken = Victim([lambda x: linear(x) * np.nan], False)
+    with pytest.raises(UserError, match="expected numbers as logits"):
+        inspect(broken, linear.clean, [0] * 5)
+
+
+def test_masked_gradients_and_saturated_logits_are_seen(linear) -> None:
+    plain = inspect(Victim([linear], False), linear.clean, [0] * 5)
+    assert plain.deterministic and plain.zero_gradients == plain.saturated == 0
+    sharp = inspect(Victim([lambda x: 1000 * linear(x)], False), linear.clean, [0] * 5)
+    assert sharp.saturated == 1 and sharp.zero_gradients == 1
+    rounded = Victim([lambda x: linear(tf.round(16 * x) / 16)], False)
+    assert inspect(rounded, linear.clean, [0] * 5).zero_gradients == 1
+
+
+def test_a_random_network_is_seen(linear) -> None:
+    noisy = Victim([lambda x: linear(x + tf.random.normal(tf.shape(x)))], False)
+    assert not inspect(noisy, linear.clean, [0] * 5).deterministic

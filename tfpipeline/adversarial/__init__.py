@@ -1,0 +1,1 @@
+"""ROOM: norms, losses, attacks and their loop, defences: how little fools a network."""

@@ -1,0 +1,133 @@
+"""Changes of the input that are said to protect, and the attack that knows of them."""
+
+from collections.abc import Callable
+from functools import partial
+
+import tensorflow as tf
+
+from tfpipeline.adversarial.victim import Model
+from tfpipeline.errors import UserError, unknown
+
+# From images in [0, 1], shape (batch, height, width, 3), to others.
+Defence = Callable[[tf.Tensor], tf.Tensor]
+
+
+def jpeg(image: tf.Tensor, quality: int = 75) -> tf.Tensor:
+    """Return images as they come back from a JPEG file; no gradient passes.
+
+    Args:
+        image: In [0, 1].
+        quality: From 1 to 100.
+    """
+
+    def one(picture: tf.Tensor) -> tf.Tensor:
+        pixels = tf.cast(tf.round(picture * 255), tf.uint8)
+        file = tf.io.encode_jpeg(pixels, quality=quality)
+        back = tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE")
+        return tf.cast(back, tf.float32) / 255
+
+    kept = tf.map_fn(one, tf.clip_by_value(image, 0.0, 1.0))
+    return tf.ensure_shape(kept, image.shape)
+
+
+def bit_depth(image: tf.Tensor, bits: int = 4) -> tf.Tensor:
+    """Return images with fewer levels; no gradient passes.
+
+    Args:
+        image: In [0, 1].
+        bits: Of each value.
+
+    Source: feature squeezing, Xu et al., arXiv:1704.01155.
+    """
+    levels = 2.0**bits - 1
+    return tf.round(image * levels) / levels
+
+
+def smoothing(image: tf.Tensor, window: int = 3) -> tf.Tensor:
+    """Return images in which each value is the median of those around it.
+
+    Args:
+        image: In [0, 1].
+        window: Side of the square around it, odd.
+
+    Source: feature squeezing, Xu et al., arXiv:1704.01155.
+    """
+    half = window // 2
+    padded = tf.pad(image, [[0, 0], [half, half], [half, half], [0, 0]], "SYMMETRIC")
+    height, width = image.shape[1:3]
+    near = [
+        padded[:, row : row + height, column : column + width]
+        for row in range(window)
+        for column in range(window)
+    ]
+    middle = (window * window + 1) // 2
+    stacked = tf.stack(near, -1)
+    return tf.math.top_k(stacked, middle).values[..., -1]
+
+
+# By name, with what stands behind a colon after it.
+DEFENCES: dict[str, Callable[..., tf.Tensor]] = {
+    "jpeg": jpeg,
+    "bit_depth": bit_depth,
+    "smoothing": smoothing,
+}
+
+_RANGES = {"jpeg": (1, 100), "bit_depth": (1, 8), "smoothing": (3, 9)}
+
+
+def find(word: str) -> Defence:
+    """Return a defence.
+
+    Args:
+        word: Its name, or name and strength, e.g. `jpeg:50` or `bit_depth:3`.
+
+    Raises:
+        UserError: There is none of the name, or the strength means nothing.
+    """
+    name, colon, strength = word.partition(":")
+    if name not in DEFENCES:
+        raise unknown("--defences", name, DEFENCES)
+    if not colon:
+        return DEFENCES[name]
+    least, most = _RANGES[name]
+    odd = name != "smoothing" or strength.isdecimal() and int(strength) % 2
+    if not strength.isdecimal() or not least <= int(strength) <= most or not odd:
+        only = " and odd" if name == "smoothing" else ""
+        raise UserError(
+            f"--defences {word}: expected a number from {least} to {most}{only} after "
+            "the colon."
+        )
+    return partial(DEFENCES[name], **{_ARGUMENTS[name]: int(strength)})
+
+
+_ARGUMENTS = {"jpeg": "quality", "bit_depth": "bits", "smoothing": "window"}
+
+
+def defended(model: Model, defence: Defence) -> Model:
+    """Return a network behind a defence, as an attack sees it that does not know it.
+
+    Args:
+        model: From images to logits.
+        defence: Before it.
+    """
+    return lambda image: model(defence(image))
+
+
+def adaptive(model: Model, defence: Defence) -> Model:
+    """Return a network behind a defence, with the gradient of one without.
+
+    Forward it is the defended network itself; backward the defence is taken for a
+    change of nothing, which it nearly is.
+
+    Args:
+        model: From images to logits.
+        defence: Before it.
+
+    Source: BPDA, Athalye et al., arXiv:1802.00420.
+    """
+
+    @tf.custom_gradient
+    def straight(image: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
+        return defence(image), lambda upstream: upstream
+
+    return lambda image: model(straight(image))

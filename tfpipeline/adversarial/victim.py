@@ -1,0 +1,196 @@
+"""Who is attacked: any functions from images in [0, 1] to logits, asked in one way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.adversarial import losses
+from tfpipeline.errors import UserError
+
+# From images in [0, 1], shape (batch, height, width, 3), to logits, (batch, classes).
+Model = Callable[[tf.Tensor], tf.Tensor]
+
+# From images and a seed of shape (2,) to images of the same shape, with a gradient.
+Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+# From logits to one number an image.
+Score = Callable[[tf.Tensor], tf.Tensor]
+
+# Logits that lie so far apart have lost the digits that a softmax would need.
+SATURATED = 50.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a victim answers about some images.
+
+    Args:
+        scores: One array a score, each of shape (batch,).
+        gradients: Of the scores, each of the shape of the images; empty if not asked.
+        fooled: Whether all networks are, shape (batch,).
+        logits: Of the first network, shape (batch, classes).
+    """
+
+    scores: list[tf.Tensor]
+    gradients: list[tf.Tensor]
+    fooled: tf.Tensor
+    logits: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Victim:
+    """One network, or several that must all be fooled by the same image.
+
+    Args:
+        models: From images in [0, 1] to logits, all of the same classes.
+        targeted: Whether an image must get its target, or only lose its label.
+        changes: Random changes before the networks, through which gradients pass: an
+            attack then expects over them.
+        samples: How often the networks are asked for each answer: more than once where
+            `changes` or the networks themselves are random.
+        seed: Of the changes.
+        confidence: By how much the wanted logit has to be above the others, before an
+            attack has succeeded.
+
+    Source: of expectation over transformation, Athalye et al., arXiv:1707.07397.
+    """
+
+    models: Sequence[Model]
+    targeted: bool
+    changes: Sequence[Change] = ()
+    samples: int = 1
+    seed: int = 0
+    confidence: float = 0.0
+
+    def ask(
+        self,
+        image: tf.Tensor,
+        index: tf.Tensor,
+        scores: Sequence[Score],
+        *,
+        gradients: bool = True,
+    ) -> Asked:
+        """Return scores of images, and their gradients.
+
+        Args:
+            image: In [0, 1], shape (batch, height, width, 3).
+            index: The target or the label of each, int32, shape (batch,).
+            scores: What to ask for; averaged over samples and networks.
+            gradients: Whether to compute gradients.
+        """
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            if gradients:
+                tape.watch(image)
+            answers = self.answers(image)
+            found = [
+                tf.add_n([score(one) for one in answers]) / len(answers)
+                for score in scores
+            ]
+        slopes = []
+        if gradients:
+            zero = tf.UnconnectedGradients.ZERO
+            # Of each image its own: the sum over a batch tells them apart.
+            slopes = [
+                tape.gradient(one, image, unconnected_gradients=zero) for one in found
+            ]
+        means = [
+            tf.add_n(answers[k :: len(self.models)]) / self.samples
+            for k in range(len(self.models))
+        ]
+        each = [
+            losses.fooled(mean, index, self.targeted, self.confidence) for mean in means
+        ]
+        return Asked(found, slopes, tf.reduce_all(tf.stack(each), 0), means[0])
+
+    def answers(self, image: tf.Tensor) -> list[tf.Tensor]:
+        """Return the logits of every network, of one sample after the other.
+
+        Args:
+            image: In [0, 1], shape (batch, height, width, 3).
+        """
+        found = []
+        for sample in range(self.samples):
+            seen = image
+            for number, change in enumerate(self.changes):
+                seed = tf.constant([self.seed, 100 * sample + number], tf.int32)
+                seen = change(seen, seed)
+            found += [tf.cast(model(seen), tf.float32) for model in self.models]
+        return found
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is true of a network before it is attacked.
+
+    Args:
+        deterministic: Whether it answers twice the same.
+        zero_gradients: Share of the images without any gradient of the cross-entropy.
+        saturated: Share of the images whose logits lie too far apart for a softmax.
+        spread: Median difference of the best two logits.
+    """
+
+    deterministic: bool
+    zero_gradients: float
+    saturated: float
+    spread: float
+
+
+def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
+    """Look at a victim, as an attack would, on a few images.
+
+    Args:
+        victim: With one network or several.
+        images: In [0, 1], shape (n, height, width, 3).
+        index: The target or the label of each.
+
+    Raises:
+        UserError: The images are not in [0, 1], or the answers are no logits.
+    """
+    pictures, classes = tf.constant(images), tf.constant(index, tf.int32)
+    least, most = float(tf.reduce_min(pictures)), float(tf.reduce_max(pictures))
+    if least < 0 or most > 1:
+        raise UserError(
+            f"Images to attack: expected values in [0, 1], where epsilon is measured. "
+            f"Received: {least:g} to {most:g}. Put the preprocessing into the network."
+        )
+    first = [np.asarray(one) for one in victim.answers(pictures)]
+    again = [np.asarray(one) for one in victim.answers(pictures)]
+    for logits in first:
+        _check_logits(logits)
+
+    @tf.function(autograph=False)
+    def slopes() -> tf.Tensor:
+        def loss(logits: tf.Tensor) -> tf.Tensor:
+            return losses.cross_entropy(logits, classes, victim.targeted)
+
+        (gradient,) = victim.ask(pictures, classes, [loss]).gradients
+        return tf.reduce_max(tf.abs(gradient), list(range(1, len(gradient.shape))))
+
+    best = np.sort(np.stack(first), axis=-1)
+    return Inspection(
+        all(np.array_equal(one, other) for one, other in zip(first, again)),
+        float(np.mean(np.asarray(slopes()) == 0)),
+        float(np.mean(best[..., -1] - best[..., -2] > SATURATED)),
+        float(np.median(best[..., -1] - best[..., -2])),
+    )
+
+
+def _check_logits(logits: np.ndarray) -> None:
+    if not np.isfinite(logits).all():
+        raise UserError(
+            "The network to attack: expected numbers as logits, found what is none. "
+            "Its weights are damaged, or its input is in another range."
+        )
+    if (
+        (logits >= 0).all()
+        and (logits <= 1).all()
+        and np.allclose(logits.sum(-1), 1, atol=1e-3)
+    ):
+        raise UserError(
+            "The network to attack: expected logits, found probabilities (they are in "
+            "[0, 1] and add up to 1). Their gradient is nought where the network is "
+            "sure, which looks like robustness. Leave out the last softmax."
+        )

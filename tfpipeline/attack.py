@@ -1,0 +1,93 @@
+"""VERB: from photographs to pictures that a network is wrong about, and their score."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tfpipeline import atomic, cli, config_attack, images, manifest, runs
+from tfpipeline.config_attack import AttackSettings
+from tfpipeline.errors import UserError, unknown
+
+RESULT = "attack.json"
+
+
+def attack(settings: AttackSettings) -> dict[str, Any]:
+    """Change photographs slightly until a network is wrong, and say how slightly."""
+    phases = manifest.Phases()
+    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    _check(settings)
+    from tfpipeline.data import folders
+
+    paths = folders.named_files(settings.images)
+    with phases("import"), cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.workflow import (
+            attack_report,
+            attack_words,
+            networks,
+            striking,
+            subjects,
+            surveying,
+        )
+
+        strategy = distribution.start(settings.distribute, "float32", settings.seed)
+    with phases("build"), strategy.scope():
+        number = settings.target is None or str(settings.target).isdecimal()
+        network = networks.open_network(
+            settings.run, settings.model, names_needed=not number
+        )
+        others = [networks.open_judge(w, "--together") for w in settings.together]
+        judges = [networks.open_judge(word) for word in settings.judges]
+    how = settings.resize or network.resize
+    found, bad = subjects.gather(paths, network, how)
+    plan = striking.plan(settings, network, len(found))
+    good, left = subjects.attackable(found, plan.target)
+    surveying.check_some(good, left, bad)
+    chief = distribution.is_chief(strategy)
+    strike = striking.Strike(
+        [network, *others], good, plan, settings, strategy, titles=chief
+    )
+    with distribution.losing_nobody(strategy, "it starts again"):
+        with phases("attack"):
+            inspection = strike.look()
+            made = strike.run()
+        outcome = attack_report.Outcome(strike, made, judges)
+        with phases("checks"):
+            checks = strike.checks(made, inspection)
+            survey = surveying.survey(outcome)
+    if not chief:
+        return {}
+    runs.withdraw(output, RESULT, attack_report.PICTURES)
+    with phases("judge"):
+        items = attack_report.write(outcome, output)
+        result = attack_report.result(outcome, items, checks, left, bad)
+        surveying.add(result, survey, outcome, output)
+    result["summary"] |= manifest.of_result(phases, settings.seed)
+    atomic.write_json(output / RESULT, result)
+    print(attack_words.closing_words(result, output))
+    return result
+
+
+def _check(settings: AttackSettings) -> None:
+    """Refuse what can be seen to be wrong without TensorFlow."""
+    config_attack.epsilon(settings.epsilon, "--epsilon")
+    for word in settings.epsilons:
+        config_attack.epsilon(word, "--epsilons")
+    if settings.resize not in (None, *images.RESIZES):
+        raise unknown("--resize", str(settings.resize), images.RESIZES)
+    if settings.preset not in ("best", "lesson"):
+        raise unknown("--preset", settings.preset, ("best", "lesson"))
+    if settings.preset == "lesson" and settings.target is None:
+        raise UserError(
+            '--preset lesson: expected --target, as in the lesson: "Siamese cat".'
+        )
+    for word in settings.jpeg:
+        if not word.isdecimal() or not 1 <= int(word) <= 95:
+            raise UserError(
+                f"--jpeg {word}: expected qualities from 1 to 95, e.g. --jpeg 95 75."
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(attack, AttackSettings))

@@ -1,0 +1,307 @@
+"""What `attack` writes and says of the pictures that it made."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import config_attack, images, sheets
+from tfpipeline.adversarial import honesty, measures
+from tfpipeline.adversarial.honesty import Check
+from tfpipeline.adversarial.loop import Found
+from tfpipeline.evaluation import metrics
+from tfpipeline.models import naming
+from tfpipeline.report import perturbations
+from tfpipeline.workflow import networks
+from tfpipeline.workflow.networks import Network
+from tfpipeline.workflow.striking import Strike
+from tfpipeline.workflow.subjects import Subject
+
+# Where `attack.json` names the pictures that were made.
+PICTURES = ("adversarial", "figure", "full_size", "sheet", "overview", "shown")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an attack came to, and what others say of it.
+
+    Args:
+        strike: What was done.
+        found: The images.
+        judges: Networks that took no part.
+    """
+
+    strike: Strike
+    found: Found
+    judges: Sequence[Network]
+
+    @property
+    def network(self) -> Network:
+        """That was attacked first."""
+        return self.strike.networks[0]
+
+    def fooled(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Tell which answers are what the attack wanted.
+
+        Args:
+            logits: Of the network, shape (n, classes).
+            labels: Of the photographs, shape (n,).
+        """
+        first, target = logits.argmax(-1), self.strike.plan.target
+        made: np.ndarray = first != labels if target is None else first == target
+        return made
+
+
+def write(outcome: Outcome, output: Path) -> list[dict[str, Any]]:
+    """Write the pictures, judge the files, and return what is true of each.
+
+    Args:
+        outcome: Of the attack.
+        output: The folder.
+    """
+    strike, network = outcome.strike, outcome.network
+    taken: set[str] = set()
+    names = [_name(subject, taken) for subject in strike.subjects]
+    for name, image in zip(names, outcome.found.image):
+        images.save_png(output / f"{name}.png", honesty.levels(image))
+    # As they lie on the disk.
+    pictures = np.stack([images.decode(output / f"{name}.png") for name in names])
+    labels = np.array([subject.label for subject in strike.subjects])
+    logits = [one.logits(pictures) for one in strike.networks]
+    fooled = np.all([outcome.fooled(some, labels) for some in logits], 0)
+    shares = metrics.probabilities(logits[0])
+    items = []
+    for k, subject in enumerate(strike.subjects):
+        item = _item(outcome, k, f"{names[k]}.png")
+        item |= {
+            "success_8bit": bool(fooled[k]),
+            "final_class": network.labels[int(shares[k].argmax())],
+            "final_probability": float(shares[k].max()),
+            **measures.sizes(pictures[k], subject.picture),
+        }
+        if strike.plan.target is not None:
+            item["target_probability"] = float(shares[k, strike.plan.target])
+        words = _words(outcome, item)
+        tops = (
+            _top(subject.probabilities, network.labels),
+            _top(shares[k], network.labels),
+        )
+        drawn = perturbations.attacked(subject.picture, pictures[k], tops, words)
+        images.save_png(output / item["figure"], drawn)
+        items.append(item)
+    _after_jpeg(outcome, pictures, labels, items)
+    _judged(outcome, pictures, labels, items)
+    if strike.settings.full_size:
+        _at_full_size(outcome, pictures, items, output)
+    captions = [f"{item['label']}\nnow {item['final_class']}" for item in items]
+    sheet = sheets.contact_sheet(list(pictures), captions, min(5, len(items)))
+    images.save_png(output / "sheet.png", sheet)
+    return items
+
+
+def _name(subject: Subject, taken: set[str]) -> str:
+    first = stem = subject.path.stem.strip(".") or "image"
+    number = 2
+    while stem in taken or stem in ("sheet", "overview"):
+        stem, number = f"{first}_{number}", number + 1
+    taken.add(stem)
+    return stem
+
+
+def _item(outcome: Outcome, k: int, file: str) -> dict[str, Any]:
+    strike, found, network = outcome.strike, outcome.found, outcome.network
+    subject, target = strike.subjects[k], strike.plan.target
+    return {
+        "image": str(subject.path),
+        "adversarial": file,
+        "figure": f"figures/{file}",
+        "clean_class": network.labels[subject.seen],
+        "clean_probability": float(subject.probabilities.max()),
+        "label": network.labels[subject.label],
+        "label_from": subject.label_from,
+        "target": None if target is None else network.labels[target],
+        "epsilon": strike.plan.epsilon,
+        "norm": strike.settings.norm,
+        "success": bool(found.success[k]),
+        "steps": int(found.steps[k]),
+        "steps_without_gradient": int(found.flat[k]),
+        "judges": {},
+    }
+
+
+def _top(share: np.ndarray, labels: Sequence[str]) -> list[tuple[str, float]]:
+    best = np.argsort(-share, kind="stable")[:5]
+    return [(labels[i], float(share[i])) for i in best]
+
+
+def _words(outcome: Outcome, item: Mapping[str, Any]) -> tuple[str, str]:
+    norm = item["norm"]
+    size = config_attack.written(item[norm], norm)
+    result = item["final_class"] if item["success_8bit"] else "NOT FOOLED"
+    return f"perturbation, {norm} {size}", f"result: {result}"
+
+
+def _after_jpeg(
+    outcome: Outcome,
+    pictures: np.ndarray,
+    labels: np.ndarray,
+    items: Sequence[dict[str, Any]],
+) -> None:
+    """Say which pictures still fool after they were kept as JPEG."""
+    for item in items:
+        item["success_jpeg"] = {}
+    for word in outcome.strike.settings.jpeg:
+        kept = np.stack([measures.jpeg(one, int(word)) for one in pictures])
+        some = [
+            outcome.fooled(one.logits(kept), labels) for one in outcome.strike.networks
+        ]
+        for item, success in zip(items, np.all(some, 0)):
+            item["success_jpeg"][word] = bool(success)
+
+
+def _judged(
+    outcome: Outcome,
+    pictures: np.ndarray,
+    labels: np.ndarray,
+    items: Sequence[dict[str, Any]],
+) -> None:
+    """Let networks that took no part say what is on the pictures."""
+    own, target = outcome.network.labels, outcome.strike.plan.target
+    clean = outcome.strike.clean
+    for judge in outcome.judges:
+        names = [naming.plain(name) for name in judge.labels]
+        before, after = judge.logits(clean), judge.logits(pictures)
+        shares = metrics.probabilities(after)
+        for k, item in enumerate(items):
+            wish = naming.plain(own[labels[k] if target is None else target])
+            seen = [names[int(some[k].argmax())] for some in (before, after)]
+            # Only what it was right about can be lost.
+            fooled = seen[1] == wish
+            if target is None:
+                fooled = seen[0] == wish and seen[1] != wish
+            item["judges"][judge.name] = {
+                "clean_class": judge.labels[int(before[k].argmax())],
+                "class": judge.labels[int(after[k].argmax())],
+                "probability": float(shares[k].max()),
+                "fooled": bool(fooled),
+            }
+
+
+def _at_full_size(
+    outcome: Outcome,
+    pictures: np.ndarray,
+    items: Sequence[dict[str, Any]],
+    output: Path,
+) -> None:
+    """Carry the perturbations back to the photographs, and judge those again."""
+    network, how = outcome.network, outcome.strike.settings.resize or "squash"
+    for k, (subject, item) in enumerate(zip(outcome.strike.subjects, items)):
+        item |= {"full_size": None, "success_full_size": None}
+        if how != "squash":
+            continue
+        photograph = images.decode(subject.path)
+        made = measures.carried(photograph, pictures[k], subject.picture)
+        if made is None:
+            continue
+        file = f"full_size/{item['adversarial']}"
+        images.save_png(output / file, made)
+        again = images.resize(images.decode(output / file), *network.size, how=how)
+        label = np.array([subject.label])
+        success = outcome.fooled(network.logits(again[None]), label)[0]
+        item |= {"full_size": file, "success_full_size": bool(success)}
+
+
+def result(
+    outcome: Outcome,
+    items: list[dict[str, Any]],
+    checks: Mapping[str, Check],
+    left: Sequence[tuple[Subject, str]],
+    bad: Sequence[tuple[Path, str]],
+) -> dict[str, Any]:
+    """Return what `attack.json` holds, but for the curve and what was asked for more.
+
+    Args:
+        outcome: Of the attack.
+        items: What `write` returned.
+        checks: That were made.
+        left: Photographs that were not attacked, and why.
+        bad: Files that could not be read, and why.
+    """
+    strike, settings = outcome.strike, outcome.strike.settings
+    labels = outcome.network.labels
+    threat = _threat(outcome)
+    told = {
+        "threat_model": Check(True, threat, "what the attacker may do", "").told(),
+        "only_right_ones": Check(
+            all(item["clean_class"] == item["label"] for item in items),
+            {"attacked": len(items), "left_out": len(left)},
+            "only photographs that the network is right about are attacked",
+            "mistakes without an attack were counted as success",
+        ).told(),
+        "survives_8_bits": Check(
+            all(i["success_8bit"] or not i["success"] for i in items),
+            sum(i["success"] and not i["success_8bit"] for i in items),
+            "what has succeeded does so on the decoded file as well",
+            "rounding to 8 bits undoes the attack: leave --adversary.eight_bit on",
+        ).told(),
+    }
+    told |= {name: check.told() for name, check in checks.items()}
+    count = len(items)
+    success = sum(item["success_8bit"] for item in items)
+    reached = [item for item in items if item["success_8bit"]]
+    total = count + sum(not subject.right for subject, _ in left)
+    return {
+        "images": items,
+        "left_out": [
+            {
+                "image": str(subject.path),
+                "class": labels[subject.seen],
+                "label": labels[subject.label],
+                "reason": reason,
+            }
+            for subject, reason in left
+        ],
+        "errors": [{"image": str(path), "error": reason} for path, reason in bad],
+        "checks": told,
+        "summary": {
+            **networks.about(outcome.network),
+            "together": [other.name for other in strike.networks[1:]],
+            "attack": settings.adversary.attack,
+            "threat_model": threat,
+            "attacked": count,
+            "success_rate": success / count,
+            "clean_accuracy": count / total if total else None,
+            "robust_accuracy": (count - success) / total if total else None,
+            "success_rate_jpeg": {
+                word: float(np.mean([i["success_jpeg"][word] for i in items]))
+                for word in settings.jpeg
+            },
+            "median": {
+                name: float(np.median([i[name] for i in reached]))
+                for name in ("linf", "l2", "l1", "l0", "psnr", "ssim", "steps")
+                if reached and all(i[name] is not None for i in reached)
+            },
+            "transfer": {
+                judge.name: float(
+                    np.mean([i["judges"][judge.name]["fooled"] for i in items])
+                )
+                for judge in outcome.judges
+            },
+            "sheet": "sheet.png",
+        },
+    }
+
+
+def _threat(outcome: Outcome) -> str:
+    settings, plan = outcome.strike.settings, outcome.strike.plan
+    radius = config_attack.written(plan.epsilon, settings.norm)
+    goal = "any wrong class"
+    if plan.target is not None:
+        goal = f"the class {outcome.network.labels[plan.target]!r}"
+    grid = "8-bit pictures" if settings.adversary.eight_bit else "any values"
+    return (
+        f"changes of {settings.norm} norm at most {radius} of values in [0, 1], {grid} "
+        f"at the network's input size, by somebody who knows the network; goal: {goal}"
+    )

@@ -1,0 +1,120 @@
+"""Photographs that are to be attacked, and what is on them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline import images
+from tfpipeline.evaluation import metrics
+from tfpipeline.formats import ImageError
+from tfpipeline.models import naming, pretrained
+from tfpipeline.workflow.networks import Network
+
+# Where the name of a class may stand in the path of a photograph.
+FOLDER, WORDNET, NETWORK = "folder", "wordnet number", "network"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One photograph as the network sees it, and what the network says of it.
+
+    Args:
+        path: Of the file.
+        picture: uint8, of the size of the network's input.
+        label: Number of the class that it shows.
+        label_from: Who says so: the `folder` it lies in, a `wordnet number` in its
+            name, or, where neither does, the `network` itself.
+        probabilities: What the network sees, shape (classes,).
+    """
+
+    path: Path
+    picture: np.ndarray
+    label: int
+    label_from: str
+    probabilities: np.ndarray
+
+    @property
+    def seen(self) -> int:
+        """Number of the class that the network sees first."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def right(self) -> bool:
+        """Whether that is the right one."""
+        return self.seen == self.label
+
+
+def gather(
+    paths: Sequence[Path], network: Network, how: str
+) -> tuple[list[Subject], list[tuple[Path, str]]]:
+    """Return the photographs that can be read, and what is wrong with the others.
+
+    Args:
+        paths: Of the files.
+        network: That will be attacked.
+        how: They become square; see `images.resize`.
+    """
+    pictures, bad, good = [], [], []
+    for path in paths:
+        try:
+            pictures.append(images.read(path, *network.size, how))
+            good.append(path)
+        except ImageError as error:
+            bad.append((path, str(error)))
+    if not good:
+        return [], bad
+    shares = metrics.probabilities(network.logits(np.stack(pictures)))
+    known = _known(network)
+    found = []
+    for path, picture, share in zip(good, pictures, shares):
+        label, who = _label(path, known)
+        if label is None:
+            label, who = int(share.argmax()), NETWORK
+        found.append(Subject(path, picture, label, who, share))
+    return found, bad
+
+
+def _known(network: Network) -> dict[str, tuple[int, str]]:
+    """Return what may stand in a path for which class."""
+    names = [naming.plain(name) for name in network.labels]
+    known = {
+        name: (index, FOLDER)
+        for index, name in enumerate(names)
+        if names.count(name) == 1 and not name.isdecimal()
+    }
+    if network.imagenet and network.named:
+        for index, (number, _) in enumerate(pretrained.class_table()):
+            known[number] = (index, WORDNET)
+    return known
+
+
+def _label(path: Path, known: dict[str, tuple[int, str]]) -> tuple[int | None, str]:
+    for word in (path.name, path.parent.name):
+        number = re.match(r"n\d{8}(?!\d)", word)
+        if number and number[0] in known:
+            return known[number[0]]
+    folder = naming.plain(path.absolute().parent.name)
+    return known.get(folder, (None, ""))
+
+
+def attackable(
+    subjects: Sequence[Subject], target: int | None
+) -> tuple[list[Subject], list[tuple[Subject, str]]]:
+    """Return the photographs that an attack can say something about, and the others.
+
+    Args:
+        subjects: All of them.
+        target: The class that the network is to see, or None.
+    """
+    good, left = [], []
+    for subject in subjects:
+        if target is not None and target in (subject.seen, subject.label):
+            left.append((subject, "it is taken for the target already, or is one"))
+        elif not subject.right:
+            left.append((subject, "the network is wrong without an attack"))
+        else:
+            good.append(subject)
+    return good, left
