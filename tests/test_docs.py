@@ -26,6 +26,14 @@ def test_the_page_on_ideal_images_can_be_followed(demo_run) -> None:
     assert (found.end_scores > found.start_scores).all()
 
 
+def test_the_page_on_attacks_can_be_followed(demo_run) -> None:
+    (code,) = snippets("attacks.md")
+    names: dict[str, Any] = {}
+    exec(code.replace("runs/demo", str(demo_run.path)), names)
+    found = names["found"]
+    assert found.image.shape == (4, 96, 96, 3) and found.success.any()
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
 def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
     file = DOCS.parent / page

@@ -115,3 +115,20 @@ def test_what_is_no_run_is_told(tmp_path: Path, capsys) -> None:
     assert start() == 2 and "--run" in capsys.readouterr().err
     assert start("--run", str(tmp_path / "gone")) == 2
     assert "found nothing there" in capsys.readouterr().err
+
+
+def test_accuracy_under_attack_is_measured_where_it_is_asked_for(
+    run: Path, capsys
+) -> None:
+    argv = ["--run", str(run), "--robust", "1/255,4/255", "--adversary.steps", "10"]
+    assert start(*argv, "--adversary.attack", "apgd") == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    rates = list(found["robust"]["accuracy"].values())
+    assert found["accuracy"] >= rates[0] >= rates[1]
+    assert rates[0] > rates[1] and found["robust"]["n"] == found["n"]
+    assert "Under attack (apgd, linf)" in capsys.readouterr().out
+
+
+def test_a_radius_that_is_none_is_refused(run: Path, capsys) -> None:
+    assert start("--run", str(run), "--robust", "1:255") == 2
+    assert "--robust: expected a number or a fraction" in capsys.readouterr().err

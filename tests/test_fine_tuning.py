@@ -1,6 +1,7 @@
 """The second stage and what surrounds it, end to end."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -9,7 +10,9 @@ import pytest
 
 from tests.conftest import Trained
 from tests.test_train import SMALL, pictures, start
-from tfpipeline import atomic, runs
+from tfpipeline import atomic, cli, runs
+from tfpipeline.config import EvaluateSettings
+from tfpipeline.evaluate import evaluate
 from tfpipeline.models import classifier, saving, unfreezing
 from tfpipeline.training import checkpoints, fitting
 from tfpipeline.workflow import preparing, recording
@@ -308,3 +311,31 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> No
     (folder / ".0123456789ab.000007.npz").write_bytes(b"half")
     assert start(*argv, "--workdir", str(tmp_path / "r")) == 0
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_adversarial_training_makes_a_run_that_resists(
+    demo_run: Trained, tmp_path: Path
+) -> None:
+    """As a user gives it, beside the embedded default, which has none."""
+    argv = ["--workdir", str(tmp_path / "run"), "--cache_dir", str(demo_run.cache)]
+    argv += ["--train.epochs", "1", "--fine_tune.epochs", "2"]
+    argv += ["--fine_tune.learning_rate", "5e-4", "--robust.method", "pgd"]
+    assert start(*argv, "--robust.steps", "2") == 0
+    rates = []
+    for run in (Path(shutil.copytree(demo_run.path, tmp_path / "o")), tmp_path / "run"):
+        argv = ["--run", str(run), "--robust", "2/255", "--adversary.attack", "apgd"]
+        assert cli.main(evaluate, EvaluateSettings, argv) == 0
+        found = json.loads((run / "evaluation.json").read_text())
+        rates.append(found["robust"]["accuracy"]["2/255"])
+    told = json.loads((run / "metrics.json").read_text())["test"]["robust"]
+    assert told == found["robust"]
+    assert rates[1] > rates[0] + 0.2
+
+
+def test_views_and_adversarial_training_do_not_go_together(
+    tmp_path: Path, capsys
+) -> None:
+    argv = ["--workdir", str(tmp_path / "run"), "--robust.method", "pgd", *TINY]
+    assert start(*argv, "--data.augmentation", "light", "--data.views", "2") == 2
+    assert "--robust.method pgd with --data.views" in capsys.readouterr().err

@@ -9,9 +9,9 @@ The map of the house:
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
   `adversarial`, `report`, `distribution`) compute; none of them imports another, but
   `distribution`, which loops stand on.
-- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_attack`, `config_synthesis`,
-  `config_training`, `errors`, `formats`, `images`, `interruption`, `machine`,
-  `manifest`, `runs`, `sheets`) is shared by all.
+- *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_adversary`, `config_attack`,
+  `config_synthesis`, `config_training`, `errors`, `formats`, `images`, `interruption`,
+  `machine`, `manifest`, `runs`, `sheets`) is shared by all.
 """
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, config_attack, images, manifest, runs
+from tfpipeline import atomic, cli, config_adversary, images, manifest, runs
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -71,9 +71,9 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
 
 def _check(settings: AttackSettings) -> None:
     """Refuse what can be seen to be wrong without TensorFlow."""
-    config_attack.epsilon(settings.epsilon, "--epsilon")
+    config_adversary.epsilon(settings.epsilon, "--epsilon")
     for word in settings.epsilons:
-        config_attack.epsilon(word, "--epsilons")
+        config_adversary.epsilon(word, "--epsilons")
     if settings.resize not in (None, *images.RESIZES):
         raise unknown("--resize", str(settings.resize), images.RESIZES)
     if settings.preset not in ("best", "lesson"):

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tfpipeline.config_adversary import AdversarySettings, RobustSettings
 from tfpipeline.config_training import (
     CheckpointSettings,
     FineTuneSettings,
@@ -158,6 +159,7 @@ class RunSettings:
         model: The network.
         train: The training of the head.
         fine_tune: The training of part of the backbone after it.
+        robust: What makes it resist attacks.
         checkpoint: When it is noted where the training stands.
         distribute: The devices.
     """
@@ -170,6 +172,7 @@ class RunSettings:
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
+    robust: RobustSettings = field(default_factory=RobustSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
@@ -202,16 +205,21 @@ class EvaluateSettings:
         source: Any source with the run's classes; null is the run's own test images.
         map_labels: Whether a source with the same classes in another order is measured,
             each class mapped by its name; otherwise it is refused.
+        robust: Radii in linf, `1/255,2/255,4/255`, at which its accuracy under attack
+            is measured as well.
         cache_dir: What all runs share; null is what the run used.
         data: How the source is read.
+        adversary: The attack on it; see `attack`.
         distribute: The devices.
     """
 
     run: str | None = None
     source: str | None = None
     map_labels: bool = False
+    robust: str | None = None
     cache_dir: str | None = None
     data: ReadSettings = field(default_factory=ReadSettings)
+    adversary: AdversarySettings = field(default_factory=AdversarySettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, config_adversary, manifest, runs
 from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.errors import UserError
 
@@ -26,16 +26,24 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     run = runs.RunFolder(Path(settings.run)).existing()
     argv = ["--config", str(run.config)]
     trained = cli.parse(RunSettings, argv, prog="train", description="")
+    epsilons = []
+    if settings.robust is not None:
+        epsilons = config_adversary.epsilons(settings.robust, "--robust")
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.data import pipeline, splits
         from tfpipeline.evaluation import metrics
         from tfpipeline.models import saving
+        from tfpipeline.report import summary
         from tfpipeline.training.predictor import Predictor
 
         strategy = distribution.start(
             settings.distribute, trained.train.precision, trained.seed
         )
+        if epsilons:
+            from tfpipeline.workflow import robustness
+
+            robustness.check(settings.adversary, epsilons, "--robust")
     with phases("build"), strategy.scope():
         model, labels = saving.load_classifier(run.model)
     with phases("audit"):
@@ -56,21 +64,33 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     predictor = Predictor(lambda x: model(x, training=False), strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
+    robust: dict[str, Any] = {}
+    if epsilons:
+        with phases("attack"):
+            robust["robust"] = robustness.measure(
+                lambda x: model(x, training=False),
+                batches.plain(chosen),
+                settings.adversary,
+                epsilons,
+                robustness.Place(strategy, trained.seed),
+            )
     result = {
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
         **metrics.classification(logits, label[chosen], labels),
+        **robust,
         "seen_in_training": seen,
         "quarantined": len(examples.quarantined),
         "seconds": phases.report(),
     }
     atomic.write_json(run.evaluation, result)
     careful = f"Careful: {seen} of them were trained on.\n" if seen else ""
+    robustly = summary.robust(result)
     top_3 = f" (top 3 {result['top_3_accuracy']:.3f})" if len(labels) > 3 else ""
     print(
         f"\nAccuracy {result['accuracy']:.3f}{top_3}, "
         f"loss {result['loss']:.3f} on {result['n']} images of {result['source']}, "
-        f"split {result['split']}.\n{careful}Written: {run.evaluation}"
+        f"split {result['split']}.\n{robustly}{careful}Written: {run.evaluation}"
     )
     return result
 

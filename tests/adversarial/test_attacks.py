@@ -4,7 +4,7 @@ import pytest
 
 from tfpipeline.adversarial import attacks
 from tfpipeline.adversarial.iterative import Apgd, Iterative
-from tfpipeline.config_attack import AdversarySettings
+from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.errors import UserError
 
 

@@ -18,7 +18,7 @@ from tfpipeline.adversarial.minimal_norm import (
 from tfpipeline.adversarial.norms import NORMS
 from tfpipeline.adversarial.square import Square
 from tfpipeline.adversarial.victim import Victim
-from tfpipeline.config_attack import AdversarySettings
+from tfpipeline.config_adversary import AdversarySettings
 
 ONE = tf.distribute.get_strategy()
 EVERY = [
@@ -150,8 +150,13 @@ def test_the_smallest_perturbations_of_a_curved_network_are_found(norm: str) -> 
         assert (size <= 1.2 * best).all()
 
 
-@pytest.mark.parametrize(("name", "norm"), EVERY)
-@pytest.mark.parametrize("grid", [False, True], ids=["any", "8 bits"])
+# What a series is made of is tried alone.
+SERIES = ("standard", "apgd_dlr", "apgd_rivals")
+KEPT = [(*one, False) for one in EVERY]
+KEPT += [(name, norm, True) for name, norm in EVERY if name not in SERIES]
+
+
+@pytest.mark.parametrize(("name", "norm", "grid"), KEPT)
 def test_every_attack_keeps_its_promises(
     name: str, norm: str, grid: bool, small, pictures
 ) -> None:

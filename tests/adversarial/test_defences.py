@@ -9,7 +9,7 @@ from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import NORMS
 from tfpipeline.adversarial.victim import Victim
-from tfpipeline.config_attack import AdversarySettings
+from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.errors import UserError
 
 IMAGE = tf.constant(np.random.default_rng(0).uniform(size=(2, 16, 12, 3)), tf.float32)

@@ -55,3 +55,13 @@ def test_without_dropout_a_head_is_itself() -> None:
     )
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_allclose(train_through(head, x, noise()), head(x), atol=1e-6)
+
+
+def test_images_are_given_the_same_whatever_part_they_are_in() -> None:
+    seed = tf.constant([3, 7], tf.int64)
+    shape = tf.constant([6, 4, 4, 3])
+    whole = Noise(seed, tf.constant(0, tf.int64)).signed(shape)
+    part = Noise(seed, tf.constant(4, tf.int64)).signed(tf.constant([2, 4, 4, 3]))
+    assert np.array_equal(np.asarray(whole)[4:], part)
+    assert np.min(whole) >= -1 and np.max(whole) < 1
+    assert not np.array_equal(np.asarray(whole)[0], np.asarray(whole)[1])

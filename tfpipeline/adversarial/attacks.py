@@ -14,7 +14,7 @@ from tfpipeline.adversarial.minimal_norm import (
 from tfpipeline.adversarial.norms import NORMS
 from tfpipeline.adversarial.square import Square
 from tfpipeline.adversarial.task import Attack
-from tfpipeline.config_attack import AdversarySettings
+from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.errors import UserError, check_each, unknown
 
 

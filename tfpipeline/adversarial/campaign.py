@@ -44,6 +44,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self._judge: Any = None
+        self._classes: int | None = None
 
     @property
     def minimal(self) -> bool:
@@ -69,7 +70,7 @@ class Campaign:
         found = Found.nothing(wanted)
         least = np.full(len(wanted), np.inf)
         for part in self.parts:
-            for restart in range(part.restarts):
+            for restart in range(self._restarts(part, wanted)):
                 # A smaller perturbation may be found where there is one already.
                 left = np.flatnonzero(~found.success | part.attack.minimal)
                 if not len(left):
@@ -128,6 +129,15 @@ class Campaign:
         """
         delta = np.abs(np.float64(image) - clean).reshape(len(image), -1)
         return np.array([_NUMPY[self.norm.name](one) for one in delta])
+
+    def _restarts(self, part: Part, wanted: Wanted) -> int:
+        """Return how often a part begins: of rivals there may be fewer than asked."""
+        if not getattr(part.attack, "rivals", False):
+            return part.restarts
+        if self._classes is None:
+            answer = self.victim.models[0](tf.constant(wanted.clean[:1]))
+            self._classes = int(answer.shape[1])
+        return min(part.restarts, self._classes - 1)
 
     def _loop(self, part: Part) -> Loop:
         key = (part.attack, part.loss)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfpipeline.adversarial import draws, losses
 from tfpipeline.adversarial.norms import broad
-from tfpipeline.adversarial.task import State, Task, begun, chosen, ended, flatter
+from tfpipeline.adversarial.task import State, Task, begun, chosen, ended, flatter, kept
 
 # An ascent may pass a ball of radius 1 two and a half times.
 _REACH = 2.5
@@ -63,7 +63,7 @@ class Iterative:
         return state | {
             **more,
             "image": task.moved(state["image"], state, gradient, size),
-            "found": chosen(fooled, seen, state["found"]),
+            "found": kept(fooled, seen, state["found"]),
             "success": fooled,
             "done": fooled,
         }
@@ -151,10 +151,10 @@ class Apgd:
         ahead = task.moved(from_here, state, slope, size)
         # After the first step there is a direction to keep.
         share = broad(tf.where(number == 0, 1.0, 0.75), image)
-        kept = from_here + share * (ahead - from_here)
-        kept += (1 - share) * (from_here - state["previous"])
+        ahead = from_here + share * (ahead - from_here)
+        ahead += (1 - share) * (from_here - state["previous"])
         return state | {
-            "image": task.norm.within(kept, state["clean"], state["epsilon"]),
+            "image": task.inside(ahead, state),
             "previous": from_here,
             "best": best,
             "best_slope": best_slope,
@@ -165,7 +165,7 @@ class Apgd:
             "halved": tf.where(checked, again, state["halved"]),
             "checked_loss": tf.where(checked, best_loss, state["checked_loss"]),
             "flat": flatter(state, asked.gradients[0]),
-            "found": chosen(asked.fooled, seen, state["found"]),
+            "found": kept(asked.fooled, seen, state["found"]),
             "success": asked.fooled,
             "done": asked.fooled,
         }

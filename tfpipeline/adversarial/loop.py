@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tfpipeline import distribution
-from tfpipeline.adversarial.task import INPUTS, Attack, State, Task
+from tfpipeline.adversarial.task import FIXED, Attack, State, Task
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class Loop:
         batch.values = distribution.split(self.strategy, padded)
 
     def _begin(self, state: State) -> State:
-        return self.attack.start(self.task, state)
+        return self.attack.start(self.task, self.task.bounded(state))
 
     def _end(self, state: State) -> State:
         return self.attack.finish(self.task, state)
@@ -258,7 +258,7 @@ class Loop:
         moved["number"] = state["number"] + 1
         # What the loop has put in keeps its place, and its shape.
         return tuple(
-            values[k] if name in INPUTS and name != "number" else moved[name]
+            values[k] if name in FIXED else moved[name]
             for k, name in enumerate(self._names)
         )
 

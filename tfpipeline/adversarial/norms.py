@@ -15,8 +15,6 @@ import tensorflow as tf
 # A step of an 8-bit picture, in [0, 1].
 GREY_LEVEL = 1 / 255
 
-_LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
-
 _TINY = 1e-30
 
 # An image is rounded to float32 after it was moved into a ball: by so much the ball is
@@ -83,12 +81,11 @@ class Norm:
             clean: 8-bit images, as numbers in [0, 1].
             epsilon: Radii, shape (batch,).
         """
-        steps = (image - clean) / GREY_LEVEL
         if self.name == "linf":
-            most = broad(tf.floor(epsilon / GREY_LEVEL + 1e-3), image)
-            rounded = tf.clip_by_value(tf.round(steps), -most, most)
-        else:
-            rounded = self._rounded(steps, epsilon / GREY_LEVEL)
+            low, high = bounds(clean, whole(epsilon))
+            return on_levels(tf.clip_by_value(image, low, high))
+        steps = (image - clean) / GREY_LEVEL
+        rounded = self._rounded(steps, epsilon / GREY_LEVEL)
         return on_levels(clean + rounded * GREY_LEVEL)
 
     def _rounded(self, steps: tf.Tensor, radius: tf.Tensor) -> tf.Tensor:
@@ -111,15 +108,37 @@ def broad(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
 
 
+def bounds(clean: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the least and the largest values in a linf ball and in [0, 1].
+
+    Args:
+        clean: Images in [0, 1].
+        epsilon: Radii, shape (batch,).
+    """
+    most = broad(epsilon, clean)
+    return tf.maximum(clean - most, 0.0), tf.minimum(clean + most, 1.0)
+
+
+def whole(epsilon: tf.Tensor) -> tf.Tensor:
+    """Return radii, less what is no whole step of 8 bits.
+
+    Args:
+        epsilon: Shape (batch,).
+    """
+    return tf.floor(epsilon / GREY_LEVEL + 1e-3) * GREY_LEVEL
+
+
 def on_levels(image: tf.Tensor) -> tf.Tensor:
     """Return images whose values are just those that an 8-bit file gives back.
 
     Args:
         image: In [0, 1].
     """
-    levels = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 1.0) * 255), tf.int32)
-    # Looked up: a graph divides by multiplying, and misses the last digit.
-    return tf.gather(tf.constant(_LEVELS), levels)
+    # Where a graph finds `/ 255` it multiplies instead, and misses the last digit: this
+    # 255 is none that it can know of.
+    first = tf.reshape(image, [-1])[:1]
+    top = 255.0 * tf.cast((first > -1) | tf.math.is_nan(first), image.dtype)
+    return tf.round(tf.clip_by_value(image, 0.0, 1.0) * 255) / top
 
 
 def _axes(values: tf.Tensor) -> list[int]:

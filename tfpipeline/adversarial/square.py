@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfpipeline.adversarial import draws, losses
 from tfpipeline.adversarial.norms import broad
-from tfpipeline.adversarial.task import State, Task, begun, chosen, ended
+from tfpipeline.adversarial.task import State, Task, begun, chosen, ended, kept
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Square:
             "best": best,
             "best_loss": tf.where(better, above, state["best_loss"]),
             "image": self._next(task, state, best),
-            "found": chosen(asked.fooled, seen, state["found"]),
+            "found": kept(asked.fooled, seen, state["found"]),
             "success": asked.fooled,
             "done": asked.fooled,
         }
@@ -96,7 +96,7 @@ class Square:
         """Return images changed by a pattern of the norm epsilon, in the ball."""
         size = tf.maximum(task.norm.size(signs), 1e-12)
         step = signs * broad(state["epsilon"] / size, signs)
-        return task.norm.within(base + step, state["clean"], state["epsilon"])
+        return task.inside(base + step, state)
 
     def _shares(self) -> list[float]:
         """Return for each step which share of the picture its square covers."""

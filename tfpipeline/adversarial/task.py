@@ -7,16 +7,17 @@ import tensorflow as tf
 
 from tfpipeline.adversarial import draws
 from tfpipeline.adversarial.losses import Loss
-from tfpipeline.adversarial.norms import Norm, broad
+from tfpipeline.adversarial.norms import Norm, bounds, broad, on_levels, whole
 from tfpipeline.adversarial.victim import Asked, Victim
 
 # Of each image that is attacked; the first axis is the batch. The loop puts in
 # `clean, index, epsilon, key, turn, number`; an attack `image`, `found` and `success`
 # (which the loop takes out again), `done` (it may leave), `flat` (steps without a
-# gradient), and what it needs itself.
+# gradient), and what it needs itself. In linf, `low` and `high` bound its values.
 State = dict[str, tf.Tensor]
 
-INPUTS = ("clean", "index", "epsilon", "key", "turn", "number")
+# What no step changes.
+FIXED = ("clean", "index", "epsilon", "key", "turn", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ class Task:
         """
         if not self.grid:
             return image
+        if self.norm.name == "linf" and radius is state["epsilon"]:
+            # Between bounds on the grid, rounding stays in the ball.
+            return on_levels(image)
         # Values of the grid have no gradient; the one beside them is taken.
         return self.norm.on_grid(image, state["clean"], radius)
 
@@ -92,7 +96,30 @@ class Task:
             size: Of the step, in the norm, shape (batch,).
         """
         step = broad(size, image) * self.norm.steepest(gradient)
-        return self.norm.within(image + step, state["clean"], state["epsilon"])
+        return self.inside(image + step, state)
+
+    def inside(self, image: tf.Tensor, state: State) -> tf.Tensor:
+        """Return images moved into their balls and into [0, 1].
+
+        Args:
+            image: Any numbers.
+            state: Of the images.
+        """
+        if self.norm.name == "linf":
+            return tf.minimum(tf.maximum(image, state["low"]), state["high"])
+        return self.norm.within(image, state["clean"], state["epsilon"])
+
+    def bounded(self, state: State) -> State:
+        """Return the state of images that enter, with the bounds of their values.
+
+        Args:
+            state: What the loop has put in.
+        """
+        if self.norm.name != "linf":
+            return state
+        radius = state["epsilon"]
+        low, high = bounds(state["clean"], whole(radius) if self.grid else radius)
+        return state | {"low": low, "high": high}
 
     def seeds(self, state: State, kind: int) -> tf.Tensor:
         """Return a seed for each image, for one kind of draws of its step.
@@ -116,7 +143,7 @@ class Task:
         of = self.seeds(state, 0)
         one = tf.ones([])
         noise = draws.each(lambda seed: self.norm.start(shape, seed, one), of, shape)
-        return self.norm.within(clean + broad(epsilon, clean) * noise, clean, epsilon)
+        return self.inside(clean + broad(epsilon, clean) * noise, state)
 
 
 class Attack(Protocol):
@@ -167,7 +194,9 @@ def flatter(state: State, gradient: tf.Tensor) -> tf.Tensor:
         gradient: Of this step.
     """
     axes = list(range(1, len(gradient.shape)))
-    none = tf.reduce_max(tf.abs(gradient), axes) == 0
+    # Twice over the gradient costs less than its absolute values once.
+    highest, lowest = tf.reduce_max(gradient, axes), tf.reduce_min(gradient, axes)
+    none = (highest == 0) & (lowest == 0)
     return state["flat"] + tf.cast(none, tf.int32)
 
 
@@ -180,6 +209,17 @@ def chosen(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
         old: Of the same shape.
     """
     return tf.where(broad(which, new), new, old)
+
+
+def kept(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """Return the same as `chosen`, at no cost where none is chosen, as in most steps.
+
+    Args:
+        which: bool, shape (batch,).
+        new: Shape (batch, ...).
+        old: Of the same shape.
+    """
+    return tf.cond(tf.reduce_any(which), lambda: chosen(which, new, old), lambda: old)
 
 
 def ended(task: Task, state: State) -> State:

@@ -81,7 +81,8 @@ class Victim:
             scores: What to ask for; averaged over samples and networks.
             gradients: Whether to compute gradients.
         """
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        several = len(scores) > 1
+        with tf.GradientTape(several, watch_accessed_variables=False) as tape:
             if gradients:
                 tape.watch(image)
             answers = self.answers(image)

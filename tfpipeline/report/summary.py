@@ -55,6 +55,7 @@ def trained(told: Trained) -> str:
             f"Test accuracy {test['accuracy']:.3f} on {test['n']} images that it never "
             f"saw. Run folder: {told.folder}"
         )
+        lines += robust(test).splitlines()
     else:
         lines.append(f"No test images, so no test accuracy. Run folder: {told.folder}")
     if told.unusable:
@@ -72,6 +73,19 @@ def trained(told: Trained) -> str:
             "--data.sampling balanced may help."
         )
     return "\n".join([*lines, _next(told)])
+
+
+def robust(metrics: Mapping[str, Any]) -> str:
+    """Say how much of the accuracy is left under attack, in a line; none is none.
+
+    Args:
+        metrics: Of a split.
+    """
+    if "robust" not in metrics:
+        return ""
+    found = metrics["robust"]
+    rates = ", ".join(f"{rate:.3f} at {e}" for e, rate in found["accuracy"].items())
+    return f"Under attack ({found['attack']}, {found['norm']}): {rates}.\n"
 
 
 def _epochs(told: Trained) -> str:

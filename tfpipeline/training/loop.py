@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfpipeline import distribution
 from tfpipeline.config import TrainSettings
 from tfpipeline.training.noise import Noise
+from tfpipeline.training.resisting import Hardening
 
 Forward = Callable[[Any, Noise], Any]
 
@@ -85,11 +86,14 @@ class Criterion:
         label_smoothing: Share of the target spread evenly over all classes.
         class_weights: What an example of each class weighs, shape (classes,); loss and
             accuracy are then weighted means. All weigh the same where None.
+        hardening: What makes the network resist attacks, and the network without
+            dropout; None trains on the inputs as they are.
     """
 
     classes: int
     label_smoothing: float = 0.0
     class_weights: np.ndarray | None = None
+    hardening: tuple[Hardening, Callable[[Any], Any]] | None = None
 
     def targets(self, labels: Any) -> Any:
         """Return one-hot targets for class indices; targets stay as they are.
@@ -140,6 +144,7 @@ class Trainer:
         settings: TrainSettings,
     ) -> None:
         self.forward = forward
+        self.hardening = criterion.hardening
         self.models = models
         self.variables = trainable(models)
         self.optimizer = optimizer
@@ -224,7 +229,35 @@ class Trainer:
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         rows = tf.shape(weight, tf.int64)[0]
         noise = Noise(seed, replica * rows)
-        each, logits, gradients = self._compute(x, target, weight, totals[k], noise)
+        if self.hardening is None:
+            each, logits, gradients, _ = self._compute(
+                x, x, target, weight, totals[k], noise
+            )
+            self._apply(gradients, context)
+        else:
+            each, logits = self._hardened(x, target, weight, totals[k], noise, context)
+        right = tf.argmax(logits, 1) == tf.argmax(target, 1)
+        correct = tf.cast(right, tf.float32) * weight
+        sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
+        return tf.stack([*sums, stop])
+
+    def _hardened(
+        self, x: Any, target: Any, weight: Any, total: Any, noise: Noise, context: Any
+    ) -> tuple[Any, Any]:
+        """Train on attacked images, once or several times."""
+        assert self.hardening is not None
+        method, answer = self.hardening
+        moved = method.perturbed(answer, x, target, noise.signed(tf.shape(x)))
+        for replay in range(method.replays):
+            each, logits, gradients, slope = self._compute(
+                x, moved, target, weight, total, noise
+            )
+            self._apply(gradients, context)
+            if replay < method.replays - 1:
+                moved = getattr(method, "further")(x, moved, slope)
+        return each, logits
+
+    def _apply(self, gradients: Any, context: Any) -> None:
         if self._whole:
             # The optimizer will sum over replicas: what is clipped is the whole.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -232,22 +265,34 @@ class Trainer:
         if self._whole:
             gradients = [gradient / self._replicas for gradient in gradients]
         self.optimizer.apply(gradients)
-        right = tf.argmax(logits, 1) == tf.argmax(target, 1)
-        correct = tf.cast(right, tf.float32) * weight
-        sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
-        return tf.stack([*sums, stop])
 
     def _gradients(
-        self, x: Any, target: Any, weight: Any, total: Any, noise: Noise
-    ) -> tuple[Any, Any, Any]:
+        self, x: Any, moved: Any, target: Any, weight: Any, total: Any, noise: Noise
+    ) -> tuple[Any, Any, Any, Any]:
+        method = self.hardening[0] if self.hardening else None
+        replays = method is not None and method.replays > 1
+
+        def forward(inputs: Any) -> Any:
+            return tf.cast(self.forward(inputs, noise), tf.float32)
+
+        def of_each(logits: Any) -> Any:
+            return self.loss(target, logits)
+
         # Only what learns is watched: no gradient is computed below it.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(self._values)
-            logits = tf.cast(self.forward(x, noise), tf.float32)
-            each = self.loss(target, logits) * weight
+            tape.watch([*self._values, moved] if replays else self._values)
+            if method is None:
+                logits = forward(x)
+                each = of_each(logits)
+            else:
+                each, logits = method.loss(of_each, forward, x, moved)
+            each *= weight
             # The optimizer sums over replicas: divide by the global batch, not ours.
             loss = self.optimizer.scale_loss(tf.reduce_sum(each) / total)
-        return each, logits, tape.gradient(loss, self._values)
+        if replays:
+            *gradients, slope = tape.gradient(loss, [*self._values, moved])
+            return each, logits, gradients, slope
+        return each, logits, tape.gradient(loss, self._values), x
 
     def _clipped(self, gradients: Any) -> Any:
         settings = self.settings

@@ -57,6 +57,25 @@ class Noise:
         least = np.int16(min(round(rate * 2**16), 2**16 - 1) - 2**15)
         return tf.cast(values >= least, tf.float32)
 
+    def signed(self, shape: Any) -> Any:
+        """Return numbers in [-1, 1) for the images of the part.
+
+        Args:
+            shape: Of the images, the batch first.
+
+        Returns:
+            float32; of each image the same, whatever part it is in.
+        """
+        first = tf.cast(self.first_row, tf.int64)
+        rows = first + tf.range(tf.cast(shape[0], tf.int64))
+        seeds = tf.stack([rows * 0 + self.seed[0] * 1000 + 999, rows * 65_536], 1)
+        seeds += tf.stack([tf.zeros([], tf.int64), self.seed[1]])
+        return tf.map_fn(
+            lambda seed: tf.random.stateless_uniform(shape[1:], seed, -1.0, 1.0),
+            seeds,
+            fn_output_signature=tf.float32,
+        )
+
 
 def train_through(head: keras.Sequential, x: Any, noise: Noise) -> Any:
     """Return what a head makes of features in training: every dropout drawn by `noise`.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import config_attack, images, sheets
+from tfpipeline import config_adversary, images, sheets
 from tfpipeline.adversarial import honesty, measures
 from tfpipeline.adversarial.honesty import Check
 from tfpipeline.adversarial.loop import Found
@@ -138,7 +138,7 @@ def _top(share: np.ndarray, labels: Sequence[str]) -> list[tuple[str, float]]:
 
 def _words(outcome: Outcome, item: Mapping[str, Any]) -> tuple[str, str]:
     norm = item["norm"]
-    size = config_attack.written(item[norm], norm)
+    size = config_adversary.written(item[norm], norm)
     result = item["final_class"] if item["success_8bit"] else "NOT FOOLED"
     return f"perturbation, {norm} {size}", f"result: {result}"
 
@@ -296,7 +296,7 @@ def result(
 
 def _threat(outcome: Outcome) -> str:
     settings, plan = outcome.strike.settings, outcome.strike.plan
-    radius = config_attack.written(plan.epsilon, settings.norm)
+    radius = config_adversary.written(plan.epsilon, settings.norm)
     goal = "any wrong class"
     if plan.target is not None:
         goal = f"the class {outcome.network.labels[plan.target]!r}"

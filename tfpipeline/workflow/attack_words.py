@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import config_attack
+from tfpipeline import config_adversary
 from tfpipeline.workflow import networks
 
 SHOWN_LINES = 4
@@ -25,10 +25,10 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         f"Threat model: {told['threat_model']}.",
     ]
     for item in items[:SHOWN_LINES]:
-        size = config_attack.written(item[item["norm"]], item["norm"])
+        size = config_adversary.written(item[item["norm"]], item["norm"])
         least = ""
         if item.get("least") is not None:
-            smallest = config_attack.written(item["least"], item["norm"])
+            smallest = config_adversary.written(item["least"], item["norm"])
             least = f", smallest {smallest}"
         lines.append(
             f"  {Path(item['image']).name}: {item['clean_class']} "

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import distribution, manifest
+from tfpipeline.adversarial import hardening
 from tfpipeline.config import RunSettings, TrainSettings
 from tfpipeline.data import pipeline, preparation
 from tfpipeline.data.pipeline import Batches, Reading
@@ -79,6 +80,12 @@ def check(settings: RunSettings) -> None:
     """
     train = settings.train
     optimizers.check(train)
+    if hardening.choose(settings.robust) is not None and settings.data.views:
+        raise UserError(
+            f"--robust.method {settings.robust.method} with --data.views: views are "
+            "features, computed once; an attack changes images anew in every step. "
+            "Leave one of them out."
+        )
     unfreezing.check(settings.fine_tune)
     if settings.fine_tune.epochs:
         optimizers.check(fine_tuning(settings), "fine_tune")

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from tfpipeline import distribution
+from tfpipeline import config_adversary, distribution
+from tfpipeline.adversarial import hardening
 from tfpipeline.config import FineTuneSettings
+from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.training import finding, loop, optimizers
@@ -17,6 +20,7 @@ from tfpipeline.training.fitting import Fit
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.training.stage import Row, Stage
+from tfpipeline.workflow import robustness
 from tfpipeline.workflow.preparing import Work, fine_tuning
 from tfpipeline.workflow.tasks import head_task, image_task
 
@@ -144,7 +148,21 @@ class Course:
                 logits = predictor.all(self.task.inputs.batches(some), len(some), split)
                 label = source.label[some]
                 result[split] = metrics.classification(logits, label, source.labels)
+                if work.settings.robust.method != "none":
+                    result[split]["robust"] = self._robust(some)
         return result
+
+    def _robust(self, some: np.ndarray) -> dict[str, object]:
+        """Return the accuracy under attack, at the radius that was trained for."""
+        assert self.task is not None
+        work, chosen = self.work, self.work.settings.robust
+        return robustness.measure(
+            self.task.inference,
+            work.alone.plain(some),
+            AdversarySettings(attack="apgd"),
+            [config_adversary.epsilon(chosen.epsilon, "--robust.epsilon")],
+            robustness.Place(work.strategy, work.settings.seed, chief=work.chief),
+        )
 
     def _over(self, stage: str) -> bool:
         """Tell whether a checkpoint is of a later stage."""
@@ -227,10 +245,12 @@ def _trainer(
         optimizer = optimizers.build_optimizer(
             train, loop.trainable(models), multipliers, scale_loss=fine and half
         )
+    method = hardening.choose(settings.robust)
     criterion = loop.Criterion(
         len(examples.source.labels),
         train.label_smoothing,
         optimizers.class_weights(train.class_weights, examples.counts()),
+        (method, task.inference) if method is not None else None,
     )
     return loop.Trainer(
         task.training, models, optimizer, criterion, work.strategy, train

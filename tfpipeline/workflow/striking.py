@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import config_attack
+from tfpipeline import config_adversary
 from tfpipeline.adversarial import attacks, defences, honesty
 from tfpipeline.adversarial.attacks import Part
 from tfpipeline.adversarial.campaign import Campaign, smallest
@@ -66,7 +66,7 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
         (target,) = naming.find([word], network.labels, "--target")
     targeted = target is not None
     parts = attacks.choose(settings.adversary, settings.norm, targeted=targeted)
-    epsilon = config_attack.epsilon(settings.epsilon, "--epsilon")
+    epsilon = config_adversary.epsilon(settings.epsilon, "--epsilon")
     linf = settings.norm == "linf"
     if linf and epsilon > 1:
         raise UserError(
@@ -79,7 +79,7 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
             "1/255: no such file differs from the photograph. Raise it, or say "
             "--adversary.eight_bit false."
         )
-    more = [config_attack.epsilon(word, "--epsilons") for word in settings.epsilons]
+    more = [config_adversary.epsilon(word, "--epsilons") for word in settings.epsilons]
     if not more and count > 1:
         more = [epsilon / 2, 2 * epsilon]
     if linf and settings.adversary.eight_bit:
@@ -255,7 +255,7 @@ class Strike:
         for radius in self.plan.epsilons:
             rate = at_epsilon
             if not np.isclose(radius, self.plan.epsilon):
-                told = config_attack.written(radius, self.settings.norm)
+                told = config_adversary.written(radius, self.settings.norm)
                 got = quick.run(self.wanted(radius), self._title(f"epsilon {told}"))
                 rate = float(got.success.mean())
             found.append((radius, rate))

@@ -20,7 +20,8 @@ def head_task(work: Work, cache: Path) -> Task:
         cache: What all runs share.
     """
     data, model = work.settings.data, work.model
-    if data.augmentation != "none" and not data.views:
+    attacked = work.settings.robust.method != "none"
+    if attacked or (data.augmentation != "none" and not data.views):
         return image_task(work, cache)
     extractor, head = classifier.split_classifier(model)
     frozen = extraction.Extraction(

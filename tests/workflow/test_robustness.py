@@ -1,0 +1,60 @@
+"""Robust accuracy: of a linear network it is known, on any number of replicas."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.config_adversary import AdversarySettings
+from tfpipeline.errors import UserError
+from tfpipeline.workflow import robustness
+
+SLOPE = np.where(np.random.default_rng(0).uniform(size=(4, 4, 3)) < 0.5, -1.0, 1.0)
+
+
+def answer(image: tf.Tensor) -> tf.Tensor:
+    """Return the logits of two classes that a plane parts."""
+    score = tf.reduce_sum((image - 0.5) * SLOPE.astype(np.float32), [1, 2, 3])
+    return tf.stack([tf.zeros_like(score), score], 1)
+
+
+def batches(distances: list[float]):
+    """Yield images at so many grey levels from the plane, of class 0, with padding."""
+    steps = np.asarray(distances)[:, None, None, None]
+    image = np.round(127.5 - steps * SLOPE) / 255
+    image = image.astype(np.float32)
+    for at in range(0, len(image), 3):
+        some = image[at : at + 3]
+        pad = 3 - len(some)
+        yield (
+            np.concatenate([some, np.ones((pad, *some.shape[1:]), np.float32)]),
+            np.zeros(3, np.int32),
+            np.array([1.0] * len(some) + [0.0] * pad, np.float32),
+        )
+
+
+def test_accuracy_falls_where_the_plane_is_reached(strategy) -> None:
+    found = robustness.measure(
+        answer,
+        batches([0.5, 1.5, 1.5, 3.5, 6.5, -2.5, 9.5]),
+        AdversarySettings(attack="apgd_dlr", steps=20),
+        [1 / 255, 2 / 255, 4 / 255],
+        robustness.Place(strategy, chief=False),
+    )
+    assert found["n"] == 7
+    # One is wrong as it is; the others are, once epsilon is as far as the plane.
+    assert list(found["accuracy"]) == ["1/255", "2/255", "4/255"]
+    assert list(found["accuracy"].values()) == pytest.approx([5 / 7, 3 / 7, 2 / 7])
+
+
+@pytest.mark.parametrize(
+    ("given", "epsilons", "words"),
+    [
+        ({"attack": "fmn"}, [0.1], "expected an attack with a radius"),
+        ({}, [0.001], "expected radii from 1/255 to 1"),
+        ({}, [4.0], "expected radii from 1/255 to 1"),
+        ({"attack": "nothing"}, [0.1], "Unknown --adversary.attack"),
+    ],
+)
+def test_what_means_nothing_is_refused(given: dict, epsilons: list, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        robustness.check(AdversarySettings(**given), epsilons, "--robust")

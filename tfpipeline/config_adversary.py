@@ -1,0 +1,102 @@
+"""GROUND: how attacks go, how training resists them, and epsilon as people write it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tfpipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class AdversarySettings:
+    """How a perturbation is looked for; null is the attack's own.
+
+    Args:
+        attack: `fgsm`, `iterative_fgsm`, `pgd`, `mi_fgsm`, `di_fgsm` (for other
+            networks), `apgd`, `apgd_dlr`, `apgd_rivals`, `square` (without gradients),
+            `standard` (several, one after the other); or for the smallest perturbation
+            `fmn`, `deepfool`, `carlini_wagner`.
+        loss: `cross_entropy`, `margin`, or `dlr` (a margin that no scale hides).
+        steps: At most; images that have succeeded stop.
+        step_size: As a share of epsilon.
+        restarts: How often each attack begins, elsewhere in the ball.
+        confidence: By how much the wanted logit has to be above all others before an
+            image stops: raise it for pictures that survive JPEG or fool other networks.
+        samples: How often a random network is asked for each answer.
+        eight_bit: Whether the images are constrained to those that a PNG can hold.
+        batch_size: Images that are attacked at once.
+    """
+
+    attack: str = "standard"
+    loss: str | None = None
+    steps: int | None = None
+    step_size: float | None = None
+    restarts: int | None = None
+    confidence: float = 0.0
+    samples: int = 1
+    eight_bit: bool = True
+    batch_size: int = 20
+
+
+@dataclass(frozen=True)
+class RobustSettings:
+    """How a training makes a network resist attacks; every image goes through it all.
+
+    Args:
+        method: `none`, `pgd` (the attacked image instead of the image), `trades` (the
+            image, and that the attacked one is answered alike), or `free` (each batch
+            several times, while its perturbation grows).
+        epsilon: How large the perturbation is, in linf, of values in [0, 1]: `2/255`.
+        steps: Of the attack; of `free`, how often each batch is trained on.
+        weight: Of the second term of `trades`.
+    """
+
+    method: str = "none"
+    epsilon: str | float = "2/255"
+    steps: int = 4
+    weight: float = 6.0
+
+
+def epsilon(word: str | float, flag: str) -> float:
+    """Return a radius that was written as a number or a fraction.
+
+    Args:
+        word: E.g. `4/255` or `0.5`.
+        flag: What the user named it by.
+
+    Raises:
+        UserError: It is neither, or negative, or without an end.
+    """
+    number = r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*"
+    found = re.fullmatch(rf"{number}(?:/{number})?", str(word))
+    below = float(found[2]) if found and found[2] else 1.0
+    if found is None or not below:
+        raise UserError(
+            f"{flag}: expected a number or a fraction from 0, of values in [0, 1], "
+            f"e.g. 4/255 or 0.5. Received: {word}."
+        )
+    return float(found[1]) / below
+
+
+def written(radius: float, norm: str) -> str:
+    """Return a radius as people write it.
+
+    Args:
+        radius: In [0, 1].
+        norm: In which it is measured.
+    """
+    return f"{radius * 255:.3g}/255" if norm == "linf" else f"{radius:.3g}"
+
+
+def epsilons(words: str | Sequence[str], flag: str) -> list[float]:
+    """Return radii that were written with commas between them, rising.
+
+    Args:
+        words: E.g. `1/255,2/255`.
+        flag: What the user named them by.
+
+    Raises:
+        UserError: One is no radius.
+    """
+    parts = words.split(",") if isinstance(words, str) else words
+    return sorted({epsilon(word.strip(), flag) for word in parts})
