@@ -174,10 +174,14 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
     demo_run, pictures, tmp_path
 ) -> None:
     words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
-    words += ["--norm", "l2", "--epsilon", "1.0", "--adversary.attack", "fmn"]
+    words += ["--norm", "l2", "--epsilon", "0.7", "--adversary.attack", "fmn"]
     assert run(tmp_path / "out", *words, "--adversary.steps", "40") == 0
-    for item in result(tmp_path / "out")["images"]:
-        assert item["success_8bit"] and item["l2"] < 5
+    found = result(tmp_path / "out")
+    for item in found["images"]:
+        # Only what is small enough counts, whatever was found.
+        assert item["final_class"] != item["label"]
+        assert item["success_8bit"] is (item["l2"] <= 0.7 + 1e-6)
+    assert found["checks"]["in_the_ball"]["passed"]
 
 
 @pytest.mark.parametrize(

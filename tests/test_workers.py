@@ -207,3 +207,26 @@ def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
             for name in ("alone", "both")
         )
         assert np.abs(one - two).max() <= 1
+
+
+def test_two_workers_share_an_attack(demo_run, tmp_path: Path) -> None:
+    """Three pictures are no multiple of two workers; only the first one writes."""
+    from tfpipeline import cli, images
+    from tfpipeline.attack import attack
+    from tfpipeline.config_attack import AttackSettings
+    from tfpipeline.demo import world
+
+    world.write_folder(tmp_path / "in", ["teapot"], 3, seed=77)
+    words = ["--run", str(demo_run.path), "--images", str(tmp_path / "in")]
+    words += ["--epsilon", "6/255", "--adversary.attack", "pgd", "--output"]
+    both = [*words, str(tmp_path / "both")]
+    with Workers(tmp_path, *both, verb="attack") as workers:
+        assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
+        assert "3 of 3 pictures fool" in workers.told(0) + workers.told(1)
+    assert cli.main(attack, AttackSettings, [*words, str(tmp_path / "alone")]) == 0
+    for item in json.loads((tmp_path / "alone" / "attack.json").read_text())["images"]:
+        one, two = (
+            images.decode(tmp_path / name / item["adversarial"]).astype(int)
+            for name in ("alone", "both")
+        )
+        assert (one != two).mean() < 0.05

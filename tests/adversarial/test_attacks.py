@@ -42,6 +42,7 @@ def test_rivals_are_left_out_where_there_is_a_target() -> None:
         ({"attack": "fmn", "loss": "dlr"}, "has a loss of its own"),
         ({"attack": "standard", "loss": "dlr"}, "goes through several losses"),
         ({"restarts": 0}, "--adversary.restarts"),
+        ({"attack": "fgsm", "restarts": 3}, "each restart would be the same"),
         ({"confidence": -1.0}, "--adversary.confidence"),
     ],
 )

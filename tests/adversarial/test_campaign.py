@@ -85,6 +85,22 @@ def test_the_smallest_perturbation_of_a_linear_network_is_known(
         assert (size <= exact * 1.05).all(), type(attack)
 
 
+def test_on_the_grid_the_smallest_perturbation_is_the_next_whole_step(linear) -> None:
+    """Half a step too little must not be tried for ever."""
+    slope = float(np.abs(linear.slope).sum())
+    clean = np.round(linear.clean * 255) / 255
+    linear.offset = (
+        float(-linear.margin(clean).max() + linear.offset) - 6.47 * slope / 255
+    )
+    exact = -linear.margin(clean) / slope * 255
+    found = campaign(linear, ATTACKS["fmn"], grid=True).run(
+        Wanted.of(clean.astype(np.float32), [0] * 5, 1e9)
+    )
+    size = campaign(linear, ()).sizes(found.image, clean) * 255
+    assert found.success.all()
+    assert (size >= exact - 1e-3).all() and (size <= np.ceil(exact) + 1.01).all()
+
+
 def _row(attack) -> str:
     return next(
         n for n, parts in ATTACKS.items() if type(parts[0].attack) is type(attack)

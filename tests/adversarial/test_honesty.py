@@ -10,6 +10,7 @@ from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.iterative import Iterative
 from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import NORMS
+from tfpipeline.adversarial.square import Square
 from tfpipeline.adversarial.victim import Victim, inspect
 
 
@@ -47,6 +48,20 @@ def test_a_network_with_huge_logits_is_found_out(small, pictures) -> None:
     found = told(lambda x: 1e4 * small(x), pictures, part, 3 / 255)
     assert not found["logits_not_saturated"]
     assert not found["gradients_not_zero"]
+
+
+def test_squares_that_are_part_of_the_attack_are_found_out(small, pictures) -> None:
+    """What only they have fooled is no success of gradients."""
+    rounded = lambda x: small(tf.round(48 * x) / 48)  # noqa: E731
+    values = pictures.astype(np.float32) / np.float32(255)
+    label = np.asarray(rounded(tf.constant(values))).argmax(-1)
+    parts = [STRONG, Part(Square(400), "margin")]
+    victim = Victim([rounded], False)
+    one = Campaign(victim, NORMS["linf"], parts, tf.distribute.get_strategy())
+    wanted = Wanted.of(pictures, label, 10 / 255)
+    found = one.run(wanted)
+    assert found.free.any()
+    assert not honesty.stronger(one, found, wanted)["gradient_free_not_better"].passed
 
 
 def test_too_few_steps_are_found_out(small, pictures) -> None:

@@ -133,7 +133,19 @@ def _changed(part: Part, settings: AdversarySettings) -> Part:
         raise UserError(
             f"--adversary.loss: {name} has a loss of its own. Leave it out."
         )
-    return Part(attack, settings.loss or part.loss, settings.restarts or part.restarts)
+    restarts = settings.restarts or part.restarts
+    if part == _RIVALS:
+        # Each restart is another rival.
+        restarts = max(restarts, part.restarts)
+    alike = isinstance(attack, DeepFool | FastMinimumNorm | CarliniWagner) or (
+        isinstance(attack, Iterative) and not attack.random_start
+    )
+    if alike and restarts > 1:
+        raise UserError(
+            f"--adversary.restarts: {name} begins at the photograph; each restart "
+            "would be the same. Leave it out."
+        )
+    return Part(attack, settings.loss or part.loss, restarts)
 
 
 def with_steps(attack: Attack, steps: int) -> Attack:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tfpipeline.adversarial.attacks import Part
 from tfpipeline.adversarial.loop import Found, Loop, Wanted
 from tfpipeline.adversarial.losses import LOSSES
-from tfpipeline.adversarial.norms import GREY_LEVEL, Norm
+from tfpipeline.adversarial.norms import GREY_LEVEL, Norm, inside
+from tfpipeline.adversarial.square import Square
 from tfpipeline.adversarial.task import Attack, Task
 from tfpipeline.adversarial.victim import Victim
 
@@ -68,6 +69,7 @@ class Campaign:
             title: Of the progress bar.
         """
         found = Found.nothing(wanted)
+        found.free = np.zeros(len(wanted), bool)
         least = np.full(len(wanted), np.inf)
         for part in self.parts:
             for restart in range(self._restarts(part, wanted)):
@@ -81,11 +83,13 @@ class Campaign:
                 got = self._loop(part).run(some, told)
                 size = self.sizes(got.image, some.clean)
                 if part.attack.minimal:
-                    got.success &= size <= some.epsilon * (1 + 1e-6)
+                    got.success &= inside(size, some.epsilon)
                     better = got.success & (size < least[left])
                 else:
                     better = got.success | ~found.success[left]
                 rows = left[better]
+                if isinstance(part.attack, Square):
+                    found.free[left] |= got.success
                 found.image[rows] = got.image[better]
                 found.success[rows] |= got.success[better]
                 least[rows] = size[better]

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -68,12 +68,14 @@ class Found:
         success: Whether all networks are fooled by it.
         steps: That were made: questions to the network.
         flat: How many of them found no gradient.
+        free: Whether only an attack without gradients has succeeded.
     """
 
     image: np.ndarray
     success: np.ndarray
     steps: np.ndarray
     flat: np.ndarray
+    free: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @classmethod
     def nothing(cls, wanted: Wanted) -> "Found":
@@ -130,7 +132,8 @@ class Loop:
         index, workers = distribution.workers(self.strategy)
         if workers == 1:
             return self._run(wanted, title)
-        padded = -(-len(wanted) // workers) * workers
+        # So that no worker has to fill up its own part.
+        padded = distribution.replica_multiple(len(wanted), self.strategy)
         rows = np.minimum(np.arange(padded), len(wanted) - 1)
         mine = distribution.own_part(self.strategy, rows)
         found = self._run(wanted.some(mine), title if index == 0 else None)
@@ -139,12 +142,10 @@ class Loop:
 
     def _joined(self, part: np.ndarray) -> np.ndarray:
         """Return what all workers have."""
-        local = (
-            self.strategy.num_replicas_in_sync // distribution.workers(self.strategy)[1]
-        )
-        some = np.concatenate([part, np.repeat(part[-1:], -len(part) % local, 0)])
-        (value,) = distribution.split(self.strategy, (some,))
-        return distribution.gather_all(self.strategy, value)
+        # What workers exchange are numbers.
+        plain = part.astype(np.int32) if part.dtype == bool else part
+        (value,) = distribution.split(self.strategy, (plain,))
+        return distribution.gather_all(self.strategy, value).astype(part.dtype)
 
     def _run(self, wanted: Wanted, title: str | None) -> Found:
         found = Found.nothing(wanted)

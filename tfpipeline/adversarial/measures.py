@@ -96,4 +96,4 @@ def robust_accuracy(
         epsilons: The radii.
     """
     size = np.where(right, np.asarray(least, np.float64), -np.inf)
-    return [float((size > epsilon * (1 + 1e-6)).mean()) for epsilon in epsilons]
+    return [float((size > epsilon + 1e-6).mean()) for epsilon in epsilons]

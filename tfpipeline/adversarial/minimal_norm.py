@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfpipeline.adversarial import losses
-from tfpipeline.adversarial.norms import broad, on_levels
+from tfpipeline.adversarial.norms import GREY_LEVEL, broad, on_levels
 from tfpipeline.adversarial.task import State, Task, begun, chosen, flatter, smaller
 from tfpipeline.adversarial.victim import Score
 
@@ -66,6 +66,11 @@ class FastMinimumNorm:
         # A little further than the boundary would be if the network were linear.
         slope = tf.maximum(task.norm.dual(gradient), _TINY)
         guess = 1.01 * (size + tf.abs(above) / slope)
+        if task.grid and task.norm.name == "linf":
+            # A whole step further at least: less than one is none on the grid.
+            levels = tf.math.ceil(guess / GREY_LEVEL - 1e-3)
+            levels = tf.maximum(levels, tf.round(size / GREY_LEVEL) + 1)
+            guess = levels * GREY_LEVEL
         outside = tf.minimum(radius, found["least"]) * (1 - share)
         inside = tf.where(found["success"], radius * (1 + share), guess)
         radius = tf.where(asked.fooled, outside, inside)

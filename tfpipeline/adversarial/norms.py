@@ -98,6 +98,17 @@ class Norm:
         return tf.round(steps * broad(low, steps))
 
 
+def inside(size: np.ndarray, epsilon: Any) -> np.ndarray:
+    """Tell which perturbations are in a ball, but for what float32 has rounded.
+
+    Args:
+        size: Of each, in the norm.
+        epsilon: The radius, or one each.
+    """
+    found: np.ndarray = size <= np.asarray(epsilon, np.float64) + 1e-6
+    return found
+
+
 def broad(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Return one number an image, in a shape that is multiplied with images.
 

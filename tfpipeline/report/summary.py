@@ -85,7 +85,10 @@ def robust(metrics: Mapping[str, Any]) -> str:
         return ""
     found = metrics["robust"]
     rates = ", ".join(f"{rate:.3f} at {e}" for e, rate in found["accuracy"].items())
-    return f"Under attack ({found['attack']}, {found['norm']}): {rates}.\n"
+    careful = ""
+    if found["steps_without_gradient"]:
+        careful = "Careful: some steps had no gradient; it may be less robust.\n"
+    return f"Under attack ({found['attack']}, {found['norm']}): {rates}.\n{careful}"
 
 
 def _epochs(told: Trained) -> str:

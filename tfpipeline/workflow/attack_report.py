@@ -11,6 +11,7 @@ from tfpipeline import config_adversary, images, sheets
 from tfpipeline.adversarial import honesty, measures
 from tfpipeline.adversarial.honesty import Check
 from tfpipeline.adversarial.loop import Found
+from tfpipeline.adversarial.norms import inside
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import naming
 from tfpipeline.report import perturbations
@@ -76,11 +77,12 @@ def write(outcome: Outcome, output: Path) -> list[dict[str, Any]]:
     for k, subject in enumerate(strike.subjects):
         item = _item(outcome, k, f"{names[k]}.png")
         item |= {
-            "success_8bit": bool(fooled[k]),
             "final_class": network.labels[int(shares[k].argmax())],
             "final_probability": float(shares[k].max()),
             **measures.sizes(pictures[k], subject.picture),
         }
+        small = inside(np.array(item[item["norm"]]), strike.plan.epsilon)
+        item["success_8bit"] = bool(fooled[k] and small)
         if strike.plan.target is not None:
             item["target_probability"] = float(shares[k, strike.plan.target])
         words = _words(outcome, item)
@@ -196,7 +198,8 @@ def _at_full_size(
     output: Path,
 ) -> None:
     """Carry the perturbations back to the photographs, and judge those again."""
-    network, how = outcome.network, outcome.strike.settings.resize or "squash"
+    network = outcome.network
+    how = outcome.strike.settings.resize or network.resize
     for k, (subject, item) in enumerate(zip(outcome.strike.subjects, items)):
         item |= {"full_size": None, "success_full_size": None}
         if how != "squash":
@@ -244,7 +247,8 @@ def result(
             all(i["success_8bit"] or not i["success"] for i in items),
             sum(i["success"] and not i["success_8bit"] for i in items),
             "what has succeeded does so on the decoded file as well",
-            "rounding to 8 bits undoes the attack: leave --adversary.eight_bit on",
+            "rounding to 8 bits undoes the attack, or makes it larger than epsilon: "
+            "leave --adversary.eight_bit on",
         ).told(),
     }
     told |= {name: check.told() for name, check in checks.items()}

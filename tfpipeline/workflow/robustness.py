@@ -81,12 +81,12 @@ def measure(
         place: Where it is measured.
 
     Returns:
-        `norm`, `attack`, `n`, and `accuracy` by radius, as people write it.
+        `norm`, `attack`, `n`, `steps_without_gradient` (a share), and `accuracy` by
+        radius, as people write it.
     """
     parts = attacks.choose(adversary, "linf", targeted=False)
-    victim = Victim(
-        [answer], False, samples=adversary.samples, confidence=adversary.confidence
-    )
+    # Without confidence: what is wrong is wrong.
+    victim = Victim([answer], False, samples=adversary.samples)
     campaign = Campaign(
         victim,
         NORMS["linf"],
@@ -97,6 +97,7 @@ def measure(
         adversary.batch_size,
     )
     count, right = 0, dict.fromkeys(epsilons, 0)
+    steps, flat = 0, 0
     for images, labels in _chunks(batches):
         wanted = Wanted.of(images, list(labels), 0.0)
         wanted.key[:] += count
@@ -106,12 +107,16 @@ def measure(
             left.epsilon[:] = radius
             told = f"attack {written(radius, 'linf')}" if place.chief else None
             found = campaign.run(left, told) if len(left) else None
-            left = left.some(~found.success) if found is not None else left
+            if found is not None:
+                left = left.some(~found.success)
+                steps, flat = steps + found.steps.sum(), flat + found.flat.sum()
             right[radius] += len(left)
     return {
         "norm": "linf",
         "attack": adversary.attack,
         "n": count,
+        # Above nought, what withstood may only have had nothing to climb.
+        "steps_without_gradient": float(flat / max(1, steps)),
         "accuracy": {
             written(radius, "linf"): right[radius] / max(1, count)
             for radius in epsilons

@@ -159,7 +159,7 @@ class Course:
         return robustness.measure(
             self.task.inference,
             work.alone.plain(some),
-            AdversarySettings(attack="apgd"),
+            AdversarySettings(attack="apgd", eight_bit=False),
             [config_adversary.epsilon(chosen.epsilon, "--robust.epsilon")],
             robustness.Place(work.strategy, work.settings.seed, chief=work.chief),
         )

@@ -15,7 +15,7 @@ from tfpipeline.adversarial.campaign import Campaign, smallest
 from tfpipeline.adversarial.honesty import Check
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.minimal_norm import FastMinimumNorm
-from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS
+from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS, inside
 from tfpipeline.adversarial.victim import Inspection, Model, Victim, inspect
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError
@@ -221,7 +221,10 @@ class Strike:
             free = self.campaign.norm.unbounded(int(np.prod(wanted.clean.shape[1:])))
             radius = np.full(len(wanted), free, np.float32)
             wanted = dataclasses.replace(wanted, epsilon=radius)
-        return self.campaign.run(wanted, self._title("attack"))
+        found = self.campaign.run(wanted, self._title("attack"))
+        size = self.campaign.sizes(found.image, wanted.clean)
+        found.success &= inside(size, self.plan.epsilon)
+        return found
 
     def checks(self, found: Found, inspection: Inspection) -> dict[str, Check]:
         """Return what shows whether the attack was as strong as it can be.
@@ -231,14 +234,7 @@ class Strike:
             inspection: Of the victim.
         """
         wanted = self.wanted(self.plan.epsilon)
-        if self.campaign.minimal:
-            size = self.campaign.sizes(found.image, wanted.clean)
-            found = dataclasses.replace(
-                found, success=found.success & (size <= wanted.epsilon * (1 + 1e-6))
-            )
-            own: dict[str, Check] = {}
-        else:
-            own = {"in_the_ball": honesty.valid(self.campaign, found, wanted)}
+        own = {"in_the_ball": honesty.valid(self.campaign, found, wanted)}
         return (
             own
             | honesty.gradients(inspection, found)
@@ -302,7 +298,8 @@ class Strike:
         label = np.array([subject.label for subject in self.subjects])
         judge = self._campaign(right)
         clean = ~judge.fooled(wanted.clean, label)
-        blind = campaign.fooled(in_unit(pictures), wanted.index)
+        plain = self._campaign(dataclasses.replace(known, confidence=0.0))
+        blind = plain.fooled(in_unit(pictures), wanted.index)
         got = campaign.run(wanted, self._title(f"knowing of {word}"))
         return {
             "clean_accuracy": float(clean.mean()),

@@ -72,11 +72,7 @@ def survey(outcome: Outcome) -> Survey:
         outcome: Of the attack itself.
     """
     strike, found = outcome.strike, outcome.found
-    success = found.success
-    if strike.campaign.minimal:
-        size = strike.campaign.sizes(found.image, strike.values)
-        success = success & (size <= strike.plan.epsilon * (1 + 1e-6))
-    made = Survey(strike.curve(float(success.mean())))
+    made = Survey(strike.curve(float(found.success.mean())))
     if strike.settings.minimal:
         made.least = strike.least()
     pictures = honesty.levels(found.image)
