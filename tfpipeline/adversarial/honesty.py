@@ -24,6 +24,9 @@ _SOME = 32
 
 _QUESTIONS = 500
 
+# Steps of an attack that is strong enough to be asked many questions.
+_ENOUGH = 10
+
 
 @dataclass(frozen=True)
 class Check:
@@ -53,9 +56,14 @@ def quick(campaign: Campaign) -> Campaign:
         campaign: Of any attacks.
     """
     some = [part for part in campaign.parts if not part.attack.minimal]
-    gradient = [part for part in some if not isinstance(part.attack, Square)]
+    # With a few steps an attack may fail for want of steps alone.
+    gradient = [
+        part
+        for part in some
+        if not isinstance(part.attack, Square) and part.attack.steps >= _ENOUGH
+    ]
     fallback = Part(Iterative(40), "margin")
-    return campaign.but([*gradient[:1], *some[:1], fallback][:1])
+    return campaign.but([*gradient[:1], fallback][:1])
 
 
 def valid(campaign: Campaign, found: Found, wanted: Wanted) -> Check:

@@ -126,7 +126,8 @@ class DeepFool:
         image, index = state["image"], state["index"]
         seen = on_levels(image) if task.grid else image
         targeted, norm = task.victim.targeted, task.norm
-        count = 1 if targeted else self.classes
+        answer = tf.stop_gradient(task.victim.models[0](seen[:1]))
+        count = 1 if targeted else min(self.classes, int(answer.shape[1]) - 1)
 
         def above(which: int) -> Score:
             def score(logits: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """What `attack` writes and says of the pictures that it made."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -179,15 +180,16 @@ def _judged(
         for k, item in enumerate(items):
             wish = naming.plain(own[labels[k] if target is None else target])
             seen = [names[int(some[k].argmax())] for some in (before, after)]
-            # Only what it was right about can be lost.
-            fooled = seen[1] == wish
+            # Only what it was right about can be lost; of what it does not know, or was
+            # wrong about anyway, nothing is said.
+            fooled: bool | None = seen[1] == wish if wish in names else None
             if target is None:
-                fooled = seen[0] == wish and seen[1] != wish
+                fooled = seen[1] != wish if seen[0] == wish else None
             item["judges"][judge.name] = {
                 "clean_class": judge.labels[int(before[k].argmax())],
                 "class": judge.labels[int(after[k].argmax())],
                 "probability": float(shares[k].max()),
-                "fooled": bool(fooled),
+                "fooled": fooled,
             }
 
 
@@ -276,6 +278,8 @@ def result(
             "threat_model": threat,
             "attacked": count,
             "success_rate": success / count,
+            # Of labels that the network itself has given, accuracy says nothing.
+            "labels_from": dict(collections.Counter(i["label_from"] for i in items)),
             "clean_accuracy": count / total if total else None,
             "robust_accuracy": (count - success) / total if total else None,
             "success_rate_jpeg": {
@@ -288,14 +292,18 @@ def result(
                 if reached and all(i[name] is not None for i in reached)
             },
             "transfer": {
-                judge.name: float(
-                    np.mean([i["judges"][judge.name]["fooled"] for i in items])
-                )
+                judge.name: _transfer([i["judges"][judge.name] for i in items])
                 for judge in outcome.judges
             },
             "sheet": "sheet.png",
         },
     }
+
+
+def _transfer(verdicts: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the share that fools a judge, of those that can; None without any."""
+    known = [v["fooled"] for v in verdicts if v["fooled"] is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _threat(outcome: Outcome) -> str:

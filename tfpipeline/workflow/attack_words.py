@@ -39,7 +39,10 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
     if len(items) > SHOWN_LINES:
         lines.append(f"  ... and {len(items) - SHOWN_LINES} more in attack.json")
     for name, share in told["transfer"].items():
-        lines.append(f"{name}, which took no part, is fooled by {share:.0%} of them.")
+        fooled = "knows none of these classes, or none of them by sight"
+        if share is not None:
+            fooled = f"is fooled by {share:.0%} of those that it can lose or mistake"
+        lines.append(f"{name}, which took no part, {fooled}.")
     for name, worth in result.get("defences", {}).items():
         lines.append(
             f"Behind {name}: {worth['fooled_unaware']:.0%} still fool; of an attack "

@@ -82,6 +82,12 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
     more = [config_adversary.epsilon(word, "--epsilons") for word in settings.epsilons]
     if not more and count > 1:
         more = [epsilon / 2, 2 * epsilon]
+    for word, radius in zip(settings.epsilons, more):
+        if linf and not GREY_LEVEL * 0.999 <= radius <= 1:
+            raise UserError(
+                f"--epsilons {word}: expected a radius from 1/255 to 1, as a share of "
+                "the range of values."
+            )
     if linf and settings.adversary.eight_bit:
         more = [round(one / GREY_LEVEL) * GREY_LEVEL for one in more]
     radii = sorted({round(one, 9) for one in more if one > 0} | {round(epsilon, 9)})

@@ -88,6 +88,8 @@ def _matrix(outcome: Outcome) -> dict[str, dict[str, float]]:
     strike = outcome.strike
     every = [*strike.networks, *outcome.judges]
     label = np.array([subject.label for subject in strike.subjects])
+    clean = strike.clean
+    right = {one.name: one.logits(clean).argmax(-1) == label for one in every}
     found: dict[str, dict[str, float]] = {}
     for network in every:
         if network.labels != strike.networks[0].labels:
@@ -105,10 +107,13 @@ def _matrix(outcome: Outcome) -> dict[str, dict[str, float]]:
         )
         got = honesty.quick(alone.campaign).run(alone.wanted(strike.plan.epsilon))
         pictures = honesty.levels(got.image)
-        found[network.name] = {
-            other.name: float(outcome.fooled(other.logits(pictures), label).mean())
-            for other in every
-        }
+        found[network.name] = {}
+        for other in every:
+            # What it is wrong about anyway is no success of the attack.
+            able = strike.plan.target is not None or right[other.name]
+            fooled = outcome.fooled(other.logits(pictures), label)
+            share = fooled[able].mean() if np.any(able) else 0.0
+            found[network.name][other.name] = float(share)
     return found
 
 
