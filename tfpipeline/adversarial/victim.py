@@ -150,7 +150,8 @@ def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
     Raises:
         UserError: The images are not in [0, 1], or the answers are no logits.
     """
-    pictures, classes = tf.constant(images), tf.constant(index, tf.int32)
+    pictures = tf.constant(images, tf.float32)
+    classes = tf.constant(index, tf.int32)
     least, most = float(tf.reduce_min(pictures)), float(tf.reduce_max(pictures))
     if least < 0 or most > 1:
         raise UserError(
