@@ -135,7 +135,9 @@ def add(result: dict[str, Any], made: Survey, outcome: Outcome, output: Path) ->
         result["checks"]["monotone"] = honesty.monotone(radii, rates).told()
         before = summary["clean_accuracy"] or 1.0
         curve = [(0.0, before)]
-        curve += [(radius, before * (1 - rate)) for radius, rate in made.rates]
+        # What fools at a radius does so at every larger one.
+        reached = np.maximum.accumulate(rates)
+        curve += [(r, before * (1 - float(rate))) for r, rate in zip(radii, reached)]
         summary["curve"] = [
             {"epsilon": radius, "accuracy": accuracy} for radius, accuracy in curve
         ]
