@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tfpipeline import images
 
 # Smaller pictures are enlarged: each pixel becomes a square.
-LEAST_WIDTH = 112
+LEAST_WIDTH = 96
 
 _GAP, _LINE, _POINTS = 4, 15, 11
 
