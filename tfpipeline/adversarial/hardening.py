@@ -60,16 +60,20 @@ class Pgd:
         """
         return self._climb(image, noise, lambda seen: _entropy(target, answer(seen)))
 
+    def _within(self, moved: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        """Return images moved into the ball around others, and into [0, 1]."""
+        radius = tf.fill(tf.shape(image)[:1], self.epsilon)
+        return tf.clip_by_value(moved, *bounds(image, radius))
+
     def _climb(self, image: tf.Tensor, noise: tf.Tensor, loss: Answer) -> tf.Tensor:
-        low, high = bounds(image, tf.fill(tf.shape(image)[:1], self.epsilon))
-        moved = tf.clip_by_value(image + self.epsilon * noise, low, high)
+        moved = self._within(image + self.epsilon * noise, image)
         size = _REACH * self.epsilon / self.steps
         for _ in range(self.steps):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(moved)
                 score = loss(moved)
             step = size * tf.sign(tape.gradient(score, moved))
-            moved = tf.clip_by_value(moved + step, low, high)
+            moved = self._within(moved + step, image)
         return tf.stop_gradient(moved)
 
     def loss(
@@ -133,8 +137,7 @@ class Free(Pgd):
         self, answer: Answer, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
     ) -> tf.Tensor:
         """Return where the first of the replays begins."""
-        low, high = bounds(image, tf.fill(tf.shape(image)[:1], self.epsilon))
-        return tf.clip_by_value(image + self.epsilon * noise, low, high)
+        return self._within(image + self.epsilon * noise, image)
 
     def further(
         self, image: tf.Tensor, moved: tf.Tensor, slope: tf.Tensor
@@ -146,8 +149,7 @@ class Free(Pgd):
             moved: Where this one was.
             slope: Of the loss, at `moved`.
         """
-        low, high = bounds(image, tf.fill(tf.shape(image)[:1], self.epsilon))
-        return tf.clip_by_value(moved + self.epsilon * tf.sign(slope), low, high)
+        return self._within(moved + self.epsilon * tf.sign(slope), image)
 
 
 METHODS: dict[str, Callable[[RobustSettings, float], Pgd | None]] = {

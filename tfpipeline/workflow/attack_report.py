@@ -16,7 +16,7 @@ from tfpipeline.adversarial.norms import inside
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import naming
 from tfpipeline.report import perturbations
-from tfpipeline.workflow import networks
+from tfpipeline.workflow import networks, telling
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.striking import Strike
 from tfpipeline.workflow.subjects import Subject
@@ -64,8 +64,8 @@ def write(outcome: Outcome, output: Path) -> list[dict[str, Any]]:
         output: The folder.
     """
     strike, network = outcome.strike, outcome.network
-    taken: set[str] = set()
-    names = [_name(subject, taken) for subject in strike.subjects]
+    taken = {"sheet", "overview"}
+    names = [telling.own_name(subject.path, taken) for subject in strike.subjects]
     for name, image in zip(names, outcome.found.image):
         images.save_png(output / f"{name}.png", honesty.levels(image))
     # As they lie on the disk.
@@ -102,15 +102,6 @@ def write(outcome: Outcome, output: Path) -> list[dict[str, Any]]:
     sheet = sheets.contact_sheet(list(pictures), captions, min(5, len(items)))
     images.save_png(output / "sheet.png", sheet)
     return items
-
-
-def _name(subject: Subject, taken: set[str]) -> str:
-    first = stem = subject.path.stem.strip(".") or "image"
-    number = 2
-    while stem in taken or stem in ("sheet", "overview"):
-        stem, number = f"{first}_{number}", number + 1
-    taken.add(stem)
-    return stem
 
 
 def _item(outcome: Outcome, k: int, file: str) -> dict[str, Any]:

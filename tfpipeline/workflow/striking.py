@@ -1,6 +1,7 @@
 """Attacks on photographs: what is asked for, made, and true of the saved files."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -189,15 +190,10 @@ class Strike:
             adversary.batch_size,
         )
 
-    @property
+    @functools.cached_property
     def clean(self) -> np.ndarray:
         """The photographs, uint8, shape (n, height, width, 3)."""
         return np.stack([subject.picture for subject in self.subjects])
-
-    @property
-    def values(self) -> np.ndarray:
-        """The photographs in [0, 1], float32, shape (n, height, width, 3)."""
-        return in_unit(self.clean)
 
     def wanted(self, epsilon: float) -> Wanted:
         """Return what is asked for at a radius.
@@ -215,9 +211,9 @@ class Strike:
         Raises:
             UserError: It gives no logits.
         """
-        some = self.wanted(self.plan.epsilon).some(np.arange(len(self.subjects)))
-        few = some.some(np.arange(min(_LOOKED_AT, len(some))))
-        return inspect(self.victim, few.clean, few.index)
+        few = np.arange(min(_LOOKED_AT, len(self.subjects)))
+        some = self.wanted(self.plan.epsilon).some(few)
+        return inspect(self.victim, some.clean, some.index)
 
     def run(self) -> Found:
         """Make the images."""

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import images
 from tfpipeline.evaluation import metrics
-from tfpipeline.formats import ImageError
 from tfpipeline.models import naming, pretrained
+from tfpipeline.workflow import looking
 from tfpipeline.workflow.networks import Network
 
 # Where the name of a class may stand in the path of a photograph.
@@ -57,23 +56,17 @@ def gather(
         network: That will be attacked.
         how: They become square; see `images.resize`.
     """
-    pictures, bad, good = [], [], []
-    for path in paths:
-        try:
-            pictures.append(images.read(path, *network.size, how))
-            good.append(path)
-        except ImageError as error:
-            bad.append((path, str(error)))
+    good, bad = looking.photographs(paths, network, how)
     if not good:
         return [], bad
-    shares = metrics.probabilities(network.logits(np.stack(pictures)))
+    logits = network.logits(np.stack([one.picture for one in good]))
     known = _known(network)
     found = []
-    for path, picture, share in zip(good, pictures, shares):
-        label, who = _label(path, known)
+    for one, share in zip(good, metrics.probabilities(logits)):
+        label, who = _label(one.path, known)
         if label is None:
             label, who = int(share.argmax()), NETWORK
-        found.append(Subject(path, picture, label, who, share))
+        found.append(Subject(one.path, one.picture, label, who, share))
     return found, bad
 
 

@@ -12,7 +12,7 @@ from tfpipeline.adversarial import honesty
 from tfpipeline.adversarial.loop import Found
 from tfpipeline.errors import UserError
 from tfpipeline.report import perturbations
-from tfpipeline.workflow import lesson
+from tfpipeline.workflow import lesson, telling
 from tfpipeline.workflow.attack_report import Outcome
 from tfpipeline.workflow.striking import Strike
 from tfpipeline.workflow.subjects import Subject
@@ -51,18 +51,13 @@ def check_some(
     Raises:
         UserError: There is none to attack.
     """
-    if good:
-        return
-    if left:
+    if left and not good:
         subject, reason = left[0]
         raise UserError(
             f"--images: expected at least one photograph to attack. {subject.path}: "
             f"{reason}."
         )
-    file, error = bad[0]
-    raise UserError(
-        f"--images: expected at least one readable picture. {file}: {error}."
-    )
+    telling.check_some(good, bad)
 
 
 def survey(outcome: Outcome) -> Survey:

@@ -24,7 +24,7 @@ PICTURES = (
 )
 
 
-def check_some(good: Sequence[Photograph], bad: Sequence[tuple[Path, str]]) -> None:
+def check_some(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> None:
     """Refuse to go on where no photograph can be read.
 
     Args:
@@ -54,13 +54,18 @@ def write_photographs(
     """
     taken = {"channels"}
     return [
-        _write_photograph(output, looker, one, top, _folder(one.path, taken))
+        _write_photograph(output, looker, one, top, own_name(one.path, taken))
         for one in tqdm(good, desc="photographs", unit="image", disable=None)
     ]
 
 
-def _folder(path: Path, taken: set[str]) -> str:
-    """Return a folder's name for a photograph that no other has."""
+def own_name(path: Path, taken: set[str]) -> str:
+    """Return a name for what is made of a photograph, that no other has.
+
+    Args:
+        path: Of the photograph.
+        taken: Names that are in use; the new one is added.
+    """
     # A stem of dots alone would be another folder.
     first = stem = path.stem.strip(".") or "image"
     number = 2
