@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Tests run in so many processes; each is one core busy, and about 3 GiB.
+PROCESSES ?= 2
 CODE := tfpipeline tests benchmarks
 
 .PHONY: demo test lint clean
@@ -10,7 +12,7 @@ demo: $(VENV)/installed  ## train on the embedded default
 	$(RUN) -m tfpipeline.train --workdir runs/demo --overwrite true
 
 test: $(VENV)/developed  ## run every test
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal
 
 lint: $(VENV)/developed  ## check format, imports, style and types
 	$(RUN) -m black --quiet --check $(CODE)

@@ -27,6 +27,8 @@ os.environ["KERAS_HOME"] = str(KERAS_HOME)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make two logical CPUs before TensorFlow starts its devices."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # Only hands tests to the processes that run them.
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
