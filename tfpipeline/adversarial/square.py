@@ -51,6 +51,7 @@ class Square:
                 )
             ],
             gradients=False,
+            worst=True,
         )
         (above,) = asked.scores
         better = above > state["best_loss"]

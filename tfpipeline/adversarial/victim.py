@@ -72,6 +72,7 @@ class Victim:
         scores: Sequence[Score],
         *,
         gradients: bool = True,
+        worst: bool = False,
     ) -> Asked:
         """Return scores of images, and their gradients.
 
@@ -80,16 +81,15 @@ class Victim:
             index: The target or the label of each, int32, shape (batch,).
             scores: What to ask for; averaged over samples and networks.
             gradients: Whether to compute gradients.
+            worst: Whether the lowest score of a network counts and not the average:
+                all have to be fooled.
         """
         several = len(scores) > 1
         with tf.GradientTape(several, watch_accessed_variables=False) as tape:
             if gradients:
                 tape.watch(image)
             answers = self.answers(image)
-            found = [
-                tf.add_n([score(one) for one in answers]) / len(answers)
-                for score in scores
-            ]
+            found = [self._score(score, answers, worst) for score in scores]
         slopes = []
         if gradients:
             zero = tf.UnconnectedGradients.ZERO
@@ -105,6 +105,16 @@ class Victim:
             losses.fooled(mean, index, self.targeted, self.confidence) for mean in means
         ]
         return Asked(found, slopes, tf.reduce_all(tf.stack(each), 0), means[0])
+
+    def _score(
+        self, score: Score, answers: Sequence[tf.Tensor], worst: bool
+    ) -> tf.Tensor:
+        count = len(self.models)
+        each = [
+            tf.add_n([score(one) for one in answers[k::count]]) for k in range(count)
+        ]
+        whole = tf.reduce_min(tf.stack(each), 0) if worst else tf.add_n(each) / count
+        return whole / self.samples
 
     def answers(self, image: tf.Tensor) -> list[tf.Tensor]:
         """Return the logits of every network, of one sample after the other.
