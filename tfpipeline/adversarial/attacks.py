@@ -1,7 +1,7 @@
 """The attacks that are known by name."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfpipeline.adversarial.iterative import Apgd, Iterative
@@ -148,6 +148,44 @@ def _changed(part: Part, settings: AdversarySettings) -> Part:
     return Part(attack, settings.loss or part.loss, restarts)
 
 
+_WORDS: Mapping[type, str] = {
+    Iterative: "iterative",
+    Apgd: "apgd",
+    DeepFool: "deepfool",
+    FastMinimumNorm: "fmn",
+    CarliniWagner: "carlini_wagner",
+    Square: "square",
+}
+
+
+def spelled(parts: Sequence[Part]) -> str:
+    """Return attacks in words, e.g. `apgd up dlr, 100 steps`.
+
+    Args:
+        parts: One after the other.
+    """
+    return "; ".join(map(_spelled, parts))
+
+
+def _spelled(part: Part) -> str:
+    up = "" if isinstance(part.attack, OWN_LOSS) else f" up {part.loss}"
+    if getattr(part.attack, "rivals", False):
+        up = f" towards {part.restarts} wrong classes"
+    elif part.restarts > 1:
+        up += f" {part.restarts} times"
+    steps = part.attack.steps
+    return f"{_WORDS[type(part.attack)]}{up}, {steps} step{'s' * (steps != 1)}"
+
+
+def cost(parts: Sequence[Part]) -> int:
+    """Return how many steps an image takes at most.
+
+    Args:
+        parts: One after the other.
+    """
+    return sum(part.attack.steps * part.restarts for part in parts)
+
+
 def with_steps(attack: Attack, steps: int) -> Attack:
     """Return an attack with another number of steps.
 
@@ -162,3 +200,14 @@ def with_steps(attack: Attack, steps: int) -> Attack:
         return dataclasses.replace(attack, steps=10 * steps)
     changed: Attack = dataclasses.replace(attack, steps=steps)  # type: ignore
     return changed
+
+
+def doubled(attack: Attack) -> Attack:
+    """Return an attack with twice the steps.
+
+    Args:
+        attack: Any.
+    """
+    if isinstance(attack, Square):
+        return dataclasses.replace(attack, steps=2 * attack.steps)
+    return with_steps(attack, 2 * attack.steps)

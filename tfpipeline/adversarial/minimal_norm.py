@@ -60,9 +60,9 @@ class FastMinimumNorm:
         """Change the ball, and go one step in it."""
         clean, radius = state["clean"], state["radius"]
         seen = task.seen(state["image"], state, radius)
-        asked = task.victim.ask(
+        asked = task.query(
             seen,
-            state["index"],
+            state,
             [lambda logits: _margin(task, state, logits)],
             worst=True,
         )
@@ -147,7 +147,7 @@ class DeepFool:
             return score
 
         each = [above(k) for k in range(count)]
-        asked = task.victim.ask(seen, index, each, worst=True)
+        asked = task.query(seen, state, each, worst=True)
         slopes = [tf.maximum(norm.dual(g), _TINY) for g in asked.gradients]
         ways = tf.stack([tf.abs(s) / d for s, d in zip(asked.scores, slopes)], 1)
         nearest = tf.argmin(ways, axis=1, output_type=tf.int32)
@@ -228,9 +228,9 @@ class CarliniWagner:
         clean = state["clean"]
         image = (tf.tanh(state["place"]) + 1) / 2
         seen = on_levels(image) if task.grid else image
-        asked = task.victim.ask(
+        asked = task.query(
             seen,
-            state["index"],
+            state,
             [lambda logits: _margin(task, state, logits)],
             worst=True,
         )
