@@ -47,7 +47,7 @@ class Ground:
     Args:
         model: From images in [0, 1] to logits.
         clean: float32, shape (n, 8, 8, 3).
-        label: int32, shape (n,).
+        label: int64, as foolbox needs it under NumPy 2, shape (n,).
     """
 
     model: keras.Model
@@ -83,7 +83,7 @@ def ground() -> Ground:
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
     kinds = rng.uniform(0.3, 0.7, (CLASSES, *SHAPE))
-    label = np.arange(400, dtype=np.int32) % CLASSES
+    label = np.arange(400) % CLASSES
     noisy = kinds[label] + rng.normal(0, 0.15, (400, *SHAPE))
     image = np.clip(noisy, 0, 1).astype(np.float32)
     model = keras.Sequential(
@@ -114,11 +114,8 @@ def ground() -> Ground:
     return Ground(model, image[right][:24], label[right][:24])
 
 
-@pytest.fixture()
-def foolbox(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Foolbox, with the one function of NumPy 1 that it needs under NumPy 2."""
-    common = lambda types, _: np.result_type(*types)  # noqa: E731
-    monkeypatch.setattr(np, "find_common_type", common, raising=False)
+@pytest.fixture(scope="module")
+def foolbox() -> ModuleType:
     return pytest.importorskip("foolbox", exc_type=ImportError)
 
 

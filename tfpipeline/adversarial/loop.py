@@ -55,7 +55,7 @@ class Wanted:
         radius = np.full(len(clean), epsilon, np.float32)
         return cls(clean, np.asarray(index), radius, rows, np.zeros_like(rows))
 
-    def some(self, which: np.ndarray) -> "Wanted":
+    def some(self, which: np.ndarray | slice) -> "Wanted":
         """Return some of them.
 
         Args:
