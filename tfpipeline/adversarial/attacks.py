@@ -129,7 +129,8 @@ def _changed(part: Part, settings: AdversarySettings) -> Part:
         raise UserError(
             f"--adversary.loss: {name} goes through several losses. Leave it out."
         )
-    if settings.loss is not None and isinstance(attack, OWN_LOSS):
+    own = isinstance(attack, OWN_LOSS) or getattr(attack, "rivals", False)
+    if settings.loss is not None and own:
         raise UserError(
             f"--adversary.loss: {name} has a loss of its own. Leave it out."
         )
@@ -194,7 +195,9 @@ def with_steps(attack: Attack, steps: int) -> Attack:
         steps: At most.
     """
     if isinstance(attack, CarliniWagner):
-        return dataclasses.replace(attack, inner=max(1, steps // attack.searches))
+        # With less than a step each, there are fewer searches.
+        searches = min(attack.searches, steps)
+        return dataclasses.replace(attack, searches=searches, inner=steps // searches)
     if isinstance(attack, Square):
         # A question without a gradient costs a third; many are needed.
         return dataclasses.replace(attack, steps=10 * steps)

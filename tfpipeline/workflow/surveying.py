@@ -197,8 +197,12 @@ class Survey:
             behind = [defences.adaptive(model, defence) for model in plain.models]
             known = dataclasses.replace(plain, models=behind)
         seen = dataclasses.replace(known, samples=1, confidence=0.0)
+        knowing = strike.campaign_of(known)
+        if random:
+            # Each step costs as many as there are samples: of a series, the first.
+            knowing = honesty.quick(knowing)
         return _Shielded(
-            strike.campaign_of(known),
+            knowing,
             strike.campaign_of(seen),
             strike.campaign_of(dataclasses.replace(seen, targeted=False)),
             _DRAWS if random else 1,
@@ -306,5 +310,6 @@ class Survey:
             found[word] = dict(zip(names, shares)) | {
                 "draws": shield.draws,
                 "samples_a_step": shield.knowing.victim.samples,
+                "knowing_attack": attacks.spelled(shield.knowing.parts),
             }
         return found
