@@ -6,6 +6,7 @@ from typing import Literal
 
 from tfpipeline.config_adversary import AdversarySettings, RobustSettings
 from tfpipeline.config_training import (
+    CalibrationSettings,
     CheckpointSettings,
     FineTuneSettings,
     TrainSettings,
@@ -13,6 +14,7 @@ from tfpipeline.config_training import (
 
 __all__ = [
     "AuditSettings",
+    "CalibrationSettings",
     "CheckpointSettings",
     "DataSettings",
     "DistributeSettings",
@@ -160,6 +162,7 @@ class RunSettings:
         train: The training of the head.
         fine_tune: The training of part of the backbone after it.
         robust: What makes it resist attacks.
+        calibration: How far its probabilities are to be believed.
         checkpoint: When it is noted where the training stands.
         distribute: The devices.
     """
@@ -173,6 +176,7 @@ class RunSettings:
     train: TrainSettings = field(default_factory=TrainSettings)
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
     robust: RobustSettings = field(default_factory=RobustSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
