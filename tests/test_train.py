@@ -94,7 +94,9 @@ def test_the_embedded_default_really_transfers(demo_run: Trained) -> None:
     assert metrics["test"]["accuracy"] >= 0.93 and metrics["test"]["n"] == 72
 
 
-def test_a_run_says_how_far_its_probabilities_can_be_believed(demo_run: Trained) -> None:
+def test_a_run_says_how_far_its_probabilities_can_be_believed(
+    demo_run: Trained,
+) -> None:
     found = json.loads((demo_run.path / "calibration.json").read_text())
     measured = json.loads((demo_run.path / "metrics.json").read_text())
     assert found["n"] == measured["validation"]["n"] > 0

@@ -13,6 +13,7 @@ from tfpipeline.adversarial import hardening
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.evaluation import calibration, metrics
+from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.training import finding, loop, optimizers
 from tfpipeline.training.checkpoints import Checkpoints, State
@@ -60,7 +61,7 @@ class Course:
     undone: bool = False
     search: finding.Search | None = None
     logits: dict[str, np.ndarray] = field(default_factory=dict)
-    calibration: calibration.Calibration = calibration.Calibration()
+    calibration: Calibration = Calibration()
 
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
