@@ -52,6 +52,8 @@ def serve(settings: ServeSettings) -> None:
         holder.follow(settings.poll_seconds)
         try:
             local_rest.run(holder, settings.name, listening)
+        except KeyboardInterrupt:
+            print("Stopped: every request that had come was answered.", flush=True)
         finally:
             holder.end()
             if settings.grpc_port is not None:

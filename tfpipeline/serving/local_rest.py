@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import functools
+import logging
 import re
 import socket
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +105,11 @@ def run(holder: Holder, name: str, listening: socket.socket) -> None:
         name: Of the served model.
         listening: A bound socket.
     """
+    # Wrong requests are told to those who send them; how KServe sends its answers is
+    # between it and its libraries.
+    logging.getLogger("kserve").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"fastapi\.")
     repository = _Repository(holder, name)
     plane = DataPlane(model_registry=repository)
     extension = ModelRepositoryExtension(model_registry=repository)

@@ -110,7 +110,8 @@ def of_server(address: str, settings: ServerSettings) -> Ask:
     Raises:
         UserError: No such address, or a package is missing.
     """
-    send = client.open_server(address, settings)
+    with cli.quiet_start():
+        send = client.open_server(address, settings)
     return lambda files: _ask(send, files, settings)
 
 
