@@ -204,7 +204,7 @@ def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
 
     address = found[0]
     again = {
-        "maxAttempts": min(5, settings.retries + 1),  # gRPC allows no more.
+        "maxAttempts": max(2, min(5, settings.retries + 1)),  # gRPC allows no others.
         "initialBackoff": f"{_BACKOFF_SECONDS}s",
         "maxBackoff": "5s",
         "backoffMultiplier": 2,

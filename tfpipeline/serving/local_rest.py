@@ -52,7 +52,7 @@ class _Model(kserve.Model):
     def __init__(
         self, name: str, choose: Callable[[], tuple[int, Loaded] | None]
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, return_response_headers=True)
         self._choose = choose
         self.ready = True
 

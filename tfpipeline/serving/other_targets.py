@@ -1,6 +1,7 @@
 """The same classifier for phones and other runtimes: LiteRT and ONNX, from pixels."""
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,10 @@ def _litert(
                     yield {INPUT: image[None]}
 
             converter.representative_dataset = shown
-        return bytes(converter.convert())
+        with warnings.catch_warnings():
+            # It looks at the images by an interpreter that will move to a package.
+            warnings.simplefilter("ignore", UserWarning)
+            return bytes(converter.convert())
 
 
 def _onnx(model: keras.Model, temperature: float, some: np.ndarray, kind: str) -> bytes:

@@ -59,7 +59,7 @@ def publish(
         found = parity.compare(opened.asked, answers, settings.tolerance)
         found["seconds_to_load"] = answers["seconds"]
         atomic.write_json(folder / PARITY, found)
-        _pass(found, "the SavedModel")
+        check_passed(found, "the SavedModel")
         _write_golden(folder, opened, answers)
         also = {}
         for name in settings.also:
@@ -109,8 +109,12 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     warmup.write(folder, settings.name, some, settings.batch_sizes)
 
 
-def _pass(found: Mapping[str, Any], what: str) -> None:
+def check_passed(found: Mapping[str, Any], what: str) -> None:
     """Refuse to publish what answers otherwise.
+
+    Args:
+        found: What `parity.compare` returned.
+        what: Was asked, in words.
 
     Raises:
         UserError: With how far it is off, and where.
@@ -171,7 +175,7 @@ def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str
     found = parity.compare(opened.asked, answers, target.tolerance, target.agreement)
     found |= {"file": str(file.relative_to(folder)), "bytes": len(content)}
     atomic.write_json(file.with_suffix(".parity.json"), found)
-    _pass(found, f"{name} of --also")
+    check_passed(found, f"{name} of --also")
     return found
 
 
