@@ -1,4 +1,4 @@
-"""Encoded images read inside a graph are those that `images` defines, or are refused."""
+"""Encoded images read in a graph are those that `images` defines, or are refused."""
 
 import io
 from pathlib import Path

@@ -117,7 +117,6 @@ def test_no_more_files_lie_in_memory_than_are_under_way() -> None:
     answered = 0
 
     def send(contents) -> list[Answer]:
-        nonlocal answered
         # Files of the requests under way, and one that did not fit any more.
         assert len(read) - answered <= 2 * 3 + 1
         return [Answer(["a"], [1.0], "")] * len(contents)
