@@ -2,10 +2,10 @@
 
 python benchmarks/serving.py RUN IMAGES... [--rounds 9] [--requests 10000] [--output F]
 
-- Throughput: the signature for encoded images in batches of 32, against the bare forward
-  pass of the same network on 32 images in memory. In turn; medians.
-- Latency: one image a request, by the call in this process, and by `serve` (KServe's REST
-  server and gRPC) in a process of its own on this machine.
+- Throughput: the signature for encoded images in batches of 32, against the bare
+  forward pass of the same network on 32 images in memory. In turn; medians.
+- Latency: one image a request, by the call in this process, and by `serve` (KServe's
+  REST server and gRPC) in a process of its own on this machine.
 - Swaps: so many single requests, half of them REST and half gRPC, from 4 threads, while
   the label that they ask for moves between two versions again and again. Each answer has
   to be that of one of them.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 import tensorflow as tf
 
-from tests.serving.conftest import Exported, exported  # noqa: F401
+from tests.conftest import Exported
 from tfpipeline import atomic, cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.config_serving import ServerSettings, ServeSettings
@@ -37,7 +37,7 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def served(exported: Exported, tmp_path_factory) -> Iterator[Served]:  # noqa: F811
+def served(exported: Exported, tmp_path_factory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("server")
     base = folder / "base"
     shutil.copytree(exported.base, base)
@@ -74,7 +74,7 @@ def predicted(model: str, images: list[Path], output: Path) -> list[dict[str, st
 
 
 def test_every_way_to_ask_gives_the_same_rows(
-    served: Served, exported: Exported, tmp_path: Path  # noqa: F811
+    served: Served, exported: Exported, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_text("no image")
@@ -114,7 +114,7 @@ def test_golden_requests_have_their_answers(served: Served) -> None:
 
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 def test_what_is_not_served_is_refused_in_words(
-    served: Served, exported: Exported, kind: str, capsys  # noqa: F811
+    served: Served, exported: Exported, kind: str, capsys
 ) -> None:
     for where in ("versions/9", "labels/nightly"):
         words = ["--model", f"{getattr(served, kind)}/{where}"]
@@ -123,9 +123,7 @@ def test_what_is_not_served_is_refused_in_words(
         assert "Received: " in capsys.readouterr().err
 
 
-def test_the_real_stubs_classify_examples(
-    served: Served, exported: Exported  # noqa: F811
-) -> None:
+def test_the_real_stubs_classify_examples(served: Served, exported: Exported) -> None:
     import grpc
     from tensorflow_serving.apis import (
         classification_pb2,
@@ -153,7 +151,7 @@ def test_the_real_stubs_classify_examples(
 
 
 def test_no_request_is_lost_or_half_answered_while_versions_change(
-    served: Served, exported: Exported  # noqa: F811
+    served: Served, exported: Exported
 ) -> None:
     """The second version names two classes and the first five; both are asked for."""
     content = exported.contents[0]

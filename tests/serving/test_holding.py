@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.conftest import Exported
+from tests.conftest import Exported
 from tfpipeline.errors import UserError
 from tfpipeline.serving import holding, server_files, versions
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import Trained
-from tests.serving.conftest import Exported
+from tests.conftest import Exported, Trained
 from tfpipeline.config import ModelSettings
 from tfpipeline.data import encoded
 from tfpipeline.evaluation import metrics
