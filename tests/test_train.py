@@ -94,6 +94,18 @@ def test_the_embedded_default_really_transfers(demo_run: Trained) -> None:
     assert metrics["test"]["accuracy"] >= 0.93 and metrics["test"]["n"] == 72
 
 
+def test_a_run_says_how_far_its_probabilities_can_be_believed(
+    demo_run: Trained,
+) -> None:
+    found = json.loads((demo_run.path / "calibration.json").read_text())
+    measured = json.loads((demo_run.path / "metrics.json").read_text())
+    assert found["n"] == measured["validation"]["n"] > 0
+    told = measured["validation"]["calibration"]
+    assert found["loss"] == [told["loss"], told["loss_calibrated"]]
+    assert told["loss_calibrated"] <= told["loss"]
+    assert 0 <= measured["test"]["calibration"]["ece_calibrated"] <= 1
+
+
 def test_three_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
     lines = demo_run.printed.strip().splitlines()
     assert len(lines) == 3

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tfpipeline.config_adversary import AdversarySettings, RobustSettings
+from tfpipeline.config_serving import ServerSettings
 from tfpipeline.config_training import (
+    CalibrationSettings,
     CheckpointSettings,
     FineTuneSettings,
     TrainSettings,
@@ -13,6 +15,7 @@ from tfpipeline.config_training import (
 
 __all__ = [
     "AuditSettings",
+    "CalibrationSettings",
     "CheckpointSettings",
     "DataSettings",
     "DistributeSettings",
@@ -160,6 +163,7 @@ class RunSettings:
         train: The training of the head.
         fine_tune: The training of part of the backbone after it.
         robust: What makes it resist attacks.
+        calibration: How far its probabilities are to be believed.
         checkpoint: When it is noted where the training stands.
         distribute: The devices.
     """
@@ -173,6 +177,7 @@ class RunSettings:
     train: TrainSettings = field(default_factory=TrainSettings)
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
     robust: RobustSettings = field(default_factory=RobustSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
@@ -228,16 +233,22 @@ class PredictSettings:
     """What `predict` can be told.
 
     Args:
-        model: The folder of a finished run.
+        model: The folder of a finished run; a SavedModel that `export` wrote, or the
+            folder above its versions (the stable one is taken, or the newest); or the
+            address of a server, `http://HOST:PORT/v1/models/NAME` or
+            `grpc://HOST:PORT/NAME`, perhaps with `/labels/stable` or `/versions/N`.
         images: Files, folders, or globs.
         output: A file in `.csv` or `.jsonl`; null writes CSV to the screen.
-        top_k: How many classes to name, best first.
+        top_k: How many classes to name, best first; of an exported model at most as
+            many as it was exported with.
+        server: How a server is asked.
     """
 
     model: str | None = None
     images: list[str] = field(default_factory=list)
     output: str | None = None
     top_k: int = 3
+    server: ServerSettings = field(default_factory=ServerSettings)
 
 
 @dataclass(frozen=True)

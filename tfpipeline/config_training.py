@@ -106,3 +106,15 @@ class CheckpointSettings:
 
     every_steps: int = 0
     every_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """How far the probabilities of a classifier are to be believed.
+
+    Args:
+        target_error: Share of the answers that may be wrong where the classifier
+            answers; the threshold from which on it does is chosen on validation images.
+    """
+
+    target_error: float = 0.05

@@ -66,6 +66,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def calibration(self) -> Path:
+        """Temperature and threshold of the probabilities, by validation images."""
+        return self.path / "calibration.json"
+
+    @property
     def figures(self) -> Path:
         """The folder of the figures."""
         return self.path / "figures"

@@ -17,6 +17,7 @@ from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source, world
 from tfpipeline.errors import UserError
+from tfpipeline.evaluation import calibration
 from tfpipeline.models import backbones, classifier, table, unfreezing
 from tfpipeline.training import checkpoints, optimizers, probing
 from tfpipeline.training.checkpoints import State
@@ -95,6 +96,7 @@ def check(settings: RunSettings) -> None:
             "of them; both would count rare classes twice. Leave one out."
         )
     checkpoints.check(settings.checkpoint)
+    calibration.check(settings.calibration.target_error)
 
 
 def check_together(settings: RunSettings, strategy: tf.distribute.Strategy) -> None:

@@ -118,6 +118,7 @@ def save(run: runs.RunFolder, course: Course) -> None:
     """
     work = course.work
     saving.save_classifier(run.model, work.model, work.examples.source.labels)
+    atomic.write_json(run.calibration, course.calibration.to_json())
     write_history(run.history, course.history)
     atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
     if (search := course.search) is not None:

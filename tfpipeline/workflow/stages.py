@@ -12,7 +12,8 @@ from tfpipeline import config_adversary, distribution
 from tfpipeline.adversarial import hardening
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.config_adversary import AdversarySettings
-from tfpipeline.evaluation import metrics
+from tfpipeline.evaluation import calibration, metrics
+from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.training import finding, loop, optimizers
 from tfpipeline.training.checkpoints import Checkpoints, State
@@ -45,6 +46,8 @@ class Course:
         kept_epoch: Whose weights the last stage ended with, where validation chose.
         undone: Whether no epoch of fine-tuning was better than none.
         search: What the search for a learning rate found, if there was one.
+        logits: Of the examples of each split that was measured, in their order.
+        calibration: What the validation images say of the probabilities.
     """
 
     work: Work
@@ -57,6 +60,8 @@ class Course:
     kept_epoch: int | None = None
     undone: bool = False
     search: finding.Search | None = None
+    logits: dict[str, np.ndarray] = field(default_factory=dict)
+    calibration: Calibration = Calibration()
 
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
@@ -146,11 +151,30 @@ class Course:
             some = work.examples.of(split)
             if len(some):
                 logits = predictor.all(self.task.inputs.batches(some), len(some), split)
+                self.logits[split] = logits
                 label = source.label[some]
                 result[split] = metrics.classification(logits, label, source.labels)
                 if work.settings.robust.method != "none":
                     result[split]["robust"] = self._robust(some)
+        self._calibrate(result)
         return result
+
+    def _calibrate(self, result: dict[str, dict[str, object]]) -> None:
+        """Choose the temperature on validation images; say what the test has of it."""
+        examples = self.work.examples
+        classes = len(examples.source.labels)
+        label = {
+            s: examples.source.label[examples.of(s)] for s in ("test", "validation")
+        }
+        self.calibration = calibration.calibrate(
+            self.logits.get("validation", np.zeros((0, classes))),
+            label["validation"],
+            self.work.settings.calibration.target_error,
+        )
+        for split in result:
+            result[split]["calibration"] = calibration.told(
+                self.calibration, self.logits[split], label[split]
+            )
 
     def _robust(self, some: np.ndarray) -> dict[str, object]:
         """Return the accuracy under attack, at the radius that was trained for."""
