@@ -17,7 +17,7 @@ def run(output: Path, demo_run, pictures: Path) -> dict:
     words += ["--output", str(output), "--epsilon", "3/255"]
     words += ["--adversary.attack", "pgd", "--adversary.steps", "10"]
     words += ["--adversary.batch_size", "4", "--judges", str(demo_run.path)]
-    words += ["--matrix", "true", "--defences", "bit_depth:5"]
+    words += ["--defences", "bit_depth:5"]
     assert cli.main(attack, AttackSettings, words) == 0
     return json.loads((output / "attack.json").read_text())
 
@@ -43,7 +43,7 @@ def test_blocks_make_what_one_block_makes(demo_run, tmp_path, monkeypatch) -> No
             assert a[name] == b[name]
     for told in ("left_out", "errors"):
         assert one[told] == some[told]
-    for name in ("curve", "matrix", "transfer", "success_rate", "clean_accuracy"):
+    for name in ("curve", "transfer", "success_rate", "clean_accuracy"):
         assert one["summary"][name] == some["summary"][name], name
     for word, worth in one["defences"].items():
         again = some["defences"][word]

@@ -121,8 +121,16 @@ def models(networks: Sequence[Network], size: tuple[int, int]) -> list[Model]:
 
 
 def _model(network: Network, size: tuple[int, int]) -> Model:
+    # Traced once: every attack and every check would else do it anew, which takes longer
+    # than most of them.
+    signature = [tf.TensorSpec([None, *network.size, 3], tf.float32)]
+    ask = tf.function(
+        lambda image: network.model(image, training=False),
+        autograph=False,
+        input_signature=signature,
+    )
     if network.size == size:
-        return lambda image: network.model(image, training=False)
+        return ask
     down, across = (
         tf.constant(images.along(own, other), tf.float64)
         for own, other in zip(size, network.size)
@@ -136,7 +144,7 @@ def _model(network: Network, size: tuple[int, int]) -> Model:
         whole = tf.floor(tf.round(scaled) / 1e6 + 0.5)
         # The gradient is that of what was not rounded.
         seen = small + tf.stop_gradient(whole - small)
-        return network.model(tf.cast(seen, tf.float32) / 255, training=False)
+        return ask(tf.cast(seen, tf.float32) / 255)
 
     return answer
 
