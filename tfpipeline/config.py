@@ -100,7 +100,8 @@ class ModelSettings:
     """The frozen backbone and the new head.
 
     Args:
-        backbone: A name from the table of backbones, e.g. `VGG16` or `MobileNetV2`.
+        backbone: A name from the table of backbones, e.g. `VGG16`, `MobileNetV2`, or
+            `PlainCNN`, which learns from scratch.
         weights: `imagenet`, `demo`, `none`, or a weights file; null is `demo` for the
             demo source and `imagenet` otherwise.
         alpha: Width of a MobileNet; null is 0.35 with the demo weights, else 1.0.

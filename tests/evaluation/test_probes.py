@@ -52,7 +52,9 @@ def test_leaving_one_out_is_exact(count, width) -> None:
             own = x[rest]
             own_total = ((own - own.mean(0)) ** 2).sum() / (count - 1)
             kernel, bias = solution(own, label[rest], 3, ridge * total / own_total)
-            squares.append(((x[out] @ kernel + bias - np.eye(3)[label[out]]) ** 2).sum())
+            squares.append(
+                ((x[out] @ kernel + bias - np.eye(3)[label[out]]) ** 2).sum()
+            )
         assert told == pytest.approx(np.mean(squares), rel=1e-8)
     assert found.ridge == [0.01, 1.0][int(np.argmin(found.errors))]
 

@@ -44,8 +44,11 @@ def trained(told: Trained) -> str:
         told: What there is to tell.
     """
     metrics = told.metrics
+    what = f"a new head on {_network(told.settings.model)}"
+    if told.settings.train.from_scratch:
+        what = f"{_network(told.settings.model)} from scratch"
     lines = [
-        f"\nTrained a new head on {_network(told.settings.model)}: "
+        f"\nTrained {what}: "
         f"{told.images} images of {told.classes} classes, {_epochs(told)}, "
         f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]

@@ -1,8 +1,8 @@
 """Dozens of heads on the same features, trained together in one traced program.
 
-Heads whose input is dropped at the same rate read the same masked batch, so their first
-layers are one wide matrix product. Nothing of a head depends on the others: its start is
-drawn from the seed and its own shape, its order and its noise from the seed and the step.
+Heads whose input is dropped at the same rate read the same masked batch, so their
+first layers are one wide matrix product. Nothing of a head depends on the others: its
+start is drawn from the seed and its own shape, its order and noise from seed and step.
 """
 
 import functools
@@ -302,7 +302,9 @@ class Program:
 
     def _each(self, members: Sequence[int], *names: str) -> np.ndarray:
         """Return a number a column of the heads with the same dropout."""
-        columns = [self.units if self.heads[i].hidden else self.classes for i in members]
+        columns = [
+            self.units if self.heads[i].hidden else self.classes for i in members
+        ]
         return np.repeat(self._of(members, *names), columns)
 
     def _of(self, members: Sequence[int], *names: str) -> np.ndarray:
