@@ -10,7 +10,7 @@ import tfpipeline
 
 VERBS = (
     *("train", "evaluate", "predict", "synthesize", "features", "attack", "audit"),
-    "pack",
+    *("pack", "study"),
 )
 
 

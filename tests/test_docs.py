@@ -44,14 +44,14 @@ def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
-    from tfpipeline import config, config_attack, config_synthesis
+    from tfpipeline import config, config_attack, config_study, config_synthesis
 
     known = set()
     for settings in (
         *(config.RunSettings, config.EvaluateSettings, config.PredictSettings),
         *(config.AuditSettings, config.PackSettings),
         *(config_synthesis.SynthesizeSettings, config_synthesis.FeaturesSettings),
-        config_attack.AttackSettings,
+        *(config_attack.AttackSettings, config_study.StudySettings),
     ):
         known |= _flags(settings)
     # Those without a dot may be of a benchmark, or of another program.

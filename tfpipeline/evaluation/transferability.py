@@ -96,32 +96,6 @@ def log_evidence(
     )
 
 
-def frechet(one: np.ndarray, two: np.ndarray) -> float:
-    """Return the squared Fréchet distance between Gaussians fitted to two sets.
-
-    With fewer examples than dimensions it is biased upwards, the more the fewer there
-    are: compare only sets of the same size. `kernel_distance` has no such bias.
-
-    Args:
-        one: Features, shape (n, width), n at least 2.
-        two: Features, shape (m, width), m at least 2.
-
-    Returns:
-        At least 0, in squared units of the features.
-
-    Source: Heusel et al., arXiv:1706.08500.
-    """
-    a, b = np.asarray(one, np.float64), np.asarray(two, np.float64)
-    apart = a.mean(axis=0) - b.mean(axis=0)
-    a, b = (x - x.mean(axis=0) for x in (a, b))
-    a, b = a / np.sqrt(len(a) - 1), b / np.sqrt(len(b) - 1)
-    # The trace of the root of a product of covariances is that of the singular values
-    # of the product of the data: no root of a large matrix, and no rounding below 0.
-    mixed = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    spread = (a * a).sum() + (b * b).sum() - 2 * mixed
-    return max(0.0, float(apart @ apart + spread))
-
-
 def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
     """Return the unbiased squared kernel distance between two sets of features.
 
