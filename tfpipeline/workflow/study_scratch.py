@@ -45,7 +45,8 @@ def train(
     Raises:
         UserError: The source cannot be used.
     """
-    rows, costs = [], {}
+    rows: list[dict[str, Any]] = []
+    costs: dict[str, Any] = {}
     for seed in seeds:
         settings = RunSettings(
             seed=seed,

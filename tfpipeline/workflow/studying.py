@@ -156,8 +156,8 @@ class Study:
 
     def forget(self) -> None:
         """Remove the pairs of an earlier study."""
-        for name, word in self.pairs:
-            self._file(name, word).unlink(missing_ok=True)
+        for file in (self.output / "pairs").glob("*.json"):
+            file.unlink()
 
     def _tried(self, name: str, word: str) -> dict[str, Any]:
         """Return the result of a pair, or what was wrong with it."""
@@ -177,8 +177,14 @@ class Study:
         """Return where a pair is kept: by everything that its result depends on."""
         own = dataclasses.replace(
             self.settings,
-            **{"sources": [name], "backbones": [word], "output": "", "workers": 1},
-            **{"index": 0, "cache_dir": None, "overwrite": False, "scratch": False},
+            sources=[name],
+            backbones=[word],
+            output="",
+            workers=1,
+            index=0,
+            scratch=False,
+            cache_dir=None,
+            overwrite=False,
         )
         digest = hashlib.sha256(repr((_VERSION, own)).encode()).hexdigest()[:12]
         plain = re.sub(r"\W+", "_", f"{Path(name).name}-{word}").strip("_")
