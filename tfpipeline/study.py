@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, runs
 from tfpipeline.config_study import StudySettings
 from tfpipeline.errors import UserError
 
@@ -23,10 +23,8 @@ def study(settings: StudySettings) -> dict[str, Any]:
         studying.check(settings)
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
     cache = cli.cache_folder(settings.cache_dir)
-    work = studying.Study(settings, cache, output, strategy)
-    if (output / RESULT).exists():
-        (output / RESULT).unlink()
-        work.forget()
+    atomic.check_writable(cache)
+    work = studying.Study(settings, cache, strategy)
     with phases("study"):
         result = study_report.collect(work)
     failed, missing = (result["summary"][key] for key in ("failed", "missing"))

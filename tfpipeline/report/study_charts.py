@@ -79,8 +79,19 @@ def cost(means: Sequence[Entry], pairs: Sequence[Entry]) -> np.ndarray:
                 label=plain(word),
             )
         axes.set_xscale("log")
+        ticks = _ticks(list(milliseconds.values()))
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel("milliseconds an image")
     return _finished(figure, panels)
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Return round numbers around some values, for a logarithmic axis."""
+    steps = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]
+    least = max(step for step in steps if step <= min(values))
+    most = min(step for step in steps if step >= max(values))
+    return [step for step in steps if least <= step <= most]
 
 
 def _panels(entries: Sequence[Entry]) -> tuple[Any, dict[str, Any], dict[str, str]]:

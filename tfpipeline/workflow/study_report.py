@@ -32,12 +32,11 @@ def collect(study: Study) -> dict[str, Any]:
     """
     rows, pairs, failed = [], [], []
     for found in study.results():
-        about = {"source": found["source"], "backbone": found["backbone"]}
         if "error" in found:
-            failed.append({**about, "error": found["error"]})
+            failed.append(found)
             continue
         rows += found["rows"]
-        pairs.append({**about, **found["pair"], "seconds": found["seconds"]})
+        pairs.append(found["pair"])
     known = {(entry["source"], entry["backbone"]) for entry in [*pairs, *failed]}
     missing = [
         {"source": name, "backbone": word}

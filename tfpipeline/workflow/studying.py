@@ -16,20 +16,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import atomic, distribution, images
+from tfpipeline import __version__, atomic
 from tfpipeline.config import DataSettings, with_source
 from tfpipeline.config_study import StudySettings
-from tfpipeline.data import pipeline, preparation, splits
+from tfpipeline.data import preparation, splits
 from tfpipeline.data.preparation import Examples
-from tfpipeline.demo import source, world
+from tfpipeline.demo import source
 from tfpipeline.errors import UserError, check_each
 from tfpipeline.evaluation import probes, transferability
-from tfpipeline.models import backbones, classifier, norms, preprocessing
-from tfpipeline.training import extraction, head_search
+from tfpipeline.models import backbones
+from tfpipeline.training import head_search
 from tfpipeline.workflow import study_scratch
+from tfpipeline.workflow.study_features import Features
 from tfpipeline.workflow.study_networks import (
     BATCH,
-    StudyNetwork,
     open_network,
     read_word,
 )
@@ -41,12 +41,6 @@ SCRATCH = "PlainCNN, from scratch"
 
 # Steps in which every head of a search is trained.
 _STEPS = 150
-
-# Images whose activations are held against the statistics of a batch norm.
-_LOOKED_AT = 64
-
-# Pictures of each pretraining class that the drawn world is known by.
-_DRAWN = 8
 
 # In a new version, pairs of an older one are computed again.
 _VERSION = 1
@@ -106,19 +100,19 @@ class Study:
 
     Args:
         settings: Of the command.
-        cache: What all commands share.
-        output: Folder of the study; pairs that are done lie in it.
+        cache: What all commands share; pairs that are done lie in it.
         strategy: Where features are computed.
     """
 
     settings: StudySettings
     cache: Path
-    output: Path
     strategy: tf.distribute.Strategy
 
     def __post_init__(self) -> None:
         """Open each source and each network once."""
         self.opened = functools.cache(self._open_source)
+        own = self.settings
+        self.features = Features(own.data, own.seed, self.cache, self.strategy)
         speeds: dict[tuple[object, ...], float] = {}
         self.network = functools.cache(
             lambda word: open_network(word, self.strategy, self.settings.seed, speeds)
@@ -139,45 +133,41 @@ class Study:
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Yield the result of each pair, done before or now; an error is one too."""
-        settings, pairs = self.settings, self.pairs
-        for number, (name, word) in enumerate(pairs):
-            file = self._file(name, word)
-            kept = _read(file)
-            if kept is None and number % settings.workers == settings.index:
-                told = f"[{number + 1}/{len(pairs)}] {name}, {word}"
-                print(told, file=sys.stderr)
-                kept = self._tried(name, word)
-                if "error" in kept:
-                    print(f"{told}: {kept['error']}", file=sys.stderr)
-                else:
-                    atomic.write_json(file, kept)
-            if kept is not None:
-                yield kept
+        for number, (name, word) in enumerate(self.pairs):
+            found = self._tried(number, name, word)
+            about = {"source": name, "backbone": word}
+            if "error" in found:
+                print(f"{name}, {word}: {found['error']}", file=sys.stderr)
+                yield {**about, **found}
+            elif found:
+                rows = [{**about, **row} for row in found["rows"]]
+                yield {**found, "rows": rows, "pair": {**about, **found["pair"]}}
 
-    def forget(self) -> None:
-        """Remove the pairs of an earlier study."""
-        for file in (self.output / "pairs").glob("*.json"):
-            file.unlink()
-
-    def _tried(self, name: str, word: str) -> dict[str, Any]:
-        """Return the result of a pair, or what was wrong with it."""
-        about = {"source": name, "backbone": word}
-        started = time.perf_counter()
+    def _tried(self, number: int, name: str, word: str) -> dict[str, Any]:
+        """Return a pair, or what was wrong with it; nothing of another worker's."""
         try:
-            compute = self._scratch if word == SCRATCH else self._pair
-            found = compute(name, word)
+            file = self._file(name, word)
+            if (kept := _read(file)) is not None:
+                return kept
+            if number % self.settings.workers != self.settings.index:
+                return {}
+            told = f"[{number + 1}/{len(self.pairs)}] {name}, {word}"
+            print(told, file=sys.stderr)
+            started = time.perf_counter()
+            found = self._scratch(name) if word == SCRATCH else self._pair(name, word)
+            found["pair"]["seconds"] = round(time.perf_counter() - started, 3)
+            atomic.write_json(file, found)
+            return found
         except Exception as error:  # Whatever it is, the other pairs are sound.
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            return {**about, "error": f"{kind}{first}"}
-        seconds = round(time.perf_counter() - started, 3)
-        return {**about, **found, "seconds": seconds}
+            return {"error": f"{kind}{first}"}
 
     def _file(self, name: str, word: str) -> Path:
         """Return where a pair is kept: by everything that its result depends on."""
         own = dataclasses.replace(
             self.settings,
-            sources=[name],
+            sources=[],
             backbones=[word],
             output="",
             workers=1,
@@ -185,10 +175,15 @@ class Study:
             scratch=False,
             cache_dir=None,
             overwrite=False,
+            data=with_source(self.settings.data, ""),
         )
-        digest = hashlib.sha256(repr((_VERSION, own)).encode()).hexdigest()[:12]
-        plain = re.sub(r"\W+", "_", f"{Path(name).name}-{word}").strip("_")
-        return self.output / "pairs" / f"{plain}-{digest}.json"
+        images = [
+            (one.keys, one.split.tolist(), one.source.labels, one.source.label.tolist())
+            for one in self.opened(name)
+        ]
+        told = repr((__version__, _VERSION, own, _stamp(word), images))
+        digest = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.cache / "study" / f"{digest[:24]}.json"
 
     def _data(self, name: str) -> DataSettings:
         return with_source(self.settings.data, name)
@@ -201,7 +196,7 @@ class Study:
             preparation.prepare(data, seed, self.cache, draw) for seed in self.seeds
         )
 
-    def _scratch(self, name: str, word: str) -> dict[str, Any]:
+    def _scratch(self, name: str) -> dict[str, Any]:
         examples = self.opened(name)[0]
         rows, costs = study_scratch.train(
             self._data(name),
@@ -210,16 +205,15 @@ class Study:
             self.strategy,
             self.cache,
         )
-        rows = [{"source": name, "backbone": word, **row} for row in rows]
         return {"rows": rows, "pair": {**_about(examples), **costs}}
 
     def _pair(self, name: str, word: str) -> dict[str, Any]:
         opened, network = self.opened(name), self.network(word)
         examples = opened[0]
         if network.untrained:
-            some = self._images(network, examples, BATCH)
+            some = self.features.some_images(network, examples, BATCH)
             backbones.calibrate(network.backbone, some, network.mode)
-        features = self._features(network, examples)
+        features = self.features.of(network, examples)
         classes = len(examples.source.labels)
         programs = functools.cache(
             lambda: head_search.Program(
@@ -229,7 +223,7 @@ class Study:
             )
         )
         rows = [
-            {"source": name, "backbone": word, **row}
+            row
             for seed, own in zip(self.seeds, opened)
             for row in self._rows(features, own, seed, programs)
         ]
@@ -242,8 +236,8 @@ class Study:
             "logme": transferability.logme(
                 features[train], examples.source.label[train], classes
             ),
-            "statistics_distance": self._statistics_distance(network, examples),
-            "kernel_distance": self._kernel_distance(network, features),
+            "statistics_distance": self.features.statistics_distance(network, examples),
+            "kernel_distance": self.features.kernel_distance(network, features),
         }
         return {"rows": rows, "pair": pair}
 
@@ -294,70 +288,12 @@ class Study:
         most = self.settings.neighbours
         return most if shots is None else min(most, shots)
 
-    def _features(
-        self, network: StudyNetwork, examples: Examples, title: str = "extract"
-    ) -> np.ndarray:
-        frozen = extraction.Extraction(
-            network.predictor,
-            network.extractor.output_shape[-1],
-            (
-                classifier.describe(network.extractor),
-                self.settings.data.resize,
-                images.RULES,
-            ),
-            self.cache / "features",
-        )
-        keys, batches = examples.keys, self._batches(network, examples)
-        return frozen.features(keys, batches.plain).rows(keys)
 
-    def _batches(self, network: StudyNetwork, examples: Examples) -> pipeline.Batches:
-        reading = pipeline.Reading(
-            network.size,
-            network.size,
-            self.settings.data.resize,
-            distribution.replica_multiple(BATCH, self.strategy),
-            seed=self.settings.seed,
-        )
-        return pipeline.Batches(examples.files, examples.source.label, reading)
-
-    def _images(
-        self, network: StudyNetwork, examples: Examples, count: int
-    ) -> np.ndarray:
-        """Return some training images, the same ones each time."""
-        batches = self._batches(network, examples)
-        order = batches.shuffled(examples.of("train"), 0)[:count]
-        parts = [np.asarray(x)[np.asarray(w) > 0] for x, _, w in batches.plain(order)]
-        return np.concatenate(parts)
-
-    def _statistics_distance(
-        self, network: StudyNetwork, examples: Examples
-    ) -> float | None:
-        found = None if network.untrained else norms.remembered(network.backbone)
-        if found is None:
-            return None
-        before, mean, variance = found
-        pictures = self._images(network, examples, _LOOKED_AT)
-        maps = [
-            np.asarray(before(preprocessing.preprocess(part, network.mode)))
-            for part in np.array_split(pictures, -(-len(pictures) // BATCH))
-        ]
-        return transferability.statistics_distance(np.concatenate(maps), mean, variance)
-
-    def _kernel_distance(
-        self, network: StudyNetwork, features: np.ndarray
-    ) -> float | None:
-        """Return the distance from the drawn world, for what was pretrained on it."""
-        if network.settings.weights != "demo":
-            return None
-        return transferability.kernel_distance(features, self._drawn_world(network))
-
-    def _drawn_world(self, network: StudyNetwork) -> np.ndarray:
-        folder = self.cache / "demo" / f"{world.WORLD_VERSION}-pretraining-{_DRAWN}"
-        if not folder.is_dir():
-            world.write_folder(folder, world.PRETRAINING_CLASSES, _DRAWN, seed=1)
-        data = DataSettings(source=str(folder), resize=self.settings.data.resize)
-        examples = preparation.open_all(data, self.cache, source.drawer(data))
-        return self._features(network, examples)
+def _stamp(word: str) -> str:
+    """Return what a file of weights holds; networks by name have theirs for good."""
+    weights = "" if word == SCRATCH else str(read_word(word).weights)
+    file = Path(weights)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def _about(examples: Examples) -> dict[str, Any]:
@@ -373,6 +309,8 @@ def _read(file: Path) -> dict[str, Any] | None:
     """Return a pair that is done; None where there is none, or it is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        return found if isinstance(found["rows"], list) and found["pair"] else None
+        return (
+            dict(found) if isinstance(found["rows"], list) and found["pair"] else None
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
