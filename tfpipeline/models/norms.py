@@ -32,4 +32,4 @@ def remembered(
     mean, variance = np.asarray(last.moving_mean), np.asarray(last.moving_variance)
     if np.ptp(mean) == 0 or np.ptp(variance) == 0:
         return None
-    return keras.Model(backbone.inputs, last.input), mean, variance
+    return keras.Model(backbone.inputs[0], last.input), mean, variance
