@@ -1,4 +1,4 @@
-"""The study as a user gives it: a table, figures, a recommendation; broken ones told."""
+"""The study as a user gives it: table, figures, recommendation; what fails is told."""
 
 import json
 from pathlib import Path
@@ -44,6 +44,8 @@ def test_there_is_a_row_a_network_method_number_and_seed(done: Path) -> None:
     assert len(found["rows"]) == len(rows)
     for row, kept in zip(rows, found["rows"]):
         assert float(row["accuracy"]) == pytest.approx(kept["accuracy"])
+    table = (done / "out" / "table.md").read_text().splitlines()
+    assert len(table) == 2 + 2 and table[2].startswith("| demo | `demo` | ")
     for name in ("shots", "cost"):
         with Image.open(done / "out" / "figures" / f"{name}.png") as picture:
             assert np.asarray(picture).std() > 5

@@ -13,7 +13,7 @@ class StudySettings:
         sources: What to classify, each as for `train`: `demo`, folders, CSV files, ...
         backbones: Frozen networks, `NAME[:ALPHA][:WEIGHTS][@SIZE]`: `MobileNetV2`,
             `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`.
-        output: Folder for `study.csv`, `study.json` and the figures.
+        output: Folder for `study.csv`, `study.json`, `table.md` and the figures.
         seeds: How often everything is repeated, each time with other splits (where the
             source names none), other examples and other starts.
         shots: Examples of each class to learn from, `all` is every one.

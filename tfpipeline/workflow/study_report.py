@@ -7,7 +7,7 @@ from typing import Any
 
 from tfpipeline import atomic, images
 from tfpipeline.evaluation import intervals, transferability
-from tfpipeline.report import study_charts
+from tfpipeline.report import study_charts, study_table
 from tfpipeline.workflow.study_networks import read_word
 from tfpipeline.workflow.studying import ALL, SCRATCH, Study
 
@@ -224,6 +224,8 @@ def write(output: Path, result: Mapping[str, Any]) -> None:
     }
     for name, picture in figures.items():
         images.save_png(output / "figures" / f"{name}.png", picture)
+    table = study_table.markdown(summary["means"], summary["pairs"])
+    atomic.write_text(output / "table.md", table)
     atomic.write_json(output / RESULT, result)
 
 
