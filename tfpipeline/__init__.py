@@ -2,16 +2,17 @@
 
 The map of the house:
 
-- *Verbs* (`train`, `evaluate`, `predict`, `synthesize`, `features`, `attack`, `study`,
-  `audit`, `pack`) are the commands ``python -m tfpipeline.<verb>``; they call rooms and
-  write files.
+- *Verbs* (`train`, `evaluate`, `predict`, `export`, `serve`, `synthesize`, `features`,
+  `attack`, `study`, `audit`, `pack`) are the commands ``python -m tfpipeline.<verb>``;
+  they call rooms and write files.
 - The *workflow* (`workflow`) joins rooms for the verbs.
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
-  `adversarial`, `report`, `distribution`) compute; none of them imports another, but
-  `distribution`, which loops stand on.
+  `adversarial`, `serving`, `report`, `distribution`) compute; none of them imports
+  another, but `distribution`, which loops stand on.
 - *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_adversary`, `config_attack`,
-  `config_study`, `config_synthesis`, `config_training`, `errors`, `formats`, `images`,
-  `interruption`, `machine`, `manifest`, `runs`, `sheets`) is shared by all.
+  `config_serving`, `config_study`, `config_synthesis`, `config_training`, `errors`,
+  `formats`, `images`, `interruption`, `machine`, `manifest`, `runs`, `sheets`) is
+  shared by all.
 """
 
 __version__ = "0.1.0"
