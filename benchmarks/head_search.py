@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     given = parser.parse_args()
     with cli.quiet_start():
-        from tfpipeline.training import head_search
-    heads = head_search.draw_heads(given.heads, 0)
+        from tfpipeline.training import head_search, heads
+    drawn = heads.draw_heads(given.heads, 0)
     found = {}
     for classes in (2, 6, 10, 37):
         rng = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def main() -> None:
         seconds: dict[int, list[float]] = {1: [], given.heads: []}
         for count in 6 * [1, given.heads]:
             started = time.perf_counter()
-            program = head_search.Program(heads[:count], given.width, classes)
+            program = head_search.Program(drawn[:count], given.width, classes)
             program.train(features, label, steps=given.steps)
             seconds[count].append(time.perf_counter() - started)
         one, all_of_them = (min(seconds[count][1:]) for count in (1, given.heads))

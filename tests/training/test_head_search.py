@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tfpipeline.errors import UserError
-from tfpipeline.training import head_search
-from tfpipeline.training.head_search import Head, Program
+from tfpipeline.training import head_search, heads
+from tfpipeline.training.head_search import Program
+from tfpipeline.training.heads import Head
 
 HEADS = (
     Head(0.01),
@@ -81,8 +82,8 @@ def test_the_same_seed_gives_the_same_heads_and_another_one_others() -> None:
 
 def test_the_best_head_is_chosen_by_the_examples_that_it_is_given() -> None:
     features, label = data(200)
-    heads = [Head(1e-6), Head(0.02), Head(1e-6, hidden=4)]
-    trained = Program(heads, 12, 3).train(features, label, steps=80)
+    some = [Head(1e-6), Head(0.02), Head(1e-6, hidden=4)]
+    trained = Program(some, 12, 3).train(features, label, steps=80)
     others, true = data(300, seed=9)
     assert trained.best(others, true) == 1
     right = (trained.logits(others).argmax(2) == true).mean(1)
@@ -91,11 +92,11 @@ def test_the_best_head_is_chosen_by_the_examples_that_it_is_given() -> None:
 
 
 def test_heads_are_drawn_from_the_space_and_more_include_the_fewer() -> None:
-    few, many = head_search.draw_heads(8, 0), head_search.draw_heads(64, 0)
+    few, many = heads.draw_heads(8, 0), heads.draw_heads(64, 0)
     assert many[:8] == few and len(set(many)) == 64
     assert {head.dropout for head in many} == {0.0, 0.2, 0.5}
-    assert head_search.draw_heads(8, 1)[1:] != few[1:]
-    head_search.check(many)
+    assert heads.draw_heads(8, 1)[1:] != few[1:]
+    heads.check(many)
 
 
 @pytest.mark.parametrize("head", [Head(0), Head(dropout=1), Head(hidden=-1)])
@@ -103,19 +104,19 @@ def test_a_number_out_of_range_is_refused(head: Head) -> None:
     with pytest.raises(UserError, match="head"):
         Program([head], 4, 2)
     with pytest.raises(UserError, match="heads"):
-        head_search.draw_heads(0, 0)
+        heads.draw_heads(0, 0)
 
 
 def test_64_heads_cost_about_as_much_as_a_few() -> None:
     """About 3 times one on a quiet machine; `benchmarks/head_search.py` measures it."""
     features, label = data(300, 1280)
-    heads = head_search.draw_heads(64, 0)
+    many = heads.draw_heads(64, 0)
 
     def seconds(some) -> float:
         started = time.perf_counter()
         Program(some, 1280, 3).train(features, label, steps=100)
         return time.perf_counter() - started
 
-    seconds(heads[:1])  # The first use of TensorFlow pays for its start.
-    one = min(seconds(heads[:1]) for _ in range(3))
-    assert min(seconds(heads) for _ in range(3)) <= 8 * one
+    seconds(many[:1])  # The first use of TensorFlow pays for its start.
+    one = min(seconds(many[:1]) for _ in range(3))
+    assert min(seconds(many) for _ in range(3)) <= 8 * one

@@ -25,7 +25,7 @@ from tfpipeline.demo import source
 from tfpipeline.errors import UserError, check_each
 from tfpipeline.evaluation import probes, transferability
 from tfpipeline.models import backbones
-from tfpipeline.training import head_search
+from tfpipeline.training import head_search, heads
 from tfpipeline.workflow import study_scratch
 from tfpipeline.workflow.study_features import Features
 from tfpipeline.workflow.study_networks import (
@@ -217,7 +217,7 @@ class Study:
         classes = len(examples.source.labels)
         programs = functools.cache(
             lambda: head_search.Program(
-                head_search.draw_heads(self.settings.heads, self.settings.seed),
+                heads.draw_heads(self.settings.heads, self.settings.seed),
                 features.shape[1],
                 classes,
             )
