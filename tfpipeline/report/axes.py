@@ -55,7 +55,7 @@ class Plane:
         out = Markup("")
         left, right = _LEFT, self.width - _RIGHT
         bottom = self.height - _BOTTOM
-        for tick in ticks(*self.y):
+        for tick in ticks(*self.y) if self.y[1] > self.y[0] else ():
             y = self.up(tick)
             out += Markup(
                 '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>'

@@ -31,10 +31,12 @@ class Marks:
     Args:
         at: Where, and what it is called.
         shaded_from: From where on the ground is another one; None is nowhere.
+        low: Whether there is room for words below the lines, not above.
     """
 
     at: Sequence[tuple[float, str]] = ()
     shaded_from: float | None = None
+    low: bool = False
 
 
 def lines(
@@ -70,23 +72,25 @@ def lines(
     for number, (place, name) in enumerate(marks.at):
         x = plane.across(place)
         late = x > WIDTH * 0.6
+        y = bottom - 8 - 13 * number if marks.low else top + 12 + 13 * number
         out += Markup(
             '<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
             '<text class="note" x="{3}" y="{4}" text-anchor="{5}">{6}</text>'
         ).format(
-            *(x, top, bottom, x - 4 if late else x + 4, top + 12 + 13 * number),
+            *(x, top, bottom, x - 4 if late else x + 4, round(y, 2)),
             *("end" if late else "start", name),
         )
     for number, line in enumerate(many):
         out += _line(plane, line, number)
+        if whole:
+            out += _points(plane, line, number)
     return plane.svg(out + _legend([line.name for line in many]), alt)
 
 
 def _line(plane: Plane, line: Line, number: int) -> Markup:
-    """Return one line; its points are shown where they are few."""
-    out, part = Markup(""), []
-    points = list(zip(line.x, line.y))
-    for x, y in [*points, (0.0, None)]:
+    """Return one line, with gaps where there is no number."""
+    out, part = Markup(""), list[str]()
+    for x, y in [*zip(line.x, line.y), (0.0, None)]:
         if y is not None:
             part.append(f"{plane.across(x)},{plane.up(y)}")
             continue
@@ -95,11 +99,16 @@ def _line(plane: Plane, line: Line, number: int) -> Markup:
                 number % 8, " ".join(part)
             )
         part = []
-    if len(points) <= 40:
-        for x, y in points:
-            if y is not None:
-                where = (plane.across(x), plane.up(y))
-                out += _point(number, *where, f"{line.name}, {x:g}: {y:.4g}")
+    return out
+
+
+def _points(plane: Plane, line: Line, number: int) -> Markup:
+    """Return some points of a line, by which it is told from others without colour."""
+    out, step = Markup(""), -(-len(line.x) // 12)
+    for x, y in list(zip(line.x, line.y))[::-step]:
+        if y is not None:
+            where = (plane.across(x), plane.up(y))
+            out += _point(number, *where, f"{line.name}, {x:g}: {y:.4g}")
     return out
 
 
@@ -120,14 +129,14 @@ def _point(number: int, x: float, y: float, title: str) -> Markup:
 def _legend(names: Sequence[str]) -> Markup:
     """Return what the lines are called, from the right, above the chart."""
     out, x = Markup(""), WIDTH - 12.0
-    if len(names) > 4:
-        return out  # Where there are more, the page has a table of them.
+    if sum(5.7 * min(22, len(name)) + 44 for name in names) > WIDTH - 100:
+        return out  # Where there are more, the page lists them.
     for number, name in reversed(list(enumerate(names))):
         shown = cut(name, 22)
         out += Markup(
             '<text class="legend" x="{}" y="13" text-anchor="end">{}</text>'
         ).format(round(x, 1), shown)
-        x -= 6.4 * len(shown) + 6
+        x -= 5.7 * len(shown) + 8
         out += Markup('<line class="line l{}" x1="{}" x2="{}" y1="9" y2="9"/>').format(
             number % 8, round(x - 24, 1), round(x, 1)
         )

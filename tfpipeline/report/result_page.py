@@ -1,5 +1,6 @@
 """The page of what another command made: pictures, checks, figures, from its JSON."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +119,8 @@ def write(folder: Path, output: Path | None = None) -> Path:
     pictures += [
         (_caption(kind, one), folder / one[key])
         for one in items
-        for key in kind.pictures[:1] + tuple(kind.pictures[1:] * (kind.pictures[0] not in one))
-        if one.get(key)
+        for key in [next((k for k in kind.pictures if one.get(k)), None)]
+        if key
     ]
     table = Table(
         kind.title,
@@ -131,6 +132,22 @@ def write(folder: Path, output: Path | None = None) -> Path:
     )
     write_table(file, table, summary, source=name)
     return file
+
+
+def attempt(folder: Path) -> None:
+    """Write the page of a result and say where; its failing costs nothing else.
+
+    Args:
+        folder: What a command wrote.
+    """
+    try:
+        print(f"The page: {write(folder)}")
+    except Exception as error:  # Nothing that goes wrong here may cost the result.
+        print(
+            f"The page {folder / NAME} could not be made ({type(error).__name__}: "
+            f"{error}). Everything else is written.",
+            file=sys.stderr,
+        )
 
 
 def write_table(
@@ -182,9 +199,15 @@ def _caption(kind: Kind, one: Mapping[str, Any]) -> str:
     for key in kind.columns:
         value = one.get(key)
         if value is not None and _is_plain(value):
-            shown = page.number(value) if isinstance(value, float) else str(value)
-            told.append(f"{key.replace('_', ' ')} {shown}")
+            told.append(f"{key.replace('_', ' ')} {_words(value)}")
     return ", ".join(told)
+
+
+def _words(value: Any) -> str:
+    """Return a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return page.number(value) if isinstance(value, float) else str(value)
 
 
 def _ordered(kind: Kind, one: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,4 +238,4 @@ def _facts(prefix: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if value and all(map(_is_plain, value)):
                 yield name, ", ".join(map(str, value))
         elif value is not None:
-            yield name, page.number(value) if isinstance(value, float) else str(value)
+            yield name, _words(value)

@@ -85,7 +85,7 @@ def curves(history: list[dict[str, Any]], kept: int | None) -> list[Any]:
     fine = [i for i, row in zip(x, history) if row.get("stage") == "fine_tune"]
     at = [(float(kept), f"kept: {kept}")] if kept else []
     at += [(fine[0], "fine-tuning")] if fine else []
-    marks = Marks(at, fine[0] if fine and len(fine) < len(x) else None)
+    shaded = fine[0] if fine and len(fine) < len(x) else None
     charts = []
     for name, shown in (("loss", "loss, nats"), ("accuracy", "accuracy")):
         lines = [
@@ -97,6 +97,7 @@ def curves(history: list[dict[str, Any]], kept: int | None) -> list[Any]:
             last = ", ".join(f"{line.name} {line.y[-1] or 0:.3f}" for line in lines)
             alt = f"{name} over {len(x)} epochs; at the end {last}"
             y_range = _accuracy_range(lines) if name == "accuracy" else None
+            marks = Marks(at, shaded, low=name == "accuracy")
             chart = plots.lines(
                 lines, ("epoch", shown), alt, y_range=y_range, marks=marks
             )
@@ -177,8 +178,8 @@ def _coverage(measured: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
     if not lines:
         return None
     at = []
-    if (share := fitted.get("coverage")) is not None:
-        threshold = fitted.get("threshold") or 0.0
+    share, threshold = fitted.get("coverage"), fitted.get("threshold")
+    if share is not None and threshold:
         at = [(float(share), f"threshold {threshold:.3f}")]
     least = min(y for line in lines for y in line.y if y is not None)
     return plots.lines(
@@ -186,7 +187,7 @@ def _coverage(measured: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
         ("share of images answered", "accuracy on those"),
         "accuracy of the surest answers, against the share of images answered",
         y_range=(max(0.0, int(least * 20 - 0.001) / 20), 1.0),
-        marks=Marks(at),
+        marks=Marks(at, low=True),
     )
 
 

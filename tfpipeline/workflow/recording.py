@@ -203,5 +203,6 @@ def closing_words(
             folder=str(folder.path),
             unusable=len(examples.quarantined),
             rare=examples.rare(work.settings.data.min_class_share),
+            page=folder.report.is_file(),
         )
     )
