@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import atomic, images
-from tfpipeline.config import RunSettings
 from tfpipeline.cli import dump
+from tfpipeline.config import ModelSettings, RunSettings
 from tfpipeline.evaluation import calibration, confusions, metrics
 from tfpipeline.runs import RunFolder
 
@@ -71,7 +71,9 @@ def run(
     atomic.write_json(folder.metrics, result)
     atomic.write_json(folder.calibration, fitted.to_json())
     atomic.write_text(folder.labels, "".join(f"{name}\n" for name in labels))
-    atomic.write_text(folder.config, dump(RunSettings(seed=seed)))
+    model = ModelSettings(weights="demo", image_size=96)
+    settings = RunSettings(seed=seed, model=model)
+    atomic.write_text(folder.config, dump(settings))
     atomic.write_text(folder.model, "")
     atomic.write_csv(
         folder.history,
