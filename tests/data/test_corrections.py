@@ -113,7 +113,9 @@ def test_no_other_example_changes_its_split(tmp_path: Path, settings) -> None:
 
 def test_splits_may_be_pinned_from_before_and_from_after(tmp_path: Path) -> None:
     root = folder(tmp_path)
-    file = write(tmp_path, ("cat/3.png", "cat", "relabel", "dog"), ("dog/4.png", "", "drop", ""))
+    file = write(
+        tmp_path, ("cat/3.png", "cat", "relabel", "dog"), ("dog/4.png", "", "drop", "")
+    )
     runs = []
     for fixes in (None, str(file)):
         data = DataSettings(source=str(root), corrections=fixes)

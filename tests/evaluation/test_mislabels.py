@@ -24,7 +24,9 @@ def test_a_turned_label_is_found_and_what_it_was_is_named() -> None:
 
 def test_a_class_that_is_always_unsure_suspects_at_less() -> None:
     """.6 is much for the second class, and little for the first."""
-    chance = np.array([[0.95, 0.05], [0.97, 0.03], [0.45, 0.55], [0.4, 0.6], [0.4, 0.6]])
+    chance = np.array(
+        [[0.95, 0.05], [0.97, 0.03], [0.45, 0.55], [0.4, 0.6], [0.4, 0.6]]
+    )
     label = np.array([0, 0, 1, 1, 0])
     other, _ = mislabels.suspect(chance, label)
     assert other.tolist() == [-1, -1, -1, -1, 1]
@@ -36,7 +38,9 @@ def test_a_class_that_is_always_unsure_suspects_at_less() -> None:
 
 
 @given(st.integers(0, 99), st.integers(2, 6))
-def test_what_is_suspected_is_another_class_and_likelier(seed: int, classes: int) -> None:
+def test_what_is_suspected_is_another_class_and_likelier(
+    seed: int, classes: int
+) -> None:
     rng = np.random.default_rng(seed)
     chance = metrics.probabilities(rng.normal(0, 2, (30, classes)))
     label = rng.integers(0, classes - 1, 30)  # One class has no example.

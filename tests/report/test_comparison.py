@@ -24,11 +24,14 @@ def test_runs_are_compared_on_the_images_that_they_share(tmp_path: Path) -> None
 
 
 def test_the_page_of_a_comparison_is_quiet_and_sorts(tmp_path: Path) -> None:
-    runs = [made.run(tmp_path / n / "run", ["a", "b"], seed=i) for i, n in enumerate("xy")]
+    runs = [
+        made.run(tmp_path / n / "run", ["a", "b"], seed=i) for i, n in enumerate("xy")
+    ]
     file = make([run.path for run in runs], tmp_path / "c.html")
     with browsing(tmp_path / "profile") as page:
         page.open(file)
-        names = "[...document.querySelectorAll('#runs tbody tr')].map(r => r.cells[1].textContent)"
+        rows = "[...document.querySelectorAll('#runs tbody tr')]"
+        names = f"{rows}.map(r => r.cells[1].textContent)"
         assert page.ask(names) == ["x/run", "y/run"]
         press = "document.querySelectorAll('#runs thead button')[0].click()"
         page.ask(press)

@@ -65,8 +65,10 @@ def test_a_page_can_ask_no_network_even_if_it_wanted_to(browser, tmp_path) -> No
     browser.open(run_page.write(made.run(tmp_path / "run", ["a", "b"])))
     browser.ask("fetch('http://127.0.0.1:9/').catch(() => 0)")
     assert any("Content Security Policy" in words for words in browser.complaints)
-    browser.ask("const s = document.createElement('script'); s.textContent = 'x = 1';"
-                "document.body.append(s)")
+    browser.ask(
+        "const s = document.createElement('script'); s.textContent = 'x = 1';"
+        "document.body.append(s)"
+    )
     assert browser.ask("typeof x") == "undefined"
 
 

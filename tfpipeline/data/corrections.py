@@ -1,4 +1,4 @@
-"""What a user says of single examples: keep it, call it something else, leave it out."""
+"""What a user says of single examples: keep it, rename it, leave it out."""
 
 import dataclasses
 from collections.abc import Collection

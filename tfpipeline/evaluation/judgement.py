@@ -51,15 +51,15 @@ def judge(logits: np.ndarray, label: np.ndarray, temperature: float = 1.0) -> Ju
         temperature: By which logits are divided for `confidence`.
     """
     parts = [
-        _part(logits[start : start + _CHUNK], label[start : start + _CHUNK], temperature)
+        _part(
+            logits[start : start + _CHUNK], label[start : start + _CHUNK], temperature
+        )
         for start in range(0, len(label), _CHUNK)
     ]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     shares = found.pop("shares")
     other, suspicion = mislabels.suspect(shares, label)
-    return Judgement(
-        label=np.asarray(label), other=other, suspicion=suspicion, **found
-    )
+    return Judgement(label=np.asarray(label), other=other, suspicion=suspicion, **found)
 
 
 def _part(

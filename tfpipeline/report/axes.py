@@ -1,7 +1,7 @@
 """The plane of a chart in SVG: a scale, ticks, and words along its sides.
 
-Drawn by the page itself, so a chart follows its colours, light or dark, and its text can
-be read aloud, searched and printed at any size.
+Drawn by the page itself, so a chart follows its colours, light or dark, and its text
+can be read aloud, searched and printed at any size.
 """
 
 import math
@@ -44,7 +44,9 @@ class Plane:
         bottom = self.height - _BOTTOM
         return round(bottom - share * (bottom - _TOP), 2)
 
-    def frame(self, x_words: str, y_words: str, x_ticks: Sequence[float] = ()) -> Markup:
+    def frame(
+        self, x_words: str, y_words: str, x_ticks: Sequence[float] = ()
+    ) -> Markup:
         """Return grid, ticks and words.
 
         Args:

@@ -1,4 +1,4 @@
-"""The page that compares runs: what came out, what differs, and whether that is chance."""
+"""The page that compares runs: what came out, what differs, and is it chance?"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,9 @@ def write(folders: Sequence[RunFolder], output: Path) -> Path:
         folders: Of finished runs, at least two.
         output: The page.
     """
-    page.write(output, "comparison.html", **content([run_files.read(f) for f in folders]))
+    page.write(
+        output, "comparison.html", **content([run_files.read(f) for f in folders])
+    )
     return output
 
 
@@ -33,7 +35,7 @@ def content(runs: Sequence[RunFiles]) -> dict[str, Any]:
         runs: The files of the runs.
     """
     names = unique_names(runs)
-    rows = []
+    rows: list[dict[str, Any]] = []
     answers = [_answers(run) for run in runs]
     for run, name, own in zip(runs, names, answers):
         result = run.metrics[run.split] if run.split else None
@@ -124,7 +126,9 @@ def _measured(answers: Mapping[str, bool]) -> frozenset[str]:
     return frozenset(answers)
 
 
-def _against(first: Mapping[str, bool], own: Mapping[str, bool]) -> dict[str, Any] | None:
+def _against(
+    first: Mapping[str, bool], own: Mapping[str, bool]
+) -> dict[str, Any] | None:
     """Return how two runs differ on the images that both were measured on."""
     both = first.keys() & own.keys()
     if not both:

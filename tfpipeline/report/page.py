@@ -41,8 +41,10 @@ def render(template: str, **content: Any) -> str:
     script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
     style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _environment().get_template(template).render(
-        **content, script=script, style=style, script_hash=f"sha256-{digest}"
+    return (
+        _environment()
+        .get_template(template)
+        .render(**content, script=script, style=style, script_hash=f"sha256-{digest}")
     )
 
 

@@ -238,9 +238,9 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], alt: str) 
                 count if count < 10000 else f"{count / 1000:.0f}k",
             )
     size = Markup("{}").format(round(columns * cell + 1))
-    out += Markup(
-        '<rect class="box" x="{}" y="{}" width="{}" height="{}"/>'
-    ).format(margin, margin, size, len(labels) * cell + 1)
+    out += Markup('<rect class="box" x="{}" y="{}" width="{}" height="{}"/>').format(
+        margin, margin, size, len(labels) * cell + 1
+    )
     return Markup(
         '<svg class="matrix" viewBox="0 0 {0} {1}" style="width:{0}px" role="img" '
         'aria-label="{2}">{3}</svg>'

@@ -115,7 +115,9 @@ def write(folder: Path, output: Path | None = None) -> Path:
     file = output or folder / NAME
     kind, summary = KINDS[name], found.get("summary", {})
     items = [one for one in _items(found) if isinstance(one, dict)]
-    pictures = [(key, folder / p) for key in kind.sheets for p in [summary.get(key)] if p]
+    pictures = [
+        (key, folder / p) for key in kind.sheets for p in [summary.get(key)] if p
+    ]
     pictures += [
         (_caption(kind, one), folder / one[key])
         for one in items
@@ -186,7 +188,7 @@ def write_table(
 
 
 def _items(found: Mapping[str, Any]) -> list[Any]:
-    """Return the rows of a result: under `images`, `rows`, or the first list there is."""
+    """Return the rows of a result: `images`, `rows`, or the first list there is."""
     for key in ("images", "rows", "results"):
         if isinstance(found.get(key), list):
             return list(found[key])

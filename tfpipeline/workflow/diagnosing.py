@@ -243,7 +243,9 @@ def data(examples: Examples) -> dict[str, Any]:
     copies, alike = duplicates.exact(files), duplicates.near(files)
     label = source.label.tolist()
     counts = {
-        split: np.bincount(source.label[examples.of(split)], minlength=len(source.labels))
+        split: np.bincount(
+            source.label[examples.of(split)], minlength=len(source.labels)
+        )
         for split in ("train", "validation", "test")
     }
     across = [g for g in alike if len({examples.split[i] for i in g}) > 1]

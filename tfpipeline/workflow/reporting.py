@@ -105,9 +105,7 @@ def _pictured(
     return told
 
 
-def _explain(
-    run: runs.RunFolder, course: Course, told: list[dict[str, Any]]
-) -> None:
+def _explain(run: runs.RunFolder, course: Course, told: list[dict[str, Any]]) -> None:
     """Write where the network sees the class that it named, beside each picture."""
     model = course.work.model
     names = list(layers.maps(model))
