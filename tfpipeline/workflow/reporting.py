@@ -118,14 +118,19 @@ def _explain(run: runs.RunFolder, course: Course, told: list[dict[str, Any]]) ->
         outputs = inside(image)
         return outputs[names[-1]], outputs[layers.LOGITS]
 
+    # Traced: the backbone's activations are then not kept for a gradient that is not
+    # asked for, which eager execution would do.
+    explain = tf.function(
+        lambda image, indices: interpretation.grad_cam(forward, image, indices),
+        autograph=False,
+        reduce_retracing=True,
+    )
     labels = course.work.examples.source.labels
     index = {label: number for number, label in enumerate(labels)}
     for start in range(0, len(shown), _TOGETHER):
         some = shown[start : start + _TOGETHER]
         pictures = [images.decode(run.path / one["picture"]) for one in some]
-        # Not traced: that would take longer than these few pictures do.
-        heat = interpretation.grad_cam(
-            forward,
+        heat = explain(
             tf.constant(np.stack(pictures).astype(np.float32) / 255),
             tf.constant([index[one["predicted"]] for one in some]),
         )
