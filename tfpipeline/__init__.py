@@ -4,7 +4,7 @@ The map of the house:
 
 - *Verbs* (`train`, `evaluate`, `predict`, `synthesize`, `features`, `attack`, `audit`,
   `pack`) are the commands ``python -m tfpipeline.<verb>``; they call rooms and write
-  files.
+  files. ``python -m tfpipeline.report`` makes pages of what they wrote.
 - The *workflow* (`workflow`) joins rooms for the verbs.
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
   `adversarial`, `report`, `distribution`) compute; none of them imports another, but
