@@ -16,9 +16,15 @@ def test_single_answers_come_to_the_metrics_of_the_whole() -> None:
     top = (judged.best == label[:, None]).any(1).mean()
     assert top == whole["top_3_accuracy"]
     assert np.allclose(judged.own, np.exp(-judged.loss))
+    assert np.array_equal(judged.best, metrics.top_k(logits, 3))
     assert (np.diff(judged.chance, axis=1) <= 0).all()
     cooled = metrics.probabilities(logits / 2).max(1)
     assert np.allclose(judged.confidence, cooled)
+
+
+def test_of_equal_logits_the_first_class_is_named() -> None:
+    judged = judgement.judge(np.zeros((4, 5)), np.arange(4))
+    assert (judged.best == [0, 1, 2]).all()
 
 
 def test_pieces_and_joins_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
