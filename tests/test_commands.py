@@ -9,8 +9,8 @@ import pytest
 import tfpipeline
 
 VERBS = (
-    *("train", "evaluate", "predict", "synthesize", "features", "attack", "audit"),
-    "pack",
+    *("train", "evaluate", "predict", "export", "serve", "synthesize", "features"),
+    *("attack", "audit", "pack"),
 )
 
 

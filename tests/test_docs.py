@@ -48,6 +48,14 @@ def test_the_page_on_reports_names_the_columns_that_there_are(demo_run) -> None:
             assert re.search(rf"^.*\b{column}\b", text, re.MULTILINE), column
 
 
+def test_the_page_on_serving_can_be_followed(exported, capsys) -> None:
+    (code,) = snippets("serving.md")
+    code = code.replace("served/1", str(exported.base / "1"))
+    exec(code.replace("drawn/rocket", str(exported.pictures[0].parent)), {})
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 4 and said[-1] == "() () expected JPEG, PNG, GIF or BMP"
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
 def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
     file = DOCS.parent / page
@@ -58,14 +66,14 @@ def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
-    from tfpipeline import config, config_attack, config_synthesis
+    from tfpipeline import config, config_attack, config_serving, config_synthesis
 
     known = set()
     for settings in (
         *(config.RunSettings, config.EvaluateSettings, config.PredictSettings),
         *(config.AuditSettings, config.PackSettings),
         *(config_synthesis.SynthesizeSettings, config_synthesis.FeaturesSettings),
-        config_attack.AttackSettings,
+        *(config_attack.AttackSettings, config_serving.ExportSettings),
     ):
         known |= _flags(settings)
     # Those without a dot may be of a benchmark, or of another program.

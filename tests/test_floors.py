@@ -10,7 +10,7 @@ import tfpipeline
 ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
     *("atomic", "cli", "cluster", "config", "config_attack", "config_adversary"),
-    *("config_synthesis", "config_training"),
+    *("config_serving", "config_synthesis", "config_training"),
     *("errors", "formats", "images", "interruption", "machine", "manifest", "runs"),
     "sheets",
 }
@@ -102,3 +102,19 @@ def test_tests_mirror_the_package() -> None:
     for file in (f for f in tests.rglob("test_*.py") if f.parent != tests):
         twin = ROOT / file.parent.relative_to(tests) / file.name[len("test_") :]
         assert twin.is_file(), file
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_nothing_is_unpickled_and_no_archive_is_unpacked(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    assert not {n.split(".")[0] for n in imports(tree)} & {"pickle", "dill", "joblib"}
+    called = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    assert not called & {"extractall", "unpack_archive"}
+    allowed = [
+        k.value.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call)
+        for k in n.keywords
+        if k.arg == "allow_pickle" and isinstance(k.value, ast.Constant)
+    ]
+    assert not any(allowed)

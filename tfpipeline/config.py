@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tfpipeline.config_adversary import AdversarySettings, RobustSettings
+from tfpipeline.config_serving import ServerSettings
 from tfpipeline.config_training import (
     CalibrationSettings,
     CheckpointSettings,
@@ -235,16 +236,22 @@ class PredictSettings:
     """What `predict` can be told.
 
     Args:
-        model: The folder of a finished run.
+        model: The folder of a finished run; a SavedModel that `export` wrote, or the
+            folder above its versions (the stable one is taken, or the newest); or the
+            address of a server, `http://HOST:PORT/v1/models/NAME` or
+            `grpc://HOST:PORT/NAME`, perhaps with `/labels/stable` or `/versions/N`.
         images: Files, folders, or globs.
         output: A file in `.csv` or `.jsonl`; null writes CSV to the screen.
-        top_k: How many classes to name, best first.
+        top_k: How many classes to name, best first; of an exported model at most as
+            many as it was exported with.
+        server: How a server is asked.
     """
 
     model: str | None = None
     images: list[str] = field(default_factory=list)
     output: str | None = None
     top_k: int = 3
+    server: ServerSettings = field(default_factory=ServerSettings)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ shrinks takes the mean over the area of each new pixel, one that grows is interp
 linearly between the centres of the old ones; halves are rounded up.
 """
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -282,4 +283,15 @@ def save_png(path: Path, image: np.ndarray) -> None:
         image: uint8, or float in [0, 1]; shape (height, width, 3).
     """
     with atomic.replacing(path) as temporary:
-        Image.fromarray(to_uint8(image)).save(temporary, "PNG", compress_level=1)
+        temporary.write_bytes(to_png(image))
+
+
+def to_png(image: np.ndarray) -> bytes:
+    """Return an image as the content of a PNG file.
+
+    Args:
+        image: uint8, or float in [0, 1]; shape (height, width, 3).
+    """
+    with io.BytesIO() as file:
+        Image.fromarray(to_uint8(image)).save(file, "PNG", compress_level=1)
+        return file.getvalue()

@@ -1,4 +1,4 @@
-"""VERB: from a run and images to predictions."""
+"""VERB: from a run, a SavedModel or a server, and images, to predictions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfpipeline import atomic, cli, runs
-from tfpipeline.config import DistributeSettings, PredictSettings, RunSettings
+from tfpipeline.config import PredictSettings
 from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from tfpipeline.data.audit import Row
+    from tfpipeline.serving.client import Answer
+    from tfpipeline.workflow.answering import Ask
 
 HEADER = ("id", "label", "probability", "top_k", "error")
 
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
-    run = _run(settings)
     output = Path(settings.output) if settings.output else None
+    ask = _asked(settings)
     if output is not None:
         _check_output(output)
     if settings.top_k < 1:
@@ -34,91 +33,63 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     from tfpipeline.data import audit, folders
 
     paths = folders.named_files(settings.images)
-
     files = audit.audit(paths, cache=None)
-    good = [i for i, row in enumerate(files) if not row.reason]
-    labels, logits = _logits(run, [files[i] for i in good])
-    rows: list[dict[str, Any]] = [
-        {
-            "id": str(path),
-            "label": "",
-            "probability": "",
-            "top_k": [],
-            "error": file.reason,
-        }
+    good = [row for row in files if not row.reason]
+    answers = iter(ask(good) if good else ())
+    rows = [
+        _row(path, next(answers) if not file.reason else None, file.reason, settings)
         for path, file in zip(paths, files)
     ]
-    from tfpipeline.evaluation import metrics
-
-    if good:
-        best = metrics.top_k(logits, settings.top_k)
-        chance = metrics.probabilities(logits)
-        for number, position in enumerate(good):
-            ranked = [[labels[k], float(chance[number, k])] for k in best[number]]
-            rows[position].update(
-                label=ranked[0][0], probability=ranked[0][1], top_k=ranked
-            )
     _write(rows, output)
-    bad = len(rows) - len(good)
+    bad = sum(bool(row["error"]) for row in rows)
     where = output if output is not None else "above"
     errors = f"; {bad} could not be read, see the column error" if bad else ""
     print(
-        f"{len(good)} of {len(rows)} images predicted: {where}{errors}.",
+        f"{len(rows) - bad} of {len(rows)} images predicted: {where}{errors}.",
         file=sys.stderr,
     )
     return rows
 
 
-def _run(settings: PredictSettings) -> runs.RunFolder:
+def _asked(settings: PredictSettings) -> Ask:
+    """Return what answers: a run, a SavedModel, or a server."""
     if settings.model is None:
-        raise UserError("--model: expected the folder of a finished run.")
+        raise UserError(
+            "--model: expected the folder of a finished run, an exported SavedModel, "
+            "or the address of a server."
+        )
+    from tfpipeline.serving import client
+    from tfpipeline.workflow import answering
+
+    if client.is_address(settings.model):
+        return answering.of_server(settings.model, settings.server)
     path = Path(settings.model)
     if path.name == "model.keras":
         path = path.parent
-    if (
-        settings.model.startswith(("http://", "https://"))
-        or (path / "saved_model.pb").exists()
-    ):
-        raise UserError(
-            f"--model {settings.model}: servers and SavedModels are not supported yet. "
-            "Name the folder of the run."
-        )
-    return runs.RunFolder(path).existing()
+    if (version := answering.version_of(path)) is not None:
+        return answering.of_saved_model(version, settings.server)
+    return answering.of_run(runs.RunFolder(path).existing(), settings.top_k)
+
+
+def _row(
+    path: Path, answer: Answer | None, reason: str, settings: PredictSettings
+) -> dict[str, Any]:
+    """Return the row of a file."""
+    row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
+    row |= {"top_k": [], "error": reason}
+    if answer is None:
+        return row
+    if answer.error:
+        return row | {"error": answer.error}
+    pairs = zip(answer.labels, answer.probabilities)
+    ranked = [[label, chance] for label, chance in pairs][: settings.top_k]
+    return row | {"label": ranked[0][0], "probability": ranked[0][1], "top_k": ranked}
 
 
 def _check_output(output: Path) -> None:
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
     atomic.check_writable(output.parent)
-
-
-def _logits(
-    run: runs.RunFolder, files: list[Row]
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the class names of a run, and the logits of some audited files."""
-    argv = ["--config", str(run.config)]
-    trained = cli.parse(RunSettings, argv, prog="train", description="")
-    with cli.quiet_start():
-        import numpy as np
-
-        from tfpipeline import distribution
-        from tfpipeline.data import pipeline
-        from tfpipeline.models import saving
-        from tfpipeline.training.predictor import Predictor
-
-        strategy = distribution.start(
-            DistributeSettings(strategy="one_device"), trained.train.precision, 0
-        )
-    model, labels = saving.load_classifier(run.model)
-    if not files:
-        return labels, np.zeros((0, len(labels)))
-    height, width = model.input_shape[1:3]
-    size = min(int(trained.data.batch_size), len(files))
-    reading = pipeline.Reading(height, width, trained.data.resize, size)
-    unknown = np.zeros(len(files), np.int32)
-    batches = pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
-    return labels, predictor.all(batches, len(files), "predict")
 
 
 def _write(rows: list[dict[str, Any]], output: Path | None) -> None:

@@ -5,6 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -54,3 +55,18 @@ def test_a_model_without_names_or_with_too_few_is_refused(tmp_path: Path) -> Non
         archive.writestr("labels.txt", "a\nb\n")
     with pytest.raises(UserError, match="2 names for 3 logits"):
         saving.load_classifier(tmp_path / "bare.keras")
+
+
+def test_a_file_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None:
+    run = tmp_path / "has_run"
+    image = keras.Input((4, 4, 3))
+    harm = keras.layers.Lambda(
+        lambda x, path=str(run): (open(path, "w").close(), x)[1], output_shape=(4, 4, 3)
+    )
+    flat = keras.layers.GlobalAveragePooling2D()(harm(image))
+    model = keras.Model(image, keras.layers.Dense(2)(flat))
+    run.unlink(missing_ok=True)
+    saving.save_classifier(tmp_path / "m.keras", model, ["a", "b"])
+    with pytest.raises(UserError, match="cannot be read"):
+        saving.load_classifier(tmp_path / "m.keras")
+    assert not run.exists()

@@ -140,7 +140,7 @@ class Decoder:
         ways = [pixels] + [lambda ratio=ratio: jpeg(ratio) for ratio in _RATIOS[1:]]
         way = tf.argmax(layout[_RATIO] == tf.constant(_RATIOS), output_type=tf.int32)
         image = tf.ensure_shape(tf.switch_case(way, ways), (None, None, 3))
-        small = _resize(image, layout[_KEPT_HEIGHT:_INNER], layout[_INNER:])
+        small = resize_in_graph(image, layout[_KEPT_HEIGHT:_INNER], layout[_INNER:])
         if self._how == "pad":
             above, before = (
                 (size - inner) // 2
@@ -154,7 +154,7 @@ def _is_plain(row: Row) -> bool:
     return row.format == "jpeg" and row.mode in ("RGB", "L") and row.orientation == 1
 
 
-def _resize(image: tf.Tensor, size: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+def resize_in_graph(image: tf.Tensor, size: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Return what `images.resize` does, up to a rounded half."""
     first = tf.minimum(size, target)
     batch = image[None]

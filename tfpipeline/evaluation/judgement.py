@@ -82,7 +82,7 @@ def _part(
 
 def _three(logits: np.ndarray) -> np.ndarray:
     """Return what `metrics.top_k` does, without sorting a thousand classes for it."""
-    left, found = np.array(logits, np.float32), []
+    left, found = np.array(logits), []
     for _ in range(min(3, logits.shape[1])):
         found.append(left.argmax(axis=1))
         left[np.arange(len(left)), found[-1]] = -np.inf

@@ -42,7 +42,7 @@ def load_classifier(path: Path) -> tuple[keras.Model, tuple[str, ...]]:
     try:
         with zipfile.ZipFile(path) as archive:
             labels = tuple(archive.read(_LABELS).decode().split("\n")[:-1])
-        model = keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path}: expected a classifier that `python -m tfpipeline.train` saved, "

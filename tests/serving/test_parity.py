@@ -1,0 +1,55 @@
+"""The gate lets equal answers pass, and nothing else."""
+
+import numpy as np
+import pytest
+
+from tfpipeline.serving import parity
+
+TRAINED = parity.Trained(
+    ["one", "two", "three"],
+    np.array([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.1, 0.1, 0.8]]),
+    ["a", "b", "c"],
+)
+
+
+def answers(off: float = 0.0, **changes):
+    told = {
+        "labels": [["a", "b"], ["b", "a"], ["c", "a"]],
+        "probabilities": [[0.7 + off, 0.2], [0.4, 0.3], [0.8, 0.1]],
+        "valid": [True, True, True],
+        "error": ["", "", ""],
+    }
+    return told | changes
+
+
+@pytest.mark.parametrize("off", [0.0, 9e-5, 2e-4, float("nan")])
+def test_a_difference_passes_up_to_the_tolerance(off: float) -> None:
+    found = parity.compare(TRAINED, answers(off), 1e-4)
+    assert found["passed"] == (off < 1e-4)
+    if off == 2e-4:
+        assert found["worst"] == "one"
+        assert found["max_difference"] == pytest.approx(2e-4)
+
+
+def test_another_best_class_does_not_pass() -> None:
+    other = answers(labels=[["a", "b"], ["a", "b"], ["c", "a"]])
+    other["probabilities"][1] = [0.3, 0.4]
+    found = parity.compare(TRAINED, other, 1e-4)
+    assert not found["passed"] and found["labels_equal"] == pytest.approx(2 / 3)
+    assert parity.compare(TRAINED, other, 1e-4, agreement=0.6)["passed"]
+
+
+def test_of_two_best_classes_within_the_tolerance_either_is_right() -> None:
+    trained = parity.Trained(["x"], np.array([[0.50001, 0.49999]]), ["a", "b"])
+    told = {"labels": [["b"]], "probabilities": [[0.5]], "valid": [1], "error": [""]}
+    assert parity.compare(trained, told, 1e-4)["passed"]
+
+
+def test_what_is_not_served_is_told_and_is_no_pass_alone() -> None:
+    found = parity.compare(
+        TRAINED, answers(valid=[True, False, True], error=["", "no", ""]), 1e-4
+    )
+    assert found["passed"] and found["n"] == 2
+    assert found["not_served"] == [{"id": "two", "error": "no"}]
+    none = answers(valid=[False] * 3, error=["no"] * 3)
+    assert not parity.compare(TRAINED, none, 1e-4)["passed"]

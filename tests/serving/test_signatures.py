@@ -1,0 +1,138 @@
+"""What a SavedModel answers, by each of its signatures."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import Exported, Trained
+from tfpipeline.config import ModelSettings
+from tfpipeline.data import encoded
+from tfpipeline.evaluation import metrics
+from tfpipeline.models import classifier, saving
+from tfpipeline.serving import signatures
+
+
+@pytest.fixture(scope="module")
+def loaded(exported: Exported) -> signatures.Loaded:
+    return signatures.Loaded(exported.base / "1")
+
+
+def example(key: str, content: bytes) -> bytes:
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+    return tf.train.Example(
+        features=tf.train.Features(feature={key: value})
+    ).SerializeToString()
+
+
+def test_bytes_are_answered_by_names_and_calibrated_probabilities(
+    exported: Exported, loaded: signatures.Loaded, demo_run: Trained
+) -> None:
+    model, labels = saving.load_classifier(demo_run.path / "model.keras")
+    pixels, _, _ = encoded.Reader(96, 96, "squash")(tf.constant(exported.contents))
+    logits = model(tf.cast(pixels, tf.float32) / 255, training=False).numpy()
+    calibration = json.loads((demo_run.path / "calibration.json").read_text())
+    chance = metrics.probabilities(logits / calibration["temperature"])
+    best = metrics.top_k(logits, 5)
+    found = loaded(exported.contents)
+    expected = [[labels[k].encode() for k in row] for row in best]
+    assert found["labels"].tolist() == expected
+    np.testing.assert_allclose(
+        found["probabilities"], np.take_along_axis(chance, best, 1), atol=1e-5
+    )
+    assert found["probabilities"].dtype == np.float32
+
+
+def test_one_broken_image_never_fails_its_neighbours(
+    exported: Exported, loaded: signatures.Loaded
+) -> None:
+    good = exported.contents
+    answers = loaded.answer([good[0], b"broken", good[1], b""])
+    (alone,) = loaded.answer([good[0]])
+    assert answers[0].labels == alone.labels
+    assert answers[0].probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+    assert [bool(a.error) for a in answers] == [False, True, False, True]
+    found = loaded([b"broken"])
+    assert found["labels"][0].tolist() == [b""] * 5 and not found["probabilities"].any()
+
+
+def test_pixels_features_and_examples_agree_with_bytes(
+    exported: Exported, loaded: signatures.Loaded
+) -> None:
+    contents = exported.contents
+    found = loaded(contents)
+    pixels, _, _ = encoded.Reader(96, 96, "squash")(tf.constant(contents))
+    images = tf.cast(pixels, tf.float32) / 255
+    by_pixels = loaded.signatures["pixels"](images=images)
+    np.testing.assert_allclose(by_pixels["probabilities"], found["probabilities"], 1e-4)
+    keys = [signatures.EXAMPLE_KEYS[i % 2] for i in range(len(contents))]
+    sent = [example(*pair) for pair in zip(keys, contents)]
+    by_example = loaded.signatures["classify"](inputs=tf.constant(sent))
+    assert (by_example["classes"].numpy() == found["labels"]).all()
+    np.testing.assert_allclose(by_example["scores"], found["probabilities"], 1e-4)
+    vectors = loaded.signatures["features"](
+        image_bytes=tf.constant([*contents, b"broken"])
+    )
+    assert vectors["features"].shape == (len(contents) + 1, 1280)
+    assert vectors["valid"].numpy().tolist() == [True] * len(contents) + [False]
+    assert not vectors["features"][-1].numpy().any()
+
+
+def test_each_signature_has_its_method_and_names(exported: Exported) -> None:
+    saved = signatures.saved_model_pb2.SavedModel.FromString(
+        (exported.base / "1" / "saved_model.pb").read_bytes()
+    )
+    known = saved.meta_graphs[0].signature_def
+    methods = {
+        name: known[name].method_name.rsplit("/", 1)[-1]
+        for name in ("serving_default", "pixels", "features", "classify")
+    }
+    assert methods.pop("classify") == "classify"
+    assert set(methods.values()) == {"predict"}
+    assert set(known["classify"].inputs) == {"inputs"}
+    assert set(known["classify"].outputs) == {"classes", "scores"}
+    assert set(known["serving_default"].inputs) == {"image_bytes"}
+    assert {"labels", "probabilities", "valid", "error"} == set(
+        known["serving_default"].outputs
+    )
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_answers_are_float32_and_no_training_is_left(
+    precision: str, tmp_path: Path
+) -> None:
+    keras.mixed_precision.set_dtype_policy(precision)
+    try:
+        image = keras.Input((8, 8, 3))
+        maps = keras.layers.Conv2D(4, 3)(image)
+        backbone = keras.Model(image, keras.layers.Dropout(0.5)(maps))
+        settings = ModelSettings(dropout=0.5, hidden=[7], batch_norm=True)
+        model = classifier.build_classifier(backbone, "tf", settings, 3)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    extractor, head = classifier.split_classifier(model)
+    answers = signatures.Answers(["a", "b", "<c>"], temperature=2.0)
+    reader = encoded.Reader(8, 8, "squash")
+    served = signatures.Served(extractor, head, answers, reader)
+    signatures.save(tmp_path / "1", served)
+    loaded = signatures.Loaded(tmp_path / "1")
+    found = loaded.signatures["pixels"](images=tf.fill((2, 8, 8, 3), 0.5))
+    assert found["probabilities"].dtype == tf.float32
+    np.testing.assert_allclose(found["probabilities"].numpy().sum(1), 1, atol=1e-5)
+    kept = sum(v.dtype.size * v.shape.num_elements() for v in served.variables)
+    assert len(served.variables) == len(extractor.weights) + len(head.weights)
+    names = tf.train.list_variables(str(tmp_path / "1" / "variables" / "variables"))
+    values = [name for name, shape in names if name.startswith("weights")]
+    assert len(values) == len(served.variables) and kept > 0
+    assert not [name for name, _ in names if "seed" in name or "optimizer" in name]
+
+
+def test_a_temperature_divides_logits_and_ties_go_to_the_first() -> None:
+    answers = signatures.Answers(["a", "b", "c"], temperature=4.0, top_k=2)
+    labels, chance = answers(tf.constant([[4.0, 4.0, 0.0], [0.0, 8.0, 8.0]]))
+    assert labels.numpy().tolist() == [[b"a", b"b"], [b"b", b"c"]]
+    expected = metrics.probabilities(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0]]))
+    np.testing.assert_allclose(chance, [expected[0, :2], expected[1, 1:]], atol=1e-6)

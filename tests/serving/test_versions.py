@@ -1,0 +1,85 @@
+"""Versions are whole or not there, and their numbers only grow."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from tfpipeline.errors import UserError
+from tfpipeline.serving import server_files, versions
+
+
+def put(base: Path) -> int:
+    with versions.staged(base) as folder:
+        (folder / "saved_model.pb").write_bytes(b"x")
+        return versions.publish(folder)
+
+
+def test_numbers_grow_and_nothing_else_is_left(tmp_path: Path) -> None:
+    assert [put(tmp_path), put(tmp_path)] == [1, 2]
+    (tmp_path / "7").mkdir()
+    assert put(tmp_path) == 8
+    assert versions.versions(tmp_path) == [1, 2, 8]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_fails_is_never_seen(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), versions.staged(tmp_path) as folder:
+        (folder / "saved_model.pb").write_bytes(b"half")
+        assert versions.versions(tmp_path) == []
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No space left"):
+        with versions.staged(tmp_path):
+            raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_that_publish_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(put(tmp_path))) for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(1, 13)) == versions.versions(tmp_path)
+
+
+def test_labels_are_written_for_the_server_and_read_back(tmp_path: Path) -> None:
+    put(tmp_path), put(tmp_path)
+    assert versions.read_labels(tmp_path) == {}
+    labels = versions.label(tmp_path, "stable", 1)
+    server_files.write(tmp_path, "pets", labels, [1, 8])
+    labels = versions.label(tmp_path, "canary", 2)
+    server_files.write(tmp_path, "pets", labels, [1, 8])
+    assert versions.read_labels(tmp_path) == {"stable": 1, "canary": 2}
+    # The real message of the server reads what was written.
+    text = (tmp_path / "models.config").read_text()
+    parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    (config,) = parsed.model_config_list.config
+    assert config.name == "pets" and dict(config.version_labels) == labels
+    assert list(config.model_version_policy.specific.versions) == [1, 2]
+    assert versions.label(tmp_path, "stable", 2) == {"stable": 2}
+    with pytest.raises(UserError, match=r"versions \(1, 2\)"):
+        versions.label(tmp_path, "stable", 3)
+
+
+def test_batches_are_filled_up_to_sizes_that_are_warm() -> None:
+    text = server_files.batching([1, 4, 32])
+    assert "max_batch_size { value: 32 }" in text
+    assert [int(li.split()[1]) for li in text.splitlines() if "allowed" in li] == [
+        *(1, 4, 32),
+    ]
+
+
+def test_a_version_is_no_folder_of_versions(tmp_path: Path) -> None:
+    put(tmp_path)
+    with pytest.raises(UserError, match="Name "):
+        versions.check_base(tmp_path / "1")

@@ -1,0 +1,200 @@
+"""From a run to a version for a server: proven equal, or not published at all."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Trained
+from tests.test_train import start as train
+from tfpipeline import atomic, cli, images
+from tfpipeline.config import PredictSettings
+from tfpipeline.config_serving import ExportSettings
+from tfpipeline.data import encoded
+from tfpipeline.errors import UserError
+from tfpipeline.export import export
+from tfpipeline.predict import predict
+from tfpipeline.workflow import publishing
+
+
+def start(run: Path, base: Path, *argv: str) -> int:
+    words = ["--run", str(run), "--output", str(base), "--parity_images", "12"]
+    return cli.main(export, ExportSettings, [*words, "--batch_sizes", "[1]", *argv])
+
+
+@pytest.fixture(scope="module")
+def base(demo_run: Trained, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "base"
+    assert start(demo_run.path, folder) == 0
+    return folder
+
+
+def read(file: Path) -> dict:
+    return json.loads(file.read_text())
+
+
+def test_a_version_has_all_that_a_server_and_its_users_need(
+    base: Path, demo_run: Trained
+) -> None:
+    folder = base / "1"
+    parity = read(folder / "parity.json")
+    assert parity["passed"] and parity["n"] == 12 and parity["labels_equal"] == 1
+    assert parity["max_difference"] <= 1e-4 and not parity["not_served"]
+    names = (demo_run.path / "labels.txt").read_text()
+    assert (folder / "labels.txt").read_text() == names
+    about = read(folder / "export.json")
+    calibration = read(demo_run.path / "calibration.json")
+    assert about["calibration"] == calibration and about["image_size"] == [96, 96]
+    for file in ("models.config", "batching.config", "compose.yaml"):
+        assert "1" in (base / file).read_text()
+    assert (folder / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+
+
+def test_a_savedmodel_predicts_what_its_run_does(
+    base: Path, demo_run: Trained, tmp_path: Path
+) -> None:
+    shades = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
+    for number, shade in enumerate(shades):
+        images.save_png(tmp_path / "in" / f"{number}.png", shade)
+    found = []
+    for model in (demo_run.path, base, base / "1"):
+        words = ["--model", str(model), "--images", str(tmp_path / "in")]
+        output = tmp_path / f"{len(found)}.csv"
+        assert (
+            cli.main(predict, PredictSettings, [*words, "--output", str(output)]) == 0
+        )
+        found.append(atomic.read_csv(output))
+    for rows in found[1:]:
+        for one, two in zip(found[0], rows, strict=True):
+            assert one["label"] == two["label"]
+            chance = float(two["probability"])
+            assert chance == pytest.approx(float(one["probability"]), abs=1e-4)
+
+
+def test_nothing_is_published_where_the_answers_differ(
+    demo_run: Trained, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    read_wrongly = encoded.Reader.__call__
+
+    def upside_down(self, contents):
+        found, valid, error = read_wrongly(self, contents)
+        return found[:, ::-1], valid, error
+
+    monkeypatch.setattr(encoded.Reader, "__call__", upside_down)
+    assert start(demo_run.path, tmp_path / "base") == 2
+    said = capsys.readouterr().err
+    assert "Nothing was published" in said and "Largest difference" in said
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
+    demo_run: Trained, tmp_path: Path, capsys
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.webp")
+    images.save_png(tmp_path / "b.png", picture)
+    words = ("--images", str(tmp_path / "*.[wp]*"))
+    assert start(demo_run.path, tmp_path / "base", *words) == 0
+    assert "1 images of kinds" in capsys.readouterr().out
+    parity = read(tmp_path / "base" / "1" / "parity.json")
+    assert parity["n"] == 1 and len(parity["not_served"]) == 1
+    nothing = parity | {"passed": False, "n": 0}
+    with pytest.raises(UserError, match="reads none of 1 images"):
+        publishing.check_passed(nothing, "the SavedModel")
+
+
+@pytest.mark.slow
+def test_only_a_better_version_is_published(
+    demo_run: Trained, tmp_path: Path, capsys
+) -> None:
+    # One that has hardly learned is the live one at first.
+    words = ("--workdir", str(tmp_path / "poor"), "--train.learning_rate", "1e-6")
+    words += ("--cache_dir", str(demo_run.cache), "--train.epochs", "1")
+    assert train(*words) == 0
+    base = tmp_path / "base"
+    assert start(tmp_path / "poor", base, "--parity_images", "72") == 0
+    words = ("--only_if_better", "true", "--parity_images", "72")
+    capsys.readouterr()
+    assert start(demo_run.path, base, *words, "--label", "stable") == 0
+    assert "Better: the new one" in capsys.readouterr().out
+    assert start(demo_run.path, base, *words) == 0
+    said = capsys.readouterr().out
+    assert "Better: the live one" in said and "Nothing was published" in said
+    assert {p.name for p in base.iterdir() if p.is_dir()} == {"1", "2"}
+
+
+def test_a_label_is_moved_without_exporting(base: Path, tmp_path: Path, capsys) -> None:
+    shutil.copytree(base, tmp_path / "base")
+    shutil.copytree(base / "1", tmp_path / "base" / "2")
+    for number in (2, 1):
+        words = ["--output", str(tmp_path / "base"), "--stable", str(number)]
+        assert cli.main(export, ExportSettings, words) == 0
+        assert f"version {number} is stable" in capsys.readouterr().out
+        config = (tmp_path / "base" / "models.config").read_text()
+        assert f'"stable" value: {number}' in config
+    words = ["--output", str(tmp_path / "base"), "--stable", "9"]
+    assert cli.main(export, ExportSettings, words) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["litert_float16", "litert_int8", "onnx"])
+def test_another_runtime_is_asked_as_well(
+    demo_run: Trained, tmp_path: Path, target: str
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    assert start(demo_run.path, tmp_path / "base", "--also", target) == 0
+    (parity,) = (tmp_path / "base" / "1" / "also").glob("*.parity.json")
+    found = read(parity)
+    assert found["passed"] and found["n"] == 12
+    file = tmp_path / "base" / "1" / found["file"]
+    assert file.stat().st_size == found["bytes"]
+    weights = (demo_run.path / "model.keras").stat().st_size
+    assert (
+        found["bytes"]
+        < {"litert_float16": 0.7, "litert_int8": 0.45}.get(target, 1.1) * weights
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+def test_real_photographs_are_answered_as_in_training(
+    assets: Path, imagenet, tmp_path: Path
+) -> None:
+    source = assets / "images" / "cats_vs_dogs"
+    words = ("--data.source", str(source), "--workdir", str(tmp_path / "run"))
+    words += ("--model.backbone", "MobileNetV2", "--model.alpha", "0.35")
+    words += ("--train.epochs", "3", "--cache_dir", str(tmp_path / "cache"))
+    assert train(*words) == 0
+    words = ("--parity_images", "150")
+    assert start(tmp_path / "run", tmp_path / "base", *words) == 0
+    parity = read(tmp_path / "base" / "1" / "parity.json")
+    assert parity["n"] == 150 and parity["labels_equal"] == 1
+    assert parity["max_difference"] <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--output", "o"], "--run: expected the folder of a finished run"),
+        (["--run", "nowhere", "--output", "o"], "nowhere: expected the folder"),
+        (["--run", "r"], "--output: expected the folder above"),
+        (["--run", "r", "--output", "o", "--name", "a b"], "--name: expected letters"),
+        (["--run", "r", "--output", "o", "--label", "stabel"], "stable"),
+        (["--run", "r", "--output", "o", "--also", "onx"], "onnx"),
+        (["--run", "r", "--output", "o", "--batch_sizes", "[4, 2]"], "rising order"),
+        (["--run", "r", "--output", "o", "--top_k", "0"], "--top_k: expected"),
+        (["--run", "r", "--output", "o", "--max_pixels", "0"], "--max_pixels"),
+        (["--run", "r", "--output", "o", "--stable", "1"], "leave --run out"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_nothing(
+    argv: list[str], words: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(export, ExportSettings, argv) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""GROUND: settings of `export`, `serve`, and of asking a server."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What `export` can be told.
+
+    Args:
+        run: The folder of a finished run; null with `--stable` moves the label alone.
+        output: The folder above the versions, which a server watches.
+        name: Of the served model, in the server's addresses.
+        top_k: Classes that an answer names, at most.
+        images: Files, folders or globs that the written model is asked about; empty is
+            the run's own test images.
+        parity_images: How many of them, at most.
+        tolerance: Largest difference of a probability between what was trained and
+            what is served.
+        max_pixels: Height times width of an image that is sent, at most; more is
+            refused before it is decoded.
+        only_if_better: Whether a version that is not better than the live one, on the
+            same test images, is not published.
+        label: What the new version is called: `stable`, `canary`, or `auto`, which is
+            stable for the first version and canary for all others.
+        stable: A version that is made the stable one, without exporting anything: to
+            promote a canary, or to go back.
+        also: Other runtimes that the version is converted to, each asked like the
+            SavedModel: `litert_float16`, `litert_int8`, `onnx`.
+        batch_sizes: Images that the server takes together, in rising order.
+        cache_dir: What all runs share; null is what the run used.
+    """
+
+    run: str | None = None
+    output: str | None = None
+    name: str = "classifier"
+    top_k: int = 5
+    images: list[str] = field(default_factory=list)
+    parity_images: int = 200
+    tolerance: float = 1e-4
+    max_pixels: int = 80_000_000
+    only_if_better: bool = False
+    label: str = "auto"
+    stable: int | None = None
+    also: list[str] = field(default_factory=list)
+    batch_sizes: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 16, 32])
+    cache_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """What `serve` can be told.
+
+    Args:
+        base: The folder above the versions, which `export` wrote.
+        name: Of the served model, in its addresses.
+        host: The address that is listened at.
+        rest_port: For HTTP; 0 is any that is free.
+        grpc_port: For gRPC; 0 is any that is free, null serves none.
+        poll_seconds: How often new versions and moved labels are looked for.
+    """
+
+    base: str | None = None
+    name: str = "classifier"
+    host: str = "127.0.0.1"
+    rest_port: int = 8501
+    grpc_port: int | None = 8500
+    poll_seconds: float = 2.0
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How a server is asked.
+
+    Args:
+        batch_size: Images a request, at most.
+        batch_megabytes: Of encoded images a request, at most, where it has several.
+        parallel: Requests that are under way at the same time.
+        retries: How often a request is sent again that found no server, or a busy one.
+        timeout_seconds: How long an answer may take.
+    """
+
+    batch_size: int = 16
+    batch_megabytes: float = 16.0
+    parallel: int = 4
+    retries: int = 5
+    timeout_seconds: float = 60.0

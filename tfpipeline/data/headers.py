@@ -1,0 +1,234 @@
+"""What an encoded image says of itself, read inside a graph: for a served model.
+
+`formats` asks Pillow; a server has only TensorFlow. What is not read exactly as there
+is refused here in words, never shown otherwise.
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+# What `Header.kind` says, by its number.
+REFUSED, JPEG, PNG, GIF, BMP = range(5)
+
+_MAGIC = (
+    (JPEG, b"\xff\xd8\xff"),
+    (PNG, b"\x89PNG\r\n\x1a\n"),
+    (GIF, b"GIF8"),
+    (BMP, b"BM"),
+)
+
+# An EXIF block stands in one of the first segments, which are 64 KiB at most.
+_EXIF_BYTES = 1 << 18
+_EXIF = b"Exif\x00\x00"
+_ORIENTATION = 0x0112
+
+# States of the walk through a GIF.
+_BLOCK, _SKIPPED, _PIXELS, _OVER = range(4)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known before pixels are decoded; all of it tensors.
+
+    Args:
+        kind: `REFUSED`, `JPEG`, `PNG`, `GIF` or `BMP`, int32.
+        height: In pixels, as stored, int32.
+        width: In pixels, as stored, int32.
+        layers: Colours of a JPEG: 1, 3, or 4 for CMYK, int32; 0 for other kinds.
+        deep: Whether it is a grey PNG of 16 bits.
+        clear: Whether a PNG may be transparent somewhere.
+        orientation: EXIF orientation, 1 to 8, int32.
+        end: Bytes of a GIF up to the end of its first frame, int32; 0 for other kinds.
+        reason: Why it is refused, a string; empty where it is not.
+    """
+
+    kind: tf.Tensor
+    height: tf.Tensor
+    width: tf.Tensor
+    layers: tf.Tensor
+    deep: tf.Tensor
+    clear: tf.Tensor
+    orientation: tf.Tensor
+    end: tf.Tensor
+    reason: tf.Tensor
+
+
+def read(content: tf.Tensor, max_pixels: int) -> Header:
+    """Return what an encoded image says of itself.
+
+    Args:
+        content: A file, a scalar string.
+        max_pixels: Height times width, at most; more is refused.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When the graph runs, for a damaged header.
+    """
+    raw = tf.io.decode_raw(content, tf.uint8)
+    kind = tf.constant(REFUSED)
+    for number, magic in _MAGIC:
+        starts = tf.strings.substr(content, 0, len(magic)) == magic
+        kind = tf.where(starts, number, kind)
+    zero, one, no = tf.constant(0), tf.constant(1), tf.constant(False)
+    nothing = tf.constant("")
+    unknown = tf.where(
+        tf.strings.length(content) == 0,
+        "empty file",
+        "expected JPEG, PNG, GIF or BMP",
+    )
+
+    # Each: height, width, layers, deep, clear, orientation, end, reason.
+    def jpeg() -> tuple[tf.Tensor, ...]:
+        shape = tf.io.extract_jpeg_shape(content)
+        turn = _orientation(raw[:_EXIF_BYTES], _EXIF)
+        return shape[0], shape[1], shape[2], no, no, turn, zero, nothing
+
+    def png() -> tuple[tf.Tensor, ...]:
+        turn = _orientation(raw[:_EXIF_BYTES], b"eXIf")
+        # Grey of 16 bits is divided; in colours the lower byte is dropped, as Pillow
+        # does.
+        deep = (raw[24] == 16) & (raw[25] == 0)
+        keys = _places(raw[:_EXIF_BYTES], b"tRNS")
+        pixels = _places(raw[:_EXIF_BYTES], b"IDAT")
+        keyed = tf.reduce_any(keys < tf.reduce_min(pixels))
+        clear = keyed | (raw[25] == 4) | (raw[25] == 6)
+        height, width = _number(raw[20:24], big=True), _number(raw[16:20], big=True)
+        return height, width, zero, deep, clear, turn, zero, nothing
+
+    def gif() -> tuple[tf.Tensor, ...]:
+        end, whole = _first_frame(raw)
+        height, width = _number(raw[8:10]), _number(raw[6:8])
+        reason = tf.where(whole, "", "GIF with transparency: send PNG instead")
+        return height, width, zero, no, no, one, end, reason
+
+    def bmp() -> tuple[tf.Tensor, ...]:
+        plain = (_number(raw[28:30]) == 24) & (_number(raw[30:34]) == 0)
+        height, width = _number(raw[22:26]), _number(raw[18:22])
+        reason = tf.where(plain, "", "BMP of other than 24 bits: send PNG instead")
+        return tf.abs(height), width, zero, no, no, one, zero, reason
+
+    def refused() -> tuple[tf.Tensor, ...]:
+        return one, one, zero, no, no, one, zero, unknown
+
+    told = tf.switch_case(kind, [refused, jpeg, png, gif, bmp])
+    height, width, layers, deep, clear, orientation, end, reason = told
+    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+    flat = (height < 1) | (width < 1)
+    reason = tf.where(flat, "no pixels: a side is 0 long", reason)
+    large = pixels > max_pixels
+    reason = tf.where(large, f"more than {max_pixels:,} pixels", reason)
+    return Header(kind, height, width, layers, deep, clear, orientation, end, reason)
+
+
+def _number(raw: tf.Tensor, *, big: bool = False) -> tf.Tensor:
+    """Return the number that 2 or 4 bytes are, int32; the lowest byte comes first."""
+    values = tf.cast(raw[::-1] if big else raw, tf.int32)
+    shifts = 8 * tf.range(tf.size(values))
+    return tf.reduce_sum(tf.bitwise.left_shift(values, shifts))
+
+
+def _orientation(raw: tf.Tensor, before: bytes) -> tf.Tensor:
+    """Return the orientation in an EXIF block; 1 where there is none, or it is damaged.
+
+    Args:
+        raw: The start of a file, uint8.
+        before: What stands before the block.
+    """
+    found = _places(raw, before)
+
+    def inside() -> tf.Tensor:
+        return _of_block(raw[found[0] + len(before) :])
+
+    return tf.cond(tf.size(found) > 0, inside, lambda: tf.constant(1))
+
+
+def _places(raw: tf.Tensor, word: bytes) -> tf.Tensor:
+    """Return where some bytes stand in others, int32, in order."""
+    last = tf.maximum(0, tf.size(raw) - len(word) + 1)
+    places = tf.cast(tf.where(raw[:last] == word[0])[:, 0], tf.int32)
+    same = tf.ones_like(places, tf.bool)
+    for offset, byte in enumerate(word):
+        same &= tf.gather(raw, places + offset) == byte
+    return places[same]
+
+
+def _of_block(block: tf.Tensor) -> tf.Tensor:
+    """Return the orientation that a TIFF header and its first directory hold."""
+    padded = tf.concat([block, tf.zeros(16, tf.uint8)], 0)
+    big = padded[0] == ord("M")
+
+    def number(at: tf.Tensor, size: int) -> tf.Tensor:
+        part = tf.cast(padded[at : at + size], tf.int32)
+        part = tf.cond(big, lambda: part, lambda: part[::-1])
+        shifts = 8 * tf.range(size - 1, -1, -1)
+        return tf.reduce_sum(tf.bitwise.left_shift(part, shifts))
+
+    start = number(tf.constant(4), 4)
+    known = (start >= 8) & (start + 2 <= tf.size(block))
+
+    def value() -> tf.Tensor:
+        most = (tf.size(block) - start - 2) // 12
+        entries = tf.minimum(number(start, 2), most)
+        table = tf.reshape(block[start + 2 : start + 2 + 12 * entries], (-1, 12))
+        table = tf.cast(table, tf.int32)
+        high, low = tf.cond(big, lambda: (0, 1), lambda: (1, 0))
+        tags = 256 * tf.gather(table, high, axis=1) + tf.gather(table, low, axis=1)
+        values = 256 * tf.gather(table, 8 + high, axis=1)
+        values += tf.gather(table, 8 + low, axis=1)
+        mine = values[tags == _ORIENTATION]
+        return tf.cond(tf.size(mine) > 0, lambda: mine[0], lambda: tf.constant(1))
+
+    turn = tf.cond(known, value, lambda: tf.constant(1))
+    return tf.where((turn >= 1) & (turn <= 8), turn, 1)
+
+
+def _first_frame(raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return where the first frame of a GIF ends, and whether it hides all behind it.
+
+    An animation may have any number of frames, and they would all be decoded.
+
+    Args:
+        raw: The file, uint8.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When the graph runs: it ends too early.
+    """
+    values = tf.cast(raw, tf.int32)
+
+    def colours(flags: tf.Tensor) -> tf.Tensor:
+        size = 3 * tf.bitwise.left_shift(2, tf.bitwise.bitwise_and(flags, 7))
+        return tf.where(flags >= 128, size, 0)
+
+    def step(
+        state: tf.Tensor, at: tf.Tensor, whole: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        first = values[at]
+
+        def block() -> tuple[tf.Tensor, ...]:
+            # An extension, or the picture: what else there may be ends the file.
+            tf.debugging.assert_equal((first == 0x21) | (first == 0x2C), True)
+
+            def extension() -> tuple[tf.Tensor, ...]:
+                control = values[at + 1] == 0xF9
+                hides = tf.bitwise.bitwise_and(values[at + 3], 1) == 0
+                return tf.constant(_SKIPPED), at + 2, whole & (hides | ~control)
+
+            def picture() -> tuple[tf.Tensor, ...]:
+                place, size = values[at + 1 : at + 5], values[at + 5 : at + 9]
+                covers = tf.reduce_all(place == 0) & tf.reduce_all(size == values[6:10])
+                after = at + 11 + colours(values[at + 9])
+                return tf.constant(_PIXELS), after, whole & covers
+
+            return tf.cond(first == 0x21, extension, picture)
+
+        def data() -> tuple[tf.Tensor, ...]:
+            after = tf.where(state == _PIXELS, _OVER, _BLOCK)
+            return tf.where(first == 0, after, state), at + 1 + first, whole
+
+        return tf.cond(state == _BLOCK, block, data)
+
+    begin = (tf.constant(_BLOCK), 13 + colours(values[10]), tf.constant(True))
+    _, end, whole = tf.while_loop(
+        lambda state, *_: state != _OVER, step, begin, parallel_iterations=1
+    )
+    return end, whole

@@ -1,0 +1,64 @@
+"""VERB: versions of an exported model on a server of this machine, without Docker."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from tfpipeline import cli
+from tfpipeline.config_serving import ServeSettings
+from tfpipeline.errors import UserError
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serve what `export` wrote by KServe's REST server and by gRPC, to try it out."""
+    if settings.base is None:
+        raise UserError("--base: expected the folder above the versions.")
+    base = Path(settings.base)
+    try:
+        with cli.quiet_start():
+            from tfpipeline.serving import holding, local_grpc, local_rest
+
+            holder = holding.Holder(base)
+    except ImportError as error:
+        raise UserError(
+            f"Serving needs a package that is not installed ({error.name}): pip "
+            "install 'tfpipeline[server]'."
+        ) from None
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((settings.host, settings.rest_port))
+            if settings.grpc_port is not None:
+                address = f"{settings.host}:{settings.grpc_port}"
+                grpc_server, grpc_port = local_grpc.start(
+                    holder, settings.name, address
+                )
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"{settings.host}: cannot be listened at: {error}. Another server may "
+                "have the port: choose another --rest_port or --grpc_port."
+            ) from None
+        host, rest_port = settings.host, listening.getsockname()[1]
+        held = holder.served
+        print(
+            f"Serving version {', '.join(map(str, held.models))} of {settings.name}:\n"
+            f"http://{host}:{rest_port}/v1/models/{settings.name}",
+            flush=True,
+        )
+        if settings.grpc_port is not None:
+            print(f"grpc://{host}:{grpc_port}/{settings.name}", flush=True)
+        holder.follow(settings.poll_seconds)
+        try:
+            local_rest.run(holder, settings.name, listening)
+        except KeyboardInterrupt:
+            print("Stopped: every request that had come was answered.", flush=True)
+        finally:
+            holder.end()
+            if settings.grpc_port is not None:
+                grpc_server.stop(grace=5)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(serve, ServeSettings))

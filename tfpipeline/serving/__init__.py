@@ -1,0 +1,1 @@
+"""ROOM: a classifier as a SavedModel: signatures, versions, parity, client, server."""

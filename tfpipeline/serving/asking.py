@@ -1,0 +1,120 @@
+"""A process of its own that asks a written model, as a server would load it.
+
+``python -m tfpipeline.serving.asking MODEL QUESTIONS ANSWERS``
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import atomic, images
+
+# Images that are sent together.
+TOGETHER = 16
+
+# A file, where in it the image begins, and its length; 0 is the whole file.
+Place = tuple[str, int, int]
+
+
+def ask(model: Path, places: Sequence[Place], folder: Path) -> dict[str, Any]:
+    """Return what a SavedModel answers in a fresh process.
+
+    Args:
+        model: A version.
+        places: Of the encoded images.
+        folder: For what the two processes tell each other.
+
+    Returns:
+        `labels`, `probabilities`, `valid` and `error`, each a list with an entry an
+        image, and `seconds` of loading.
+
+    Raises:
+        RuntimeError: The process failed; what it said is in the message.
+    """
+    questions, answers = folder / "questions.json", folder / "answers.json"
+    atomic.write_json(questions, list(places))
+    _run(model, questions, answers)
+    return dict(json.loads(answers.read_text(encoding="utf-8")))
+
+
+def ask_pixels(model: Path, pixels: np.ndarray, folder: Path) -> np.ndarray:
+    """Return what a converted classifier answers in a fresh process.
+
+    Args:
+        model: A file of `other_targets`.
+        pixels: uint8, shape (n, height, width, 3).
+        folder: For what the two processes tell each other.
+
+    Returns:
+        Probabilities, float32, shape (n, classes).
+
+    Raises:
+        RuntimeError: The process failed; what it said is in the message.
+    """
+    questions, answers = folder / "questions.npy", folder / "answers.npy"
+    np.save(questions, pixels)
+    _run(model, questions, answers)
+    return np.asarray(np.load(answers, allow_pickle=False))
+
+
+def _run(model: Path, questions: Path, answers: Path) -> None:
+    argv = [sys.executable, "-m", __name__, str(model), str(questions), str(answers)]
+    # It finds this package where this process found it.
+    found = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": found}
+    )
+    if done.returncode:
+        raise RuntimeError(f"{model} could not be asked:\n{done.stderr[-2000:]}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Answer in this process.
+
+    Args:
+        argv: The model's folder or file, the file of questions, and that of answers.
+
+    Returns:
+        The exit code.
+    """
+    import time
+
+    model, questions, answers = (Path(word) for word in argv)
+    if questions.suffix == ".npy":
+        from tfpipeline.serving import other_targets
+
+        pixels = np.load(questions, allow_pickle=False).astype(np.float32) / 255
+        np.save(answers, other_targets.run(model, pixels))
+        return 0
+    from tfpipeline.serving.signatures import Loaded
+
+    since = time.perf_counter()
+    loaded = Loaded(model)
+    seconds = time.perf_counter() - since
+    places = json.loads(questions.read_text(encoding="utf-8"))
+    told: dict[str, Any] = {
+        key: [] for key in ("labels", "probabilities", "valid", "error")
+    }
+    for first in range(0, len(places), TOGETHER):
+        some = places[first : first + TOGETHER]
+        found = loaded([images.content(Path(path), *at) for path, *at in some])
+        for key in told:
+            told[key] += _plain(found[key].tolist())
+    atomic.write_json(answers, {**told, "seconds": seconds})
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""The server's gRPC protocol over held versions, by its real stubs, without Docker."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from tfpipeline.serving.holding import Holder
+from tfpipeline.serving.signatures import BYTES, CLASSIFY, Loaded
+
+_THREADS = 8
+
+
+class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, holder: Holder, name: str) -> None:
+        self._holder, self._name = holder, name
+
+    def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Answer by any signature of the version that is asked for."""
+        number, model = self._chosen(request.model_spec, context)
+        name = request.model_spec.signature_name or BYTES
+        if name not in model.signatures:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no signature {name}")
+        inputs = {
+            key: tf.constant(tf.make_ndarray(value))
+            for key, value in request.inputs.items()
+        }
+        try:
+            found = model.signatures[name](**inputs)
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:500])
+        reply = predict_pb2.PredictResponse()
+        for key, value in found.items():
+            reply.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        self._tell(reply.model_spec, number, name)
+        return reply
+
+    def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Answer to Examples."""
+        number, model = self._chosen(request.model_spec, context)
+        examples = request.input.example_list.examples
+        sent = [example.SerializeToString() for example in examples]
+        found = model.signatures[CLASSIFY](inputs=tf.constant(sent, tf.string))
+        reply = classification_pb2.ClassificationResponse()
+        for labels, scores in zip(found["classes"].numpy(), found["scores"].numpy()):
+            row = reply.result.classifications.add()
+            for label, score in zip(labels, scores):
+                row.classes.add(label=label.decode(), score=float(score))
+        self._tell(reply.model_spec, number, CLASSIFY)
+        return reply
+
+    def _chosen(self, spec: Any, context: Any) -> tuple[int, Loaded]:
+        version = spec.version.value if spec.HasField("version") else None
+        chosen = self._holder.choose(version, spec.version_label or None)
+        if spec.name != self._name or chosen is None:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: {spec.name} "
+                f"{version if version is not None else spec.version_label}",
+            )
+        assert chosen is not None  # Aborting raises.
+        return chosen
+
+    def _tell(self, spec: Any, number: int, signature: str) -> None:
+        spec.name, spec.signature_name = self._name, signature
+        spec.version.value = number
+
+
+class _Status(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, holder: Holder, name: str) -> None:
+        self._holder, self._name = holder, name
+
+    def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Say which versions can be asked for."""
+        reply = get_model_status_pb2.GetModelStatusResponse()
+        for number in self._holder.served.models:
+            status = reply.model_version_status.add(version=number)
+            status.state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+        return reply
+
+
+def start(holder: Holder, name: str, address: str) -> tuple[grpc.Server, int]:
+    """Serve in threads of its own.
+
+    Args:
+        holder: The versions.
+        name: Of the served model.
+        address: Host and port; port 0 is any that is free.
+
+    Returns:
+        The server, which `stop` ends, and its port; 0 where the port is taken.
+    """
+    options = [
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.so_reuseport", 0),
+    ]
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=options)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        _Prediction(holder, name), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+        _Status(holder, name), server
+    )
+    port = server.add_insecure_port(address)
+    server.start()
+    return server, port

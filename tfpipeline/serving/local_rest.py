@@ -1,0 +1,130 @@
+"""KServe's REST server over held versions: the v1 protocol, without Docker."""
+
+import asyncio
+import base64
+import functools
+import logging
+import re
+import socket
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import kserve
+import tensorflow as tf
+from kserve.errors import InvalidInput
+from kserve.model_repository import ModelRepository
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from kserve.protocol.rest.server import RESTServer
+from kserve.protocol.rest.v1_endpoints import V1Endpoints
+
+from tfpipeline.serving.holding import Holder
+from tfpipeline.serving.signatures import BYTES, PIXELS, Loaded
+
+VERSION_HEADER = "x-model-version"
+
+_NAMED = re.compile(r"([^/]+)(?:/(?:versions/(\d+)|labels/(\w+)))?")
+
+# The one input of each signature that can be asked by JSON.
+_INPUTS = {BYTES: "image_bytes", "features": "image_bytes", PIXELS: "images"}
+
+
+class _Repository(ModelRepository):
+    """Finds versions and labels by the names that the official server gives them."""
+
+    def __init__(self, holder: Holder, name: str) -> None:
+        super().__init__()
+        self._holder, self._name = holder, name
+        self.update(_Model(name, lambda: holder.choose()))
+
+    def get_model(self, name: str) -> Any:
+        """Return what answers for `NAME`, `NAME/versions/N` or `NAME/labels/L`."""
+        found = _NAMED.fullmatch(name)
+        if found is None or found[1] != self._name:
+            return None
+        version = int(found[2]) if found[2] else None
+        choose = functools.partial(self._holder.choose, version, found[3])
+        return _Model(name, choose) if choose() is not None else None
+
+
+class _Model(kserve.Model):
+    def __init__(
+        self, name: str, choose: Callable[[], tuple[int, Loaded] | None]
+    ) -> None:
+        super().__init__(name, return_response_headers=True)
+        self._choose = choose
+        self.ready = True
+
+    async def predict(
+        self, payload: Any, headers: Any = None, response_headers: Any = None
+    ) -> dict[str, Any]:
+        """Answer a request of the v1 protocol, beside others."""
+        chosen = self._choose()
+        if chosen is None:
+            raise InvalidInput(f"{self.name} is not served any more")
+        number, model = chosen
+        if response_headers is not None:
+            response_headers[VERSION_HEADER] = str(number)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(None, _answer, model, payload)
+        return {"predictions": answer}
+
+
+def _answer(model: Loaded, payload: Any) -> list[Any]:
+    signature = payload.get("signature_name") or BYTES
+    key = _INPUTS.get(signature)
+    if key is None:
+        raise InvalidInput(f"expected a signature of {', '.join(_INPUTS)}")
+    sent = []
+    for row in payload.get("instances", []):
+        value = row.get(key) if isinstance(row, dict) and key in row else row
+        if isinstance(value, dict) and set(value) == {"b64"}:
+            value = base64.b64decode(value["b64"])
+        sent.append(value)
+    kind = tf.float32 if signature == PIXELS else tf.string
+    try:
+        found = model.signatures[signature](**{key: tf.constant(sent, kind)})
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        raise InvalidInput(str(error).splitlines()[0][:300]) from None
+    columns = {name: _plain(value.numpy().tolist()) for name, value in found.items()}
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def run(holder: Holder, name: str, listening: socket.socket) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        holder: The versions.
+        name: Of the served model.
+        listening: A bound socket.
+    """
+    # Wrong requests are told to those who send them; how KServe sends its answers is
+    # between it and its libraries.
+    logging.getLogger("kserve").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"fastapi\.")
+    repository = _Repository(holder, name)
+    plane = DataPlane(model_registry=repository)
+    extension = ModelRepositoryExtension(model_registry=repository)
+    server = RESTServer("", plane, extension, http_port=0)
+    server.create_application = functools.partial(_application, server, plane)
+    server.run(sockets=[listening])
+
+
+def _application(server: RESTServer, plane: DataPlane) -> None:
+    """Make KServe's application, and let names have versions and labels."""
+    from kserve.model_server import app
+
+    path = "/v1/models/{model_name:path}:predict"
+    # First, since KServe's own path ends at the first slash.
+    predict = V1Endpoints(plane).predict
+    app.add_api_route(path, predict, methods=["POST"], response_model=None)
+    RESTServer.create_application(server)
+    server.config.app = app

@@ -1,0 +1,147 @@
+"""The same classifier for phones and other runtimes: LiteRT and ONNX, from pixels."""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.errors import UserError, unknown
+
+INPUT, OUTPUT = "images", "probabilities"
+
+
+class _Pixels(tf.Module):
+    """From images to the probabilities of all classes, in the order of `labels.txt`."""
+
+    def __init__(
+        self, model: keras.Model, temperature: float, batch: int | None
+    ) -> None:
+        super().__init__()
+        self.weights = [weight.value for weight in model.weights]
+        size = tuple(model.input_shape[1:])
+
+        def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            logits = tf.cast(model(images, training=False), tf.float32)
+            return {OUTPUT: tf.nn.softmax(logits / temperature)}
+
+        spec = tf.TensorSpec((batch, *size), tf.float32, name=INPUT)
+        self.forward = tf.function(forward, input_signature=[spec])
+
+
+def _litert(
+    model: keras.Model, temperature: float, some: np.ndarray, kind: str
+) -> bytes:
+    served = _Pixels(model, temperature, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(
+            served, folder, signatures={"serving_default": served.forward}
+        )
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        else:
+
+            def shown() -> Iterator[dict[str, np.ndarray]]:
+                for image in some:
+                    yield {INPUT: image[None]}
+
+            converter.representative_dataset = shown
+        with warnings.catch_warnings():
+            # It looks at the images by an interpreter that will move to a package.
+            warnings.simplefilter("ignore", UserWarning)
+            return bytes(converter.convert())
+
+
+def _onnx(model: keras.Model, temperature: float, some: np.ndarray, kind: str) -> bytes:
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise UserError(
+            f"--also onnx needs a package that is not installed ({error.name}): pip "
+            "install 'tfpipeline[onnx]'."
+        ) from None
+    served = _Pixels(model, temperature, None)
+    proto, _ = tf2onnx.convert.from_function(
+        served.forward, served.forward.input_signature, opset=17
+    )
+    return bytes(proto.SerializeToString())
+
+
+@dataclass(frozen=True)
+class Target:
+    """A runtime that a classifier is converted to.
+
+    Args:
+        file: Its name.
+        convert: From the classifier, its temperature, some images and `kind` to the
+            content of the file.
+        kind: Of numbers.
+        tolerance: Largest difference of a probability that is let pass.
+        agreement: Share of images whose best class has to be the same.
+    """
+
+    file: str
+    convert: Callable[[keras.Model, float, np.ndarray, str], bytes]
+    kind: str
+    tolerance: float
+    agreement: float
+
+
+# Half precision keeps three digits; weights and activations of 8 bits move a
+# probability near one half by more, and the best class seldom.
+TARGETS = {
+    "litert_float16": Target("model_float16.tflite", _litert, "float16", 0.02, 1.0),
+    "litert_int8": Target("model_int8.tflite", _litert, "int8", 0.35, 0.95),
+    "onnx": Target("model.onnx", _onnx, "float32", 1e-3, 1.0),
+}
+
+
+def check(names: list[str]) -> None:
+    """Refuse targets that nobody knows.
+
+    Args:
+        names: What the user asked for.
+
+    Raises:
+        UserError: With the nearest known name.
+    """
+    for name in names:
+        if name not in TARGETS:
+            raise unknown("--also", name, TARGETS)
+
+
+def run(file: Path, images: np.ndarray) -> np.ndarray:
+    """Return what a converted classifier says, in this process.
+
+    Args:
+        file: Ends in `.tflite` or `.onnx`.
+        images: float32 in [0, 1], shape (n, height, width, 3).
+
+    Returns:
+        Probabilities, float32, shape (n, classes).
+    """
+    ask: Callable[[np.ndarray], Any]
+    if file.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(
+            str(file), providers=["CPUExecutionProvider"]
+        )
+
+        def ask(image: np.ndarray) -> Any:
+            return session.run([OUTPUT], {INPUT: image})[0]
+
+    else:
+        runner = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
+
+        def ask(image: np.ndarray) -> Any:
+            return runner(**{INPUT: image})[OUTPUT]
+
+    return np.concatenate([ask(image[None]) for image in images])

@@ -1,0 +1,70 @@
+"""Whether what is served answers as what was trained: asked before it is published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training path says of the images that the server is asked about.
+
+    Args:
+        ids: Of the images.
+        chance: Probabilities, calibrated, shape (n, classes).
+        labels: Class names, in the order of the columns.
+    """
+
+    ids: Sequence[str]
+    chance: np.ndarray
+    labels: Sequence[str]
+
+
+def compare(
+    trained: Trained, answers: Mapping[str, Any], tolerance: float, agreement: float = 1
+) -> dict[str, Any]:
+    """Return how far two answers to the same images are apart.
+
+    Args:
+        trained: What the training path says.
+        answers: Of the served model: `labels` and `probabilities`, best first, `valid`
+            and `error`, each with an entry an image.
+        tolerance: Largest difference of a probability that is let pass.
+        agreement: Share of the images whose best class has to be the same. Where the
+            training path has two best classes within the tolerance, either is.
+
+    Returns:
+        For `parity.json`: `passed`, `n` (images that were compared), `max_difference`,
+        `tolerance`, `labels_equal` and `agreement` (shares), `worst` (the image of the
+        largest difference), and `not_served`, the images that the served model refuses,
+        with its reasons: a client sends those as PNG.
+    """
+    names = list(trained.labels)
+    differences, equal, compared = [], [], []
+    refused = []
+    for row, image in enumerate(trained.ids):
+        if not answers["valid"][row]:
+            refused.append({"id": image, "error": answers["error"][row]})
+            continue
+        chance = trained.chance[row]
+        places = [names.index(name) for name in answers["labels"][row]]
+        off = np.abs(np.asarray(answers["probabilities"][row]) - chance[places])
+        differences.append(float(off.max()))
+        equal.append(bool(chance[places[0]] >= chance.max() - tolerance))
+        compared.append(image)
+    largest = max(differences, default=0.0)
+    share = float(np.mean(equal)) if equal else 0.0
+    # No number is within a tolerance of NaN.
+    passed = bool(compared) and largest <= tolerance and share >= agreement
+    return {
+        "passed": passed,
+        "n": len(compared),
+        "max_difference": largest,
+        "tolerance": tolerance,
+        "labels_equal": share,
+        "agreement": agreement,
+        "worst": compared[int(np.argmax(differences))] if compared else None,
+        "not_served": refused,
+    }

@@ -1,0 +1,119 @@
+"""What the official server is told: versions and their labels, batching, a command."""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfpipeline import atomic
+from tfpipeline.serving import versions
+
+BATCHING, COMPOSE = "batching.config", "compose.yaml"
+
+
+REST_PORT, GRPC_PORT = 8501, 8500
+
+
+def write(
+    base: Path, name: str, labels: Mapping[str, int], sizes: Sequence[int]
+) -> None:
+    """Write the server's files beside the versions.
+
+    Args:
+        base: The folder that the server watches.
+        name: Of the served model.
+        labels: Which version is called what.
+        sizes: Images a batch, in rising order.
+    """
+    atomic.write_text(base / BATCHING, batching(sizes))
+    atomic.write_text(base / COMPOSE, compose(base, name))
+    # Last: the server reads this one again and again.
+    atomic.write_text(base / versions.MODELS_CONFIG, models(name, labels))
+
+
+def image() -> str:
+    """Return the official server's image of the TensorFlow that wrote the model."""
+    major, minor = importlib.metadata.version("tensorflow").split(".")[:2]
+    return f"tensorflow/serving:{major}.{minor}.0"
+
+
+def batching(sizes: Sequence[int]) -> str:
+    """Return how single requests are answered together.
+
+    Args:
+        sizes: Images a batch, in rising order: a batch is filled up to one of them, so
+            that the network sees few shapes, and all of them were warmed up.
+    """
+    allowed = "".join(f"allowed_batch_sizes: {size}\n" for size in sizes)
+    return (
+        f"max_batch_size {{ value: {sizes[-1]} }}\n"
+        "# How long the first image of a batch waits for others.\n"
+        "batch_timeout_micros { value: 2000 }\n"
+        "max_enqueued_batches { value: 100 }\n"
+        f"num_batch_threads {{ value: 2 }}\n{allowed}"
+    )
+
+
+def models(name: str, labels: Mapping[str, int]) -> str:
+    """Return which versions are loaded, and what they are called.
+
+    Args:
+        name: Of the served model.
+        labels: Which version is called what.
+    """
+    numbers = sorted(set(labels.values()))
+    loaded = "\n".join(f"        versions: {number}" for number in numbers)
+    called = "\n".join(
+        f'    version_labels {{ key: "{key}" value: {number} }}'
+        for key, number in sorted(labels.items())
+    )
+    return (
+        "model_config_list {\n  config {\n"
+        f'    name: "{name}"\n    base_path: "/models/{name}"\n'
+        '    model_platform: "tensorflow"\n'
+        f"    model_version_policy {{\n      specific {{\n{loaded}\n      }}\n    }}\n"
+        f"{called}\n  }}\n}}\n"
+    )
+
+
+def compose(base: Path, name: str) -> str:
+    """Return a compose file for the official server.
+
+    Args:
+        base: The folder that the server watches.
+        name: Of the served model.
+    """
+    arguments = "".join(f"      - {one}\n" for one in _arguments(name))
+    return (
+        "services:\n  classifier:\n"
+        f"    image: {image()}\n"
+        f'    ports: ["{REST_PORT}:{REST_PORT}", "{GRPC_PORT}:{GRPC_PORT}"]\n'
+        f'    volumes: [".:/models/{name}:ro"]\n'
+        f"    command:\n{arguments}"
+        "    restart: unless-stopped\n"
+    )
+
+
+def command(base: Path, name: str) -> str:
+    """Return the command that serves a folder of versions.
+
+    Args:
+        base: The folder that the server watches.
+        name: Of the served model.
+    """
+    return (
+        f"docker run --rm -p {REST_PORT}:{REST_PORT} -p {GRPC_PORT}:{GRPC_PORT} "
+        f"-v '{base.absolute()}:/models/{name}:ro' {image()} "
+        + " ".join(_arguments(name))
+    )
+
+
+def _arguments(name: str) -> list[str]:
+    where = f"/models/{name}"
+    return [
+        f"--model_config_file={where}/{versions.MODELS_CONFIG}",
+        "--model_config_file_poll_wait_seconds=10",
+        # A label may be moved to a version that is still being loaded.
+        "--allow_version_labels_for_unavailable_models=true",
+        "--enable_batching=true",
+        f"--batching_parameters_file={where}/{BATCHING}",
+    ]

@@ -1,0 +1,222 @@
+"""What a served classifier answers to: encoded images, pixels, or `tf.Example`s."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfpipeline.serving.client import Answer
+
+BYTES, PIXELS, FEATURES, CLASSIFY = "serving_default", "pixels", "features", "classify"
+
+# The keys of an Example in which an encoded image may stand, the first of them first.
+EXAMPLE_KEYS = ("image/encoded", "image_bytes")
+
+# From encoded images, string (n,), to uint8 images (n, height, width, 3), whether each
+# is one, bool (n,), and why not, string (n,).
+Read = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+
+_CLASSIFY_METHOD = "tensorflow/serving/classify"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How logits become answers.
+
+    Args:
+        labels: Class names, in the order of the logits.
+        temperature: By which logits are divided, positive.
+        top_k: Classes that are named for each image, at most.
+    """
+
+    labels: Sequence[str]
+    temperature: float = 1.0
+    top_k: int = 5
+
+    def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the names of the best classes, and their probabilities.
+
+        Args:
+            logits: Shape (n, classes).
+
+        Returns:
+            string and float32 in [0, 1], both (n, k), best first; of equal ones the
+            first.
+        """
+        logits = tf.cast(logits, tf.float32) / self.temperature
+        count = min(self.top_k, len(self.labels))
+        chance, best = tf.math.top_k(tf.nn.softmax(logits), count)
+        return tf.gather(tf.constant(list(self.labels)), best), chance
+
+
+class Served(tf.Module):
+    """A classifier with the four signatures that are served.
+
+    Args:
+        extractor: From images in [0, 1] to features, shape (n, width).
+        head: From features to logits, shape (n, classes).
+        answers: How logits become answers.
+        read: Decodes what is sent.
+    """
+
+    def __init__(
+        self,
+        extractor: keras.Model,
+        head: keras.Model,
+        answers: Answers,
+        read: Read,
+    ) -> None:
+        super().__init__()
+        # Weights alone: neither seeds nor layers nor anything else of a training.
+        weights = [*extractor.weights, *head.weights]
+        self.weights = [weight.value for weight in weights]
+        # A tuple is not tracked, so the models themselves are not saved.
+        self._hidden = _Hidden(extractor, head, answers, read)
+
+        size = tuple(extractor.input_shape[1:])
+        many = tf.TensorSpec((None,), tf.string, name="image_bytes")
+        images = tf.TensorSpec((None, *size), tf.float32, name="images")
+        examples = tf.TensorSpec((None,), tf.string, name="inputs")
+        self.serve = tf.function(self._serve, input_signature=[many])
+        self.pixels = tf.function(self._pixels, input_signature=[images])
+        self.features = tf.function(self._features, input_signature=[many])
+        self.classify = tf.function(self._classify, input_signature=[examples])
+
+    def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        images, valid, error = self._hidden.read(image_bytes)
+        labels, chance = self._answer(tf.cast(images, tf.float32) / 255)
+        there = valid[:, None]
+        return {
+            "labels": tf.where(there, labels, ""),
+            "probabilities": tf.where(there, chance, 0.0),
+            "valid": valid,
+            "error": error,
+        }
+
+    def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        labels, chance = self._answer(images)
+        return {"labels": labels, "probabilities": chance}
+
+    def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        images, valid, error = self._hidden.read(image_bytes)
+        pixels = tf.cast(images, tf.float32) / 255
+        vectors = tf.cast(self._hidden.extractor(pixels, training=False), tf.float32)
+        vectors = tf.where(valid[:, None], vectors, 0.0)
+        return {"features": vectors, "valid": valid, "error": error}
+
+    def _classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {key: tf.io.FixedLenFeature((), tf.string, "") for key in EXAMPLE_KEYS}
+        found = tf.io.parse_example(inputs, spec)
+        first, second = (found[key] for key in EXAMPLE_KEYS)
+        answer = self._serve(tf.where(tf.strings.length(first) > 0, first, second))
+        return {"classes": answer["labels"], "scores": answer["probabilities"]}
+
+    def _answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        hidden = self._hidden
+        features = hidden.extractor(pixels, training=False)
+        return hidden.answers(hidden.head(features, training=False))
+
+
+class _Hidden:
+    """What traces need and a SavedModel does not."""
+
+    def __init__(
+        self,
+        extractor: keras.Model,
+        head: keras.Model,
+        answers: Answers,
+        read: Read,
+    ) -> None:
+        self.extractor = extractor
+        self.head = head
+        self.answers = answers
+        self.read = read
+
+
+def save(folder: Path, served: Served) -> None:
+    """Write a SavedModel.
+
+    Args:
+        folder: A new folder.
+        served: The classifier.
+    """
+    signatures = {
+        BYTES: served.serve,
+        PIXELS: served.pixels,
+        FEATURES: served.features,
+        CLASSIFY: served.classify,
+    }
+    tf.saved_model.save(served, str(folder), signatures=signatures)
+    _name_method(folder / "saved_model.pb")
+
+
+def _name_method(file: Path) -> None:
+    """Let the server's `Classify` find its signature: all are named for `Predict`."""
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for graph in saved.meta_graphs:
+        graph.signature_def[CLASSIFY].method_name = _CLASSIFY_METHOD
+    file.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+class Loaded:
+    """A SavedModel that this package exported, in this process.
+
+    Args:
+        folder: A version of it.
+
+    Raises:
+        OSError: There is none.
+        KeyError: It was made by something else.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Functions die with the object that was loaded.
+        self._model = tf.saved_model.load(str(folder))
+        self.signatures = {
+            name: self._model.signatures[name]
+            for name in (BYTES, PIXELS, FEATURES, CLASSIFY)
+        }
+
+    def __call__(self, contents: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """Return what `serving_default` answers to encoded images.
+
+        Args:
+            contents: One an image.
+
+        Returns:
+            `labels` (bytes) and `probabilities`, shape (n, k); `valid` and `error`
+            (bytes), shape (n,).
+        """
+        sent = tf.constant(list(contents), tf.string, (len(contents),))
+        answer = self.signatures[BYTES](image_bytes=sent)
+        return {name: np.asarray(value) for name, value in answer.items()}
+
+    def answer(self, contents: Sequence[bytes]) -> list[Answer]:
+        """Return what is said of encoded images, as a client is told it.
+
+        Args:
+            contents: One an image.
+        """
+        found = self(contents)
+        return answers_of(found)
+
+
+def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:
+    """Return the outputs of `serving_default` as a client is told them.
+
+    Args:
+        found: By their names.
+    """
+    rows = zip(*(found[k] for k in ("labels", "probabilities", "valid", "error")))
+    return [
+        (
+            Answer([name.decode() for name in labels], chance.tolist(), "")
+            if valid
+            else Answer((), (), error.decode())
+        )
+        for labels, chance, valid, error in rows
+    ]

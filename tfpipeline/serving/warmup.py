@@ -1,0 +1,107 @@
+"""Requests that a server answers before it takes others, so that nobody waits for it.
+
+The server reads records of `PredictionLog`. Their few fields are written here as the
+wire format of protocol buffers has them, since TensorFlow comes without that message; a
+test reads them by the real one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+
+# Where the server looks, in a version.
+FILE = "assets.extra/tf_serving_warmup_requests"
+
+# The server reads no more.
+MOST_RECORDS = 1000
+
+# Fields of prediction_log.proto, predict.proto and model.proto.
+_LOG_PREDICT, _PREDICT_REQUEST = 6, 1
+_REQUEST_SPEC, _REQUEST_INPUTS = 1, 2
+_SPEC_NAME, _SPEC_SIGNATURE = 1, 3
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
+
+
+def write(
+    folder: Path, name: str, contents: Sequence[bytes], sizes: Sequence[int]
+) -> int:
+    """Write requests of every batch size that the server will make.
+
+    Args:
+        folder: Of the version.
+        name: Of the served model.
+        contents: Encoded images, at least one; they are repeated as need be.
+        sizes: Images a batch.
+
+    Returns:
+        The number of requests.
+    """
+    file = folder / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    batches = [
+        ("serving_default", [contents[i % len(contents)] for i in range(size)])
+        for size in sizes
+    ]
+    batches += [("features", [contents[0]]), ("serving_default", [contents[0]])]
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, batch in batches[:MOST_RECORDS]:
+            writer.write(_prediction_log(name, signature, batch))
+    return len(batches)
+
+
+def contents(record: bytes) -> list[bytes]:
+    """Return the encoded images of a request that `write` wrote.
+
+    Args:
+        record: One of the file.
+    """
+    request = _inside(_inside(record, _LOG_PREDICT), _PREDICT_REQUEST)
+    tensor = _inside(_inside(request, _REQUEST_INPUTS), _ENTRY_VALUE)
+    found = tensor_pb2.TensorProto.FromString(tensor)
+    return list(found.string_val)
+
+
+def _inside(message: bytes, number: int) -> bytes:
+    """Return the content of a field; all fields of the message have a length."""
+    at = 0
+    while at < len(message):
+        key, at = _read_varint(message, at)
+        length, at = _read_varint(message, at)
+        if key >> 3 == number:
+            return message[at : at + length]
+        at += length
+    raise ValueError(f"expected field {number} in a warm-up request")
+
+
+def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while message[at] > 127:
+        value |= (message[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return value | message[at] << shift, at + 1
+
+
+def _prediction_log(name: str, signature: str, batch: Sequence[bytes]) -> bytes:
+    tensor = tf.make_tensor_proto(list(batch), tf.string, (len(batch),))
+    spec = _field(_SPEC_NAME, name.encode())
+    spec += _field(_SPEC_SIGNATURE, signature.encode())
+    entry = _field(_ENTRY_KEY, b"image_bytes")
+    entry += _field(_ENTRY_VALUE, tensor.SerializeToString())
+    request = _field(_REQUEST_SPEC, spec) + _field(_REQUEST_INPUTS, entry)
+    return _field(_LOG_PREDICT, _field(_PREDICT_REQUEST, request))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field that has a length: its number, kind 2, length and content."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,146 @@
+"""What a run, a SavedModel or a server says of audited files: labels, probabilities."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline import cli, formats, images, runs
+from tfpipeline.config import DistributeSettings, RunSettings
+from tfpipeline.config_serving import ServerSettings
+from tfpipeline.data.audit import Row
+from tfpipeline.errors import UserError
+from tfpipeline.serving import client, versions
+from tfpipeline.serving.client import Answer
+
+# From audited files to an answer each.
+Ask = Callable[[Sequence[Row]], list[Answer]]
+
+# Files that every server reads as this package does; others are sent as PNG.
+_SENT = ("jpeg", "png")
+
+
+def of_run(run: runs.RunFolder, top_k: int) -> Ask:
+    """Return what asks the classifier of a run; its probabilities are calibrated.
+
+    Args:
+        run: Its folder.
+        top_k: Classes to name.
+    """
+    return functools.partial(_ask_run, run, top_k)
+
+
+def _ask_run(run: runs.RunFolder, top_k: int, files: Sequence[Row]) -> list[Answer]:
+    argv = ["--config", str(run.config)]
+    trained = cli.parse(RunSettings, argv, prog="train", description="")
+    with cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.data import pipeline
+        from tfpipeline.evaluation import metrics
+        from tfpipeline.models import saving
+        from tfpipeline.training.predictor import Predictor
+        from tfpipeline.workflow import measuring
+
+        strategy = distribution.start(
+            DistributeSettings(strategy="one_device"), trained.train.precision, 0
+        )
+    model, labels = saving.load_classifier(run.model)
+    temperature = measuring.calibration_of(run).temperature
+    height, width = model.input_shape[1:3]
+    size = min(int(trained.data.batch_size), len(files))
+    reading = pipeline.Reading(height, width, trained.data.resize, size)
+    unknown = np.zeros(len(files), np.int32)
+    batches = pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
+    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    logits = predictor.all(batches, len(files), "predict")
+    chance = metrics.probabilities(logits / temperature)
+    best = metrics.top_k(logits, top_k)
+    return [
+        Answer([labels[k] for k in row], [float(p[k]) for k in row], "")
+        for row, p in zip(best, chance)
+    ]
+
+
+def version_of(path: Path) -> Path | None:
+    """Return the SavedModel that a folder is, or the one of its versions that is live.
+
+    Args:
+        path: Any folder; nothing is loaded.
+    """
+    if (path / "saved_model.pb").is_file():
+        return path
+    there = versions.versions(path)
+    if not there:
+        return None
+    return path / str(versions.read_labels(path).get(versions.STABLE, there[-1]))
+
+
+def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
+    """Return what asks a SavedModel in this process.
+
+    Args:
+        folder: Of a version.
+        settings: How many images are asked about together.
+    """
+
+    def ask(files: Sequence[Row]) -> list[Answer]:
+        with cli.quiet_start():
+            from tfpipeline.serving.signatures import Loaded
+
+            try:
+                model = Loaded(folder)
+            except (OSError, KeyError, ValueError) as error:
+                raise UserError(
+                    f"--model {folder}: expected a SavedModel that `python -m "
+                    f"tfpipeline.export` wrote, but it cannot be read ({error})."
+                ) from None
+        return _ask(model.answer, files, settings)
+
+    return ask
+
+
+def of_server(address: str, settings: ServerSettings) -> Ask:
+    """Return what asks a server.
+
+    Args:
+        address: See `client.open_server`.
+        settings: How it is asked.
+
+    Raises:
+        UserError: No such address, or a package is missing.
+    """
+    with cli.quiet_start():
+        send = client.open_server(address, settings)
+    return lambda files: _ask(send, files, settings)
+
+
+def _ask(
+    send: client.Send, files: Sequence[Row], settings: ServerSettings
+) -> list[Answer]:
+    """Ask about files as they are; what is not read, though it is good, goes as PNG."""
+    contents = [functools.partial(_content, row) for row in files]
+    answers = client.ask(send, contents, settings)
+    # All of these were opened here: they are only of a kind that is not known there.
+    again = [i for i, answer in enumerate(answers) if answer.error]
+    converted = [functools.partial(_as_png, files[i]) for i in again]
+    for i, answer in zip(again, client.ask(send, converted, settings) if again else ()):
+        answers[i] = answer
+    return answers
+
+
+def _content(row: Row) -> bytes:
+    if row.format not in _SENT:
+        return _as_png(row)
+    try:
+        return images.content(Path(row.path), row.offset, row.length)
+    except formats.ImageError:
+        return b""
+
+
+def _as_png(row: Row) -> bytes:
+    try:
+        content = images.content(Path(row.path), row.offset, row.length)
+        return images.to_png(images.decode(content))
+    except formats.ImageError:
+        return b""

@@ -1,0 +1,164 @@
+"""What is exported, and what its training path says of the images of the gate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfpipeline import cli, distribution, formats, images, manifest, runs
+from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
+from tfpipeline.config_serving import ExportSettings
+from tfpipeline.data import audit, folders, pipeline
+from tfpipeline.data.audit import Row
+from tfpipeline.errors import UserError
+from tfpipeline.evaluation import metrics
+from tfpipeline.evaluation.calibration import Calibration
+from tfpipeline.models import saving
+from tfpipeline.serving import asking, other_targets, parity
+from tfpipeline.training.predictor import Predictor
+from tfpipeline.workflow import measuring
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run that is to be exported, and what it will be asked about.
+
+    Args:
+        run: Its folder.
+        trained: What it was told.
+        model: The classifier.
+        labels: Class names.
+        calibration: Of its probabilities.
+        files: Audited images.
+        label: Their true classes; None where they are not known.
+        logits: What the training path says of them.
+        pixels: What the network is shown of them, uint8.
+    """
+
+    run: runs.RunFolder
+    trained: RunSettings
+    model: keras.Model
+    labels: tuple[str, ...]
+    calibration: Calibration
+    files: list[Row]
+    label: np.ndarray | None
+    logits: np.ndarray
+    pixels: np.ndarray
+
+    @property
+    def asked(self) -> parity.Trained:
+        """What the training path says of the images."""
+        return parity.Trained(
+            [row.path for row in self.files],
+            metrics.probabilities(self.logits / self.calibration.temperature),
+            self.labels,
+        )
+
+    @property
+    def places(self) -> list[asking.Place]:
+        """Where the encoded images lie."""
+        return [(row.path, row.offset, row.length) for row in self.files]
+
+
+def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
+    """Load a run, and ask its training path about the images of the gate.
+
+    Args:
+        settings: What was asked for; `run` is given.
+        phases: Are told how long it takes.
+
+    Raises:
+        UserError: There is no finished run, or there are no images.
+    """
+    run = runs.RunFolder(Path(str(settings.run))).existing()
+    argv = ["--config", str(run.config)]
+    trained = cli.parse(RunSettings, argv, prog="train", description="")
+    with phases("load"), cli.quiet_start():
+        strategy = distribution.start(
+            DistributeSettings(strategy="one_device"), trained.train.precision, 0
+        )
+        model, labels = saving.load_classifier(run.model)
+    with phases("audit"):
+        files, label = _asked_about(settings, trained, run, labels)
+    size = min(int(trained.data.batch_size), len(files))
+    height, width = model.input_shape[1:3]
+    reading = pipeline.Reading(height, width, trained.data.resize, size)
+    batches = pipeline.Batches(files, np.zeros(len(files), np.int32), reading)
+    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    with phases("ask"):
+        logits, pixels = [], []
+        for shown, _, weights in batches.plain(np.arange(len(files))):
+            there = np.asarray(weights) > 0
+            logits.append(predictor(shown)[there])
+            pixels.append(images.to_uint8(np.asarray(shown)[there]))
+    return Opened(
+        run,
+        trained,
+        model,
+        labels,
+        measuring.calibration_of(run),
+        files,
+        label,
+        np.concatenate(logits),
+        np.concatenate(pixels),
+    )
+
+
+def _asked_about(
+    settings: ExportSettings,
+    trained: RunSettings,
+    run: runs.RunFolder,
+    labels: tuple[str, ...],
+) -> tuple[list[Row], np.ndarray | None]:
+    """Return audited images, evenly spread over what there is, and their classes."""
+    if settings.images:
+        paths = folders.named_files(settings.images)
+        good = [row for row in audit.audit(paths, cache=None) if not row.reason]
+        if not good:
+            raise UserError("--images: expected at least one readable picture.")
+        return [good[i] for i in _spread(len(good), settings.parity_images)], None
+    told = EvaluateSettings(run=settings.run, cache_dir=settings.cache_dir)
+    try:
+        examples = measuring.examples_of(told, trained, run, labels)
+    except UserError as error:
+        raise UserError(
+            f"{error} A version is published only after it was asked about "
+            "photographs: --images names others than the run's own."
+        ) from None
+    chosen = measuring.measured(examples)
+    chosen = chosen[_spread(len(chosen), settings.parity_images)]
+    return [examples.files[i] for i in chosen], examples.source.label[chosen]
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def check(settings: ExportSettings) -> None:
+    """Refuse settings that cannot be, before any work is done.
+
+    Args:
+        settings: What was asked for.
+
+    Raises:
+        UserError: A number out of range, or an unknown name.
+    """
+    other_targets.check(settings.also)
+    sizes = settings.batch_sizes
+    if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
+        raise UserError(
+            "--batch_sizes: expected positive numbers in rising order. Received: "
+            f"{sizes}."
+        )
+    for name in ("top_k", "parity_images"):
+        if getattr(settings, name) < 1:
+            raise UserError(
+                f"--{name}: expected a positive number. Received: "
+                f"{getattr(settings, name)}."
+            )
+    if not 1 <= settings.max_pixels <= formats.MAX_PIXELS:
+        raise UserError(
+            f"--max_pixels: expected 1 to {formats.MAX_PIXELS:,}. Received: "
+            f"{settings.max_pixels}."
+        )

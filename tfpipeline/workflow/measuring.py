@@ -1,0 +1,123 @@
+"""What a finished run is measured on: its own test images, or another source."""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+
+from tfpipeline import cli, runs
+from tfpipeline.config import EvaluateSettings, RunSettings
+from tfpipeline.data import preparation
+from tfpipeline.data.preparation import Examples
+from tfpipeline.demo import source
+from tfpipeline.errors import UserError
+from tfpipeline.evaluation.calibration import Calibration
+
+
+def examples_of(
+    settings: EvaluateSettings,
+    trained: RunSettings,
+    run: runs.RunFolder,
+    labels: tuple[str, ...],
+) -> Examples:
+    """Return the run's own examples and splits, or those of another source.
+
+    Args:
+        settings: Which source, and how it is read.
+        trained: What the run was told.
+        run: Its folder.
+        labels: Its class names.
+
+    Raises:
+        UserError: The source cannot be read, or has other classes.
+    """
+    given = {k: v for k, v in vars(settings.data).items() if v is not None}
+    data = dataclasses.replace(trained.data, **given)
+    own = settings.source is None or _same(settings.source, data.source)
+    if own:
+        fixes = str(run.corrections) if run.corrections.is_file() else None
+        data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
+    else:
+        data = dataclasses.replace(
+            data, source=str(settings.source), splits=None, corrections=None
+        )
+    # What limits training says nothing about what is measured.
+    data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
+    cache = cli.cache_folder(settings.cache_dir or trained.cache_dir)
+    draw = source.drawer(data)
+    if own:
+        examples = preparation.prepare(data, trained.seed, cache, draw)
+    else:
+        examples = preparation.open_all(data, cache, draw)
+    found = examples.source
+    if settings.map_labels and _alike(found.labels, labels):
+        return dataclasses.replace(examples, source=found.in_order(labels))
+    _check_labels(found.labels, labels, found.name)
+    return examples
+
+
+def _same(source: str, trained: str) -> bool:
+    """Tell whether two sources are the same, written differently perhaps."""
+    return source == trained or (
+        os.path.exists(source)
+        and os.path.exists(trained)
+        and os.path.samefile(source, trained)
+    )
+
+
+def _alike(found: tuple[str, ...], trained: tuple[str, ...]) -> bool:
+    """Tell whether two lists hold the same names, in any order and letter case."""
+    one, two = ({name.casefold() for name in names} for names in (found, trained))
+    return one == two and len(one) == len(found) == len(trained)
+
+
+def measured(examples: Examples) -> np.ndarray:
+    """Return the examples of the best split to measure on that there is.
+
+    Args:
+        examples: Audited and split.
+
+    Raises:
+        UserError: There are none.
+    """
+    for split in ("test", "", "validation", "train"):
+        if len(chosen := examples.of(split)):
+            return chosen
+    raise UserError(f"{examples.source.name}: expected images, found none.")
+
+
+def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
+    """Refuse a source whose classes are others, or are in another order."""
+    advice = "Name its classes as in labels.txt of the run."
+    if _alike(found, trained):
+        advice = (
+            "Only their order or letter case differs: say --map_labels true to map "
+            "them by name."
+        )
+    for index in range(max(len(found), len(trained))):
+        theirs = found[index] if index < len(found) else None
+        ours = trained[index] if index < len(trained) else None
+        if theirs != ours:
+            raise UserError(
+                f"{name}: its classes are not those that the model was trained on. "
+                f"First difference, at number {index}: the model has {ours!r}, the "
+                f"source {theirs!r}. {advice}"
+            )
+
+
+def calibration_of(run: runs.RunFolder) -> Calibration:
+    """Return the calibration of a run; one that changes nothing where it has none.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    if not run.calibration.is_file():
+        return Calibration()
+    try:
+        return Calibration.of(json.loads(run.calibration.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{run.calibration}: expected JSON, but {error}.") from None

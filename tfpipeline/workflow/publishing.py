@@ -1,0 +1,235 @@
+"""From a run to a published version: written, asked, compared, then numbered."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import atomic, cli, images, manifest
+from tfpipeline.config_serving import ExportSettings
+from tfpipeline.data import encoded
+from tfpipeline.errors import UserError
+from tfpipeline.evaluation import metrics
+from tfpipeline.models import classifier
+from tfpipeline.serving import (
+    asking,
+    client,
+    other_targets,
+    parity,
+    server_files,
+    signatures,
+    versions,
+    warmup,
+)
+from tfpipeline.workflow.exporting import Opened
+
+PARITY, GOLDEN, LABELS, ABOUT = (
+    *("parity.json", "golden_requests.json", "labels.txt", "export.json"),
+)
+
+# Golden requests are small files, so that they can be read.
+_GOLDEN = 3
+
+
+def publish(
+    opened: Opened, settings: ExportSettings, phases: manifest.Phases
+) -> dict[str, Any]:
+    """Write a version, ask it, and give it a number where its answers are right.
+
+    Args:
+        opened: The run.
+        settings: What was asked for.
+        phases: Are told how long it takes.
+
+    Returns:
+        `version` (null where it was not better), `folder`, `labels`, `bytes`, `parity`,
+        `also`, and `better`, the comparison with the live version, where there was one.
+
+    Raises:
+        UserError: Its answers are others than those of the training path.
+    """
+    base = Path(str(settings.output))
+    with versions.staged(base) as folder, tempfile.TemporaryDirectory() as scratch:
+        with phases("write"):
+            _write(folder, opened, settings)
+        with phases("parity"):
+            answers = asking.ask(folder, opened.places, Path(scratch))
+        found = parity.compare(opened.asked, answers, settings.tolerance)
+        found["seconds_to_load"] = answers["seconds"]
+        atomic.write_json(folder / PARITY, found)
+        check_passed(found, "the SavedModel")
+        _write_golden(folder, opened, answers)
+        also = {}
+        for name in settings.also:
+            with phases(name):
+                also[name] = _convert(folder, name, opened, Path(scratch))
+        result: dict[str, Any] = {"version": None, "folder": None}
+        if settings.only_if_better:
+            with phases("compare"):
+                result["better"] = _compare(base, opened, answers, Path(scratch))
+        size = versions.size_bytes(folder)
+        result |= {"bytes": size, "parity": found, "also": also}
+        if result.get("better", {}).get("winner") != "live":
+            number = versions.publish(folder)
+            result |= {"version": number, "folder": str(base / str(number))}
+    result["labels"] = versions.read_labels(base)
+    if result["version"] is not None:
+        result["labels"] = _label(base, settings, result["version"])
+    return result
+
+
+def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
+    """Write everything of a version but what its answers are needed for."""
+    extractor, head = classifier.split_classifier(opened.model)
+    height, width = opened.model.input_shape[1:3]
+    resize = opened.trained.data.resize
+    answers = signatures.Answers(
+        opened.labels, opened.calibration.temperature, settings.top_k
+    )
+    reader = encoded.Reader(height, width, resize, settings.max_pixels)
+    served = signatures.Served(extractor, head, answers, reader)
+    signatures.save(folder, served)
+    atomic.write_text(folder / LABELS, "".join(f"{one}\n" for one in opened.labels))
+    about = {
+        "run": str(opened.run.path.absolute()),
+        "name": settings.name,
+        "classes": len(opened.labels),
+        "image_size": [height, width],
+        "resize": resize,
+        "max_pixels": settings.max_pixels,
+        "top_k": min(settings.top_k, len(opened.labels)),
+        "calibration": opened.calibration.to_json(),
+        "versions": manifest.versions(),
+        "command": manifest.command(),
+    }
+    atomic.write_json(folder / ABOUT, about)
+    some = [images.content(Path(path), *at) for path, *at in opened.places[:32]]
+    warmup.write(folder, settings.name, some, settings.batch_sizes)
+
+
+def check_passed(found: Mapping[str, Any], what: str) -> None:
+    """Refuse to publish what answers otherwise.
+
+    Args:
+        found: What `parity.compare` returned.
+        what: Was asked, in words.
+
+    Raises:
+        UserError: With how far it is off, and where.
+    """
+    if found["passed"]:
+        return
+    refused = found["not_served"]
+    if not found["n"]:
+        raise UserError(
+            f"Nothing was published: {what} reads none of {len(refused)} images (the "
+            f"first: {refused[0]['error']}, {refused[0]['id']}). Name others by "
+            "--images: JPEG, PNG, GIF or BMP."
+        )
+    raise UserError(
+        f"Nothing was published: {what} does not answer as the training path does. "
+        f"Largest difference of a probability: {found['max_difference']:.2g} (expected "
+        f"at most {found['tolerance']:g}) on {found['worst']}; the best class is the "
+        f"same on {found['labels_equal']:.1%} of {found['n']} images (expected "
+        f"{found['agreement']:.0%})."
+    )
+
+
+def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> None:
+    """Write a few requests with their answers, to try any server with."""
+    served = [i for i, valid in enumerate(answers["valid"]) if valid]
+    sizes = {i: opened.files[i].length or opened.files[i].size for i in served}
+    smallest = sorted(served, key=lambda i: sizes[i])[:_GOLDEN]
+    places = [opened.places[i] for i in smallest]
+    contents = [images.content(Path(path), *at) for path, *at in places]
+    keys = ("labels", "probabilities", "valid", "error")
+    golden = {
+        "request": {
+            "signature_name": client.SIGNATURE,
+            "instances": client.instances(contents),
+        },
+        "predictions": [{key: answers[key][i] for key in keys} for i in smallest],
+    }
+    atomic.write_json(folder / GOLDEN, golden)
+
+
+def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str, Any]:
+    """Convert to another runtime, and ask that as well."""
+    target = other_targets.TARGETS[name]
+    some = opened.pixels[:100].astype(np.float32) / 255
+    temperature = opened.calibration.temperature
+    with cli.quiet_start():
+        content = target.convert(opened.model, temperature, some, target.kind)
+    file = folder / "also" / target.file
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    chance = asking.ask_pixels(file, opened.pixels, scratch)
+    best = metrics.top_k(chance, chance.shape[1])
+    answers = {
+        "valid": [True] * len(chance),
+        "labels": [[opened.labels[k] for k in row] for row in best],
+        "probabilities": np.take_along_axis(chance, best, axis=1),
+    }
+    found = parity.compare(opened.asked, answers, target.tolerance, target.agreement)
+    found |= {"file": str(file.relative_to(folder)), "bytes": len(content)}
+    atomic.write_json(file.with_suffix(".parity.json"), found)
+    check_passed(found, f"{name} of --also")
+    return found
+
+
+def _compare(
+    base: Path, opened: Opened, answers: Mapping[str, Any], scratch: Path
+) -> dict[str, Any]:
+    """Return which is better on the same images: the new version, or the live one."""
+    if opened.label is None:
+        raise UserError(
+            "--only_if_better: expected images whose classes are known, so it cannot "
+            "be together with --images. Leave one of them out."
+        )
+    there = versions.versions(base)
+    live = versions.read_labels(base).get(versions.STABLE, there[-1] if there else None)
+    new = _worth(answers, opened.labels, opened.label)
+    if live is None:
+        return {"winner": "new", "new": new, "live": None, "live_version": None}
+    names = (base / str(live) / LABELS).read_text(encoding="utf-8").splitlines()
+    if tuple(names) != opened.labels:
+        raise UserError(
+            f"--only_if_better: version {live} has other classes than this run, so "
+            "they cannot be compared. Leave the flag out, or name another --output."
+        )
+    theirs = asking.ask(base / str(live), opened.places, scratch)
+    old = _worth(theirs, opened.labels, opened.label)
+    order = ("accuracy", "mean_probability")
+    wins = tuple(new[key] for key in order) > tuple(old[key] for key in order)
+    winner = "new" if wins else "live"
+    return {"winner": winner, "new": new, "live": old, "live_version": live}
+
+
+def _worth(
+    answers: Mapping[str, Any], labels: Sequence[str], label: np.ndarray
+) -> dict[str, float]:
+    """Return accuracy, and the mean probability of the true class."""
+    right, chance = [], []
+    for row, true in enumerate(label):
+        named = answers["labels"][row]
+        right.append(named[0] == labels[true])
+        places = [i for i, name in enumerate(named) if name == labels[true]]
+        chance += [answers["probabilities"][row][i] for i in places[:1]] or [0.0]
+    return {
+        "accuracy": float(np.mean(right)),
+        "mean_probability": float(np.mean(chance)),
+        "n": len(label),
+    }
+
+
+def _label(base: Path, settings: ExportSettings, number: int) -> dict[str, int]:
+    """Call the new version what it is to be called, and tell the server."""
+    name = settings.label
+    if name == "auto":
+        first = versions.STABLE not in versions.read_labels(base)
+        name = versions.STABLE if first else versions.CANARY
+    labels = versions.label(base, name, number)
+    server_files.write(base, settings.name, labels, settings.batch_sizes)
+    return labels
