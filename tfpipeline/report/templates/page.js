@@ -53,7 +53,7 @@ for (const button of document.querySelectorAll("button.pair")) {
     const large = dialog.querySelector(".large");
     large.replaceChildren(...[...button.querySelectorAll("img")].map((image) => image.cloneNode()));
     const caption = button.closest("figure").querySelector("figcaption");
-    dialog.querySelector("p").textContent = caption ? caption.textContent.trim().replace(/\s+/g, " ") : "";
+    dialog.querySelector("p").textContent = caption ? caption.innerText.split(/\s*\n+\s*/).filter(Boolean).join(" · ") : "";
     dialog.showModal();
   });
 }
