@@ -7,8 +7,8 @@ python benchmarks/serving.py RUN IMAGES... [--rounds 9] [--requests 10000] [--ou
 - Latency: one image a request, by the call in this process, and by `serve` (KServe's
   REST server and gRPC) in a process of its own on this machine.
 - Swaps: so many single requests, half of them REST and half gRPC, from 4 threads, while
-  the label that they ask for moves between two versions again and again. Each answer has
-  to be that of one of them.
+  the label that they ask for moves between two versions again and again. Each answer
+  has to be that of one of them.
 """
 
 import argparse
