@@ -40,6 +40,18 @@ def test_help_answers_without_tensorflow(verb: str) -> None:
     assert "--config" in done.stdout
 
 
+def test_pages_need_neither_tensorflow_nor_matplotlib() -> None:
+    code = (
+        "import sys, tfpipeline.report.__main__ as page\n"
+        "try: page.main(['nowhere'])\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "nowhere" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_unknown_flag_ends_with_code_2_and_one_message(verb: str) -> None:
     done = run(f"tfpipeline.{verb}", "--no_such_flag", "1")
