@@ -191,6 +191,12 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
         (["--epsilon", "4"], "If you meant steps of 8 bits, write 4/255"),
         (["--epsilon", "0.5/255"], "less than one step of an 8-bit picture"),
         (["--epsilons", "0.2/255"], "expected a radius from 1/255 to 1"),
+        (
+            ["--judges", "MobileNet:0.25", "MobileNet:0.25"],
+            "expected every network once",
+        ),
+        (["--judges", "MobileNet:0.25", "--matrix", "true"], "expected the classes of"),
+        (["--defences", "noise:0"], "expected a number from 1 to 128"),
         (["--norm", "l3"], "Unknown --norm 'l3'"),
         (["--target", "teapt"], "Did you mean 'teapot'"),
         (["--preset", "lesson"], "expected --target"),

@@ -24,15 +24,16 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         from tfpipeline import distribution
         from tfpipeline.report import result_page
         from tfpipeline.workflow import (
-            attack_report,
+            attack_summary,
             attack_words,
+            attacking,
             networks,
             striking,
-            subjects,
             surveying,
         )
 
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
+    chief = distribution.is_chief(strategy)
     with phases("build"), strategy.scope():
         number = settings.target is None or str(settings.target).isdecimal()
         network = networks.open_network(
@@ -40,30 +41,16 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         )
         others = [networks.open_judge(w, "--together") for w in settings.together]
         judges = [networks.open_judge(word) for word in settings.judges]
-    how = settings.resize or network.resize
-    found, bad = subjects.gather(paths, network, how)
-    plan = striking.plan(settings, network, len(found))
-    good, left = subjects.attackable(found, plan.target)
-    surveying.check_some(good, left, bad)
-    chief = distribution.is_chief(strategy)
-    strike = striking.Strike(
-        [network, *others], good, plan, settings, strategy, titles=chief
-    )
+        every = [network, *others]
+        surveying.check_networks(every, judges, matrix=settings.matrix)
+        plan = striking.plan(settings, network, len(paths))
+        strike = striking.Strike(every, plan, settings, strategy, titles=chief)
+        work = attacking.Attacking(strike, judges, output, phases, RESULT)
     with distribution.losing_nobody(strategy, "it starts again"):
-        with phases("attack"):
-            inspection = strike.look()
-            made = strike.run()
-        outcome = attack_report.Outcome(strike, made, judges)
-        with phases("checks"):
-            checks = strike.checks(made, inspection)
-            survey = surveying.survey(outcome)
+        checks = work.run(paths)
     if not chief:
         return {}
-    runs.withdraw(output, RESULT, attack_report.PICTURES)
-    with phases("judge"):
-        items = attack_report.write(outcome, output)
-        result = attack_report.result(outcome, items, checks, left, bad)
-        surveying.add(result, survey, outcome, output)
+    result = attack_summary.result(work, checks)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
     print(attack_words.closing_words(result, output))

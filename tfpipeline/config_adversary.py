@@ -16,13 +16,19 @@ class AdversarySettings:
             networks), `apgd`, `apgd_dlr`, `apgd_rivals`, `square` (without gradients),
             `standard` (several, one after the other); or for the smallest perturbation
             `fmn`, `deepfool`, `carlini_wagner`.
-        loss: `cross_entropy`, `margin`, or `dlr` (a margin that no scale hides).
-        steps: At most; images that have succeeded stop.
-        step_size: As a share of epsilon.
+        loss: `cross_entropy`, `margin`, or `dlr` (a margin that no scale hides); not
+            for those that have one of their own: `apgd_rivals`, `square`, `standard`,
+            and all that look for the smallest perturbation.
+        steps: At most; images that have succeeded stop. Of `square` ten times as many
+            questions are asked, for each costs a third; `carlini_wagner` shares them
+            among its 6 searches.
+        step_size: As a share of epsilon; of `fmn` the first step, in l2 and in [0, 1].
         restarts: How often each attack begins, elsewhere in the ball.
         confidence: By how much the wanted logit has to be above all others before an
             image stops: raise it for pictures that survive JPEG or fool other networks.
-        samples: How often a random network is asked for each answer.
+        samples: How often a random network is asked for each answer, each time with
+            other draws; it is fooled only if it is so every time. Random defences are
+            asked 8 times at least.
         eight_bit: Whether the images are constrained to those that a PNG can hold.
         batch_size: Images that are attacked at once.
     """

@@ -32,7 +32,8 @@ class AttackSettings:
             pictures are shown to the others.
         jpeg: Qualities at which the pictures are kept as JPEG and shown again.
         defences: Input defences that are attacked without knowing of them, and then
-            knowing: `jpeg:75`, `bit_depth:4`, `smoothing:3`.
+            knowing: `jpeg:75`, `bit_depth:4`, `smoothing:3`; `noise:8` and
+            `resize_pad:80` are random, and expected over.
         full_size: Whether the perturbation is carried back to each photograph's own
             size as well.
         seed: Of all draws.

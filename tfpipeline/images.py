@@ -264,6 +264,19 @@ def _along_rows(values: np.ndarray, count: int) -> np.ndarray:
     return (1 - rest) * values[below] + rest * values[np.minimum(below + 1, rows - 1)]
 
 
+def along(rows: int, count: int) -> np.ndarray:
+    """Return the matrix by which `resize` goes from one number of rows to another.
+
+    Args:
+        rows: Of the image.
+        count: That it is to have.
+
+    Returns:
+        float64, shape (count, rows); each row adds up to 1.
+    """
+    return _along_rows(np.eye(rows)[:, :, None], count)[:, :, 0]
+
+
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Return pixels of 8 bits; halves are rounded up.
 

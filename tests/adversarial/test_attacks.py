@@ -40,6 +40,7 @@ def test_rivals_are_left_out_where_there_is_a_target() -> None:
         ({"attack": "pgd", "step_size": -1.0}, "expected a positive number"),
         ({"attack": "apgd", "step_size": 0.1}, "chooses its steps itself"),
         ({"attack": "fmn", "loss": "dlr"}, "has a loss of its own"),
+        ({"attack": "apgd_rivals", "loss": "margin"}, "has a loss of its own"),
         ({"attack": "standard", "loss": "dlr"}, "goes through several losses"),
         ({"restarts": 0}, "--adversary.restarts"),
         ({"attack": "fgsm", "restarts": 3}, "each restart would be the same"),
@@ -49,3 +50,31 @@ def test_rivals_are_left_out_where_there_is_a_target() -> None:
 def test_what_means_nothing_is_refused(given: dict, words: str) -> None:
     with pytest.raises(UserError, match=words.replace("[", r"\[")):
         choose(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "steps", "made"),
+    [
+        ("pgd", "linf", 7, 7),
+        ("square", "linf", 7, 70),
+        ("carlini_wagner", "l2", 60, 60),
+        ("carlini_wagner", "l2", 5, 5),
+        ("fmn", "l2", 7, 7),
+    ],
+)
+def test_steps_are_what_the_settings_say(
+    name: str, norm: str, steps: int, made: int
+) -> None:
+    (part,) = choose(norm, attack=name, steps=steps)
+    assert part.attack.steps == made
+    assert attacks.doubled(part.attack).steps == 2 * made
+
+
+def test_attacks_are_told_in_words() -> None:
+    assert attacks.spelled(choose(attack="standard")) == (
+        "apgd up cross_entropy, 100 steps; apgd up dlr, 100 steps; "
+        "apgd towards 9 wrong classes, 100 steps; square, 1000 steps"
+    )
+    assert attacks.spelled(choose(attack="fgsm")) == (
+        "iterative up cross_entropy, 1 step"
+    )

@@ -152,7 +152,7 @@ def test_the_smallest_perturbations_of_a_curved_network_are_found(norm: str) -> 
     clean, best = clean[best > 0.03], best[best > 0.03]
     label = np.asarray(network(tf.constant(clean))).argmax(-1)
     assert len(set(label.tolist())) == 2 and len(best) >= 10
-    for attack in (FastMinimumNorm(200, 0.3), CarliniWagner(9, 150, 0.05)):
+    for attack in (FastMinimumNorm(200, 0.3), CarliniWagner(9, 150)):
         if norm not in ONLY_IN.get(_row(attack), NORMS):
             continue
         one = campaign(network, [Part(attack, "margin")], norm)
@@ -249,3 +249,26 @@ def test_squares_succeed_where_gradients_are_masked(small, pictures) -> None:
     assert not campaign(rounded, [Part(Apgd(20), "margin")]).run(wanted).flat.min() == 0
     found = campaign(rounded, [Part(Square(300), "margin")]).run(wanted)
     assert found.success.sum() >= 3
+
+
+@pytest.mark.parametrize(
+    ("attack", "norm"),
+    [
+        (CarliniWagner(6, 50), "l2"),
+        (FastMinimumNorm(60), "l2"),
+        (FastMinimumNorm(60), "linf"),
+    ],
+)
+def test_the_worst_of_two_networks_bounds_what_fools_both(
+    attack, norm: str, linear
+) -> None:
+    """Two planes in one direction: the farther one is where both are fooled."""
+    far = lambda x: linear(x) - [0.0, 0.4]  # noqa: E731
+    victim = Victim([linear, far], False)
+    one = Campaign(victim, NORMS[norm], [Part(attack, "margin")], ONE, grid=False)
+    found = one.run(Wanted.of(linear.clean, [0] * 5, 1e9))
+    dual = float(NORMS[norm].dual(tf.constant(linear.slope[None]))[0])
+    exact = (0.4 - linear.margin(linear.clean)) / dual
+    size = one.sizes(found.image, linear.clean)
+    assert found.success.all()
+    assert (size >= exact * 0.999).all() and (size <= exact * 1.05).all()

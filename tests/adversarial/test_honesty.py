@@ -7,7 +7,8 @@ import tensorflow as tf
 from tfpipeline.adversarial import honesty
 from tfpipeline.adversarial.attacks import Part
 from tfpipeline.adversarial.campaign import Campaign
-from tfpipeline.adversarial.iterative import Iterative
+from tfpipeline.adversarial.evidence import Tally
+from tfpipeline.adversarial.iterative import Apgd, Iterative
 from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import NORMS
 from tfpipeline.adversarial.square import Square
@@ -22,8 +23,9 @@ def told(network, pictures, part: Part, epsilon: float) -> dict[str, bool]:
     one = Campaign(victim, NORMS["linf"], [part], tf.distribute.get_strategy())
     wanted = Wanted.of(pictures, label, epsilon)
     found = one.run(wanted)
-    checks = {"valid": honesty.valid(one, found, wanted)}
-    checks |= honesty.gradients(inspect(victim, values, label), found)
+    tally = Tally()
+    tally.add(one, found, wanted)
+    checks = tally.checks(inspect(victim, values, label))
     checks |= honesty.stronger(one, found, wanted)
     return {name: check.passed for name, check in checks.items()}
 
@@ -86,9 +88,38 @@ def test_a_network_that_noise_fools_is_found_out(pictures) -> None:
     assert not told(shaky, pictures, STRONG, 4 / 255)["random_noise_fails"]
 
 
-def test_success_that_falls_with_epsilon_is_found_out() -> None:
-    assert honesty.monotone([0.1, 0.2, 0.3], [0.1, 0.5, 0.5]).passed
-    assert not honesty.monotone([0.1, 0.2, 0.3], [0.1, 0.5, 0.4]).passed
+def test_success_that_falls_with_the_radius_is_found_out(small, pictures) -> None:
+    """Of one image as well: where the network takes large changes for none."""
+    values = pictures.astype(np.float32) / np.float32(255)
+    label = np.asarray(small(tf.constant(values))).argmax(-1)
+    at, right = tf.constant(values[:1]), tf.one_hot(label[:1], 5) * 100
+
+    def wary(image: tf.Tensor) -> tf.Tensor:
+        """Answer rightly where a picture is changed by more than 5 grey levels."""
+        far = tf.reduce_max(tf.abs(image - at), [1, 2, 3]) > 5.5 / 255
+        return tf.where(far[:, None], right, small(image))
+
+    part = Part(Iterative(40, step_size=1.0), "margin")
+    assert told(small, pictures[:1], part, 5 / 255)["monotone"]
+    assert not told(wary, pictures[:1], part, 5 / 255)["monotone"]
+
+
+def test_a_check_asks_all_that_was_asked_for_and_says_so(small, pictures) -> None:
+    parts = [STRONG, Part(Apgd(12), "dlr"), Part(Square(20), "margin")]
+    label = np.asarray(small(tf.constant(pictures / np.float32(255)))).argmax(-1)
+    victim = Victim([small], False)
+    one = Campaign(victim, NORMS["linf"], parts, tf.distribute.get_strategy())
+    wanted = Wanted.of(pictures, label, 1 / 255)
+    found = one.run(wanted)
+    values = {k: c.value for k, c in honesty.stronger(one, found, wanted).items()}
+    both = "iterative up margin, 40 steps; apgd up dlr, 12 steps"
+    assert values["unbounded_succeeds"]["attack"] == both
+    assert values["more_steps_change_nothing"]["attack"] == (
+        "iterative up margin, 80 steps; apgd up dlr, 24 steps"
+    )
+    assert values["monotone"]["attack"] == f"{both}; square, 20 steps"
+    held = int((~found.success).sum())
+    assert held and values["more_steps_change_nothing"]["withstood"] == held
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0, 3 / 255])

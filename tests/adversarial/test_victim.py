@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.adversarial import losses
+from tfpipeline.adversarial import draws, losses
+from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.victim import Victim, inspect
 from tfpipeline.errors import UserError
 
@@ -34,15 +35,43 @@ def test_several_networks_must_all_be_fooled(linear) -> None:
 
 
 def test_samples_are_averaged() -> None:
-    def shifted(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return image + tf.cast(seed[1], tf.float32)
+    def shifted(image: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+        return image + tf.cast(draw[:, 0] % 1000, tf.float32)[:, None, None, None]
 
     victim = Victim([lambda x: x[:, 0, 0, :2]], False, changes=[shifted], samples=3)
     index, image = tf.zeros([1], tf.int32), tf.zeros((1, 1, 1, 3))
     asked = victim.ask(image, index, [lambda logits: logits[:, 0]])
-    # Seeds of the samples are 0, 100 and 200.
-    assert float(asked.scores[0][0]) == pytest.approx(100)
+    first = tf.zeros([1, 2], tf.int32)
+    shifts = [int(draws.another(first, 100 * k)[0, 0]) % 1000 for k in range(3)]
+    assert len(set(shifts)) == 3
+    assert float(asked.scores[0][0]) == pytest.approx(np.mean(shifts))
     assert np.allclose(asked.gradients[0][0, 0, 0], [1, 0, 0])
+
+
+def test_only_what_fools_in_every_sample_is_a_success() -> None:
+    def chance(image: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+        return image + draws.uniform(draw, 1, 1, 3) - 0.5
+
+    def answer(image: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.zeros_like(image[:, 0, 0, 0]), image[:, 0, 0, 0]], 1)
+
+    image, index = tf.fill((400, 1, 1, 3), 0.1), tf.zeros([400], tf.int32)
+    draw = draws.seeds(0, (tf.range(400), index), index, 4)
+    for samples in (1, 3):
+        victim = Victim([answer], False, changes=[chance], samples=samples)
+        fooled = victim.ask(image, index, (), draw=draw, gradients=False).fooled
+        # Each sample fools in 6 of 10 cases, whatever the others do.
+        assert np.mean(fooled) == pytest.approx(0.6**samples, abs=0.08)
+
+
+def test_the_worst_of_several_networks_is_asked_for(linear) -> None:
+    image, index = tf.constant(linear.clean), tf.zeros([5], tf.int32)
+    easy = lambda x: linear(x) + [0.0, 100.0]  # noqa: E731
+    both = Victim([easy, linear], False)
+    mean = both.ask(image, index, [margin(index)]).scores[0]
+    worst = both.ask(image, index, [margin(index)], worst=True).scores[0]
+    assert np.allclose(worst, linear.margin(linear.clean), atol=1e-4)
+    assert np.allclose(mean, worst + 50, atol=1e-3)
 
 
 def test_probabilities_are_refused(linear) -> None:
@@ -54,6 +83,18 @@ def test_probabilities_are_refused(linear) -> None:
 def test_another_pixel_space_is_refused(linear) -> None:
     with pytest.raises(UserError, match=r"expected values in \[0, 1\]"):
         inspect(Victim([linear], False), 255 * linear.clean, [0] * 5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_of_what_is_no_number_are_refused(value: float, linear) -> None:
+    broken = linear.clean.copy()
+    broken[1, 2, 3, 0] = value
+    for refused in (
+        lambda: inspect(Victim([linear], False), broken, [0] * 5),
+        lambda: Wanted.of(broken, [0] * 5, 0.1),
+    ):
+        with pytest.raises(UserError, match="1 values that are none"):
+            refused()
 
 
 def test_what_is_no_number_is_refused(linear) -> None:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.errors import UserError
+from tfpipeline.report import summary
 from tfpipeline.workflow import robustness
 
 SLOPE = np.where(np.random.default_rng(0).uniform(size=(4, 4, 3)) < 0.5, -1.0, 1.0)
@@ -58,3 +59,41 @@ def test_accuracy_falls_where_the_plane_is_reached(strategy) -> None:
 def test_what_means_nothing_is_refused(given: dict, epsilons: list, words: str) -> None:
     with pytest.raises(UserError, match=words):
         robustness.check(AdversarySettings(**given), epsilons, "--robust")
+
+
+def told(network, attack: str = "apgd") -> dict:
+    """Return what is told of a network that wins no logits where it is attacked."""
+    return robustness.measure(
+        network,
+        batches([0.5, 3.5, 6.5]),
+        AdversarySettings(attack=attack, steps=20),
+        [1 / 255],
+        robustness.Place(tf.distribute.get_strategy(), chief=False),
+    )
+
+
+def failed(found: dict) -> set[str]:
+    return {name for name, check in found["checks"].items() if not check["passed"]}
+
+
+def test_an_open_network_passes_what_is_looked_at_before_an_attack() -> None:
+    found = told(answer)
+    assert not failed(found) and len(found["checks"]) == 4
+    assert found["attacks"] == "apgd up cross_entropy, 20 steps"
+    assert "Careful" not in summary.robust({"robust": found})
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        (lambda x: answer(tf.round(16 * x) / 16), "gradients_not_zero"),
+        (lambda x: 1e4 * answer(x), "logits_not_saturated"),
+        (lambda x: answer(x) + tf.random.normal([]), "deterministic"),
+        (lambda x: tf.nn.softmax(answer(x)), "logits"),
+        (lambda x: answer(x) * np.nan, "logits"),
+    ],
+)
+def test_what_hides_from_an_attack_is_told_in_words(network, name: str) -> None:
+    found = told(network)
+    assert name in failed(found)
+    assert f"Careful: {name}: " in summary.robust({"robust": found})

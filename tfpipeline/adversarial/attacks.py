@@ -1,7 +1,7 @@
 """The attacks that are known by name."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfpipeline.adversarial.iterative import Apgd, Iterative
@@ -129,7 +129,8 @@ def _changed(part: Part, settings: AdversarySettings) -> Part:
         raise UserError(
             f"--adversary.loss: {name} goes through several losses. Leave it out."
         )
-    if settings.loss is not None and isinstance(attack, OWN_LOSS):
+    own = isinstance(attack, OWN_LOSS) or getattr(attack, "rivals", False)
+    if settings.loss is not None and own:
         raise UserError(
             f"--adversary.loss: {name} has a loss of its own. Leave it out."
         )
@@ -148,6 +149,44 @@ def _changed(part: Part, settings: AdversarySettings) -> Part:
     return Part(attack, settings.loss or part.loss, restarts)
 
 
+_WORDS: Mapping[type, str] = {
+    Iterative: "iterative",
+    Apgd: "apgd",
+    DeepFool: "deepfool",
+    FastMinimumNorm: "fmn",
+    CarliniWagner: "carlini_wagner",
+    Square: "square",
+}
+
+
+def spelled(parts: Sequence[Part]) -> str:
+    """Return attacks in words, e.g. `apgd up dlr, 100 steps`.
+
+    Args:
+        parts: One after the other.
+    """
+    return "; ".join(map(_spelled, parts))
+
+
+def _spelled(part: Part) -> str:
+    up = "" if isinstance(part.attack, OWN_LOSS) else f" up {part.loss}"
+    if getattr(part.attack, "rivals", False):
+        up = f" towards {part.restarts} wrong classes"
+    elif part.restarts > 1:
+        up += f" {part.restarts} times"
+    steps = part.attack.steps
+    return f"{_WORDS[type(part.attack)]}{up}, {steps} step{'s' * (steps != 1)}"
+
+
+def cost(parts: Sequence[Part]) -> int:
+    """Return how many steps an image takes at most.
+
+    Args:
+        parts: One after the other.
+    """
+    return sum(part.attack.steps * part.restarts for part in parts)
+
+
 def with_steps(attack: Attack, steps: int) -> Attack:
     """Return an attack with another number of steps.
 
@@ -156,9 +195,22 @@ def with_steps(attack: Attack, steps: int) -> Attack:
         steps: At most.
     """
     if isinstance(attack, CarliniWagner):
-        return dataclasses.replace(attack, inner=max(1, steps // attack.searches))
+        # With less than a step each, there are fewer searches.
+        searches = min(attack.searches, steps)
+        return dataclasses.replace(attack, searches=searches, inner=steps // searches)
     if isinstance(attack, Square):
         # A question without a gradient costs a third; many are needed.
         return dataclasses.replace(attack, steps=10 * steps)
     changed: Attack = dataclasses.replace(attack, steps=steps)  # type: ignore
     return changed
+
+
+def doubled(attack: Attack) -> Attack:
+    """Return an attack with twice the steps.
+
+    Args:
+        attack: Any.
+    """
+    if isinstance(attack, Square):
+        return dataclasses.replace(attack, steps=2 * attack.steps)
+    return with_steps(attack, 2 * attack.steps)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.adversarial import draws
 from tfpipeline.adversarial.attacks import Part
 from tfpipeline.adversarial.loop import Found, Loop, Wanted
 from tfpipeline.adversarial.losses import LOSSES
@@ -69,7 +70,6 @@ class Campaign:
             title: Of the progress bar.
         """
         found = Found.nothing(wanted)
-        found.free = np.zeros(len(wanted), bool)
         least = np.full(len(wanted), np.inf)
         for part in self.parts:
             for restart in range(self._restarts(part, wanted)):
@@ -97,17 +97,19 @@ class Campaign:
                 found.flat[left] += got.flat
         return found
 
-    def fooled(self, image: np.ndarray, index: np.ndarray) -> np.ndarray:
+    def fooled(self, image: np.ndarray, index: np.ndarray, turn: int = 0) -> np.ndarray:
         """Tell which images fool the victim, each on its own.
 
         Args:
             image: In [0, 1], shape (n, height, width, 3).
             index: The target or the label of each.
+            turn: Of a victim with random changes, which draws it makes; an attack makes
+                others.
         """
         if self._judge is None:
             self._judge = tf.function(
-                lambda some, index: self.victim.ask(
-                    some, index, (), gradients=False
+                lambda some, index, draw: self.victim.ask(
+                    some, index, (), gradients=False, draw=draw
                 ).fooled,
                 autograph=False,
                 reduce_retracing=True,
@@ -118,11 +120,18 @@ class Campaign:
                 self._judge(
                     tf.constant(image[at : at + self.batch_size], tf.float32),
                     tf.constant(index[at : at + self.batch_size], tf.int32),
+                    self._draw(np.arange(len(image))[at : at + self.batch_size], turn),
                 )
             )
             for at in parts
         ]
         return np.concatenate([np.zeros(0, bool), *answers])
+
+    def _draw(self, row: np.ndarray, turn: int) -> tf.Tensor:
+        """Return a seed for each image, after all that an attack can have."""
+        key = tf.constant(row, tf.int32)
+        number = tf.fill(tf.shape(key), 2**24 + turn)
+        return draws.seeds(self.seed, (key, tf.zeros_like(key)), number, 4)
 
     def sizes(self, image: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return how large perturbations are, in the norm, as float64.

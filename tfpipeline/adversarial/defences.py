@@ -5,6 +5,7 @@ from functools import partial
 
 import tensorflow as tf
 
+from tfpipeline.adversarial import draws
 from tfpipeline.adversarial.victim import Model
 from tfpipeline.errors import UserError, unknown
 
@@ -65,18 +66,65 @@ def smoothing(image: tf.Tensor, window: int = 3) -> tf.Tensor:
     return tf.math.top_k(stacked, middle).values[..., -1]
 
 
+def noise(image: tf.Tensor, draw: tf.Tensor, levels: int = 8) -> tf.Tensor:
+    """Return images with random noise on them; gradients pass.
+
+    Args:
+        image: In [0, 1].
+        draw: A seed for each, shape (batch, 2).
+        levels: Standard deviation, in steps of 1/255.
+
+    Source: random self-ensemble, Liu et al., arXiv:1712.00673.
+    """
+    shape = tuple(int(side) for side in image.shape[1:])
+    drawn = draws.each(lambda one: tf.random.stateless_normal(shape, one), draw, shape)
+    return tf.clip_by_value(image + levels / 255 * drawn, 0.0, 1.0)
+
+
+def resize_pad(image: tf.Tensor, draw: tf.Tensor, percent: int = 80) -> tf.Tensor:
+    """Return images made smaller by chance, somewhere on black; gradients pass.
+
+    Args:
+        image: In [0, 1].
+        draw: A seed for each, shape (batch, 2).
+        percent: Of the side that is left, at least.
+
+    Source: Xie et al., arXiv:1711.01991.
+    """
+    drawn = draws.uniform(draw, 3)
+    size = 1 / (1 - drawn[:, 0] * (1 - percent / 100))
+    return draws.shown_smaller(image, size, drawn[:, 1:], 0.0)
+
+
 # By name, with what stands behind a colon after it.
 DEFENCES: dict[str, Callable[..., tf.Tensor]] = {
     "jpeg": jpeg,
     "bit_depth": bit_depth,
     "smoothing": smoothing,
+    "noise": noise,
+    "resize_pad": resize_pad,
 }
 
-_RANGES = {"jpeg": (1, 100), "bit_depth": (1, 8), "smoothing": (3, 9)}
+# Those that change an image differently each time, by a seed.
+RANDOM = ("noise", "resize_pad")
+
+_RANGES = {
+    **{"jpeg": (1, 100), "bit_depth": (1, 8), "smoothing": (3, 9)},
+    **{"noise": (1, 128), "resize_pad": (20, 99)},
+}
 
 
-def find(word: str) -> Defence:
-    """Return a defence.
+def is_random(word: str) -> bool:
+    """Tell whether a defence changes an image differently each time.
+
+    Args:
+        word: As in `find`.
+    """
+    return word.partition(":")[0] in RANDOM
+
+
+def find(word: str) -> Callable[..., tf.Tensor]:
+    """Return a defence: of images, or, if it is random, of images and a seed for each.
 
     Args:
         word: Its name, or name and strength, e.g. `jpeg:50` or `bit_depth:3`.
@@ -100,7 +148,10 @@ def find(word: str) -> Defence:
     return partial(DEFENCES[name], **{_ARGUMENTS[name]: int(strength)})
 
 
-_ARGUMENTS = {"jpeg": "quality", "bit_depth": "bits", "smoothing": "window"}
+_ARGUMENTS = {
+    **{"jpeg": "quality", "bit_depth": "bits", "smoothing": "window"},
+    **{"noise": "levels", "resize_pad": "percent"},
+}
 
 
 def defended(model: Model, defence: Defence) -> Model:

@@ -31,6 +31,16 @@ def seeds(
     return tf.stack([first, number * _KINDS + kind], 1)
 
 
+def another(of: tf.Tensor, number: int) -> tf.Tensor:
+    """Return seeds of further draws in the same step.
+
+    Args:
+        of: Seeds, shape (batch, 2).
+        number: Which of the further draws it is; 0 is the first.
+    """
+    return of + tf.constant([number * 179_424_673 % 2**30, 0], of.dtype)
+
+
 def each(
     draw: Callable[[tf.Tensor], tf.Tensor], of: tf.Tensor, shape: tuple[int, ...]
 ) -> tf.Tensor:
@@ -43,6 +53,27 @@ def each(
     """
     drawn = tf.map_fn(draw, of, fn_output_signature=tf.float32)
     return tf.ensure_shape(drawn, (None, *shape))
+
+
+def shown_smaller(
+    image: tf.Tensor, size: tf.Tensor, place: tf.Tensor, fill: float
+) -> tf.Tensor:
+    """Return pictures shown smaller, somewhere on one colour; gradients pass.
+
+    Args:
+        image: In [0, 1], shape (batch, height, width, 3).
+        size: How often the picture would fit into a side, from 1, shape (batch,).
+        place: Down and across, from 0 to 1, shape (batch, 2).
+        fill: Around it.
+    """
+    # A window larger than the picture.
+    centre = 0.5 + (size[:, None] - 1) * (place - 0.5)
+    half = size[:, None] / 2
+    boxes = tf.concat([centre - half, centre + half], 1)
+    count, sides = tf.shape(image)[0], image.shape[1:3]
+    return tf.image.crop_and_resize(
+        image, boxes, tf.range(count), sides, extrapolation_value=fill
+    )
 
 
 def uniform(of: tf.Tensor, *shape: int) -> tf.Tensor:

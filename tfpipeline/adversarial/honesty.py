@@ -4,124 +4,54 @@ Source: Carlini et al., "On Evaluating Adversarial Robustness", arXiv:1902.06705
 """
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.adversarial.attacks import Part, with_steps
+from tfpipeline.adversarial.attacks import Part, cost, doubled, spelled
 from tfpipeline.adversarial.campaign import Campaign
+from tfpipeline.adversarial.evidence import Check
 from tfpipeline.adversarial.iterative import Iterative
 from tfpipeline.adversarial.loop import Found, Wanted
-from tfpipeline.adversarial.norms import inside, on_levels
+from tfpipeline.adversarial.norms import on_levels
 from tfpipeline.adversarial.square import Square
-from tfpipeline.adversarial.victim import Inspection
 
 # Images that the costly questions are asked about.
 _SOME = 32
 
 _QUESTIONS = 500
 
-# Steps of an attack that is strong enough to be asked many questions.
+# Steps of an attack that is strong enough to be asked these questions: with fewer it
+# may fail for want of steps alone. And what is asked where there is none.
 _ENOUGH = 10
+_FALLBACK = Part(Iterative(40), "margin")
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that should be true.
+def enough(campaign: Campaign) -> Campaign:
+    """Return a campaign of all its attacks that climb in a radius, with enough steps.
 
-    Args:
-        passed: Whether it is.
-        value: What was measured.
-        meaning: What is true if it passed.
-        otherwise: What it means if it did not.
-    """
-
-    passed: bool
-    value: Any
-    meaning: str
-    otherwise: str
-
-    def told(self) -> dict[str, Any]:
-        """Return it for `attack.json`."""
-        return dataclasses.asdict(self)
-
-
-def quick(campaign: Campaign) -> Campaign:
-    """Return a campaign of its first attack with a radius, for many questions.
+    Where there is none, of another one that is strong enough.
 
     Args:
         campaign: Of any attacks.
     """
-    some = [part for part in campaign.parts if not part.attack.minimal]
-    # With a few steps an attack may fail for want of steps alone.
-    gradient = [
+    some = [
         part
-        for part in some
-        if not isinstance(part.attack, Square) and part.attack.steps >= _ENOUGH
+        for part in campaign.parts
+        if not part.attack.minimal
+        and not isinstance(part.attack, Square)
+        and part.attack.steps >= _ENOUGH
     ]
-    fallback = Part(Iterative(40), "margin")
-    return campaign.but([*gradient[:1], fallback][:1])
+    return campaign.but(some or [_FALLBACK])
 
 
-def valid(campaign: Campaign, found: Found, wanted: Wanted) -> Check:
-    """Tell whether all images are in range, in their balls, and numbers.
-
-    Args:
-        campaign: What was done.
-        found: What came out.
-        wanted: What went in.
-    """
-    image = found.image
-    finite = bool(np.isfinite(image).all())
-    size = campaign.sizes(image, wanted.clean)
-    # What has not succeeded, and heeds no radius, may lie anywhere.
-    counts = found.success | (not campaign.minimal)
-    in_ball = bool(inside(size, wanted.epsilon)[counts].all())
-    ranged = bool(image.min(initial=0) >= 0 and image.max(initial=0) <= 1)
-    return Check(
-        finite and in_ball and ranged,
-        {
-            "largest": float(size[counts].max(initial=0)),
-            "in_range": ranged,
-            "finite": finite,
-        },
-        "every image is in [0, 1] and in the ball, and all its values are numbers",
-        "the attack broke its own rules: a fault of this program",
-    )
-
-
-def gradients(inspection: Inspection, found: Found) -> dict[str, Check]:
-    """Tell whether gradients say anything.
+def quick(campaign: Campaign) -> Campaign:
+    """Return a campaign of its first attack that climbs, for a bisection.
 
     Args:
-        inspection: Of the victim.
-        found: What came out.
+        campaign: Of any attacks.
     """
-    steps = max(1, int(found.steps.sum()))
-    flat = float(found.flat.sum() / steps)
-    return {
-        "gradients_not_zero": Check(
-            flat == 0 and inspection.zero_gradients == 0,
-            {"share_of_steps": flat, "share_of_images": inspection.zero_gradients},
-            "no step, and no image, was without a gradient",
-            "gradients are masked: what withstood may only have had nothing to climb",
-        ),
-        "logits_not_saturated": Check(
-            inspection.saturated == 0,
-            {"share": inspection.saturated, "median_spread": inspection.spread},
-            "the best two logits lie less than 50 apart, so that a softmax has digits",
-            "cross-entropy sees nothing: trust margin and dlr only",
-        ),
-        "deterministic": Check(
-            inspection.deterministic,
-            inspection.deterministic,
-            "the network answers twice the same",
-            "a random network: expect over it, --adversary.samples 10 or more",
-        ),
-    }
+    return campaign.but(enough(campaign).parts[:1])
 
 
 def stronger(
@@ -141,6 +71,7 @@ def stronger(
         "unbounded_succeeds": _unbounded(campaign, wanted, title),
         "more_steps_change_nothing": _doubled(campaign, found, wanted, title),
         "gradient_free_not_better": _without_gradient(campaign, found, wanted, title),
+        "monotone": _monotone(campaign, found, wanted, title),
     }
 
 
@@ -188,10 +119,16 @@ def _unbounded(campaign: Campaign, wanted: Wanted, title: str | None) -> Check:
     values = int(np.prod(wanted.clean.shape[1:]))
     radius = np.full(len(some), campaign.norm.unbounded(values), np.float32)
     free = dataclasses.replace(some, epsilon=radius)
-    got = quick(campaign).run(free, title and "check: unbounded")
+    # Squares would hide that gradients lead nowhere.
+    strong = enough(campaign)
+    got = strong.run(free, title and "check: unbounded")
     return Check(
         bool(got.success.all()),
-        _share(got.success),
+        {
+            "success": _share(got.success),
+            "asked": len(some),
+            "attack": spelled(strong.parts),
+        },
         "without a bound the attack always succeeds",
         "gradients are masked, or the attack has too few steps",
     )
@@ -200,24 +137,33 @@ def _unbounded(campaign: Campaign, wanted: Wanted, title: str | None) -> Check:
 def _doubled(
     campaign: Campaign, found: Found, wanted: Wanted, title: str | None
 ) -> Check:
-    left = np.flatnonzero(~found.success)[:_SOME]
-    first = quick(campaign)
+    """Try again what has withstood: as many images as cost no more than the attack."""
+    guided = [p for p in campaign.parts if not isinstance(p.attack, Square)]
     twice = [
-        dataclasses.replace(p, attack=with_steps(p.attack, 2 * p.attack.steps))
-        for p in first.parts
-        if not isinstance(p.attack, Square)
+        dataclasses.replace(p, attack=doubled(p.attack))
+        for p in guided or campaign.parts
     ]
+    withstood = np.flatnonzero(~found.success)
+    most = max(int(found.steps.sum()), _SOME * 200) // cost(twice)
+    left = withstood[: min(_SOME, max(1, most))]
     got = Found.nothing(wanted.some(left))
-    if len(left) and twice:
+    if len(left):
         again = title and "check: twice the steps"
-        got = first.but(twice).run(wanted.some(left), again)
+        got = campaign.but(twice).run(wanted.some(left), again)
     before = _share(found.success)
     # Of those that were tried again.
     more = _share(got.success) * (1 - before)
     return Check(
         more < 0.01,
-        {"before": before, "after": before + more},
-        "twice the steps change the success by less than a point",
+        {
+            "before": before,
+            "after": before + more,
+            "withstood": len(withstood),
+            "asked": len(left),
+            "attack": spelled(twice),
+        },
+        "twice the steps change the success by less than a point (of those that were "
+        "asked: as many as cost no more than the attack itself)",
         "not converged: give it more --adversary.steps",
     )
 
@@ -227,31 +173,46 @@ def _without_gradient(
 ) -> Check:
     left = np.flatnonzero(~found.success)[:_SOME]
     got = Found.nothing(wanted.some(left))
+    free = [Part(Square(_QUESTIONS), "margin")]
     if len(left):
-        free = campaign.but([Part(Square(_QUESTIONS), "margin")])
-        got = free.run(wanted.some(left), title and "check: without gradients")
+        again = title and "check: without gradients"
+        got = campaign.but(free).run(wanted.some(left), again)
     # Squares may have been part of the attack itself.
     already = int(found.free.sum())
     return Check(
         not got.success.any() and not already,
-        {"withstood": len(left), "then_fooled": int(got.success.sum()) + already},
+        {
+            "asked": len(left),
+            "then_fooled": int(got.success.sum()) + already,
+            "attack": spelled(free),
+        },
         "what withstood the attack is not fooled by random squares either",
         "gradients are masked: the true robustness is lower than it looks",
     )
 
 
-def monotone(epsilons: Sequence[float], rates: Sequence[float]) -> Check:
-    """Tell whether success grows with the radius.
-
-    Args:
-        epsilons: Rising.
-        rates: Success at each, every one from attacks of its own.
-    """
-    falls = [a - b for a, b in zip(rates, rates[1:])]
+def _monotone(
+    campaign: Campaign, found: Found, wanted: Wanted, title: str | None
+) -> Check:
+    """Attack what has fallen once more, from the beginning, at twice the radius."""
+    fallen = wanted.some(np.flatnonzero(found.success))
+    # What looks for the smallest perturbation has no radius to be asked at.
+    strong = campaign if not campaign.minimal else enough(campaign)
+    values = int(np.prod(wanted.clean.shape[1:]))
+    twice = np.minimum(2 * fallen.epsilon, campaign.norm.unbounded(values))
+    fallen = dataclasses.replace(fallen, epsilon=twice.astype(np.float32))
+    got = Found.nothing(fallen)
+    if len(fallen):
+        got = strong.run(fallen, title and "check: twice the radius")
+    lost = int((~got.success).sum())
     return Check(
-        max(falls, default=0) <= 0.01,
-        {f"{e * 255:g}/255": rate for e, rate in zip(epsilons, rates)},
-        "a larger radius never succeeds less often, but for 1 in 100",
+        lost <= 0.01 * len(fallen),
+        {
+            "succeeded": len(fallen),
+            "again_at_twice_the_radius": len(fallen) - lost,
+            "attack": spelled(strong.parts),
+        },
+        "what succeeds does so at twice the radius as well, but for 1 in 100",
         "gradients are masked, or the steps do not fit the radius",
     )
 

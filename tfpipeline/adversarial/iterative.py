@@ -75,15 +75,8 @@ class Iterative:
     def _varied(self, task: Task, image: tf.Tensor, state: State) -> tf.Tensor:
         of = task.seeds(state, 1)
         drawn = draws.uniform(of, 4)
-        # A window larger than the picture shows it smaller, somewhere on grey.
         size = tf.where(drawn[:, 3] < self.diversity, 1 + drawn[:, 0] / 6, 1.0)
-        centre = 0.5 + (size[:, None] - 1) * (drawn[:, 1:3] - 0.5)
-        half = size[:, None] / 2
-        boxes = tf.concat([centre - half, centre + half], 1)
-        count, sides = tf.shape(image)[0], image.shape[1:3]
-        return tf.image.crop_and_resize(
-            image, boxes, tf.range(count), sides, extrapolation_value=0.5
-        )
+        return draws.shown_smaller(image, size, drawn[:, 1:3], 0.5)
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,7 @@ class Apgd:
         image, zero = task.anywhere(state), tf.zeros_like(state["epsilon"])
         more = {}
         if self.rivals:
-            asked = task.victim.ask(state["clean"], state["index"], (), gradients=False)
+            asked = task.query(state["clean"], state, (), gradients=False)
             order = losses.rivals(asked.logits, state["index"], state["turn"])
             more["rival"] = order
         lowest = zero + tf.float32.min
@@ -130,8 +123,8 @@ class Apgd:
         """Go one step up, or begin again at the best image with half of the step."""
         image, number = state["image"], state["number"]
         seen = task.seen(image, state, state["epsilon"])
-        asked = task.victim.ask(
-            seen, state["index"], [lambda logits: self._loss(task, state, logits)]
+        asked = task.query(
+            seen, state, [lambda logits: self._loss(task, state, logits)]
         )
         (loss,), (slope,) = asked.scores, asked.gradients
         better = loss > state["best_loss"]

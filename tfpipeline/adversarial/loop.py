@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from tfpipeline import distribution
 from tfpipeline.adversarial.task import FIXED, Attack, State, Task
+from tfpipeline.adversarial.victim import check_images
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,19 @@ class Wanted:
             clean: In [0, 1], shape (n, height, width, 3), or uint8.
             index: The target or the label of each.
             epsilon: The radius.
+
+        Raises:
+            UserError: Values are no numbers, or not in [0, 1].
         """
         if clean.dtype == np.uint8:
             clean = clean.astype(np.float32) / np.float32(255)
+        else:
+            check_images(clean)
         rows = np.arange(len(clean))
         radius = np.full(len(clean), epsilon, np.float32)
         return cls(clean, np.asarray(index), radius, rows, np.zeros_like(rows))
 
-    def some(self, which: np.ndarray) -> "Wanted":
+    def some(self, which: np.ndarray | slice) -> "Wanted":
         """Return some of them.
 
         Args:
@@ -75,7 +81,7 @@ class Found:
     success: np.ndarray
     steps: np.ndarray
     flat: np.ndarray
-    free: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    free: np.ndarray
 
     @classmethod
     def nothing(cls, wanted: Wanted) -> "Found":
@@ -86,7 +92,22 @@ class Found:
         """
         count = len(wanted)
         none = np.zeros(count, np.int64)
-        return cls(wanted.clean.copy(), np.zeros(count, bool), none, none.copy())
+        return cls(
+            wanted.clean.copy(),
+            np.zeros(count, bool),
+            none,
+            none.copy(),
+            np.zeros(count, bool),
+        )
+
+    def some(self, which: np.ndarray) -> "Found":
+        """Return what became of some of them.
+
+        Args:
+            which: Their places, or a bool for each.
+        """
+        parts = (self.image, self.success, self.steps, self.flat, self.free)
+        return Found(*(part[which] for part in parts))
 
 
 class Loop:
@@ -137,7 +158,7 @@ class Loop:
         rows = np.minimum(np.arange(padded), len(wanted) - 1)
         mine = distribution.own_part(self.strategy, rows)
         found = self._run(wanted.some(mine), title if index == 0 else None)
-        parts = [found.image, found.success, found.steps, found.flat]
+        parts = [found.image, found.success, found.steps, found.flat, found.free]
         return Found(*(self._joined(part)[: len(wanted)] for part in parts))
 
     def _joined(self, part: np.ndarray) -> np.ndarray:

@@ -12,6 +12,10 @@ from tfpipeline.adversarial.victim import Score
 
 _TINY = 1e-30
 
+# By what the weight of Carlini-Wagner is first multiplied or divided, and how far its
+# first one is above that of a linear network: boundaries bend away.
+_FACTOR, _MORE = 4.0, 2.0
+
 
 def _margin(task: Task, state: State, logits: tf.Tensor) -> tf.Tensor:
     return losses.margin(logits, state["index"], task.victim.targeted)
@@ -56,8 +60,11 @@ class FastMinimumNorm:
         """Change the ball, and go one step in it."""
         clean, radius = state["clean"], state["radius"]
         seen = task.seen(state["image"], state, radius)
-        asked = task.victim.ask(
-            seen, state["index"], [lambda logits: _margin(task, state, logits)]
+        asked = task.query(
+            seen,
+            state,
+            [lambda logits: _margin(task, state, logits)],
+            worst=True,
         )
         (above,), (gradient,) = asked.scores, asked.gradients
         found = smaller(task, state, seen, asked.fooled)
@@ -139,7 +146,8 @@ class DeepFool:
 
             return score
 
-        asked = task.victim.ask(seen, index, [above(k) for k in range(count)])
+        each = [above(k) for k in range(count)]
+        asked = task.query(seen, state, each, worst=True)
         slopes = [tf.maximum(norm.dual(g), _TINY) for g in asked.gradients]
         ways = tf.stack([tf.abs(s) / d for s, d in zip(asked.scores, slopes)], 1)
         nearest = tf.argmin(ways, axis=1, output_type=tf.int32)
@@ -170,21 +178,22 @@ class CarliniWagner:
 
     The weight is searched for: more where the image does not fool the network, less
     where it does. Values stay in [0, 1] by a tanh. The steps become shorter within each
-    search, so that it ends at the boundary and does not swing around it.
+    search, so that it ends at the boundary and does not swing around it. The first
+    weight and the length of the steps are those that a linear network would need:
+    fixed ones, as published, suit only some sizes of images and scales of logits.
 
     Args:
         searches: How often the weight is changed.
         inner: Steps between two changes.
-        learning_rate: Of Adam.
-        weight: The first weight of the margin.
+        reach: How far the steps of a search lead, of the largest change of a value that
+            a linear network would need.
 
     Source: Carlini & Wagner, arXiv:1608.04644.
     """
 
     searches: int = 6
     inner: int = 50
-    learning_rate: float = 0.01
-    weight: float = 0.01
+    reach: float = 4.0
     minimal: bool = True
 
     @property
@@ -203,7 +212,8 @@ class CarliniWagner:
             place=self._place(state),
             first=zero,
             second=zero,
-            weight=self.weight * one,
+            weight=0 * one,
+            rate=0 * one,
             low=0 * one,
             high=_largest(state),
             reached=state["index"] < 0,
@@ -218,14 +228,20 @@ class CarliniWagner:
         clean = state["clean"]
         image = (tf.tanh(state["place"]) + 1) / 2
         seen = on_levels(image) if task.grid else image
-        asked = task.victim.ask(
-            seen, state["index"], [lambda logits: _margin(task, state, logits)]
+        asked = task.query(
+            seen,
+            state,
+            [lambda logits: _margin(task, state, logits)],
+            worst=True,
         )
         (above,), (gradient,) = asked.scores, asked.gradients
         # A little beyond the boundary: on it, nobody is fooled.
         first_one = state["number"] == 0
         beyond = tf.where(first_one, 0.005 * tf.abs(above), state["beyond"])
-        pull = broad(tf.where(above < beyond, state["weight"], 0.0), image)
+        needed, rate = self._linear(above, gradient)
+        start_weight = tf.where(first_one, needed, state["weight"])
+        rate = tf.where(first_one, rate, state["rate"])
+        pull = broad(tf.where(above < beyond, start_weight, 0.0), image)
         slope = 2 * (image - clean) - pull * gradient
         # Through the tanh.
         slope *= 2 * image * (1 - image)
@@ -235,23 +251,23 @@ class CarliniWagner:
         second = 0.999 * state["second"] + 0.001 * slope**2
         step = (first / (1 - 0.9**time)) / (tf.sqrt(second / (1 - 0.999**time)) + 1e-8)
         left = 1 - tf.cast(inner, tf.float32) / self.inner
-        place = state["place"] - self.learning_rate * broad(left, image) * step
+        place = state["place"] - broad(left * rate, image) * step
         reached = state["reached"] | asked.fooled
         over = inner == self.inner - 1
-        high = tf.where(
-            reached, tf.minimum(state["high"], state["weight"]), state["high"]
-        )
-        low = tf.where(reached, state["low"], tf.maximum(state["low"], state["weight"]))
-        between = tf.sqrt(low * tf.minimum(high, 1e9))
-        lower = tf.where(low > 0, between, high / 10)
-        next_weight = tf.where(high < tf.float32.max, lower, low * 10)
+        weight = start_weight
+        high = tf.where(reached, tf.minimum(state["high"], weight), state["high"])
+        low = tf.where(reached, state["low"], tf.maximum(state["low"], weight))
+        between = tf.sqrt(low) * tf.sqrt(high)
+        lower = tf.where(low > 0, between, high / _FACTOR)
+        next_weight = tf.where(high < tf.float32.max, lower, low * _FACTOR)
         return state | {
             **smaller(task, state, seen, asked.fooled),
             "image": seen,
             "place": chosen(over, self._place(state), place),
             "first": chosen(over, tf.zeros_like(first), first),
             "second": chosen(over, tf.zeros_like(second), second),
-            "weight": tf.where(over, next_weight, state["weight"]),
+            "weight": tf.where(over, next_weight, weight),
+            "rate": rate,
             "low": tf.where(over, low, state["low"]),
             "high": tf.where(over, high, state["high"]),
             "reached": tf.where(over, False, reached),
@@ -259,6 +275,22 @@ class CarliniWagner:
             "flat": flatter(state, gradient),
             "done": asked.fooled & (state["number"] == 0),
         }
+
+    def _linear(
+        self, above: tf.Tensor, gradient: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the weight and the first step that a linear network would need."""
+        axes = list(range(1, len(gradient.shape)))
+        top = tf.maximum(tf.reduce_max(tf.abs(gradient), axes), _TINY)
+        scaled = tf.reduce_sum((gradient / broad(top, gradient)) ** 2, axes)
+        scaled = tf.maximum(scaled, _TINY)
+        # At the boundary the change is above / |gradient|^2 times the gradient, and
+        # twice the change is the weight times the gradient.
+        largest = tf.abs(above) / (top * scaled)
+        weight = tf.clip_by_value(2 * _MORE * largest / top, 1e-9, 1e9)
+        # The steps fall to nought, which halves their sum; the tanh halves it again.
+        rate = tf.clip_by_value(4 * self.reach * largest / self.inner, 1e-4, 0.1)
+        return weight, rate
 
     def finish(self, task: Task, state: State) -> State:
         """Change nothing: every step was looked at but the last, the smallest one."""

@@ -42,15 +42,16 @@ class Square:
     def step(self, task: Task, state: State) -> State:
         """Look at the last square, and draw the next one."""
         seen = task.seen(state["image"], state, state["epsilon"])
-        asked = task.victim.ask(
+        asked = task.query(
             seen,
-            state["index"],
+            state,
             [
                 lambda logits: losses.margin(
                     logits, state["index"], task.victim.targeted
                 )
             ],
             gradients=False,
+            worst=True,
         )
         (above,) = asked.scores
         better = above > state["best_loss"]

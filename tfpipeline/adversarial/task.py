@@ -1,5 +1,6 @@
 """What every attack is given, and what each of them has to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +9,7 @@ import tensorflow as tf
 from tfpipeline.adversarial import draws
 from tfpipeline.adversarial.losses import Loss
 from tfpipeline.adversarial.norms import Norm, bounds, broad, on_levels, whole
-from tfpipeline.adversarial.victim import Asked, Victim
+from tfpipeline.adversarial.victim import Asked, Score, Victim
 
 # Of each image that is attacked; the first axis is the batch. The loop puts in
 # `clean, index, epsilon, key, turn, number`; an attack `image`, `found` and `success`
@@ -64,6 +65,33 @@ class Task:
         # Values of the grid have no gradient; the one beside them is taken.
         return self.norm.on_grid(image, state["clean"], radius)
 
+    def query(
+        self,
+        image: tf.Tensor,
+        state: State,
+        scores: Sequence[Score],
+        *,
+        gradients: bool = True,
+        worst: bool = False,
+    ) -> Asked:
+        """Ask the victim, whose random changes are drawn anew for each image and step.
+
+        Args:
+            image: In [0, 1].
+            state: Of the images.
+            scores: What to ask for.
+            gradients: Whether to compute gradients.
+            worst: Whether the lowest score of a network counts and not the average.
+        """
+        return self.victim.ask(
+            image,
+            state["index"],
+            scores,
+            gradients=gradients,
+            worst=worst,
+            draw=self.seeds(state, 4),
+        )
+
     def ask(self, image: tf.Tensor, state: State) -> Asked:
         """Ask the victim for the loss and its gradient.
 
@@ -71,9 +99,7 @@ class Task:
             image: In [0, 1].
             state: Of the images.
         """
-        return self.victim.ask(
-            image, state["index"], [lambda logits: self.score(state, logits)]
-        )
+        return self.query(image, state, [lambda logits: self.score(state, logits)])
 
     def judge(self, image: tf.Tensor, state: State) -> tf.Tensor:
         """Tell which images fool the victim.
@@ -82,7 +108,7 @@ class Task:
             image: In [0, 1].
             state: Of the images.
         """
-        return self.victim.ask(image, state["index"], (), gradients=False).fooled
+        return self.query(image, state, (), gradients=False).fooled
 
     def moved(
         self, image: tf.Tensor, state: State, gradient: tf.Tensor, size: tf.Tensor

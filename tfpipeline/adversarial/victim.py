@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.adversarial import losses
+from tfpipeline.adversarial import draws, losses
 from tfpipeline.errors import UserError
 
 # From images in [0, 1], shape (batch, height, width, 3), to logits, (batch, classes).
 Model = Callable[[tf.Tensor], tf.Tensor]
 
-# From images and a seed of shape (2,) to images of the same shape, with a gradient.
+# From images and a seed each, shape (batch, 2), to images of the same shape, with a
+# gradient.
 Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 # From logits to one number an image.
@@ -30,7 +31,7 @@ class Asked:
     Args:
         scores: One array a score, each of shape (batch,).
         gradients: Of the scores, each of the shape of the images; empty if not asked.
-        fooled: Whether all networks are, shape (batch,).
+        fooled: Whether all networks are, in every sample; shape (batch,).
         logits: Of the first network, shape (batch, classes).
     """
 
@@ -50,8 +51,9 @@ class Victim:
         changes: Random changes before the networks, through which gradients pass: an
             attack then expects over them.
         samples: How often the networks are asked for each answer: more than once where
-            `changes` or the networks themselves are random.
-        seed: Of the changes.
+            `changes` or the networks themselves are random. Only what fools in every
+            one of them is a success.
+        seed: Of the changes, where nobody says which draws are to be made.
         confidence: By how much the wanted logit has to be above the others, before an
             attack has succeeded.
 
@@ -72,6 +74,8 @@ class Victim:
         scores: Sequence[Score],
         *,
         gradients: bool = True,
+        worst: bool = False,
+        draw: tf.Tensor | None = None,
     ) -> Asked:
         """Return scores of images, and their gradients.
 
@@ -80,16 +84,16 @@ class Victim:
             index: The target or the label of each, int32, shape (batch,).
             scores: What to ask for; averaged over samples and networks.
             gradients: Whether to compute gradients.
+            worst: Whether the lowest score of a network counts and not the average:
+                all have to be fooled.
+            draw: A seed of the changes for each image, shape (batch, 2).
         """
         several = len(scores) > 1
         with tf.GradientTape(several, watch_accessed_variables=False) as tape:
             if gradients:
                 tape.watch(image)
-            answers = self.answers(image)
-            found = [
-                tf.add_n([score(one) for one in answers]) / len(answers)
-                for score in scores
-            ]
+            answers = self.answers(image, draw)
+            found = [self._score(score, answers, worst) for score in scores]
         slopes = []
         if gradients:
             zero = tf.UnconnectedGradients.ZERO
@@ -102,22 +106,36 @@ class Victim:
             for k in range(len(self.models))
         ]
         each = [
-            losses.fooled(mean, index, self.targeted, self.confidence) for mean in means
+            losses.fooled(one, index, self.targeted, self.confidence) for one in answers
         ]
         return Asked(found, slopes, tf.reduce_all(tf.stack(each), 0), means[0])
 
-    def answers(self, image: tf.Tensor) -> list[tf.Tensor]:
+    def _score(
+        self, score: Score, answers: Sequence[tf.Tensor], worst: bool
+    ) -> tf.Tensor:
+        count = len(self.models)
+        each = [
+            tf.add_n([score(one) for one in answers[k::count]]) for k in range(count)
+        ]
+        whole = tf.reduce_min(tf.stack(each), 0) if worst else tf.add_n(each) / count
+        return whole / self.samples
+
+    def answers(
+        self, image: tf.Tensor, draw: tf.Tensor | None = None
+    ) -> list[tf.Tensor]:
         """Return the logits of every network, of one sample after the other.
 
         Args:
             image: In [0, 1], shape (batch, height, width, 3).
+            draw: A seed of the changes for each image, shape (batch, 2).
         """
+        if draw is None:
+            draw = tf.fill([tf.shape(image)[0], 2], self.seed)
         found = []
         for sample in range(self.samples):
             seen = image
             for number, change in enumerate(self.changes):
-                seed = tf.constant([self.seed, 100 * sample + number], tf.int32)
-                seen = change(seen, seed)
+                seen = change(seen, draws.another(draw, 100 * sample + number))
             found += [tf.cast(model(seen), tf.float32) for model in self.models]
         return found
 
@@ -150,14 +168,9 @@ def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
     Raises:
         UserError: The images are not in [0, 1], or the answers are no logits.
     """
+    check_images(np.asarray(images))
     pictures = tf.constant(images, tf.float32)
     classes = tf.constant(index, tf.int32)
-    least, most = float(tf.reduce_min(pictures)), float(tf.reduce_max(pictures))
-    if least < 0 or most > 1:
-        raise UserError(
-            f"Images to attack: expected values in [0, 1], where epsilon is measured. "
-            f"Received: {least:g} to {most:g}. Put the preprocessing into the network."
-        )
     first = [np.asarray(one) for one in victim.answers(pictures)]
     again = [np.asarray(one) for one in victim.answers(pictures)]
     for logits in first:
@@ -178,6 +191,29 @@ def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
         float(np.mean(best[..., -1] - best[..., -2] > SATURATED)),
         float(np.median(best[..., -1] - best[..., -2])),
     )
+
+
+def check_images(images: np.ndarray) -> None:
+    """Refuse images that are none.
+
+    Args:
+        images: Of any shape.
+
+    Raises:
+        UserError: A value is no number, or not in [0, 1].
+    """
+    if not np.isfinite(images).all():
+        count = int((~np.isfinite(images)).sum())
+        raise UserError(
+            f"Images to attack: expected numbers in [0, 1]. Received: {count} values "
+            "that are none (NaN or without an end). Look at how they were read."
+        )
+    least, most = float(images.min(initial=0)), float(images.max(initial=0))
+    if least < 0 or most > 1:
+        raise UserError(
+            f"Images to attack: expected values in [0, 1], where epsilon is measured. "
+            f"Received: {least:g} to {most:g}. Put the preprocessing into the network."
+        )
 
 
 def _check_logits(logits: np.ndarray) -> None:

@@ -97,9 +97,11 @@ def robust(metrics: Mapping[str, Any]) -> str:
         return ""
     found = metrics["robust"]
     rates = ", ".join(f"{rate:.3f} at {e}" for e, rate in found["accuracy"].items())
-    careful = ""
-    if found["steps_without_gradient"]:
-        careful = "Careful: some steps had no gradient; it may be less robust.\n"
+    careful = "".join(
+        f"Careful: {name}: {check['otherwise']}.\n"
+        for name, check in found["checks"].items()
+        if not check["passed"]
+    )
     return f"Under attack ({found['attack']}, {found['norm']}): {rates}.\n{careful}"
 
 

@@ -1,6 +1,5 @@
 """What `attack` writes and says of the pictures that it made."""
 
-import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,16 +9,17 @@ import numpy as np
 
 from tfpipeline import config_adversary, images, sheets
 from tfpipeline.adversarial import honesty, measures
-from tfpipeline.adversarial.honesty import Check
 from tfpipeline.adversarial.loop import Found
 from tfpipeline.adversarial.norms import inside
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import naming
 from tfpipeline.report import perturbations
-from tfpipeline.workflow import networks, telling
+from tfpipeline.workflow import telling
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.striking import Strike
-from tfpipeline.workflow.subjects import Subject
+
+# Pictures on the sheet of all, at most.
+ON_SHEET = 60
 
 # Where `attack.json` names the pictures that were made.
 PICTURES = ("adversarial", "figure", "full_size", "sheet", "overview", "shown")
@@ -56,21 +56,51 @@ class Outcome:
         return made
 
 
-def write(outcome: Outcome, output: Path) -> list[dict[str, Any]]:
-    """Write the pictures, judge the files, and return what is true of each.
+@dataclasses.dataclass
+class Written:
+    """The pictures that were written so far.
 
     Args:
-        outcome: Of the attack.
         output: The folder.
+        items: What is true of each.
+        taken: Names that are in use.
+        first: The first pictures, for a sheet.
     """
+
+    output: Path
+    items: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    taken: set[str] = dataclasses.field(default_factory=lambda: {"sheet", "overview"})
+    first: list[np.ndarray] = dataclasses.field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """Write some pictures, judge the files, and return what is true of each.
+
+        Args:
+            outcome: Of the attack.
+        """
+        pictures, items = _written(outcome, self.output, self.taken)
+        self.items += items
+        self.first += list(pictures[: max(0, ON_SHEET - len(self.first))])
+        return items
+
+    def sheet(self) -> None:
+        """Draw the first pictures on one sheet."""
+        captions = [f"{i['label']}\nnow {i['final_class']}" for i in self.items]
+        shown = captions[: len(self.first)]
+        drawn = sheets.contact_sheet(self.first, shown, min(5, len(shown)))
+        images.save_png(self.output / "sheet.png", drawn)
+
+
+def _written(
+    outcome: Outcome, output: Path, taken: set[str]
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     strike, network = outcome.strike, outcome.network
-    taken = {"sheet", "overview"}
     names = [telling.own_name(subject.path, taken) for subject in strike.subjects]
     for name, image in zip(names, outcome.found.image):
         images.save_png(output / f"{name}.png", honesty.levels(image))
     # As they lie on the disk.
     pictures = np.stack([images.decode(output / f"{name}.png") for name in names])
-    labels = np.array([subject.label for subject in strike.subjects])
+    labels = strike.labels
     logits = [one.logits(pictures) for one in strike.networks]
     fooled = np.all([outcome.fooled(some, labels) for some in logits], 0)
     shares = metrics.probabilities(logits[0])
@@ -98,10 +128,7 @@ def write(outcome: Outcome, output: Path) -> list[dict[str, Any]]:
     _judged(outcome, pictures, labels, items)
     if strike.settings.full_size:
         _at_full_size(outcome, pictures, items, output)
-    captions = [f"{item['label']}\nnow {item['final_class']}" for item in items]
-    sheet = sheets.contact_sheet(list(pictures), captions, min(5, len(items)))
-    images.save_png(output / "sheet.png", sheet)
-    return items
+    return pictures, items
 
 
 def _item(outcome: Outcome, k: int, file: str) -> dict[str, Any]:
@@ -207,104 +234,3 @@ def _at_full_size(
         label = np.array([subject.label])
         success = outcome.fooled(network.logits(again[None]), label)[0]
         item |= {"full_size": file, "success_full_size": bool(success)}
-
-
-def result(
-    outcome: Outcome,
-    items: list[dict[str, Any]],
-    checks: Mapping[str, Check],
-    left: Sequence[tuple[Subject, str]],
-    bad: Sequence[tuple[Path, str]],
-) -> dict[str, Any]:
-    """Return what `attack.json` holds, but for the curve and what was asked for more.
-
-    Args:
-        outcome: Of the attack.
-        items: What `write` returned.
-        checks: That were made.
-        left: Photographs that were not attacked, and why.
-        bad: Files that could not be read, and why.
-    """
-    strike, settings = outcome.strike, outcome.strike.settings
-    labels = outcome.network.labels
-    threat = _threat(outcome)
-    told = {
-        "threat_model": Check(True, threat, "what the attacker may do", "").told(),
-        "only_right_ones": Check(
-            all(item["clean_class"] == item["label"] for item in items),
-            {"attacked": len(items), "left_out": len(left)},
-            "only photographs that the network is right about are attacked",
-            "mistakes without an attack were counted as success",
-        ).told(),
-        "survives_8_bits": Check(
-            all(i["success_8bit"] or not i["success"] for i in items),
-            sum(i["success"] and not i["success_8bit"] for i in items),
-            "what has succeeded does so on the decoded file as well",
-            "rounding to 8 bits undoes the attack, or makes it larger than epsilon: "
-            "leave --adversary.eight_bit on",
-        ).told(),
-    }
-    told |= {name: check.told() for name, check in checks.items()}
-    count = len(items)
-    success = sum(item["success_8bit"] for item in items)
-    reached = [item for item in items if item["success_8bit"]]
-    total = count + sum(not subject.right for subject, _ in left)
-    return {
-        "images": items,
-        "left_out": [
-            {
-                "image": str(subject.path),
-                "class": labels[subject.seen],
-                "label": labels[subject.label],
-                "reason": reason,
-            }
-            for subject, reason in left
-        ],
-        "errors": [{"image": str(path), "error": reason} for path, reason in bad],
-        "checks": told,
-        "summary": {
-            **networks.about(outcome.network),
-            "together": [other.name for other in strike.networks[1:]],
-            "attack": settings.adversary.attack,
-            "threat_model": threat,
-            "attacked": count,
-            "success_rate": success / count,
-            # Of labels that the network itself has given, accuracy says nothing.
-            "labels_from": dict(collections.Counter(i["label_from"] for i in items)),
-            "clean_accuracy": count / total if total else None,
-            "robust_accuracy": (count - success) / total if total else None,
-            "success_rate_jpeg": {
-                word: float(np.mean([i["success_jpeg"][word] for i in items]))
-                for word in settings.jpeg
-            },
-            "median": {
-                name: float(np.median([i[name] for i in reached]))
-                for name in ("linf", "l2", "l1", "l0", "psnr", "ssim", "steps")
-                if reached and all(i[name] is not None for i in reached)
-            },
-            "transfer": {
-                judge.name: _transfer([i["judges"][judge.name] for i in items])
-                for judge in outcome.judges
-            },
-            "sheet": "sheet.png",
-        },
-    }
-
-
-def _transfer(verdicts: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the share that fools a judge, of those that can; None without any."""
-    known = [v["fooled"] for v in verdicts if v["fooled"] is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _threat(outcome: Outcome) -> str:
-    settings, plan = outcome.strike.settings, outcome.strike.plan
-    radius = config_adversary.written(plan.epsilon, settings.norm)
-    goal = "any wrong class"
-    if plan.target is not None:
-        goal = f"the class {outcome.network.labels[plan.target]!r}"
-    grid = "8-bit pictures" if settings.adversary.eight_bit else "any values"
-    return (
-        f"changes of {settings.norm} norm at most {radius} of values in [0, 1], {grid} "
-        f"at the network's input size, by somebody who knows the network; goal: {goal}"
-    )

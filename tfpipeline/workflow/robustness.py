@@ -9,14 +9,15 @@ import tensorflow as tf
 
 from tfpipeline.adversarial import attacks
 from tfpipeline.adversarial.campaign import Campaign
+from tfpipeline.adversarial.evidence import Check, gradients
 from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS
-from tfpipeline.adversarial.victim import Victim
+from tfpipeline.adversarial.victim import Victim, inspect
 from tfpipeline.config_adversary import AdversarySettings, written
 from tfpipeline.errors import UserError
 
-# Images that are held in memory at once.
-_CHUNK = 256
+# Images that are held in memory at once, and that a network is looked at with.
+_CHUNK, _LOOKED_AT = 256, 8
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def measure(
         place: Where it is measured.
 
     Returns:
-        `norm`, `attack`, `n`, `steps_without_gradient` (a share), and `accuracy` by
-        radius, as people write it.
+        `norm`, `attack`, `attacks` (in words), `n`, `steps_without_gradient` (a share),
+        `checks` of the network as `attack` makes them before it begins, and `accuracy`
+        by radius, as people write it.
     """
     parts = attacks.choose(adversary, "linf", targeted=False)
     # Without confidence: what is wrong is wrong.
@@ -98,11 +100,15 @@ def measure(
     )
     count, right = 0, dict.fromkeys(epsilons, 0)
     steps, flat = 0, 0
+    shown: Wanted | None = None
     for images, labels in _chunks(batches):
         wanted = Wanted.of(images, list(labels), 0.0)
         wanted.key[:] += count
         count += len(images)
         left = wanted.some(~campaign.fooled(images, labels))
+        if shown is None:
+            # What is right says more.
+            shown = (left if len(left) else wanted).some(slice(_LOOKED_AT))
         for radius in epsilons:
             left.epsilon[:] = radius
             told = f"attack {written(radius, 'linf')}" if place.chief else None
@@ -111,17 +117,33 @@ def measure(
                 left = left.some(~found.success)
                 steps, flat = steps + found.steps.sum(), flat + found.flat.sum()
             right[radius] += len(left)
+    share = float(flat / max(1, steps))
     return {
         "norm": "linf",
         "attack": adversary.attack,
+        "attacks": attacks.spelled(parts),
         "n": count,
         # Above nought, what withstood may only have had nothing to climb.
-        "steps_without_gradient": float(flat / max(1, steps)),
+        "steps_without_gradient": share,
+        "checks": {} if shown is None else _checks(victim, shown, share),
         "accuracy": {
             written(radius, "linf"): right[radius] / max(1, count)
             for radius in epsilons
         },
     }
+
+
+def _checks(victim: Victim, shown: Wanted, flat: float) -> dict[str, Any]:
+    """Tell whether gradients say anything, and whether the answers are logits."""
+    try:
+        found = inspect(victim, shown.clean, shown.index)
+    except UserError as error:
+        # What was trained for hours is told of, not refused.
+        wrong = "without logits, accuracy under attack says nothing"
+        return {"logits": Check(False, str(error), "answers are logits", wrong).told()}
+    logits = Check(True, True, "answers are logits, not probabilities", "")
+    checks = {"logits": logits} | gradients(found, flat)
+    return {name: check.told() for name, check in checks.items()}
 
 
 def _chunks(

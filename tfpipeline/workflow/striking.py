@@ -1,21 +1,19 @@
 """Attacks on photographs: what is asked for, made, and true of the saved files."""
 
+import copy
 import dataclasses
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import config_adversary
-from tfpipeline.adversarial import attacks, defences, honesty
+from tfpipeline import config_adversary, images
+from tfpipeline.adversarial import attacks, defences
 from tfpipeline.adversarial.attacks import Part
-from tfpipeline.adversarial.campaign import Campaign, smallest
-from tfpipeline.adversarial.honesty import Check
+from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.loop import Found, Wanted
-from tfpipeline.adversarial.minimal_norm import FastMinimumNorm
 from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS, inside
 from tfpipeline.adversarial.victim import Inspection, Model, Victim, inspect
 from tfpipeline.config_attack import AttackSettings
@@ -27,9 +25,6 @@ from tfpipeline.workflow.subjects import Subject
 # Photographs that a victim is looked at with before it is attacked.
 _LOOKED_AT = 8
 
-# Halvings of a radius that is looked for.
-_ROUNDS = 8
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,14 +35,14 @@ class Plan:
         epsilons: Radii at which the accuracy is measured, rising.
         parts: Attacks, one after the other.
         target: Number of the class that is to be seen, or None.
-        shields: Input defences, by the user's word.
+        shields: Input defences, by the user's word: see `defences.find`.
     """
 
     epsilon: float
     epsilons: tuple[float, ...]
     parts: tuple[Part, ...]
     target: int | None
-    shields: dict[str, defences.Defence] = field(default_factory=dict)
+    shields: dict[str, Callable[..., tf.Tensor]] = field(default_factory=dict)
 
 
 def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
@@ -81,16 +76,20 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
             "--adversary.eight_bit false."
         )
     more = [config_adversary.epsilon(word, "--epsilons") for word in settings.epsilons]
+    grid = linf and settings.adversary.eight_bit
     if not more and count > 1:
+        # Whole steps of 8 bits, where pictures have such.
+        share = GREY_LEVEL if grid else 0.0
         more = [epsilon / 2, 2 * epsilon]
+        more = [one // share * share if share else one for one in more]
     for word, radius in zip(settings.epsilons, more):
         if linf and not GREY_LEVEL * 0.999 <= radius <= 1:
             raise UserError(
                 f"--epsilons {word}: expected a radius from 1/255 to 1, as a share of "
                 "the range of values."
             )
-    if linf and settings.adversary.eight_bit:
-        more = [round(one / GREY_LEVEL) * GREY_LEVEL for one in more]
+    if linf:
+        more = [min(one, 1.0) for one in more]
     radii = sorted({round(one, 9) for one in more if one > 0} | {round(epsilon, 9)})
     return Plan(
         epsilon,
@@ -122,10 +121,22 @@ def models(networks: Sequence[Network], size: tuple[int, int]) -> list[Model]:
 
 
 def _model(network: Network, size: tuple[int, int]) -> Model:
+    if network.size == size:
+        return lambda image: network.model(image, training=False)
+    down, across = (
+        tf.constant(images.along(own, other), tf.float64)
+        for own, other in zip(size, network.size)
+    )
+
     def answer(image: tf.Tensor) -> tf.Tensor:
-        if network.size != size:
-            image = tf.image.resize(image, network.size, antialias=True)
-        return network.model(image, training=False)
+        """Answer as `Network.logits` does to a file: by `images.resize`, in 8 bits."""
+        wide = tf.cast(image, tf.float64) * 255
+        small = tf.einsum("ab,nbwc,dw->nadc", down, wide, across)
+        scaled = 1e6 * small
+        whole = tf.floor(tf.round(scaled) / 1e6 + 0.5)
+        # The gradient is that of what was not rounded.
+        seen = small + tf.stop_gradient(whole - small)
+        return network.model(tf.cast(seen, tf.float32) / 255, training=False)
 
     return answer
 
@@ -143,42 +154,83 @@ def in_unit(pictures: np.ndarray) -> np.ndarray:
     return values
 
 
-@dataclass
 class Strike:
-    """An attack on some photographs of one network, or of several together.
+    """An attack on photographs of one network, or of several together.
 
     Args:
-        networks: To be fooled; the first one's classes count.
-        subjects: Photographs that the first one is right about.
+        every: To be fooled; the first one's classes and size count.
         plan: What is asked for.
         settings: Of the command.
         strategy: Where the steps run.
         titles: Whether to show progress bars.
     """
 
-    networks: Sequence[Network]
-    subjects: Sequence[Subject]
-    plan: Plan
-    settings: AttackSettings
-    strategy: tf.distribute.Strategy
-    titles: bool = True
+    def __init__(
+        self,
+        every: Sequence[Network],
+        plan: Plan,
+        settings: AttackSettings,
+        strategy: tf.distribute.Strategy,
+        titles: bool = True,
+    ) -> None:
+        self.networks, self.plan = every, plan
+        self.settings, self.strategy, self.titles = settings, strategy, titles
+        self.victim = self.victim_of(models(every, every[0].size))
+        self.campaign = self.campaign_of(self.victim)
+        self.subjects: Sequence[Subject] = ()
+        self.clean = np.zeros((0, *every[0].size, 3), np.uint8)
+        self._first, self._where = 0, ""
 
-    def __post_init__(self) -> None:
-        height, width, _ = self.subjects[0].picture.shape
-        self.victim = self._victim(models(self.networks, (height, width)))
-        self.campaign = self._campaign(self.victim)
+    def on(self, subjects: Sequence[Subject], first: int, where: str = "") -> "Strike":
+        """Return the same attack, already traced, on some photographs.
 
-    def _victim(self, some: Sequence[Model]) -> Victim:
-        adversary, targeted = self.settings.adversary, self.plan.target is not None
-        return Victim(
+        Args:
+            subjects: That the first network is right about.
+            first: How many others come before them.
+            where: In the title of progress bars.
+        """
+        other = copy.copy(self)
+        other.subjects, other._first, other._where = subjects, first, where
+        other.clean = np.stack([subject.picture for subject in subjects])
+        return other
+
+    def alone(self, network: Network) -> "Strike":
+        """Return the same attack on another network.
+
+        Args:
+            network: Of the same classes.
+        """
+        first = self.networks[0]
+        # At the size of the pictures there are.
+        other = copy.copy(self)
+        other.networks = [network]
+        other.victim = self.victim_of([_model(network, first.size)])
+        other.campaign = self.campaign_of(other.victim)
+        return other
+
+    def victim_of(self, some: Sequence[Model], **changes: Any) -> Victim:
+        """Return networks as they are to be fooled.
+
+        Args:
+            some: From images to logits.
+            changes: Of the fields of the victim.
+        """
+        adversary = self.settings.adversary
+        plain = Victim(
             some,
-            targeted,
+            self.plan.target is not None,
             samples=adversary.samples,
             seed=self.settings.seed,
             confidence=adversary.confidence,
         )
+        return dataclasses.replace(plain, **changes)
 
-    def _campaign(self, victim: Victim) -> Campaign:
+    def campaign_of(self, victim: Victim) -> Campaign:
+        """Return the attacks that were asked for, on a victim.
+
+        Args:
+            victim: To be fooled.
+        """
         settings, adversary = self.settings, self.settings.adversary
         return Campaign(
             victim,
@@ -190,10 +242,10 @@ class Strike:
             adversary.batch_size,
         )
 
-    @functools.cached_property
-    def clean(self) -> np.ndarray:
-        """The photographs, uint8, shape (n, height, width, 3)."""
-        return np.stack([subject.picture for subject in self.subjects])
+    @property
+    def labels(self) -> np.ndarray:
+        """What is on the photographs, shape (n,)."""
+        return np.array([subject.label for subject in self.subjects])
 
     def wanted(self, epsilon: float) -> Wanted:
         """Return what is asked for at a radius.
@@ -203,7 +255,8 @@ class Strike:
         """
         target = self.plan.target
         index = [s.label if target is None else target for s in self.subjects]
-        return Wanted.of(self.clean, index, epsilon)
+        some = Wanted.of(self.clean, index, epsilon)
+        return dataclasses.replace(some, key=some.key + self._first)
 
     def look(self) -> Inspection:
         """Look at the victim before it is attacked.
@@ -223,91 +276,15 @@ class Strike:
             free = self.campaign.norm.unbounded(int(np.prod(wanted.clean.shape[1:])))
             radius = np.full(len(wanted), free, np.float32)
             wanted = dataclasses.replace(wanted, epsilon=radius)
-        found = self.campaign.run(wanted, self._title("attack"))
+        found = self.campaign.run(wanted, self.title("attack"))
         size = self.campaign.sizes(found.image, wanted.clean)
         found.success &= inside(size, self.plan.epsilon)
         return found
 
-    def checks(self, found: Found, inspection: Inspection) -> dict[str, Check]:
-        """Return what shows whether the attack was as strong as it can be.
+    def title(self, words: str) -> str | None:
+        """Return the title of a progress bar, or None where there is none.
 
         Args:
-            found: What it came to.
-            inspection: Of the victim.
+            words: What is being done.
         """
-        wanted = self.wanted(self.plan.epsilon)
-        own = {"in_the_ball": honesty.valid(self.campaign, found, wanted)}
-        return (
-            own
-            | honesty.gradients(inspection, found)
-            | honesty.stronger(self.campaign, found, wanted, self._title("check"))
-        )
-
-    def curve(self, at_epsilon: float) -> list[tuple[float, float]]:
-        """Return the share that is fooled at each of the plan's radii.
-
-        Args:
-            at_epsilon: The share at epsilon itself, which is known.
-        """
-        quick, found = honesty.quick(self.campaign), []
-        for radius in self.plan.epsilons:
-            rate = at_epsilon
-            if not np.isclose(radius, self.plan.epsilon):
-                told = config_adversary.written(radius, self.settings.norm)
-                got = quick.run(self.wanted(radius), self._title(f"epsilon {told}"))
-                rate = float(got.success.mean())
-            found.append((radius, rate))
-        return found
-
-    def least(self) -> tuple[Found, np.ndarray]:
-        """Return the smallest perturbations, and their norms.
-
-        By the attack of the minimal norm, and by bisection of the radius below it.
-        """
-        part = [p for p in self.plan.parts if p.attack.minimal]
-        minimal = self.campaign.but(part or [Part(FastMinimumNorm(), "margin")])
-        values = int(np.prod(self.clean.shape[1:]))
-        wanted = self.wanted(self.campaign.norm.unbounded(values))
-        first = minimal.run(wanted, self._title("smallest"))
-        size = np.where(
-            first.success, minimal.sizes(first.image, wanted.clean), wanted.epsilon
-        )
-        radius: np.ndarray = size.astype(np.float32)
-        below = dataclasses.replace(wanted, epsilon=radius)
-        quick = honesty.quick(self.campaign)
-        second = smallest(quick, below, _ROUNDS, self._title("smallest, bisection"))
-        again = quick.sizes(second.image, wanted.clean)
-        better = second.success & (~first.success | (again < size))
-        first.image[better] = second.image[better]
-        first.success |= second.success
-        size[better] = again[better]
-        first.steps += second.steps
-        return first, np.where(first.success, size, np.inf)
-
-    def behind(self, word: str, pictures: np.ndarray) -> dict[str, Any]:
-        """Return what an input defence is worth, against both kinds of attacks.
-
-        Args:
-            word: The defence, as the user called it.
-            pictures: What the attack on the undefended network made, uint8.
-        """
-        defence = self.plan.shields[word]
-        known = self._victim(
-            [defences.adaptive(m, defence) for m in self.victim.models]
-        )
-        campaign, wanted = self._campaign(known), self.wanted(self.plan.epsilon)
-        right = dataclasses.replace(known, targeted=False, confidence=0.0)
-        label = np.array([subject.label for subject in self.subjects])
-        judge = self._campaign(right)
-        clean = ~judge.fooled(wanted.clean, label)
-        plain = self._campaign(dataclasses.replace(known, confidence=0.0))
-        blind = plain.fooled(in_unit(pictures), wanted.index)
-        got = campaign.run(wanted, self._title(f"knowing of {word}"))
-        return {
-            "clean_accuracy": float(clean.mean()),
-            "fooled_unaware": float(blind.mean()),
-            "fooled_adaptive": float(got.success.mean()),
-        }
-
-    def _title(self, words: str) -> str | None:
-        return words if self.titles else None
+        return f"{self._where}{words}" if self.titles else None

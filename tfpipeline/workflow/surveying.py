@@ -1,173 +1,315 @@
 """What is asked of an attack beyond its pictures: curves, smallest norms, transfer."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfpipeline import images
-from tfpipeline.adversarial import honesty
+from tfpipeline import config_adversary, images
+from tfpipeline.adversarial import attacks, defences, honesty, measures
+from tfpipeline.adversarial.attacks import Part
+from tfpipeline.adversarial.campaign import Campaign, smallest
 from tfpipeline.adversarial.loop import Found
+from tfpipeline.adversarial.minimal_norm import FastMinimumNorm
 from tfpipeline.errors import UserError
 from tfpipeline.report import perturbations
-from tfpipeline.workflow import lesson, telling
+from tfpipeline.workflow import lesson
 from tfpipeline.workflow.attack_report import Outcome
-from tfpipeline.workflow.striking import Strike
-from tfpipeline.workflow.subjects import Subject
+from tfpipeline.workflow.networks import Network
+from tfpipeline.workflow.striking import Strike, in_unit
+
+# Halvings of a radius that is looked for.
+_ROUNDS = 8
+
+# Of a random defence: how often an attack that knows of it asks for each step, at
+# least, and how often its pictures are shown to it afterwards.
+_SAMPLES, _DRAWS = 8, 10
 
 
-@dataclass
-class Survey:
-    """What many attacks on the same photographs have shown.
-
-    Args:
-        rates: Radii, and the share that is fooled at each.
-        least: The smallest perturbations, and their norms.
-        matrix: Of each network that was attacked, the share of its pictures that fools
-            each network.
-        defences: What each input defence is worth.
-    """
-
-    rates: list[tuple[float, float]] = field(default_factory=list)
-    least: tuple[Found, np.ndarray] | None = None
-    matrix: dict[str, dict[str, float]] = field(default_factory=dict)
-    defences: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-def check_some(
-    good: Sequence[Subject],
-    left: Sequence[tuple[Subject, str]],
-    bad: Sequence[tuple[Path, str]],
+def check_networks(
+    every: Sequence[Network], judges: Sequence[Network], *, matrix: bool
 ) -> None:
-    """Refuse to go on where there is nothing to attack.
+    """Refuse networks that cannot be told apart, or compared, before anything is made.
 
     Args:
-        good: Photographs to attack.
-        left: Photographs that are not, and why.
-        bad: Files that could not be read, and why.
+        every: That are attacked.
+        judges: That take no part.
+        matrix: Whether all are attacked alone.
 
     Raises:
-        UserError: There is none to attack.
+        UserError: Two have one name, or their classes differ.
     """
-    if left and not good:
-        subject, reason = left[0]
-        raise UserError(
-            f"--images: expected at least one photograph to attack. {subject.path}: "
-            f"{reason}."
-        )
-    telling.check_some(good, bad)
-
-
-def survey(outcome: Outcome) -> Survey:
-    """Make the further attacks that were asked for.
-
-    Args:
-        outcome: Of the attack itself.
-    """
-    strike, found = outcome.strike, outcome.found
-    made = Survey(strike.curve(float(found.success.mean())))
-    if strike.settings.minimal:
-        made.least = strike.least()
-    pictures = honesty.levels(found.image)
-    for word in strike.plan.shields:
-        made.defences[word] = strike.behind(word, pictures)
-    if strike.settings.matrix:
-        made.matrix = _matrix(outcome)
-    return made
-
-
-def _matrix(outcome: Outcome) -> dict[str, dict[str, float]]:
-    """Attack each of the networks alone, and show the pictures to all of them."""
-    strike = outcome.strike
-    every = [*strike.networks, *outcome.judges]
-    label = np.array([subject.label for subject in strike.subjects])
-    clean = strike.clean
-    right = {one.name: one.logits(clean).argmax(-1) == label for one in every}
-    found: dict[str, dict[str, float]] = {}
-    for network in every:
-        if network.labels != strike.networks[0].labels:
+    names = [network.name for network in (*every, *judges)]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(
+                f"--judges, --together: expected every network once. Received {name} "
+                "twice, counted with the one that is attacked. Leave one out."
+            )
+    for network in judges if matrix else ():
+        if network.labels != every[0].labels:
             raise UserError(
                 f"--matrix with {network.name}: expected the classes of "
-                f"{strike.networks[0].name}. Leave it out."
+                f"{every[0].name}, in the same order. Leave it out."
             )
-        alone = Strike(
-            [network],
-            strike.subjects,
-            strike.plan,
-            strike.settings,
-            strike.strategy,
-            strike.titles,
-        )
-        got = honesty.quick(alone.campaign).run(alone.wanted(strike.plan.epsilon))
-        pictures = honesty.levels(got.image)
-        found[network.name] = {}
-        for other in every:
-            # What it is wrong about anyway is no success of the attack.
-            able = strike.plan.target is not None or right[other.name]
-            fooled = outcome.fooled(other.logits(pictures), label)
-            share = fooled[able].mean() if np.any(able) else 0.0
-            found[network.name][other.name] = float(share)
-    return found
 
 
-def add(result: dict[str, Any], made: Survey, outcome: Outcome, output: Path) -> None:
-    """Put what was found into a result, and draw it.
+@dataclass(frozen=True)
+class _Shielded:
+    """A network behind a defence, as each is asked about it.
 
     Args:
-        result: For `attack.json`.
-        made: What was found.
-        outcome: Of the attack itself.
-        output: The folder.
+        knowing: The attack that knows of the defence.
+        judge: Whether the attack is successful.
+        right: Whether an answer is wrong, whatever the attack wanted.
+        draws: How often a picture is shown.
     """
-    strike, summary = outcome.strike, result["summary"]
-    norm = strike.settings.norm
-    unit, times = ("1/255", 255.0) if norm == "linf" else (norm, 1.0)
-    curve, least = [], []
-    if made.rates:
-        radii, rates = zip(*made.rates)
-        result["checks"]["monotone"] = honesty.monotone(radii, rates).told()
-        before = summary["clean_accuracy"] or 1.0
-        curve = [(0.0, before)]
-        # What fools at a radius does so at every larger one.
-        reached = np.maximum.accumulate(rates)
-        curve += [(r, before * (1 - float(rate))) for r, rate in zip(radii, reached)]
-        summary["curve"] = [
-            {"epsilon": radius, "accuracy": accuracy} for radius, accuracy in curve
-        ]
-    if made.least is not None:
-        _, sizes = made.least
-        for item, size in zip(result["images"], sizes):
+
+    knowing: Campaign
+    judge: Campaign
+    right: Campaign
+    draws: int
+
+    def rate(self, judge: Campaign, image: np.ndarray, index: np.ndarray) -> float:
+        """Return how many images fool a judge, each counted by its share of draws."""
+        each = [judge.fooled(image, index, turn).sum() for turn in range(self.draws)]
+        return float(np.mean(each))
+
+
+class Survey:
+    """What many attacks on the same photographs show, block by block.
+
+    Args:
+        strike: The attack, on no photographs yet.
+        judges: Networks that took no part.
+    """
+
+    def __init__(self, strike: Strike, judges: Sequence[Network]) -> None:
+        self.strike = strike
+        self._every = [*strike.networks, *judges] if strike.settings.matrix else []
+        # Traced once, for all blocks.
+        self._alone = [strike.alone(network) for network in self._every]
+        self._shields = {w: self._shielded(w) for w in strike.plan.shields}
+        self._minimal = self._least_parts()
+        self._known: list[float] = []
+        self._least: list[float] = []
+        count = len(self._every)
+        self._fooled, self._able = np.zeros((count, count)), np.zeros((count, count))
+        self._worth = {word: np.zeros(3) for word in self._shields}
+        self._lesson: lesson.Lesson | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Make the further attacks that were asked for.
+
+        Args:
+            outcome: Of the attack on some photographs.
+        """
+        strike, found = outcome.strike, outcome.found
+        known = self._known_radii(strike, found)
+        if strike.settings.minimal:
+            least = self._smallest(strike)
+            self._least += least.tolist()
+            known = np.minimum(known, least)
+        self._known += known.tolist()
+        pictures = honesty.levels(found.image)
+        for word, shield in self._shields.items():
+            self._worth[word] += self._behind(word, shield, strike, pictures)
+        self._cross(outcome)
+
+    def _known_radii(self, strike: Strike, found: Found) -> np.ndarray:
+        """Return of each photograph the smallest size that is known to fool.
+
+        A photograph that has fallen is attacked again at the smaller radii, one that
+        has not at the larger ones, each time by all that was asked for.
+        """
+        campaign, at = strike.campaign, strike.plan.epsilon
+        clean = in_unit(strike.clean)
+        size = campaign.sizes(found.image, clean)
+        if campaign.minimal:
+            return np.where(size > 0, size, np.inf)
+        known = np.where(found.success, size, np.inf)
+        held = np.zeros(len(known))
+        below = [radius for radius in strike.plan.epsilons if radius < at * 0.999]
+        above = [radius for radius in strike.plan.epsilons if radius > at * 1.001]
+        for radius in below[::-1] + above:
+            small = radius < at
+            known_enough = np.isfinite(known) if small else np.isinf(known)
+            rows = np.flatnonzero(known_enough & (known > radius) & (held < radius))
+            if not len(rows):
+                continue
+            some = strike.wanted(radius).some(rows)
+            told = config_adversary.written(radius, strike.settings.norm)
+            got = campaign.run(some, strike.title(f"epsilon {told}"))
+            again = campaign.sizes(got.image, some.clean)
+            known[rows[got.success]] = again[got.success]
+            if small:
+                held[rows[~got.success]] = radius
+        return known
+
+    def _least_parts(self) -> tuple[Campaign, Campaign]:
+        """Return who looks for the smallest, and who for smaller ones by bisection."""
+        campaign = self.strike.campaign
+        part = [p for p in self.strike.plan.parts if p.attack.minimal]
+        minimal = campaign.but(part or [Part(FastMinimumNorm(), "margin")])
+        return minimal, honesty.quick(campaign)
+
+    def _smallest(self, strike: Strike) -> np.ndarray:
+        """Return the norms of the smallest perturbations.
+
+        By the attack of the minimal norm, and by bisection of the radius below it.
+        """
+        minimal, quick = self._minimal
+        values = int(np.prod(strike.clean.shape[1:]))
+        wanted = strike.wanted(minimal.norm.unbounded(values))
+        first = minimal.run(wanted, strike.title("smallest"))
+        size = np.where(
+            first.success, minimal.sizes(first.image, wanted.clean), wanted.epsilon
+        )
+        radius: np.ndarray = size.astype(np.float32)
+        below = dataclasses.replace(wanted, epsilon=radius)
+        second = smallest(quick, below, _ROUNDS, strike.title("smallest, bisection"))
+        again = quick.sizes(second.image, wanted.clean)
+        size = np.where(second.success & (again < size), again, size)
+        return np.where(first.success | second.success, size, np.inf)
+
+    def _least_by(self) -> str:
+        """Say who looked for the smallest, and why not all that was asked for."""
+        minimal, quick = self._minimal
+        told = attacks.spelled(minimal.parts)
+        told += f"; then bisection of the radius by {attacks.spelled(quick.parts)}"
+        every = attacks.cost(self.strike.campaign.parts)
+        times = every / attacks.cost(quick.parts)
+        if not self.strike.campaign.minimal and times > 1.5:
+            name = self.strike.settings.adversary.attack
+            told += f" (all of {name} would take up to {times:.0f} times as many steps)"
+        return told
+
+    def _shielded(self, word: str) -> _Shielded:
+        strike, defence = self.strike, self.strike.plan.shields[word]
+        plain, random = strike.victim, defences.is_random(word)
+        if random:
+            samples = max(_SAMPLES, plain.samples)
+            known = dataclasses.replace(plain, changes=[defence], samples=samples)
+        else:
+            behind = [defences.adaptive(model, defence) for model in plain.models]
+            known = dataclasses.replace(plain, models=behind)
+        seen = dataclasses.replace(known, samples=1, confidence=0.0)
+        knowing = strike.campaign_of(known)
+        if random:
+            # Each step costs as many as there are samples: of a series, the first.
+            knowing = honesty.quick(knowing)
+        return _Shielded(
+            knowing,
+            strike.campaign_of(seen),
+            strike.campaign_of(dataclasses.replace(seen, targeted=False)),
+            _DRAWS if random else 1,
+        )
+
+    def _behind(
+        self, word: str, shield: _Shielded, strike: Strike, pictures: np.ndarray
+    ) -> np.ndarray:
+        """Return how many are right, and how many fool, unaware and knowing."""
+        wanted = strike.wanted(strike.plan.epsilon)
+        wrong = shield.rate(shield.right, wanted.clean, strike.labels)
+        blind = shield.rate(shield.judge, in_unit(pictures), wanted.index)
+        got = shield.knowing.run(wanted, strike.title(f"knowing of {word}"))
+        size = shield.knowing.sizes(got.image, wanted.clean)
+        counts = size <= strike.plan.epsilon + 1e-6
+        knowing = shield.rate(shield.judge, got.image[counts], wanted.index[counts])
+        return np.array([len(wanted) - wrong, blind, knowing])
+
+    def _cross(self, outcome: Outcome) -> None:
+        """Attack each of the networks alone, and show the pictures to all of them."""
+        strike = outcome.strike
+        label, clean = strike.labels, strike.clean
+        right = [one.logits(clean).argmax(-1) == label for one in self._every]
+        for row, alone in enumerate(self._alone):
+            one = alone.on(strike.subjects, len(self._known), strike.title("") or "")
+            name = self._every[row].name
+            wanted = one.wanted(strike.plan.epsilon)
+            got = one.campaign.run(wanted, one.title(f"{name} alone"))
+            pictures = honesty.levels(got.image)
+            for column, other in enumerate(self._every):
+                # What it is wrong about anyway is no success of the attack.
+                able = right[column] | (strike.plan.target is not None)
+                fooled = outcome.fooled(other.logits(pictures), label)
+                self._fooled[row, column] += (fooled & able).sum()
+                self._able[row, column] += able.sum()
+
+    def lesson(
+        self, outcome: Outcome, items: Sequence[dict[str, Any]], output: Path
+    ) -> None:
+        """Make the lesson's attack beside the right one, and write what it shows.
+
+        Args:
+            outcome: Of the attack on some photographs.
+            items: What is told of each.
+            output: The folder.
+        """
+        target = self.strike.plan.target
+        assert target is not None
+        self._lesson = self._lesson or lesson.Lesson(outcome.network, target)
+        for item, subject in zip(items, outcome.strike.subjects):
+            told, shown = self._lesson.attack(subject)
+            file = f"lesson/{item['adversarial']}"
+            images.save_png(output / file, shown)
+            item["lesson"] = told | {"shown": file}
+
+    def told(self, result: dict[str, Any], wrong: int, output: Path) -> None:
+        """Put what was found into a result, and draw it.
+
+        Args:
+            result: For `attack.json`.
+            wrong: Photographs that the network is wrong about without an attack.
+            output: The folder.
+        """
+        settings, summary = self.strike.settings, result["summary"]
+        unit, times = (
+            ("1/255", 255.0) if settings.norm == "linf" else (settings.norm, 1)
+        )
+        curve: list[tuple[float, float]] = []
+        if self.strike.plan.epsilons:
+            radii = (0.0, *self.strike.plan.epsilons)
+            right = [True] * len(self._known) + [False] * wrong
+            sizes = self._known + [0.0] * wrong
+            curve = list(zip(radii, measures.robust_accuracy(sizes, right, radii)))
+            summary["curve"] = [
+                {"epsilon": radius, "accuracy": accuracy} for radius, accuracy in curve
+            ]
+        for item, size in zip(result["images"], self._least):
             item["least"] = float(size) if np.isfinite(size) else None
-        least = [float(size) * times for size in sizes if np.isfinite(size)]
+        least = [size * times for size in self._least if np.isfinite(size)]
+        if self._least:
+            summary["least_by"] = self._least_by()
         if least:
             summary["median_least"] = float(np.median(least)) / times
-    if made.matrix:
-        summary["matrix"] = made.matrix
-    if made.defences:
-        result["defences"] = made.defences
-    if strike.settings.preset == "lesson":
-        _lesson(result, outcome, output)
-    if len(strike.subjects) > 1:
-        drawn = perturbations.summary(
-            [(radius * times, accuracy) for radius, accuracy in curve],
-            least,
-            made.matrix,
-            unit,
-        )
-        images.save_png(output / "overview.png", drawn)
-        summary["overview"] = "overview.png"
+        names = [network.name for network in self._every]
+        shares = np.divide(self._fooled, np.maximum(self._able, 1))
+        matrix = {a: dict(zip(names, row.tolist())) for a, row in zip(names, shares)}
+        if matrix:
+            summary["matrix"] = matrix
+        if self._worth:
+            result["defences"] = self._defences()
+        if settings.preset == "lesson":
+            summary["lesson_defects"] = list(lesson.DEFECTS)
+        if len(result["images"]) > 1:
+            shown = [(radius * times, accuracy) for radius, accuracy in curve]
+            drawn = perturbations.summary(shown, least, matrix, unit)
+            images.save_png(output / "overview.png", drawn)
+            summary["overview"] = "overview.png"
 
-
-def _lesson(result: dict[str, Any], outcome: Outcome, output: Path) -> None:
-    """Make the lesson's attack beside the right one."""
-    target = outcome.strike.plan.target
-    assert target is not None
-    attack = lesson.Lesson(outcome.network, target)
-    for item, subject in zip(result["images"], outcome.strike.subjects):
-        told, shown = attack.attack(subject)
-        file = f"lesson/{item['adversarial']}"
-        images.save_png(output / file, shown)
-        item["lesson"] = told | {"shown": file}
-    result["summary"]["lesson_defects"] = list(lesson.DEFECTS)
+    def _defences(self) -> dict[str, dict[str, Any]]:
+        names = ("clean_accuracy", "fooled_unaware", "fooled_adaptive")
+        found = {}
+        for word, worth in self._worth.items():
+            shares = (worth / len(self._known)).tolist()
+            shield = self._shields[word]
+            found[word] = dict(zip(names, shares)) | {
+                "draws": shield.draws,
+                "samples_a_step": shield.knowing.victim.samples,
+                "knowing_attack": attacks.spelled(shield.knowing.parts),
+            }
+        return found

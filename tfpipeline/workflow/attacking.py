@@ -1,0 +1,187 @@
+"""Photographs are attacked, judged and written in blocks, and then forgotten.
+
+However many there are, no more than a block of them, and a sample for the checks, is in
+memory at once.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import distribution, runs
+from tfpipeline.adversarial import honesty
+from tfpipeline.adversarial.evidence import Check, Tally
+from tfpipeline.adversarial.loop import Found, Wanted
+from tfpipeline.adversarial.victim import Inspection
+from tfpipeline.errors import UserError
+from tfpipeline.manifest import Phases
+from tfpipeline.workflow import attack_report, subjects
+from tfpipeline.workflow.attack_report import Outcome, Written
+from tfpipeline.workflow.networks import Network
+from tfpipeline.workflow.striking import Strike
+from tfpipeline.workflow.subjects import Subject
+from tfpipeline.workflow.surveying import Survey
+
+# Values of pictures in a block, and pictures at most.
+_VALUES, _MOST = 2**24, 256
+
+# Photographs that the checks are asked about: evenly spread over all.
+_SAMPLE = 64
+
+
+@dataclass
+class Made:
+    """What is kept of all blocks.
+
+    Args:
+        written: Pictures, and what is true of each.
+        survey: What the further attacks have shown.
+        left: Photographs that were not attacked, and why.
+        wrong: How many of them the network is wrong about without an attack.
+        bad: Files that could not be read, and why.
+        count: Photographs that were attacked.
+        inspection: Of the victim, once there was something to show it.
+        tally: What was counted of all images.
+        sample: What the checks are asked about.
+    """
+
+    written: Written
+    survey: Survey
+    left: list[dict[str, str]] = field(default_factory=list)
+    wrong: int = 0
+    bad: list[tuple[Path, str]] = field(default_factory=list)
+    count: int = 0
+    inspection: Inspection | None = None
+    tally: Tally = field(default_factory=Tally)
+    sample: list[tuple[Wanted, Found]] = field(default_factory=list)
+
+
+class Attacking:
+    """The whole command, once its networks are open.
+
+    Args:
+        strike: The attack, on no photographs yet.
+        judges: Networks that took no part.
+        output: The folder; an earlier result in it is removed once there is a new one.
+        phases: The clock.
+        name: Of the file that tells that a result is there.
+    """
+
+    def __init__(
+        self,
+        strike: Strike,
+        judges: Sequence[Network],
+        output: Path,
+        phases: Phases,
+        name: str,
+    ) -> None:
+        self.strike, self.judges = strike, judges
+        self.output, self.phases, self.name = output, phases, name
+        self.chief = distribution.is_chief(strike.strategy)
+        self.made = Made(Written(output), Survey(strike, judges))
+
+    def run(self, paths: Sequence[Path]) -> dict[str, Check]:
+        """Attack all photographs, and return what shows how strong that was.
+
+        Args:
+            paths: Of the photographs.
+
+        Raises:
+            UserError: There is none to attack.
+        """
+        network, settings = self.strike.networks[0], self.strike.settings
+        values = network.size[0] * network.size[1] * 3
+        size = max(settings.adversary.batch_size, min(_MOST, _VALUES // values))
+        spread = np.linspace(0, len(paths) - 1, min(_SAMPLE, len(paths)))
+        chosen = {paths[int(place)] for place in spread.round()}
+        count = -(-len(paths) // size)
+        for number in range(count):
+            some = paths[number * size : (number + 1) * size]
+            where = f"{number + 1} of {count}: " if count > 1 else ""
+            good = self._gathered(some)
+            if good:
+                self._block(good, chosen, where)
+        self._check_some()
+        with self.phases("checks"):
+            return self._checks()
+
+    def _gathered(self, paths: Sequence[Path]) -> list[Subject]:
+        """Return the photographs of a block that can be attacked; note the others."""
+        network, made = self.strike.networks[0], self.made
+        how = self.strike.settings.resize or network.resize
+        found, bad = subjects.gather(paths, network, how)
+        good, left = subjects.attackable(found, self.strike.plan.target)
+        made.bad += bad
+        made.wrong += sum(not subject.right for subject, _ in left)
+        made.left += [
+            {
+                "image": str(subject.path),
+                "class": network.labels[subject.seen],
+                "label": network.labels[subject.label],
+                "reason": reason,
+            }
+            for subject, reason in left
+        ]
+        return good
+
+    def _block(self, good: list[Subject], chosen: set[Path], where: str) -> None:
+        made, output = self.made, self.output
+        strike = self.strike.on(good, made.count, where)
+        if made.inspection is None:
+            made.inspection = strike.look()
+            if self.chief:
+                runs.withdraw(output, self.name, attack_report.PICTURES)
+        with self.phases("attack"):
+            found = strike.run()
+        outcome = Outcome(strike, found, self.judges)
+        wanted = strike.wanted(strike.plan.epsilon)
+        made.tally.add(strike.campaign, found, wanted)
+        rows = np.array([k for k, one in enumerate(good) if one.path in chosen], int)
+        if len(rows):
+            made.sample.append((wanted.some(rows), found.some(rows)))
+        with self.phases("checks"):
+            made.survey.add(outcome)
+        made.count += len(good)
+        if self.chief:
+            with self.phases("judge"):
+                items = made.written.add(outcome)
+                if strike.settings.preset == "lesson":
+                    made.survey.lesson(outcome, items, output)
+
+    def _checks(self) -> dict[str, Check]:
+        made = self.made
+        assert made.inspection is not None
+        told = made.tally.checks(made.inspection)
+        if not made.sample:
+            # None of the chosen ones could be attacked.
+            return told
+        wanted, found = (_joined(parts) for parts in zip(*made.sample))
+        title = self.strike.title("check")
+        return told | honesty.stronger(self.strike.campaign, found, wanted, title)
+
+    def _check_some(self) -> None:
+        """Refuse to go on where there was nothing to attack."""
+        made = self.made
+        if made.count:
+            return
+        if made.left:
+            first = made.left[0]
+            raise UserError(
+                f"--images: expected at least one photograph to attack. "
+                f"{first['image']}: {first['reason']}."
+            )
+        file, reason = made.bad[0]
+        raise UserError(
+            f"--images: expected at least one readable picture. {file}: {reason}."
+        )
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Return several of the same dataclass of arrays as one."""
+    names = [entry.name for entry in dataclasses.fields(parts[0])]
+    each = ([getattr(part, name) for part in parts] for name in names)
+    return type(parts[0])(*map(np.concatenate, each))
