@@ -10,7 +10,7 @@ import tfpipeline
 
 VERBS = (
     *("train", "evaluate", "predict", "export", "serve", "synthesize", "features"),
-    *("attack", "audit", "pack"),
+    *("attack", "study", "audit", "pack"),
 )
 
 
@@ -38,6 +38,18 @@ def test_help_answers_without_tensorflow(verb: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--config" in done.stdout
+
+
+def test_pages_need_neither_tensorflow_nor_matplotlib() -> None:
+    code = (
+        "import sys, tfpipeline.report.__main__ as page\n"
+        "try: page.main(['nowhere'])\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "nowhere" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -34,6 +34,20 @@ def test_the_page_on_attacks_can_be_followed(demo_run) -> None:
     assert found.image.shape == (4, 96, 96, 3) and found.success.any()
 
 
+def test_the_page_on_reports_can_be_followed(tmp_path: Path, monkeypatch) -> None:
+    (code,) = snippets("reports.md")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert "Two backbones" in (tmp_path / "table.html").read_text()
+
+
+def test_the_page_on_reports_names_the_columns_that_there_are(demo_run) -> None:
+    text = (DOCS / "reports.md").read_text()
+    for name in ("predictions.csv", "cleaning.csv"):
+        for column in (demo_run.path / name).read_text().splitlines()[0].split(","):
+            assert re.search(rf"^.*\b{column}\b", text, re.MULTILINE), column
+
+
 def test_the_page_on_serving_can_be_followed(exported, capsys) -> None:
     (code,) = snippets("serving.md")
     code = code.replace("served/1", str(exported.base / "1"))
@@ -52,7 +66,13 @@ def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
-    from tfpipeline import config, config_attack, config_serving, config_synthesis
+    from tfpipeline import (
+        config,
+        config_attack,
+        config_serving,
+        config_study,
+        config_synthesis,
+    )
 
     known = set()
     for settings in (
@@ -60,6 +80,7 @@ def test_every_flag_that_a_page_names_exists(page: Path) -> None:
         *(config.AuditSettings, config.PackSettings),
         *(config_synthesis.SynthesizeSettings, config_synthesis.FeaturesSettings),
         *(config_attack.AttackSettings, config_serving.ExportSettings),
+        config_study.StudySettings,
     ):
         known |= _flags(settings)
     # Those without a dot may be of a benchmark, or of another program.

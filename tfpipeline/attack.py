@@ -22,6 +22,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
     paths = folders.named_files(settings.images)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
+        from tfpipeline.report import result_page
         from tfpipeline.workflow import (
             attack_summary,
             attack_words,
@@ -53,6 +54,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
     print(attack_words.closing_words(result, output))
+    result_page.attempt(output)
     return result
 
 

@@ -17,14 +17,24 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     atomic.check_writable(output)
     with cli.quiet_start():
         from tfpipeline.data import audit as files
-        from tfpipeline.data import duplicates, opening, preparation, splits
+        from tfpipeline.data import (
+            corrections,
+            duplicates,
+            opening,
+            preparation,
+            splits,
+        )
         from tfpipeline.demo.source import drawer
     cache = cli.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
     source = opening.open_source(data, cache, drawer(data))
+    fixes = corrections.NONE
+    if data.corrections is not None:
+        fixes = corrections.read(Path(data.corrections), source)
     if data.splits is not None:
-        chosen, split = splits.pin(source, Path(data.splits))
+        chosen, split = splits.pin(source, Path(data.splits), fixes.relabelled)
         source = dataclasses.replace(source.take(chosen), split=tuple(split))
+    source = fixes.relabel(source.take(fixes.left(source)))
     rows = files.audit(source.paths, source.spans, cache=cache)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     result = duplicates.statistics(source, rows)

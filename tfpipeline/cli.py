@@ -187,7 +187,7 @@ def anchored(settings: Settings) -> Settings:
 
 
 # Settings that may name a file or folder.
-_PATHS = ("workdir", "cache_dir", "source", "splits", "tfds_dir", "weights")
+_PATHS = "workdir cache_dir source splits corrections tfds_dir weights".split()
 
 
 def dump(settings: object) -> str:

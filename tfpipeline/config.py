@@ -46,6 +46,8 @@ class DataSettings:
         test_fraction: Share of the images that the result is measured on, where the
             source names none.
         splits: A `splits.csv` of an earlier run, to use just its splits.
+        corrections: A `cleaning.csv` of an earlier run in which actions were written:
+            examples to keep, relabel or drop.
         group: Which copies never straddle two splits: `exact` (equal files), `near`
             (pictures that look alike as well), or `none`.
         examples_per_class: Training images of each class that are used, at most; null
@@ -78,6 +80,7 @@ class DataSettings:
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     splits: str | None = None
+    corrections: str | None = None
     group: str = "exact"
     examples_per_class: int | None = None
     train_fraction: float = 1.0
@@ -101,7 +104,8 @@ class ModelSettings:
     """The frozen backbone and the new head.
 
     Args:
-        backbone: A name from the table of backbones, e.g. `VGG16` or `MobileNetV2`.
+        backbone: A name from the table of backbones, e.g. `VGG16`, `MobileNetV2`, or
+            `PlainCNN`, which learns from scratch.
         weights: `imagenet`, `demo`, `none`, or a weights file; null is `demo` for the
             demo source and `imagenet` otherwise.
         alpha: Width of a MobileNet; null is 0.35 with the demo weights, else 1.0.

@@ -38,6 +38,10 @@ class TrainSettings:
         jit_compile: Whether XLA compiles the gradients: on one device only. On CPUs it
             is much slower for convolutions. Dropout then draws other values.
         on_nan: `stop`, or `roll_back` to the start of the epoch at half the rate.
+        from_scratch: Whether the whole network learns from the first step on, its batch
+            norm included, instead of a head on a frozen backbone; for `--model.weights
+            none`. Null does so for a network that has no weights of ImageNet, such as
+            `PlainCNN`.
     """
 
     epochs: int = 30
@@ -59,6 +63,7 @@ class TrainSettings:
     precision: str = "auto"
     jit_compile: bool = False
     on_nan: str = "stop"
+    from_scratch: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     paths = folders.named_files(settings.images)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
+        from tfpipeline.report import result_page
         from tfpipeline.workflow import channels, looking, networks, telling
 
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
@@ -57,6 +58,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
     print(telling.closing_words(result, output))
+    result_page.attempt(output)
     return result
 
 

@@ -71,6 +71,36 @@ class RunFolder:
         return self.path / "calibration.json"
 
     @property
+    def predictions(self) -> Path:
+        """What the classifier says of each example, and how wrong it is."""
+        return self.path / "predictions.csv"
+
+    @property
+    def cleaning(self) -> Path:
+        """The same, most suspicious first, with room for what to do about it."""
+        return self.path / "cleaning.csv"
+
+    @property
+    def corrections(self) -> Path:
+        """What was relabelled or dropped before the training, by the user's word."""
+        return self.path / "corrections.csv"
+
+    @property
+    def diagnosis(self) -> Path:
+        """What the predictions come to: confusions, calibration, suspects, data."""
+        return self.path / "diagnosis.json"
+
+    @property
+    def report(self) -> Path:
+        """The page that says what came out, for people."""
+        return self.path / "report.html"
+
+    @property
+    def told(self) -> tuple[Path, ...]:
+        """The files that are written when a run is whole, and made anew from it."""
+        return (self.predictions, self.cleaning, self.diagnosis, self.report)
+
+    @property
     def figures(self) -> Path:
         """The folder of the figures."""
         return self.path / "figures"
@@ -164,7 +194,8 @@ class RunFolder:
         if staged.path == self.path:
             return
         self.manifest.unlink(missing_ok=True)
-        self.evaluation.unlink(missing_ok=True)
+        for old in (self.evaluation, self.corrections, *self.told):
+            old.unlink(missing_ok=True)
         # What it went on from is not part of a run that is whole.
         shutil.rmtree(staged.checkpoints, ignore_errors=True)
         entries = sorted(staged.path.iterdir(), key=lambda e: e == staged.manifest)

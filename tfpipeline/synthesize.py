@@ -24,6 +24,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.models import naming
+        from tfpipeline.report import result_page
         from tfpipeline.workflow import ideals, networks, plans, showing
 
         wanted = plans.chosen_plans(settings)
@@ -59,6 +60,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
     print(showing.closing_words(result, output))
+    result_page.attempt(output)
     return result
 
 

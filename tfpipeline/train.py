@@ -56,7 +56,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
     from tfpipeline.training.stage import Diverged
-    from tfpipeline.workflow import recording
+    from tfpipeline.workflow import diagnosing, recording, reporting
 
     chief, leaks = course.work.chief, {"exact": 0, "near": 0}
     if chief:
@@ -77,6 +77,7 @@ def _train(
         raise
     with phases("evaluate"):
         result: dict[str, Any] = course.measure()
+        diagnosing.answer_training(course)
     if not chief:
         return result
     with phases("save"):
@@ -87,6 +88,10 @@ def _train(
     recording.finish(run, course, result)
     folder.publish(run)
     course.checkpoints.clear()
+    with phases("report"):
+        reporting.attempt(folder, course)
+    result["seconds"] = phases.report()
+    recording.retime(folder, result)
     print(recording.closing_words(folder, course, result))
     return result
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.test_table import SMALLEST
+from tests.models.test_table import SMALLEST, THEIRS
 from tfpipeline.config import ModelSettings
 from tfpipeline.errors import UserError
 from tfpipeline.models import backbones, classifier, preprocessing, saving
@@ -16,7 +16,7 @@ def pixels(size: int, count: int = 2) -> np.ndarray:
     return rng.integers(0, 256, (count, size, size, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", THEIRS)
 def test_pixels_go_through_what_the_family_documents(name: str) -> None:
     row = BACKBONES[name]
     theirs = getattr(keras.applications, row.family).preprocess_input(pixels(8).copy())

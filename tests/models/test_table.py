@@ -1,15 +1,21 @@
 """The table of backbones against what Keras itself says."""
 
 import inspect
+from pathlib import Path
 
 import keras
 import pytest
 
+from tfpipeline.config import ModelSettings
+from tfpipeline.models import backbones
 from tfpipeline.models.table import BACKBONES
 
+THEIRS = {
+    name: row for name, row in BACKBONES.items() if row.imagenet_top_1 is not None
+}
 # Built without weights, the smallest of each module of keras.applications.
 SMALLEST = {}
-for _name, _row in BACKBONES.items():
+for _name, _row in THEIRS.items():
     _best = SMALLEST.get(_row.family)
     if _best is None or _row.parameters_million < BACKBONES[_best].parameters_million:
         SMALLEST[_row.family] = _name
@@ -22,10 +28,21 @@ def test_every_network_of_keras_applications_has_a_row() -> None:
         if inspect.isfunction(thing)
         and "include_top" in inspect.signature(thing).parameters
     }
-    assert builders == set(BACKBONES)
+    assert builders == set(THEIRS)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+def test_what_is_not_of_keras_has_no_weights_of_imagenet() -> None:
+    own = set(BACKBONES) - set(THEIRS)
+    assert own == {"PlainCNN"}
+    settings = backbones.resolve(ModelSettings("PlainCNN"), "folder")
+    assert settings.weights == "none" and settings.image_size == 64
+    model = backbones.build_backbone(settings, Path("unused"))
+    assert model.count_params() / 1e6 == pytest.approx(
+        BACKBONES["PlainCNN"].parameters_million, abs=0.01
+    )
+
+
+@pytest.mark.parametrize("name", THEIRS)
 def test_a_row_tells_the_native_size_that_keras_documents(name: str) -> None:
     row = BACKBONES[name]
     module = getattr(keras.applications, row.family)

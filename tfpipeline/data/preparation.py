@@ -8,8 +8,9 @@ import numpy as np
 
 from tfpipeline import atomic
 from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.data import duplicates, splits
+from tfpipeline.data import corrections, duplicates, splits
 from tfpipeline.data.audit import Row, audit, quarantine
+from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.opening import open_source
 from tfpipeline.data.sources import Source
 from tfpipeline.errors import UserError, unknown
@@ -45,12 +46,14 @@ class Examples:
         files: The audit of each file.
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
+        corrected: What a user said of single examples, and has been done.
     """
 
     source: Source
     files: tuple[Row, ...]
     split: np.ndarray
     quarantined: tuple[tuple[str, Row], ...]
+    corrected: Corrections = corrections.NONE
 
     @property
     def keys(self) -> list[str]:
@@ -109,8 +112,10 @@ def prepare(
     _check(settings)
     source = open_source(settings, cache, draw)
     source, files, quarantined = _audited(source, settings, cache)
+    fixes = _fixes(settings, source, quarantined)
     if settings.splits is not None:
-        chosen, split = splits.pin(source, Path(settings.splits))
+        pinned = Path(settings.splits)
+        chosen, split = splits.pin(source, pinned, fixes.relabelled)
     else:
         chosen = np.arange(len(source))
         split = splits.assign(
@@ -128,9 +133,13 @@ def prepare(
         seed=seed,
     )
     chosen, split = chosen[used], split[used]
-    source, files = source.take(chosen), tuple(files[i] for i in chosen)
+    # Last, so that no other example changes its split when one is taken away.
+    left = fixes.left(source.take(chosen))
+    chosen, split = chosen[left], split[left]
+    source = fixes.relabel(source.take(chosen))
+    files = tuple(files[i] for i in chosen)
     _check_train(source, split)
-    return Examples(source, files, split, quarantined)
+    return Examples(source, files, split, quarantined, fixes)
 
 
 def open_all(
@@ -154,8 +163,11 @@ def open_all(
     source, files, quarantined = _audited(
         open_source(settings, cache, draw), settings, cache
     )
+    fixes = _fixes(settings, source, quarantined)
+    left = fixes.left(source)
+    source, files = fixes.relabel(source.take(left)), tuple(files[i] for i in left)
     split = np.array(source.split, dtype=object)
-    return Examples(source, files, split, quarantined)
+    return Examples(source, files, split, quarantined, fixes)
 
 
 def _audited(
@@ -164,6 +176,16 @@ def _audited(
     rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
     return source.take(good), tuple(rows[i] for i in good), tuple(bad)
+
+
+def _fixes(
+    settings: DataSettings, source: Source, bad: Sequence[tuple[str, Row]]
+) -> Corrections:
+    """Return what the user says of single examples."""
+    if settings.corrections is None:
+        return corrections.NONE
+    unusable = {name for name, _ in bad}
+    return corrections.read(Path(settings.corrections), source, unusable)
 
 
 def _check(settings: DataSettings) -> None:

@@ -1,7 +1,7 @@
 """Which example trains, which chooses, which measures: stratified, seeded, pinned."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -143,12 +143,16 @@ def write(
     atomic.write_csv(path, HEADER, rows)
 
 
-def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
+def pin(
+    source: Source, file: Path, relabelled: Mapping[str, int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the examples and splits that an earlier `splits.csv` names.
 
     Args:
         source: The examples.
         file: A CSV with columns `id`, `label` and `split`.
+        relabelled: Index of the class of examples that are corrected: the file may be
+            from before or after that.
 
     Returns:
         Indices of the examples that the file names, int64, shape (k,); and their
@@ -168,7 +172,7 @@ def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     position = {identity: i for i, identity in enumerate(source.ids)}
     for line, row in enumerate(rows, 2):
-        _check_row(f"{file}: line {line}", row, source, position)
+        _check_row(f"{file}: line {line}", row, source, position, relabelled or {})
     twice = [name for name, n in Counter(row["id"] for row in rows).items() if n > 1]
     if twice:
         raise UserError(f"--data.splits {file}: {twice[0]!r} stands there twice.")
@@ -178,7 +182,11 @@ def pin(source: Source, file: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_row(
-    where: str, row: dict[str, str], source: Source, position: dict[str, int]
+    where: str,
+    row: dict[str, str],
+    source: Source,
+    position: dict[str, int],
+    relabelled: Mapping[str, int],
 ) -> None:
     index = position.get(row["id"])
     if index is None:
@@ -186,7 +194,8 @@ def _check_row(
             f"{where}: {source.name} has no example {row['id']!r}. The splits belong "
             "to another source, or the file is gone, or can no longer be read."
         )
-    if row["label"] != source.labels[source.label[index]]:
+    labels = {int(source.label[index]), relabelled.get(row["id"])}
+    if row["label"] not in {source.labels[n] for n in labels if n is not None}:
         raise UserError(
             f"{where}: {row['id']!r} is {row['label']!r} there, but "
             f"{source.labels[source.label[index]]!r} in {source.name}."

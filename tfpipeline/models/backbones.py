@@ -12,6 +12,7 @@ import numpy as np
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.errors import UserError, suggest, unknown
+from tfpipeline.models.plain import build_plain_cnn
 from tfpipeline.models.table import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
@@ -42,6 +43,13 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
     if weights is None:
         fits = settings.backbone == _DEMO[0] and settings.alpha in (None, _DEMO[1])
         weights = "demo" if source == "demo" and fits else "imagenet"
+        if row.imagenet_top_1 is None:
+            weights = "none"
+    if weights == "imagenet" and row.imagenet_top_1 is None:
+        raise UserError(
+            f"--model.weights imagenet: there are none of {settings.backbone}; it "
+            "learns from scratch. Say --model.weights none, or choose another backbone."
+        )
     demo = weights == "demo"
     alpha = settings.alpha
     if alpha is None and row.alphas:
@@ -125,6 +133,8 @@ def keras_folder() -> Path:
 
 def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
     width = {} if settings.alpha is None else {"alpha": settings.alpha}
+    if BACKBONES[settings.backbone].family == "plain":
+        return build_plain_cnn(int(size or 0))
     with warnings.catch_warnings():
         # That 224's weights serve other sizes as well is what we want.
         warnings.filterwarnings("ignore", "`input_shape` is undefined")

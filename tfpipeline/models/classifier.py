@@ -132,6 +132,15 @@ def backbone_of(model: keras.Model) -> keras.Model:
     return next(layer for layer in inner if layer.name != _HEAD)
 
 
+def pooling_of(model: keras.Model) -> keras.Layer:
+    """Return the layer that makes a vector of the backbone's maps.
+
+    Args:
+        model: What `build_classifier` returned.
+    """
+    return model.get_layer(_FEATURES)
+
+
 def describe(model: keras.Model) -> str:
     """Return a digest of everything that a model computes: its layers and its weights.
 

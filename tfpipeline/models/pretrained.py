@@ -39,6 +39,11 @@ def resolve(settings: ModelSettings) -> ModelSettings:
         )
     settings = backbones.resolve(settings, source="imagenet")
     row = BACKBONES[settings.backbone]
+    if row.imagenet_top_1 is None:
+        raise UserError(
+            f"--model.backbone {settings.backbone}: it has no classes of its own. "
+            "Train it, and name that run: --run DIR."
+        )
     sizes = {row.native_size}
     if settings.backbone == "MobileNet":
         sizes |= {128, 160, 192}

@@ -1,4 +1,4 @@
-"""Every network of `keras.applications`: what to know before choosing one."""
+"""Every network of `keras.applications`, and a plain one: what to know of each."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,8 @@ class Backbone:
         native_size: Height and width that its ImageNet weights were made for, pixels.
         minimal_size: The smallest height and width that it takes, pixels.
         parameters_million: With the ImageNet top.
-        imagenet_top_1: Published accuracy on the ImageNet validation set.
+        imagenet_top_1: Published accuracy on the ImageNet validation set; None where
+            there are no weights of ImageNet, and the network starts from scratch.
             Source: the table of keras.io/api/applications, and the Keras docstring for
             MobileNetV3.
         alphas: Widths for which ImageNet weights exist; empty where it has no width.
@@ -30,7 +31,7 @@ class Backbone:
     native_size: int
     minimal_size: int
     parameters_million: float
-    imagenet_top_1: float
+    imagenet_top_1: float | None
     alphas: tuple[float, ...] = ()
 
 
@@ -81,4 +82,6 @@ BACKBONES: dict[str, Backbone] = {
     "ConvNeXtBase": Backbone("convnext", "none", 224, 32, 88.5, 0.853),
     "ConvNeXtLarge": Backbone("convnext", "none", 224, 32, 197.7, 0.863),
     "ConvNeXtXLarge": Backbone("convnext", "none", 224, 32, 350.1, 0.867),
+    # Of this package: see `plain`. Without a top.
+    "PlainCNN": Backbone("plain", "tf", 64, 32, 0.1, None),
 }

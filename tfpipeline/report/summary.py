@@ -23,6 +23,7 @@ class Trained:
         folder: Of the run.
         unusable: Number of files that could not be used.
         rare: Classes with few images.
+        page: Whether there is a page to look at.
     """
 
     settings: RunSettings
@@ -35,6 +36,7 @@ class Trained:
     undone: bool = False
     unusable: int = 0
     rare: Sequence[str] = field(default_factory=tuple)
+    page: bool = False
 
 
 def trained(told: Trained) -> str:
@@ -44,8 +46,11 @@ def trained(told: Trained) -> str:
         told: What there is to tell.
     """
     metrics = told.metrics
+    what = f"a new head on {_network(told.settings.model)}"
+    if told.settings.train.from_scratch:
+        what = f"{_network(told.settings.model)} from scratch"
     lines = [
-        f"\nTrained a new head on {_network(told.settings.model)}: "
+        f"\nTrained {what}: "
         f"{told.images} images of {told.classes} classes, {_epochs(told)}, "
         f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]
@@ -53,11 +58,11 @@ def trained(told: Trained) -> str:
         test = metrics["test"]
         lines.append(
             f"Test accuracy {test['accuracy']:.3f} on {test['n']} images that it never "
-            f"saw. Run folder: {told.folder}"
+            f"saw. {_place(told)}"
         )
         lines += robust(test).splitlines()
     else:
-        lines.append(f"No test images, so no test accuracy. Run folder: {told.folder}")
+        lines.append(f"No test images, so no test accuracy. {_place(told)}")
     if told.unusable:
         files = _count(told.unusable, "file")
         lines.append(f"{files} could not be used: {told.folder}/quarantine.csv")
@@ -73,6 +78,13 @@ def trained(told: Trained) -> str:
             "--data.sampling balanced may help."
         )
     return "\n".join([*lines, _next(told)])
+
+
+def _place(told: Trained) -> str:
+    """Say where to look."""
+    if told.page:
+        return f"Look at {told.folder}/report.html"
+    return f"Run folder: {told.folder}"
 
 
 def robust(metrics: Mapping[str, Any]) -> str:

@@ -36,9 +36,12 @@ def examples_of(
     data = dataclasses.replace(trained.data, **given)
     own = settings.source is None or _same(settings.source, data.source)
     if own:
-        data = dataclasses.replace(data, splits=str(run.splits))
+        fixes = str(run.corrections) if run.corrections.is_file() else None
+        data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
     else:
-        data = dataclasses.replace(data, source=str(settings.source), splits=None)
+        data = dataclasses.replace(
+            data, source=str(settings.source), splits=None, corrections=None
+        )
     # What limits training says nothing about what is measured.
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = cli.cache_folder(settings.cache_dir or trained.cache_dir)

@@ -22,6 +22,7 @@ from tfpipeline.models import backbones, classifier, table, unfreezing
 from tfpipeline.training import checkpoints, optimizers, probing
 from tfpipeline.training.checkpoints import State
 from tfpipeline.training.meter import Meter
+from tfpipeline.workflow import scratch
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,8 @@ def prepare(
         UserError: Something of the user's is wrong.
     """
     check_together(settings, strategy)
-    model_settings = backbones.resolve(settings.model, settings.data.source)
-    settings = dataclasses.replace(settings, model=model_settings)
+    settings = scratch.resolve(settings)
+    model_settings = settings.model
     mode = table.BACKBONES[model_settings.backbone].mode
     if settings.data.batch_size != "auto":
         _reading(settings, strategy, settings.data.batch_size)
@@ -277,6 +278,7 @@ def _batch_size(
         return min(most, settings.data.batch_size)
     learns = settings.fine_tune.epochs > 0
     extractor, _ = classifier.split_classifier(model)
+    learns = learns or bool(settings.train.from_scratch)
     found = probing.largest_batch(
         extractor, strategy, most=min(most, probing.MOST), learns=learns
     )

@@ -67,13 +67,16 @@ def begin(run: runs.RunFolder, work: Work) -> None:
     """
     examples = work.examples
     diverged = run.path / DIVERGED
-    for old in (run.model, run.metrics, run.history, run.evaluation, diverged):
+    earlier = (run.model, run.metrics, run.history, run.evaluation, run.corrections)
+    for old in (*earlier, *run.told, diverged):
         old.unlink(missing_ok=True)
     atomic.write_json(run.manifest, {"finished": False, "command": manifest.command()})
     atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
     atomic.write_text(run.labels, "".join(f"{n}\n" for n in examples.source.labels))
     splits.write(run.splits, examples.source, examples.split, examples.keys)
     preparation.write_quarantine(run.quarantine, examples.quarantined)
+    if examples.corrected.relabelled or examples.corrected.dropped:
+        examples.corrected.write(run.corrections, examples.source.labels)
 
 
 def draw(run: runs.RunFolder, work: Work) -> dict[str, int]:
@@ -152,14 +155,28 @@ def finish(run: runs.RunFolder, course: Course, result: dict[str, Any]) -> None:
             "fingerprints": {"features": task.fingerprint if task else None},
             "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
             "quarantined": len(examples.quarantined),
+            "corrections": examples.corrected.counts,
             "leaks": result["leaks"]["exact"],
             "near_leaks": result["leaks"]["near"],
             "rare_classes": examples.rare(data.min_class_share),
             "seconds": result["seconds"],
             "kept_epoch": course.kept_epoch,
+            "undone": course.undone,
             "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
         },
     )
+
+
+def retime(run: runs.RunFolder, result: dict[str, Any]) -> None:
+    """Write the result again, now that its page has been made and timed.
+
+    Args:
+        run: A finished run.
+        result: For `metrics.json`.
+    """
+    atomic.write_json(run.metrics, result)
+    told = {**run.read_manifest(), "seconds": result["seconds"]}
+    atomic.write_json(run.manifest, told)
 
 
 def closing_words(
@@ -186,5 +203,6 @@ def closing_words(
             folder=str(folder.path),
             unusable=len(examples.quarantined),
             rare=examples.rare(work.settings.data.min_class_share),
+            page=folder.report.is_file(),
         )
     )

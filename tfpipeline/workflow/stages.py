@@ -21,7 +21,7 @@ from tfpipeline.training.fitting import Fit
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.training.stage import Row, Stage
-from tfpipeline.workflow import robustness
+from tfpipeline.workflow import robustness, scratch
 from tfpipeline.workflow.preparing import Work, fine_tuning
 from tfpipeline.workflow.tasks import head_task, image_task
 
@@ -74,22 +74,24 @@ class Course:
             return
         assert self.task is not None
         work, task = self.work, self.task
-        _, head = classifier.split_classifier(work.model)
+        models = scratch.learning(work.model, work.settings)
         rate = work.settings.train.learning_rate
         if self.state is not None:
             self._recall_rate(self.state)
         elif rate != "auto":
             self._set_rate(float(rate))
         else:
-            self.search = self._find_rate(task, [head])
+            self.search = self._find_rate(task, models)
             self._set_rate(self.search.rate)
             print(f"learning rate: {self.search.rate:g} (found)", file=sys.stderr)
-        trainer = _trainer(self.work, task, [head], None)
-        stage = _stage(self.work, task, trainer, HEAD, head.weights)
+        trainer = _trainer(self.work, task, models, None)
+        weights = [weight for model in models for weight in model.weights]
+        stage = _stage(self.work, task, trainer, HEAD, weights)
         # Cached features say nothing of how fast images are read.
         if task.fingerprint is None:
             stage = dataclasses.replace(stage, meter=work.meter)
         self._fit(stage)
+        classifier.backbone_of(work.model).trainable = False
 
     def fine_tune(self) -> None:
         """Let part of the backbone learn, or go on with it, where that is asked for."""
@@ -259,7 +261,8 @@ def _trainer(
 ) -> loop.Trainer:
     settings, examples = work.settings, work.examples
     fine = len(models) > 1
-    train = fine_tuning(settings) if fine else settings.train
+    first = not fine or settings.train.from_scratch
+    train = settings.train if first else fine_tuning(settings)
     if train.ema_momentum is None:
         steps = len(work.batches.arrange(examples.of("train"))[0])
         momentum = min(0.999, max(0.5, 1 - 1 / steps))

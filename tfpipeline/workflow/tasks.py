@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from tfpipeline import images
 from tfpipeline.data import augmentations
-from tfpipeline.models import classifier
+from tfpipeline.models import classifier, table
 from tfpipeline.training import extraction, inputs, noise
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
+from tfpipeline.workflow import scratch
 from tfpipeline.workflow.preparing import Work
 
 
@@ -21,7 +23,11 @@ def head_task(work: Work, cache: Path) -> Task:
     """
     data, model = work.settings.data, work.model
     attacked = work.settings.robust.method != "none"
-    if attacked or (data.augmentation != "none" and not data.views):
+    if (
+        attacked
+        or work.settings.train.from_scratch
+        or (data.augmentation != "none" and not data.views)
+    ):
         return image_task(work, cache)
     extractor, head = classifier.split_classifier(model)
     frozen = extraction.Extraction(
@@ -64,9 +70,16 @@ def image_task(work: Work, cache: Path) -> Task:
     if batches.decoded is None:
         plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
         print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
-    # The backbone is in inference mode whatever it learns: its batch norm is frozen.
+    if work.settings.train.from_scratch:
+        mode = table.BACKBONES[work.settings.model.backbone].mode
+        extract = scratch.extractor(model, mode)
+    else:
+        # In inference mode whatever it learns: its batch norm is frozen.
+        def extract(x: Any) -> Any:
+            return extractor(x, training=False)
+
     return Task(
         inputs.Images(batches.augmented, batches.plain),
-        lambda x, draws: noise.train_through(head, extractor(x, training=False), draws),
+        lambda x, draws: noise.train_through(head, extract(x), draws),
         lambda x: model(x, training=False),
     )

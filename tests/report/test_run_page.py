@@ -1,0 +1,67 @@
+"""The page of a run tells what is there, and does without what is not."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Trained
+from tests.report import made
+from tfpipeline.report import run_files, run_page
+from tfpipeline.runs import RunFolder
+
+
+def words(file: Path) -> str:
+    """Return the text of a page, without markup."""
+    text = re.sub(r"<(style|script)>.*?</\1>", "", file.read_text(), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", text).replace("\u202f", " ").split())
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], [f"c{i}" for i in range(40)]])
+@pytest.mark.parametrize("splits", [("test", "validation"), ("test",), ("validation",)])
+def test_any_number_of_classes_and_splits_has_a_page(
+    tmp_path: Path, labels: list[str], splits: tuple[str, ...]
+) -> None:
+    text = words(run_page.write(made.run(tmp_path / "run", labels, splits)))
+    assert "What is taken for what" in text and "None" not in text
+    assert ("flatters" in text) == ("test" not in splits)
+    assert ("among the first three" in text) == (len(labels) > 3)
+
+
+def test_without_any_measuring_the_page_says_so(tmp_path: Path) -> None:
+    folder = made.run(tmp_path / "run", ["a", "b"], splits=())
+    text = words(run_page.write(folder))
+    assert "neither test nor validation images" in text and "Learning curves" in text
+
+
+def test_a_bare_run_of_an_earlier_version_has_a_page(tmp_path: Path) -> None:
+    folder = made.run(tmp_path / "run", ["a", "b"])
+    for file in (folder.diagnosis, folder.calibration, folder.quarantine):
+        file.unlink()
+    shutil.rmtree(folder.figures)
+    assert "The result" in words(run_page.write(folder))
+
+
+def test_the_demo_has_a_page_with_everything_on_it(demo_run: Trained) -> None:
+    folder = RunFolder(demo_run.path)
+    text = words(folder.report)
+    for title in (
+        *("What was trained on what", "The result", "Learning curves"),
+        *("What is taken for what", "Class by class", "Most confused pairs"),
+        *("How sure it is", "When it had better say nothing"),
+        *("Where it goes most wrong", "Labels that look wrong", "The data"),
+        *("A batch as the network saw it", "Where the time went", "Repeat it"),
+    ):
+        assert title in text, title
+    assert "python -m tfpipeline.train" in text or "pytest" in text
+    assert folder.report.read_text().count("data:image/jpeg") >= 25
+    assert 0.88 <= float(re.findall(r"([\d.]+) % right on 72", text)[0]) / 100 <= 1
+
+
+def test_f1_is_the_harmonic_mean(tmp_path: Path) -> None:
+    folder = made.run(tmp_path / "run", ["a", "b", "c"])
+    run = run_files.read(folder)
+    for row in run_page.content(run)["classes"]:
+        mean = 2 / (1 / row["precision"] + 1 / row["recall"])
+        assert row["f1"] == pytest.approx(mean)

@@ -1,0 +1,147 @@
+"""The study as a user gives it: table, figures, recommendation; what fails is told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfpipeline import atomic, cli
+from tfpipeline.config_study import StudySettings
+from tfpipeline.study import study
+
+NETWORKS = ("demo", "MobileNetV2:0.35:none@96")
+SMALL = (
+    *("--backbones", *NETWORKS, "--seeds", "2", "--shots", "1,all", "--heads", "2"),
+    *("--data.demo_per_class", "12"),
+)
+
+
+def run(folder: Path, *words: str) -> int:
+    argv = [*SMALL, "--output", str(folder / "out")]
+    argv += ["--cache_dir", str(folder / "cache"), *words]
+    return cli.main(study, StudySettings, argv)
+
+
+def result(folder: Path) -> dict:
+    return json.loads((folder / "out" / "study.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    assert run(folder) == 0
+    return folder
+
+
+def test_there_is_a_row_a_network_method_number_and_seed(done: Path) -> None:
+    rows = atomic.read_csv(done / "out" / "study.csv")
+    kinds = {(r["backbone"], r["method"], r["shots"], r["seed"]) for r in rows}
+    assert len(rows) == len(kinds) == 2 * 3 * 2 * 2
+    assert {r["trained_on"] for r in rows if r["shots"] == "1"} == {"6"}
+    found = result(done)
+    assert len(found["rows"]) == len(rows)
+    for row, kept in zip(rows, found["rows"]):
+        assert float(row["accuracy"]) == pytest.approx(kept["accuracy"])
+    table = (done / "out" / "table.md").read_text().splitlines()
+    assert len(table) == 2 + 2 and table[2].startswith("| demo | `demo` | ")
+    for name in ("shots", "cost"):
+        with Image.open(done / "out" / "figures" / f"{name}.png") as picture:
+            assert np.asarray(picture).std() > 5
+
+
+def test_means_and_gains_are_those_of_the_rows(done: Path) -> None:
+    found = result(done)
+
+    def of(word: str) -> list[float]:
+        return [
+            row["accuracy"]
+            for row in found["rows"]
+            if (row["backbone"], row["method"], row["shots"]) == (word, "probe", "all")
+        ]
+
+    (entry,) = (
+        entry
+        for entry in found["summary"]["means"]
+        if (entry["backbone"], entry["method"], entry["shots"])
+        == ("demo", "probe", "all")
+    )
+    assert entry["accuracy"] == pytest.approx(np.mean(of("demo")))
+    differences = np.subtract(of("demo"), of(NETWORKS[1]))
+    assert entry["gain"] == pytest.approx(differences.mean())
+    assert entry["gain"] > 0.3, "the embedded features transfer"
+    half = 12.706 * differences.std(ddof=1) / 2**0.5
+    assert entry["gain_half_interval"] == pytest.approx(half)
+    assert found["recommendation"][0]["backbone"] == "demo"
+    pair = found["summary"]["pairs"][0]
+    assert pair["kernel_distance"] > 0 and pair["statistics_distance"] > 0
+    assert pair["milliseconds"] > 0 and pair["bytes"] == 4 * pair["parameters"]
+
+
+def test_a_second_study_computes_nothing_and_says_the_same(
+    done: Path, capsys, monkeypatch
+) -> None:
+    from tfpipeline.workflow import studying
+
+    before = result(done)
+    assert run(done) == 2, "not without being asked to"
+    monkeypatch.setattr(studying.Study, "_pair", None)
+    assert run(done, "--overwrite", "true") == 0
+    after = result(done)
+    assert after["rows"] == before["rows"]
+    assert after["summary"]["pairs"] == before["summary"]["pairs"]
+
+
+def test_two_workers_make_one_study(done: Path, tmp_path: Path, capsys) -> None:
+    # Both look into the same cache; another seed is not in it yet.
+    words = ("--seed", "5", "--seeds", "1", "--cache_dir", str(done / "cache"))
+    words += ("--workers", "2")
+    assert run(tmp_path, *words, "--index", "1") == 0
+    assert not (tmp_path / "out" / "study.json").exists()
+    assert "1 pairs of the others are not yet there" in capsys.readouterr().out
+    assert run(tmp_path, *words, "--index", "0") == 0
+    assert len(result(tmp_path)["rows"]) == 2 * 3 * 2
+
+
+def test_a_source_that_fails_does_not_sink_the_others(
+    done: Path, tmp_path: Path, capsys
+) -> None:
+    words = ("--cache_dir", str(done / "cache"), "--sources", "demo", "nowhere")
+    assert run(tmp_path, *words) == 0
+    found = result(tmp_path)
+    assert len(found["rows"]) == 24
+    assert [entry["source"] for entry in found["summary"]["failed"]] == ["nowhere"] * 2
+    assert "Failed: nowhere" in capsys.readouterr().out
+    assert run(tmp_path / "b", "--sources", "nowhere") == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (("--backbones", "MobileNetV3"), "MobileNetV3Large"),
+        (("--backbones", "MobileNetV2:0.35:none:x"), "NAME[:ALPHA][:WEIGHTS][@SIZE]"),
+        (("--backbones", "MobileNetV2:0.4"), "0.35"),
+        (("--shots", "1,many"), "--shots"),
+        (("--shots", "0"), "--shots"),
+        (("--seeds", "0"), "--seeds"),
+        (("--workers", "2", "--index", "2"), "--index"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(
+    tmp_path: Path, capsys, words: tuple[str, ...], told: str
+) -> None:
+    argv = [*words, "--output", str(tmp_path / "out")]
+    assert cli.main(study, StudySettings, argv) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_from_scratch_is_a_row_of_its_own(tmp_path: Path) -> None:
+    words = ("--backbones", "demo", "--scratch", "true", "--scratch_epochs", "2")
+    assert run(tmp_path, "--seeds", "1", *words) == 0
+    rows = [row for row in result(tmp_path)["rows"] if row["method"] == "scratch"]
+    assert [row["backbone"] for row in rows] == ["PlainCNN, from scratch"]
+    assert 0 <= rows[0]["accuracy"] <= 1 and rows[0]["trained_on"] == 54

@@ -1,0 +1,34 @@
+"""What a mean over a few seeds is worth."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+# Quantiles of Student's t at 97.5 %, by degrees of freedom; beyond, the next lower one.
+_STUDENT = {
+    **{1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365},
+    **{8: 2.306, 9: 2.262, 10: 2.228, 15: 2.131, 20: 2.086, 30: 2.042, 60: 2.0},
+    **{120: 1.98},
+}
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and half the width of its 95 % interval.
+
+    Args:
+        values: One a seed.
+
+    Returns:
+        Mean, NaN without values; and half of the interval of Student's t, NaN with
+        fewer than two values.
+    """
+    count = len(values)
+    if not count:
+        return math.nan, math.nan
+    mean = float(np.mean(values))
+    if count < 2:
+        return mean, math.nan
+    freedom = max(known for known in _STUDENT if known < count)
+    error = float(np.std(values, ddof=1)) / math.sqrt(count)
+    return mean, _STUDENT[freedom] * error

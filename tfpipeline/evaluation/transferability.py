@@ -1,0 +1,174 @@
+"""How well features will transfer, and how far images are from what was learnt from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Rounds in which the evidence finds its two precisions; it rests after a dozen.
+_ROUNDS = 50
+
+
+def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
+    """Return the LogME score: the log evidence of a Bayesian linear model, per example.
+
+    The model of each class's one-hot targets has a Gaussian prior on its weights and
+    Gaussian noise; their two precisions are those of the largest evidence. Higher is
+    better. It compares networks on the same images; of different images it says
+    nothing.
+
+    Args:
+        features: Shape (n, width), n at least 2.
+        label: Index of the class of each example, shape (n,).
+        classes: Number of classes.
+
+    Returns:
+        Mean over the classes, in nats an example.
+
+    Source: LogME, You et al., arXiv:2102.11005.
+    """
+    x = np.asarray(features, np.float64)
+    gram = x @ x.T if len(x) <= x.shape[1] else x.T @ x
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > max(float(values[-1]), 0.0) * max(x.shape) * np.finfo(float).eps
+    squares = values[kept]
+    left = vectors[:, kept]
+    if len(x) > x.shape[1]:
+        left = x @ left / np.sqrt(squares)
+    targets = np.eye(classes)[np.asarray(label)]
+    found = [
+        _evidence(squares, left.T @ target, float(target @ target), x.shape)
+        for target in targets.T
+    ]
+    return float(np.mean(found))
+
+
+def _evidence(
+    squares: np.ndarray, turned: np.ndarray, total: float, shape: tuple[int, ...]
+) -> float:
+    """Return the largest log evidence of one target, per example."""
+    count, width = shape
+    power = turned * turned
+    outside = max(total - float(power.sum()), 0.0)
+    prior, noise = 1.0, 1.0
+    for _ in range(_ROUNDS):
+        ratio = prior / noise
+        used = float((squares / (squares + ratio)).sum())
+        length = float((squares * power / (squares + ratio) ** 2).sum())
+        rest = float((power / (1 + squares / ratio) ** 2).sum()) + outside
+        # Where a target is fitted exactly its noise would go to 0.
+        prior, noise = used / (length + 1e-5), (count - used) / (rest + 1e-5)
+        prior, noise = max(prior, 1e-10), max(noise, 1e-10)
+        if abs(prior / noise - ratio) <= 1e-6 * ratio:
+            break
+    return log_evidence(squares, power, outside, shape, (prior, noise)) / count
+
+
+def log_evidence(
+    squares: np.ndarray,
+    power: np.ndarray,
+    outside: float,
+    shape: tuple[int, ...],
+    precisions: tuple[float, float],
+) -> float:
+    """Return the log evidence of one target under a Bayesian linear model.
+
+    Args:
+        squares: Positive eigenvalues of the features' Gram matrix, shape (rank,).
+        power: Squares of the target in the eigenvectors, shape (rank,).
+        outside: Square of what of the target no features can reach.
+        shape: Number of examples, and width of the features.
+        precisions: Of the prior and of the noise.
+
+    Returns:
+        The logarithm of a density, in nats.
+    """
+    count, _ = shape
+    prior, noise = precisions
+    # The covariance of the targets: noise on every axis, and the prior on these.
+    spread = squares / prior + 1 / noise
+    idle = count - len(squares)
+    return -0.5 * float(
+        count * np.log(2 * np.pi)
+        + np.log(spread).sum()
+        - idle * np.log(noise)
+        + (power / spread).sum()
+        + outside * noise
+    )
+
+
+def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
+    """Return the unbiased squared kernel distance between two sets of features.
+
+    Args:
+        one: Features, shape (n, width), n at least 2.
+        two: Features, shape (m, width), m at least 2.
+
+    Returns:
+        Squared maximum mean discrepancy under the cubic kernel; about 0 for two draws
+        of the same images, and then as often below 0 as above.
+
+    Source: Bińkowski et al., arXiv:1801.01401.
+    """
+    a, b = np.asarray(one, np.float64), np.asarray(two, np.float64)
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
+
+    def within(x: np.ndarray) -> float:
+        found = kernel(x, x)
+        pairs = len(x) * (len(x) - 1)
+        return float(found.sum() - np.trace(found)) / pairs
+
+    return within(a) + within(b) - 2 * float(kernel(a, b).mean())
+
+
+def statistics_distance(
+    maps: np.ndarray, mean: np.ndarray, variance: np.ndarray
+) -> float:
+    """Return how far activations are from the statistics that a batch norm has kept.
+
+    A batch norm keeps the mean and the variance that each channel had in pretraining:
+    what is left of the pretraining images where those are not to be had. The distance
+    is the squared Fréchet distance between one Gaussian a channel, in units of the
+    channel's deviation in pretraining, averaged over the channels.
+
+    Args:
+        maps: What goes into the batch norm, shape (n, height, width, channels).
+        mean: Moving mean of the batch norm, shape (channels,).
+        variance: Moving variance, shape (channels,).
+
+    Returns:
+        At least 0; 1 is as far as one deviation of every channel.
+
+    Source: statistics of batch norm as those of the pretraining images, Yin et al.,
+        arXiv:1912.08795.
+    """
+    values = np.asarray(maps, np.float64).reshape(-1, len(mean))
+    deviation = np.sqrt(np.maximum(np.asarray(variance, np.float64), 1e-12))
+    apart = (values.mean(axis=0) - np.asarray(mean, np.float64)) / deviation
+    wider = values.std(axis=0) / deviation - 1
+    return float((apart * apart + wider * wider).mean())
+
+
+def rank_correlation(one: Sequence[float], two: Sequence[float]) -> float:
+    """Return Spearman's rank correlation; equal values share their ranks.
+
+    Args:
+        one: Numbers.
+        two: As many numbers.
+
+    Returns:
+        From -1 to 1; NaN for fewer than three pairs, or where one of them is constant.
+    """
+    if len(one) < 3:
+        return float("nan")
+    a, b = _ranks(one), _ranks(two)
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / scale if scale else float("nan")
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts - 1) / 2)[where])

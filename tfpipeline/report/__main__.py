@@ -1,0 +1,76 @@
+"""Make the page of a run or of any result again, or one that compares runs.
+
+python -m tfpipeline.report RUN
+python -m tfpipeline.report RUN RUN ... --output compared.html
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfpipeline.errors import UserError
+from tfpipeline.report import comparison, result_page, run_page
+from tfpipeline.runs import RunFolder
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write what was asked for, and say where it lies.
+
+    Args:
+        argv: The words of the command line; those of this process where None.
+
+    Raises:
+        SystemExit: With code 2, when there is nothing to tell of.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m tfpipeline.report",
+        description="Write the page of a run or another result, or compare runs.",
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="of a run, or of what synthesize, attack, features or study wrote; "
+        "several runs are compared",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="the page; null is report.html in the folder, and comparison.html here "
+        "for several runs",
+    )
+    given = parser.parse_args(argv)
+    try:
+        print(f"Written: {make(given.folders, given.output)}")
+    except UserError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def make(folders: Sequence[Path], output: Path | None = None) -> Path:
+    """Write a page about some folders, and return where it lies.
+
+    Args:
+        folders: Of one run or result, or of several runs.
+        output: The page; beside what it tells of where None.
+
+    Raises:
+        UserError: A folder holds nothing that can be told of.
+    """
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--output {output}: expected a name in .html.")
+    if len(folders) > 1:
+        runs = [RunFolder(folder).existing() for folder in folders]
+        return comparison.write(runs, output or Path("comparison.html"))
+    folder = folders[0]
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder, found none there.")
+    if result_page.kind_of(folder) is not None:
+        return result_page.write(folder, output)
+    return run_page.write(RunFolder(folder).existing(), output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The page of what another command made: pictures, checks, figures, from its JSON."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.errors import UserError
+from tfpipeline.report import page, run_files
+
+NAME = "report.html"
+
+# Pictures on a page, at most; the folder has all.
+SHOWN = 60
+
+# What a page says elsewhere, or not in a line.
+_ELSEWHERE = ("command", "seed", "versions", "seconds")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of result.
+
+    Args:
+        title: What it is, for people.
+        lead: What it tells, in a sentence.
+        pictures: Under which names an item has pictures, the best first.
+        sheets: Under which names the summary has pictures of the whole.
+        columns: Which fields of an item come first in its table.
+    """
+
+    title: str
+    lead: str
+    pictures: tuple[str, ...] = ()
+    sheets: tuple[str, ...] = ("sheet", "overview")
+    columns: tuple[str, ...] = ()
+
+
+KINDS = {
+    "synthesis.json": Kind(
+        "Ideal images",
+        "The images that excite classes of a network most, and what it and other "
+        "networks say of the saved files.",
+        ("chart", "image"),
+        columns=("class", "probability", "recognised", "start_score", "end_score"),
+    ),
+    "attack.json": Kind(
+        "Pictures that a network is wrong about",
+        "Photographs changed slightly, how slightly, and the questions that show "
+        "whether the attack can be believed.",
+        ("figure", "adversarial"),
+        columns=("image", "clean_class", "final_class", "success_8bit", "linf"),
+    ),
+    "features.json": Kind(
+        "What a network sees",
+        "What its layers extract from photographs, and what speaks for a class.",
+        ("explained_sheet", "overview"),
+        columns=("image", "class", "probability"),
+    ),
+    "study.json": Kind(
+        "A study of transfer",
+        "How well networks that were trained on one thing do another.",
+        ("figure", "image"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A result that is mostly a table.
+
+    Args:
+        title: What it is, for people.
+        lead: What it tells, in a sentence.
+        rows: Of fields by name.
+        facts: What is true of all of it, by name.
+        checks: `passed`, `value`, `meaning` and `otherwise` of each, by name.
+        pictures: A caption and a file each.
+    """
+
+    title: str
+    lead: str
+    rows: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] | None = None
+    checks: Mapping[str, Mapping[str, Any]] | None = None
+    pictures: Sequence[tuple[str, Path]] = ()
+
+
+def kind_of(folder: Path) -> str | None:
+    """Return the file that says what a folder holds; None for a run, or nothing.
+
+    Args:
+        folder: Of a result.
+    """
+    return next((name for name in KINDS if (folder / name).is_file()), None)
+
+
+def write(folder: Path, output: Path | None = None) -> Path:
+    """Write the page of a result from its JSON, and return where it lies.
+
+    Args:
+        folder: What a command wrote.
+        output: The page; `report.html` in the folder where None.
+
+    Raises:
+        UserError: No known result lies there, or its file is damaged.
+    """
+    name = kind_of(folder)
+    if name is None:
+        raise UserError(
+            f"{folder}: expected a result, one of {', '.join(KINDS)}. Found none."
+        )
+    found = run_files.read_json(folder / name)
+    file = output or folder / NAME
+    kind, summary = KINDS[name], found.get("summary", {})
+    items = [one for one in _items(found) if isinstance(one, dict)]
+    pictures = [
+        (key, folder / p) for key in kind.sheets for p in [summary.get(key)] if p
+    ]
+    pictures += [
+        (_caption(kind, one), folder / one[key])
+        for one in items
+        for key in [next((k for k in kind.pictures if one.get(k)), None)]
+        if key
+    ]
+    table = Table(
+        kind.title,
+        kind.lead,
+        [_ordered(kind, one) for one in items],
+        {k: v for k, v in summary.items() if k not in (*kind.sheets, *_ELSEWHERE)},
+        found.get("checks"),
+        pictures,
+    )
+    write_table(file, table, summary, source=name)
+    return file
+
+
+def attempt(folder: Path) -> None:
+    """Write the page of a result and say where; its failing costs nothing else.
+
+    Args:
+        folder: What a command wrote.
+    """
+    try:
+        print(f"The page: {write(folder)}")
+    except Exception as error:  # Nothing that goes wrong here may cost the result.
+        print(
+            f"The page {folder / NAME} could not be made ({type(error).__name__}: "
+            f"{error}). Everything else is written.",
+            file=sys.stderr,
+        )
+
+
+def write_table(
+    file: Path, table: Table, how: Mapping[str, Any], *, source: str = ""
+) -> None:
+    """Write the page of any result that is mostly a table.
+
+    Args:
+        file: The page.
+        table: What it tells.
+        how: `command`, `seed`, `versions` and `seconds`, as far as they are known.
+        source: Name of the file that has all of it.
+    """
+    columns = dict.fromkeys(
+        key for row in table.rows for key, value in row.items() if _is_plain(value)
+    )
+    shown = [
+        (words, uri)
+        for words, file_ in table.pictures[:SHOWN]
+        if (uri := page.picture(file_)) is not None
+    ]
+    page.write(
+        file,
+        "result.html",
+        table=table,
+        folder=file.parent.resolve().name,
+        facts=list(_facts("", table.facts or {})),
+        checks=table.checks or {},
+        columns=list(columns),
+        numeric={c for c in columns if _is_numeric(row.get(c) for row in table.rows)},
+        pictures=shown,
+        left=len(table.pictures) - len(table.pictures[:SHOWN]),
+        how=how,
+        source=source,
+    )
+
+
+def _items(found: Mapping[str, Any]) -> list[Any]:
+    """Return the rows of a result: `images`, `rows`, or the first list there is."""
+    for key in ("images", "rows", "results"):
+        if isinstance(found.get(key), list):
+            return list(found[key])
+    lists = [value for value in found.values() if isinstance(value, list) and value]
+    return lists[0] if lists else []
+
+
+def _caption(kind: Kind, one: Mapping[str, Any]) -> str:
+    told = []
+    for key in kind.columns:
+        value = one.get(key)
+        if value is not None and _is_plain(value):
+            told.append(f"{key.replace('_', ' ')} {_words(value)}")
+    return ", ".join(told)
+
+
+def _words(value: Any) -> str:
+    """Return a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return page.number(value) if isinstance(value, float) else str(value)
+
+
+def _ordered(kind: Kind, one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item with what matters first, without its pictures."""
+    first = {key: one[key] for key in kind.columns if key in one}
+    rest = {k: v for k, v in one.items() if k not in kind.pictures}
+    return {**first, **rest}
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _is_numeric(values: Iterator[Any]) -> bool:
+    told = [value for value in values if value is not None]
+    return bool(told) and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) for v in told
+    )
+
+
+def _facts(prefix: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is true of the whole, by names that people can read."""
+    for key, value in found.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _facts(f"{name}, ", value)
+        elif isinstance(value, list):
+            if value and all(map(_is_plain, value)):
+                yield name, ", ".join(map(str, value))
+        elif value is not None:
+            yield name, _words(value)

@@ -1,0 +1,50 @@
+"""VERB: from sources and networks to how well each network transfers to each source."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline.config_study import StudySettings
+from tfpipeline.errors import UserError
+
+RESULT = "study.json"
+
+
+def study(settings: StudySettings) -> dict[str, Any]:
+    """Measure how well networks transfer to sources, with few examples and many."""
+    phases = manifest.Phases()
+    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    with phases("import"), cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.workflow import study_report, studying
+
+        studying.check(settings)
+        strategy = distribution.start(settings.distribute, "float32", settings.seed)
+    cache = cli.cache_folder(settings.cache_dir)
+    atomic.check_writable(cache)
+    work = studying.Study(settings, cache, strategy)
+    with phases("study"):
+        result = study_report.collect(work)
+    failed, missing = (result["summary"][key] for key in ("failed", "missing"))
+    if not result["rows"] and failed:
+        raise UserError(
+            f"Every pair has failed. The first: {failed[0]['source']}, "
+            f"{failed[0]['backbone']}: {failed[0]['error']}"
+        )
+    if missing:
+        print(
+            f"\nWorker {settings.index} of {settings.workers} is done; {len(missing)} "
+            "pairs of the others are not yet there. The last worker writes the result; "
+            f"so does the same command without --workers, at any time. So far: {output}"
+        )
+        return result
+    result["summary"] |= manifest.of_result(phases, settings.seed)
+    study_report.write(output, result)
+    print(study_report.closing_words(result, output))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(study, StudySettings))

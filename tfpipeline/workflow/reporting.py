@@ -1,0 +1,142 @@
+"""What a finished training tells of itself: tables, pictures, and its page."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import atomic, images, runs
+from tfpipeline.evaluation import interpretation
+from tfpipeline.formats import ImageError
+from tfpipeline.models import layers
+from tfpipeline.report import maps as drawing
+from tfpipeline.report import run_page
+from tfpipeline.workflow import diagnosing
+from tfpipeline.workflow.diagnosing import Answers
+from tfpipeline.workflow.stages import Course
+
+LOSSES, SUSPECTS = 12, 12
+
+# Pictures whose activations are in memory at a time.
+_TOGETHER = 4
+
+
+def attempt(run: runs.RunFolder, course: Course) -> bool:
+    """Write all of it; where that fails, say so, for the run itself is whole.
+
+    Args:
+        run: A finished run, where it lies for good.
+        course: The training, measured.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        write(run, course)
+    except Exception as error:  # Nothing that goes wrong here may cost the training.
+        print(
+            f"The page {run.report} could not be made ({type(error).__name__}: "
+            f"{error}). The run is whole, and can be used.",
+            file=sys.stderr,
+        )
+        return False
+    return True
+
+
+def write(run: runs.RunFolder, course: Course) -> None:
+    """Write the predictions, what they come to, and the page.
+
+    Args:
+        run: A finished run, where it lies for good.
+        course: The training, measured.
+    """
+    found = diagnosing.answers(course)
+    told: dict[str, Any] = {"data": diagnosing.data(course.work.examples)}
+    if found is not None:
+        rows = diagnosing.predictions(found)
+        atomic.write_csv(run.predictions, diagnosing.PREDICTIONS, rows)
+        atomic.write_csv(run.cleaning, diagnosing.CLEANING, diagnosing.cleaning(found))
+        told |= diagnosing.diagnosis(found, course)
+        told |= _gallery(run, course, found)
+    atomic.write_json(run.diagnosis, told)
+    run_page.write(run)
+
+
+def _gallery(run: runs.RunFolder, course: Course, found: Answers) -> dict[str, Any]:
+    """Write pictures of what went most wrong, and tell of each."""
+    judged = found.judged
+    held_out = found.of("test", "validation")
+    chosen = held_out if len(held_out) else found.of("train")
+    worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
+    order = diagnosing.suspicious(judged)
+    suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
+    losses = _pictured(run, course, found, worst, "top_losses")
+    _explain(run, course, losses)
+    return {
+        "top_losses": losses,
+        "suspected": _pictured(run, course, found, suspects, "suspects"),
+    }
+
+
+def _pictured(
+    run: runs.RunFolder,
+    course: Course,
+    found: Answers,
+    positions: np.ndarray,
+    folder: str,
+) -> list[dict[str, Any]]:
+    """Write the pictures of some answers, and tell of each."""
+    size = course.work.settings.model.image_size or 0
+    how, told = course.work.settings.data.resize, []
+    for number, position in enumerate(positions.tolist(), 1):
+        one = found.one(position)
+        row = found.examples.files[found.index[position]]
+        try:
+            data = images.content(Path(row.path), row.offset, row.length)
+            picture = images.read(data, size, size, how)
+        except (ImageError, OSError):
+            told.append(one)  # It is gone since it was trained on.
+            continue
+        name = f"{folder}/{number:02d}.png"
+        images.save_png(run.figures / name, picture)
+        told.append(one | {"picture": f"{run.figures.name}/{name}"})
+    return told
+
+
+def _explain(run: runs.RunFolder, course: Course, told: list[dict[str, Any]]) -> None:
+    """Write where the network sees the class that it named, beside each picture."""
+    model = course.work.model
+    names = list(layers.maps(model))
+    shown = [one for one in told if "picture" in one]
+    if not names or not shown:
+        return
+    inside = layers.Inside(model, names[-1:])
+
+    def forward(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = inside(image)
+        return outputs[names[-1]], outputs[layers.LOGITS]
+
+    # Traced: the backbone's activations are then not kept for a gradient that is not
+    # asked for, which eager execution would do.
+    explain = tf.function(
+        lambda image, indices: interpretation.grad_cam(forward, image, indices),
+        autograph=False,
+        reduce_retracing=True,
+    )
+    labels = course.work.examples.source.labels
+    index = {label: number for number, label in enumerate(labels)}
+    for start in range(0, len(shown), _TOGETHER):
+        some = shown[start : start + _TOGETHER]
+        pictures = [images.decode(run.path / one["picture"]) for one in some]
+        heat = explain(
+            tf.constant(np.stack(pictures).astype(np.float32) / 255),
+            tf.constant([index[one["predicted"]] for one in some]),
+        )
+        wide = interpretation.resized(heat, *pictures[0].shape[:2])
+        for one, picture, values in zip(some, pictures, wide):
+            file = one["picture"].replace(".png", "_grad_cam.png")
+            images.save_png(run.path / file, drawing.over(picture, values))
+            one["grad_cam"] = file
+            one["grad_cam_layer"] = names[-1]

@@ -1,0 +1,126 @@
+"""Features of a study, and how far they are from those of the pretraining images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribution, images
+from tfpipeline.config import DataSettings
+from tfpipeline.data import pipeline, preparation
+from tfpipeline.data.preparation import Examples
+from tfpipeline.demo import source, world
+from tfpipeline.evaluation import transferability
+from tfpipeline.models import classifier, norms, preprocessing
+from tfpipeline.training import extraction
+from tfpipeline.workflow.study_networks import BATCH, StudyNetwork
+
+# Images whose activations are held against the statistics of a batch norm.
+_LOOKED_AT = 64
+
+# Pictures of each pretraining class that the drawn world is known by.
+_DRAWN = 8
+
+
+@dataclass(frozen=True)
+class Features:
+    """Computes features, and keeps them below the folder that all commands share.
+
+    Args:
+        data: How images are read.
+        seed: Of which images stand for a source.
+        cache: What all commands share.
+        strategy: Where features are computed.
+    """
+
+    data: DataSettings
+    seed: int
+    cache: Path
+    strategy: tf.distribute.Strategy
+
+    def of(self, network: StudyNetwork, examples: Examples) -> np.ndarray:
+        """Return the features of all examples, kept ones where there are any.
+
+        Args:
+            network: That looks at them.
+            examples: Of a source.
+        """
+        frozen = extraction.Extraction(
+            network.predictor,
+            network.extractor.output_shape[-1],
+            (
+                classifier.describe(network.extractor),
+                self.data.resize,
+                images.RULES,
+            ),
+            self.cache / "features",
+        )
+        keys, batches = examples.keys, self._batches(network, examples)
+        return frozen.features(keys, batches.plain).rows(keys)
+
+    def _batches(self, network: StudyNetwork, examples: Examples) -> pipeline.Batches:
+        reading = pipeline.Reading(
+            network.size,
+            network.size,
+            self.data.resize,
+            distribution.replica_multiple(BATCH, self.strategy),
+            seed=self.seed,
+        )
+        return pipeline.Batches(examples.files, examples.source.label, reading)
+
+    def some_images(
+        self, network: StudyNetwork, examples: Examples, count: int
+    ) -> np.ndarray:
+        """Return some training images, the same ones each time.
+
+        Args:
+            network: For its size.
+            examples: Of a source.
+            count: How many, at most.
+        """
+        batches = self._batches(network, examples)
+        order = batches.shuffled(examples.of("train"), 0)[:count]
+        parts = [np.asarray(x)[np.asarray(w) > 0] for x, _, w in batches.plain(order)]
+        return np.concatenate(parts)
+
+    def statistics_distance(
+        self, network: StudyNetwork, examples: Examples
+    ) -> float | None:
+        """Return how far images are from what the last batch norm remembers.
+
+        Args:
+            network: Pretrained; None is returned for one that remembers nothing.
+            examples: Of a source.
+        """
+        found = None if network.untrained else norms.remembered(network.backbone)
+        if found is None:
+            return None
+        before, mean, variance = found
+        pictures = self.some_images(network, examples, _LOOKED_AT)
+        maps = [
+            np.asarray(before(preprocessing.preprocess(part, network.mode)))
+            for part in np.array_split(pictures, -(-len(pictures) // BATCH))
+        ]
+        return transferability.statistics_distance(np.concatenate(maps), mean, variance)
+
+    def kernel_distance(
+        self, network: StudyNetwork, features: np.ndarray
+    ) -> float | None:
+        """Return the distance from the drawn world, for what was pretrained on it.
+
+        Args:
+            network: None is returned for one that was pretrained on other images.
+            features: Of a source, under the network.
+        """
+        if network.settings.weights != "demo":
+            return None
+        return transferability.kernel_distance(features, self._drawn_world(network))
+
+    def _drawn_world(self, network: StudyNetwork) -> np.ndarray:
+        folder = self.cache / "demo" / f"{world.WORLD_VERSION}-pretraining-{_DRAWN}"
+        if not folder.is_dir():
+            world.write_folder(folder, world.PRETRAINING_CLASSES, _DRAWN, seed=1)
+        data = DataSettings(source=str(folder), resize=self.data.resize)
+        examples = preparation.open_all(data, self.cache, source.drawer(data))
+        return self.of(network, examples)

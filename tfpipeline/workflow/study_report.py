@@ -1,0 +1,302 @@
+"""What a study comes to: means over its seeds, gains, a recommendation, in words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import atomic, images
+from tfpipeline.evaluation import intervals, transferability
+from tfpipeline.report import study_charts, study_table
+from tfpipeline.workflow.study_networks import read_word
+from tfpipeline.workflow.studying import ALL, SCRATCH, Study
+
+RESULT = "study.json"
+
+COLUMNS = (
+    *("source", "backbone", "method", "shots", "seed", "accuracy"),
+    *("validation_accuracy", "trained_on", "measured_on"),
+)
+
+# What is this much worse on validation images is still as good, if it is cheaper.
+_AS_GOOD = 0.01
+
+Row = Mapping[str, Any]
+
+
+def collect(study: Study) -> dict[str, Any]:
+    """Compute what is missing of a study and return all of its result.
+
+    Args:
+        study: To be done.
+    """
+    rows, pairs, failed = [], [], []
+    for found in study.results():
+        if "error" in found:
+            failed.append(found)
+            continue
+        rows += found["rows"]
+        pairs.append(found["pair"])
+    known = {(entry["source"], entry["backbone"]) for entry in [*pairs, *failed]}
+    missing = [
+        {"source": name, "backbone": word}
+        for name, word in study.pairs
+        if (name, word) not in known
+    ]
+    table = means(rows)
+    return {
+        "rows": rows,
+        "summary": {
+            "means": [{**entry, **gain(entry, rows, pairs)} for entry in table],
+            "pairs": pairs,
+            "predicted": predicted(table, pairs),
+            "failed": failed,
+            "missing": missing,
+        },
+        "checks": checks(rows, pairs),
+        "recommendation": recommend(table, pairs, rows),
+    }
+
+
+def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return mean and interval of every source, backbone, method and shots.
+
+    Args:
+        rows: One a seed as well.
+    """
+    kinds = list(dict.fromkeys(map(_kind, rows)))
+    found = []
+    for kind in kinds:
+        mine = [row for row in rows if _kind(row) == kind]
+        mean, half = intervals.mean_interval([row["accuracy"] for row in mine])
+        chosen = [row["validation_accuracy"] for row in mine]
+        validation, _ = intervals.mean_interval([v for v in chosen if _is_number(v)])
+        entry = dict(zip(("source", "backbone", "method", "shots"), kind))
+        numbers = {"accuracy": mean, "half_interval": half, "seeds": len(mine)}
+        found.append({**entry, **numbers, "validation_accuracy": validation})
+    return found
+
+
+def gain(
+    entry: Row, rows: Sequence[Row], pairs: Sequence[Row]
+) -> dict[str, float | str]:
+    """Return how much better a mean is than without pretraining, seed by seed.
+
+    It is held against the same architecture untrained where the study has it, else
+    against the best untrained network there is.
+
+    Args:
+        entry: Of `means`.
+        rows: One a seed.
+        pairs: What is known of each pair.
+    """
+    word = entry["backbone"]
+    untrained = [
+        pair["backbone"]
+        for pair in pairs
+        if pair["source"] == entry["source"] and pair["untrained"]
+    ]
+    if word in untrained or word == SCRATCH or not untrained:
+        return {}
+
+    def of(backbone: str) -> dict[int, float]:
+        wanted = (entry["source"], backbone, entry["method"], entry["shots"])
+        return {row["seed"]: row["accuracy"] for row in rows if _kind(row) == wanted}
+
+    own = _architecture(word)
+    same = [other for other in untrained if _architecture(other) == own]
+    against = max(same or untrained, key=lambda other: sum(of(other).values()))
+    mine, theirs = of(word), of(against)
+    paired = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
+    mean, half = intervals.mean_interval(paired)
+    return {"gain": mean, "gain_half_interval": half, "gain_against": against}
+
+
+def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
+    """Return how well scores that cost no training put the pairs in order.
+
+    Args:
+        table: What `means` returned.
+        pairs: What is known of each pair.
+
+    Returns:
+        `logme`: rank correlation of LogME with the probe's accuracy over the frozen
+        networks, source by source, and their mean. `statistics_distance` and
+        `kernel_distance`: rank correlation over the sources, network by network; a
+        distance that predicts well is near -1. Null for fewer than three.
+    """
+    result = {
+        (entry["source"], entry["backbone"]): entry["accuracy"]
+        for entry in table
+        if entry["method"] == "probe" and entry["shots"] == ALL
+    }
+
+    def correlations(score: str, within: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in dict.fromkeys(pair[within] for pair in pairs):
+            mine = [
+                (pair[score], result[pair["source"], pair["backbone"]])
+                for pair in pairs
+                if pair[within] == name and _is_number(pair.get(score))
+            ]
+            if mine:
+                found[name] = transferability.rank_correlation(*zip(*mine))
+        numbers = [value for value in found.values() if _is_number(value)]
+        mean = sum(numbers) / len(numbers) if numbers else math.nan
+        return {"mean": mean, f"of_each_{within}": found}
+
+    return {
+        "logme": correlations("logme", "source"),
+        "statistics_distance": correlations("statistics_distance", "backbone"),
+        "kernel_distance": correlations("kernel_distance", "backbone"),
+    }
+
+
+def recommend(
+    table: Sequence[Row], pairs: Sequence[Row], rows: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """Return for each source the cheapest network and method that is as good as any.
+
+    Validation images choose; what is told of the choice is of the test images.
+
+    Args:
+        table: What `means` returned.
+        pairs: What is known of each pair.
+        rows: One a seed.
+    """
+    cost = {(p["source"], p["backbone"]): p["milliseconds"] for p in pairs}
+    found = []
+    for name in dict.fromkeys(pair["source"] for pair in pairs):
+        mine = [e for e in table if e["source"] == name and e["shots"] == ALL]
+        able = [e for e in mine if _is_number(e["validation_accuracy"])]
+        if not able:
+            continue
+        best = max(able, key=lambda e: float(e["validation_accuracy"]))
+        least = best["validation_accuracy"] - _AS_GOOD
+        good = [e for e in able if e["validation_accuracy"] >= least]
+        chosen = min(
+            good,
+            key=lambda e: (cost[name, e["backbone"]], -e["validation_accuracy"]),
+        )
+        milliseconds = cost[name, chosen["backbone"]]
+        reason = (
+            f"{chosen['validation_accuracy']:.3f} on validation images, at most "
+            f"{_AS_GOOD} below the best of {len(able)} "
+            f"({best['backbone']}, {best['method']}: "
+            f"{best['validation_accuracy']:.3f}), and the cheapest of the {len(good)} "
+            f"that are: {milliseconds:.1f} ms an image"
+        )
+        more = gain(chosen, rows, pairs)
+        found.append({**chosen, **more, "milliseconds": milliseconds, "reason": reason})
+    return found
+
+
+def checks(rows: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
+    """Return what has to be known before a study is believed.
+
+    Args:
+        rows: One a seed.
+        pairs: What is known of each pair.
+    """
+    fewest = min((row["measured_on"] for row in rows), default=0)
+    return {
+        "fewest_test_images": fewest,
+        # Of one image more or less.
+        "smallest_step": 1 / fewest if fewest else None,
+        "leaks": {pair["source"]: pair["leaks"] for pair in pairs},
+        "seeds": len({row["seed"] for row in rows}),
+    }
+
+
+def write(output: Path, result: Mapping[str, Any]) -> None:
+    """Write tables and figures; the JSON comes last.
+
+    Args:
+        output: Folder of the study.
+        result: What `collect` returned, and how it came about.
+    """
+    rows = ([row[key] for key in COLUMNS] for row in result["rows"])
+    atomic.write_csv(output / "study.csv", COLUMNS, rows)
+    summary = result["summary"]
+    figures = {
+        "shots": study_charts.shots(summary["means"]),
+        "cost": study_charts.cost(summary["means"], summary["pairs"]),
+    }
+    for name, picture in figures.items():
+        images.save_png(output / "figures" / f"{name}.png", picture)
+    table = study_table.markdown(summary["means"], summary["pairs"])
+    atomic.write_text(output / "table.md", table)
+    atomic.write_json(output / RESULT, result)
+
+
+def closing_words(result: Mapping[str, Any], output: Path) -> str:
+    """Return the table of a study in words.
+
+    Args:
+        result: What was written.
+        output: Where to.
+    """
+    summary = result["summary"]
+    best: dict[tuple[str, str], Row] = {}
+    for entry in summary["means"]:
+        key = (entry["source"], entry["backbone"])
+        if entry["shots"] == ALL and entry["method"] != "neighbours":
+            if key not in best or _better(entry, best[key]):
+                best[key] = entry
+    lines = ["", "Accuracy on test images, all examples, the better of probe and head:"]
+    pairs = {(p["source"], p["backbone"]): p for p in summary["pairs"]}
+    for key, entry in best.items():
+        against = ""
+        if _is_number(entry.get("gain")):
+            against = f", {entry['gain']:+.3f} over untrained"
+        lines.append(
+            f"  {short(key[0])}, {key[1]}: {told(entry)} ({entry['method']}{against}; "
+            f"{pairs[key]['milliseconds']:.1f} ms an image)"
+        )
+    for entry in result["recommendation"]:
+        lines.append(
+            f"{short(entry['source'])}: take {entry['backbone']} with the "
+            f"{entry['method']} ({entry['reason']})."
+        )
+    for entry in summary["failed"]:
+        lines.append(
+            f"Failed: {entry['source']}, {entry['backbone']}: {entry['error']}"
+        )
+    return "\n".join([*lines, f"Written: {output / RESULT}"])
+
+
+def told(entry: Row) -> str:
+    """Return a mean with its interval.
+
+    Args:
+        entry: Of `means`.
+    """
+    half = entry["half_interval"]
+    return f"{entry['accuracy']:.3f}" + (f" ± {half:.3f}" if _is_number(half) else "")
+
+
+def short(name: str) -> str:
+    """Return what a source is called in tables: the last part of its path.
+
+    Args:
+        name: As the user wrote it.
+    """
+    return Path(name).name or name
+
+
+def _better(one: Row, two: Row) -> bool:
+    """Tell which method validation images prefer."""
+    return bool(one["validation_accuracy"] > two["validation_accuracy"])
+
+
+def _kind(row: Row) -> tuple[Any, ...]:
+    return row["source"], row["backbone"], row["method"], row["shots"]
+
+
+def _architecture(word: str) -> tuple[str, float | None, int | None]:
+    settings = read_word(word)
+    return settings.backbone, settings.alpha, settings.image_size
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
