@@ -121,8 +121,8 @@ def models(networks: Sequence[Network], size: tuple[int, int]) -> list[Model]:
 
 
 def _model(network: Network, size: tuple[int, int]) -> Model:
-    # Traced once: every attack and every check would else do it anew, which takes longer
-    # than most of them.
+    # Traced once: every attack and every check would else do it anew, which takes
+    # longer than most of them.
     signature = [tf.TensorSpec([None, *network.size, 3], tf.float32)]
     ask = tf.function(
         lambda image: network.model(image, training=False),
