@@ -53,8 +53,9 @@ class Answers:
         return tf.gather(tf.constant(list(self.labels)), best), chance
 
 
-class Served(tf.Module):
-    """A classifier with the four signatures that are served.
+@dataclass(frozen=True)
+class Parts:
+    """What a served classifier is made of.
 
     Args:
         extractor: From images in [0, 1] to features, shape (n, width).
@@ -63,21 +64,28 @@ class Served(tf.Module):
         read: Decodes what is sent.
     """
 
-    def __init__(
-        self,
-        extractor: keras.Model,
-        head: keras.Model,
-        answers: Answers,
-        read: Read,
-    ) -> None:
-        super().__init__()
-        # Weights alone: neither seeds nor layers nor anything else of a training.
-        weights = [*extractor.weights, *head.weights]
-        self.weights = [weight.value for weight in weights]
-        # A tuple is not tracked, so the models themselves are not saved.
-        self._hidden = _Hidden(extractor, head, answers, read)
+    extractor: keras.Model
+    head: keras.Model
+    answers: Answers
+    read: Read
 
-        size = tuple(extractor.input_shape[1:])
+
+class Served(tf.Module):
+    """A classifier with the four signatures that are served.
+
+    Args:
+        parts: What it is made of.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        # Weights alone: neither seeds nor layers nor anything else of a training. What
+        # TensorFlow does not know as a container is not saved.
+        weights = [*parts.extractor.weights, *parts.head.weights]
+        self.weights = [weight.value for weight in weights]
+        self._parts = parts
+
+        size = tuple(parts.extractor.input_shape[1:])
         many = tf.TensorSpec((None,), tf.string, name="image_bytes")
         images = tf.TensorSpec((None, *size), tf.float32, name="images")
         examples = tf.TensorSpec((None,), tf.string, name="inputs")
@@ -87,7 +95,7 @@ class Served(tf.Module):
         self.classify = tf.function(self._classify, input_signature=[examples])
 
     def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        images, valid, error = self._hidden.read(image_bytes)
+        images, valid, error = self._parts.read(image_bytes)
         labels, chance = self._answer(tf.cast(images, tf.float32) / 255)
         there = valid[:, None]
         return {
@@ -102,9 +110,9 @@ class Served(tf.Module):
         return {"labels": labels, "probabilities": chance}
 
     def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        images, valid, error = self._hidden.read(image_bytes)
+        images, valid, error = self._parts.read(image_bytes)
         pixels = tf.cast(images, tf.float32) / 255
-        vectors = tf.cast(self._hidden.extractor(pixels, training=False), tf.float32)
+        vectors = tf.cast(self._parts.extractor(pixels, training=False), tf.float32)
         vectors = tf.where(valid[:, None], vectors, 0.0)
         return {"features": vectors, "valid": valid, "error": error}
 
@@ -116,25 +124,9 @@ class Served(tf.Module):
         return {"classes": answer["labels"], "scores": answer["probabilities"]}
 
     def _answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        hidden = self._hidden
-        features = hidden.extractor(pixels, training=False)
-        return hidden.answers(hidden.head(features, training=False))
-
-
-class _Hidden:
-    """What traces need and a SavedModel does not."""
-
-    def __init__(
-        self,
-        extractor: keras.Model,
-        head: keras.Model,
-        answers: Answers,
-        read: Read,
-    ) -> None:
-        self.extractor = extractor
-        self.head = head
-        self.answers = answers
-        self.read = read
+        parts = self._parts
+        features = parts.extractor(pixels, training=False)
+        return parts.answers(parts.head(features, training=False))
 
 
 def save(folder: Path, served: Served) -> None:

@@ -89,7 +89,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         opened.labels, opened.calibration.temperature, settings.top_k
     )
     reader = encoded.Reader(height, width, resize, settings.max_pixels)
-    served = signatures.Served(extractor, head, answers, reader)
+    parts = signatures.Parts(extractor, head, answers, reader)
+    served = signatures.Served(parts)
     signatures.save(folder, served)
     atomic.write_text(folder / LABELS, "".join(f"{one}\n" for one in opened.labels))
     about = {
