@@ -146,6 +146,15 @@ def test_a_header_that_lies_costs_no_memory() -> None:
     assert asked([bytes(content)])[2] == ["no pixels: a side is 0 long"]
 
 
+def test_a_frame_in_endless_crumbs_is_given_up() -> None:
+    content = file("GIF", smooth(30, 20, 0), "P")
+    # Header, palette, and what stands before the pixels.
+    start = 13 + 3 * 2 ** ((content[10] & 7) + 1) + 11
+    assert content[start - 11] == 0x2C and asked([content])[1] == [True]
+    crumbs = content[:start] + b"\x01\x00" * 1_000_000 + content[start:]
+    assert asked([crumbs, content])[1] == [False, True]
+
+
 def test_no_images_are_no_images() -> None:
     found, valid, error = asked([])
     assert found.shape == (0, 32, 32, 3) and valid == [] and error == []

@@ -190,14 +190,16 @@ def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 def _over_white(content: tf.Tensor) -> tf.Tensor:
     """Return a transparent PNG laid over white, rounded as Pillow does."""
-    layers = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
+    # In 16 bits, which just suffice: a picture may be as large as memory allows.
+    layers = tf.cast(tf.io.decode_png(content, channels=4), tf.uint16)
     colour, alpha = layers[..., :3], layers[..., 3:]
-    sums = 128 * (colour * alpha + 255 * (255 - alpha)) + 0x4000
-    shifted = tf.bitwise.right_shift(tf.bitwise.right_shift(sums, 8) + sums, 8)
-    return tf.cast(tf.bitwise.right_shift(shifted, 7), tf.uint8)
+    sums = colour * alpha + (255 * (255 - alpha) + 128)
+    eighth = tf.constant(8, tf.uint16)
+    sums += tf.bitwise.right_shift(sums, eighth)
+    return tf.cast(tf.bitwise.right_shift(sums, eighth), tf.uint8)
 
 
 def _deep(content: tf.Tensor) -> tf.Tensor:
     """Return a grey PNG of 16 bits, divided by 257."""
-    grey = tf.cast(tf.io.decode_png(content, 1, tf.uint16), tf.float64)
-    return tf.repeat(tf.cast(tf.floor(grey / 257 + 0.5), tf.uint8), 3, axis=-1)
+    grey = tf.cast(tf.io.decode_png(content, 1, tf.uint16), tf.int32)
+    return tf.repeat(tf.cast((2 * grey + 257) // 514, tf.uint8), 3, axis=-1)

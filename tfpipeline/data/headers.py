@@ -23,6 +23,10 @@ _EXIF_BYTES = 1 << 18
 _EXIF = b"Exif\x00\x00"
 _ORIENTATION = 0x0112
 
+# Of a GIF, before and in its first frame; they are 255 bytes, but may be made shorter
+# to keep a server busy.
+_MOST_BLOCKS = 100_000
+
 # States of the walk through a GIF.
 _BLOCK, _SKIPPED, _PIXELS, _OVER = range(4)
 
@@ -228,7 +232,12 @@ def _first_frame(raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.cond(state == _BLOCK, block, data)
 
     begin = (tf.constant(_BLOCK), 13 + colours(values[10]), tf.constant(True))
-    _, end, whole = tf.while_loop(
-        lambda state, *_: state != _OVER, step, begin, parallel_iterations=1
+    state, end, whole = tf.while_loop(
+        lambda state, *_: state != _OVER,
+        step,
+        begin,
+        parallel_iterations=1,
+        maximum_iterations=_MOST_BLOCKS,
     )
+    tf.debugging.assert_equal(state, _OVER)
     return end, whole
