@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 from pathlib import Path
@@ -51,8 +52,10 @@ def serve(settings: ServeSettings) -> None:
             print(f"grpc://{host}:{grpc_port}/{settings.name}", flush=True)
         holder.follow(settings.poll_seconds)
         try:
-            local_rest.run(holder, settings.name, listening)
-        except KeyboardInterrupt:
+            # Where a shell has its children ignore Ctrl-C, the server ends by it as
+            # well, but nothing is raised.
+            with contextlib.suppress(KeyboardInterrupt):
+                local_rest.run(holder, settings.name, listening)
             print("Stopped: every request that had come was answered.", flush=True)
         finally:
             holder.end()
