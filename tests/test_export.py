@@ -135,6 +135,15 @@ def test_a_label_is_moved_without_exporting(base: Path, tmp_path: Path, capsys) 
         assert f"version {number} is stable" in capsys.readouterr().out
         config = (tmp_path / "base" / "models.config").read_text()
         assert f'"stable" value: {number}' in config
+    # A running server would lose a model whose name changes.
+    config = tmp_path / "base" / "models.config"
+    config.write_text(config.read_text().replace("classifier", "pets"))
+    words = ["--output", str(tmp_path / "base"), "--stable", "2"]
+    assert cli.main(export, ExportSettings, words) == 0
+    assert 'name: "pets"' in config.read_text()
+    words = ["--output", str(tmp_path / "base"), "--run", "r"]
+    assert cli.main(export, ExportSettings, words) == 2
+    assert "--name pets" in capsys.readouterr().err
     words = ["--output", str(tmp_path / "base"), "--stable", "9"]
     assert cli.main(export, ExportSettings, words) == 2
 
@@ -183,6 +192,7 @@ def test_real_photographs_are_answered_as_in_training(
         (["--run", "nowhere", "--output", "o"], "nowhere: expected the folder"),
         (["--run", "r"], "--output: expected the folder above"),
         (["--run", "r", "--output", "o", "--name", "a b"], "--name: expected letters"),
+        (["--run", "r", "--output", "o", "--name", ".."], "--name: expected letters"),
         (["--run", "r", "--output", "o", "--label", "stabel"], "stable"),
         (["--run", "r", "--output", "o", "--also", "onx"], "onnx"),
         (["--run", "r", "--output", "o", "--batch_sizes", "[4, 2]"], "rising order"),

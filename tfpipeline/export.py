@@ -20,7 +20,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
         raise UserError("--output: expected the folder above the versions.")
     if settings.label not in (known := ("auto", "stable", "canary")):
         raise unknown("--label", settings.label, known)
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", settings.name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", settings.name):
         raise UserError(
             "--name: expected letters, digits, dots, dashes and underscores, as in an "
             f"address. Received: {settings.name!r}."
@@ -36,16 +36,16 @@ def export(settings: ExportSettings) -> dict[str, Any]:
         from tfpipeline.workflow import exporting, publishing
 
     versions.check_base(base)
-    exporting.check(settings)
     if settings.stable is not None:
         if settings.run is not None:
             raise UserError(
                 "--stable moves a label and exports nothing: leave --run out."
             )
         labels = versions.label(base, versions.STABLE, settings.stable)
-        server_files.write(base, settings.name, labels, settings.batch_sizes)
+        server_files.relabel(base, labels)
         print(f"{base}: {_called(labels)}.")
         return {"labels": labels}
+    exporting.check(settings)
     opened = exporting.open_run(settings, phases)
     result = publishing.publish(opened, settings, phases)
     result["seconds"] = phases.report()

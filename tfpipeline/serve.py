@@ -11,6 +11,9 @@ from tfpipeline import cli
 from tfpipeline.config_serving import ServeSettings
 from tfpipeline.errors import UserError
 
+# For requests that are under way when it is told to stop.
+_GRACE_SECONDS = 30
+
 
 def serve(settings: ServeSettings) -> None:
     """Serve what `export` wrote by KServe's REST server and by gRPC, to try it out."""
@@ -31,6 +34,7 @@ def serve(settings: ServeSettings) -> None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((settings.host, settings.rest_port))
+            listening.listen()
             if settings.grpc_port is not None:
                 address = f"{settings.host}:{settings.grpc_port}"
                 grpc_server, grpc_port = local_grpc.start(
@@ -56,11 +60,11 @@ def serve(settings: ServeSettings) -> None:
             # well, but nothing is raised.
             with contextlib.suppress(KeyboardInterrupt):
                 local_rest.run(holder, settings.name, listening)
-            print("Stopped: every request that had come was answered.", flush=True)
         finally:
             holder.end()
             if settings.grpc_port is not None:
-                grpc_server.stop(grace=5)
+                grpc_server.stop(grace=_GRACE_SECONDS).wait()
+            print("Stopped.", flush=True)
 
 
 if __name__ == "__main__":

@@ -113,23 +113,52 @@ def test_images_are_sent_together_up_to_a_number_and_a_size(parallel: int) -> No
 
 
 def test_no_more_files_lie_in_memory_than_are_under_way() -> None:
-    read: list[int] = []
-    answered = 0
+    lock = threading.Lock()
+    read = answered = most = 0
 
     def send(contents) -> list[Answer]:
-        # Files of the requests under way, and one that did not fit any more.
-        assert len(read) - answered <= 2 * 3 + 1
+        nonlocal answered
+        with lock:
+            answered += len(contents)
         return [Answer(["a"], [1.0], "")] * len(contents)
 
-    def reader(number: int):
-        def one() -> bytes:
-            nonlocal answered
-            read.append(number)
-            answered = max(answered, (number // 6) * 6)
-            return b"x"
-
-        return one
+    def one() -> bytes:
+        nonlocal read, most
+        with lock:
+            read += 1
+            most = max(most, read - answered)
+        return b"x"
 
     settings = ServerSettings(batch_size=2, parallel=3)
-    assert len(client.ask(send, [reader(i) for i in range(40)], settings)) == 40
-    assert read == list(range(40))
+    assert len(client.ask(send, [one] * 40, settings)) == 40
+    # Those of the requests under way, and one that did not fit any more.
+    assert 2 * 3 <= most <= 2 * 3 + 1
+
+
+def test_a_large_grpc_request_is_sent_again_as_well() -> None:
+    from concurrent import futures
+
+    import grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    calls = []
+
+    class Busy(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):  # noqa: N802
+            calls.append(len(calls))
+            context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
+
+    options = [("grpc.max_receive_message_length", -1)]
+    served = grpc.server(futures.ThreadPoolExecutor(1), options=options)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Busy(), served)
+    port = served.add_insecure_port("127.0.0.1:0")
+    served.start()
+    try:
+        send = client.open_server(
+            f"grpc://127.0.0.1:{port}/a", ServerSettings(retries=2)
+        )
+        with pytest.raises(UserError, match="cannot be reached"):
+            send([bytes(600_000)])
+    finally:
+        served.stop(0).wait()
+    assert len(calls) == 3

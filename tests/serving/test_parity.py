@@ -22,6 +22,22 @@ def answers(off: float = 0.0, **changes):
     return told | changes
 
 
+@pytest.mark.parametrize("row", [0, 1, 2])
+@pytest.mark.parametrize("value", [float("nan"), None])
+def test_what_is_no_number_never_passes(row: int, value: float | None) -> None:
+    told = answers()
+    told["probabilities"][row] = [value, 0.1]
+    assert not parity.compare(TRAINED, told, 1.0)["passed"]
+
+
+def test_a_wide_tolerance_lets_no_other_class_pass() -> None:
+    trained = parity.Trained(["x"], np.array([[0.6, 0.4]]), ["a", "b"])
+    told = {"labels": [["b", "a"]], "probabilities": [[0.51, 0.49]]}
+    told |= {"valid": [True], "error": [""]}
+    found = parity.compare(trained, told, 0.35)
+    assert not found["passed"] and found["labels_equal"] == 0
+
+
 @pytest.mark.parametrize("off", [0.0, 9e-5, 2e-4, float("nan")])
 def test_a_difference_passes_up_to_the_tolerance(off: float) -> None:
     found = parity.compare(TRAINED, answers(off), 1e-4)

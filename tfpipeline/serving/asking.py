@@ -97,7 +97,8 @@ def main(argv: Sequence[str]) -> int:
     since = time.perf_counter()
     loaded = Loaded(model)
     seconds = time.perf_counter() - since
-    places = json.loads(questions.read_text(encoding="utf-8"))
+    text = questions.read_text(encoding="utf-8", errors="surrogateescape")
+    places = json.loads(text)
     told: dict[str, Any] = {
         key: [] for key in ("labels", "probabilities", "valid", "error")
     }

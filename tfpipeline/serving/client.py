@@ -68,9 +68,6 @@ def open_server(address: str, settings: ServerSettings) -> Send:
     Raises:
         UserError: No such address, or a package is missing.
     """
-    for name in ("batch_size", "parallel"):
-        if getattr(settings, name) < 1:
-            raise UserError(f"--server.{name}: expected a positive number.")
     try:
         if found := _REST.fullmatch(address):
             return _rest(found, settings)
@@ -100,6 +97,9 @@ def ask(
     Raises:
         UserError: The server cannot be reached, or refuses.
     """
+    for name in ("batch_size", "parallel"):
+        if getattr(settings, name) < 1:
+            raise UserError(f"--server.{name}: expected a positive number.")
     answers: list[Answer] = []
     with ThreadPoolExecutor(settings.parallel) as pool, tqdm(
         total=len(contents), desc="predict", unit="image", disable=None
@@ -216,6 +216,8 @@ def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
             "grpc.service_config",
             json.dumps({"methodConfig": [{"name": [service], "retryPolicy": again}]}),
         ),
+        # What is larger is sent once only.
+        ("grpc.per_rpc_retry_buffer_size", 2**31 - 1),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
     ]
@@ -247,7 +249,10 @@ def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
                 raise _unreachable(address, error.details()) from None
             raise _refused(address, str(error.details())[:300]) from None
         outputs = {key: tf.make_ndarray(v) for key, v in reply.outputs.items()}
-        answers = signatures.answers_of(outputs)
+        try:
+            answers = signatures.answers_of(outputs)
+        except KeyError:
+            raise _refused(address, "no answer of a model of `export`") from None
         return _checked(answers, len(contents), address)
 
     return send

@@ -54,8 +54,15 @@ class Holder:
         # Like the server: what is called something, or else the newest one.
         wanted = set(labels.values()) or set(versions.versions(self._base)[-1:])
         models = dict(self._held.models)
-        for number in wanted - set(models):
-            models[number] = self._load(number)
+        for number in sorted(wanted - set(models)):
+            try:
+                models[number] = self._load(number)
+            except Exception as error:  # The other versions are sound.
+                print(f"version {number} cannot be loaded: {error}", flush=True)
+        wanted &= set(models)
+        labels = {name: number for name, number in labels.items() if number in wanted}
+        if not wanted:
+            return False
         changed = set(self._held.models) != wanted or labels != self._held.labels
         # A request that has its model already keeps it until it is answered.
         self._held = Held({n: models[n] for n in sorted(wanted)}, labels)
@@ -65,9 +72,9 @@ class Holder:
         folder = self._base / str(number)
         model = Loaded(folder)
         # Traces and memory are made before anybody waits for them.
-        for record in tf.data.TFRecordDataset(str(folder / warmup.FILE)).take(
-            warmup.MOST_RECORDS
-        ):
+        file = folder / warmup.FILE
+        records = tf.data.TFRecordDataset([str(file)] if file.is_file() else [])
+        for record in records.take(warmup.MOST_RECORDS):
             contents = warmup.contents(record.numpy())
             model.signatures[BYTES](image_bytes=tf.constant(contents))
         return model

@@ -76,19 +76,24 @@ def _answer(model: Loaded, payload: Any) -> list[Any]:
     key = _INPUTS.get(signature)
     if key is None:
         raise InvalidInput(f"expected a signature of {', '.join(_INPUTS)}")
-    sent = []
-    for row in payload.get("instances", []):
-        value = row.get(key) if isinstance(row, dict) and key in row else row
-        if isinstance(value, dict) and set(value) == {"b64"}:
-            value = base64.b64decode(value["b64"])
-        sent.append(value)
+    if not isinstance(payload.get("instances"), list):
+        raise InvalidInput("expected a list `instances`, one an image")
     kind = tf.float32 if signature == PIXELS else tf.string
     try:
+        sent = [_value(row, key) for row in payload["instances"]]
         found = model.signatures[signature](**{key: tf.constant(sent, kind)})
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise InvalidInput(str(error).splitlines()[0][:300]) from None
     columns = {name: _plain(value.numpy().tolist()) for name, value in found.items()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def _value(row: Any, key: str) -> Any:
+    """Return the input of one image: itself, below its key, or as base 64."""
+    value = row.get(key) if isinstance(row, dict) and key in row else row
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        return base64.b64decode(value["b64"], validate=True)
+    return value
 
 
 def _plain(value: Any) -> Any:

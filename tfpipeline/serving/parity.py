@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# Probabilities that are no further apart are equal, whatever else is let pass.
+TIE = 1e-4
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -33,7 +36,8 @@ def compare(
             and `error`, each with an entry an image.
         tolerance: Largest difference of a probability that is let pass.
         agreement: Share of the images whose best class has to be the same. Where the
-            training path has two best classes within the tolerance, either is.
+            training path has two best classes of equal probability (to `TIE`), either
+            is.
 
     Returns:
         For `parity.json`: `passed`, `n` (images that were compared), `max_difference`,
@@ -50,13 +54,14 @@ def compare(
             continue
         chance = trained.chance[row]
         places = [names.index(name) for name in answers["labels"][row]]
-        off = np.abs(np.asarray(answers["probabilities"][row]) - chance[places])
+        told = np.asarray(answers["probabilities"][row], np.float64)  # None is NaN.
+        off = np.abs(told - chance[places])
         differences.append(float(off.max()))
-        equal.append(bool(chance[places[0]] >= chance.max() - tolerance))
+        equal.append(bool(chance[places[0]] >= chance.max() - TIE))
         compared.append(image)
-    largest = max(differences, default=0.0)
+    # The largest of NaN and any number is NaN, and no NaN is within a tolerance.
+    largest = float(np.max(differences)) if differences else 0.0
     share = float(np.mean(equal)) if equal else 0.0
-    # No number is within a tolerance of NaN.
     passed = bool(compared) and largest <= tolerance and share >= agreement
     return {
         "passed": passed,

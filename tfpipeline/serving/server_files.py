@@ -1,6 +1,7 @@
 """What the official server is told: versions and their labels, batching, a command."""
 
 import importlib.metadata
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def write(
     atomic.write_text(base / versions.MODELS_CONFIG, models(name, labels))
 
 
+def relabel(base: Path, labels: Mapping[str, int]) -> None:
+    """Tell the server of moved labels, and of nothing else.
+
+    Args:
+        base: The folder that the server watches.
+        labels: Which version is called what.
+    """
+    name = versions.read_name(base) or "classifier"
+    atomic.write_text(base / versions.MODELS_CONFIG, models(name, labels))
+
+
 def image() -> str:
     """Return the official server's image of the TensorFlow that wrote the model."""
     major, minor = importlib.metadata.version("tensorflow").split(".")[:2]
@@ -49,6 +61,7 @@ def batching(sizes: Sequence[int]) -> str:
         "# How long the first image of a batch waits for others.\n"
         "batch_timeout_micros { value: 2000 }\n"
         "max_enqueued_batches { value: 100 }\n"
+        "enable_large_batch_splitting { value: true }\n"
         f"num_batch_threads {{ value: 2 }}\n{allowed}"
     )
 
@@ -102,7 +115,7 @@ def command(base: Path, name: str) -> str:
     """
     return (
         f"docker run --rm -p {REST_PORT}:{REST_PORT} -p {GRPC_PORT}:{GRPC_PORT} "
-        f"-v '{base.absolute()}:/models/{name}:ro' {image()} "
+        f"-v {shlex.quote(f'{base.absolute()}:/models/{name}:ro')} {image()} "
         + " ".join(_arguments(name))
     )
 

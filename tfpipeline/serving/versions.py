@@ -93,8 +93,20 @@ def read_labels(base: Path) -> dict[str, int]:
     return {name: int(number) for name, number in found if int(number) in there}
 
 
+def read_name(base: Path) -> str | None:
+    """Return what the served model is called; None where that has not been said.
+
+    Args:
+        base: The folder that the server watches.
+    """
+    file = base / MODELS_CONFIG
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    found = re.search(r'^\s*name: "([^"]+)"', text, re.MULTILINE)
+    return found[1] if found else None
+
+
 def label(base: Path, name: str, number: int) -> dict[str, int]:
-    """Return the labels with one of them moved; the last one that was stable stays.
+    """Return the labels with one of them moved.
 
     Args:
         base: The folder that the server watches.

@@ -15,7 +15,7 @@ from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import saving
-from tfpipeline.serving import asking, other_targets, parity
+from tfpipeline.serving import asking, other_targets, parity, versions
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.workflow import measuring
 
@@ -117,7 +117,7 @@ def _asked_about(
         good = [row for row in audit.audit(paths, cache=None) if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")
-        return [good[i] for i in _spread(len(good), settings.parity_images)], None
+        return [good[i] for i in spread(len(good), settings.parity_images)], None
     told = EvaluateSettings(run=settings.run, cache_dir=settings.cache_dir)
     try:
         examples = measuring.examples_of(told, trained, run, labels)
@@ -127,11 +127,17 @@ def _asked_about(
             "photographs: --images names others than the run's own."
         ) from None
     chosen = measuring.measured(examples)
-    chosen = chosen[_spread(len(chosen), settings.parity_images)]
+    chosen = chosen[spread(len(chosen), settings.parity_images)]
     return [examples.files[i] for i in chosen], examples.source.label[chosen]
 
 
-def _spread(count: int, most: int) -> np.ndarray:
+def spread(count: int, most: int) -> np.ndarray:
+    """Return indices that are evenly spread, so that all classes are among them.
+
+    Args:
+        count: Of what there is, at least 1.
+        most: Of the indices.
+    """
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
@@ -145,6 +151,13 @@ def check(settings: ExportSettings) -> None:
         UserError: A number out of range, or an unknown name.
     """
     other_targets.check(settings.also)
+    known = versions.read_name(Path(str(settings.output)))
+    if known is not None and known != settings.name:
+        raise UserError(
+            f"--name {settings.name}: the model below {settings.output} is called "
+            f"{known}, and a running server would lose it. Say --name {known}, or name "
+            "another --output."
+        )
     sizes = settings.batch_sizes
     if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
         raise UserError(

@@ -23,6 +23,7 @@ from tfpipeline.serving import (
     versions,
     warmup,
 )
+from tfpipeline.workflow import exporting
 from tfpipeline.workflow.exporting import Opened
 
 PARITY, GOLDEN, LABELS, ABOUT = (
@@ -159,7 +160,8 @@ def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> N
 def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str, Any]:
     """Convert to another runtime, and ask that as well."""
     target = other_targets.TARGETS[name]
-    some = opened.pixels[:100].astype(np.float32) / 255
+    chosen = exporting.spread(len(opened.pixels), 100)
+    some = opened.pixels[chosen].astype(np.float32) / 255
     temperature = opened.calibration.temperature
     with cli.quiet_start():
         content = target.convert(opened.model, temperature, some, target.kind)
@@ -194,7 +196,7 @@ def _compare(
     new = _worth(answers, opened.labels, opened.label)
     if live is None:
         return {"winner": "new", "new": new, "live": None, "live_version": None}
-    names = (base / str(live) / LABELS).read_text(encoding="utf-8").splitlines()
+    names = (base / str(live) / LABELS).read_text(encoding="utf-8").split("\n")[:-1]
     if tuple(names) != opened.labels:
         raise UserError(
             f"--only_if_better: version {live} has other classes than this run, so "
