@@ -7,8 +7,8 @@ python benchmarks/serving.py RUN IMAGES... [--rounds 9] [--requests 10000] [--ou
 - Latency: one image a request, by the call in this process, and by `serve` (KServe's
   REST server and gRPC) in a process of its own on this machine.
 - Swaps: so many single requests, half of them REST and half gRPC, from 4 threads, while
-  the label that they ask for moves between two versions again and again. Each answer
-  has to be that of one of them.
+  the label that they ask for moves between two versions again and again: the one that
+  loses it is let go, and loaded anew later. Each answer has to be that of one of them.
 """
 
 import argparse
@@ -108,16 +108,15 @@ def swaps(
         return client.open_server(address, settings)
 
     def label(number: int) -> None:
-        labels = {"stable": number, "canary": 3 - number}
-        server_files.write(base, "classifier", labels, [1])
+        # Only one has a name then: the other is let go, and has to be loaded anew.
+        server_files.write(base, "classifier", {"stable": number}, [1])
 
-    label(1)
     known = [asking(f"{addresses[1]}/versions/{n}")([content])[0] for n in (1, 2)]
     sends = [asking(f"{address}/labels/stable") for address in addresses]
     ended, count = threading.Event(), [0]
 
     def move() -> None:
-        while not ended.wait(1.0):
+        while not ended.wait(4.0):
             count[0] += 1
             label(1 + count[0] % 2)
 
