@@ -12,7 +12,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from seeds import results, summary
+from seeds import results
+
+from tfpipeline.evaluation.intervals import mean_interval
 
 BASE = (
     *("--data.examples_per_class", "3", "--model.hidden", "[128]"),
@@ -79,7 +81,7 @@ def main() -> None:
             runs = results([*BASE, *flags, *cache], given.seeds, Path(folder))
             found = [run["test"]["accuracy"] for run in runs]
             base = base or found
-            gain, half = summary([a - b for a, b in zip(found, base)])
+            gain, half = mean_interval([a - b for a, b in zip(found, base)])
             against = "" if name == "base" else f"{gain:+.3f} ± {half:.3f}"
             told = f"`{' '.join(flags)}`" if flags else ""
             mean = statistics.mean(found)

@@ -15,10 +15,8 @@ import numpy as np
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
+from tfpipeline.evaluation.intervals import mean_interval
 from tfpipeline.train import train
-
-# Student's t, two-sided 95 %, by degrees of freedom.
-STUDENT_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262}
 
 
 def accuracies(weights: str, seeds: int, folder: Path) -> list[float]:
@@ -44,13 +42,6 @@ def accuracies(weights: str, seeds: int, folder: Path) -> list[float]:
     return found
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the mean and the half width of its 95 % interval."""
-    count = len(values)
-    width = STUDENT_95[count - 1] * values.std(ddof=1) / np.sqrt(count)
-    return float(values.mean()), float(width)
-
-
 def compare(seeds: int, folder: Path) -> dict[str, tuple[float, float]]:
     """Return mean and half width of both accuracies, and of their difference.
 
@@ -62,7 +53,7 @@ def compare(seeds: int, folder: Path) -> dict[str, tuple[float, float]]:
         np.array(accuracies(weights, seeds, folder)) for weights in ("demo", "none")
     )
     groups = {"pretrained": demo, "untrained": none, "gain": demo - none}
-    return {name: interval(values) for name, values in groups.items()}
+    return {name: mean_interval(values) for name, values in groups.items()}
 
 
 def main() -> None:

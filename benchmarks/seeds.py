@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import io
 import json
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,10 +20,8 @@ from results import tell
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
+from tfpipeline.evaluation.intervals import mean_interval
 from tfpipeline.train import train
-
-# Quantiles of Student's t at 97.5 %, by degrees of freedom.
-T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 9: 2.262}
 
 
 def results(flags: Sequence[str], seeds: int, folder: Path) -> list[dict[str, Any]]:
@@ -43,14 +40,6 @@ def results(flags: Sequence[str], seeds: int, folder: Path) -> list[dict[str, An
     return found
 
 
-def summary(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and half the width of its interval."""
-    if len(values) < 2:
-        return values[0], float("nan")
-    error = statistics.stdev(values) / len(values) ** 0.5
-    return statistics.mean(values), T.get(len(values) - 1, 1.96) * error
-
-
 def main() -> None:
     """Print the accuracies; write JSON where asked to."""
     words = sys.argv[1:]
@@ -62,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = results(words[split + 1 :], given.seeds, Path(folder))
     accuracies = [run["test"]["accuracy"] for run in runs]
-    mean, half = summary(accuracies)
+    mean, half = mean_interval(accuracies)
     result = {
         "flags": words[split + 1 :],
         "n": runs[0]["test"]["n"],

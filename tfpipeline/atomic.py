@@ -56,6 +56,26 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file of lines whole or not at all.
+
+    Args:
+        path: The file.
+        lines: Without their ends, and with none inside.
+    """
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines that `write_lines` wrote: only a line feed ends one.
+
+    Args:
+        path: The file.
+    """
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return text.split("\n")[:-1]
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all; NaN becomes null.
 

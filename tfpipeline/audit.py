@@ -44,7 +44,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     atomic.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source.split, rows),
+        "leaks.png": duplicates.leak_sheet(source.split, rows, duplicates.near(rows)),
     }
     written = ["quarantine.csv", "findings.csv", "statistics.json"]
     for name, sheet in sheets.items():

@@ -31,9 +31,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             "label to a version that is there)."
         )
     base = Path(settings.output)
-    with phases("import"), cli.quiet_start():
-        from tfpipeline.serving import server_files, versions
-        from tfpipeline.workflow import exporting, publishing
+    from tfpipeline.serving import server_files, versions
 
     versions.check_base(base)
     if settings.stable is not None:
@@ -45,6 +43,9 @@ def export(settings: ExportSettings) -> dict[str, Any]:
         server_files.relabel(base, labels)
         print(f"{base}: {_called(labels)}.")
         return {"labels": labels}
+    with phases("import"), cli.quiet_start():
+        from tfpipeline.workflow import exporting, publishing
+
     exporting.check(settings)
     opened = exporting.open_run(settings, phases)
     result = publishing.publish(opened, settings, phases)

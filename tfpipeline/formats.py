@@ -13,7 +13,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 MAX_PIXELS = 80_000_000
 
 # The first bytes of each format, at their offset.
-_MAGIC: tuple[tuple[str, int, bytes], ...] = (
+MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("jpeg", 0, b"\xff\xd8\xff"),
     ("png", 0, b"\x89PNG\r\n\x1a\n"),
     ("gif", 0, b"GIF8"),
@@ -62,7 +62,7 @@ def sniff(data: bytes) -> str | None:
     Args:
         data: The file, or at least its first 16 bytes.
     """
-    for name, offset, magic in _MAGIC:
+    for name, offset, magic in MAGIC:
         if data[offset : offset + len(magic)] == magic:
             return name
     return None

@@ -54,7 +54,7 @@ def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
         ("test/a/copy.png", "exact_copy"),
         ("test/a/copy.png", "across_splits"),
     }
-    sheet = duplicates.leak_sheet(source.split, rows)
+    sheet = duplicates.leak_sheet(source.split, rows, duplicates.near(rows))
     assert sheet is not None and sheet.shape[1] < 2 * 96 + 20
     assert result["unusable"] == 1 and result["classes"] == {"a": 3, "b": 3}
     assert result["height"] == {"min": 40, "median": 40, "max": 40}

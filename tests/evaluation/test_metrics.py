@@ -37,6 +37,20 @@ def test_top_k_is_the_start_of_the_whole_ranking(logits: np.ndarray, k: int) -> 
     np.testing.assert_array_equal(best[:, 0], logits.argmax(axis=1))
 
 
+@given(
+    arrays(np.float64, (4, 6), elements=st.integers(-2, 2).map(float)),
+    st.integers(1, 8),
+    st.booleans(),
+)
+def test_the_few_best_are_those_of_a_stable_sort(
+    logits: np.ndarray, k: int, endless: bool
+) -> None:
+    if endless:
+        logits[1, 2:] = -np.inf
+    expected = np.argsort(-logits, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(metrics.top_k(logits, k), expected)
+
+
 def test_two_classes_have_a_full_top_3() -> None:
     result = metrics.classification(np.eye(2), np.array([1, 0]), ["x", "y"])
     assert result["accuracy"] == 0 and result["top_3_accuracy"] == 1

@@ -194,13 +194,17 @@ def findings(source: Source, rows: Sequence[Row]) -> list[tuple[str, str, str, s
 
 
 def leak_sheet(
-    split: Sequence[str] | np.ndarray, rows: Sequence[Row], most: int = 24
+    split: Sequence[str] | np.ndarray,
+    rows: Sequence[Row],
+    alike: Sequence[Sequence[int]],
+    most: int = 24,
 ) -> np.ndarray | None:
     """Return pairs of pictures that look alike but stand in different splits.
 
     Args:
         split: Of each example.
         rows: The audit of their files.
+        alike: What `near` returned for them.
         most: Pairs, at most.
 
     Returns:
@@ -208,7 +212,7 @@ def leak_sheet(
     """
     pairs = [
         (group[0], i)
-        for group in near(rows)
+        for group in alike
         for i in group[1:]
         if split[i] != split[group[0]]
     ][:most]

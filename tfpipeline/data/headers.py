@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tfpipeline import formats
+
 # What `Header.kind` says, by its number.
 REFUSED, JPEG, PNG, GIF, BMP = range(5)
 
-_MAGIC = (
-    (JPEG, b"\xff\xd8\xff"),
-    (PNG, b"\x89PNG\r\n\x1a\n"),
-    (GIF, b"GIF8"),
-    (BMP, b"BM"),
-)
+_KINDS = {"jpeg": JPEG, "png": PNG, "gif": GIF, "bmp": BMP}
+_MAGIC = [(_KINDS[n], magic) for n, _, magic in formats.MAGIC if n in _KINDS]
 
 # An EXIF block stands in one of the first segments, which are 64 KiB at most.
 _EXIF_BYTES = 1 << 18

@@ -1,5 +1,6 @@
 """From the name of a source to examples that can be trusted: opened, audited, split."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,12 @@ def _alone(files: Sequence[Row]) -> list[str]:
 
 
 def _near(files: Sequence[Row]) -> list[str]:
+    return _named(files, duplicates.near(files))
+
+
+def _named(files: Sequence[Row], alike: Sequence[Sequence[int]]) -> list[str]:
     names = [row.sha256 for row in files]
-    for group in duplicates.near(files):
+    for group in alike:
         for i in group:
             names[i] = f"near {group[0]}"
     # Equal files without a telling picture have only their digest in common.
@@ -64,17 +69,24 @@ class Examples:
         """Return the indices of the examples of a split, ascending, int64."""
         return np.flatnonzero(self.split == split)
 
+    @functools.cached_property
+    def alike(self) -> list[list[int]]:
+        """Groups of positions whose pictures look alike; looked for once."""
+        return duplicates.near(self.files)
+
     def leaks(self, group: str = "exact") -> int:
         """Count the validation and test examples of which train has a copy.
 
         Args:
             group: What is a copy: `exact` or `near`.
         """
+        if group == "near":
+            return splits.leaks(_named(self.files, self.alike), self.split)
         return splits.leaks(GROUPS[group](self.files), self.split)
 
     def leak_sheet(self) -> np.ndarray | None:
         """Return pairs of pictures across splits that look alike; None without any."""
-        return duplicates.leak_sheet(self.split, self.files)
+        return duplicates.leak_sheet(self.split, self.files, self.alike)
 
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""

@@ -67,7 +67,7 @@ def _part(
 ) -> dict[str, np.ndarray]:
     logs = metrics.log_probabilities(logits)
     each = np.arange(len(label))
-    best = _three(logits)
+    best = metrics.top_k(logits, 3)
     tempered = metrics.log_probabilities(logits / temperature)
     return {
         "best": best,
@@ -78,15 +78,6 @@ def _part(
         # A probability has no more digits that matter than these.
         "shares": np.exp(logs).astype(np.float32),
     }
-
-
-def _three(logits: np.ndarray) -> np.ndarray:
-    """Return what `metrics.top_k` does, without sorting a thousand classes for it."""
-    left, found = np.array(logits), []
-    for _ in range(min(3, logits.shape[1])):
-        found.append(left.argmax(axis=1))
-        left[np.arange(len(left)), found[-1]] = -np.inf
-    return np.stack(found, axis=1)
 
 
 def joined(parts: Sequence[Judgement]) -> Judgement:

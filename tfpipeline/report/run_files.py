@@ -80,7 +80,7 @@ def read(folder: RunFolder) -> RunFiles:
         metrics=read_json(folder.metrics),
         config=dict(config),
         config_text=text,
-        labels=_text(folder.labels).splitlines(),
+        labels=atomic.read_lines(folder.labels) if folder.labels.is_file() else [],
         history=[_numbers(row) for row in _rows(folder.history)],
         calibration=read_json(folder.calibration),
         diagnosis=read_json(folder.diagnosis),

@@ -1,11 +1,11 @@
 """Charts of a study: accuracy by examples of each class, and against cost."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfpipeline.report import study_table
 from tfpipeline.report.charts import drawn, plain
 
 # The networks of a study keep their colours through all of its panels.
@@ -108,7 +108,7 @@ def _panels(entries: Sequence[Entry]) -> tuple[Any, dict[str, Any], dict[str, st
         axes.set_visible(False)
     panels = dict(zip(names, grid))
     for name, axes in panels.items():
-        axes.set_title(plain(Path(name).name or name))
+        axes.set_title(plain(study_table.short(name)))
         axes.set_ylim(0, 1.02)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

@@ -33,7 +33,7 @@ def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
     lines = [header, ["---"] * len(header)]
     for pair in pairs:
         where = (pair["source"], pair["backbone"])
-        cells = [Path(where[0]).name or where[0], f"`{where[1]}`"]
+        cells = [short(where[0]), f"`{where[1]}`"]
         for method in used:
             entry = entries.get((*where, method), {})
             cells.append(_with_interval(entry, "accuracy", "half_interval", ""))
@@ -44,6 +44,15 @@ def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
         cells += [_number(pair.get(key)) for key in ("logme", "statistics_distance")]
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def short(name: str) -> str:
+    """Return what a source is called in tables: the last part of its path.
+
+    Args:
+        name: As the user wrote it.
+    """
+    return Path(name).name or name
 
 
 def _with_interval(entry: Entry, value: str, half: str, sign: str) -> str:

@@ -92,10 +92,10 @@ def main(argv: Sequence[str]) -> int:
         pixels = np.load(questions, allow_pickle=False).astype(np.float32) / 255
         np.save(answers, other_targets.run(model, pixels))
         return 0
-    from tfpipeline.serving.signatures import Loaded
+    from tfpipeline.serving import signatures
 
     since = time.perf_counter()
-    loaded = Loaded(model)
+    loaded = signatures.Loaded(model)
     seconds = time.perf_counter() - since
     text = questions.read_text(encoding="utf-8", errors="surrogateescape")
     places = json.loads(text)
@@ -106,15 +106,9 @@ def main(argv: Sequence[str]) -> int:
         some = places[first : first + TOGETHER]
         found = loaded([images.content(Path(path), *at) for path, *at in some])
         for key in told:
-            told[key] += _plain(found[key].tolist())
+            told[key] += signatures.plain(found[key].tolist())
     atomic.write_json(answers, {**told, "seconds": seconds})
     return 0
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value.decode() if isinstance(value, bytes) else value
 
 
 if __name__ == "__main__":

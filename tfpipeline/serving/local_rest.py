@@ -20,7 +20,7 @@ from kserve.protocol.rest.server import RESTServer
 from kserve.protocol.rest.v1_endpoints import V1Endpoints
 
 from tfpipeline.serving.holding import Holder
-from tfpipeline.serving.signatures import BYTES, PIXELS, Loaded
+from tfpipeline.serving.signatures import BYTES, PIXELS, Loaded, plain
 
 VERSION_HEADER = "x-model-version"
 
@@ -84,7 +84,7 @@ def _answer(model: Loaded, payload: Any) -> list[Any]:
         found = model.signatures[signature](**{key: tf.constant(sent, kind)})
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise InvalidInput(str(error).splitlines()[0][:300]) from None
-    columns = {name: _plain(value.numpy().tolist()) for name, value in found.items()}
+    columns = {name: plain(value.numpy().tolist()) for name, value in found.items()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 
@@ -94,12 +94,6 @@ def _value(row: Any, key: str) -> Any:
     if isinstance(value, dict) and set(value) == {"b64"}:
         return base64.b64decode(value["b64"], validate=True)
     return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def run(holder: Holder, name: str, listening: socket.socket) -> None:

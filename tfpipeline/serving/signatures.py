@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -195,6 +196,17 @@ class Loaded:
         """
         found = self(contents)
         return answers_of(found)
+
+
+def plain(value: Any) -> Any:
+    """Return an output as JSON has it: lists, numbers, and text instead of bytes.
+
+    Args:
+        value: What `tolist` made of an array.
+    """
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:

@@ -4,10 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from tfpipeline import cli, formats, images, runs
-from tfpipeline.config import DistributeSettings, RunSettings
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.data.audit import Row
 from tfpipeline.errors import UserError
@@ -32,28 +29,12 @@ def of_run(run: runs.RunFolder, top_k: int) -> Ask:
 
 
 def _ask_run(run: runs.RunFolder, top_k: int, files: Sequence[Row]) -> list[Answer]:
-    argv = ["--config", str(run.config)]
-    trained = cli.parse(RunSettings, argv, prog="train", description="")
     with cli.quiet_start():
-        from tfpipeline import distribution
-        from tfpipeline.data import pipeline
         from tfpipeline.evaluation import metrics
-        from tfpipeline.models import saving
-        from tfpipeline.training.predictor import Predictor
         from tfpipeline.workflow import measuring
-
-        strategy = distribution.start(
-            DistributeSettings(strategy="one_device"), trained.train.precision, 0
-        )
-    model, labels = saving.load_classifier(run.model)
-    temperature = measuring.calibration_of(run).temperature
-    height, width = model.input_shape[1:3]
-    size = min(int(trained.data.batch_size), len(files))
-    reading = pipeline.Reading(height, width, trained.data.resize, size)
-    unknown = np.zeros(len(files), np.int32)
-    batches = pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
-    logits = predictor.all(batches, len(files), "predict")
+    ready = measuring.ready(run)
+    labels, temperature = ready.labels, measuring.calibration_of(run).temperature
+    logits = ready.predictor.all(ready.batches(files), len(files), "predict")
     chance = metrics.probabilities(logits / temperature)
     best = metrics.top_k(logits, top_k)
     return [

@@ -19,7 +19,7 @@ from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.victim import Inspection
 from tfpipeline.errors import UserError
 from tfpipeline.manifest import Phases
-from tfpipeline.workflow import attack_report, subjects
+from tfpipeline.workflow import attack_report, measuring, subjects
 from tfpipeline.workflow.attack_report import Outcome, Written
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.striking import Strike
@@ -96,8 +96,7 @@ class Attacking:
         network, settings = self.strike.networks[0], self.strike.settings
         values = network.size[0] * network.size[1] * 3
         size = max(settings.adversary.batch_size, min(_MOST, _VALUES // values))
-        spread = np.linspace(0, len(paths) - 1, min(_SAMPLE, len(paths)))
-        chosen = {paths[int(place)] for place in spread.round()}
+        chosen = {paths[place] for place in measuring.spread(len(paths), _SAMPLE)}
         count = -(-len(paths) // size)
         for number in range(count):
             some = paths[number * size : (number + 1) * size]

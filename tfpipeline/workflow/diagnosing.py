@@ -240,7 +240,7 @@ def data(examples: Examples) -> dict[str, Any]:
         examples: Of the run.
     """
     files, source = examples.files, examples.source
-    copies, alike = duplicates.exact(files), duplicates.near(files)
+    copies, alike = duplicates.exact(files), examples.alike
     label = source.label.tolist()
     counts = {
         split: np.bincount(

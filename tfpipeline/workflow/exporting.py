@@ -6,17 +6,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfpipeline import cli, distribution, formats, images, manifest, runs
-from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
+from tfpipeline import formats, images, manifest, runs
+from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.config_serving import ExportSettings
-from tfpipeline.data import audit, folders, pipeline
+from tfpipeline.data import audit, folders
 from tfpipeline.data.audit import Row
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.evaluation.calibration import Calibration
-from tfpipeline.models import saving
 from tfpipeline.serving import asking, other_targets, parity, versions
-from tfpipeline.training.predictor import Predictor
 from tfpipeline.workflow import measuring
 
 
@@ -72,31 +70,21 @@ def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
         UserError: There is no finished run, or there are no images.
     """
     run = runs.RunFolder(Path(str(settings.run))).existing()
-    argv = ["--config", str(run.config)]
-    trained = cli.parse(RunSettings, argv, prog="train", description="")
-    with phases("load"), cli.quiet_start():
-        strategy = distribution.start(
-            DistributeSettings(strategy="one_device"), trained.train.precision, 0
-        )
-        model, labels = saving.load_classifier(run.model)
+    with phases("load"):
+        ready = measuring.ready(run)
     with phases("audit"):
-        files, label = _asked_about(settings, trained, run, labels)
-    size = min(int(trained.data.batch_size), len(files))
-    height, width = model.input_shape[1:3]
-    reading = pipeline.Reading(height, width, trained.data.resize, size)
-    batches = pipeline.Batches(files, np.zeros(len(files), np.int32), reading)
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
+        files, label = _asked_about(settings, ready.trained, run, ready.labels)
     with phases("ask"):
         logits, pixels = [], []
-        for shown, _, weights in batches.plain(np.arange(len(files))):
+        for shown, _, weights in ready.batches(files):
             there = np.asarray(weights) > 0
-            logits.append(predictor(shown)[there])
+            logits.append(ready.predictor(shown)[there])
             pixels.append(images.to_uint8(np.asarray(shown)[there]))
     return Opened(
         run,
-        trained,
-        model,
-        labels,
+        ready.trained,
+        ready.model,
+        ready.labels,
         measuring.calibration_of(run),
         files,
         label,
@@ -117,7 +105,9 @@ def _asked_about(
         good = [row for row in audit.audit(paths, cache=None) if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")
-        return [good[i] for i in spread(len(good), settings.parity_images)], None
+        return [
+            good[i] for i in measuring.spread(len(good), settings.parity_images)
+        ], None
     told = EvaluateSettings(run=settings.run, cache_dir=settings.cache_dir)
     try:
         examples = measuring.examples_of(told, trained, run, labels)
@@ -127,18 +117,8 @@ def _asked_about(
             "photographs: --images names others than the run's own."
         ) from None
     chosen = measuring.measured(examples)
-    chosen = chosen[spread(len(chosen), settings.parity_images)]
+    chosen = chosen[measuring.spread(len(chosen), settings.parity_images)]
     return [examples.files[i] for i in chosen], examples.source.label[chosen]
-
-
-def spread(count: int, most: int) -> np.ndarray:
-    """Return indices that are evenly spread, so that all classes are among them.
-
-    Args:
-        count: Of what there is, at least 1.
-        most: Of the indices.
-    """
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def check(settings: ExportSettings) -> None:

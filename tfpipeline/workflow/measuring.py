@@ -3,16 +3,70 @@
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import keras
 import numpy as np
 
-from tfpipeline import cli, runs
-from tfpipeline.config import EvaluateSettings, RunSettings
-from tfpipeline.data import preparation
+from tfpipeline import cli, distribution, runs
+from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
+from tfpipeline.data import pipeline, preparation
+from tfpipeline.data.audit import Row
 from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation.calibration import Calibration
+from tfpipeline.models import saving
+from tfpipeline.training.predictor import Predictor
+
+
+class Ready(NamedTuple):
+    """A run whose classifier is in memory, on one device.
+
+    Args:
+        trained: What the run was told.
+        model: The classifier.
+        labels: Class names.
+        predictor: Asks it for logits.
+    """
+
+    trained: RunSettings
+    model: keras.Model
+    labels: tuple[str, ...]
+    predictor: Predictor
+
+    def batches(self, files: Sequence[Row]) -> pipeline.Feed:
+        """Return batches of some audited files, as the training read its own.
+
+        Args:
+            files: At least one.
+        """
+        height, width = self.model.input_shape[1:3]
+        size = min(int(self.trained.data.batch_size), len(files))
+        reading = pipeline.Reading(height, width, self.trained.data.resize, size)
+        unknown = np.zeros(len(files), np.int32)
+        return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
+
+
+def ready(run: runs.RunFolder) -> Ready:
+    """Load a finished run on one device.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        UserError: A file of it is damaged.
+    """
+    argv = ["--config", str(run.config)]
+    trained = cli.parse(RunSettings, argv, prog="train", description="")
+    with cli.quiet_start():
+        strategy = distribution.start(
+            DistributeSettings(strategy="one_device"), trained.train.precision, 0
+        )
+        model, labels = saving.load_classifier(run.model)
+    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    return Ready(trained, model, labels, predictor)
 
 
 def examples_of(
@@ -121,3 +175,13 @@ def calibration_of(run: runs.RunFolder) -> Calibration:
         return Calibration.of(json.loads(run.calibration.read_text(encoding="utf-8")))
     except (ValueError, AttributeError) as error:
         raise UserError(f"{run.calibration}: expected JSON, but {error}.") from None
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Return indices that are evenly spread, so that all classes are among them.
+
+    Args:
+        count: Of what there is, at least 1.
+        most: Of the indices.
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

@@ -23,7 +23,7 @@ from tfpipeline.serving import (
     versions,
     warmup,
 )
-from tfpipeline.workflow import exporting
+from tfpipeline.workflow import measuring
 from tfpipeline.workflow.exporting import Opened
 
 PARITY, GOLDEN, LABELS, ABOUT = (
@@ -93,7 +93,7 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     parts = signatures.Parts(extractor, head, answers, reader)
     served = signatures.Served(parts)
     signatures.save(folder, served)
-    atomic.write_text(folder / LABELS, "".join(f"{one}\n" for one in opened.labels))
+    atomic.write_lines(folder / LABELS, opened.labels)
     about = {
         "run": str(opened.run.path.absolute()),
         "name": settings.name,
@@ -160,7 +160,7 @@ def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> N
 def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str, Any]:
     """Convert to another runtime, and ask that as well."""
     target = other_targets.TARGETS[name]
-    chosen = exporting.spread(len(opened.pixels), 100)
+    chosen = measuring.spread(len(opened.pixels), 100)
     some = opened.pixels[chosen].astype(np.float32) / 255
     temperature = opened.calibration.temperature
     with cli.quiet_start():
@@ -196,7 +196,7 @@ def _compare(
     new = _worth(answers, opened.labels, opened.label)
     if live is None:
         return {"winner": "new", "new": new, "live": None, "live_version": None}
-    names = (base / str(live) / LABELS).read_text(encoding="utf-8").split("\n")[:-1]
+    names = atomic.read_lines(base / str(live) / LABELS)
     if tuple(names) != opened.labels:
         raise UserError(
             f"--only_if_better: version {live} has other classes than this run, so "

@@ -72,7 +72,7 @@ def begin(run: runs.RunFolder, work: Work) -> None:
         old.unlink(missing_ok=True)
     atomic.write_json(run.manifest, {"finished": False, "command": manifest.command()})
     atomic.write_text(run.config, cli.dump(cli.anchored(work.settings)))
-    atomic.write_text(run.labels, "".join(f"{n}\n" for n in examples.source.labels))
+    atomic.write_lines(run.labels, examples.source.labels)
     splits.write(run.splits, examples.source, examples.split, examples.keys)
     preparation.write_quarantine(run.quarantine, examples.quarantined)
     if examples.corrected.relabelled or examples.corrected.dropped:

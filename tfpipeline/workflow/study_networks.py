@@ -86,16 +86,7 @@ class StudyNetwork:
 
     def costs(self) -> dict[str, float]:
         """Return what it costs to have and to ask."""
-        parameters = int(self.backbone.count_params())
-        return {
-            "milliseconds": round(self.milliseconds, 3),
-            "parameters": parameters,
-            # As they are kept in memory and in `model.keras`.
-            "bytes": sum(
-                int(np.prod(w.shape)) * tf.as_dtype(w.dtype).size
-                for w in self.backbone.weights
-            ),
-        }
+        return costs(self.backbone, self.milliseconds)
 
 
 def open_network(
@@ -126,12 +117,34 @@ def open_network(
     predictor = Predictor(lambda x: extractor(x, training=False), strategy)
     key = (settings.backbone, settings.alpha, settings.image_size)
     if key not in speeds:
-        speeds[key] = _milliseconds(predictor, int(settings.image_size or 0))
+        speeds[key] = milliseconds(predictor, int(settings.image_size or 0))
     return StudyNetwork(word, settings, backbone, extractor, predictor, speeds[key])
 
 
-def _milliseconds(predictor: Predictor, size: int) -> float:
-    """Return what an image takes in a batch: the best of a few, the first traces."""
+def costs(model: keras.Model, took: float) -> dict[str, float]:
+    """Return what it costs to have a network and to ask it.
+
+    Args:
+        model: The network.
+        took: What `milliseconds` returned for it.
+    """
+    return {
+        "milliseconds": round(took, 3),
+        "parameters": int(model.count_params()),
+        # As they are kept in memory and in `model.keras`.
+        "bytes": sum(
+            int(np.prod(w.shape)) * tf.as_dtype(w.dtype).size for w in model.weights
+        ),
+    }
+
+
+def milliseconds(predictor: Predictor, size: int) -> float:
+    """Return what an image takes in a batch: the best of a few, the first traces.
+
+    Args:
+        predictor: Asks the network.
+        size: Height and width of its input, in pixels.
+    """
     count = BATCH * predictor.strategy.num_replicas_in_sync
     blank = np.zeros((count, size, size, 3), np.float32)
     seconds = []

@@ -250,12 +250,13 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         if _is_number(entry.get("gain")):
             against = f", {entry['gain']:+.3f} over untrained"
         lines.append(
-            f"  {short(key[0])}, {key[1]}: {told(entry)} ({entry['method']}{against}; "
+            f"  {study_table.short(key[0])}, {key[1]}: {told(entry)} "
+            f"({entry['method']}{against}; "
             f"{pairs[key]['milliseconds']:.1f} ms an image)"
         )
     for entry in result["recommendation"]:
         lines.append(
-            f"{short(entry['source'])}: take {entry['backbone']} with the "
+            f"{study_table.short(entry['source'])}: take {entry['backbone']} with the "
             f"{entry['method']} ({entry['reason']})."
         )
     for entry in summary["failed"]:
@@ -273,15 +274,6 @@ def told(entry: Row) -> str:
     """
     half = entry["half_interval"]
     return f"{entry['accuracy']:.3f}" + (f" ± {half:.3f}" if _is_number(half) else "")
-
-
-def short(name: str) -> str:
-    """Return what a source is called in tables: the last part of its path.
-
-    Args:
-        name: As the user wrote it.
-    """
-    return Path(name).name or name
 
 
 def _better(one: Row, two: Row) -> bool:

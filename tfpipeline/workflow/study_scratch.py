@@ -1,12 +1,10 @@
 """The rows of a study that are trained from scratch, by the loop of `train`."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfpipeline import manifest
@@ -18,7 +16,8 @@ from tfpipeline.config import (
     TrainSettings,
 )
 from tfpipeline.training.checkpoints import Checkpoints
-from tfpipeline.workflow import preparing, stages
+from tfpipeline.training.predictor import Predictor
+from tfpipeline.workflow import preparing, stages, study_networks
 
 BACKBONE = "PlainCNN"
 
@@ -85,18 +84,6 @@ def train(
 def _costs(work: preparing.Work) -> dict[str, Any]:
     """Return what it costs to have the network and to ask it."""
     model = work.model
-    size = work.settings.model.image_size or 0
-    blank = np.zeros((32, size, size, 3), np.float32)
-    ask = tf.function(lambda x: model(x, training=False))
-    seconds = []
-    for _ in range(4):
-        started = time.perf_counter()
-        np.asarray(ask(blank))
-        seconds.append(time.perf_counter() - started)
-    parameters = int(model.count_params())
-    return {
-        "milliseconds": round(1000 * min(seconds[1:]) / len(blank), 3),
-        "parameters": parameters,
-        "bytes": 4 * parameters,
-        "untrained": False,
-    }
+    predictor = Predictor(lambda x: model(x, training=False), work.strategy)
+    took = study_networks.milliseconds(predictor, work.settings.model.image_size or 0)
+    return {**study_networks.costs(model, took), "untrained": False}
