@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli
+from tfpipeline import atomic, cli, runs, terminal
 from tfpipeline.config import PackSettings, with_source
 from tfpipeline.errors import UserError
 
@@ -34,13 +35,15 @@ def pack(settings: PackSettings) -> dict[str, Any]:
     preparation.write_quarantine(output / "quarantine.csv", examples.quarantined)
     size = sum(shard.stat().st_size for shard in shards)
     left = len(examples.quarantined)
-    print(
-        f"\nPacked {len(source)} images of {len(source.labels)} classes into "
+    words = (
+        f"Packed {len(source)} images of {len(source.labels)} classes into "
         f"{len(shards)} shards of {size / 1e6:.1f} MB in all"
-        f"{f'; {left} unusable files were left out' if left else ''}.\n"
-        f"Next: python -m tfpipeline.train --data.source {output}"
+        f"{f'; {left} unusable files were left out' if left else ''}."
     )
-    return {"images": len(source), "shards": len(shards), "bytes": size}
+    then = f"Next: python -m tfpipeline.train --data.source {shlex.quote(str(output))}"
+    terminal.close(terminal.Closing([words], look=output, then=[then]))
+    result = {"images": len(source), "shards": len(shards), "bytes": size}
+    return result | {"written": runs.written(output, None)}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, runs, terminal
 from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.errors import UserError
 
@@ -59,9 +59,9 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         result = showing.write(output, jobs, made, judges)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(showing.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(showing.closing_words(result, output, page))
+    return result | {"written": runs.written(output, page)}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, runs, terminal
 from tfpipeline.config import RunSettings
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def _train(
     folder.publish(run)
     course.checkpoints.clear()
     with phases("report"):
-        reporting.attempt(folder, course)
+        page = reporting.attempt(folder, course)
     result["seconds"] = phases.report()
     recording.retime(folder, result)
-    print(recording.closing_words(folder, course, result))
-    return result
+    terminal.close(recording.closing_words(folder, course, result))
+    return result | {"written": runs.written(folder.path, page)}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipeline import atomic, cli, images, manifest, runs
+from tfpipeline import atomic, cli, images, manifest, runs, terminal
 from tfpipeline.config import RunSettings
 from tfpipeline.data import preparation, splits
 from tfpipeline.models import saving
@@ -181,7 +181,7 @@ def retime(run: runs.RunFolder, result: dict[str, Any]) -> None:
 
 def closing_words(
     folder: runs.RunFolder, course: Course, result: dict[str, Any]
-) -> str:
+) -> terminal.Closing:
     """Say what was done, what came out, and what to do next.
 
     Args:

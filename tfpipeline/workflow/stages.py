@@ -1,14 +1,13 @@
 """The stages of a training: the head first, then part of the backbone."""
 
 import dataclasses
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tfpipeline import config_adversary, distribution
+from tfpipeline import config_adversary, distribution, terminal
 from tfpipeline.adversarial import hardening
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.config_adversary import AdversarySettings
@@ -83,7 +82,7 @@ class Course:
         else:
             self.search = self._find_rate(task, models)
             self._set_rate(self.search.rate)
-            print(f"learning rate: {self.search.rate:g} (found)", file=sys.stderr)
+            terminal.note(f"learning rate: {self.search.rate:g} (found)")
         trainer = _trainer(self.work, task, models, None)
         weights = [weight for model in models for weight in model.weights]
         stage = _stage(self.work, task, trainer, HEAD, weights)
@@ -98,10 +97,9 @@ class Course:
         settings = self.work.settings.fine_tune
         if not settings.epochs:
             if settings != FineTuneSettings() and self.work.chief:
-                print(
+                terminal.note(
                     "without --fine_tune.epochs, the other settings of fine_tune have "
-                    "no effect",
-                    file=sys.stderr,
+                    "no effect"
                 )
             return
         if self.state is not None:
@@ -125,10 +123,9 @@ class Course:
 
         joined = 1 + (settings.epochs - 1) // max(1, settings.gradual_epochs)
         if settings.gradual_epochs and joined < len(unfrozen.blocks) and work.chief:
-            print(
+            terminal.note(
                 f"fine-tuning: in {settings.epochs} epochs, {joined} of "
-                f"{len(unfrozen.blocks)} blocks join; the others stay as they are",
-                file=sys.stderr,
+                f"{len(unfrozen.blocks)} blocks join; the others stay as they are"
             )
         weights = [*head.weights, *backbone.trainable_variables]
         stage = dataclasses.replace(
@@ -216,10 +213,9 @@ class Course:
             fit.restore(self.state)
             self.state = None
             if self.work.chief:
-                print(
+                terminal.note(
                     f"going on with {stage.name} after step {fit.step} of epoch "
-                    f"{len(self.history) + 1}",
-                    file=sys.stderr,
+                    f"{len(self.history) + 1}"
                 )
         elif stage.name != HEAD or distribution.workers(self.work.strategy)[1] > 1:
             # What came before is not lost any more, and a worker may be at any time.
