@@ -63,7 +63,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
     atomic.write_json(output / RESULT, result)
     page = result_page.attempt(output)
     terminal.close(attack_words.closing_words(result, output, page))
-    return result | {"written": runs.written(output, page)}
+    return result | {"written": terminal.written(output, page)}
 
 
 def _check(settings: AttackSettings) -> None:

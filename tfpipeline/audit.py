@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, images, runs, terminal
+from tfpipeline import atomic, cli, images, terminal
 from tfpipeline.config import AuditSettings, with_source
 
 
@@ -59,7 +59,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     )
     there = f"There lie {', '.join(written)}."
     terminal.close(terminal.Closing([words], look=output, then=[there]))
-    return result | {"written": runs.written(output, None)}
+    return result | {"written": terminal.written(output, None)}
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     }
     atomic.write_json(run.evaluation, result)
     terminal.close(summary.evaluated(result, run.evaluation))
-    return result | {"written": runs.written(run.path, None)}
+    return result | {"written": terminal.written(run.path, None)}
 
 
 if __name__ == "__main__":

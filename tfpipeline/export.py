@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, manifest, runs, terminal
+from tfpipeline import cli, manifest, terminal
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -42,7 +42,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
         labels = versions.label(base, versions.STABLE, settings.stable)
         server_files.relabel(base, labels)
         terminal.close(terminal.Closing([f"{_called(labels)}."], look=base))
-        return {"labels": labels, "written": runs.written(base, None)}
+        return {"labels": labels, "written": terminal.written(base, None)}
     with phases("import"), cli.quiet_start():
         from tfpipeline.workflow import exporting, publishing
 
@@ -58,7 +58,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             f"{shlex.quote(settings.output)} --name {settings.name}",
         ]
     terminal.close(_closing(result, then))
-    return result | {"written": runs.written(base, None)}
+    return result | {"written": terminal.written(base, None)}
 
 
 def _closing(result: dict[str, Any], then: list[str]) -> terminal.Closing:

@@ -59,7 +59,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     atomic.write_json(output / RESULT, result)
     page = result_page.attempt(output)
     terminal.close(telling.closing_words(result, output, page))
-    return result | {"written": runs.written(output, page)}
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

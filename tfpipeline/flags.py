@@ -217,13 +217,16 @@ def anchored(settings: Settings) -> Settings:
         value = getattr(settings, entry.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             changes[entry.name] = anchored(value)
-        elif entry.name in _PATHS and value is not None and os.path.exists(value):
+        elif entry.name in _PATHS and value not in _WORDS and os.path.exists(value):
             changes[entry.name] = os.path.abspath(value)
     return dataclasses.replace(settings, **changes)
 
 
 # Settings that may name a file or folder.
 _PATHS = "workdir cache_dir source splits corrections tfds_dir weights".split()
+
+# What they name is no file, whatever a file here is called.
+_WORDS = (None, "demo", "imagenet", "none")
 
 
 def dump(settings: object) -> str:

@@ -1,6 +1,7 @@
 """GROUND: how far a loop is, told to a terminal, a notebook or a log file."""
 
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -109,7 +110,13 @@ def bar(total: int | None, title: str | None, unit: str, *, initial: int = 0) ->
         # There, stderr is shown on red.
         return tqdm(**told, file=sys.stdout)
     if sys.stderr.isatty():
-        return tqdm(**told)
+        # A terminal that does not know its size, as in many a CI, says 0.
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+        size: dict[str, Any] = {
+            "ncols": None if columns else 80,
+            "nrows": None if lines else 24,
+        }
+        return tqdm(**told, **size)
     return Lines(total, title, unit, initial)
 
 

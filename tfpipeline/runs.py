@@ -259,16 +259,6 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
     return folder
 
 
-def written(folder: Path, page: Path | None) -> dict[str, str | None]:
-    """Return where the files of a result lie, as a command that is asked for JSON says.
-
-    Args:
-        folder: Of the result.
-        page: The page about it, if there is one.
-    """
-    return {"folder": str(folder), "page": None if page is None else str(page)}
-
-
 def withdraw(folder: Path, name: str, keys: Sequence[str]) -> None:
     """Remove an earlier result and the pictures that it names, before new ones come.
 

@@ -42,12 +42,12 @@ def study(settings: StudySettings) -> dict[str, Any]:
             "--workers, at any time.",
         ]
         terminal.close(terminal.Closing(words, look=output))
-        return result | {"written": runs.written(output, None)}
+        return result | {"written": terminal.written(output, None)}
     result["summary"] |= manifest.of_result(phases, settings.seed)
     study_report.write(output, result)
     page = result_page.attempt(output)
     terminal.close(study_report.closing_words(result, output, page))
-    return result | {"written": runs.written(output, page)}
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     atomic.write_json(output / RESULT, result)
     page = result_page.attempt(output)
     terminal.close(showing.closing_words(result, output, page))
-    return result | {"written": runs.written(output, page)}
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from tfpipeline import atomic
@@ -187,3 +188,13 @@ def answer(result: Any) -> None:
         # Names of files that are no UTF-8 are escaped, as is all that is not ASCII.
         text = atomic.as_json(result, ascii_only=True)
         print(text, end="", file=_manner.answers, flush=True)
+
+
+def written(folder: Path, page: Path | None) -> dict[str, str | None]:
+    """Return where the files of a result lie, as a command that is asked for JSON says.
+
+    Args:
+        folder: Of the result.
+        page: The page about it, if there is one.
+    """
+    return {"folder": str(folder), "page": None if page is None else str(page)}

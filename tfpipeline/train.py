@@ -93,7 +93,7 @@ def _train(
     result["seconds"] = phases.report()
     recording.retime(folder, result)
     terminal.close(recording.closing_words(folder, course, result))
-    return result | {"written": runs.written(folder.path, page)}
+    return result | {"written": terminal.written(folder.path, page)}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline import flags, runs, terminal
+from tfpipeline import flags, terminal
 from tfpipeline.errors import UserError
 from tfpipeline.report import comparison, result_page, run_page
 from tfpipeline.runs import RunFolder
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with terminal.speaking(quiet=given.quiet, as_json=given.json):
             page = make(given.folders, given.output)
             terminal.close(terminal.Closing([], look=page))
-            terminal.answer({"written": runs.written(page.parent, page)})
+            terminal.answer({"written": terminal.written(page.parent, page)})
     except UserError as error:
         terminal.warn(f"error: {error}")
         sys.exit(2)
