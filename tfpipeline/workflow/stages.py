@@ -21,6 +21,7 @@ from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.training.stage import Row, Stage
 from tfpipeline.workflow import robustness, scratch
+from tfpipeline.workflow.board import Board
 from tfpipeline.workflow.preparing import Work, fine_tuning
 from tfpipeline.workflow.tasks import head_task, image_task
 
@@ -47,6 +48,7 @@ class Course:
         search: What the search for a learning rate found, if there was one.
         logits: Of the examples of each split that was measured, in their order.
         calibration: What the validation images say of the probabilities.
+        board: Is shown each epoch, for TensorBoard.
     """
 
     work: Work
@@ -61,6 +63,7 @@ class Course:
     search: finding.Search | None = None
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
+    board: Board | None = None
 
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
@@ -208,6 +211,8 @@ class Course:
         search = self.search and dataclasses.asdict(self.search)
         notes = {"learning_rate": rate, "search": search}
         notes["batch_size"] = self.work.settings.data.batch_size
+        if self.board is not None:
+            stage = self.board.watch(stage, self.history, self.work.settings)
         fit = Fit(stage, self.checkpoints, self.history, notes)
         if self.state is not None:
             fit.restore(self.state)
