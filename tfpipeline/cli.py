@@ -44,7 +44,7 @@ def main(
             terminal.answer(command(given))
         return 0
     except interruption.Stopped as error:
-        terminal.warn(str(error))
+        terminal.end_badly(str(error))
         return 128 + error.number
     except UserError as error:
         return _fail(str(error), 2)
@@ -74,7 +74,7 @@ def _module_name() -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    terminal.warn(f"error: {message}")
+    terminal.end_badly(f"error: {message}")
     return code
 
 

@@ -147,6 +147,17 @@ def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def end_badly(text: str) -> None:
+    """Say why the work ends here.
+
+    Args:
+        text: For the user.
+    """
+    # The terminal has written ^C, and nothing behind it.
+    gap = "\n" if sys.stderr.isatty() else ""
+    warn(f"{gap}{text}")
+
+
 def _between(bars: Any) -> contextlib.AbstractContextManager[Any]:
     shown: contextlib.AbstractContextManager[Any]
     shown = bars.tqdm.external_write_mode(file=sys.stderr)

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             terminal.close(terminal.Closing([], look=page))
             terminal.answer({"written": terminal.written(page.parent, page)})
     except UserError as error:
-        terminal.warn(f"error: {error}")
+        terminal.end_badly(f"error: {error}")
         sys.exit(2)
 
 

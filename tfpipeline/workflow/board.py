@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,21 @@ from tfpipeline.evaluation import confusions
 from tfpipeline.report import events, figures
 from tfpipeline.training.loop import Steps
 from tfpipeline.training.stage import Row, Stage
+from tfpipeline.workflow.ideals import Ideal
 
 # Settings by which runs are compared: not where they lie, nor what they ran on.
 _SECTIONS = ("data", "model", "train", "fine_tune", "robust")
+_UNTOLD = {
+    *("cache", "corrections", "demo_per_class", "demo_seed", "group", "label_column"),
+    *("label_from", "max_bad_fraction", "min_class_share", "path_column", "splits"),
+    *("tfds_dir", "on_nan", "jit_compile"),
+}
 
 # Classes in the picture of the confusion matrix; of more, those with most errors.
 _MOST_CLASSES = 30
+
+# Of a curve of scores.
+_MOST_POINTS = 128
 
 
 class Board:
@@ -44,12 +53,9 @@ class Board:
         self._events = events.Events(folder)
         self._told = 0
         self._begun = False
+        self._on = writes and settings.tensorboard
         if writes and anew:
             shutil.rmtree(folder, ignore_errors=True)
-
-    @property
-    def _on(self) -> bool:
-        return self.writes and self.settings.tensorboard
 
     def watch(self, stage: Stage, history: Sequence[Row], given: RunSettings) -> Stage:
         """Return a stage that tells of each of its epochs as it ends.
@@ -112,14 +118,7 @@ class Board:
             self._events.scalar(tag, float(value), epoch, part)
 
     def _try(self, tell: Callable[[], None]) -> None:
-        if not self._on:
-            return
-        try:
-            tell()
-        except (OSError, tf.errors.OpError) as error:
-            self.writes = False
-            words = str(error).splitlines()[0]
-            terminal.warn(f"warning: {self.folder}: nothing more is written: {words}")
+        self._on = self._on and _attempt(self.folder, tell)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +176,7 @@ class Profile(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._steps = steps
-        self._folder = str(folder)
+        self._folder = folder
         self._left, self._number = count, 0
         self._warm = self._on = False
 
@@ -207,7 +206,7 @@ class Profile(keras.callbacks.Callback):
     def _recorded(self, part: Steps) -> Iterator[Steps]:
         if not self._on:
             self._on = True
-            self._try(lambda: tf.profiler.experimental.start(self._folder))
+            self._try(lambda: tf.profiler.experimental.start(str(self._folder)))
         with tf.profiler.experimental.Trace("train", step_num=self._number, _r=1):
             yield part
         self._number += 1
@@ -221,12 +220,42 @@ class Profile(keras.callbacks.Callback):
             self._try(tf.profiler.experimental.stop)
 
     def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except (OSError, tf.errors.OpError) as error:
+        if not _attempt(self._folder, act):
             self._left, self._on = 0, False
-            words = str(error).splitlines()[0]
-            terminal.warn(f"warning: {self._folder}: there is no profile: {words}")
+
+
+def show_ideals(folder: Path, made: Mapping[str, Sequence[Ideal]]) -> None:
+    """Write how some ideal images came about, or say that it cannot be written.
+
+    Args:
+        folder: `logs/` of the result.
+        made: The images, by what their kind is called.
+    """
+    shown = events.Events(folder)
+
+    def tell() -> None:
+        events.remove(folder)
+        for part, some in made.items():
+            for ideal in some:
+                last = len(ideal.curve)
+                for step in range(0, last, 1 + last // _MOST_POINTS):
+                    score = float(ideal.curve[step])
+                    shown.scalar(f"{ideal.name}/score", score, step, part)
+                shown.image(f"{ideal.name}/image", ideal.picture, last, part)
+        shown.close()
+
+    _attempt(folder, tell)
+
+
+def _attempt(folder: Path, tell: Callable[[], None]) -> bool:
+    """Write something, and return whether it could be; its failing costs no result."""
+    try:
+        tell()
+    except (OSError, tf.errors.OpError) as error:
+        words = str(error).splitlines()[0]
+        terminal.warn(f"warning: {folder}: nothing more is written there: {words}")
+        return False
+    return True
 
 
 def compared(settings: RunSettings) -> dict[str, bool | float | str]:
@@ -239,7 +268,7 @@ def compared(settings: RunSettings) -> dict[str, bool | float | str]:
     for section in _SECTIONS:
         for name, value in dataclasses.asdict(getattr(settings, section)).items():
             plain = isinstance(value, bool | int | float | str)
-            if value is not None:
+            if value is not None and name not in _UNTOLD:
                 found[f"{section}.{name}"] = value if plain else str(value)
     return found
 

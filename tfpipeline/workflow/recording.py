@@ -174,11 +174,13 @@ def finish(run: runs.RunFolder, course: Course, result: dict[str, Any]) -> None:
 def _outcome(course: Course, result: dict[str, Any]) -> Outcome:
     examples = course.work.examples
     label = examples.source.label
+    # Of training images nothing was measured.
+    splits = [split for split in course.logits if split in result]
     return Outcome(
         len(course.history),
-        {split: result[split] for split in course.logits},
-        course.logits,
-        {split: label[examples.of(split)] for split in course.logits},
+        {split: result[split] for split in splits},
+        {split: course.logits[split] for split in splits},
+        {split: label[examples.of(split)] for split in splits},
         examples.source.labels,
     )
 
