@@ -23,6 +23,7 @@ from tfpipeline.config import (
     RunSettings,
 )
 from tfpipeline.config_attack import AttackSettings
+from tfpipeline.config_benchmark import BenchmarkSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.config_synthesis import FeaturesSettings, SynthesizeSettings
@@ -79,6 +80,11 @@ TABLE: Mapping[str, Spoken] = {
         StudySettings,
         f"--backbones demo --seeds 1 --shots all --heads 1 --output {{out}} {CACHE}",
         "rows summary recommendation",
+    ),
+    "benchmark": Spoken(
+        BenchmarkSettings,
+        f"--images 64 --rounds 1 --model.weights demo --output {{out}} {CACHE}",
+        "images_per_second forecast verdict advice",
     ),
     "audit": Spoken(AuditSettings, f"--output {{out}} {CACHE}", "exact_duplicates"),
     "pack": Spoken(PackSettings, f"--output {{out}} {CACHE}", "images shards bytes"),

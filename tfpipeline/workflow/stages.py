@@ -16,6 +16,7 @@ from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.training import finding, loop, optimizers
 from tfpipeline.training.checkpoints import Checkpoints, State
+from tfpipeline.training.criterion import Criterion
 from tfpipeline.training.fitting import Fit
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
@@ -218,10 +219,8 @@ class Course:
             fit.restore(self.state)
             self.state = None
             if self.work.chief:
-                terminal.note(
-                    f"going on with {stage.name} after step {fit.step} of epoch "
-                    f"{len(self.history) + 1}"
-                )
+                at = f"step {fit.step} of epoch {len(self.history) + 1}"
+                terminal.note(f"going on with {stage.name} after {at}")
         elif stage.name != HEAD or distribution.workers(self.work.strategy)[1] > 1:
             # What came before is not lost any more, and a worker may be at any time.
             fit.save()
@@ -274,7 +273,7 @@ def _trainer(
             train, loop.trainable(models), multipliers, scale_loss=fine and half
         )
     method = hardening.choose(settings.robust)
-    criterion = loop.Criterion(
+    criterion = Criterion(
         len(examples.source.labels),
         train.label_smoothing,
         optimizers.class_weights(train.class_weights, examples.counts()),
