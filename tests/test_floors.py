@@ -11,8 +11,8 @@ ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
     *("atomic", "cli", "cluster", "config", "config_attack", "config_adversary"),
     *("config_benchmark", "config_serving", "config_study", "config_synthesis"),
-    *("config_training", "errors", "formats", "images", "interruption", "machine"),
-    *("manifest", "runs", "sheets"),
+    *("config_training", "errors", "flags", "formats", "images", "interruption"),
+    *("machine", "manifest", "progress", "runs", "sheets", "terminal"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

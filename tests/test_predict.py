@@ -45,7 +45,7 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
         ranked = json.loads(row["top_k"])
         assert len(ranked) == 3 and ranked[0][0] == row["label"]
         assert ranked[0][1] == pytest.approx(float(row["probability"]))
-    assert "12 of 13 images predicted" in capsys.readouterr().err
+    assert "12 of 13 images predicted" in capsys.readouterr().out
 
 
 def test_json_lines_hold_the_same_as_the_screen(

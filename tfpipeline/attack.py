@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, config_adversary, images, manifest, runs
+from tfpipeline import (
+    atomic,
+    cli,
+    config_adversary,
+    images,
+    manifest,
+    runs,
+    terminal,
+)
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -53,9 +61,9 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
     result = attack_summary.result(work, checks)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(attack_words.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(attack_words.closing_words(result, output, page))
+    return result | {"written": terminal.written(output, page)}
 
 
 def _check(settings: AttackSettings) -> None:

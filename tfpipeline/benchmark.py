@@ -6,7 +6,15 @@ import sys
 import time
 from typing import Any
 
-from tfpipeline import atomic, cli, config_benchmark, machine, manifest, runs
+from tfpipeline import (
+    atomic,
+    cli,
+    config_benchmark,
+    machine,
+    manifest,
+    runs,
+    terminal,
+)
 from tfpipeline.config_benchmark import BenchmarkSettings
 
 RESULT = "benchmark.json"
@@ -38,8 +46,9 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     result["date"] = time.strftime("%Y-%m-%d")
     result |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(f"{forecasting.closing_words(result)}\nWritten: {output / RESULT}")
-    return result
+    words = forecasting.closing_words(result).splitlines()
+    terminal.close(terminal.Closing(words, look=output / RESULT))
+    return result | {"written": terminal.written(output, None)}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, config_adversary, manifest, runs
+from tfpipeline import atomic, cli, config_adversary, manifest, runs, terminal
 from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.errors import UserError
 
@@ -80,15 +80,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "seconds": phases.report(),
     }
     atomic.write_json(run.evaluation, result)
-    careful = f"Careful: {seen} of them were trained on.\n" if seen else ""
-    robustly = summary.robust(result)
-    top_3 = f" (top 3 {result['top_3_accuracy']:.3f})" if len(labels) > 3 else ""
-    print(
-        f"\nAccuracy {result['accuracy']:.3f}{top_3}, "
-        f"loss {result['loss']:.3f} on {result['n']} images of {result['source']}, "
-        f"split {result['split']}.\n{robustly}{careful}Written: {run.evaluation}"
-    )
-    return result
+    terminal.close(summary.evaluated(result, run.evaluation))
+    return result | {"written": terminal.written(run.path, None)}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, manifest
+from tfpipeline import cli, manifest, terminal
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -41,8 +41,8 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             )
         labels = versions.label(base, versions.STABLE, settings.stable)
         server_files.relabel(base, labels)
-        print(f"{base}: {_called(labels)}.")
-        return {"labels": labels}
+        terminal.close(terminal.Closing([f"{_called(labels)}."], look=base))
+        return {"labels": labels, "written": terminal.written(base, None)}
     with phases("import"), cli.quiet_start():
         from tfpipeline.workflow import exporting, publishing
 
@@ -50,43 +50,46 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     opened = exporting.open_run(settings, phases)
     result = publishing.publish(opened, settings, phases)
     result["seconds"] = phases.report()
-    print(_words(result, settings))
+    then = []
     if result["version"] is not None:
-        print(f"Serve it: {server_files.command(base, settings.name)}")
-        print(
+        then = [
+            f"Serve it: {server_files.command(base, settings.name)}",
             "or without Docker: python -m tfpipeline.serve --base "
-            f"{shlex.quote(settings.output)} --name {settings.name}"
-        )
-    return result
+            f"{shlex.quote(settings.output)} --name {settings.name}",
+        ]
+    terminal.close(_closing(result, then))
+    return result | {"written": terminal.written(base, None)}
 
 
-def _words(result: dict[str, Any], settings: ExportSettings) -> str:
+def _closing(result: dict[str, Any], then: list[str]) -> terminal.Closing:
     found = result["parity"]
-    lines = [
-        f"\nAsked about {found['n']} images in a process of its own: the same best "
+    done = [
+        f"Asked about {found['n']} images in a process of its own: the same best "
         f"class on {found['labels_equal']:.0%}, largest difference of a probability "
         f"{found['max_difference']:.1g}."
     ]
+    careful = []
     if refused := found["not_served"]:
-        lines.append(
+        careful.append(
             f"{len(refused)} images of kinds that a server cannot read were left out, "
             f"e.g. {refused[0]['id']}: `predict` sends such as PNG."
         )
-    for name, other in result["also"].items():
-        lines.append(
-            f"{name}: the same best class on {other['labels_equal']:.1%}, largest "
-            f"difference {other['max_difference']:.2g}, {other['bytes'] / 1e6:.1f} MB."
-        )
+    items = [
+        f"{name}: the same best class on {other['labels_equal']:.1%}, largest "
+        f"difference {other['max_difference']:.2g}, {other['bytes'] / 1e6:.1f} MB."
+        for name, other in result["also"].items()
+    ]
     if better := result.get("better"):
-        lines.append(_compared(better))
+        done.append(_compared(better))
     if result["version"] is None:
-        lines.append("Nothing was published.")
-    else:
-        lines.append(
-            f"Published version {result['version']}: {result['folder']} "
-            f"({result['bytes'] / 1e6:.1f} MB); {_called(result['labels'])}."
-        )
-    return "\n".join(lines)
+        done.append("Nothing was published.")
+        return terminal.Closing(done, items, careful, "parity.json")
+    done.append(
+        f"Published version {result['version']} ({result['bytes'] / 1e6:.1f} MB); "
+        f"{_called(result['labels'])}."
+    )
+    look = result["folder"]
+    return terminal.Closing(done, items, careful, "parity.json", look, then)
 
 
 def _compared(better: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, images, manifest, runs
+from tfpipeline import atomic, cli, images, manifest, runs, terminal
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.errors import check_each, unknown
 
@@ -57,9 +57,9 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     result = telling.result(network, items, ideals, bad)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(telling.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(telling.closing_words(result, output, page))
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

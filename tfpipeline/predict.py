@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, runs
+from tfpipeline import atomic, cli, runs, terminal
 from tfpipeline.config import PredictSettings
 from tfpipeline.errors import UserError
 
@@ -42,12 +42,13 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     ]
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
-    where = output if output is not None else "above"
-    errors = f"; {bad} could not be read, see the column error" if bad else ""
-    print(
-        f"{len(rows) - bad} of {len(rows)} images predicted: {where}{errors}.",
-        file=sys.stderr,
+    errors = f"{bad} could not be read, see the column error."
+    closing = terminal.Closing(
+        [f"{len(rows) - bad} of {len(rows)} images predicted."],
+        careful=[errors] if bad else [],
+        look=output,
     )
+    terminal.close(closing, beside=output is None)
     return rows
 
 
@@ -112,7 +113,7 @@ def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows(cells)
-    print(text.getvalue(), end="")
+    terminal.product(text.getvalue())
 
 
 if __name__ == "__main__":

@@ -106,6 +106,11 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def logs(self) -> Path:
+        """The folder of what TensorBoard shows."""
+        return self.path / "logs"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of what an unfinished training goes on from."""
         return self.path / "checkpoints"
@@ -196,6 +201,7 @@ class RunFolder:
         self.manifest.unlink(missing_ok=True)
         for old in (self.evaluation, self.corrections, *self.told):
             old.unlink(missing_ok=True)
+        shutil.rmtree(self.logs, ignore_errors=True)
         # What it went on from is not part of a run that is whole.
         shutil.rmtree(staged.checkpoints, ignore_errors=True)
         entries = sorted(staged.path.iterdir(), key=lambda e: e == staged.manifest)

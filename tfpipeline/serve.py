@@ -6,8 +6,9 @@ import contextlib
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
-from tfpipeline import cli
+from tfpipeline import cli, terminal
 from tfpipeline.config_serving import ServeSettings
 from tfpipeline.errors import UserError
 
@@ -47,13 +48,19 @@ def serve(settings: ServeSettings) -> None:
             ) from None
         host, rest_port = settings.host, listening.getsockname()[1]
         held = holder.served
-        print(
-            f"Serving version {', '.join(map(str, held.models))} of {settings.name}:\n"
-            f"http://{host}:{rest_port}/v1/models/{settings.name}",
-            flush=True,
-        )
+        told: dict[str, Any] = {"versions": list(held.models)}
+        told["rest"] = f"http://{host}:{rest_port}/v1/models/{settings.name}"
         if settings.grpc_port is not None:
-            print(f"grpc://{host}:{grpc_port}/{settings.name}", flush=True)
+            told["grpc"] = f"grpc://{host}:{grpc_port}/{settings.name}"
+        numbers = ", ".join(map(str, held.models))
+        terminal.close(
+            terminal.Closing(
+                [f"Serving version {numbers} of {settings.name}, until Ctrl-C:"],
+                then=[told[kind] for kind in ("rest", "grpc") if kind in told],
+            )
+        )
+        # It goes on for long: what was asked for is needed now.
+        terminal.answer(told)
         holder.follow(settings.poll_seconds)
         try:
             # Where a shell has its children ignore Ctrl-C, the server ends by it as
@@ -64,7 +71,7 @@ def serve(settings: ServeSettings) -> None:
             holder.end()
             if settings.grpc_port is not None:
                 grpc_server.stop(grace=_GRACE_SECONDS).wait()
-            print("Stopped.", flush=True)
+            terminal.close("Stopped.")
 
 
 if __name__ == "__main__":

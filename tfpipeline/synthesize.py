@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, runs, terminal
 from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.errors import UserError
 
@@ -25,7 +25,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         from tfpipeline import distribution
         from tfpipeline.models import naming
         from tfpipeline.report import result_page
-        from tfpipeline.workflow import ideals, networks, plans, showing
+        from tfpipeline.workflow import board, ideals, networks, plans, showing
 
         wanted = plans.chosen_plans(settings)
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
@@ -57,11 +57,13 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         return {}
     with phases("judge"):
         result = showing.write(output, jobs, made, judges)
+        if settings.tensorboard:
+            board.show_ideals(output / "logs", made)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(showing.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(showing.closing_words(result, output, page))
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The page of what another command made: pictures, checks, figures, from its JSON."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfpipeline import terminal
 from tfpipeline.errors import UserError
 from tfpipeline.report import page, run_files
 
@@ -136,20 +136,23 @@ def write(folder: Path, output: Path | None = None) -> Path:
     return file
 
 
-def attempt(folder: Path) -> None:
-    """Write the page of a result and say where; its failing costs nothing else.
+def attempt(folder: Path) -> Path | None:
+    """Write the page of a result; its failing costs nothing else.
 
     Args:
         folder: What a command wrote.
+
+    Returns:
+        Where it lies; None where it could not be made, which is said.
     """
     try:
-        print(f"The page: {write(folder)}")
+        return write(folder)
     except Exception as error:  # Nothing that goes wrong here may cost the result.
-        print(
+        terminal.warn(
             f"The page {folder / NAME} could not be made ({type(error).__name__}: "
-            f"{error}). Everything else is written.",
-            file=sys.stderr,
+            f"{error}). Everything else is written."
         )
+        return None
 
 
 def write_table(

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
+from tfpipeline import progress
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.errors import UserError
 
@@ -101,9 +100,8 @@ def ask(
         if getattr(settings, name) < 1:
             raise UserError(f"--server.{name}: expected a positive number.")
     answers: list[Answer] = []
-    with ThreadPoolExecutor(settings.parallel) as pool, tqdm(
-        total=len(contents), desc="predict", unit="image", disable=None
-    ) as bar:
+    shown = progress.bar(len(contents), "predict", "image")
+    with ThreadPoolExecutor(settings.parallel) as pool, shown as bar:
         requests = _requests(contents, settings)
         # So few are under way that no more than they lie in memory.
         while some := list(itertools.islice(requests, settings.parallel)):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfpipeline import terminal
 from tfpipeline.errors import UserError
 from tfpipeline.serving import versions, warmup
 from tfpipeline.serving.signatures import BYTES, Loaded
@@ -58,7 +59,7 @@ class Holder:
             try:
                 models[number] = self._load(number)
             except Exception as error:  # The other versions are sound.
-                print(f"version {number} cannot be loaded: {error}", flush=True)
+                terminal.warn(f"version {number} cannot be loaded: {error}")
         wanted &= set(models)
         labels = {name: number for name, number in labels.items() if number in wanted}
         if not wanted:
@@ -117,7 +118,7 @@ class Holder:
                 try:
                     self.refresh()
                 except Exception as error:  # What is served goes on being served.
-                    print(f"{self._base}: {error}", flush=True)
+                    terminal.warn(f"{self._base}: {error}")
 
         thread = threading.Thread(target=loop, daemon=True)
         thread.start()

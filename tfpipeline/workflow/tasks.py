@@ -1,10 +1,9 @@
 """What each stage is fed with, and what is called on it."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import images
+from tfpipeline import images, terminal
 from tfpipeline.data import augmentations
 from tfpipeline.models import classifier, table
 from tfpipeline.models.frozen import Frozen
@@ -70,7 +69,7 @@ def image_task(work: Work, cache: Path) -> Task:
     extractor, head = classifier.split_classifier(model)
     if batches.decoded is None:
         plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
-        print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
+        terminal.note(f"decoded images: {plan.where} ({plan.reason})")
     if work.settings.train.from_scratch:
         mode = table.BACKBONES[work.settings.model.backbone].mode
         extract = scratch.extractor(model, mode)
