@@ -12,8 +12,8 @@ The map of the house:
   another, but `distribution`, which loops stand on.
 - *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_adversary`, `config_attack`,
   `config_serving`, `config_study`, `config_synthesis`, `config_training`, `errors`,
-  `formats`, `images`, `interruption`, `machine`, `manifest`, `runs`, `sheets`) is
-  shared by all.
+  `formats`, `images`, `interruption`, `machine`, `manifest`, `orientation`, `runs`,
+  `sheets`) is shared by all.
 """
 
 __version__ = "0.1.0"

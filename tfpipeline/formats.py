@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
+from tfpipeline import orientation
+
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -134,7 +136,7 @@ def read_header(data: bytes, picture: Image.Image) -> Header:
         height=picture.height,
         width=picture.width,
         mode=picture.mode,
-        orientation=read_orientation(picture),
+        orientation=read_orientation(data, picture),
         frames=_frames(picture),
     )
 
@@ -146,22 +148,26 @@ def _frames(picture: Image.Image) -> int:
         return 1
 
 
-def read_orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none.
+def read_orientation(data: bytes, picture: Image.Image) -> int:
+    """Return the orientation by EXIF or XMP, 1 to 8; 1 where there is none.
 
     Args:
-        picture: An opened file.
+        data: The file.
+        picture: What `open_image` returned for it.
 
     Raises:
         Exception: Of the codec, for damaged pixels of a format that keeps the tag
             behind them.
     """
+    found = orientation.of_file(data, sniff(data))
+    if found is not None:
+        return found
     if picture.format in ("PNG", "TIFF"):
         # Asking a PNG for the tag loads its pixels, and would hide that they are
         # damaged; a TIFF is turned by Pillow itself when it is loaded.
         picture.load()
     try:
-        orientation = int(picture.getexif().get(0x0112, 1))
+        told = int(picture.getexif().get(orientation.TAG, 1))
     except Exception:  # A damaged tag turns nothing.
         return 1
-    return orientation if 1 <= orientation <= 8 else 1
+    return told if 1 <= told <= 8 else 1
