@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from tests.conftest import Exported
 from tfpipeline import atomic, cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.config_serving import ServerSettings, ServeSettings
+from tfpipeline.errors import UserError
 from tfpipeline.predict import predict
 from tfpipeline.serve import serve
 from tfpipeline.serving import client, server_files
@@ -148,6 +150,132 @@ def test_the_real_stubs_classify_examples(served: Served, exported: Exported) ->
         reply.result.classifications, send(exported.contents[:2]), strict=True
     ):
         assert [c.label for c in row.classes] == list(answer.labels)
+
+
+def test_wrong_grpc_requests_are_told_by_their_code(served: Served) -> None:
+    import grpc
+    from tensorflow_serving.apis import (
+        classification_pb2,
+        get_model_metadata_pb2,
+        get_model_status_pb2,
+        model_service_pb2_grpc,
+        predict_pb2,
+        prediction_service_pb2_grpc,
+        regression_pb2,
+    )
+
+    where = served.grpc.removeprefix("grpc://").split("/")[0]
+    with grpc.insecure_channel(where) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        status = model_service_pb2_grpc.ModelServiceStub(channel)
+
+        def code(call, request, name: str = "classifier", version: int | None = None):
+            request.model_spec.name = name
+            if version is not None:
+                request.model_spec.version.value = version
+            with pytest.raises(grpc.RpcError) as caught:
+                call(request, timeout=30)
+            return caught.value.code()
+
+        missing, wrong = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT
+        asks = get_model_status_pb2.GetModelStatusRequest
+        tells = get_model_metadata_pb2.GetModelMetadataRequest
+        for call, kind in (
+            (status.GetModelStatus, asks),
+            (stub.GetModelMetadata, tells),
+            (stub.Regress, regression_pb2.RegressionRequest),
+        ):
+            assert code(call, kind(), "nobody") == missing
+            assert code(call, kind(), version=9) == missing
+        assert code(stub.GetModelMetadata, tells()) == wrong
+        assert code(stub.Regress, regression_pb2.RegressionRequest()) == wrong
+        torn = predict_pb2.PredictRequest()
+        torn.inputs["image_bytes"].dtype = 1
+        torn.inputs["image_bytes"].tensor_content = b"abc"
+        torn.inputs["image_bytes"].tensor_shape.dim.add().size = 2
+        assert code(stub.Predict, torn) == wrong
+        other = predict_pb2.PredictRequest()
+        other.inputs["pictures"].CopyFrom(tf.make_tensor_proto([b"x"]))
+        assert code(stub.Predict, other) == wrong
+        number = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
+        features = tf.train.Features(feature={"image/encoded": number})
+        bad = classification_pb2.ClassificationRequest()
+        bad.input.example_list.examples.add().features.CopyFrom(features)
+        assert code(stub.Classify, bad) == wrong
+
+        found = asks()
+        found.model_spec.name = "classifier"
+        states = status.GetModelStatus(found, timeout=30).model_version_status
+        assert [one.version for one in states] == [1, 2]
+        request = tells(metadata_field=["signature_def"])
+        request.model_spec.name = "classifier"
+        reply = stub.GetModelMetadata(request, timeout=30)
+        told = get_model_metadata_pb2.SignatureDefMap()
+        assert reply.metadata["signature_def"].Unpack(told)
+        assert set(told.signature_def) == {
+            *("serving_default", "pixels", "features", "classify", "probabilities")
+        }
+
+
+def test_a_request_of_too_many_bytes_is_refused_by_either_protocol(
+    served: Served,
+) -> None:
+    # What a client says of its length is enough; nothing is sent.
+    host, port = served.rest.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as link:
+        path = "/v1/models/classifier:predict"
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n"
+        link.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n")
+        assert link.recv(4096).startswith(b"HTTP/1.1 413")
+    settings = ServerSettings(retries=0)
+    send = client.open_server(served.grpc, settings)
+    with pytest.raises(UserError, match="(?i)larger than max"):
+        send([bytes(client.MAX_MESSAGE_BYTES)])
+
+
+def test_what_was_answered_is_written_though_the_server_goes(
+    exported: Exported, tmp_path: Path, capsys
+) -> None:
+    """A real server that lets two requests through, and is gone then."""
+    from concurrent import futures
+
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    count = []
+
+    class Leaving(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):  # noqa: N802
+            count.append(1)
+            if len(count) > 2:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            reply = predict_pb2.PredictResponse()
+            told = {"labels": [["a"]], "probabilities": [[1.0]]}
+            told |= {"valid": [True], "error": [b""]}
+            for key, value in told.items():
+                reply.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+            return reply
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        Leaving(), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    output = tmp_path / "found.csv"
+    words = ["--model", f"grpc://127.0.0.1:{port}/a", "--output", str(output)]
+    words += ["--server.batch_size", "1", "--server.parallel", "1"]
+    words += ["--server.retries", "0", "--images", *map(str, exported.pictures)]
+    try:
+        assert cli.main(predict, PredictSettings, words) == 2
+    finally:
+        server.stop(0).wait()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "2 of 6 images predicted" in said and "cannot be reached" in said
+    rows = atomic.read_csv(output)
+    assert [row["label"] for row in rows] == ["a"] * 2 + [""] * 4
+    assert rows[2]["error"].startswith("not answered: ")
+    assert all(row["error"].startswith("not asked: ") for row in rows[3:])
 
 
 def test_no_request_is_lost_or_half_answered_while_versions_change(

@@ -14,6 +14,9 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # More is no photograph but an attack on memory; Pillow itself warns from 89 million.
 MAX_PIXELS = 80_000_000
 
+# How the reason ends for which an image is refused that another request might take.
+TOGETHER = " in one request"
+
 # The first bytes of each format, at their offset.
 MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("jpeg", 0, b"\xff\xd8\xff"),
@@ -31,6 +34,24 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("bmp", 0, b"BM"),
     *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
 )
+
+
+def too_large(max_pixels: int) -> str:
+    """Return the reason for which an image with more pixels is refused.
+
+    Args:
+        max_pixels: Height times width, at most.
+    """
+    return f"more than {max_pixels:,} pixels"
+
+
+def is_too_large(reason: str) -> bool:
+    """Tell whether an image was refused for its size alone, whatever its kind.
+
+    Args:
+        reason: Why it was refused.
+    """
+    return reason.startswith("more than ") and reason.endswith(" pixels")
 
 
 class ImageError(ValueError):
@@ -92,15 +113,13 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageError(f"damaged {sniff(data)} header") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"more than {max_pixels:,} pixels") from None
+        raise ImageError(too_large(max_pixels)) from None
     except Exception as error:  # Broken files make the codecs raise anything.
         raise ImageError(f"damaged {sniff(data)} header: {brief(error)}") from None
     if picture.width < 1 or picture.height < 1:
         raise ImageError("no pixels: a side is 0 long")
     if picture.width * picture.height > max_pixels:
-        raise ImageError(
-            f"{picture.height}x{picture.width} is more than {max_pixels:,} pixels"
-        )
+        raise ImageError(f"{picture.height}x{picture.width} is {too_large(max_pixels)}")
     return picture
 
 

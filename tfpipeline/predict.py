@@ -31,11 +31,17 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
             f"--top_k: expected a positive number. Received: {settings.top_k}."
         )
     from tfpipeline.data import audit, folders
+    from tfpipeline.serving import sending
 
     paths = folders.named_files(settings.images)
     files = audit.audit(paths, cache=None)
     good = [row for row in files if not row.reason]
-    answers = iter(ask(good) if good else ())
+    stopped: sending.Incomplete | None = None
+    try:
+        found = ask(good) if good else []
+    except sending.Incomplete as error:
+        found, stopped = error.answers, error
+    answers = iter(found)
     rows = [
         _row(path, next(answers) if not file.reason else None, file.reason, settings)
         for path, file in zip(paths, files)
@@ -43,11 +49,13 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
     where = output if output is not None else "above"
-    errors = f"; {bad} could not be read, see the column error" if bad else ""
+    errors = f"; {bad} have no answer, see the column error" if bad else ""
     print(
         f"{len(rows) - bad} of {len(rows)} images predicted: {where}{errors}.",
         file=sys.stderr,
     )
+    if stopped is not None:
+        raise stopped.cause
     return rows
 
 

@@ -27,7 +27,7 @@ _BLOCK, _SKIPPED, _PIXELS, _OVER = range(4)
 
 @dataclass(frozen=True)
 class Header:
-    """What is known before pixels are decoded; all of it tensors.
+    """What is known before pixels are decoded; all of it tensors, of one image or many.
 
     Args:
         kind: `REFUSED`, `JPEG`, `PNG`, `GIF` or `BMP`, int32.
@@ -105,7 +105,7 @@ def read(content: tf.Tensor, max_pixels: int) -> Header:
     flat = (height < 1) | (width < 1)
     reason = tf.where(flat, "no pixels: a side is 0 long", reason)
     large = pixels > max_pixels
-    reason = tf.where(large, f"more than {max_pixels:,} pixels", reason)
+    reason = tf.where(large, formats.too_large(max_pixels), reason)
     return Header(kind, height, width, layers, deep, clear, orientation, end, reason)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpipeline.errors import UserError
 from tfpipeline.serving import versions, warmup
-from tfpipeline.serving.signatures import BYTES, Loaded
+from tfpipeline.serving.signatures import Loaded
 
 
 class Held(NamedTuple):
@@ -75,8 +75,8 @@ class Holder:
         file = folder / warmup.FILE
         records = tf.data.TFRecordDataset([str(file)] if file.is_file() else [])
         for record in records.take(warmup.MOST_RECORDS):
-            contents = warmup.contents(record.numpy())
-            model.signatures[BYTES](image_bytes=tf.constant(contents))
+            signature, contents = warmup.read(record.numpy())
+            model.signatures[signature](image_bytes=tf.constant(contents))
         return model
 
     def choose(

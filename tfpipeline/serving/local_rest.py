@@ -18,7 +18,10 @@ from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 from kserve.protocol.rest.v1_endpoints import V1Endpoints
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
+from tfpipeline.serving.client import MAX_MESSAGE_BYTES
 from tfpipeline.serving.holding import Holder
 from tfpipeline.serving.signatures import BYTES, PIXELS, Loaded, plain
 
@@ -117,6 +120,32 @@ def run(holder: Holder, name: str, listening: socket.socket) -> None:
     server.run(sockets=[listening])
 
 
+class _Bounded:
+    """Refuses a request whose body is longer than a message may be."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on what is short enough; what does not say its length is counted."""
+        said = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if said.isdigit() and int(said) > MAX_MESSAGE_BYTES:
+            told = {"error": f"more than {MAX_MESSAGE_BYTES:,} bytes in one request"}
+            await JSONResponse(told, 413)(scope, receive, send)
+            return
+        count = 0
+
+        async def counted() -> Any:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > MAX_MESSAGE_BYTES:
+                raise HTTPException(413, "too many bytes in one request")
+            return message
+
+        await self._app(scope, counted, send)
+
+
 def _application(server: RESTServer, plane: DataPlane) -> None:
     """Make KServe's application, and let names have versions and labels."""
     from kserve.model_server import app
@@ -126,4 +155,5 @@ def _application(server: RESTServer, plane: DataPlane) -> None:
     predict = V1Endpoints(plane).predict
     app.add_api_route(path, predict, methods=["POST"], response_model=None)
     RESTServer.create_application(server)
+    app.add_middleware(_Bounded)
     server.config.app = app

@@ -1,0 +1,47 @@
+"""A version wins where it is better by more than chance; ties keep the live one."""
+
+import numpy as np
+import pytest
+
+from tfpipeline.report.intervals import mcnemar
+from tfpipeline.workflow import contest
+
+
+def told(only_new: int, only_live: int, p_loss=None, losses=(0.5, 0.5)) -> dict:
+    return {
+        "only_new": only_new,
+        "only_live": only_live,
+        "p": mcnemar(only_new, only_live),
+        "p_loss": p_loss,
+        "new": {"loss": losses[0]},
+        "live": {"loss": losses[1]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "winner"),
+    [
+        (told(0, 0), "tie"),
+        (told(5, 2), "tie"),
+        (told(6, 0), "new"),
+        (told(0, 6), "live"),
+        # Of as many right answers, the better probabilities win.
+        (told(0, 0, 0.01, (0.2, 0.4)), "new"),
+        (told(0, 0, 0.01, (0.4, 0.2)), "live"),
+        (told(0, 0, 0.2, (0.2, 0.4)), "tie"),
+        # What is right less often does not win by its probabilities.
+        (told(2, 3, 0.01, (0.2, 0.4)), "tie"),
+        (told(3, 2, 0.01, (0.2, 0.4)), "new"),
+        (told(9, 0, 0.01, (0.4, 0.2)), "new"),
+    ],
+)
+def test_the_rule(found: dict, winner: str) -> None:
+    assert contest.winner(found) == winner
+
+
+def test_the_paired_test_is_that_of_the_mean() -> None:
+    random = np.random.default_rng(0)
+    draws = [contest.paired(random.normal(size=100)) for _ in range(400)]
+    assert 0.02 < np.mean(np.array(draws) <= 0.05) < 0.09
+    assert contest.paired(random.normal(size=100) + 1) < 1e-6
+    assert contest.paired(np.zeros(9)) == contest.paired(np.ones(1)) == 1.0
