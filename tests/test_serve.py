@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -215,6 +216,79 @@ def test_wrong_grpc_requests_are_told_by_their_code(served: Served) -> None:
         assert set(told.signature_def) == {
             *("serving_default", "pixels", "features", "classify", "probabilities")
         }
+
+
+def post(address: str, body: bytes) -> tuple[int, dict]:
+    """Send a body as `curl -d` does, without a word on what it is."""
+    try:
+        with urllib.request.urlopen(address, body, timeout=60) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_rest_answers_what_is_sent_as_curl_does_and_says_what_is_wrong(
+    served: Served, exported: Exported
+) -> None:
+    def ask(body: object) -> tuple[int, dict]:
+        return post(f"{served.rest}:predict", json.dumps(body).encode())
+
+    good = {"instances": client.instances(exported.contents[:1])}
+    code, told = ask(good)
+    assert code == 200 and told["predictions"][0]["valid"]
+    code, told = ask({**good, "signature_name": "probabilities"})
+    assert code == 200 and len(told["predictions"][0]["probabilities"]) == 6
+    wrong = {
+        "a list `instances`": [{"instances": []}, {"instances": "x"}, [1], {}],
+        "expected a signature of": [{**good, "signature_name": "other"}],
+    }
+    for words, bodies in wrong.items():
+        for body in bodies:
+            code, told = ask(body)
+            assert code == 400 and words in told["error"], (body, told)
+    code, told = post(f"{served.rest}:predict", b"nonsense")
+    assert code == 400 and "expected JSON" in told["error"]
+    with urllib.request.urlopen(f"{served.rest}/labels/stable", timeout=30) as reply:
+        told = json.load(reply)
+    assert [one["version"] for one in told["model_version_status"]] == ["1"]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{served.rest}/versions/9", timeout=30)
+
+
+def test_no_shape_of_input_ends_the_server(served: Served) -> None:
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    def ask(body: object) -> int:
+        return post(f"{served.rest}:predict", json.dumps(body).encode())[0]
+
+    pixels = {"signature_name": "pixels"}
+    for rows in ([[1, 2]], [1.0], [[[[1.0]]]], [[[1.0, 2.0, 3.0]]], ["x"], [[], [1]]):
+        assert ask({**pixels, "instances": rows}) == 400
+    for rows in ([["a", "b"]], [1], [None], [{"b64": "???"}], [{}]):
+        assert ask({"instances": rows}) == 400
+    where = served.grpc.removeprefix("grpc://").split("/")[0]
+    with grpc.insecure_channel(where) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        for name, key, value in (
+            ("pixels", "images", tf.zeros((2, 3))),
+            ("pixels", "images", tf.zeros((0, 96, 96, 3))),
+            ("pixels", "images", tf.zeros((1, 5, 5, 3))),
+            ("serving_default", "image_bytes", tf.constant(b"x")),
+            ("serving_default", "image_bytes", tf.constant([[b"x"]])),
+            ("serving_default", "image_bytes", tf.constant([], tf.string)),
+            ("features", "image_bytes", tf.constant([1.0])),
+            ("classify", "inputs", tf.constant([[b"x"]])),
+        ):
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = "classifier"
+            request.model_spec.signature_name = name
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Predict(request, timeout=60)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert "Graph execution" not in caught.value.details()
+    assert served.process.poll() is None
 
 
 def test_a_request_of_too_many_bytes_is_refused_by_either_protocol(

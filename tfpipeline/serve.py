@@ -20,16 +20,15 @@ def serve(settings: ServeSettings) -> None:
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
     base = Path(settings.base)
-    try:
-        with cli.quiet_start():
+    with cli.quiet_start():
+        try:
             from tfpipeline.serving import holding, local_grpc, local_rest
-
-            holder = holding.Holder(base)
-    except ImportError as error:
-        raise UserError(
-            f"Serving needs a package that is not installed ({error.name}): pip "
-            "install 'tfpipeline[server]'."
-        ) from None
+        except ImportError as error:
+            raise UserError(
+                f"Serving needs a package that is not installed ({error.name}): give "
+                "pip install '.[server]' in the folder of tfpipeline's source."
+            ) from None
+        holder = holding.Holder(base)
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

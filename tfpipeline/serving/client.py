@@ -79,7 +79,8 @@ def open_server(address: str, settings: ServerSettings) -> Send:
     except ImportError as error:
         raise UserError(
             f"--model {address}: asking a server needs a package that is not "
-            f"installed ({error.name}): pip install 'tfpipeline[serving]'."
+            f"installed ({error.name}): give pip install '.[serving]' in the folder of "
+            "tfpipeline's source."
         ) from None
     raise UserError(
         f"--model {address}: expected http://HOST:PORT/v1/models/NAME or "

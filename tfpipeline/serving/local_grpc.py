@@ -110,7 +110,7 @@ def _wrong_is_told(context: Any) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, KeyError, tf.errors.OpError) as error:
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:500])
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, signatures.reason(error))
 
 
 class _Status(model_service_pb2_grpc.ModelServiceServicer):

@@ -101,9 +101,11 @@ class Served(tf.Module):
         self.weights = [weight.value for weight in weights]
         self._parts = parts
 
-        size = tuple(parts.extractor.input_shape[1:])
+        self.image_shape = tuple(parts.extractor.input_shape[1:])
         many = tf.TensorSpec((None,), tf.string, name="image_bytes")
-        images = tf.TensorSpec((None, *size), tf.float32, name="images")
+        # What is sent may have any shape; it is looked at when it comes, since layers
+        # that are given another rank end the whole process.
+        images = tf.TensorSpec(None, tf.float32, name="images")
         examples = tf.TensorSpec((None,), tf.string, name="inputs")
         # Traced once for all signatures.
         self._read = tf.function(parts.read, input_signature=[many])
@@ -156,6 +158,7 @@ class Served(tf.Module):
         return self._vectors(pixels), valid, error
 
     def _extract(self, images: tf.Tensor) -> tf.Tensor:
+        images = tf.ensure_shape(images, self._parts.extractor.input_shape)
         return self._parts.extractor(images, training=False)
 
     def _logits(self, vectors: tf.Tensor) -> tf.Tensor:
@@ -185,14 +188,22 @@ def save(folder: Path, served: Served) -> None:
         ALL: served.all,
     }
     tf.saved_model.save(served, str(folder), signatures=signatures)
-    _name_method(folder / "saved_model.pb")
+    size = served.image_shape
+    _describe(folder / "saved_model.pb", size)
 
 
-def _name_method(file: Path) -> None:
-    """Let the server's `Classify` find its signature: all are named for `Predict`."""
+def _describe(file: Path, size: tuple[int, ...]) -> None:
+    """Tell the method of `classify`, all are named for `Predict`, and what `pixels` is.
+
+    Args:
+        file: The written graphs.
+        size: Height, width and colours of an image.
+    """
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for graph in saved.meta_graphs:
         graph.signature_def[CLASSIFY].method_name = _CLASSIFY_METHOD
+        shape = graph.signature_def[PIXELS].inputs["images"].tensor_shape
+        shape.CopyFrom(tf.TensorShape((None, *size)).as_proto())
     file.write_bytes(saved.SerializeToString(deterministic=True))
 
 
@@ -255,6 +266,18 @@ class Loaded:
         """
         found = self(contents)
         return answers_of(found)
+
+
+def reason(error: Exception) -> str:
+    """Return what an error of TensorFlow or NumPy says, without where it stood.
+
+    Args:
+        error: Of a request.
+    """
+    said = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in said if line and not line.startswith("Graph execution")]
+    telling = [line for line in said if not line.startswith(("Detected at", "File "))]
+    return (telling or said or [type(error).__name__])[0][:300]
 
 
 def plain(value: Any) -> Any:
