@@ -398,7 +398,14 @@ def test_a_port_that_is_taken_and_a_folder_without_versions_are_told(
     port = served.rest.split(":")[2].split("/")[0]
     words = ["--base", str(served.base), "--rest_port", port, "--grpc_port", "null"]
     assert cli.main(serve, ServeSettings, words) == 2
-    assert "--rest_port" in capsys.readouterr().err
+    assert f"--rest_port {port}: " in capsys.readouterr().err
+    port = served.grpc.split(":")[2].split("/")[0]
+    words = ["--base", str(served.base), "--rest_port", "0", "--grpc_port", port]
+    assert cli.main(serve, ServeSettings, words) == 2
+    said = capsys.readouterr().err
+    assert f"--grpc_port {port}: " in said and "GRPC_VERBOSITY" not in said
+    assert cli.main(serve, ServeSettings, ["--base", str(served.base / "1")]) == 2
+    assert "this is a version itself" in " ".join(capsys.readouterr().err.split())
     assert cli.main(serve, ServeSettings, ["--base", str(tmp_path)]) == 2
     assert "found none" in " ".join(capsys.readouterr().err.split())
     assert os.listdir(tmp_path) == []

@@ -76,6 +76,11 @@ def _asked(settings: PredictSettings) -> Ask:
         path = path.parent
     if (version := answering.version_of(path)) is not None:
         return answering.of_saved_model(version, settings.server)
+    if not path.exists():
+        raise UserError(
+            f"--model {settings.model}: found nothing there. Expected the folder of a "
+            "finished run, an exported SavedModel, or the address of a server."
+        )
     return answering.of_run(runs.RunFolder(path).existing(), settings.top_k)
 
 

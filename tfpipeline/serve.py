@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 from tfpipeline import cli
@@ -20,6 +22,9 @@ def serve(settings: ServeSettings) -> None:
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
     base = Path(settings.base)
+    # Where a shell has its children ignore Ctrl-C, this one does not.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with cli.quiet_start():
         try:
             from tfpipeline.serving import holding, local_grpc, local_rest
@@ -34,20 +39,23 @@ def serve(settings: ServeSettings) -> None:
         try:
             listening.bind((settings.host, settings.rest_port))
             listening.listen()
-            if settings.grpc_port is not None:
-                address = f"{settings.host}:{settings.grpc_port}"
-                grpc_server, grpc_port = local_grpc.start(
-                    holder, settings.name, address
-                )
-        except (OSError, RuntimeError) as error:
-            raise UserError(
-                f"{settings.host}: cannot be listened at: {error}. Another server may "
-                "have the port: choose another --rest_port or --grpc_port."
+        except OSError as error:
+            raise _taken(
+                settings.host, "rest_port", settings.rest_port, error
             ) from None
+        if settings.grpc_port is not None:
+            address = f"{settings.host}:{settings.grpc_port}"
+            with cli.quiet_start():
+                try:
+                    grpc_server, grpc_port = local_grpc.start(
+                        holder, settings.name, address
+                    )
+                except RuntimeError as error:
+                    port = settings.grpc_port
+                    raise _taken(settings.host, "grpc_port", port, error) from None
         host, rest_port = settings.host, listening.getsockname()[1]
-        held = holder.served
         print(
-            f"Serving version {', '.join(map(str, held.models))} of {settings.name}:\n"
+            f"Serving {holder.called} of {settings.name}:\n"
             f"http://{host}:{rest_port}/v1/models/{settings.name}",
             flush=True,
         )
@@ -64,6 +72,14 @@ def serve(settings: ServeSettings) -> None:
             if settings.grpc_port is not None:
                 grpc_server.stop(grace=_GRACE_SECONDS).wait()
             print("Stopped.", flush=True)
+
+
+def _taken(host: str, flag: str, port: int, error: Exception) -> UserError:
+    why = str(error).split("; set")[0]
+    return UserError(
+        f"--{flag} {port}: {host} cannot be listened at there ({why}). Another server "
+        f"may have the port: choose another --{flag}; 0 is any that is free."
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tfpipeline.errors import UserError
 from tfpipeline.report.intervals import mcnemar
 from tfpipeline.workflow import contest
 
@@ -45,3 +46,12 @@ def test_the_paired_test_is_that_of_the_mean() -> None:
     assert 0.02 < np.mean(np.array(draws) <= 0.05) < 0.09
     assert contest.paired(random.normal(size=100) + 1) < 1e-6
     assert contest.paired(np.zeros(9)) == contest.paired(np.ones(1)) == 1.0
+
+
+def test_images_that_one_has_learned_from_are_left_out_and_few_say_nothing() -> None:
+    digests = [f"{i:064x}"[::-1] for i in range(20)]
+    seen = {digest[:16] for digest in digests[:10]}
+    assert contest.unseen(digests, seen) == list(range(10, 20))
+    assert contest.unseen(digests, set()) == list(range(20))
+    with pytest.raises(UserError, match="learned from all but 5, so they say nothing"):
+        contest.unseen(digests[:15], seen)

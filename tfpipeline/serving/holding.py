@@ -39,6 +39,11 @@ class Holder:
         self._ended = threading.Event()
         self.refresh()
         if not self._held.models:
+            if (base / "saved_model.pb").is_file():
+                raise UserError(
+                    f"{base}: expected the folder above the versions, but this is a "
+                    f"version itself. Name {base.parent}."
+                )
             raise UserError(
                 f"{base}: expected versions that `python -m tfpipeline.export` wrote, "
                 "found none."
@@ -102,6 +107,16 @@ class Holder:
         """What can be asked for now."""
         return self._held
 
+    @property
+    def called(self) -> str:
+        """What can be asked for now, in words."""
+        held = self._held
+        names = {number: name for name, number in held.labels.items()}
+        return ", ".join(
+            f"version {number}" + (f" ({names[number]})" if number in names else "")
+            for number in held.models
+        )
+
     def follow(self, seconds: float) -> threading.Thread:
         """Look for new versions again and again, in a thread of its own.
 
@@ -115,7 +130,8 @@ class Holder:
         def loop() -> None:
             while not self._ended.wait(seconds):
                 try:
-                    self.refresh()
+                    if self.refresh():
+                        print(f"Serving {self.called} now.", flush=True)
                 except Exception as error:  # What is served goes on being served.
                     print(f"{self._base}: {error}", flush=True)
 

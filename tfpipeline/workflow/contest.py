@@ -7,7 +7,7 @@ else is a tie, and then the live one stays.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,9 @@ def compare(staged: Path, opened: Opened, scratch: Path) -> dict[str, Any]:
             "live_version": None,
         }
     theirs = base / str(live) / LEARNED
-    kept = _unseen(opened, theirs)
+    seen = set(learned_from(opened))
+    seen |= set(atomic.read_lines(theirs)) if theirs.is_file() else set()
+    kept = unseen([row.sha256 for row in opened.files], seen)
     one, ours = _asked(staged, opened, kept, scratch)
     two, old = _asked(base / str(live), opened, kept, scratch)
     found: dict[str, Any] = {
@@ -155,17 +157,23 @@ def _live(base: Path) -> int | None:
     return versions.read_labels(base).get(versions.STABLE, newest)
 
 
-def _unseen(opened: Opened, theirs: Path) -> list[int]:
-    """Return the images that neither version has learned from."""
-    seen = set(learned_from(opened))
-    seen |= set(atomic.read_lines(theirs)) if theirs.is_file() else set()
-    kept = [i for i, row in enumerate(opened.files) if row.sha256[:_DIGITS] not in seen]
+def unseen(digests: Sequence[str], seen: Collection[str]) -> list[int]:
+    """Return the places of images that neither version has learned from.
+
+    Args:
+        digests: SHA-256 of each image.
+        seen: What the two versions tell of those that they have learned from.
+
+    Raises:
+        UserError: Too few are left.
+    """
+    kept = [i for i, one in enumerate(digests) if one[:_DIGITS] not in seen]
     if len(kept) < _FEWEST:
         raise UserError(
-            f"--only_if_better: of {len(opened.files)} test images, one of the two "
-            f"versions has learned from all but {len(kept)}, so they say nothing. Give "
-            "this run a test split of the live version's, by train's --data.splits, or "
-            "leave the flag out."
+            f"--only_if_better: of {len(digests)} test images, one of the two versions "
+            f"has learned from all but {len(kept)}, so they say nothing. Give this run "
+            "a test split of the live version's, by train's --data.splits, or leave "
+            "the flag out."
         )
     return kept
 
