@@ -19,6 +19,7 @@ from tfpipeline.adversarial.victim import Inspection, Model, Victim, inspect
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError
 from tfpipeline.models import naming
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.subjects import Subject
 
@@ -125,7 +126,7 @@ def _model(network: Network, size: tuple[int, int]) -> Model:
     # longer than most of them.
     signature = [tf.TensorSpec([None, *network.size, 3], tf.float32)]
     ask = tf.function(
-        lambda image: network.model(image, training=False),
+        Frozen(network.model),
         autograph=False,
         input_signature=signature,
     )
