@@ -12,7 +12,7 @@ GROUND = {
     *("atomic", "cli", "cluster", "config", "config_attack", "config_adversary"),
     *("config_benchmark", "config_serving", "config_study", "config_synthesis"),
     *("config_training", "errors", "flags", "formats", "images", "interruption"),
-    *("machine", "manifest", "progress", "runs", "sheets", "terminal"),
+    *("machine", "manifest", "orientation", "progress", "runs", "sheets", "terminal"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

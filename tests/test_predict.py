@@ -76,6 +76,14 @@ def test_a_picture_is_predicted_the_same_alone_and_among_others(
     )
 
 
+def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
+    words = ["--model", str(tmp_path / "gone"), "--images", "."]
+    assert cli.main(predict, PredictSettings, words) == 2
+    assert "an exported SavedModel, or the address" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

@@ -13,7 +13,7 @@ The map of the house:
 - *Ground* (`atomic`, `cli`, `cluster`, `config`, `config_adversary`, `config_attack`,
   `config_benchmark`, `config_serving`, `config_study`, `config_synthesis`,
   `config_training`, `errors`, `flags`, `formats`, `images`, `interruption`, `machine`,
-  `manifest`, `progress`, `runs`, `sheets`, `terminal`) is shared by all.
+  `manifest`, `orientation`, `progress`, `runs`, `sheets`, `terminal`) is shared by all.
 """
 
 __version__ = "0.1.0"

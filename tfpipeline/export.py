@@ -31,7 +31,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             "label to a version that is there)."
         )
     base = Path(settings.output)
-    from tfpipeline.serving import server_files, versions
+    from tfpipeline.serving import publication, server_files, versions
 
     versions.check_base(base)
     if settings.stable is not None:
@@ -39,8 +39,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             raise UserError(
                 "--stable moves a label and exports nothing: leave --run out."
             )
-        labels = versions.label(base, versions.STABLE, settings.stable)
-        server_files.relabel(base, labels)
+        labels = publication.promote(base, settings.stable)
         terminal.close(terminal.Closing([f"{_called(labels)}."], look=base))
         return {"labels": labels, "written": terminal.written(base, None)}
     with phases("import"), cli.quiet_start():
@@ -71,8 +70,9 @@ def _closing(result: dict[str, Any], then: list[str]) -> terminal.Closing:
     careful = []
     if refused := found["not_served"]:
         careful.append(
-            f"{len(refused)} images of kinds that a server cannot read were left out, "
-            f"e.g. {refused[0]['id']}: `predict` sends such as PNG."
+            f"{len(refused)} images that a server does not read were left out, e.g. "
+            f"{refused[0]['id']} ({refused[0]['error']}). `predict` sends what is of "
+            "another kind as PNG; what is too large stays refused."
         )
     items = [
         f"{name}: the same best class on {other['labels_equal']:.1%}, largest "
@@ -98,13 +98,33 @@ def _compared(better: dict[str, Any]) -> str:
         return (
             f"There is no live version; the new one has accuracy {new['accuracy']:.3f}."
         )
-    winner = "the new one" if better["winner"] == "new" else "the live one"
-    return (
-        f"On the same {new['n']} images: accuracy {new['accuracy']:.3f} (new), "
-        f"{live['accuracy']:.3f} (version {better['live_version']}); mean probability "
-        f"of the true class {new['mean_probability']:.3f} and "
-        f"{live['mean_probability']:.3f}. Better: {winner}."
-    )
+    winner = {
+        "new": "Better: the new one",
+        "live": "Better: the live one",
+        "tie": "No difference that chance would not make: the live one stays",
+    }[better["winner"]]
+    lines = [
+        f"On the same {better['n']} images: accuracy {new['accuracy']:.3f} (new), "
+        f"{live['accuracy']:.3f} (version {better['live_version']}); only the new one "
+        f"is right on {better['only_new']}, only the other on {better['only_live']} "
+        f"(p = {better['p']:.2g})."
+    ]
+    if better["p_loss"] is not None:
+        lines.append(
+            f"Cross-entropy {new['loss']:.3f} and {live['loss']:.3f} "
+            f"(p = {better['p_loss']:.2g})."
+        )
+    if better["left_out"]:
+        lines.append(
+            f"{better['left_out']} test images were left out: one of the two has "
+            "learned from them."
+        )
+    if not better["learned_known"]:
+        lines.append(
+            f"Version {better['live_version']} does not say what it has learned from: "
+            "it may know these images."
+        )
+    return "\n".join([*lines, f"{winner}."])
 
 
 def _called(labels: dict[str, int]) -> str:

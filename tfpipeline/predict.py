@@ -31,24 +31,32 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
             f"--top_k: expected a positive number. Received: {settings.top_k}."
         )
     from tfpipeline.data import audit, folders
+    from tfpipeline.serving import sending
 
     paths = folders.named_files(settings.images)
     files = audit.audit(paths, cache=None)
     good = [row for row in files if not row.reason]
-    answers = iter(ask(good) if good else ())
+    stopped: sending.Incomplete | None = None
+    try:
+        found = ask(good) if good else []
+    except sending.Incomplete as error:
+        found, stopped = error.answers, error
+    answers = iter(found)
     rows = [
         _row(path, next(answers) if not file.reason else None, file.reason, settings)
         for path, file in zip(paths, files)
     ]
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
-    errors = f"{bad} could not be read, see the column error."
+    errors = f"{bad} have no answer, see the column error."
     closing = terminal.Closing(
         [f"{len(rows) - bad} of {len(rows)} images predicted."],
         careful=[errors] if bad else [],
         look=output,
     )
     terminal.close(closing, beside=output is None)
+    if stopped is not None:
+        raise stopped.cause
     return rows
 
 
@@ -69,6 +77,11 @@ def _asked(settings: PredictSettings) -> Ask:
         path = path.parent
     if (version := answering.version_of(path)) is not None:
         return answering.of_saved_model(version, settings.server)
+    if not path.exists():
+        raise UserError(
+            f"--model {settings.model}: found nothing there. Expected the folder of a "
+            "finished run, an exported SavedModel, or the address of a server."
+        )
     return answering.of_run(runs.RunFolder(path).existing(), settings.top_k)
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfpipeline import terminal
 from tfpipeline.errors import UserError
 from tfpipeline.serving import versions, warmup
-from tfpipeline.serving.signatures import BYTES, Loaded
+from tfpipeline.serving.signatures import Loaded
 
 
 class Held(NamedTuple):
@@ -40,6 +40,11 @@ class Holder:
         self._ended = threading.Event()
         self.refresh()
         if not self._held.models:
+            if (base / "saved_model.pb").is_file():
+                raise UserError(
+                    f"{base}: expected the folder above the versions, but this is a "
+                    f"version itself. Name {base.parent}."
+                )
             raise UserError(
                 f"{base}: expected versions that `python -m tfpipeline.export` wrote, "
                 "found none."
@@ -76,8 +81,8 @@ class Holder:
         file = folder / warmup.FILE
         records = tf.data.TFRecordDataset([str(file)] if file.is_file() else [])
         for record in records.take(warmup.MOST_RECORDS):
-            contents = warmup.contents(record.numpy())
-            model.signatures[BYTES](image_bytes=tf.constant(contents))
+            signature, contents = warmup.read(record.numpy())
+            model.signatures[signature](image_bytes=tf.constant(contents))
         return model
 
     def choose(
@@ -103,6 +108,16 @@ class Holder:
         """What can be asked for now."""
         return self._held
 
+    @property
+    def called(self) -> str:
+        """What can be asked for now, in words."""
+        held = self._held
+        names = {number: name for name, number in held.labels.items()}
+        return ", ".join(
+            f"version {number}" + (f" ({names[number]})" if number in names else "")
+            for number in held.models
+        )
+
     def follow(self, seconds: float) -> threading.Thread:
         """Look for new versions again and again, in a thread of its own.
 
@@ -116,7 +131,8 @@ class Holder:
         def loop() -> None:
             while not self._ended.wait(seconds):
                 try:
-                    self.refresh()
+                    if self.refresh():
+                        terminal.close(f"Serving {self.called} now.")
                 except Exception as error:  # What is served goes on being served.
                     terminal.warn(f"{self._base}: {error}")
 

@@ -1,5 +1,6 @@
 """What a run, a SavedModel or a server says of audited files: labels, probabilities."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from tfpipeline import cli, formats, images, runs
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.data.audit import Row
 from tfpipeline.errors import UserError
-from tfpipeline.serving import client, versions
+from tfpipeline.serving import client, sending, versions
 from tfpipeline.serving.client import Answer
 
 # From audited files to an answer each.
@@ -99,15 +100,45 @@ def of_server(address: str, settings: ServerSettings) -> Ask:
 def _ask(
     send: client.Send, files: Sequence[Row], settings: ServerSettings
 ) -> list[Answer]:
-    """Ask about files as they are; what is not read, though it is good, goes as PNG."""
+    """Ask about files as they are; what is not read, though it is good, asks again."""
     contents = [functools.partial(_content, row) for row in files]
-    answers = client.ask(send, contents, settings)
-    # All of these were opened here: they are only of a kind that is not known there.
-    again = [i for i, answer in enumerate(answers) if answer.error]
-    converted = [functools.partial(_as_png, files[i]) for i in again]
-    for i, answer in zip(again, client.ask(send, converted, settings) if again else ()):
-        answers[i] = answer
+    answers = sending.ask(send, contents, settings)
+    # All of these were opened here. Some are only of a kind that is not known there,
+    # and some had too much beside them.
+    refused = [i for i, answer in enumerate(answers) if answer.error]
+    crowded = [i for i in refused if answers[i].error.endswith(formats.TOGETHER)]
+    alone = dataclasses.replace(settings, batch_size=1)
+    again = [
+        (crowded, _content, alone),
+        ([i for i in refused if _is_of_a_kind(answers[i])], _as_png, settings),
+    ]
+    for places, read, how in again:
+        contents = [functools.partial(read, files[i]) for i in places]
+        try:
+            found = sending.ask(send, contents, how) if places else []
+        except (UserError, sending.Incomplete, KeyboardInterrupt) as error:
+            # What was answered before is kept.
+            if not any(answer.labels for answer in answers):
+                raise
+            kept = error.answers if isinstance(error, sending.Incomplete) else []
+            _fill(answers, places, kept)
+            cause = error.cause if isinstance(error, sending.Incomplete) else error
+            raise sending.Incomplete(answers, cause) from None
+        _fill(answers, places, found)
     return answers
+
+
+def _fill(
+    answers: list[Answer], places: Sequence[int], found: Sequence[Answer]
+) -> None:
+    for place, answer in zip(places, found):
+        answers[place] = answer
+
+
+def _is_of_a_kind(answer: Answer) -> bool:
+    """Tell whether an image may be read if it is sent as PNG."""
+    crowded = answer.error.endswith(formats.TOGETHER)
+    return not (crowded or formats.is_too_large(answer.error))
 
 
 def _content(row: Row) -> bytes:

@@ -174,8 +174,11 @@ def calibration_of(run: runs.RunFolder) -> Calibration:
         return Calibration()
     try:
         return Calibration.of(json.loads(run.calibration.read_text(encoding="utf-8")))
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{run.calibration}: expected JSON, but {error}.") from None
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{run.calibration}: expected what `train` wrote, but it cannot be used: "
+            f"{error}. Copy it from where it is whole, or train again."
+        ) from None
 
 
 def spread(count: int, most: int) -> np.ndarray:
