@@ -31,8 +31,8 @@ def ask(model: Path, places: Sequence[Place], folder: Path) -> dict[str, Any]:
         folder: For what the two processes tell each other.
 
     Returns:
-        `labels`, `probabilities`, `valid` and `error`, each a list with an entry an
-        image, and `seconds` of loading.
+        Each output of `serving_default`, a list with an entry an image, and `seconds`
+        of loading.
 
     Raises:
         RuntimeError: The process failed; what it said is in the message.
@@ -99,14 +99,12 @@ def main(argv: Sequence[str]) -> int:
     seconds = time.perf_counter() - since
     text = questions.read_text(encoding="utf-8", errors="surrogateescape")
     places = json.loads(text)
-    told: dict[str, Any] = {
-        key: [] for key in ("labels", "probabilities", "valid", "error")
-    }
+    told: dict[str, Any] = {}
     for first in range(0, len(places), TOGETHER):
         some = places[first : first + TOGETHER]
         found = loaded([images.content(Path(path), *at) for path, *at in some])
-        for key in told:
-            told[key] += signatures.plain(found[key].tolist())
+        for key, column in found.items():
+            told.setdefault(key, []).extend(signatures.plain(column.tolist()))
     atomic.write_json(answers, {**told, "seconds": seconds})
     return 0
 

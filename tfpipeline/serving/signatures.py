@@ -14,6 +14,9 @@ from tfpipeline.serving.client import Answer
 
 BYTES, PIXELS, FEATURES, CLASSIFY = "serving_default", "pixels", "features", "classify"
 
+# An output that only a model with a stored threshold has.
+ACCEPTED = "accepted"
+
 # The keys of an Example in which an encoded image may stand, the first of them first.
 EXAMPLE_KEYS = ("image/encoded", "image_bytes")
 
@@ -32,11 +35,14 @@ class Answers:
         labels: Class names, in the order of the logits.
         temperature: By which logits are divided, positive.
         top_k: Classes that are named for each image, at most.
+        accepts_from: The probability from which on an answer is accepted; None accepts
+            and refuses nothing.
     """
 
     labels: Sequence[str]
     temperature: float = 1.0
     top_k: int = 5
+    accepts_from: float | None = None
 
     def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the names of the best classes, and their probabilities.
@@ -99,16 +105,25 @@ class Served(tf.Module):
         images, valid, error = self._parts.read(image_bytes)
         labels, chance = self._answer(tf.cast(images, tf.float32) / 255)
         there = valid[:, None]
+        chance = tf.where(there, chance, 0.0)
         return {
             "labels": tf.where(there, labels, ""),
-            "probabilities": tf.where(there, chance, 0.0),
+            "probabilities": chance,
             "valid": valid,
             "error": error,
+            **self._accepted(chance, valid),
         }
 
     def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         labels, chance = self._answer(images)
-        return {"labels": labels, "probabilities": chance}
+        return {"labels": labels, "probabilities": chance, **self._accepted(chance)}
+
+    def _accepted(self, chance: tf.Tensor, valid: Any = True) -> dict[str, tf.Tensor]:
+        """Return which answers are sure enough, where that is known."""
+        least = self._parts.answers.accepts_from
+        if least is None:
+            return {}
+        return {ACCEPTED: valid & (chance[:, 0] >= tf.constant(least, tf.float32))}
 
     def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         images, valid, error = self._parts.read(image_bytes)
@@ -215,12 +230,13 @@ def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:
     Args:
         found: By their names.
     """
-    rows = zip(*(found[k] for k in ("labels", "probabilities", "valid", "error")))
+    accepted = found.get(ACCEPTED, np.full(len(found["valid"]), None)).tolist()
+    columns = (found[k] for k in ("labels", "probabilities", "valid", "error"))
     return [
         (
-            Answer([name.decode() for name in labels], chance.tolist(), "")
+            Answer([name.decode() for name in labels], chance.tolist(), "", sure)
             if valid
             else Answer((), (), error.decode())
         )
-        for labels, chance, valid, error in rows
+        for labels, chance, valid, error, sure in zip(*columns, accepted)
     ]
