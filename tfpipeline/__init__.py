@@ -2,10 +2,10 @@
 
 The map of the house:
 
-- *Verbs* (`train`, `evaluate`, `predict`, `export`, `serve`, `synthesize`, `features`,
-  `attack`, `study`, `audit`, `pack`) are the commands ``python -m tfpipeline.<verb>``;
-  they call rooms and write files. ``python -m tfpipeline.report`` makes pages of what
-  they wrote.
+- *Verbs* (`train`, `combine`, `evaluate`, `predict`, `export`, `serve`, `synthesize`,
+  `features`, `attack`, `study`, `audit`, `pack`) are the commands
+  ``python -m tfpipeline.<verb>``; they call rooms and write files.
+  ``python -m tfpipeline.report`` makes pages of what they wrote.
 - The *workflow* (`workflow`) joins rooms for the verbs.
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
   `adversarial`, `serving`, `report`, `distribution`) compute; none of them imports
