@@ -56,7 +56,9 @@ class Program:
             tf.TensorSpec((None, None), tf.int32),
             tf.TensorSpec((), tf.int32),
         ]
-        self._train = tf.function(self._steps, input_signature=signature)
+        self._train = tf.function(
+            self._steps, input_signature=signature, autograph=False
+        )
         start = self.start(0)
         # Weights, and both moments of Adam.
         self._state = [
