@@ -47,23 +47,26 @@ class Members:
     examples: Examples
     strategy: tf.distribute.Strategy
 
-    def logits(self, model: keras.Model, split: str) -> np.ndarray:
-        """Return what a classifier says of the images of a split.
+    def logits(
+        self, model: keras.Model, splits: Sequence[str] = MEASURED
+    ) -> dict[str, np.ndarray]:
+        """Return what a classifier says of the images of each split.
 
         Args:
             model: One of the members, or made of them.
-            split: `validation` or `test`.
+            splits: `test`, `validation` or both; one without images is left out.
         """
-        some = self.examples.of(split)
-        if not len(some):
-            return np.zeros((0, len(self.labels)), np.float32)
         data = self.told[0].data
         height, width = model.input_shape[1:3]
-        size = min(int(data.batch_size), len(some))
-        reading = pipeline.Reading(height, width, data.resize, size)
+        reading = pipeline.Reading(height, width, data.resize, int(data.batch_size))
         batches = pipeline.Batches(self.examples.files, self._label, reading)
         predictor = Predictor(lambda x: model(x, training=False), self.strategy)
-        return predictor.all(batches.plain(some), len(some), split)
+        chosen = {split: self.examples.of(split) for split in splits}
+        return {
+            split: predictor.all(batches.plain(some), len(some), split)
+            for split, some in chosen.items()
+            if len(some)
+        }
 
     @property
     def _label(self) -> np.ndarray:
@@ -76,6 +79,18 @@ class Members:
             split: `validation` or `test`.
         """
         return self._label[self.examples.of(split)]
+
+    def calibrate(self, logits: dict[str, np.ndarray]) -> Calibration:
+        """Return the calibration of a classifier, by validation images.
+
+        Args:
+            logits: What `logits` returned for it.
+        """
+        return calibration.calibrate(
+            logits.get("validation", np.zeros((0, len(self.labels)))),
+            self.label("validation"),
+            self.told[0].calibration.target_error,
+        )
 
 
 @dataclass(frozen=True)
@@ -144,17 +159,11 @@ def combined(members: Members, how: str) -> Combined:
         members: What `open_members` returned.
         how: See `CombineSettings`.
     """
-    logits = [
-        {split: members.logits(model, split) for split in MEASURED}
-        for model in members.models
-    ]
+    logits = [members.logits(model) for model in members.models]
     told = [_metrics(members, one) for one in logits]
     names = [str(run.path) for run in members.folders]
     if how == "ensemble":
-        found = [
-            calibration.calibrate(one["validation"], members.label("validation"), 0.0)
-            for one in logits
-        ]
+        found = [members.calibrate(one) for one in logits]
         model = ensembles.ensemble(members.models, [one.temperature for one in found])
         return Combined(how, model, names, told)
     model, kept = members.models[0], list(range(len(names)))
@@ -180,9 +189,9 @@ def _greedily(
     kept, best = order[:1], told[order[0]]["validation"]["accuracy"]
     for number in order[1:]:
         ensembles.soup(members.models[0], [weights[i] for i in [*kept, number]])
-        logits = members.logits(members.models[0], "validation")
+        answers = members.logits(members.models[0], ["validation"])["validation"]
         label = members.label("validation")
-        accuracy = metrics.loss_and_accuracy(logits, label)["accuracy"]
+        accuracy = metrics.loss_and_accuracy(answers, label)["accuracy"]
         if accuracy >= best:
             kept, best = [*kept, number], accuracy
     return kept
@@ -211,7 +220,7 @@ def write(
             shutil.copyfile(file, getattr(run, name))
     saving.save_classifier(run.model, found.model, members.labels)
     with phases("evaluate"):
-        logits = {split: members.logits(found.model, split) for split in MEASURED}
+        logits = members.logits(found.model)
     told, chosen = _calibrated(members, logits)
     atomic.write_json(run.calibration, chosen.to_json())
     result: dict[str, Any] = {
@@ -245,11 +254,7 @@ def _calibrated(
 ) -> tuple[dict[str, Any], Calibration]:
     """Return metrics, and a calibration by validation images."""
     found = _metrics(members, logits)
-    chosen = calibration.calibrate(
-        logits["validation"],
-        members.label("validation"),
-        members.told[0].calibration.target_error,
-    )
+    chosen = members.calibrate(logits)
     for split in found:
         told = calibration.told(chosen, logits[split], members.label(split))
         found[split]["calibration"] = told
@@ -260,7 +265,6 @@ def _metrics(members: Members, logits: dict[str, np.ndarray]) -> dict[str, Any]:
     return {
         split: metrics.classification(found, members.label(split), members.labels)
         for split, found in logits.items()
-        if len(found)
     }
 
 
