@@ -92,6 +92,37 @@ def test_a_savedmodel_predicts_what_its_run_does(
             assert chance == pytest.approx(float(one["probability"]), abs=1e-4)
 
 
+def test_what_is_too_unsure_is_told_by_the_run_and_by_what_is_served(
+    demo_run: Trained, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(demo_run.path, tmp_path / "run"))
+    shades = np.random.default_rng(0).integers(0, 256, (6, 9, 9, 3), np.uint8)
+    for number, shade in enumerate(shades):
+        images.save_png(tmp_path / "in" / f"{number}.png", shade)
+
+    def rows(model: Path) -> list[dict[str, str]]:
+        output = tmp_path / "found.csv"
+        words = ["--model", str(model), "--images", str(tmp_path / "in")]
+        words += ["--output", str(output)]
+        assert cli.main(predict, PredictSettings, words) == 0
+        return atomic.read_csv(output)
+
+    def accepted(model: Path, **told: object) -> list[str]:
+        known = read(demo_run.path / "calibration.json")
+        (run / "calibration.json").write_text(json.dumps(known | told))
+        return [row["accepted"] for row in rows(model)]
+
+    chance = [float(row["probability"]) for row in rows(run)]
+    threshold = sorted(chance)[3]  # Itself accepted.
+    expected = ["true" if p >= threshold else "false" for p in chance]
+    assert accepted(run, threshold=threshold) == expected
+    assert expected.count("true") == 3
+    assert start(run, tmp_path / "base") == 0
+    assert accepted(tmp_path / "base") == expected
+    assert accepted(run, threshold=None) == ["false"] * 6
+    assert accepted(run, n=0) == [""] * 6
+
+
 def test_nothing_is_published_where_the_answers_differ(
     demo_run: Trained, tmp_path: Path, monkeypatch, capsys
 ) -> None:

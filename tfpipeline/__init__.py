@@ -2,8 +2,8 @@
 
 The map of the house:
 
-- *Verbs* (`train`, `evaluate`, `predict`, `export`, `serve`, `synthesize`, `features`,
-  `attack`, `study`, `audit`, `pack`, `benchmark`) are the commands
+- *Verbs* (`train`, `combine`, `evaluate`, `predict`, `export`, `serve`, `synthesize`,
+  `features`, `attack`, `study`, `audit`, `pack`, `benchmark`) are the commands
   ``python -m tfpipeline.<verb>``; they call rooms and write files.
   ``python -m tfpipeline.report`` makes pages of what they wrote.
 - The *workflow* (`workflow`) joins rooms for the verbs.

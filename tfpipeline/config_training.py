@@ -1,6 +1,6 @@
 """GROUND: the sections of `config` that say how, and where, a network is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -160,3 +160,25 @@ class CalibrationSettings:
     """
 
     target_error: float = 0.05
+
+
+@dataclass(frozen=True)
+class CombineSettings:
+    """What `combine` can be told.
+
+    Args:
+        runs: Folders of finished runs with the same classes; what the first one was
+            measured on, the others may not have trained on.
+        how: `ensemble` (the mean of their probabilities), `soup` (the mean of the
+            weights of equal networks), or `greedy_soup` (of those that raise the
+            accuracy on validation images).
+        workdir: The new run folder; null is a new one below `runs/`.
+        cache_dir: What all runs share; null is what the first run used.
+        overwrite: Whether a finished run may be replaced.
+    """
+
+    runs: list[str] = field(default_factory=list)
+    how: str = "ensemble"
+    workdir: str | None = None
+    cache_dir: str | None = None
+    overwrite: bool = False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tfpipeline.serving.client import Answer
     from tfpipeline.workflow.answering import Ask
 
-HEADER = ("id", "label", "probability", "top_k", "error")
+HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
 
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
@@ -90,14 +90,15 @@ def _row(
 ) -> dict[str, Any]:
     """Return the row of a file."""
     row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
-    row |= {"top_k": [], "error": reason}
+    row |= {"accepted": None, "top_k": [], "error": reason}
     if answer is None:
         return row
     if answer.error:
         return row | {"error": answer.error}
     pairs = zip(answer.labels, answer.probabilities)
     ranked = [[label, chance] for label, chance in pairs][: settings.top_k]
-    return row | {"label": ranked[0][0], "probability": ranked[0][1], "top_k": ranked}
+    row |= {"accepted": answer.accepted, "top_k": ranked}
+    return row | {"label": ranked[0][0], "probability": ranked[0][1]}
 
 
 def _check_output(output: Path) -> None:
@@ -114,8 +115,8 @@ def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
         return
     cells = [
         [
-            json.dumps(v, ensure_ascii=False) if k == "top_k" else v
-            for k, v in row.items()
+            json.dumps(v, ensure_ascii=False) if isinstance(v, bool | list) else v
+            for v in row.values()
         ]
         for row in rows
     ]

@@ -9,6 +9,7 @@ import pytest
 from tfpipeline.config import ModelSettings
 from tfpipeline.demo import world
 from tfpipeline.errors import UserError
+from tfpipeline.evaluation import probes
 from tfpipeline.models import backbones
 
 
@@ -117,6 +118,28 @@ def test_calibration_makes_untrained_features_differ() -> None:
         backbones.calibrate(model, images, "tf")
         after = np.asarray(model(images * 2 - 1, training=False)).mean((1, 2))
         assert after.std(axis=0).mean() > 0.05 > before.std(axis=0).mean()
+
+
+def test_an_untrained_network_does_not_forget_what_it_has_seen() -> None:
+    """Gratings of two directions: chance is 0.5."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:96, :96] * 0.3
+    label = np.arange(60) % 2
+    images = np.stack(
+        [np.sin((rows if one else columns) + rng.uniform(0, 6)) for one in label]
+    )
+    images = 0.5 + 0.3 * images[..., None] + rng.normal(0, 0.1, (60, 96, 96, 3))
+    images = np.clip(images, 0, 1).astype(np.float32)
+    settings = resolve(alpha=0.35, weights="none", image_size=96)
+    right = []
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        model = backbones.build_backbone(settings, Path())
+        backbones.calibrate(model, images[:16], "tf")
+        features = np.asarray(model(images * 2 - 1, training=False)).mean((1, 2))
+        probe = probes.fit_probe(features[:40], label[:40], 2)
+        right.append(probes.accuracy(probe.scores(features[40:]), label[40:]))
+    assert np.mean(right) > 0.9, right
 
 
 @pytest.mark.assets

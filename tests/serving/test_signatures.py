@@ -112,7 +112,7 @@ def test_each_signature_has_its_method_and_names(exported: Exported) -> None:
     assert set(known["classify"].inputs) == {"inputs"}
     assert set(known["classify"].outputs) == {"classes", "scores"}
     assert set(known["serving_default"].inputs) == {"image_bytes"}
-    assert {"labels", "probabilities", "valid", "error"} == set(
+    assert {"labels", "probabilities", "valid", "error", "accepted"} == set(
         known["serving_default"].outputs
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfpipeline.errors import UserError
-from tfpipeline.training import head_search, heads
+from tfpipeline.training import heads
 from tfpipeline.training.head_search import Program
 from tfpipeline.training.heads import Head
 
@@ -52,11 +52,10 @@ def test_a_step_is_that_of_keras() -> None:
     program = Program([head], 12, 3)
     trained = program.train(features, label, steps=5, batch_size=50, seed=1)
     start = program.start(1)
-    mean, scale = head_search._scale(features)
-    x = ((features - mean) / scale).astype(np.float32)
+    x = trained.axes(features)
     layer = keras.layers.Dense(3)
     layer.build((None, 12))
-    layer.set_weights([start["kernel_0.0"] * 0.01, start["bias_0.0"]])
+    layer.set_weights([start["kernel"][0].T * 0.01, start["bias"][0, :, 0]])
     optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-8)
     optimizer.exclude_from_weight_decay(var_list=[layer.bias])
     model = keras.Sequential([layer])
@@ -108,15 +107,16 @@ def test_a_number_out_of_range_is_refused(head: Head) -> None:
 
 
 def test_64_heads_cost_about_as_much_as_a_few() -> None:
-    """About 3 times one on a quiet machine; `benchmarks/head_search.py` measures it."""
+    """At most 3 on a quiet machine; `benchmarks/head_search.py` measures it."""
     features, label = data(300, 1280)
     many = heads.draw_heads(64, 0)
 
     def seconds(some) -> float:
         started = time.perf_counter()
-        Program(some, 1280, 3).train(features, label, steps=100)
+        Program(some, 128, 3).train(features, label, steps=100)
         return time.perf_counter() - started
 
     seconds(many[:1])  # The first use of TensorFlow pays for its start.
-    one = min(seconds(many[:1]) for _ in range(3))
-    assert min(seconds(many) for _ in range(3)) <= 8 * one
+    taken = [(seconds(many[:1]), seconds(many)) for _ in range(4)]
+    one, all_of_them = (min(column) for column in zip(*taken))
+    assert all_of_them <= 5 * one

@@ -38,6 +38,17 @@ class Calibration:
     ece: tuple[float, float] | None = None
     coverage: float | None = None
 
+    @property
+    def accepts_from(self) -> float | None:
+        """The probability from which on to answer; None where nothing was measured.
+
+        It is infinite where no threshold keeps the target. An image that stands on the
+        threshold is accepted in float32 as well.
+        """
+        if not self.n:
+            return None
+        return np.inf if self.threshold is None else self.threshold - 1e-6
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of `calibration.json`."""
         return asdict(self)

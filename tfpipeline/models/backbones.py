@@ -217,36 +217,47 @@ def _load(model: keras.Model, file: Path) -> None:
 
 
 def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
-    """Make an untrained network's features usable: unit variance at every depth.
+    """Make an untrained network's features usable: of unit size at every depth.
 
     In inference mode an untrained network is vacuous: its batch-norm statistics are
-    those of no data at all. They are set to those of some images; a plain chain of
-    layers without batch norm has its kernels scaled instead.
+    those of no data at all. Each is made to divide by one number, the size of what it
+    gets from some images; a plain chain of layers without batch norm has its kernels
+    scaled instead. What the network computes stays the same up to scale. The statistics
+    of each channel would let it forget its image: whatever is alike in all images is
+    subtracted at every depth, until what is left is chance.
 
     Args:
         backbone: Untrained, with or without a top.
         images: RGB in [0, 1], shape (n, height, width, 3).
         mode: Of its row in the table.
 
-    Source: layer-sequential unit variance, Mishkin & Matas, arXiv:1511.06422.
+    Source: layer-sequential unit variance, Mishkin & Matas, arXiv:1511.06422; depth
+        and chance, Schoenholz et al., arXiv:1611.01232.
     """
     from tfpipeline.models.preprocessing import preprocess
 
     x = preprocess(keras.ops.convert_to_tensor(images), mode)
-    norms = [
-        layer
-        for layer in backbone.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    if norms:
-        was = [layer.momentum for layer in norms]
-        for layer in norms:
-            layer.trainable, layer.momentum = True, 0.0
-        backbone(x, training=True)
-        for layer, momentum in zip(norms, was):
-            layer.trainable, layer.momentum = False, momentum
+    if any(isinstance(o, keras.layers.BatchNormalization) for o in backbone.layers):
+        # Keras' own way through a graph; `clone_model` is built on it as well.
+        backbone._run_through_graph(x, operation_fn=_scaled)
     elif all(len(layer._inbound_nodes) == 1 for layer in backbone.layers[1:]):
         _scale_chain(backbone, x[:8])
+
+
+def _scaled(layer: Any) -> Any:
+    """Return what calls a layer; a batch norm is first made to divide by one number."""
+    if not isinstance(layer, keras.layers.BatchNormalization):
+        return layer
+
+    def call(x: Any, *_: Any, **__: Any) -> Any:
+        square = float(keras.ops.mean(keras.ops.square(x))) or 1.0
+        layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
+        layer.moving_variance.assign(
+            keras.ops.full(layer.moving_variance.shape, square)
+        )
+        return layer(x, training=False)
+
+    return call
 
 
 def _scale_chain(backbone: keras.Model, x: Any) -> None:

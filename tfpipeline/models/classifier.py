@@ -19,7 +19,7 @@ POOLINGS: dict[str, type[keras.Layer]] = {
 }
 
 # Names by which the parts are found again in a model that was loaded from disk.
-_FEATURES, _HEAD = "features", "head"
+FEATURES, HEAD = "features", "head"
 
 
 def build_classifier(
@@ -44,7 +44,7 @@ def build_classifier(
         raise unknown("--model.pooling", settings.pooling, POOLINGS)
     image = keras.Input(backbone.input_shape[1:], name="image")
     maps = backbone(preprocess(image, mode), training=False)
-    features = POOLINGS[settings.pooling](name=_FEATURES, dtype="float32")(maps)
+    features = POOLINGS[settings.pooling](name=FEATURES, dtype="float32")(maps)
     head = build_head(settings, features.shape[-1], labels_count)
     return keras.Model(image, head(features), name="classifier")
 
@@ -90,9 +90,7 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
         layers.append(keras.layers.Activation("relu", dtype="float32"))
     layers.append(_dropout(settings))
     layers.append(_dense(settings, labels_count, name="logits"))
-    return keras.Sequential(
-        [layer for layer in layers if layer is not None], name=_HEAD
-    )
+    return keras.Sequential([layer for layer in layers if layer is not None], name=HEAD)
 
 
 def _dropout(settings: ModelSettings) -> keras.Layer | None:
@@ -118,8 +116,8 @@ def split_classifier(model: keras.Model) -> tuple[keras.Model, keras.Model]:
         The extractor, from images to pooled features, and the head, from those to
         logits.
     """
-    features = model.get_layer(_FEATURES).output
-    return keras.Model(model.inputs[0], features), model.get_layer(_HEAD)
+    features = model.get_layer(FEATURES).output
+    return keras.Model(model.inputs[0], features), model.get_layer(HEAD)
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
@@ -129,7 +127,7 @@ def backbone_of(model: keras.Model) -> keras.Model:
         model: What `build_classifier` returned.
     """
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    return next(layer for layer in inner if layer.name != _HEAD)
+    return next(layer for layer in inner if layer.name != HEAD)
 
 
 def pooling_of(model: keras.Model) -> keras.Layer:
@@ -138,7 +136,7 @@ def pooling_of(model: keras.Model) -> keras.Layer:
     Args:
         model: What `build_classifier` returned.
     """
-    return model.get_layer(_FEATURES)
+    return model.get_layer(FEATURES)
 
 
 def describe(model: keras.Model) -> str:

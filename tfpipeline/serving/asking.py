@@ -37,8 +37,8 @@ def ask(
         signature: Of those that take encoded images.
 
     Returns:
-        What the signature answers, `labels`, `probabilities`, `valid` and `error`, each
-        a list with an entry an image, and `seconds` of loading.
+        What the signature answers, each output a list with an entry an image, and
+        `seconds` of loading.
 
     Raises:
         RuntimeError: The process failed; what it said is in the message.

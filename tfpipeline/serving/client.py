@@ -40,11 +40,14 @@ class Answer(NamedTuple):
         labels: The best classes, best first.
         probabilities: Of those, in [0, 1].
         error: Why the image could not be read; empty where it could.
+        accepted: Whether the best class is sure enough, by the threshold that was
+            stored for a target error; None where there is none.
     """
 
     labels: Sequence[str]
     probabilities: Sequence[float]
     error: str
+    accepted: bool | None = None
 
 
 # From some encoded images to their answers.
@@ -143,7 +146,7 @@ def instances(contents: Sequence[bytes]) -> list[dict[str, Any]]:
 def _answer(row: dict[str, Any]) -> Answer:
     if not row["valid"]:
         return Answer((), (), row["error"])
-    return Answer(row["labels"], row["probabilities"], "")
+    return Answer(row["labels"], row["probabilities"], "", row.get("accepted"))
 
 
 def _checked(rows: list[Any], count: int, address: str) -> list[Any]:

@@ -20,6 +20,9 @@ ALL = "probabilities"
 # What is sent together; memory for more is not asked for.
 MAX_IMAGES = 256
 
+# An output that only a model with a stored threshold has.
+ACCEPTED = "accepted"
+
 # The keys of an Example in which an encoded image may stand, the first of them first.
 EXAMPLE_KEYS = ("image/encoded", "image_bytes")
 
@@ -38,11 +41,14 @@ class Answers:
         labels: Class names, in the order of the logits.
         temperature: By which logits are divided, positive.
         top_k: Classes that are named for each image, at most.
+        accepts_from: The probability from which on an answer is accepted; None accepts
+            and refuses nothing.
     """
 
     labels: Sequence[str]
     temperature: float = 1.0
     top_k: int = 5
+    accepts_from: float | None = None
 
     def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the names of the best classes, and their probabilities.
@@ -122,11 +128,19 @@ class Served(tf.Module):
         labels = _among(valid, labels)
         chance = _among(valid, chance)
         told = {"labels": labels, "probabilities": chance}
-        return told | {"valid": valid, "error": error}
+        told |= {"valid": valid, "error": error}
+        return told | self._accepted(chance, valid)
 
     def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         labels, chance = self._parts.answers(self._logits(self._vectors(images)))
-        return {"labels": labels, "probabilities": chance}
+        return {"labels": labels, "probabilities": chance, **self._accepted(chance)}
+
+    def _accepted(self, chance: tf.Tensor, valid: Any = True) -> dict[str, tf.Tensor]:
+        """Return which answers are sure enough, where that is known."""
+        least = self._parts.answers.accepts_from
+        if least is None:
+            return {}
+        return {ACCEPTED: valid & (chance[:, 0] >= tf.constant(least, tf.float32))}
 
     def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         vectors, valid, error = self._sent(image_bytes)
@@ -297,12 +311,13 @@ def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:
     Args:
         found: By their names.
     """
-    rows = zip(*(found[k] for k in ("labels", "probabilities", "valid", "error")))
+    accepted = found.get(ACCEPTED, np.full(len(found["valid"]), None)).tolist()
+    columns = (found[k] for k in ("labels", "probabilities", "valid", "error"))
     return [
         (
-            Answer([name.decode() for name in labels], chance.tolist(), "")
+            Answer([name.decode() for name in labels], chance.tolist(), "", sure)
             if valid
             else Answer((), (), error.decode())
         )
-        for labels, chance, valid, error in rows
+        for labels, chance, valid, error, sure in zip(*columns, accepted)
     ]

@@ -3,6 +3,8 @@
 Heads whose input is dropped at the same rate read the same masked batch, so their
 first layers are one wide matrix product. Nothing of a head depends on the others: its
 start is drawn from the seed and its own shape, its order and noise from seed and step.
+
+They learn on the principal axes of the features: far less arithmetic, and no worse.
 """
 
 import functools
@@ -13,24 +15,31 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.training import axes
+from tfpipeline.training.axes import Axes
+from tfpipeline.training.head_layout import Layout
 from tfpipeline.training.heads import Head, check
 
-# Of AdamW. Epsilon is that of a rate of 1; of a head it is this over its rate.
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-10
+# Of AdamW.
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 
 
 class Program:
-    """Trains the same heads on any features of one width: traced once.
+    """Trains the same heads on any features, by as many of their axes: traced once.
 
-    The columns of all first layers stand side by side, those with the same dropout in
-    one matrix; a hidden layer has as many units as the largest, the others zero.
+    The rows of all first layers stand in one matrix a group of heads with the same
+    dropout: first the linear heads, class by class, then those with a hidden layer,
+    which has as many units as the largest, the others zero. All groups have as many
+    rows as the largest, again by zeros, and so are one array.
 
     Weights are kept in units of the learning rate: one fused step of Adam, at rate 1,
-    then moves every head at its own. Adam does not see the scale of its gradients.
+    then moves every head at its own. Adam does not see the scale of its gradients, so
+    those are of the weights themselves; they are written out, which is quicker to
+    trace and to run than a tape.
 
     Args:
         heads: What is trained together.
-        width: Of the features.
+        width: Axes of the features that are learned from; see `axes`.
         classes: Number of logits.
 
     Raises:
@@ -40,14 +49,16 @@ class Program:
     def __init__(self, heads: Sequence[Head], width: int, classes: int) -> None:
         check(heads)
         self.heads, self.width, self.classes = tuple(heads), width, classes
-        self.units = max(head.hidden for head in heads)
-        self.order = sorted(
-            range(len(heads)), key=lambda i: (heads[i].dropout, heads[i].hidden > 0)
+        self.layout = Layout(heads, classes)
+        signature = [
+            tf.TensorSpec((None, width), tf.float32),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None, None), tf.int32),
+            tf.TensorSpec((), tf.int32),
+        ]
+        self._train = tf.function(
+            self._steps, input_signature=signature, autograph=False
         )
-        self._linear = [i for i in self.order if not heads[i].hidden]
-        self._deep = [i for i in self.order if heads[i].hidden]
-        self._rates = tuple(dict.fromkeys(heads[i].dropout for i in self.order))
-        self._train = tf.function(self._steps, reduce_retracing=True)
         start = self.start(0)
         # Weights, and both moments of Adam.
         self._state = [
@@ -67,7 +78,7 @@ class Program:
         """Train every head.
 
         Args:
-            features: Shape (n, width).
+            features: Shape (n, any width).
             label: Index of the class of each, shape (n,).
             steps: Of the optimizer.
             batch_size: Examples a step; all of them where there are fewer.
@@ -76,89 +87,100 @@ class Program:
         Returns:
             The heads as they are after the last step.
         """
-        mean, scale = _scale(features)
-        x = ((np.asarray(features, np.float64) - mean) / scale).astype(np.float32)
-        order = _order(len(x), steps, min(batch_size, len(x)), seed)
+        found = axes.fit(features, self.width)
+        order = _order(len(features), steps, min(batch_size, len(features)), seed)
         for name, value in self.start(seed).items():
             self._state[0][name].assign(value)
             for moments in self._state[1:]:
                 moments[name].assign(np.zeros_like(value))
-        self._train(x, np.asarray(label, np.int32), order, tf.constant(seed, tf.int32))
+        label = np.asarray(label, np.int32)
+        self._train(found(features), label, order, tf.constant(seed, tf.int32))
         weights = {name: value.numpy() for name, value in self._state[0].items()}
-        return Trained(self, weights, mean, scale)
+        return Trained(self, weights, found)
 
     def start(self, seed: int) -> dict[str, np.ndarray]:
         """Return the first weights; those of a head depend on its own shape alone.
 
         Args:
             seed: Of the draws.
+
+        Returns:
+            `kernel` and `bias` of all first layers, shapes (groups, rows, width) and
+            (groups, rows, 1); with hidden layers `last_kernel` and `last_bias` of those
+            above them, shapes (groups, heads, classes, units) and (groups, heads,
+            classes, 1).
         """
-        found, last = {}, []
+        own, groups = self.layout, self.layout.groups
 
         @functools.cache
         def drawn(hidden: int) -> tuple[np.ndarray, np.ndarray]:
             rng = np.random.default_rng([seed, 78, hidden])
             first = _glorot(rng, self.width, hidden or self.classes)
-            return first, _glorot(rng, max(hidden, 1), self.classes)
+            return first.T, _glorot(rng, max(hidden, 1), self.classes).T
 
-        for rate in self._rates:
-            kernels = []
-            for number in self._with(rate):
-                hidden = self.heads[number].hidden
-                kernel, top = drawn(hidden)
-                if hidden:
-                    unused = self.units - hidden
-                    kernel = np.pad(kernel, ((0, 0), (0, unused)))
-                    last.append(np.pad(top, ((0, unused), (0, 0))))
-                kernels.append(kernel / np.float32(self.heads[number].learning_rate))
-            found[f"kernel_{rate}"] = np.concatenate(kernels, axis=1)
-            found[f"bias_{rate}"] = np.zeros(found[f"kernel_{rate}"].shape[1])
-        if last:
-            units = self._of(self._deep, "learning_rate")[:, None, None]
-            found["last_kernel"] = np.stack(last) / units
-            found["last_bias"] = np.zeros((len(last), 1, self.classes))
-        return {name: value.astype(np.float32) for name, value in found.items()}
+        shapes = ((self.classes, own.flat), (own.hidden, own.units))
+        flat, inner = (np.zeros((groups, *s, self.width), np.float32) for s in shapes)
+        last = np.zeros((groups, own.hidden, self.classes, own.units), np.float32)
+        for (group, place), number in own.places(own.linear):
+            rate = np.float32(self.heads[number].learning_rate)
+            flat[group, :, place] = drawn(0)[0] / rate
+        for (group, place), number in own.places(own.deep):
+            rate = np.float32(self.heads[number].learning_rate)
+            hidden = self.heads[number].hidden
+            first, top = drawn(hidden)
+            inner[group, place, :hidden] = first / rate
+            last[group, place, :, :hidden] = top / rate
+        parts = [part.reshape(groups, -1, self.width) for part in (flat, inner)]
+        kernel = np.concatenate(parts, axis=1)
+        found = {"kernel": kernel, "bias": np.zeros_like(kernel[..., :1])}
+        if own.hidden:
+            found |= {"last_kernel": last, "last_bias": np.zeros_like(last[..., :1])}
+        return found
 
-    def answers(self, weights: Any, x: Any, noise: Any = None) -> Any:
-        """Return logits of all heads, in the program's own order: linear, then deep.
+    def answers(
+        self, weights: Any, x: Any, noise: Any = None
+    ) -> tuple[list[Any], list[Any]]:
+        """Return the logits of all heads, and what their gradients need.
 
         Args:
             weights: As `start` returns them.
-            x: Scaled features, shape (n, width).
+            x: Features on their axes, shape (n, width).
             noise: int32, shape (2,): of dropout; None drops nothing.
-        """
-        flat, deep = [], []
-        drops = noise is not None and any(self._rates)
-        drawn = _drawn(tf.shape(x), noise, 0) if drops else None
-        for rate in self._rates:
-            mine = self._with(rate)
-            few = sum(not self.heads[i].hidden for i in mine) * self.classes
-            kernel = weights[f"kernel_{rate}"]
-            wide = tf.matmul(_dropped(x, rate, drawn), kernel) + weights[f"bias_{rate}"]
-            wide *= self._each(mine, "learning_rate")
-            parts = tf.split(wide, [few, kernel.shape[1] - few], axis=1)
-            flat.append(parts[0])
-            deep.append(parts[1])
-        logits = self._apart(flat, len(self._linear), self.classes)
-        if not self._deep:
-            return logits
-        inner = tf.nn.relu(self._apart(deep, len(self._deep), self.units))
-        if drops:
-            # Turned: the draws of a smaller layer are the first ones of a larger.
-            turned = [self.units, tf.shape(inner)[1]]
-            own = tf.transpose(_drawn(turned, noise, 1))
-            rates = self._of(self._deep, "dropout")[:, None, None]
-            inner = inner * (tf.cast(own >= rates, tf.float32) / (1 - rates))
-        last = tf.matmul(inner, weights["last_kernel"]) + weights["last_bias"]
-        units = self._of(self._deep, "learning_rate")[:, None, None]
-        return tf.concat([logits, last * units], 0)
 
-    @staticmethod
-    def _apart(wide: Sequence[Any], heads: int, units: int) -> Any:
-        """Return columns that stand side by side in shape (heads, batch, units)."""
-        joined = wide[0] if len(wide) == 1 else tf.concat(wide, 1)
-        split = tf.reshape(joined, [tf.shape(joined)[0], heads, units])
-        return tf.transpose(split, [1, 0, 2])
+        Returns:
+            Logits of linear heads, shape (groups, classes, heads, n), and, with hidden
+            layers, of the others, shape (groups, heads, classes, n). The inputs of the
+            first layers and, with hidden layers, of the last ones.
+        """
+        own, count = self.layout, tf.shape(x)[0]
+        inputs = self._dropped(tf.transpose(x)[None], noise, 0)
+        wide = tf.matmul(weights["kernel"], inputs) + weights["bias"]
+        flat, inner = tf.split(wide * own.each_row("learning_rate"), own.rows, axis=1)
+        logits = [tf.reshape(flat, [own.groups, self.classes, own.flat, count])]
+        if not own.hidden:
+            return logits, [inputs]
+        inner = tf.nn.relu(inner)
+        inner = tf.reshape(inner, [own.groups, own.hidden, own.units, count])
+        inner = self._dropped(inner, noise, 1)
+        last = tf.matmul(weights["last_kernel"], inner) + weights["last_bias"]
+        return [*logits, last * own.each(own.deep, "learning_rate")], [inputs, inner]
+
+    def _dropped(self, x: Any, noise: Any, layer: int) -> Any:
+        """Return what each group sees: the same draws decide for every head.
+
+        Args:
+            x: Its last two axes are units and examples, so that the draws of fewer
+                units are the first ones of more.
+            noise: See `answers`.
+            layer: 0 for the first.
+        """
+        dropout = self.layout.dropout
+        if noise is None or not dropout.any():
+            return x
+        seed = noise + tf.constant([0, layer * 1_000_000_000])
+        drawn = tf.random.stateless_uniform(tf.shape(x)[-2:], seed)
+        rates = dropout.reshape([-1] + [1] * (len(x.shape) - 1))
+        return x * (tf.cast(drawn >= rates, tf.float32) / (1 - rates))
 
     def _steps(self, x: Any, label: Any, order: Any, seed: Any) -> None:
         """Train the weights, step by step."""
@@ -166,7 +188,7 @@ class Program:
 
         def body(step: Any) -> Any:
             rows = tf.gather(order, step)
-            targets = tf.one_hot(tf.gather(label, rows), self.classes)
+            targets = tf.one_hot(tf.gather(label, rows), self.classes, axis=0)
             share = tf.cast(step, tf.float32) / tf.cast(total, tf.float32)
             batch, noise = tf.gather(x, rows), tf.stack([seed, step])
             self._step(batch, targets, noise, 0.5 * (1 + tf.cos(np.pi * share)))
@@ -175,23 +197,17 @@ class Program:
         tf.while_loop(lambda step: step < total, body, [0], parallel_iterations=1)
 
     def _step(self, x: Any, targets: Any, noise: Any, fading: Any) -> None:
-        weights, one, two = self._state
-        smoothing = self._of([*self._linear, *self._deep], "label_smoothing")
-        smoothing = smoothing[:, None, None]
-        wanted = targets * (1 - smoothing) + smoothing / self.classes
+        own, (weights, one, two) = self.layout, self._state
         now = {name: value.value() for name, value in weights.items()}
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(now)
-            logits = self.answers(now, x, noise)
-            each = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
-            # Summed over the heads: none has a part in the others' gradients.
-            loss = tf.reduce_sum(tf.reduce_mean(each, axis=1))
-        gradients = tape.gradient(loss, now)
+        gradients = self._gradients(now, x, targets, noise)
         done = tf.cast(noise[1] + 1, tf.float32)
+        decays = {
+            "kernel": own.each_row("learning_rate", "weight_decay"),
+            "last_kernel": own.each(own.deep, "learning_rate", "weight_decay"),
+        }
         for name, value in weights.items():
-            decays = self._decays(name)
-            if decays is not None:
-                value.assign(now[name] * (1 - fading * decays))
+            if name in decays and decays[name].any():
+                value.assign(now[name] * (1 - fading * decays[name]))
             tf.raw_ops.ResourceApplyAdam(
                 var=value.handle,
                 m=one[name].handle,
@@ -201,44 +217,35 @@ class Program:
                 lr=fading,
                 beta1=_BETA_1,
                 beta2=_BETA_2,
-                epsilon=_EPSILON,
+                # Gradients are summed over the batch: its mean has this over its size.
+                epsilon=_EPSILON * tf.cast(tf.shape(x)[0], tf.float32),
                 grad=gradients[name],
             )
 
-    def _decays(self, name: str) -> Any:
-        """Return what of a weight decays in a step, before the rate fades; or None."""
-        if "kernel" not in name:
-            return None
-        for rate in self._rates:
-            if name == f"kernel_{rate}":
-                mine = self._with(rate)
-                found = self._each(mine, "learning_rate", "weight_decay")
-                break
-        else:
-            found = self._of(self._deep, "learning_rate", "weight_decay")
-            found = found[:, None, None]
-        return found if found.any() else None
-
-    def _with(self, dropout: float) -> list[int]:
-        return [i for i in self.order if self.heads[i].dropout == dropout]
-
-    def _each(self, members: Sequence[int], *names: str) -> np.ndarray:
-        """Return a number a column of the heads with the same dropout."""
-        columns = [
-            self.units if self.heads[i].hidden else self.classes for i in members
-        ]
-        return np.repeat(self._of(members, *names), columns)
-
-    def _of(self, members: Sequence[int], *names: str) -> np.ndarray:
-        """Return the product of some numbers of each head."""
-        heads = [self.heads[number] for number in members]
-        found = [[getattr(head, name) for head in heads] for name in names]
-        return np.prod(np.array(found), axis=0).astype(np.float32)
-
-    def places(self) -> list[int]:
-        """Return where each head stands in what `answers` returns."""
-        standing = [*self._linear, *self._deep]
-        return [standing.index(number) for number in range(len(self.heads))]
+    def _gradients(
+        self, now: Any, x: Any, targets: Any, noise: Any
+    ) -> dict[str, tf.Tensor]:
+        """Return the gradients of each head's own loss, summed over the batch."""
+        own, count = self.layout, tf.shape(x)[0]
+        logits, inputs = self.answers(now, x, noise)
+        smoothing = own.each(own.linear, "label_smoothing").swapaxes(1, 2)
+        slope = _slope(logits[0], targets[:, None], smoothing, 1)
+        parts = [tf.reshape(slope, [own.groups, own.rows[0], count])]
+        found = {}
+        if own.hidden:
+            top = _slope(logits[1], targets, own.each(own.deep, "label_smoothing"), 2)
+            found["last_kernel"] = tf.matmul(top, inputs[1], transpose_b=True)
+            found["last_bias"] = tf.reduce_sum(top, axis=3, keepdims=True)
+            top = top * own.each(own.deep, "learning_rate")
+            down = tf.matmul(now["last_kernel"], top, transpose_a=True)
+            # What was dropped, or not above zero, has no part in it.
+            kept = 1 - own.dropout.reshape(-1, 1, 1, 1)
+            down = down * (tf.cast(inputs[1] > 0, tf.float32) / kept)
+            parts.append(tf.reshape(down, [own.groups, own.rows[1], count]))
+        wide = parts[0] if len(parts) == 1 else tf.concat(parts, 1)
+        found["kernel"] = tf.matmul(wide, inputs[0], transpose_b=True)
+        found["bias"] = tf.reduce_sum(wide, axis=2, keepdims=True)
+        return found
 
 
 @dataclass(frozen=True)
@@ -248,14 +255,12 @@ class Trained:
     Args:
         program: That trained them.
         weights: Of all heads.
-        mean: Of the training features, which is subtracted.
-        scale: That they are divided by.
+        axes: Of the training features.
     """
 
     program: Program
     weights: Mapping[str, np.ndarray]
-    mean: np.ndarray
-    scale: float
+    axes: Axes
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Return what every head answers.
@@ -266,9 +271,8 @@ class Trained:
         Returns:
             float32, shape (heads, n, classes).
         """
-        x = ((np.asarray(features, np.float64) - self.mean) / self.scale).astype("f4")
-        found = np.asarray(self.program.answers(self.weights, x))
-        return found[self.program.places()]
+        found, _ = self.program.answers(self.weights, self.axes(features))
+        return self.program.layout.by_head(found)
 
     def best(self, features: np.ndarray, label: np.ndarray) -> int:
         """Return the number of the head with the best accuracy; of equals, least loss.
@@ -287,22 +291,14 @@ class Trained:
         return int(np.lexsort((-sure, -right))[0])
 
 
-def _drawn(shape: Any, noise: Any, layer: int) -> Any:
-    """Return what decides which values are dropped, the same for every head."""
-    seed = noise + tf.constant([0, layer * 1_000_000_000])
-    return tf.random.stateless_uniform(shape, seed)
+def _slope(logits: Any, targets: Any, smoothing: np.ndarray, axis: int) -> Any:
+    """Return the gradient of the cross-entropy by the logits.
 
-
-def _dropped(x: Any, rate: float, drawn: Any) -> Any:
-    if drawn is None or not rate:
-        return x
-    return x * tf.cast(drawn >= rate, tf.float32) / (1 - rate)
-
-
-def _scale(features: np.ndarray) -> tuple[np.ndarray, float]:
-    x = np.asarray(features, np.float64)
-    mean = x.mean(axis=0)
-    return mean, float(np.sqrt(((x - mean) ** 2).mean())) or 1.0
+    Sums over an axis that is not the last one are several times as quick.
+    """
+    raised = tf.exp(logits - tf.reduce_max(logits, axis=axis, keepdims=True))
+    chance = raised / tf.reduce_sum(raised, axis=axis, keepdims=True)
+    return chance - (targets * (1 - smoothing) + smoothing / logits.shape[axis])
 
 
 def _order(count: int, steps: int, batch_size: int, seed: int) -> np.ndarray:

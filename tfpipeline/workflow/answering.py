@@ -34,12 +34,18 @@ def _ask_run(run: runs.RunFolder, top_k: int, files: Sequence[Row]) -> list[Answ
         from tfpipeline.evaluation import metrics
         from tfpipeline.workflow import measuring
     ready = measuring.ready(run)
-    labels, temperature = ready.labels, measuring.calibration_of(run).temperature
+    labels, told = ready.labels, measuring.calibration_of(run)
     logits = ready.predictor.all(ready.batches(files), len(files), "predict")
-    chance = metrics.probabilities(logits / temperature)
+    chance = metrics.probabilities(logits / told.temperature)
     best = metrics.top_k(logits, top_k)
+    least = told.accepts_from
     return [
-        Answer([labels[k] for k in row], [float(p[k]) for k in row], "")
+        Answer(
+            [labels[k] for k in row],
+            [float(p[k]) for k in row],
+            "",
+            None if least is None else bool(p[row[0]] >= least),
+        )
         for row, p in zip(best, chance)
     ]
 

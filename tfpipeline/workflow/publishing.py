@@ -90,7 +90,10 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     height, width = opened.model.input_shape[1:3]
     resize = opened.trained.data.resize
     answers = signatures.Answers(
-        opened.labels, opened.calibration.temperature, settings.top_k
+        opened.labels,
+        opened.calibration.temperature,
+        settings.top_k,
+        opened.calibration.accepts_from,
     )
     bounds = settings.max_pixels, settings.max_request_pixels
     reader = encoded.Reader(height, width, resize, *bounds)
@@ -155,7 +158,7 @@ def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> N
     smallest = sorted(served, key=lambda i: sizes[i])[:_GOLDEN]
     places = [opened.places[i] for i in smallest]
     contents = [images.content(Path(path), *at) for path, *at in places]
-    keys = ("labels", "probabilities", "valid", "error")
+    keys = [key for key in answers if key != "seconds"]
     golden = {
         "request": {
             "signature_name": client.SIGNATURE,

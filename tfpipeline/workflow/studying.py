@@ -24,7 +24,7 @@ from tfpipeline.demo import source
 from tfpipeline.errors import UserError, check_each
 from tfpipeline.evaluation import probes, transferability
 from tfpipeline.models import backbones
-from tfpipeline.training import head_search, heads
+from tfpipeline.training import axes, head_search, heads
 from tfpipeline.workflow import study_scratch
 from tfpipeline.workflow.study_features import Features
 from tfpipeline.workflow.study_networks import (
@@ -42,7 +42,7 @@ SCRATCH = "PlainCNN, from scratch"
 _STEPS = 150
 
 # In a new version, pairs of an older one are computed again.
-_VERSION = 1
+_VERSION = 2
 
 
 def read_shots(text: str) -> list[int | None]:
@@ -213,10 +213,11 @@ class Study:
             backbones.calibrate(network.backbone, some, network.mode)
         features = self.features.of(network, examples)
         classes = len(examples.source.labels)
+        train, width = examples.of("train"), features.shape[1]
         programs = functools.cache(
             lambda: head_search.Program(
                 heads.draw_heads(self.settings.heads, self.settings.seed),
-                features.shape[1],
+                axes.count_for(len(train), width),
                 classes,
             )
         )
@@ -225,11 +226,10 @@ class Study:
             for seed, own in zip(self.seeds, opened)
             for row in self._rows(features, own, seed, programs)
         ]
-        train = examples.of("train")
         pair = {
             **_about(examples),
             **network.costs(),
-            "width": int(features.shape[1]),
+            "width": int(width),
             "untrained": network.untrained,
             "logme": transferability.logme(
                 features[train], examples.source.label[train], classes

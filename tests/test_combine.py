@@ -1,0 +1,110 @@
+"""Several runs in one: a run like any other, measured on what none has trained on."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import Trained
+from tfpipeline import atomic, cli, runs
+from tfpipeline.combine import combine
+from tfpipeline.config import EvaluateSettings, PredictSettings
+from tfpipeline.config_training import CombineSettings
+from tfpipeline.evaluate import evaluate
+from tfpipeline.models import classifier, saving
+from tfpipeline.predict import predict
+
+
+@pytest.fixture()
+def members(demo_run: Trained, tmp_path: Path) -> list[Path]:
+    """Return the run, the same again, and one whose head is worse."""
+    found = [Path(shutil.copytree(demo_run.path, tmp_path / n)) for n in "abc"]
+    file = runs.RunFolder(found[2]).model
+    model, labels = saving.load_classifier(file)
+    _, head = classifier.split_classifier(model)
+    rng = np.random.default_rng(0)
+    noisy = [w + rng.normal(scale=0.3, size=w.shape) for w in head.get_weights()]
+    head.set_weights(noisy)
+    saving.save_classifier(file, model, labels)
+    return found
+
+
+def start(*folders: Path, how: str, to: Path) -> int:
+    argv = ["--runs", *map(str, folders), "--how", how, "--workdir", str(to)]
+    return cli.main(combine, CombineSettings, argv)
+
+
+def said(folder: Path, file: str = "metrics.json") -> dict:
+    return json.loads((folder / file).read_text())
+
+
+@pytest.mark.parametrize("how", ["ensemble", "soup"])
+def test_equal_runs_are_what_they_were(
+    members: list[Path], tmp_path: Path, how: str
+) -> None:
+    assert start(*members[:2], how=how, to=tmp_path / "both") == 0
+    for split in ("test", "validation"):
+        one, both = (said(path)[split] for path in (members[0], tmp_path / "both"))
+        assert both["accuracy"] == one["accuracy"] and both["n"] == one["n"]
+        for told in (one, both):
+            told |= told["calibration"]
+        for key in ("loss_calibrated", "coverage", "error"):
+            assert both[key] == pytest.approx(one[key], abs=1e-4)
+
+
+def test_an_ensemble_is_a_run_that_other_commands_take(
+    members: list[Path], tmp_path: Path
+) -> None:
+    both = tmp_path / "both"
+    assert start(members[0], members[2], how="ensemble", to=both) == 0
+    found = said(both)
+    losses = [one["test"]["loss"] for one in found["combined"]["members"]]
+    assert found["test"]["loss"] < np.mean(losses)
+    assert found["combined"]["kept"] == [str(members[0]), str(members[2])]
+    assert cli.main(evaluate, EvaluateSettings, ["--run", str(both)]) == 0
+    again = said(both, "evaluation.json")
+    assert again["loss"] == pytest.approx(found["test"]["loss"], abs=1e-4)
+    argv = ["--model", str(both), "--images", str(members[0] / "figures/batch.png")]
+    out = tmp_path / "found.csv"
+    assert cli.main(predict, PredictSettings, [*argv, "--output", str(out)]) == 0
+    assert [row["error"] for row in atomic.read_csv(out)] == [""]
+
+
+def test_a_greedy_soup_leaves_out_what_makes_it_worse(
+    members: list[Path], tmp_path: Path
+) -> None:
+    assert start(*members, how="greedy_soup", to=tmp_path / "soup") == 0
+    found = said(tmp_path / "soup")
+    one = max(m["validation"]["accuracy"] for m in found["combined"]["members"])
+    assert found["validation"]["accuracy"] >= one
+    assert str(members[2]) not in found["combined"]["kept"]
+    assert len(found["combined"]["kept"]) == 2
+
+
+def test_other_classes_sizes_networks_and_splits_are_refused(
+    members: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two, _ = members
+
+    def error(how: str = "ensemble") -> str:
+        assert start(one, two, how=how, to=tmp_path / "x") == 2
+        assert not (tmp_path / "x").exists()
+        return capsys.readouterr().err
+
+    config = (two / "config.yaml").read_text()
+    (two / "config.yaml").write_text(config.replace("hidden: []", "hidden: [16]"))
+    assert "--model.hidden []" in error("soup")
+    (two / "config.yaml").write_text(config.replace("squash", "crop"))
+    assert "resize squash" in error()
+    (two / "config.yaml").write_text(config)
+    rows = (two / "splits.csv").read_text().replace(",test,", ",train,")
+    (two / "splits.csv").write_text(rows)
+    assert "of the test images" in error()
+    model, labels = saving.load_classifier(two / "model.keras")
+    saving.save_classifier(two / "model.keras", model, labels[::-1])
+    assert "number 0" in error()
+    assert start(one, how="ensemble", to=tmp_path / "x") == 2
+    assert "at least two" in capsys.readouterr().err
+    assert "soup" in error("suop")

@@ -1,0 +1,38 @@
+"""VERB: from several runs to one: an ensemble, or the mean of their weights."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import cli, manifest, runs
+from tfpipeline.config_training import CombineSettings
+from tfpipeline.errors import UserError, unknown
+
+HOW = ("ensemble", "soup", "greedy_soup")
+
+
+def combine(settings: CombineSettings) -> dict[str, Any]:
+    """Make one classifier of several, and measure it on what none has trained on."""
+    phases = manifest.Phases()
+    if settings.how not in HOW:
+        raise unknown("--how", settings.how, HOW)
+    if len(settings.runs) < 2:
+        raise UserError("--runs: expected the folders of at least two finished runs.")
+    members = [runs.RunFolder(Path(name)).existing() for name in settings.runs]
+    folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    with phases("import"), cli.quiet_start():
+        from tfpipeline.workflow import combining
+    with phases("load"):
+        work = combining.open_members(members, settings)
+    with phases("combine"):
+        found = combining.combined(work, settings.how)
+    with folder.claimed():
+        result = combining.write(folder, work, found, phases)
+    print(combining.closing_words(folder, result))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(combine, CombineSettings))

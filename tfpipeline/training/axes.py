@@ -1,0 +1,85 @@
+"""Principal axes of features: what heads are searched in, instead of all of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Training examples for each axis that is kept, and axes that are kept in any case.
+_EXAMPLES, _LEAST = 8, 128
+
+
+@dataclass(frozen=True)
+class Axes:
+    """A change of coordinates from features to their principal axes.
+
+    Args:
+        mean: Of the training features, float64, shape (width,).
+        basis: An axis a column, float64, shape (width, count); those that the training
+            features do not have are zero.
+        scale: That the new coordinates are divided by, positive.
+    """
+
+    mean: np.ndarray
+    basis: np.ndarray
+    scale: float
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Return features in the new coordinates, float32, shape (n, count).
+
+        Args:
+            features: Shape (n, width).
+        """
+        centred = np.asarray(features, np.float64) - self.mean
+        return (centred @ self.basis / self.scale).astype(np.float32)
+
+    def unfold(
+        self, kernel: np.ndarray, bias: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a dense layer on features that does what one does on the axes.
+
+        Args:
+            kernel: Shape (count, units).
+            bias: Shape (units,).
+
+        Returns:
+            Kernel, float32, shape (width, units), and bias.
+        """
+        whole = self.basis @ np.asarray(kernel, np.float64) / self.scale
+        moved = np.asarray(bias, np.float64) - self.mean @ whole
+        return whole.astype(np.float32), moved.astype(np.float32)
+
+
+def count_for(examples: int, width: int) -> int:
+    """Return how many axes so many training examples tell from noise.
+
+    Args:
+        examples: That are trained on.
+        width: Of the features.
+    """
+    return min(width, max(_LEAST, examples // _EXAMPLES))
+
+
+def fit(features: np.ndarray, count: int) -> Axes:
+    """Return the principal axes of training features, the longest first.
+
+    Args:
+        features: Shape (n, width).
+        count: Of the axes.
+
+    Source: a diagonal step such as Adam's fits these coordinates best, Vyas et al.
+        (SOAP), arXiv:2409.11321.
+    """
+    x = np.asarray(features, np.float64)
+    mean = x.mean(axis=0)
+    x = x - mean
+    tall = len(x) > x.shape[1]
+    squares, vectors = np.linalg.eigh(x.T @ x if tall else x @ x.T)
+    squares, vectors = squares[::-1][:count], vectors[:, ::-1][:, :count]
+    kept = squares > max(float(squares[0]), 0.0) * max(x.shape) * np.finfo(float).eps
+    vectors = vectors[:, kept]
+    basis = vectors if tall else x.T @ vectors / np.sqrt(squares[kept])
+    unit = float(np.sqrt(squares[kept].sum() / (len(x) * count))) or 1.0
+    unused = count - basis.shape[1]
+    # The signs are an accident of the solver: the largest entry is positive.
+    signs = np.sign(basis[np.abs(basis).argmax(0), np.arange(basis.shape[1])])
+    return Axes(mean, np.pad(basis * signs, ((0, 0), (0, unused))), unit)

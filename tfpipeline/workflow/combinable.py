@@ -1,0 +1,128 @@
+"""Which runs can be combined: the same classes, sizes, networks, and honest splits."""
+
+import sys
+from collections.abc import Sequence
+
+import keras
+
+from tfpipeline import runs
+from tfpipeline.config import RunSettings
+from tfpipeline.data import splits
+from tfpipeline.data.preparation import Examples
+from tfpipeline.errors import UserError
+
+MEASURED = ("test", "validation")
+
+# What has to be equal for weights to be averaged.
+_NETWORK = ("backbone", "weights", "alpha", "pooling", "hidden", "batch_norm")
+
+
+def check_labels(
+    first: runs.RunFolder,
+    expected: Sequence[str],
+    run: runs.RunFolder,
+    labels: Sequence[str],
+) -> None:
+    """Refuse a run whose classes are others, or are in another order.
+
+    Args:
+        first: A run.
+        expected: Its class names.
+        run: Another one.
+        labels: Its class names.
+
+    Raises:
+        UserError: With the first difference.
+    """
+    for number in range(max(len(expected), len(labels))):
+        one, two = (
+            names[number] if number < len(names) else None
+            for names in (expected, labels)
+        )
+        if one != two:
+            raise UserError(
+                f"{run.path}: its classes, or their order, are not those of "
+                f"{first.path}. First difference, at number {number}: {one!r} there, "
+                f"{two!r} here."
+            )
+
+
+def check_sizes(
+    folders: Sequence[runs.RunFolder],
+    told: Sequence[RunSettings],
+    models: Sequence[keras.Model],
+) -> None:
+    """Refuse runs that are shown pictures of other shapes.
+
+    Args:
+        folders: Of the runs.
+        told: What each was told.
+        models: Their classifiers.
+
+    Raises:
+        UserError: With both shapes.
+    """
+    found = [
+        (f"{m.input_shape[1]} x {m.input_shape[2]} pixels", f"resize {t.data.resize}")
+        for t, m in zip(told, models)
+    ]
+    for run, one in zip(folders, found):
+        if one != found[0]:
+            raise UserError(
+                f"{run.path}: expected {', '.join(found[0])}, as {folders[0].path} "
+                f"has. Received: {', '.join(one)}. Train it with the same "
+                "--model.image_size and --data.resize."
+            )
+
+
+def check_networks(
+    folders: Sequence[runs.RunFolder], told: Sequence[RunSettings]
+) -> None:
+    """Refuse to average the weights of networks that are not alike.
+
+    Args:
+        folders: Of the runs.
+        told: What each was told.
+
+    Raises:
+        UserError: With the setting that differs.
+    """
+    for run, trained in zip(folders, told):
+        for name in _NETWORK:
+            expected, one = (getattr(t.model, name) for t in (told[0], trained))
+            if one != expected:
+                raise UserError(
+                    f"{run.path}: expected --model.{name} {expected}, as "
+                    f"{folders[0].path} has. Received: {one}. Weights of different "
+                    "networks have no mean: say --how ensemble."
+                )
+
+
+def check_unseen(
+    first: runs.RunFolder, examples: Examples, run: runs.RunFolder
+) -> None:
+    """Refuse a run that has trained on what the result is measured on.
+
+    Args:
+        first: Whose splits are measured on.
+        examples: Of that run.
+        run: Another one.
+
+    Raises:
+        UserError: With how many images.
+    """
+    if not run.splits.is_file():
+        print(
+            f"{run.path}: no splits.csv tells what it has trained on", file=sys.stderr
+        )
+        return
+    seen = splits.trained_digests(run.splits)
+    keys = examples.keys
+    for split in MEASURED:
+        count = sum(keys[i] in seen for i in examples.of(split))
+        if count:
+            raise UserError(
+                f"{run.path}: expected the splits of {first.path}. It has trained on "
+                f"{count} of the {split} images there, so nothing could be measured. "
+                f"Train it with --data.splits {first.splits}."
+            )
