@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import errno
 import json
 import os
 import re
@@ -16,7 +15,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from tfpipeline import interruption
-from tfpipeline.errors import UserError, suggest
+from tfpipeline.errors import UserError, mendable, suggest
 
 Settings = TypeVar("Settings")
 
@@ -226,7 +225,7 @@ def main(
     try:
         arguments = sys.argv[1:] if argv is None else argv
         given = parse(settings, arguments, prog=prog, description=description)
-        with interruption.terminable():
+        with interruption.terminable(), mendable():
             command(given)
         return 0
     except interruption.Stopped as error:
@@ -240,17 +239,6 @@ def main(
             "is kept, or starts again.",
             143 if isinstance(error, interruption.Terminated) else 130,
         )
-    except MemoryError as error:
-        return _fail(
-            f"Not enough memory: {error}. Lower --data.batch_size or "
-            "--model.image_size.",
-            2,
-        )
-    except OSError as error:
-        message = _explain(error)
-        if message is None:
-            raise
-        return _fail(message, 2)
 
 
 def _module_name() -> str:
@@ -262,19 +250,6 @@ def _module_name() -> str:
 def _fail(message: str, code: int) -> int:
     print(f"\nerror: {message}", file=sys.stderr)
     return code
-
-
-def _explain(error: OSError) -> str | None:
-    """Return advice for what the user's machine refuses; None for a real surprise."""
-    advice = {
-        errno.ENOSPC: "Make room there and give the same command again.",
-        errno.EDQUOT: "Make room in your quota and give the same command again.",
-        errno.EACCES: "Ask for the permission, or name another folder.",
-        errno.EROFS: "Name a folder that can be written.",
-    }.get(error.errno or 0)
-    if advice is None:
-        return None
-    return f"{error.filename or 'writing'}: {error.strerror}. {advice}"
 
 
 @contextlib.contextmanager

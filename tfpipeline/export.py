@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,10 +52,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     print(_words(result, settings))
     if result["version"] is not None:
         print(f"Serve it: {server_files.command(base, settings.name)}")
-        print(
-            "or without Docker: python -m tfpipeline.serve --base "
-            f"{shlex.quote(settings.output)} --name {settings.name}"
-        )
+        print(f"or without Docker: {server_files.local_command(base, settings.name)}")
     return result
 
 

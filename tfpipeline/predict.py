@@ -14,7 +14,6 @@ from tfpipeline.config import PredictSettings
 from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from tfpipeline.serving.client import Answer
     from tfpipeline.workflow.answering import Ask
 
 HEADER = ("id", "label", "probability", "top_k", "error")
@@ -23,23 +22,9 @@ HEADER = ("id", "label", "probability", "top_k", "error")
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
     output = Path(settings.output) if settings.output else None
-    ask = _asked(settings)
     if output is not None:
         _check_output(output)
-    if settings.top_k < 1:
-        raise UserError(
-            f"--top_k: expected a positive number. Received: {settings.top_k}."
-        )
-    from tfpipeline.data import audit, folders
-
-    paths = folders.named_files(settings.images)
-    files = audit.audit(paths, cache=None)
-    good = [row for row in files if not row.reason]
-    answers = iter(ask(good) if good else ())
-    rows = [
-        _row(path, next(answers) if not file.reason else None, file.reason, settings)
-        for path, file in zip(paths, files)
-    ]
+    rows = answer(settings)
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
     where = output if output is not None else "above"
@@ -49,6 +34,17 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
         file=sys.stderr,
     )
     return rows
+
+
+def answer(settings: PredictSettings) -> list[dict[str, Any]]:
+    """Return what is said of each picture, and write nothing.
+
+    Args:
+        settings: Without `output`.
+    """
+    from tfpipeline.workflow import answering
+
+    return answering.rows(settings.images, _asked(settings), settings.top_k)
 
 
 def _asked(settings: PredictSettings) -> Ask:
@@ -69,21 +65,6 @@ def _asked(settings: PredictSettings) -> Ask:
     if (version := answering.version_of(path)) is not None:
         return answering.of_saved_model(version, settings.server)
     return answering.of_run(runs.RunFolder(path).existing(), settings.top_k)
-
-
-def _row(
-    path: Path, answer: Answer | None, reason: str, settings: PredictSettings
-) -> dict[str, Any]:
-    """Return the row of a file."""
-    row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
-    row |= {"top_k": [], "error": reason}
-    if answer is None:
-        return row
-    if answer.error:
-        return row | {"error": answer.error}
-    pairs = zip(answer.labels, answer.probabilities)
-    ranked = [[label, chance] for label, chance in pairs][: settings.top_k]
-    return row | {"label": ranked[0][0], "probability": ranked[0][1], "top_k": ranked}
 
 
 def _check_output(output: Path) -> None:
