@@ -38,7 +38,7 @@ class Page:
         )
 
 
-class Gallery(Sequence[Path]):
+class Gallery:
     """Pictures on disk, which a notebook shows one below the other.
 
     Args:
@@ -48,17 +48,18 @@ class Gallery(Sequence[Path]):
     def __init__(self, captioned: Sequence[tuple[str, Path]]) -> None:
         self._captioned = list(captioned)
 
-    def __getitem__(self, index: Any) -> Any:
-        """Return a file, or some."""
-        return [file for _, file in self._captioned][index]
+    def __getitem__(self, chosen: slice) -> "Gallery":
+        """Return some of them: `gallery[:2]`."""
+        return Gallery(self._captioned[chosen])
 
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._captioned)
+    @property
+    def files(self) -> list[Path]:
+        """The files."""
+        return [file for _, file in self._captioned]
 
     def __repr__(self) -> str:
         """Return the names of the files."""
-        return "\n".join(str(file) for file in self) or "<no pictures>"
+        return "\n".join(map(str, self.files)) or "<no pictures>"
 
     def _repr_html_(self) -> str:
         return "".join(
@@ -106,13 +107,14 @@ class Result(Mapping[str, Any]):
         ]
         return f"<{self.path}: {', '.join(facts)}>"
 
-    def show(self, most: int = _SHOWN) -> Gallery:
-        """Return its pictures, for a notebook to show.
+    @property
+    def pictures(self) -> Gallery:
+        """Its pictures, those of the whole first: `result.pictures[:2]`."""
+        return Gallery(self.captioned)
 
-        Args:
-            most: How many.
-        """
-        return Gallery(self.captioned[:most])
+    def show(self) -> Gallery:
+        """Return its first pictures, for a notebook to show."""
+        return self.pictures[:_SHOWN]
 
     def show_report(self) -> Page:
         """Return its page, for a notebook to show; it is made where there is none."""
@@ -134,12 +136,12 @@ def read(folder: Path, name: str) -> Result:
         UserError: The file is damaged.
     """
     found = run_files.read_json(folder / name)
-    figures = [(file.stem, file) for file in sorted(folder.glob("figures/*.png"))]
-    if name not in result_page.KINDS:
-        figures = [(file.stem, file) for file in sorted(folder.glob("*.png"))]
-    elif told := result_page.pictures(folder, name, found):
-        figures = told
-    return Result(folder, found, figures)
+    told = (
+        result_page.pictures(folder, name, found) if name in result_page.KINDS else []
+    )
+    # Of a study, and of an audit; the examples come before the cost.
+    files = [*sorted(folder.glob("figures/*.png"), reverse=True), *folder.glob("*.png")]
+    return Result(folder, found, told or [(file.stem, file) for file in files])
 
 
 @dataclass(frozen=True, repr=False, eq=False)

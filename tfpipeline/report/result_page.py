@@ -25,7 +25,8 @@ class Kind:
     Args:
         title: What it is, for people.
         lead: What it tells, in a sentence.
-        pictures: Under which names an item has pictures, the best first.
+        pictures: Under which names an item has its picture, the best first.
+        also: Under which names it has further ones.
         sheets: Under which names the summary has pictures of the whole.
         columns: Which fields of an item come first in its table.
     """
@@ -33,6 +34,7 @@ class Kind:
     title: str
     lead: str
     pictures: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ("sheet", "overview")
     columns: tuple[str, ...] = ()
 
@@ -55,7 +57,8 @@ KINDS = {
     "features.json": Kind(
         "What a network sees",
         "What its layers extract from photographs, and what speaks for a class.",
-        ("explained_sheet", "overview"),
+        ("explained_sheet",),
+        ("overview",),
         columns=("image", "class", "probability"),
     ),
     "study.json": Kind(
@@ -142,8 +145,8 @@ def pictures(
     return sheets + [
         (_caption(kind, one), folder / one[key])
         for one in _items(found)
-        for key in [next((k for k in kind.pictures if one.get(k)), None)]
-        if key
+        for key in [next((k for k in kind.pictures if one.get(k)), ""), *kind.also]
+        if one.get(key)
     ]
 
 
@@ -225,7 +228,7 @@ def _words(value: Any) -> str:
 def _ordered(kind: Kind, one: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with what matters first, without its pictures."""
     first = {key: one[key] for key in kind.columns if key in one}
-    rest = {k: v for k, v in one.items() if k not in kind.pictures}
+    rest = {k: v for k, v in one.items() if k not in (*kind.pictures, *kind.also)}
     return {**first, **rest}
 
 

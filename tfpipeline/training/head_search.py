@@ -209,11 +209,10 @@ class Program:
         """Return what of a weight decays in a step, before the rate fades; or None."""
         if "kernel" not in name:
             return None
-        for rate in self._rates:
-            if name == f"kernel_{rate}":
-                mine = self._with(rate)
-                found = self._each(mine, "learning_rate", "weight_decay")
-                break
+        # Without a loop that has an else, which AutoGraph complains of.
+        mine = [self._with(rate) for rate in self._rates if name == f"kernel_{rate}"]
+        if mine:
+            found = self._each(mine[0], "learning_rate", "weight_decay")
         else:
             found = self._of(self._deep, "learning_rate", "weight_decay")
             found = found[:, None, None]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tfpipeline import cli, formats, images, runs
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.data import audit, folders
@@ -133,6 +135,8 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
 
             try:
                 model = Loaded(folder)
+                # What TensorFlow says of its first step is no concern of the user's.
+                model.answer([images.to_png(np.zeros((1, 1, 3), np.uint8))])
             except (OSError, KeyError, ValueError) as error:
                 raise UserError(
                     f"--model {folder}: expected a SavedModel that `python -m "
