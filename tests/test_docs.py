@@ -56,6 +56,23 @@ def test_the_page_on_serving_can_be_followed(exported, capsys) -> None:
     assert len(said) == 4 and said[-1] == "() () expected JPEG, PNG, GIF or BMP"
 
 
+@pytest.mark.slow
+def test_the_page_on_python_can_be_followed(
+    demo_run, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    first, second, third = snippets("python.md")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    trained = names["run"]
+    assert len(trained.history) == 10 and len(names["pictures"]) == 4
+    exec(second.replace("runs/demo", str(demo_run.path)), names)
+    assert (tmp_path / "curves.png").is_file() and names["run"] is not trained
+    exec(third, names)
+    assert (tmp_path / "attack" / "given").is_dir()
+    assert "(6, 96, 96, 3)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
 def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
     file = DOCS.parent / page
