@@ -7,12 +7,11 @@ what it prints, and raise `UserError` where it would end with code 2.
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from tfpipeline import calling, manifest, runs
-from tfpipeline.calling import Call, Config
+from tfpipeline import calling, runs
+from tfpipeline.calling import Config
 from tfpipeline.config import (
     AuditSettings,
     EvaluateSettings,
@@ -21,17 +20,14 @@ from tfpipeline.config import (
     RunSettings,
 )
 from tfpipeline.config_attack import AttackSettings
+from tfpipeline.config_benchmark import BenchmarkSettings
 from tfpipeline.config_serving import ExportSettings, ServeSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.config_synthesis import FeaturesSettings, SynthesizeSettings
-from tfpipeline.errors import mendable
-from tfpipeline.face import pictures, results
+from tfpipeline.face import calls, pictures, results
 from tfpipeline.face.predictions import Predictions
 from tfpipeline.face.results import Export, Result
 from tfpipeline.face.runs import Run
-
-Settings = TypeVar("Settings")
-Done = TypeVar("Done")
 
 
 def train(config: Config = None, /, **settings: Any) -> Run:
@@ -52,7 +48,7 @@ def train(config: Config = None, /, **settings: Any) -> Run:
     call = calling.read("train", RunSettings, config, settings)
     folder = call.settings.workdir or str(runs.fresh())
     told = dataclasses.replace(call.settings, workdir=folder)
-    _done(verb, dataclasses.replace(call, settings=told))
+    calls.done(verb, dataclasses.replace(call, settings=told))
     return Run(folder)
 
 
@@ -72,7 +68,7 @@ def evaluate(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.evaluate import evaluate as verb
 
     call = calling.read("evaluate", EvaluateSettings, config, settings)
-    content = _done(verb, call)
+    content = calls.done(verb, call)
     return Result(Path(str(call.settings.run)), content)
 
 
@@ -92,7 +88,7 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
     from tfpipeline.predict import answer
     from tfpipeline.predict import predict as verb
 
-    config, settings = _joined(config, settings)
+    config, settings = calls.joined(config, settings)
     given = settings.get("images", ())
     with tempfile.TemporaryDirectory() as folder:
         if named := pictures.are_files(given):
@@ -101,7 +97,7 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
             told = settings | {"images": pictures.written(given, Path(folder))}
         call = calling.read("predict", PredictSettings, config, told)
         step = verb if call.settings.output else answer
-        return Predictions(_done(step, call), named=named)
+        return Predictions(calls.done(step, call), named=named)
 
 
 def export(config: Config = None, /, **settings: Any) -> Export:
@@ -120,7 +116,7 @@ def export(config: Config = None, /, **settings: Any) -> Export:
     from tfpipeline.export import export as verb
 
     call = calling.read("export", ExportSettings, config, settings)
-    content = _done(verb, call)
+    content = calls.done(verb, call)
     base = Path(str(call.settings.output))
     path = Path(content.get("folder") or base)
     return Export(path, content, base=base, name=call.settings.name)
@@ -138,7 +134,7 @@ def serve(config: Config = None, /, **settings: Any) -> None:
     """
     from tfpipeline.serve import serve as verb
 
-    _done(verb, calling.read("serve", ServeSettings, config, settings))
+    calls.done(verb, calling.read("serve", ServeSettings, config, settings))
 
 
 def synthesize(config: Config = None, /, **settings: Any) -> Result:
@@ -158,7 +154,7 @@ def synthesize(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.synthesize import synthesize as verb
 
     call = calling.read("synthesize", SynthesizeSettings, config, settings)
-    _done(verb, call)
+    calls.done(verb, call)
     return results.read(Path(call.settings.output), RESULT)
 
 
@@ -178,9 +174,9 @@ def features(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.features import RESULT
     from tfpipeline.features import features as verb
 
-    config, told = _written("features", FeaturesSettings, config, settings)
+    config, told = calls.with_files("features", FeaturesSettings, config, settings)
     call = calling.read("features", FeaturesSettings, config, told)
-    _done(verb, call)
+    calls.done(verb, call)
     return results.read(Path(call.settings.output), RESULT)
 
 
@@ -200,9 +196,9 @@ def attack(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.attack import RESULT
     from tfpipeline.attack import attack as verb
 
-    config, told = _written("attack", AttackSettings, config, settings)
+    config, told = calls.with_files("attack", AttackSettings, config, settings)
     call = calling.read("attack", AttackSettings, config, told)
-    _done(verb, call)
+    calls.done(verb, call)
     return results.read(Path(call.settings.output), RESULT)
 
 
@@ -223,7 +219,7 @@ def study(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.study import study as verb
 
     call = calling.read("study", StudySettings, config, settings)
-    _done(verb, call)
+    calls.done(verb, call)
     return results.read(Path(call.settings.output), RESULT)
 
 
@@ -243,7 +239,7 @@ def audit(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.audit import audit as verb
 
     call = calling.read("audit", AuditSettings, config, settings)
-    _done(verb, call)
+    calls.done(verb, call)
     return results.read(Path(call.settings.output), "statistics.json")
 
 
@@ -263,38 +259,25 @@ def pack(config: Config = None, /, **settings: Any) -> Result:
     from tfpipeline.pack import pack as verb
 
     call = calling.read("pack", PackSettings, config, settings)
-    return Result(Path(str(call.settings.output)), _done(verb, call))
+    return Result(Path(str(call.settings.output)), calls.done(verb, call))
 
 
-def _done(verb: Callable[[Settings], Done], call: Call[Settings]) -> Done:
-    """Do what a command does; its files tell how it would have been typed."""
-    with manifest.called(call.command), mendable():
-        return verb(call.settings)
+def benchmark(config: Config = None, /, **settings: Any) -> Result:
+    """Measure what this machine gives, and what holds it back: `output=`, ...
 
+    Args:
+        config: A YAML file, a mapping of settings, or `BenchmarkSettings`.
+        settings: More of them, which win.
 
-def _joined(
-    config: Config, settings: Mapping[str, Any]
-) -> tuple[Config, dict[str, Any]]:
-    """Return all settings that are given by name in one mapping."""
-    if isinstance(config, Mapping):
-        return None, {**config, **settings}
-    return config, dict(settings)
+    Returns:
+        The content of `benchmark.json`.
 
-
-def _written(
-    verb: str,
-    kind: type[FeaturesSettings] | type[AttackSettings],
-    config: Config,
-    settings: Mapping[str, Any],
-) -> tuple[Config, dict[str, Any]]:
-    """Return the settings with names of files for pictures that were none.
-
-    Those are kept below the result, which names them.
+    Raises:
+        UserError: As the command, where it ends with code 2.
     """
-    config, told = _joined(config, settings)
-    if "images" not in told or pictures.are_files(told["images"]):
-        return config, told
-    given = told.pop("images")
-    result = calling.read(verb, kind, config, told).settings
-    folder = runs.new_result(result.output, f"{verb}.json", overwrite=result.overwrite)
-    return config, told | {"images": pictures.written(given, folder / "given")}
+    from tfpipeline.benchmark import RESULT
+    from tfpipeline.benchmark import benchmark as verb
+
+    call = calling.read("benchmark", BenchmarkSettings, config, settings)
+    calls.done(verb, call)
+    return results.read(Path(call.settings.output), RESULT)
