@@ -38,7 +38,8 @@ def train(config: Config = None, /, **settings: Any) -> Run:
         settings: More of them, which win: `data={"source": "pets"}, seed=1`.
 
     Returns:
-        The run, in the folder `workdir`, or in a new one below `runs/`.
+        The run, in the folder `workdir`, where one that was interrupted goes on, or in
+        a new one below `runs/`.
 
     Raises:
         UserError: As the command, where it ends with code 2.
