@@ -67,6 +67,23 @@ def test_the_page_on_serving_can_be_followed(exported, capsys) -> None:
 
 
 @pytest.mark.slow
+def test_the_page_on_python_can_be_followed(
+    demo_run, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    first, second, third = snippets("python.md")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    trained = names["run"]
+    assert len(trained.history) == 10 and len(names["pictures"]) == 4
+    exec(second.replace("runs/demo", str(demo_run.path)), names)
+    assert (tmp_path / "curves.png").is_file() and names["run"] is not trained
+    exec(third, names)
+    assert (tmp_path / "attack" / "given").is_dir()
+    assert "(6, 96, 96, 3)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_the_page_on_adding_parts_can_be_followed(tmp_path, monkeypatch) -> None:
     before = [set(table) for table in (BACKBONES, SCHEMES, OBJECTIVES, ATTACKS)]
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,6 @@
 """GROUND: a verb from its command line to its exit code. Imports no TensorFlow."""
 
 import contextlib
-import errno
 import os
 import sys
 import tempfile
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tfpipeline import interruption, terminal
-from tfpipeline.errors import UserError
+from tfpipeline.errors import UserError, mendable
 from tfpipeline.flags import anchored, dump, parse, read
 
 __all__ = ["anchored", "cache_folder", "dump", "main", "parse", "quiet_start"]
@@ -40,7 +39,7 @@ def main(
         arguments = sys.argv[1:] if argv is None else argv
         given, switches = read(settings, arguments, prog=prog, description=description)
         told = terminal.speaking(quiet=switches.quiet, as_json=switches.json)
-        with told, interruption.terminable():
+        with told, interruption.terminable(), mendable():
             terminal.answer(command(given))
         return 0
     except interruption.Stopped as error:
@@ -54,17 +53,6 @@ def main(
             "is kept, or starts again.",
             143 if isinstance(error, interruption.Terminated) else 130,
         )
-    except MemoryError as error:
-        return _fail(
-            f"Not enough memory: {error}. Lower --data.batch_size or "
-            "--model.image_size.",
-            2,
-        )
-    except OSError as error:
-        message = _explain(error)
-        if message is None:
-            raise
-        return _fail(message, 2)
 
 
 def _module_name() -> str:
@@ -76,19 +64,6 @@ def _module_name() -> str:
 def _fail(message: str, code: int) -> int:
     terminal.end_badly(f"error: {message}")
     return code
-
-
-def _explain(error: OSError) -> str | None:
-    """Return advice for what the user's machine refuses; None for a real surprise."""
-    advice = {
-        errno.ENOSPC: "Make room there and give the same command again.",
-        errno.EDQUOT: "Make room in your quota and give the same command again.",
-        errno.EACCES: "Ask for the permission, or name another folder.",
-        errno.EROFS: "Name a folder that can be written.",
-    }.get(error.errno or 0)
-    if advice is None:
-        return None
-    return f"{error.filename or 'writing'}: {error.strerror}. {advice}"
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,8 +52,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     if result["version"] is not None:
         then = [
             f"Serve it: {server_files.command(base, settings.name)}",
-            "or without Docker: python -m tfpipeline.serve --base "
-            f"{shlex.quote(settings.output)} --name {settings.name}",
+            f"or without Docker: {server_files.local_command(base, settings.name)}",
         ]
     terminal.close(_closing(result, then))
     return result | {"written": terminal.written(base, None)}

@@ -14,7 +14,6 @@ from tfpipeline.config import PredictSettings
 from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from tfpipeline.serving.client import Answer
     from tfpipeline.workflow.answering import Ask
 
 HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
@@ -23,29 +22,15 @@ HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
     output = Path(settings.output) if settings.output else None
-    ask = _asked(settings)
     if output is not None:
         _check_output(output)
-    if settings.top_k < 1:
-        raise UserError(
-            f"--top_k: expected a positive number. Received: {settings.top_k}."
-        )
-    from tfpipeline.data import audit, folders
-    from tfpipeline.serving import sending
+    from tfpipeline.workflow import answering
 
-    paths = folders.named_files(settings.images)
-    files = audit.audit(paths, cache=None)
-    good = [row for row in files if not row.reason]
-    stopped: sending.Incomplete | None = None
+    stopped: answering.Unfinished | None = None
     try:
-        found = ask(good) if good else []
-    except sending.Incomplete as error:
-        found, stopped = error.answers, error
-    answers = iter(found)
-    rows = [
-        _row(path, next(answers) if not file.reason else None, file.reason, settings)
-        for path, file in zip(paths, files)
-    ]
+        rows = answering.rows(settings.images, _asked(settings), settings.top_k)
+    except answering.Unfinished as error:
+        rows, stopped = error.rows, error
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
     errors = f"{bad} have no answer, see the column error."
@@ -58,6 +43,20 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     if stopped is not None:
         raise stopped.cause
     return rows
+
+
+def answer(settings: PredictSettings) -> list[dict[str, Any]]:
+    """Return what is said of each picture, and write nothing.
+
+    Args:
+        settings: Without `output`.
+    """
+    from tfpipeline.workflow import answering
+
+    try:
+        return answering.rows(settings.images, _asked(settings), settings.top_k)
+    except answering.Unfinished as error:
+        raise error.cause from None
 
 
 def _asked(settings: PredictSettings) -> Ask:
@@ -83,22 +82,6 @@ def _asked(settings: PredictSettings) -> Ask:
             "finished run, an exported SavedModel, or the address of a server."
         )
     return answering.of_run(runs.RunFolder(path).existing(), settings.top_k)
-
-
-def _row(
-    path: Path, answer: Answer | None, reason: str, settings: PredictSettings
-) -> dict[str, Any]:
-    """Return the row of a file."""
-    row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
-    row |= {"accepted": None, "top_k": [], "error": reason}
-    if answer is None:
-        return row
-    if answer.error:
-        return row | {"error": answer.error}
-    pairs = zip(answer.labels, answer.probabilities)
-    ranked = [[label, chance] for label, chance in pairs][: settings.top_k]
-    row |= {"accepted": answer.accepted, "top_k": ranked}
-    return row | {"label": ranked[0][0], "probability": ranked[0][1]}
 
 
 def _check_output(output: Path) -> None:

@@ -237,6 +237,12 @@ class RunFolder:
         return self
 
 
+def fresh() -> Path:
+    """Return the folder of a run that was given none: ``runs/<date>-<time>``."""
+    # To the microsecond: several runs may be started at once.
+    return Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+
+
 def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
     """Return the folder for a new run, without making it yet.
 
@@ -251,9 +257,7 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
         UserError: A finished run or something else stands there, or the folder cannot
             be written.
     """
-    # To the microsecond: several runs may be started at once.
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    folder = RunFolder(Path(workdir) if workdir else Path("runs") / stamp)
+    folder = RunFolder(Path(workdir) if workdir else fresh())
     atomic.check_writable(folder.path)
     folder.recover()
     folder.check_own()
