@@ -35,6 +35,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             settings.distribute, trained.train.precision, trained.seed
         )
         if epsilons:
+            from tfpipeline.models import frozen
             from tfpipeline.workflow import robustness
 
             robustness.check(settings.adversary, epsilons, "--robust")
@@ -62,7 +63,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if epsilons:
         with phases("attack"):
             robust["robust"] = robustness.measure(
-                lambda x: model(x, training=False),
+                frozen.frozen(model),
                 batches.plain(chosen),
                 settings.adversary,
                 epsilons,
