@@ -9,7 +9,7 @@ from tfpipeline import atomic, cli, config_adversary, images, manifest, runs
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError, unknown
 
-RESULT = "attack.json"
+RESULT, TABLE = "attack.json", "attack.csv"
 
 
 def attack(settings: AttackSettings) -> dict[str, Any]:
@@ -52,9 +52,12 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         return {}
     result = attack_summary.result(work, checks)
     result["summary"] |= manifest.of_result(phases, settings.seed)
+    atomic.write_csv(output / TABLE, *attack_summary.table(result["images"]))
     atomic.write_json(output / RESULT, result)
     print(attack_words.closing_words(result, output))
     result_page.attempt(output)
+    if work.stopped is not None:
+        raise work.stopped
     return result
 
 
@@ -70,6 +73,11 @@ def _check(settings: AttackSettings) -> None:
     if settings.preset == "lesson" and settings.target is None:
         raise UserError(
             '--preset lesson: expected --target, as in the lesson: "Siamese cat".'
+        )
+    if settings.figures is not None and settings.figures < 0:
+        raise UserError(
+            f"--figures: expected a number from 0, or null for all. Received: "
+            f"{settings.figures}."
         )
     for word in settings.jpeg:
         if not word.isdecimal() or not 1 <= int(word) <= 95:

@@ -45,8 +45,9 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         lines.append(f"{name}, which took no part, {fooled}.")
     for name, worth in result.get("defences", {}).items():
         lines.append(
-            f"Behind {name}: {worth['fooled_unaware']:.0%} still fool; of an attack "
-            f"that knows of it {worth['fooled_adaptive']:.0%}."
+            f"Behind {name}: right on {worth['clean_accuracy']:.0%} without an attack; "
+            f"{worth['fooled_unaware']:.0%} still fool; of an attack that knows of it "
+            f"{worth['fooled_adaptive']:.0%}."
         )
     if left := len(result["left_out"]):
         lines.append(f"{left} left out, e.g. {result['left_out'][0]['reason']}.")
@@ -60,7 +61,12 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         if not check["passed"]:
             lines.append(f"Careful: {name}: {check['otherwise']}.")
     lines += networks.careful(told)
-    look = told.get("overview", items[0]["figure"] if len(items) == 1 else "sheet.png")
+    if told["figures"] < len(items):
+        lines.append(
+            f"{told['figures']} of {len(items)} have a figure (--figures null: all)."
+        )
+    one = items[0]["figure"] if len(items) == 1 else None
+    look = told.get("overview") or one or told["sheet"]
     return "\n".join(
         [*lines, f"Look at {output / look}; all figures: {output / 'attack.json'}."]
     )
