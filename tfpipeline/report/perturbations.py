@@ -67,14 +67,16 @@ def attacked(clean: np.ndarray, changed: np.ndarray, told: Told) -> np.ndarray:
     from matplotlib.figure import Figure
 
     noise, factor = amplified(changed, clean)
-    figure = Figure(figsize=(11, 5.4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(11, 5.6), dpi=100)
+    # Places of one's own: a layout would draw everything twice, and cuts titles.
     panels: Any = figure.subplots(2, 3, height_ratios=(3, 1))
-    times = f"{told.perturbation}, {factor:.3g} times as strong"
+    figure.subplots_adjust(0.02, 0.1, 0.98, 0.92, wspace=0.06, hspace=0.08)
+    times = f"{told.perturbation}, times {factor:.3g}"
     titles = ((told.photograph, _OWN), (times, "black"), (told.result, _OTHER))
     for axes, picture, (title, ink) in zip(panels[0], (clean, noise, changed), titles):
         axes.imshow(picture, interpolation="nearest")
         ink = "black" if told.fooled is None else ink
-        lines = textwrap.fill(charts.plain(title), 46)
+        lines = textwrap.fill(textwrap.shorten(charts.plain(title), 80), 44)
         axes.set_title(lines, fontsize=10, color=ink)
         axes.set_axis_off()
     inks = {told.label: _OWN} | ({told.fooled: _OTHER} if told.fooled else {})
@@ -132,8 +134,6 @@ def summary(many: Many) -> np.ndarray:
     Returns:
         uint8 RGB, shape (any, any, 3).
     """
-    from matplotlib.figure import Figure
-
     drawn: list[Callable[[Any], None]] = [lambda axes: _curve(axes, many)]
     if many.least:
         drawn.append(lambda axes: _least(axes, many))
@@ -141,13 +141,27 @@ def summary(many: Many) -> np.ndarray:
         drawn.append(lambda axes: _defences(axes, many.defences))
     if many.matrix:
         drawn.append(lambda axes: _matrix(axes, many.matrix))
-    width = 5.2 * len(drawn)
-    figure = Figure(figsize=(width, 4.2), dpi=100, layout="constrained")
-    title = textwrap.fill(charts.plain(many.title), int(13 * width))
+    across = min(2, len(drawn))
+    down = -(-len(drawn) // across)
+    figure = _figure(5.4 * across, 0.5 + 3.9 * down)
+    title = textwrap.fill(charts.plain(many.title), 70 * across)
     figure.suptitle(title, fontsize=11)
-    for axes, draw in zip(np.atleast_1d(figure.subplots(1, len(drawn))), drawn):
+    panels = list(figure.subplots(down, across, squeeze=False).flat)
+    for axes, draw in zip(panels, drawn):
         draw(axes)
+    for axes in panels[len(drawn) :]:
+        axes.set_axis_off()
     return charts.drawn(figure)
+
+
+def _figure(width: float, height: float) -> Any:
+    """Return an empty figure, of so many inches, in which nothing touches the edge."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.1, h_pad=0.1)
+    return figure
 
 
 def _curve(axes: Any, many: Many) -> None:
@@ -168,7 +182,11 @@ def _curve(axes: Any, many: Many) -> None:
 
 def _least(axes: Any, many: Many) -> None:
     least = many.least
-    axes.hist(least, bins=min(20, max(5, len(least) // 2)), color="tab:blue")
+    bins: Any = min(20, max(5, len(least) // 2))
+    if np.allclose(least, np.round(least), atol=1e-3) and max(least) < 64:
+        # Whole steps of 8 bits, each a bar around its number.
+        bins = np.arange(0.5, max(least) + 1)
+    axes.hist(least, bins=bins, color="tab:blue", rwidth=0.9)
     middle = float(np.median(least))
     axes.axvline(
         middle, color="tab:orange", linestyle="--", label=f"median {middle:.3g}"
@@ -194,7 +212,9 @@ def _defences(axes: Any, defences: Mapping[str, Mapping[str, Any]]) -> None:
         values = [share(worth) for worth in defences.values()]
         where = places + 0.27 * (1 - number)
         bars = axes.barh(where, values, 0.25, color=inks[number], label=name)
-        axes.bar_label(bars, [f"{value:.0%}" for value in values], fontsize=8)
+        axes.bar_label(
+            bars, [f"{value:.0%}" for value in values], padding=3, fontsize=8
+        )
     axes.set_yticks(places, map(charts.plain, defences))
     axes.set_xlim(0, 1.12)
     axes.set_xlabel("share behind the defence")
@@ -209,7 +229,15 @@ def _matrix(axes: Any, matrix: Mapping[str, Mapping[str, float]]) -> None:
     for (row, column), value in np.ndenumerate(values):
         ink = "black" if value > 0.6 else "white"
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
-    axes.set_xticks(range(len(columns)), map(charts.plain, columns), rotation=20)
-    axes.set_yticks(range(len(matrix)), map(charts.plain, matrix))
+    axes.set_xticks(range(len(columns)), _short(columns), rotation=20)
+    axes.set_yticks(range(len(matrix)), _short(list(matrix)))
     axes.set_xlabel("share that fools")
     axes.set_ylabel("made of")
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Return names without their folders, where that leaves them different."""
+    last = [name.rstrip("/").rpartition("/")[2] for name in names]
+    return [
+        charts.plain(name) for name in (last if len(set(last)) == len(last) else names)
+    ]

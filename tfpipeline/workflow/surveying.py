@@ -254,7 +254,7 @@ class Survey:
             drawn = perturbations.summary(
                 perturbations.Many(
                     f"{summary['network']}: {summary['success_rate']:.0%} of "
-                    f"{summary['attacked']} photographs fool, {settings.norm} "
+                    f"{summary['attacked']} pictures fool it, {settings.norm} at most "
                     f"{written(self.strike.plan.epsilon, settings.norm)}",
                     shown,
                     least,
