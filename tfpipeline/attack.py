@@ -63,7 +63,8 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
 
 def _check(settings: AttackSettings) -> None:
     """Refuse what can be seen to be wrong without TensorFlow."""
-    config_adversary.epsilon(settings.epsilon, "--epsilon")
+    grid = settings.adversary.eight_bit
+    config_adversary.check_radius(settings.epsilon, settings.norm, eight_bit=grid)
     for word in settings.epsilons:
         config_adversary.epsilon(word, "--epsilons")
     if settings.resize not in (None, *images.RESIZES):

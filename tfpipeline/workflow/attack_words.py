@@ -41,7 +41,7 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
     for name, share in told["transfer"].items():
         fooled = "knows none of these classes, or none of them by sight"
         if share is not None:
-            fooled = f"is fooled by {share:.0%} of those that it can lose or mistake"
+            fooled = f"is fooled by {share:.0%} of those that could fool it"
         lines.append(f"{name}, which took no part, {fooled}.")
     for name, worth in result.get("defences", {}).items():
         lines.append(

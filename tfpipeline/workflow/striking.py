@@ -64,17 +64,6 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
     parts = attacks.choose(settings.adversary, settings.norm, targeted=targeted)
     epsilon = config_adversary.epsilon(settings.epsilon, "--epsilon")
     linf = settings.norm == "linf"
-    if linf and epsilon > 1:
-        raise UserError(
-            f"--epsilon {settings.epsilon}: expected at most 1: pixels are in [0, 1]. "
-            f"If you meant steps of 8 bits, write {settings.epsilon}/255."
-        )
-    if linf and settings.adversary.eight_bit and 0 < epsilon < GREY_LEVEL * 0.999:
-        raise UserError(
-            f"--epsilon {settings.epsilon}: less than one step of an 8-bit picture, "
-            "1/255: no such file differs from the photograph. Raise it, or say "
-            "--adversary.eight_bit false."
-        )
     more = [config_adversary.epsilon(word, "--epsilons") for word in settings.epsilons]
     grid = linf and settings.adversary.eight_bit
     if not more and count > 1:
