@@ -166,7 +166,7 @@ def test_two_devices_make_what_one_makes(demo_run, pictures, tmp_path, capsys) -
 
 
 def test_the_lesson_is_measured_beside_the_right_attack(
-    demo_run, pictures, tmp_path
+    demo_run, pictures, tmp_path, capsys
 ) -> None:
     words = ["--run", str(demo_run.path), "--images", str(pictures / "rocket")]
     words += ["--target", "teapot", "--preset", "lesson", "--epsilon", "16/255"]
@@ -178,6 +178,9 @@ def test_the_lesson_is_measured_beside_the_right_attack(
         assert set(told["reported"]) == {"clean_on_0_to_255", "attacked_on_0_to_1"}
         assert told["measured"]["clean_right"]["class"] == item["clean_class"]
         assert images.decode(tmp_path / "out" / told["shown"]).shape == (96, 96, 3)
+        assert images.decode(tmp_path / "out" / told["beside"]).shape[1] > 3 * 96
+    said = capsys.readouterr().out
+    assert "The lesson's attack on 00000.png: it reports" in said
 
 
 def test_a_smallest_perturbation_is_asked_for_by_its_attack(

@@ -24,7 +24,8 @@ ON_SHEET = 60
 
 # Where `attack.json` names the pictures that were made.
 PICTURES = (
-    *("adversarial", "figure", "full_size", "sheet", "overview", "shown", "table"),
+    *("adversarial", "figure", "full_size", "sheet", "overview", "shown", "beside"),
+    "table",
 )
 
 

@@ -1,6 +1,6 @@
 """What `attack` says at its end, in a few lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,14 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         if not check["passed"]:
             lines.append(f"Careful: {name}: {check['otherwise']}.")
     lines += networks.careful(told)
+    lines += _lesson(items)
+    small = [item for item in items if "full_size" in item and not item["full_size"]]
+    if small:
+        first = Path(small[0]["image"]).name
+        lines.append(
+            f"Without a full size: {len(small)}, e.g. {first}: smaller than the network's "
+            "input, or not squashed into it."
+        )
     if told["figures"] < len(items):
         lines.append(
             f"{told['figures']} of {len(items)} have a figure (--figures null: all)."
@@ -70,3 +78,21 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
     return "\n".join(
         [*lines, f"Look at {output / look}; all figures: {output / 'attack.json'}."]
     )
+
+
+def _lesson(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what the lesson reports of the first photograph, and what is true."""
+    if "lesson" not in items[0]:
+        return []
+    told, name = items[0]["lesson"], Path(items[0]["image"]).name
+    reported, measured = told["reported"], told["measured"]
+    clean, made = reported["clean_on_0_to_255"], reported["attacked_on_0_to_1"]
+    real, kept = measured["clean_right"], measured["clipped_right"]
+    return [
+        f"The lesson's attack on {name}: it reports {clean['class']} "
+        f"{clean['probability']:.3f} (on values of 0 to 255) -> {made['class']} "
+        f"{made['probability']:.3f} (on 0 to 1). True: {real['class']} "
+        f"{real['probability']:.3f} -> {kept['class']} {kept['probability']:.3f} as a "
+        f"picture, changed by linf {config_adversary.written(measured['linf'], 'linf')}"
+        f". Beside the right one: {told['beside']}."
+    ]

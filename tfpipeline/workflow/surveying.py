@@ -204,9 +204,13 @@ class Survey:
         self._lesson = self._lesson or lesson.Lesson(outcome.network, target)
         for item, subject in zip(items, outcome.strike.subjects):
             told, shown = self._lesson.attack(subject)
-            file = f"lesson/{item['adversarial']}"
+            file = Path("lesson", item["adversarial"])
+            beside = file.with_stem(f"{file.stem}_beside")
             images.save_png(output / file, shown)
-            item["lesson"] = told | {"shown": file}
+            ours = images.decode(output / item["adversarial"])
+            drawn = lesson.beside(subject.picture, shown, ours, told, item)
+            images.save_png(output / beside, drawn)
+            item["lesson"] = told | {"shown": str(file), "beside": str(beside)}
 
     def told(self, result: dict[str, Any], wrong: int, output: Path) -> None:
         """Put what was found into a result, and draw it.
