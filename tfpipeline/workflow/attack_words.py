@@ -66,8 +66,8 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
     if small:
         first = Path(small[0]["image"]).name
         lines.append(
-            f"Without a full size: {len(small)}, e.g. {first}: smaller than the network's "
-            "input, or not squashed into it."
+            f"Without a full size: {len(small)}, e.g. {first}: smaller than the input "
+            "of the network, or not squashed into it."
         )
     if told["figures"] < len(items):
         lines.append(
