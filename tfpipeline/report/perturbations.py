@@ -185,13 +185,16 @@ def _least(axes: Any, many: Many) -> None:
     bins: Any = min(20, max(5, len(least) // 2))
     if np.allclose(least, np.round(least), atol=1e-3) and max(least) < 64:
         # Whole steps of 8 bits, each a bar around its number.
-        bins = np.arange(0.5, max(least) + 1)
+        most = round(max(least))
+        bins = np.arange(0.5, most + 1)
+        axes.set_xlim(0.4, max(4, most) + 0.6)
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.hist(least, bins=bins, color="tab:blue", rwidth=0.9)
     middle = float(np.median(least))
     axes.axvline(
         middle, color="tab:orange", linestyle="--", label=f"median {middle:.3g}"
     )
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.98))
     axes.set_xlabel(f"smallest perturbation ({many.unit})")
     axes.set_ylabel("photographs")
     axes.spines[["top", "right"]].set_visible(False)
