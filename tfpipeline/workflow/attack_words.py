@@ -1,6 +1,6 @@
 """What `attack` says at its end, in a few lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,13 @@ def closing_words(
     for name, share in told["transfer"].items():
         fooled = "knows none of these classes, or none of them by sight"
         if share is not None:
-            fooled = f"is fooled by {share:.0%} of those that it can lose or mistake"
+            fooled = f"is fooled by {share:.0%} of those that could fool it"
         shown.append(f"{name}, which took no part, {fooled}.")
     for name, worth in result.get("defences", {}).items():
         shown.append(
-            f"Behind {name}: {worth['fooled_unaware']:.0%} still fool; of an attack "
-            f"that knows of it {worth['fooled_adaptive']:.0%}."
+            f"Behind {name}: right on {worth['clean_accuracy']:.0%} without an attack; "
+            f"{worth['fooled_unaware']:.0%} still fool; of an attack that knows of it "
+            f"{worth['fooled_adaptive']:.0%}."
         )
     careful = []
     if left := len(result["left_out"]):
@@ -62,5 +63,36 @@ def closing_words(
         if not check["passed"]:
             careful.append(f"Careful: {name}: {check['otherwise']}.")
     careful += networks.careful(told)
-    sheet = told.get("overview", items[0]["figure"] if len(items) == 1 else "sheet.png")
+    shown += _lesson(items)
+    small = [item for item in items if "full_size" in item and not item["full_size"]]
+    if small:
+        first_small = Path(small[0]["image"]).name
+        careful.append(
+            f"Without a full size: {len(small)}, e.g. {first_small}: smaller than the "
+            "input of the network, or not squashed into it."
+        )
+    if told["figures"] < len(items):
+        shown.append(
+            f"{told['figures']} of {len(items)} have a figure (--figures null: all)."
+        )
+    one = items[0]["figure"] if len(items) == 1 else None
+    sheet = told.get("overview") or one or told["sheet"]
     return Closing(done, shown, careful, "attack.json", page or output / sheet)
+
+
+def _lesson(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what the lesson reports of the first photograph, and what is true."""
+    if "lesson" not in items[0]:
+        return []
+    told, name = items[0]["lesson"], Path(items[0]["image"]).name
+    reported, measured = told["reported"], told["measured"]
+    clean, made = reported["clean_on_0_to_255"], reported["attacked_on_0_to_1"]
+    real, kept = measured["clean_right"], measured["clipped_right"]
+    return [
+        f"The lesson's attack on {name}: it reports {clean['class']} "
+        f"{clean['probability']:.3f} (on values of 0 to 255) -> {made['class']} "
+        f"{made['probability']:.3f} (on 0 to 1). True: {real['class']} "
+        f"{real['probability']:.3f} -> {kept['class']} {kept['probability']:.3f} as a "
+        f"picture, changed by linf {config_adversary.written(measured['linf'], 'linf')}"
+        f". Beside the right one: {told['beside']}."
+    ]
