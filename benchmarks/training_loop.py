@@ -58,6 +58,7 @@ def head_rates(folder: Path, rounds: int) -> dict[str, float]:
         noise,
         optimizers,
     )
+    from tfpipeline.training.criterion import Criterion
     from tfpipeline.training.stage import Stage
 
     strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
@@ -75,7 +76,7 @@ def head_rates(folder: Path, rounds: int) -> dict[str, float]:
         lambda batch, draws: noise.train_through(head, batch, draws),
         [head],
         optimizer,
-        loop.Criterion(CLASSES),
+        Criterion(CLASSES),
         strategy,
         settings,
     )
@@ -114,6 +115,7 @@ def backbone_rates(rounds: int) -> dict[str, float]:
     from tfpipeline import distribution
     from tfpipeline.models import backbones, classifier, unfreezing
     from tfpipeline.training import loop, noise, optimizers
+    from tfpipeline.training.criterion import Criterion
 
     strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
     rng = np.random.default_rng(0)
@@ -138,7 +140,7 @@ def backbone_rates(rounds: int) -> dict[str, float]:
         ),
         models,
         optimizers.build_optimizer(settings, loop.trainable(models)),
-        loop.Criterion(CLASSES),
+        Criterion(CLASSES),
         strategy,
         settings,
     )

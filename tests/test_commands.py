@@ -10,7 +10,7 @@ import tfpipeline
 
 VERBS = (
     *("train", "evaluate", "predict", "export", "serve", "synthesize", "features"),
-    *("attack", "study", "audit", "pack"),
+    *("attack", "study", "audit", "pack", "benchmark"),
 )
 
 

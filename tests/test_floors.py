@@ -10,9 +10,9 @@ import tfpipeline
 ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
     *("atomic", "cli", "cluster", "config", "config_attack", "config_adversary"),
-    *("config_serving", "config_study", "config_synthesis", "config_training"),
-    *("errors", "formats", "images", "interruption", "machine", "manifest", "runs"),
-    "sheets",
+    *("config_benchmark", "config_serving", "config_study", "config_synthesis"),
+    *("config_training", "errors", "formats", "images", "interruption", "machine"),
+    *("manifest", "runs", "sheets"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

@@ -51,3 +51,14 @@ def test_freed_memory_is_kept_unless_the_user_has_chosen() -> None:
         found[name] = [int(word) for word in done.stdout.split()]
     assert found["kept"][0] == 1 and found["chosen"][0] == 0
     assert found["kept"][1] < found["chosen"][1] / 10
+
+
+def test_the_machine_is_told_in_figures_that_can_be() -> None:
+    found = machine.about()
+    assert found["cores"] == machine.cores()
+    assert (
+        machine.free()
+        < machine.memory()
+        == pytest.approx(float(found["memory_gb"]) * 2**30, rel=0.02)
+    )
+    assert found["processor"] and found["system"]

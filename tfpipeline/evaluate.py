@@ -27,6 +27,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline.data import pipeline, splits
         from tfpipeline.evaluation import metrics
         from tfpipeline.models import saving
+        from tfpipeline.models.frozen import Frozen
         from tfpipeline.report import summary
         from tfpipeline.training.predictor import Predictor
         from tfpipeline.workflow import measuring
@@ -35,7 +36,6 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             settings.distribute, trained.train.precision, trained.seed
         )
         if epsilons:
-            from tfpipeline.models import frozen
             from tfpipeline.workflow import robustness
 
             robustness.check(settings.adversary, epsilons, "--robust")
@@ -56,14 +56,15 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained_on = splits.trained_digests(run.splits)
     seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    answer = Frozen(model)
+    predictor = Predictor(answer, strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
     robust: dict[str, Any] = {}
     if epsilons:
         with phases("attack"):
             robust["robust"] = robustness.measure(
-                frozen.frozen(model),
+                answer,
                 batches.plain(chosen),
                 settings.adversary,
                 epsilons,

@@ -1,7 +1,9 @@
 """GROUND: what this machine has, and how this process treats it."""
 
+import contextlib
 import ctypes
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -63,3 +65,23 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def about() -> dict[str, str | float]:
+    """Return what others have to know of this machine to compare with it."""
+    processor = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            line = next(n for n in lines if n.startswith("model name"))
+        processor = line.partition(":")[2].strip()
+    return {
+        "processor": processor,
+        "cores": cores(),
+        "memory_gb": round(memory() / 2**30, 1),
+        "system": platform.platform(terse=True),
+    }

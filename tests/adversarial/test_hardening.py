@@ -10,6 +10,7 @@ from tfpipeline.config import TrainSettings
 from tfpipeline.config_adversary import RobustSettings
 from tfpipeline.errors import UserError
 from tfpipeline.training import loop, optimizers
+from tfpipeline.training.criterion import Criterion
 
 SHAPE = (6, 6, 3)
 
@@ -35,7 +36,7 @@ def trainer(
         lambda x, draws: model(x, training=True),
         [model],
         optimizer,
-        loop.Criterion(3, hardening=None if chosen is None else (chosen, answer)),
+        Criterion(3, hardening=None if chosen is None else (chosen, answer)),
         strategy,
         settings,
     )

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfpipeline import distribution
 from tfpipeline.config import DistributeSettings, TrainSettings
 from tfpipeline.training import loop, optimizers
+from tfpipeline.training.criterion import Criterion
 
 
 def linear(
@@ -27,7 +28,7 @@ def linear(
         lambda x, draws: model(x, training=True),
         [model],
         optimizer,
-        loop.Criterion(2, class_weights=class_weights),
+        Criterion(2, class_weights=class_weights),
         strategy,
         settings,
     )
@@ -210,7 +211,7 @@ def test_float16_scales_the_loss_and_not_the_step(strategy) -> None:
         lambda x, draws: model(x, training=True),
         [model],
         optimizer,
-        loop.Criterion(2),
+        Criterion(2),
         strategy,
         settings,
     )

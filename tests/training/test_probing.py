@@ -30,9 +30,7 @@ def test_a_size_is_found_that_the_replicas_can_share(
 def test_it_grows_while_that_pays_and_stops_at_the_memory(network, monkeypatch) -> None:
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
     rates = {1: 10.0, 2: 19.0, 4: 35.0, 8: 60.0, 16: 61.0, 32: 200.0}
-    monkeypatch.setattr(
-        probing, "_images_per_second", lambda n, s, size, b: rates[size]
-    )
+    monkeypatch.setattr(probing, "images_per_second", lambda n, s, size, b: rates[size])
     assert probing.largest_batch(network, strategy, most=32, learns=False) == 8
 
     def short(network, strategy, size, learns) -> float:
@@ -40,12 +38,12 @@ def test_it_grows_while_that_pays_and_stops_at_the_memory(network, monkeypatch) 
             raise tf.errors.ResourceExhaustedError(None, None, "no memory")
         return float(size)
 
-    monkeypatch.setattr(probing, "_images_per_second", short)
+    monkeypatch.setattr(probing, "images_per_second", short)
     assert probing.largest_batch(network, strategy, most=32, learns=False) == 2
 
     def none(network, strategy, size, learns) -> float:
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")
 
-    monkeypatch.setattr(probing, "_images_per_second", none)
+    monkeypatch.setattr(probing, "images_per_second", none)
     with pytest.raises(UserError, match="too little memory"):
         probing.largest_batch(network, strategy, most=32, learns=False)

@@ -44,7 +44,7 @@ class Decoder:
         # Files that TensorFlow refused though Pillow does not; filled as they show up.
         self._distrusted: set[int] = set()
         one = tf.TensorSpec((1,), tf.int64)
-        self._one = tf.function(self.__call__, input_signature=[one])
+        self._one = tf.function(self.__call__, input_signature=[one], autograph=False)
 
     def __call__(self, indices: tf.Tensor) -> tf.Tensor:
         """Return images, uint8, shape (len(indices), height, width, 3).

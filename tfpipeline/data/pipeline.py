@@ -271,13 +271,14 @@ class Batches:
 
         # A call reads a whole batch: the fewest calls into Python. More calls than
         # cores were measured to hold up the network that the batches are for.
+        plainly = tf.autograph.experimental.do_not_convert(batch)
         every = (indices, label, weights, identity, again)
         parts = tuple(part[first_step:] for part in every)
 
         def begin(step: int) -> tf.data.Dataset:
             rest = tuple(part[step:] for part in parts)
             dataset = tf.data.Dataset.from_tensor_slices(rest)
-            dataset = dataset.map(batch, num_parallel_calls=machine.cores())
+            dataset = dataset.map(plainly, num_parallel_calls=machine.cores())
             return dataset.prefetch(2)
 
         return Feed(begin, parts[0], self._decoder)

@@ -74,7 +74,7 @@ def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def _adding(strategy: tf.distribute.Strategy) -> Any:
-    return tf.function(lambda value: sum_over_workers(strategy, value))
+    return tf.function(lambda value: sum_over_workers(strategy, value), autograph=False)
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
@@ -203,6 +203,7 @@ def gather_all(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
 def _joining(strategy: tf.distribute.Strategy) -> Any:
     return tf.function(
         lambda value: strategy.gather(strategy.run(tf.identity, args=(value,)), axis=0),
+        autograph=False,
         reduce_retracing=True,
     )
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfpipeline import distribution
 from tfpipeline.config import TrainSettings
+from tfpipeline.training.criterion import Criterion
 from tfpipeline.training.noise import Noise
-from tfpipeline.training.resisting import Hardening
 
 Forward = Callable[[Any, Noise], Any]
 
@@ -77,47 +77,6 @@ class Sums:
         return cls(loss, correct, weight, int(bad_step), stops > 0)
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """Cross-entropy, and what each example counts in it.
-
-    Args:
-        classes: Number of logits.
-        label_smoothing: Share of the target spread evenly over all classes.
-        class_weights: What an example of each class weighs, shape (classes,); loss and
-            accuracy are then weighted means. All weigh the same where None.
-        hardening: What makes the network resist attacks, and the network without
-            dropout; None trains on the inputs as they are.
-    """
-
-    classes: int
-    label_smoothing: float = 0.0
-    class_weights: np.ndarray | None = None
-    hardening: tuple[Hardening, Callable[[Any], Any]] | None = None
-
-    def targets(self, labels: Any) -> Any:
-        """Return one-hot targets for class indices; targets stay as they are.
-
-        Args:
-            labels: int32, shape (steps, batch); or float32, (steps, batch, classes).
-        """
-        labels = tf.convert_to_tensor(labels)
-        if labels.shape.rank == 3:
-            return labels
-        return tf.one_hot(labels, self.classes)
-
-    def weigh(self, targets: Any, weights: Any) -> Any:
-        """Return the weights of the examples, multiplied by those of their classes.
-
-        Args:
-            targets: float32, shape (steps, batch, classes).
-            weights: float32, shape (steps, batch).
-        """
-        if self.class_weights is None:
-            return tf.convert_to_tensor(weights)
-        return weights * tf.linalg.matvec(targets, self.class_weights)
-
-
 class Trainer:
     """What one step of training does, traced once and run on every replica.
 
@@ -163,8 +122,10 @@ class Trainer:
         self._values = [variable.value for variable in self.variables]
         self._compute = self._gradients
         if settings.jit_compile:
-            self._compute = tf.function(self._gradients, jit_compile=True)
-        self._run = tf.function(self._run_steps, reduce_retracing=True)
+            self._compute = tf.function(
+                self._gradients, autograph=False, jit_compile=True
+            )
+        self._run = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
 
     def check(self) -> None:
         """Make sure that what is trainable is what this trainer was built for.
@@ -209,17 +170,24 @@ class Trainer:
         start, rates, stop = told
         # Every replica divides by the weight of the global batch.
         totals = distribution.sum_over_workers(self.strategy, totals)
-        sums, bad = tf.zeros([4]), tf.constant(-1.0)
-        for k in tf.range(tf.shape(totals)[0]):
+
+        def one(k: Any, bad: Any, sums: Any) -> tuple[Any, Any, Any]:
             self.optimizer.learning_rate.assign(rates[k])
             seed = start + tf.stack([tf.zeros([], tf.int64), tf.cast(k, tf.int64)])
             each = self.strategy.run(
                 self._step, args=(inputs, targets, weights, (totals, seed, stop), k)
             )
             now = self.strategy.reduce("SUM", each, axis=None)
-            if bad < 0 and not tf.math.is_finite(now[0]):
-                bad = tf.cast(k, tf.float32)
-            sums += now
+            fails = (bad < 0) & ~tf.math.is_finite(now[0])
+            return k + 1, tf.where(fails, tf.cast(k, tf.float32), bad), sums + now
+
+        # Written out: AutoGraph takes a second to turn a `for` into the same loop.
+        _, bad, sums = tf.while_loop(
+            lambda k, *_: k < tf.shape(totals)[0],
+            one,
+            (tf.constant(0), tf.constant(-1.0), tf.zeros([4])),
+            parallel_iterations=1,
+        )
         return tf.concat([sums, [bad]], 0)
 
     def _step(self, inputs: Any, targets: Any, weights: Any, told: Any, k: Any) -> Any:

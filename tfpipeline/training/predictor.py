@@ -34,7 +34,9 @@ class Predictor:
         self.meter = meter or Meter()
         self.joins = shared and distribution.workers(strategy)[1] > 1
         self._run = tf.function(
-            lambda inputs: strategy.run(forward, args=(inputs,)), reduce_retracing=True
+            lambda inputs: strategy.run(forward, args=(inputs,)),
+            autograph=False,
+            reduce_retracing=True,
         )
 
     def __call__(self, inputs: Any) -> np.ndarray:

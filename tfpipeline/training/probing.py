@@ -44,7 +44,7 @@ def largest_batch(
     while size <= most:
         before = machine.resident()
         try:
-            rate = _images_per_second(network, strategy, size, learns)
+            rate = images_per_second(network, strategy, size, learns)
         except (tf.errors.ResourceExhaustedError, MemoryError):
             break
         if best and rate < best_rate * _GAIN:
@@ -62,9 +62,17 @@ def largest_batch(
     return best
 
 
-def _images_per_second(
+def images_per_second(
     network: keras.Model, strategy: tf.distribute.Strategy, size: int, learns: bool
 ) -> float:
+    """Return how many images a second a network computes at best.
+
+    Args:
+        network: From images to features.
+        strategy: Where the steps run.
+        size: Images a step, a multiple of the replicas.
+        learns: Whether gradients go through the network as well.
+    """
     images = np.zeros((size, *network.input_shape[1:]), np.float32)
     weights = [variable.value for variable in network.weights]
 
@@ -78,7 +86,7 @@ def _images_per_second(
         found = [g for g in tape.gradient(total, weights) if g is not None]
         return tf.add_n([tf.reduce_sum(tf.abs(gradient)) for gradient in found])
 
-    run = tf.function(lambda x: strategy.run(step, args=(x,)))
+    run = tf.function(lambda x: strategy.run(step, args=(x,)), autograph=False)
     (parts,) = distribution.split(strategy, (images,))
     seconds = []
     for _ in range(_ROUNDS + 1):

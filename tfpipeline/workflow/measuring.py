@@ -18,6 +18,7 @@ from tfpipeline.demo import source
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import saving
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.training.predictor import Predictor
 
 
@@ -65,7 +66,7 @@ def ready(run: runs.RunFolder) -> Ready:
             DistributeSettings(strategy="one_device"), trained.train.precision, 0
         )
         model, labels = saving.load_classifier(run.model)
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    predictor = Predictor(Frozen(model), strategy)
     return Ready(trained, model, labels, predictor)
 
 

@@ -17,6 +17,7 @@ from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.training import finding, loop, optimizers
 from tfpipeline.training.checkpoints import Checkpoints, State
+from tfpipeline.training.criterion import Criterion
 from tfpipeline.training.fitting import Fit
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
@@ -273,7 +274,7 @@ def _trainer(
             train, loop.trainable(models), multipliers, scale_loss=fine and half
         )
     method = hardening.choose(settings.robust)
-    criterion = loop.Criterion(
+    criterion = Criterion(
         len(examples.source.labels),
         train.label_smoothing,
         optimizers.class_weights(train.class_weights, examples.counts()),

@@ -7,6 +7,7 @@ from typing import Any
 from tfpipeline import images
 from tfpipeline.data import augmentations
 from tfpipeline.models import classifier, table
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.training import extraction, inputs, noise
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
@@ -31,7 +32,7 @@ def head_task(work: Work, cache: Path) -> Task:
         return image_task(work, cache)
     extractor, head = classifier.split_classifier(model)
     frozen = extraction.Extraction(
-        Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
+        Predictor(Frozen(extractor), work.strategy, work.meter),
         extractor.output_shape[-1],
         (classifier.describe(extractor), data.resize, images.RULES),
         cache / "features",

@@ -1,0 +1,250 @@
+"""What this machine gives: how fast it reads, computes and learns, each alone."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribution, manifest
+from tfpipeline.config import TrainSettings
+from tfpipeline.data import order
+from tfpipeline.models import classifier
+from tfpipeline.models.frozen import Frozen
+from tfpipeline.training import (
+    feature_cache,
+    inputs,
+    loop,
+    noise,
+    optimizers,
+    probing,
+)
+from tfpipeline.training.criterion import Criterion
+from tfpipeline.training.fitting import Fit
+from tfpipeline.training.predictor import Predictor
+from tfpipeline.training.stage import Stage
+from tfpipeline.workflow import gauged
+from tfpipeline.workflow.gauged import CLASSES, Setup
+
+# Batch sizes that are tried, and how near to the best rate the one taken has to come.
+_SIZES = (1, 8, 16, 32, 64, 128)
+_NEARLY = 0.97
+
+# Of the head that is trained: what a small study has.
+_EXAMPLES, _HEAD_BATCH = 2048, 32
+
+# Of the matrices and the block by which the machine itself is measured.
+_SIDE, _BLOCK_BYTES = 1536, 2**28
+
+Rates = dict[str, float]
+
+
+def interleaved(
+    work: dict[str, tuple[float, Callable[[], object]]], rounds: int
+) -> Rates:
+    """Return how much of each kind of work is done in a second: medians.
+
+    Every round does each once, one after the other, so that what else the machine does
+    falls on all of them; a first round traces and is not counted.
+
+    Args:
+        work: By name, how much a call does, and the call.
+        rounds: That count.
+    """
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for number in range(rounds + 1):
+        for name, (amount, call) in work.items():
+            started = time.perf_counter()
+            call()
+            if number:
+                found[name].append(amount / (time.perf_counter() - started))
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def machine_rates(rounds: int) -> Rates:
+    """Return what the machine does at its best: products of matrices, and copies.
+
+    Args:
+        rounds: How often, in turn; medians are told.
+
+    Returns:
+        `matmul_gflops` (10^9 floating point operations a second, float32) and
+        `copied_gb_per_second`.
+    """
+    matrix = tf.random.uniform((_SIDE, _SIDE))
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix), autograph=False)
+    block = np.zeros(_BLOCK_BYTES, np.uint8)
+    target = np.empty_like(block)
+    return interleaved(
+        {
+            "matmul_gflops": (2e-9 * _SIDE**3, lambda: product().numpy()),
+            "copied_gb_per_second": (
+                1e-9 * block.size,
+                lambda: np.copyto(target, block),
+            ),
+        },
+        max(rounds, 3),
+    )
+
+
+def by_batch_size(setup: Setup) -> dict[int, float]:
+    """Return images a second of the network alone, by batch size.
+
+    Args:
+        setup: What is measured.
+
+    Returns:
+        By batch size, up to what the device has memory for.
+    """
+    replicas = int(setup.strategy.num_replicas_in_sync)
+    predictor = Predictor(Frozen(setup.extractor), setup.strategy)
+    work: dict[str, tuple[float, Callable[[], object]]] = {}
+    with suppress(tf.errors.ResourceExhaustedError, MemoryError):
+        for size in sorted({replicas * max(1, n // replicas) for n in _SIZES}):
+            if size > max(setup.settings.images, replicas):
+                break
+            held = tf.zeros((size, setup.size, setup.size, 3))
+            predictor(held)
+            calls = max(1, 64 // size)
+            work[str(size)] = (calls * size, _repeated(predictor, held, calls))
+    rates = interleaved(work, setup.settings.rounds)
+    return {int(size): rate for size, rate in rates.items()}
+
+
+def _repeated(call: Callable[[Any], object], held: Any, times: int) -> Any:
+    def run() -> None:
+        for _ in range(times):
+            call(held)
+
+    return run
+
+
+def good_size(rates: dict[int, float]) -> int:
+    """Return the smallest batch size that is nearly as fast as the best.
+
+    Args:
+        rates: Images a second by batch size.
+    """
+    best = max(rates.values())
+    return min(size for size, rate in rates.items() if rate >= _NEARLY * best)
+
+
+def extraction_rates(setup: Setup, batch_size: int) -> Rates:
+    """Return images a second of reading alone, the network alone, and both.
+
+    Args:
+        setup: What is measured.
+        batch_size: Images a step.
+    """
+    predictor = Predictor(Frozen(setup.extractor), setup.strategy)
+    batches, chosen = setup.batches(batch_size), setup.order
+    held, _, _ = next(iter(batches.plain(chosen)))
+    calls = max(1, len(chosen) // batch_size)
+    count = len(chosen)
+    return interleaved(
+        {
+            "reading": (count, lambda: [None for _ in batches.plain(chosen)]),
+            "network": (calls * batch_size, _repeated(predictor, held, calls)),
+            "extraction": (
+                count,
+                lambda: list(predictor.over(batches.plain(chosen), count, None)),
+            ),
+        },
+        setup.settings.rounds,
+    )
+
+
+def training_rates(setup: Setup, batch_size: int) -> Rates:
+    """Return examples a second of training the head, and of fine-tuning everything.
+
+    Args:
+        setup: What is measured.
+        batch_size: Images a step of fine-tuning.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        fit = _head_fit(setup, Path(folder))
+        head = interleaved({"head": (_EXAMPLES, fit)}, setup.settings.rounds)
+    fine = probing.images_per_second(
+        setup.extractor, setup.strategy, batch_size, learns=True
+    )
+    return head | {"fine_tuning": fine}
+
+
+def _head_fit(setup: Setup, folder: Path) -> Callable[[], object]:
+    """Return an epoch of the head, from features on disk, as `train` does it."""
+    width, rng = int(setup.extractor.output_shape[-1]), np.random.default_rng(0)
+    features = rng.normal(size=(_EXAMPLES, width)).astype(np.float32)
+    label = rng.integers(0, CLASSES, _EXAMPLES).astype(np.int32)
+    keys = [f"{i:064d}" for i in range(_EXAMPLES)]
+    store = feature_cache.FeatureCache(folder, width)
+    store.fill(keys, lambda some: iter([features[some]]))
+    settings = TrainSettings(epochs=1)
+    with setup.strategy.scope():
+        head = classifier.build_head(setup.settings.model, width, CLASSES)
+        optimizer = optimizers.build_optimizer(settings, head.trainable_variables)
+    trainer = loop.Trainer(
+        lambda batch, draws: noise.train_through(head, batch, draws),
+        [head],
+        optimizer,
+        Criterion(CLASSES),
+        setup.strategy,
+        settings,
+    )
+    size = distribution.replica_multiple(_HEAD_BATCH, setup.strategy)
+    feed = inputs.CachedFeatures(store, keys, label, lambda o: order.padded(o, size))
+
+    def steps(epoch: int, step: int) -> Iterator[Any]:
+        chosen = order.epoch_order(_EXAMPLES, setup.settings.seed, epoch)
+        return iter(feed.steps(chosen, epoch, step))
+
+    stage = Stage("head", trainer, settings, head.weights, steps, -(-_EXAMPLES // size))
+    return lambda: Fit(stage, None, []).run()
+
+
+def gauge(setup: Setup, audited: float, phases: manifest.Phases) -> dict[str, Any]:
+    """Measure everything, one after the other.
+
+    Args:
+        setup: What is measured.
+        audited: Files a second, as `gauged.prepare` has measured.
+        phases: Are told how long each took.
+
+    Returns:
+        `machine`, `network`, `batch_size`, `by_batch_size`, `pictures` and
+        `images_per_second`, by what was measured.
+    """
+    rounds = setup.settings.rounds
+    with phases("machine"):
+        machine = machine_rates(rounds)
+    size = setup.settings.data.batch_size
+    with phases("batch_sizes"):
+        sizes = by_batch_size(setup) if size == "auto" else {}
+    if size == "auto":
+        size = good_size(sizes)
+    size = distribution.replica_multiple(int(size), setup.strategy)
+    with phases("extraction"):
+        rates = extraction_rates(setup, size)
+    with phases("learning"):
+        rates |= training_rates(setup, size)
+    return {
+        "machine": {"devices": _devices(setup.strategy), **machine},
+        "network": gauged.figures(setup),
+        "pictures": {"files": len(setup.rows), "images": setup.settings.images},
+        "batch_size": size,
+        "by_batch_size": sizes,
+        "images_per_second": {"audit": audited, **rates},
+    }
+
+
+def _devices(strategy: tf.distribute.Strategy) -> str:
+    """Return what computes, in words."""
+    kinds = [device.device_type for device in tf.config.list_logical_devices()]
+    count = int(strategy.num_replicas_in_sync)
+    gpus, tpus = kinds.count("GPU"), kinds.count("TPU")
+    has = f"{gpus} GPU" if gpus else f"{tpus} TPU" if tpus else "no GPU"
+    return f"{has}, {count} replicas" if count > 1 else has
