@@ -17,8 +17,8 @@ own documentation has it; one that is not installed is left out
   cleverhans, which makes them all. Each round as above. Only with photographs.
 - `least`: the smallest perturbations of the same photographs with 100 gradients:
   medians of ours (FMN) and of the peers' attacks, and how often each has asked the
-  network about an image, as counted (nought: not to be counted). Only with
-  photographs.
+  network about an image, as counted: ART's attacks heed no such budget, and that of
+  linf takes minutes a photograph. Only with photographs.
 """
 
 import argparse
@@ -74,14 +74,14 @@ class Bench:
     """One network, some images, and everybody's ways to attack them."""
 
     def __init__(self, network: Any, pictures: np.ndarray, strategy: Any) -> None:
-        from tfpipeline.models import frozen
+        from tfpipeline.workflow import striking
 
         self.strategy = strategy
         self.clean = pictures.astype(np.float32) / np.float32(255)
         self.target = np.full(len(pictures), TARGET)
         self.label = network.logits(pictures).argmax(-1)
         # What `attack` asks, and what everybody else does.
-        self.ask = frozen.traced(network.model)
+        (self.ask,) = striking.models([network], network.size)
         self.model = network.model
 
     def campaign(self, part: Any, norm: str, **victim: Any) -> Any:

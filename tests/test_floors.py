@@ -12,8 +12,8 @@ GROUND = {
     *("atomic", "calling", "cli", "cluster", "config", "config_attack"),
     *("config_adversary", "config_benchmark", "config_serving", "config_study"),
     *("config_synthesis", "config_training", "errors", "flags", "formats", "images"),
-    *("interruption", "machine", "manifest", "orientation", "progress", "runs"),
-    *("sheets", "terminal"),
+    *("interruption", "machine", "manifest", "orientation", "progress", "results"),
+    *("runs", "sheets", "terminal"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

@@ -19,8 +19,8 @@ The map of the house:
 - *Ground* (`atomic`, `calling`, `cli`, `cluster`, `config`, `config_adversary`,
   `config_attack`, `config_benchmark`, `config_serving`, `config_study`,
   `config_synthesis`, `config_training`, `errors`, `flags`, `formats`, `images`,
-  `interruption`, `machine`, `manifest`, `orientation`, `progress`, `runs`, `sheets`,
-  `terminal`) is shared by all.
+  `interruption`, `machine`, `manifest`, `orientation`, `progress`, `results`, `runs`,
+  `sheets`, `terminal`) is shared by all.
 """
 
 import importlib

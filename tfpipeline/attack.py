@@ -11,7 +11,7 @@ from tfpipeline import (
     config_adversary,
     images,
     manifest,
-    runs,
+    results,
     terminal,
 )
 from tfpipeline.config_attack import AttackSettings
@@ -23,7 +23,7 @@ RESULT, TABLE = "attack.json", "attack.csv"
 def attack(settings: AttackSettings) -> dict[str, Any]:
     """Change photographs slightly until a network is wrong, and say how slightly."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     _check(settings)
     from tfpipeline.data import folders
 

@@ -12,7 +12,7 @@ from tfpipeline import (
     config_benchmark,
     machine,
     manifest,
-    runs,
+    results,
     terminal,
 )
 from tfpipeline.config_benchmark import BenchmarkSettings
@@ -24,7 +24,7 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     """Measure how fast this machine reads, computes and learns, and what bounds it."""
     phases = manifest.Phases()
     config_benchmark.check(settings)
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     cache = cli.cache_folder(settings.cache_dir)
     atomic.check_writable(cache)
     with phases("import"), cli.quiet_start():

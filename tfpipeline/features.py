@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, images, manifest, runs, terminal
+from tfpipeline import atomic, cli, images, manifest, results, terminal
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.errors import check_each, unknown
 
@@ -15,7 +15,7 @@ RESULT = "features.json"
 def features(settings: FeaturesSettings) -> dict[str, Any]:
     """Show what each layer extracts from photographs, and what speaks for a class."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     check_each(
         "",
         settings,
@@ -48,7 +48,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         made = channels.ideal_images(network, wish, settings, strategy)
     if not distribution.is_chief(strategy):
         return {}
-    runs.withdraw(output, RESULT, telling.PICTURES)
+    results.withdraw(output, RESULT, telling.PICTURES)
     looker = looking.Looker(network, wish, settings.seed)
     with phases("look"):
         items = telling.write_photographs(output, looker, good, settings.top)

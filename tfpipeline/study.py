@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs, terminal
+from tfpipeline import atomic, cli, manifest, results, terminal
 from tfpipeline.config_study import StudySettings
 from tfpipeline.errors import UserError
 
@@ -15,7 +15,7 @@ RESULT = "study.json"
 def study(settings: StudySettings) -> dict[str, Any]:
     """Measure how well networks transfer to sources, with few examples and many."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.report import result_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs, terminal
+from tfpipeline import atomic, cli, manifest, results, terminal
 from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.errors import UserError
 
@@ -15,7 +15,7 @@ RESULT = "synthesis.json"
 def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     """Make the images that excite classes of a network most, and have them judged."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     if not settings.classes:
         raise UserError(
             "--classes: expected names or numbers of classes, e.g. --classes "
@@ -50,7 +50,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
             for ideal in ideals.make(job):
                 if chief and not any(made.values()):
                     # Not before there is something new.
-                    runs.withdraw(output, RESULT, showing.PICTURES)
+                    results.withdraw(output, RESULT, showing.PICTURES)
                 if chief:
                     made[name].append(showing.save(folder, ideal, network.labels))
     if not chief:

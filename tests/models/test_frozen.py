@@ -112,13 +112,3 @@ def test_mixed_precision_stays_what_it_is() -> None:
     found = tf.function(Frozen(model), autograph=False)(image)
     assert found.dtype == plain.dtype
     np.testing.assert_allclose(found, plain, rtol=0.1, atol=0.05)
-
-
-def test_it_is_traced_once_for_any_number_of_images(model) -> None:
-    ask = frozen.traced(model)
-    for count in (1, 3):
-        image = tf.constant(RNG.random((count, 64, 64, 3), np.float32))
-        np.testing.assert_allclose(
-            ask(image), model(image, training=False), rtol=1e-4, atol=1e-5
-        )
-    assert ask.experimental_get_tracing_count() == 1

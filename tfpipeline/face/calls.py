@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from tfpipeline import calling, manifest, runs
+from tfpipeline import calling, manifest, results
 from tfpipeline.calling import Call, Config
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.config_synthesis import FeaturesSettings
@@ -73,5 +73,7 @@ def with_files(
         return config, told
     given = told.pop("images")
     result = calling.read(verb, kind, config, told).settings
-    folder = runs.new_result(result.output, f"{verb}.json", overwrite=result.overwrite)
+    folder = results.new_result(
+        result.output, f"{verb}.json", overwrite=result.overwrite
+    )
     return config, told | {"images": pictures.written(given, folder / "given")}

@@ -59,14 +59,3 @@ class Frozen:
             self._weights = []
             return ask()
         return answer
-
-
-def traced(model: keras.Model) -> Any:
-    """Return a network as it is now, traced once for any number of images.
-
-    Args:
-        model: From images, shape (batch, height, width, 3), to logits.
-    """
-    height, width = model.input_shape[1:3]
-    signature = [tf.TensorSpec([None, height, width, 3], tf.float32)]
-    return tf.function(Frozen(model), autograph=False, input_signature=signature)

@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
         pixels = np.load(questions, allow_pickle=False).astype(np.float32) / 255
         np.save(answers, other_targets.run(model, pixels))
         return 0
-    from tfpipeline.serving import signatures
+    from tfpipeline.serving import signatures, wording
 
     since = time.perf_counter()
     loaded = signatures.Loaded(model)
@@ -112,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
         some = places[first : first + TOGETHER]
         contents = [images.content(Path(path), *at) for path, *at in some]
         for key, value in loaded(contents, argv[3]).items():
-            told.setdefault(key, []).extend(signatures.plain(value.tolist()))
+            told.setdefault(key, []).extend(wording.plain(value.tolist()))
     atomic.write_json(answers, {**told, "seconds": seconds})
     return 0
 

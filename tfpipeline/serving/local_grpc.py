@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from tfpipeline.serving import signatures
+from tfpipeline.serving import signatures, wording
 from tfpipeline.serving.client import MAX_MESSAGE_BYTES
 from tfpipeline.serving.holding import Holder
 from tfpipeline.serving.signatures import BYTES, CLASSIFY, Loaded
@@ -110,7 +110,7 @@ def _wrong_is_told(context: Any) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, KeyError, tf.errors.OpError) as error:
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, signatures.reason(error))
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, wording.reason(error))
 
 
 class _Status(model_service_pb2_grpc.ModelServiceServicer):

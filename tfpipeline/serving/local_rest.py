@@ -30,9 +30,8 @@ from tfpipeline.serving.signatures import (
     FEATURES,
     PIXELS,
     Loaded,
-    plain,
-    reason,
 )
+from tfpipeline.serving.wording import plain, reason
 
 VERSION_HEADER = "x-model-version"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import distribution, runs
+from tfpipeline import distribution, results
 from tfpipeline.adversarial import honesty
 from tfpipeline.adversarial.evidence import Check, Tally
 from tfpipeline.adversarial.loop import Found, Wanted
@@ -176,7 +176,7 @@ class Attacking:
         if made.inspection is None:
             made.inspection = strike.look()
             if self.chief:
-                runs.withdraw(output, self.name, attack_report.PICTURES)
+                results.withdraw(output, self.name, attack_report.PICTURES)
         with self.phases("attack"):
             found = strike.run()
         outcome = Outcome(strike, found, self.judges)
