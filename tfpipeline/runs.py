@@ -129,12 +129,10 @@ class RunFolder:
         if not self.manifest.is_file():
             return {}
         try:
-            content = json.loads(
-                self.manifest.read_text(encoding="utf-8", errors="surrogateescape")
-            )
+            text = self.manifest.read_text("utf-8", "surrogateescape")
+            return dict(json.loads(text))
         except ValueError as error:
             raise UserError(f"{self.manifest}: expected JSON, but {error}.") from None
-        return dict(content)
 
     def is_finished(self) -> bool:
         """Tell whether a run in this folder has come to its end."""
@@ -238,8 +236,7 @@ class RunFolder:
 
 
 def fresh() -> Path:
-    """Return the folder of a run that was given none: ``runs/<date>-<time>``."""
-    # To the microsecond: several runs may be started at once.
+    """Return ``runs/<date>-<time>``, to the microsecond: several may be started."""
     return Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
 
 

@@ -63,6 +63,7 @@ def test_a_finished_run_is_refused_as_by_the_command(tmp_path: Path) -> None:
         (lambda: tfpipeline.study(seeds=0), "--seeds"),
         (lambda: tfpipeline.audit(source="nowhere"), "nowhere"),
         (lambda: tfpipeline.pack(), "--output: expected"),
+        (lambda: tfpipeline.combine(runs=["x"]), "at least two"),
         (lambda: tfpipeline.benchmark(output=" "), "--output: expected"),
     ],
 )

@@ -31,6 +31,7 @@ def test_a_run_knows_its_files(run: tfpipeline.Run) -> None:
     assert run.settings.data.source == "demo" and run.metrics["test"]["n"] == 72
     assert [row["epoch"] for row in run.history] == list(range(1, 31))
     accuracy = run.metrics["test"]["accuracy"]
+    assert Path(run) == run.path and tfpipeline.Run.load(run).path == run.path
     assert f"6 classes, test accuracy {accuracy:.3f} (0." in repr(run)
 
 

@@ -7,11 +7,12 @@ what it prints, and raise `UserError` where it would end with code 2.
 
 import dataclasses
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tfpipeline import calling, runs
-from tfpipeline.calling import Config
+from tfpipeline.calling import Call, Config
 from tfpipeline.config import (
     AuditSettings,
     EvaluateSettings,
@@ -24,10 +25,13 @@ from tfpipeline.config_benchmark import BenchmarkSettings
 from tfpipeline.config_serving import ExportSettings, ServeSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.config_synthesis import FeaturesSettings, SynthesizeSettings
+from tfpipeline.config_training import CombineSettings
 from tfpipeline.face import calls, pictures, results
 from tfpipeline.face.predictions import Predictions
 from tfpipeline.face.results import Export, Result
 from tfpipeline.face.runs import Run
+
+Told = TypeVar("Told", RunSettings, CombineSettings)
 
 
 def train(config: Config = None, /, **settings: Any) -> Run:
@@ -47,9 +51,34 @@ def train(config: Config = None, /, **settings: Any) -> Run:
     from tfpipeline.train import train as verb
 
     call = calling.read("train", RunSettings, config, settings)
-    folder = call.settings.workdir or str(runs.fresh())
-    told = dataclasses.replace(call.settings, workdir=folder)
-    calls.done(verb, dataclasses.replace(call, settings=told))
+    return _run(verb, call)
+
+
+def combine(config: Config = None, /, **settings: Any) -> Run:
+    """Make one classifier of several runs: `runs=[run, other]`, `how=`, ...
+
+    Args:
+        config: A YAML file, a mapping of settings, or `CombineSettings`.
+        settings: More of them, which win.
+
+    Returns:
+        The run, in the folder `workdir`, or in a new one below `runs/`.
+
+    Raises:
+        UserError: As the command, where it ends with code 2.
+    """
+    from tfpipeline.combine import combine as verb
+
+    call = calling.read("combine", CombineSettings, config, settings)
+    return _run(verb, call)
+
+
+def _run(verb: Callable[[Told], Any], call: Call[Told]) -> Run:
+    """Do what makes a run, in a folder that is known before."""
+    told: Any = call.settings
+    folder = told.workdir or str(runs.fresh())
+    told = dataclasses.replace(told, workdir=folder)
+    calls.done(verb, Call(told, call.command))
     return Run(folder)
 
 

@@ -72,6 +72,10 @@ class Run:
         """A row an epoch: `stage`, `epoch`, `loss`, `accuracy`, `val_loss`, ..."""
         return run_files.read(self.files).history
 
+    def __fspath__(self) -> str:
+        """Return its folder: a run can be given wherever one is named."""
+        return str(self.path)
+
     def __repr__(self) -> str:
         """Say what was trained on what, and how well it does."""
         told = run_files.read(self.files)
