@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Tests run in so many processes; each is one core busy, and about 3 GiB.
 PROCESSES ?= 2
-CODE := tfpipeline tests benchmarks
+CODE := tfpipeline tests benchmarks notebooks
 
 .PHONY: demo test lint clean
 

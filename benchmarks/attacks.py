@@ -1,24 +1,32 @@
 """Attacks against foolbox, ART and cleverhans: seconds a step, success, smallest norms.
 
-python benchmarks/attacks.py [--batch 8] [--steps 20] [--rounds 5] [--images FOLDER]
+python benchmarks/attacks.py [--questions step success least] [--images FOLDER]
+                             [--batch 8] [--steps 20] [--rounds 5] [--cpu_time]
                              [--output FILE.json]
 
 All attack the same MobileNetV2 1.0: with ImageNet weights where `--images` names
-photographs, else with random weights, calibrated. A peer that is not installed is left
-out (`pip install '.[benchmarks]'`). Three questions:
+photographs, else with random weights, calibrated. Peers get the Keras network, as their
+own documentation has it; one that is not installed is left out
+(`pip install '.[benchmarks]'`). Three questions:
 
-- Seconds a step of targeted PGD that nobody leaves, beside a bare traced pass: forward
-  and backward, no attack. Every round has one of each, in turn; a first one traces.
-- Seconds to the first success of all images, in at most 40 steps; of cleverhans, which
-  makes them all. Only with photographs.
-- The smallest perturbations of the same photographs with the same number of gradients,
-  100: medians of ours (FMN) and of the peers' best attacks. Only with photographs.
+- `step`: seconds a step of targeted PGD that nobody leaves, beside a bare traced pass:
+  forward and backward of the same network, no attack. Every round has one of each, in
+  turn; a first one traces. `to_ours` are medians of the ratios of one round. On a busy
+  machine `--cpu_time` counts the processor's seconds instead of the clock's.
+- `success`: seconds to the first success of all images, in at most 40 steps; of
+  cleverhans, which makes them all. Each round as above. Only with photographs.
+- `least`: the smallest perturbations of the same photographs with 100 gradients:
+  medians of ours (FMN) and of the peers' attacks, and how often each has asked the
+  network about an image, as counted: ART's attacks heed no such budget, and that of
+  linf takes minutes a photograph. Only with photographs.
 """
 
 import argparse
+import os
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +39,50 @@ from tfpipeline.config import DistributeSettings, ModelSettings
 EPSILON, STEP, TARGET, BUDGET = 8 / 255, 1 / 255, 284, 100
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+QUESTIONS = ("step", "success", "least")
+
+
+def in_turn(
+    ways: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Return how long each way takes in each round, after one that does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            started = clock()
+            way()
+            spent = clock() - started
+            if number:
+                taken[name].append(spent)
+            print(f"{name}, round {number}: {spent:.2f} s", file=sys.stderr)
+    return taken
+
+
+class Counted:
+    """A network that counts the questions of those who ask outside of a trace."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.asked = model, 0
+
+    def __call__(self, image: Any, training: bool = False) -> Any:
+        """Return the logits."""
+        self.asked += int(image.shape[0] or 0)
+        return self.model(image, training=training)
 
 
 class Bench:
     """One network, some images, and everybody's ways to attack them."""
 
     def __init__(self, network: Any, pictures: np.ndarray, strategy: Any) -> None:
-        self.network, self.strategy = network, strategy
+        from tfpipeline.workflow import striking
+
+        self.strategy = strategy
         self.clean = pictures.astype(np.float32) / np.float32(255)
         self.target = np.full(len(pictures), TARGET)
         self.label = network.logits(pictures).argmax(-1)
-
-    def forward(self, image: Any) -> Any:
-        """Return the logits."""
-        return self.network.model(image, training=False)
+        # What `attack` asks, and what everybody else does.
+        (self.ask,) = striking.models([network], network.size)
+        self.model = network.model
 
     def campaign(self, part: Any, norm: str, **victim: Any) -> Any:
         """Return one of ours."""
@@ -57,7 +90,7 @@ class Bench:
         from tfpipeline.adversarial.norms import NORMS
         from tfpipeline.adversarial.victim import Victim
 
-        whom = Victim([self.forward], **victim)
+        whom = Victim([self.ask], **victim)
         count = len(self.clean)
         return Campaign(
             whom, NORMS[norm], [part], self.strategy, False, batch_size=count
@@ -85,7 +118,7 @@ class Bench:
             with tf.GradientTape() as tape:
                 tape.watch(image)
                 loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    target, self.forward(image)
+                    target, self.model(image, training=False)
                 )
             return tape.gradient(loss, image)
 
@@ -104,7 +137,7 @@ class Bench:
         image, target = tf.constant(self.clean), tf.constant(self.target, tf.int64)
         return lambda: np.asarray(
             pgd.projected_gradient_descent(
-                self.forward,
+                self.model,
                 image,
                 EPSILON,
                 STEP,
@@ -124,7 +157,7 @@ class Bench:
         import foolbox
         import tensorflow as tf
 
-        model = foolbox.TensorFlowModel(self.network.model, bounds=(0, 1))
+        model = foolbox.TensorFlowModel(self.model, bounds=(0, 1))
         attack = foolbox.attacks.LinfPGD(
             abs_stepsize=STEP, steps=steps, random_start=False
         )
@@ -132,13 +165,13 @@ class Bench:
         image = tf.constant(self.clean)
         return lambda: np.asarray(attack(model, image, goal, epsilons=EPSILON)[1])
 
-    def art_classifier(self) -> Any:
-        """Return the network as ART has it."""
+    def art_classifier(self, model: Any) -> Any:
+        """Return a network as ART has it."""
         import keras
         from art.estimators.classification import TensorFlowV2Classifier
 
         return TensorFlowV2Classifier(
-            model=self.network.model,
+            model=model,
             nb_classes=1000,
             input_shape=self.clean.shape[1:],
             clip_values=(0, 1),
@@ -153,7 +186,7 @@ class Bench:
         from art.attacks.evasion import ProjectedGradientDescent
 
         attack = ProjectedGradientDescent(
-            self.art_classifier(),
+            self.art_classifier(self.model),
             norm=np.inf,
             eps=EPSILON,
             eps_step=STEP,
@@ -166,8 +199,8 @@ class Bench:
         target = keras.utils.to_categorical(self.target, 1000)
         return lambda: attack.generate(self.clean, y=target)
 
-    def least(self, norm: str) -> dict[str, np.ndarray]:
-        """Return the smallest perturbations that each has found, by name."""
+    def least(self, norm: str) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Return the smallest perturbations that each has found, and its questions."""
         from tfpipeline.adversarial.attacks import Part
         from tfpipeline.adversarial.loop import Wanted
         from tfpipeline.adversarial.minimal_norm import FastMinimumNorm
@@ -175,24 +208,33 @@ class Bench:
         one = self.campaign(
             Part(FastMinimumNorm(BUDGET), "margin"), norm, targeted=False
         )
-        made = {"ours": one.run(Wanted.of(self.clean, list(self.label), 1e9)).image}
+        ours = one.run(Wanted.of(self.clean, list(self.label), 1e9))
+        made, asked = {"ours": ours.image}, {"ours": float(ours.steps.mean())}
         for peer in (self._least_foolbox, self._least_art):
+            model = Counted(self.model)
             try:
-                made |= peer(norm)
+                ways = peer(norm, model)
             except ImportError:
                 continue
+            for name, way in ways.items():
+                print(f"smallest {norm}: {name}", file=sys.stderr)
+                model.asked = 0
+                made[name] = way()
+                asked[name] = model.asked / len(self.clean)
         found = {}
         for name, image in made.items():
             size = one.sizes(image, self.clean)
             success = one.fooled(image, self.label)
             found[name] = np.where(success, size, np.inf)
-        return found
+        return found, asked
 
-    def _least_foolbox(self, norm: str) -> dict[str, np.ndarray]:
+    def _least_foolbox(
+        self, norm: str, counted: Counted
+    ) -> dict[str, Callable[[], Any]]:
         import foolbox
         import tensorflow as tf
 
-        model = foolbox.TensorFlowModel(self.network.model, bounds=(0, 1))
+        model = foolbox.TensorFlowModel(counted, bounds=(0, 1))
         some = {
             "linf": {
                 "foolbox_fmn": foolbox.attacks.LInfFMNAttack(steps=BUDGET),
@@ -206,26 +248,25 @@ class Bench:
             },
         }[norm]
         label, image = tf.constant(self.label), tf.constant(self.clean)
-        return {
-            name: np.asarray(attack(model, image, label, epsilons=None)[1])
-            for name, attack in some.items()
-        }
 
-    def _least_art(self, norm: str) -> dict[str, np.ndarray]:
+        def way(attack: Any) -> Callable[[], Any]:
+            return lambda: np.asarray(attack(model, image, label, epsilons=None)[1])
+
+        return {name: way(attack) for name, attack in some.items()}
+
+    def _least_art(self, norm: str, counted: Counted) -> dict[str, Callable[[], Any]]:
         # Its DeepFool takes the gradients of all 1,000 classes: minutes a photograph.
         from art.attacks.evasion import CarliniL2Method, CarliniLInfMethod
 
         more = {"batch_size": len(self.clean), "verbose": False}
+        network = self.art_classifier(counted)
         if norm == "linf":
-            attack = CarliniLInfMethod(self.art_classifier(), max_iter=10, **more)
+            attack = CarliniLInfMethod(network, max_iter=10, **more)
         else:
             attack = CarliniL2Method(
-                self.art_classifier(),
-                binary_search_steps=4,
-                max_iter=BUDGET // 4,
-                **more,
+                network, binary_search_steps=4, max_iter=BUDGET // 4, **more
             )
-        return {"art_carlini": attack.generate(self.clean)}
+        return {"art_carlini": lambda: attack.generate(self.clean)}
 
 
 def photographs(folder: Path, size: tuple[int, int], count: int) -> np.ndarray:
@@ -235,15 +276,72 @@ def photographs(folder: Path, size: tuple[int, int], count: int) -> np.ndarray:
     return np.stack([images.read(file, *size, how="squash") for file in some])
 
 
-def main() -> None:
-    """Print the figures; write JSON where asked to."""
+def steps(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
+    """Return the seconds of a step of each, and their ratios to ours."""
+    ways = {"ours": bench.ours(given.steps, 1e9), "bare": bench.bare(given.steps)}
+    for name in ("cleverhans", "foolbox", "art"):
+        try:
+            ways[name] = getattr(bench, name)(given.steps)
+        except ImportError:
+            continue
+    taken = in_turn(ways, given.rounds, given.clock)
+    return {
+        "seconds_a_step": {
+            name: statistics.median(some) / given.steps for name, some in taken.items()
+        },
+        "to_ours": _to_ours(taken),
+    }
+
+
+def success(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
+    """Return the seconds until all images fool."""
+    ways = {"ours": bench.ours(40, 0.0)}
+    try:
+        ways["cleverhans"] = bench.cleverhans(40)
+    except ImportError:
+        pass
+    taken = in_turn(ways, given.rounds, given.clock)
+    return {
+        "seconds_to_success": {n: statistics.median(some) for n, some in taken.items()},
+        "seconds_to_success_to_ours": _to_ours(taken),
+    }
+
+
+def smallest(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
+    """Return the medians of the smallest perturbations, and who has asked how often."""
+    result: dict[str, Any] = {}
+    for norm in ("linf", "l2"):
+        found, asked = bench.least(norm)
+        result[f"median_{norm}"] = {n: float(np.median(s)) for n, s in found.items()}
+        result[f"questions_{norm}"] = asked
+    return result
+
+
+def _to_ours(taken: Mapping[str, list[float]]) -> dict[str, float]:
+    return {
+        name: statistics.median(a / b for a, b in zip(some, taken["ours"]))
+        for name, some in taken.items()
+    }
+
+
+def options() -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=QUESTIONS)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cpu_time", action="store_true")
     parser.add_argument("--images", type=Path)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
+    given.clock = time.process_time if given.cpu_time else time.perf_counter
+    return given
+
+
+def main() -> None:
+    """Print the figures; write JSON where asked to."""
+    given = options()
     with cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.workflow import networks
@@ -259,32 +357,16 @@ def main() -> None:
             [images.resize(np.uint8(c), *network.size, how="squash") for c in coarse]
         )
     bench = Bench(network, pictures, strategy)
-    ways = {"ours": bench.ours(given.steps, 1e9), "bare": bench.bare(given.steps)}
-    for name in ("cleverhans", "foolbox", "art"):
-        try:
-            ways[name] = getattr(bench, name)(given.steps)
-        except ImportError:
-            continue
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(given.rounds + 1):
-        for name, way in ways.items():
-            spent = seconds(way) / given.steps
-            if number:
-                taken[name].append(spent)
-    medians = {name: statistics.median(some) for name, some in taken.items()}
-    result: dict[str, Any] = {"batch": given.batch, "seconds_a_step": medians}
-    result["to_ours"] = {n: m / medians["ours"] for n, m in medians.items()}
-    if given.images:
-        first = {"ours": bench.ours(40, 0.0)}
-        if "cleverhans" in ways:
-            first["cleverhans"] = bench.cleverhans(40)
-        for way in first.values():
-            way()
-        result["seconds_to_success"] = {n: seconds(way) for n, way in first.items()}
-        for norm in ("linf", "l2"):
-            result[f"median_{norm}"] = {
-                name: float(np.median(some)) for name, some in bench.least(norm).items()
-            }
+    result: dict[str, Any] = {
+        "batch": len(pictures),
+        "cpu_cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "cpu_time": given.cpu_time,
+    }
+    answers = {"step": steps, "success": success, "least": smallest}
+    for name in QUESTIONS:
+        if name in given.questions and (name == "step" or given.images):
+            result |= answers[name](bench, given)
     tell(result, given.output)
 
 

@@ -1,16 +1,17 @@
 """The main job against a plain Keras script: whole processes, in one run.
 
-python benchmarks/main_job.py ROOT [--epochs 10] [--rounds 1] [--output FILE.json]
+python benchmarks/main_job.py ROOT [--epochs 10 ...] [--images 600 ...] [--rounds 5]
+                              [--output FILE.json]
 
 ROOT holds `train/` and `test/`, each with one folder a class. Every round runs Keras'
 way, this package with an empty cache, and this package again, one after another, so
-that what else the machine does falls on all three. Speeds are ratios of medians.
+that what else the machine does falls on all three. Speeds are medians of the ratios of
+the rounds. Where there are fewer pictures than `--images` asks for they are repeated,
+each copy with other bytes behind its end, so that it is read and computed anew.
 """
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,76 +20,143 @@ import time
 from pathlib import Path
 from typing import Any
 
+import copies
+from results import about, tell
+
 HERE = Path(__file__).resolve().parent
 
+# A process of its own whose only child is the command: its peak is the command's.
+_CHILD = (
+    "import resource, subprocess, sys\n"
+    "done = subprocess.run(sys.argv[1:])\n"
+    "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
+    "print(peak)\nsys.exit(done.returncode)\n"
+)
 
-def timed(words: list[str]) -> tuple[float, str]:
-    """Run a command; return its seconds and what it printed."""
+WAYS = ("keras", "first", "again")
+
+
+def timed(words: list[str]) -> tuple[dict[str, float], list[str]]:
+    """Run a command; return its seconds and peak memory, and the lines it printed."""
     started = time.perf_counter()
-    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
-    return time.perf_counter() - started, done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, *words], stdout=subprocess.PIPE, text=True
+    )
+    seconds = time.perf_counter() - started
+    *lines, peak = done.stdout.strip().splitlines()
+    if done.returncode:
+        raise SystemExit(f"failed: {' '.join(words)}")
+    return {"seconds": seconds, "peak_mb": int(peak) / 1024}, lines
 
 
-def keras_script(root: Path, epochs: int) -> dict[str, float]:
-    """Return seconds and test accuracy of the plain Keras script."""
+def keras_script(root: Path, epochs: int, network: tuple[str, int]) -> dict[str, float]:
+    """Return seconds, peak memory and test accuracy of the plain Keras script."""
     words = [sys.executable, str(HERE / "keras_script.py"), str(root), str(epochs)]
-    seconds, printed = timed(words)
-    found = json.loads(printed.strip().splitlines()[-1])
-    return {"seconds": seconds, "accuracy": found["accuracy"]}
+    found, lines = timed([*words, network[0], str(network[1])])
+    return found | {"accuracy": json.loads(lines[-1])["accuracy"]}
 
 
-def this_package(root: Path, epochs: int, folder: Path, name: str) -> dict[str, float]:
-    """Return seconds and test accuracy of `python -m tfpipeline.train`."""
+def this_package(
+    root: Path, epochs: int, network: tuple[str, int], folder: Path
+) -> dict[str, Any]:
+    """Return the same of `python -m tfpipeline.train`, and the seconds by phase."""
     words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(root)]
-    words += ["--model.backbone", "MobileNetV2", "--model.weights", "imagenet"]
+    words += ["--model.backbone", network[0], "--model.weights", "imagenet"]
+    words += ["--model.image_size", str(network[1]), "--overwrite", "true"]
     words += ["--train.epochs", str(epochs), "--cache_dir", str(folder / "cache")]
-    seconds, _ = timed([*words, "--workdir", str(folder / name)])
-    metrics = json.loads((folder / name / "metrics.json").read_text())
-    return {"seconds": seconds, "accuracy": metrics["test"]["accuracy"]}
+    found, _ = timed([*words, "--workdir", str(folder / "run")])
+    metrics = json.loads((folder / "run" / "metrics.json").read_text())
+    phases = metrics["seconds"]
+    counted = sum(phases[name] for name in ("import", "extract"))
+    epoch_seconds = json.loads((folder / "run" / "manifest.json").read_text())
+    # The first epoch traces: what the others take, it takes as well.
+    each = epoch_seconds["epoch_seconds"]
+    learning = len(each) * statistics.median(each)
+    return {
+        **found,
+        "accuracy": metrics["test"]["accuracy"],
+        "overhead_seconds": found["seconds"] - counted - learning,
+        "phases": phases,
+    }
 
 
-def measure(root: Path, epochs: int, rounds: int) -> dict[str, Any]:
-    """Return the medians of all three over some rounds."""
-    found: dict[str, list[dict[str, float]]] = {"keras": [], "first": [], "again": []}
+def measure(
+    root: Path, epochs: int, network: tuple[str, int], rounds: int
+) -> dict[str, Any]:
+    """Return the medians of all three over some rounds, and ratios to Keras' way."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            found["keras"].append(keras_script(root, epochs))
+            found["keras"].append(keras_script(root, epochs, network))
             for name in ("first", "again"):
-                run = this_package(root, epochs, Path(folder), name)
+                run = this_package(root, epochs, network, Path(folder))
                 found[name].append(run)
-    medians = {
-        name: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-        for name, rows in found.items()
+    result: dict[str, Any] = {}
+    for name, rows in found.items():
+        ratios = [k["seconds"] / row["seconds"] for k, row in zip(found["keras"], rows)]
+        result[name] = {
+            **{
+                key: statistics.median(row[key] for row in rows)
+                for key in rows[0]
+                if key != "phases"
+            },
+            "times_as_fast": statistics.median(ratios),
+            "times_as_fast_range": [min(ratios), max(ratios)],
+        }
+        if "phases" in rows[0]:
+            result[name]["phases"] = {
+                key: statistics.median(row["phases"].get(key, 0.0) for row in rows)
+                for key in rows[0]["phases"]
+            }
+    return result
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return what was measured for people to read."""
+    lines = [
+        f"{'':44}{'seconds':>9}{'accuracy':>10}{'peak MB':>9}{'times as fast':>15}"
+    ]
+    titles = {
+        "keras": "Keras script",
+        "first": "tfpipeline, first run",
+        "again": "tfpipeline, features cached",
     }
-    for row in medians.values():
-        row["times_as_fast"] = medians["keras"]["seconds"] / row["seconds"]
-    return medians
+    for row in rows:
+        for name in WAYS:
+            one = row[name]
+            title = f"{row['images']} images, {row['epochs']} epochs: {titles[name]}"
+            lines.append(
+                f"{title:44}{one['seconds']:9.1f}{one['accuracy']:10.3f}"
+                f"{one['peak_mb']:9.0f}{one['times_as_fast']:15.1f}"
+            )
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Print a table; write JSON where asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[10])
+    parser.add_argument("--images", type=int, nargs="+", default=[600])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--backbone", default="MobileNetV2")
+    parser.add_argument("--image_size", type=int, default=224)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    medians = measure(given.root, given.epochs, given.rounds)
-    titles = {
-        "keras": f"Keras script, {given.epochs} epochs",
-        "first": "tfpipeline, first run",
-        "again": "tfpipeline, features cached",
-    }
-    print(f"{'':30}{'seconds':>9}{'accuracy':>10}{'times as fast':>15}")
-    for name, row in medians.items():
-        print(
-            f"{titles[name]:30}{row['seconds']:9.1f}{row['accuracy']:10.3f}"
-            f"{row['times_as_fast']:15.1f}"
-        )
+    network = (given.backbone, given.image_size)
+    rows = []
+    for images in given.images:
+        with tempfile.TemporaryDirectory() as scratch:
+            root = Path(scratch) / "pictures"
+            different = copies.write(given.root, root, images)
+            for epochs in given.epochs:
+                found = measure(root, epochs, network, given.rounds)
+                named = {"images": images, "different": different, "epochs": epochs}
+                rows.append(named | found)
+                print(table(rows[-1:]), flush=True)
+    result = {**about(), "rounds": given.rounds, "network": network, "rows": rows}
     if given.output:
-        machine = {"processor": platform.processor(), "cores": os.cpu_count()}
-        result = {"machine": machine, "rounds": given.rounds, **medians}
-        given.output.write_text(json.dumps(result, indent=2) + "\n")
+        tell(result, given.output)
 
 
 if __name__ == "__main__":

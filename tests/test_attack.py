@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfpipeline import cli, images
+from tfpipeline import atomic, cli, images
 from tfpipeline.attack import attack
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.demo import world
@@ -59,6 +59,16 @@ def test_what_is_told_is_true_of_the_files(attacked, demo_run) -> None:
         assert item["psnr"] == pytest.approx(-10 * np.log10((delta**2).mean()))
         assert 0 < item["ssim"] < 1
         assert images.decode(output / item["figure"]).shape[1] > 900
+
+
+def test_a_table_tells_what_the_result_does(attacked) -> None:
+    output, found = attacked
+    rows = atomic.read_csv(output / found["summary"]["table"])
+    for row, item in zip(rows, found["images"], strict=True):
+        for name in ("image", "adversarial", "figure", "label", "final_class"):
+            assert row[name] == item[name]
+        assert float(row["l2"]) == item["l2"]
+        assert row["success_jpeg.90"] == str(item["success_jpeg"]["90"])
 
 
 def test_labels_come_from_the_folders(attacked) -> None:
@@ -156,7 +166,7 @@ def test_two_devices_make_what_one_makes(demo_run, pictures, tmp_path, capsys) -
 
 
 def test_the_lesson_is_measured_beside_the_right_attack(
-    demo_run, pictures, tmp_path
+    demo_run, pictures, tmp_path, capsys
 ) -> None:
     words = ["--run", str(demo_run.path), "--images", str(pictures / "rocket")]
     words += ["--target", "teapot", "--preset", "lesson", "--epsilon", "16/255"]
@@ -168,6 +178,9 @@ def test_the_lesson_is_measured_beside_the_right_attack(
         assert set(told["reported"]) == {"clean_on_0_to_255", "attacked_on_0_to_1"}
         assert told["measured"]["clean_right"]["class"] == item["clean_class"]
         assert images.decode(tmp_path / "out" / told["shown"]).shape == (96, 96, 3)
+        assert images.decode(tmp_path / "out" / told["beside"]).shape[1] > 3 * 96
+    said = capsys.readouterr().out
+    assert "The lesson's attack on 00000.png: it reports" in said
 
 
 def test_a_smallest_perturbation_is_asked_for_by_its_attack(
@@ -188,6 +201,7 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
     ("words", "told"),
     [
         (["--epsilon", "4:255"], "--epsilon: expected a number or a fraction"),
+        (["--epsilon", "0"], "--epsilon 0: expected more than 0"),
         (["--epsilon", "4"], "If you meant steps of 8 bits, write 4/255"),
         (["--epsilon", "0.5/255"], "less than one step of an 8-bit picture"),
         (["--epsilons", "0.2/255"], "expected a radius from 1/255 to 1"),
@@ -200,6 +214,7 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
         (["--norm", "l3"], "Unknown --norm 'l3'"),
         (["--target", "teapt"], "Did you mean 'teapot'"),
         (["--preset", "lesson"], "expected --target"),
+        (["--figures", "-1"], "--figures: expected a number from 0, or null"),
         (["--jpeg", "200"], "expected qualities from 1 to 95"),
         (["--defences", "jpg"], "Did you mean 'jpeg'"),
         (["--defences", "smoothing:4"], "expected a number from 3 to 9 and odd"),

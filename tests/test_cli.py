@@ -129,6 +129,8 @@ def test_paths_no_longer_depend_on_the_current_folder(
     anchored = cli.anchored(settings)
     assert anchored.data.source == str(tmp_path / "pets")
     assert anchored.model.weights == "imagenet" and anchored.workdir is None
+    (tmp_path / "demo").mkdir()
+    assert cli.anchored(parse("--workdir", "demo")).data.source == "demo"
 
 
 @dataclass(frozen=True)

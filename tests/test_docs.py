@@ -1,11 +1,21 @@
 """What the docs say in Python is run."""
 
+import ast
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import pytest
+
+from tfpipeline import attack, cli, config, config_attack
+from tfpipeline.adversarial.attacks import ATTACKS
+from tfpipeline.data import opening
+from tfpipeline.data.opening import SCHEMES
+from tfpipeline.models.table import BACKBONES
+from tfpipeline.synthesis.objectives import OBJECTIVES, Seen
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -56,6 +66,71 @@ def test_the_page_on_serving_can_be_followed(exported, capsys) -> None:
     assert len(said) == 4 and said[-1] == "() () expected JPEG, PNG, GIF or BMP"
 
 
+@pytest.mark.slow
+def test_the_page_on_python_can_be_followed(
+    demo_run, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    first, second, third = snippets("python.md")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    trained = names["run"]
+    assert len(trained.history) == 10 and len(names["pictures"]) == 4
+    exec(second.replace("runs/demo", str(demo_run.path)), names)
+    assert (tmp_path / "curves.png").is_file() and names["run"] is not trained
+    exec(third, names)
+    assert (tmp_path / "attack" / "given").is_dir()
+    assert "(6, 96, 96, 3)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_page_on_adding_parts_can_be_followed(tmp_path, monkeypatch) -> None:
+    before = [set(table) for table in (BACKBONES, SCHEMES, OBJECTIVES, ATTACKS)]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names: dict[str, Any] = {"__name__": "page"}
+    try:
+        for code in snippets("extending.md"):
+            exec(code, names)
+        _check_added_parts(tmp_path)
+    finally:
+        for table, known in zip((BACKBONES, SCHEMES, OBJECTIVES, ATTACKS), before):
+            for name in set(table) - known:
+                del table[name]
+
+
+def _check_added_parts(folder: Path) -> None:
+    """Make sure that commands know what the page has added."""
+    metrics = json.loads((folder / "runs" / "two" / "metrics.json").read_text())
+    assert metrics["test"]["n"] > 0
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (12, 40, 40, 3), dtype=np.uint8)
+    np.savez(folder / "some.npz", images=pictures, labels=np.arange(12) % 2)
+    source = opening.open_source(
+        config.DataSettings("npz:some.npz"), folder / "cache", lambda cache: cache
+    )
+    assert source.labels == ("0", "1") and len(source) == 12
+    argv = [
+        "--run",
+        "runs/two",
+        "--images",
+        str(source.paths[0]),
+        "--epsilon",
+        "8/255",
+        "--output",
+        "attacked",
+    ]
+    argv += ["--adversary.attack", "random_noise"]
+    assert cli.main(attack.attack, config_attack.AttackSettings, argv) == 0
+    (found,) = json.loads((folder / "attacked" / "attack.json").read_text())["images"]
+    assert found["linf"] <= 8 / 255 + 1e-6
+    objective = OBJECTIVES["sparsity"]("maps")
+    maps = np.zeros((2, 3, 3, 4), np.float32)
+    maps[0, ..., 1], maps[1] = 5, 5
+    seen = Seen(np.zeros((2, 6, 6, 3)), {"maps": maps}, np.arange(2))
+    np.testing.assert_allclose(objective(seen), [1, 0.5], rtol=1e-5)
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
 def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
     file = DOCS.parent / page
@@ -67,8 +142,7 @@ def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
     from tfpipeline import (
-        config,
-        config_attack,
+        config_benchmark,
         config_serving,
         config_study,
         config_synthesis,
@@ -80,7 +154,7 @@ def test_every_flag_that_a_page_names_exists(page: Path) -> None:
         *(config.AuditSettings, config.PackSettings),
         *(config_synthesis.SynthesizeSettings, config_synthesis.FeaturesSettings),
         *(config_attack.AttackSettings, config_serving.ExportSettings),
-        config_study.StudySettings,
+        *(config_study.StudySettings, config_benchmark.BenchmarkSettings),
     ):
         known |= _flags(settings)
     # Those without a dot may be of a benchmark, or of another program.
@@ -96,3 +170,23 @@ def _flags(settings: Any, prefix: str = "--") -> set[str]:
         if dataclasses.is_dataclass(hints[entry.name]):
             found |= _flags(hints[entry.name], f"{name}.")
     return found
+
+
+def _said() -> str:
+    """Return every text of the package that is no docstring, in one."""
+    texts = []
+    for file in Path(cli.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        alone = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in alone:
+                texts.append(str(node.value))
+    return "\n".join(texts)
+
+
+def test_every_error_that_the_page_on_troubles_explains_is_one() -> None:
+    page = (DOCS / "troubleshooting.md").read_text()
+    quoted = [" ".join(q.split()) for q in re.findall(r"\*\*`([^`]+)`", page)]
+    said = _said()
+    assert len(quoted) > 15
+    assert [words for words in quoted if words not in said] == []

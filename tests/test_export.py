@@ -1,12 +1,16 @@
 """From a run to a version for a server: proven equal, or not published at all."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from google.protobuf import text_format
 from PIL import Image
+from tensorflow_serving.config import model_server_config_pb2
 
 from tests.conftest import Trained
 from tests.test_train import start as train
@@ -48,8 +52,22 @@ def test_a_version_has_all_that_a_server_and_its_users_need(
     about = read(folder / "export.json")
     calibration = read(demo_run.path / "calibration.json")
     assert about["calibration"] == calibration and about["image_size"] == [96, 96]
-    for file in ("models.config", "batching.config", "compose.yaml"):
-        assert "1" in (base / file).read_text()
+    config = text_format.Parse(
+        (base / "models.config").read_text(),
+        model_server_config_pb2.ModelServerConfig(),
+    )
+    (served,) = config.model_config_list.config
+    assert served.name == "classifier" and dict(served.version_labels) == {"stable": 1}
+    batching = (base / "batching.config").read_text()
+    assert "max_batch_size { value: 1 }" in batching
+    assert "allowed_batch_sizes: 1\n" in batching
+    compose = yaml.safe_load((base / "compose.yaml").read_text())["services"]
+    assert compose["classifier"]["volumes"] == [".:/models/classifier:ro"]
+    assert "--enable_batching=true" in compose["classifier"]["command"]
+    with open(demo_run.path / "splits.csv") as file:
+        used = [row for row in csv.DictReader(file) if row["split"] != "test"]
+    learned = (folder / "learned_from.txt").read_text().split()
+    assert learned == sorted({row["sha256"][:16] for row in used})
     assert (folder / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
 
 
@@ -128,12 +146,17 @@ def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
     Image.fromarray(picture).save(tmp_path / "a.webp")
     images.save_png(tmp_path / "b.png", picture)
     words = ("--images", str(tmp_path / "*.[wp]*"))
+    assert start(demo_run.path, tmp_path / "base", *words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "reads 1 of 2 images, expected 90%" in said and "--min_answered" in said
+    assert list((tmp_path / "base").iterdir()) == []
+    words += ("--min_answered", "0.5")
     assert start(demo_run.path, tmp_path / "base", *words) == 0
-    assert "1 images of kinds" in capsys.readouterr().out
+    assert "1 images that a server does not read" in capsys.readouterr().out
     parity = read(tmp_path / "base" / "1" / "parity.json")
     assert parity["n"] == 1 and len(parity["not_served"]) == 1
-    nothing = parity | {"passed": False, "n": 0}
-    with pytest.raises(UserError, match="reads none of 1 images"):
+    nothing = parity | {"passed": False, "n": 0, "answered": 0.0}
+    with pytest.raises(UserError, match="reads none of 1 images, expected 50%"):
         publishing.check_passed(nothing, "the SavedModel")
 
 
@@ -153,8 +176,38 @@ def test_only_a_better_version_is_published(
     assert "Better: the new one" in capsys.readouterr().out
     assert start(demo_run.path, base, *words) == 0
     said = capsys.readouterr().out
-    assert "Better: the live one" in said and "Nothing was published" in said
+    assert "the live one stays" in said and "Nothing was published" in said
     assert {p.name for p in base.iterdir() if p.is_dir()} == {"1", "2"}
+    # The other way round it is worse, and told so.
+    assert start(tmp_path / "poor", base, *words) == 0
+    said = capsys.readouterr().out
+    assert "Better: the live one" in said and "Nothing was published" in said
+
+
+@pytest.mark.slow
+def test_a_run_of_mixed_precision_passes_the_gate(
+    demo_run: Trained, tmp_path: Path
+) -> None:
+    words = ("--workdir", str(tmp_path / "run"), "--train.precision", "mixed_bfloat16")
+    words += ("--cache_dir", str(demo_run.cache), "--train.epochs", "1")
+    assert train(*words) == 0
+    assert start(tmp_path / "run", tmp_path / "base") == 0
+    parity = read(tmp_path / "base" / "1" / "parity.json")
+    assert parity["passed"] and parity["n"] == 12
+
+
+@pytest.mark.parametrize("value", ["NaN", "0", "-2.5", "Infinity", '"warm"'])
+def test_a_temperature_that_cannot_be_is_refused_before_anything_is_written(
+    demo_run: Trained, tmp_path: Path, value: str, capsys
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(demo_run.path, run)
+    calibration = json.loads((run / "calibration.json").read_text())
+    text = json.dumps(calibration | {"temperature": 0.125})
+    (run / "calibration.json").write_text(text.replace("0.125", value))
+    assert start(run, tmp_path / "base") == 2
+    assert "positive number as temperature" in " ".join(capsys.readouterr().err.split())
+    assert not list((tmp_path / "base").glob("[0-9]*"))
 
 
 def test_a_label_is_moved_without_exporting(base: Path, tmp_path: Path, capsys) -> None:
@@ -229,6 +282,12 @@ def test_real_photographs_are_answered_as_in_training(
         (["--run", "r", "--output", "o", "--batch_sizes", "[4, 2]"], "rising order"),
         (["--run", "r", "--output", "o", "--top_k", "0"], "--top_k: expected"),
         (["--run", "r", "--output", "o", "--max_pixels", "0"], "--max_pixels"),
+        (
+            ["--run", "r", "--output", "o", "--max_images", "8"],
+            "--max_images: expected",
+        ),
+        (["--run", "r", "--output", "o", "--max_request_pixels", "9"], "80,000,000 at"),
+        (["--run", "r", "--output", "o", "--min_answered", "0"], "--min_answered"),
         (["--run", "r", "--output", "o", "--stable", "1"], "leave --run out"),
     ],
 )

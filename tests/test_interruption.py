@@ -61,7 +61,7 @@ def test_a_command_ends_with_the_code_of_the_signal(error, code: int, capsys) ->
 
     assert cli.main(command, PredictSettings, []) == code
     told = capsys.readouterr().err
-    assert told.startswith("\nStopped at" if error.args else "\nerror: Interrupted")
+    assert told.startswith("Stopped at" if error.args else "error: Interrupted")
 
 
 def test_other_threads_are_left_alone() -> None:

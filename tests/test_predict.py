@@ -45,7 +45,7 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
         ranked = json.loads(row["top_k"])
         assert len(ranked) == 3 and ranked[0][0] == row["label"]
         assert ranked[0][1] == pytest.approx(float(row["probability"]))
-    assert "12 of 13 images predicted" in capsys.readouterr().err
+    assert "12 of 13 images predicted" in capsys.readouterr().out
 
 
 def test_json_lines_hold_the_same_as_the_screen(
@@ -73,6 +73,14 @@ def test_a_picture_is_predicted_the_same_alone_and_among_others(
     second = next(row for row in atomic.read_csv(among) if row["id"] == one)
     assert float(first["probability"]) == pytest.approx(
         float(second["probability"]), abs=1e-5
+    )
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
+    words = ["--model", str(tmp_path / "gone"), "--images", "."]
+    assert cli.main(predict, PredictSettings, words) == 2
+    assert "an exported SavedModel, or the address" in " ".join(
+        capsys.readouterr().err.split()
     )
 
 

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from tests.conftest import Exported
 from tfpipeline import atomic, cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.config_serving import ServerSettings, ServeSettings
+from tfpipeline.errors import UserError
 from tfpipeline.predict import predict
 from tfpipeline.serve import serve
 from tfpipeline.serving import client, server_files
@@ -151,6 +154,205 @@ def test_the_real_stubs_classify_examples(served: Served, exported: Exported) ->
         assert [c.label for c in row.classes] == list(answer.labels)
 
 
+def test_wrong_grpc_requests_are_told_by_their_code(served: Served) -> None:
+    import grpc
+    from tensorflow_serving.apis import (
+        classification_pb2,
+        get_model_metadata_pb2,
+        get_model_status_pb2,
+        model_service_pb2_grpc,
+        predict_pb2,
+        prediction_service_pb2_grpc,
+        regression_pb2,
+    )
+
+    where = served.grpc.removeprefix("grpc://").split("/")[0]
+    with grpc.insecure_channel(where) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        status = model_service_pb2_grpc.ModelServiceStub(channel)
+
+        def code(call, request, name: str = "classifier", version: int | None = None):
+            request.model_spec.name = name
+            if version is not None:
+                request.model_spec.version.value = version
+            with pytest.raises(grpc.RpcError) as caught:
+                call(request, timeout=30)
+            return caught.value.code()
+
+        missing, wrong = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT
+        asks = get_model_status_pb2.GetModelStatusRequest
+        tells = get_model_metadata_pb2.GetModelMetadataRequest
+        for call, kind in (
+            (status.GetModelStatus, asks),
+            (stub.GetModelMetadata, tells),
+            (stub.Regress, regression_pb2.RegressionRequest),
+        ):
+            assert code(call, kind(), "nobody") == missing
+            assert code(call, kind(), version=9) == missing
+        assert code(stub.GetModelMetadata, tells()) == wrong
+        assert code(stub.Regress, regression_pb2.RegressionRequest()) == wrong
+        torn = predict_pb2.PredictRequest()
+        torn.inputs["image_bytes"].dtype = 1
+        torn.inputs["image_bytes"].tensor_content = b"abc"
+        torn.inputs["image_bytes"].tensor_shape.dim.add().size = 2
+        assert code(stub.Predict, torn) == wrong
+        other = predict_pb2.PredictRequest()
+        other.inputs["pictures"].CopyFrom(tf.make_tensor_proto([b"x"]))
+        assert code(stub.Predict, other) == wrong
+        number = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
+        features = tf.train.Features(feature={"image/encoded": number})
+        bad = classification_pb2.ClassificationRequest()
+        bad.input.example_list.examples.add().features.CopyFrom(features)
+        assert code(stub.Classify, bad) == wrong
+
+        found = asks()
+        found.model_spec.name = "classifier"
+        states = status.GetModelStatus(found, timeout=30).model_version_status
+        assert [one.version for one in states] == [1, 2]
+        request = tells(metadata_field=["signature_def"])
+        request.model_spec.name = "classifier"
+        reply = stub.GetModelMetadata(request, timeout=30)
+        told = get_model_metadata_pb2.SignatureDefMap()
+        assert reply.metadata["signature_def"].Unpack(told)
+        assert set(told.signature_def) == {
+            *("serving_default", "pixels", "features", "classify", "probabilities")
+        }
+
+
+def post(address: str, body: bytes) -> tuple[int, dict]:
+    """Send a body as `curl -d` does, without a word on what it is."""
+    try:
+        with urllib.request.urlopen(address, body, timeout=60) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_rest_answers_what_is_sent_as_curl_does_and_says_what_is_wrong(
+    served: Served, exported: Exported
+) -> None:
+    def ask(body: object) -> tuple[int, dict]:
+        return post(f"{served.rest}:predict", json.dumps(body).encode())
+
+    good = {"instances": client.instances(exported.contents[:1])}
+    code, told = ask(good)
+    assert code == 200 and told["predictions"][0]["valid"]
+    code, told = ask({**good, "signature_name": "probabilities"})
+    assert code == 200 and len(told["predictions"][0]["probabilities"]) == 6
+    wrong = {
+        "a list `instances`": [{"instances": []}, {"instances": "x"}, [1], {}],
+        "expected a signature of": [{**good, "signature_name": "other"}],
+    }
+    for words, bodies in wrong.items():
+        for body in bodies:
+            code, told = ask(body)
+            assert code == 400 and words in told["error"], (body, told)
+    code, told = post(f"{served.rest}:predict", b"nonsense")
+    assert code == 400 and "expected JSON" in told["error"]
+    with urllib.request.urlopen(f"{served.rest}/labels/stable", timeout=30) as reply:
+        told = json.load(reply)
+    assert [one["version"] for one in told["model_version_status"]] == ["1"]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{served.rest}/versions/9", timeout=30)
+
+
+def test_no_shape_of_input_ends_the_server(served: Served) -> None:
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    def ask(body: object) -> int:
+        return post(f"{served.rest}:predict", json.dumps(body).encode())[0]
+
+    pixels = {"signature_name": "pixels"}
+    for rows in ([[1, 2]], [1.0], [[[[1.0]]]], [[[1.0, 2.0, 3.0]]], ["x"], [[], [1]]):
+        assert ask({**pixels, "instances": rows}) == 400
+    for rows in ([["a", "b"]], [1], [None], [{"b64": "???"}], [{}]):
+        assert ask({"instances": rows}) == 400
+    where = served.grpc.removeprefix("grpc://").split("/")[0]
+    with grpc.insecure_channel(where) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        for name, key, value in (
+            ("pixels", "images", tf.zeros((2, 3))),
+            ("pixels", "images", tf.zeros((0, 96, 96, 3))),
+            ("pixels", "images", tf.zeros((1, 5, 5, 3))),
+            ("serving_default", "image_bytes", tf.constant(b"x")),
+            ("serving_default", "image_bytes", tf.constant([[b"x"]])),
+            ("serving_default", "image_bytes", tf.constant([], tf.string)),
+            ("features", "image_bytes", tf.constant([1.0])),
+            ("classify", "inputs", tf.constant([[b"x"]])),
+        ):
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = "classifier"
+            request.model_spec.signature_name = name
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Predict(request, timeout=60)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert "Graph execution" not in caught.value.details()
+    assert served.process.poll() is None
+
+
+def test_a_request_of_too_many_bytes_is_refused_by_either_protocol(
+    served: Served,
+) -> None:
+    # What a client says of its length is enough; nothing is sent.
+    host, port = served.rest.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as link:
+        path = "/v1/models/classifier:predict"
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n"
+        link.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n")
+        assert link.recv(4096).startswith(b"HTTP/1.1 413")
+    settings = ServerSettings(retries=0)
+    send = client.open_server(served.grpc, settings)
+    with pytest.raises(UserError, match="(?i)larger than max"):
+        send([bytes(client.MAX_MESSAGE_BYTES)])
+
+
+def test_what_was_answered_is_written_though_the_server_goes(
+    exported: Exported, tmp_path: Path, capsys
+) -> None:
+    """A real server that lets two requests through, and is gone then."""
+    from concurrent import futures
+
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    count = []
+
+    class Leaving(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):  # noqa: N802
+            count.append(1)
+            if len(count) > 2:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            reply = predict_pb2.PredictResponse()
+            told = {"labels": [["a"]], "probabilities": [[1.0]]}
+            told |= {"valid": [True], "error": [b""]}
+            for key, value in told.items():
+                reply.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+            return reply
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        Leaving(), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    output = tmp_path / "found.csv"
+    words = ["--model", f"grpc://127.0.0.1:{port}/a", "--output", str(output)]
+    words += ["--server.batch_size", "1", "--server.parallel", "1"]
+    words += ["--server.retries", "0", "--images", *map(str, exported.pictures)]
+    try:
+        assert cli.main(predict, PredictSettings, words) == 2
+    finally:
+        server.stop(0).wait()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "2 of 6 images predicted" in said and "cannot be reached" in said
+    rows = atomic.read_csv(output)
+    assert [row["label"] for row in rows] == ["a"] * 2 + [""] * 4
+    assert rows[2]["error"].startswith("not answered: ")
+    assert all(row["error"].startswith("not asked: ") for row in rows[3:])
+
+
 def test_no_request_is_lost_or_half_answered_while_versions_change(
     served: Served, exported: Exported
 ) -> None:
@@ -197,7 +399,14 @@ def test_a_port_that_is_taken_and_a_folder_without_versions_are_told(
     port = served.rest.split(":")[2].split("/")[0]
     words = ["--base", str(served.base), "--rest_port", port, "--grpc_port", "null"]
     assert cli.main(serve, ServeSettings, words) == 2
-    assert "--rest_port" in capsys.readouterr().err
+    assert f"--rest_port {port}: " in capsys.readouterr().err
+    port = served.grpc.split(":")[2].split("/")[0]
+    words = ["--base", str(served.base), "--rest_port", "0", "--grpc_port", port]
+    assert cli.main(serve, ServeSettings, words) == 2
+    said = capsys.readouterr().err
+    assert f"--grpc_port {port}: " in said and "GRPC_VERBOSITY" not in said
+    assert cli.main(serve, ServeSettings, ["--base", str(served.base / "1")]) == 2
+    assert "this is a version itself" in " ".join(capsys.readouterr().err.split())
     assert cli.main(serve, ServeSettings, ["--base", str(tmp_path)]) == 2
     assert "found none" in " ".join(capsys.readouterr().err.split())
     assert os.listdir(tmp_path) == []

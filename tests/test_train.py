@@ -106,12 +106,13 @@ def test_a_run_says_how_far_its_probabilities_can_be_believed(
     assert 0 <= measured["test"]["calibration"]["ece_calibrated"] <= 1
 
 
-def test_three_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
-    lines = demo_run.printed.strip().splitlines()
-    assert len(lines) == 3
+def test_four_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
+    lines = demo_run.printed.splitlines()
+    assert len(lines) == 4
     assert "MobileNetV2 0.35" in lines[0] and "252 images of 6 classes" in lines[0]
-    assert "Test accuracy" in lines[1] and str(demo_run.path) in lines[1]
-    assert "python -m tfpipeline.train --data.source" in lines[2]
+    assert "Test accuracy" in lines[1]
+    assert lines[2] == f"Look at {demo_run.path}/report.html"
+    assert "python -m tfpipeline.train --data.source" in lines[3]
 
 
 def test_logits_from_cached_features_are_those_of_the_whole_classifier(

@@ -141,6 +141,8 @@ def test_two_workers_train_as_one_device_does(alone: Path, tmp_path: Path) -> No
     assert_alike(alone / "run", tmp_path / "run")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["replicas"] == 2 and manifest["finished"]
+    # Only the first one writes what TensorBoard shows.
+    assert len(list((tmp_path / "run" / "logs").glob("events.out.*"))) == 1
     keys = [
         line
         for file in (tmp_path / "c" / "features").rglob("*.keys")

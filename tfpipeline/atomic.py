@@ -83,8 +83,19 @@ def write_json(path: Path, value: Any) -> None:
         path: The file.
         value: Anything `json` can write.
     """
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: Any, *, ascii_only: bool = False) -> str:
+    """Return a value as indented JSON with a line feed at its end; NaN becomes null.
+
+    Args:
+        value: Anything `json` can write.
+        ascii_only: Whether other letters are escaped.
+    """
+    plain = _finite(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return f"{text}\n"
 
 
 def _finite(value: Any) -> Any:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, config_adversary, images, manifest, runs
+from tfpipeline import (
+    atomic,
+    cli,
+    config_adversary,
+    images,
+    manifest,
+    results,
+    terminal,
+)
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError, unknown
 
-RESULT = "attack.json"
+RESULT, TABLE = "attack.json", "attack.csv"
 
 
 def attack(settings: AttackSettings) -> dict[str, Any]:
     """Change photographs slightly until a network is wrong, and say how slightly."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     _check(settings)
     from tfpipeline.data import folders
 
@@ -52,15 +60,19 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         return {}
     result = attack_summary.result(work, checks)
     result["summary"] |= manifest.of_result(phases, settings.seed)
+    atomic.write_csv(output / TABLE, *attack_summary.table(result["images"]))
     atomic.write_json(output / RESULT, result)
-    print(attack_words.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(attack_words.closing_words(result, output, page))
+    if work.stopped is not None:
+        raise work.stopped
+    return result | {"written": terminal.written(output, page)}
 
 
 def _check(settings: AttackSettings) -> None:
     """Refuse what can be seen to be wrong without TensorFlow."""
-    config_adversary.epsilon(settings.epsilon, "--epsilon")
+    grid = settings.adversary.eight_bit
+    config_adversary.check_radius(settings.epsilon, settings.norm, eight_bit=grid)
     for word in settings.epsilons:
         config_adversary.epsilon(word, "--epsilons")
     if settings.resize not in (None, *images.RESIZES):
@@ -70,6 +82,11 @@ def _check(settings: AttackSettings) -> None:
     if settings.preset == "lesson" and settings.target is None:
         raise UserError(
             '--preset lesson: expected --target, as in the lesson: "Siamese cat".'
+        )
+    if settings.figures is not None and settings.figures < 0:
+        raise UserError(
+            f"--figures: expected a number from 0, or null for all. Received: "
+            f"{settings.figures}."
         )
     for word in settings.jpeg:
         if not word.isdecimal() or not 1 <= int(word) <= 95:

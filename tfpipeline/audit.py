@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, images
+from tfpipeline import atomic, cli, images, terminal
 from tfpipeline.config import AuditSettings, with_source
 
 
@@ -51,14 +51,15 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         if sheet is not None:
             images.save_png(output / name, sheet)
             written.append(name)
-    print(
-        f"\n{len(rows)} files of {len(source.labels)} classes: {len(bad)} unusable, "
+    words = (
+        f"{len(rows)} files of {len(source.labels)} classes: {len(bad)} unusable, "
         f"{result['exact_duplicates']} exact and {result['near_duplicates']} near "
         f"copies, {result['leaks']} groups of copies across splits, "
-        f"{result['label_conflicts']} equal files of two classes.\n"
-        f"Written to {output}: {', '.join(written)}"
+        f"{result['label_conflicts']} equal files of two classes."
     )
-    return result
+    there = f"There lie {', '.join(written)}."
+    terminal.close(terminal.Closing([words], look=output, then=[there]))
+    return result | {"written": terminal.written(output, None)}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,15 @@ import sys
 import time
 from typing import Any
 
-from tfpipeline import atomic, cli, config_benchmark, machine, manifest, runs
+from tfpipeline import (
+    atomic,
+    cli,
+    config_benchmark,
+    machine,
+    manifest,
+    results,
+    terminal,
+)
 from tfpipeline.config_benchmark import BenchmarkSettings
 
 RESULT = "benchmark.json"
@@ -16,7 +24,7 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     """Measure how fast this machine reads, computes and learns, and what bounds it."""
     phases = manifest.Phases()
     config_benchmark.check(settings)
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     cache = cli.cache_folder(settings.cache_dir)
     atomic.check_writable(cache)
     with phases("import"), cli.quiet_start():
@@ -38,8 +46,9 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     result["date"] = time.strftime("%Y-%m-%d")
     result |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(f"{forecasting.closing_words(result)}\nWritten: {output / RESULT}")
-    return result
+    words = forecasting.closing_words(result).splitlines()
+    terminal.close(terminal.Closing(words, look=output / RESULT))
+    return result | {"written": terminal.written(output, None)}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from tfpipeline.config_serving import ServerSettings
 from tfpipeline.config_training import (
     CalibrationSettings,
     CheckpointSettings,
+    DistributeSettings,
     FineTuneSettings,
+    LogSettings,
     TrainSettings,
 )
 
@@ -21,6 +23,7 @@ __all__ = [
     "DistributeSettings",
     "EvaluateSettings",
     "FineTuneSettings",
+    "LogSettings",
     "ModelSettings",
     "PackSettings",
     "PredictSettings",
@@ -130,29 +133,6 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class DistributeSettings:
-    """On which devices the steps run.
-
-    Args:
-        strategy: `auto` (several workers where TF_CONFIG or `workers` names them, else
-            every GPU, else one device), `one_device`, `mirrored`, `multi_worker`, or
-            `tpu` (not tested by anybody yet).
-        devices: How many devices `mirrored` uses (and `auto`, where it is given); null
-            is every GPU. Without a GPU it is the number of logical CPUs to make.
-        workers: Addresses of all workers, `host:port,host:port`; null asks TF_CONFIG,
-            then SLURM.
-        index: Which of the workers this process is, from 0; the first one writes.
-        tpu: Name or address of the TPU; null asks the environment.
-    """
-
-    strategy: str = "auto"
-    devices: int | None = None
-    workers: str | None = None
-    index: int | None = None
-    tpu: str | None = None
-
-
-@dataclass(frozen=True)
 class RunSettings:
     """Everything that `train` can be told; `config.yaml` of a run holds it.
 
@@ -169,6 +149,7 @@ class RunSettings:
         robust: What makes it resist attacks.
         calibration: How far its probabilities are to be believed.
         checkpoint: When it is noted where the training stands.
+        logs: What TensorBoard shows of it.
         distribute: The devices.
     """
 
@@ -183,6 +164,7 @@ class RunSettings:
     robust: RobustSettings = field(default_factory=RobustSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)
 
 

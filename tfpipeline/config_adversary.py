@@ -84,6 +84,37 @@ def epsilon(word: str | float, flag: str) -> float:
     return float(found[1]) / below
 
 
+def check_radius(word: str | float, norm: str, *, eight_bit: bool) -> None:
+    """Refuse a radius of a perturbation that no picture, or every one, lies in.
+
+    Args:
+        word: As the user wrote it.
+        norm: In which it is measured.
+        eight_bit: Whether the pictures are to be 8-bit ones.
+
+    Raises:
+        UserError: It is none, nought, less than a step of 8 bits, or all of [0, 1].
+    """
+    radius = epsilon(word, "--epsilon")
+    if not radius:
+        raise UserError(
+            f"--epsilon {word}: expected more than 0: nothing could be changed."
+        )
+    if norm != "linf":
+        return
+    if radius > 1:
+        raise UserError(
+            f"--epsilon {word}: expected at most 1: pixels are in [0, 1]. If you meant "
+            f"steps of 8 bits, write {word}/255."
+        )
+    if eight_bit and radius < 0.999 / 255:
+        raise UserError(
+            f"--epsilon {word}: less than one step of an 8-bit picture, 1/255: no such "
+            "file differs from the photograph. Raise it, or say --adversary.eight_bit "
+            "false."
+        )
+
+
 def written(radius: float, norm: str) -> str:
     """Return a radius as people write it.
 

@@ -36,6 +36,9 @@ class AttackSettings:
             `resize_pad:80` are random, and expected over.
         full_size: Whether the perturbation is carried back to each photograph's own
             size as well.
+        figures: Photographs that get a figure of their own: the first ones, and besides
+            as many of those that withstood; null is all. The pictures are written of
+            all, and `attack.csv` and `attack.json` tell of all.
         seed: Of all draws.
         overwrite: Whether an earlier result in the folder may be replaced.
         resize: How a photograph becomes square: `squash`, `crop`, or `pad`; null is as
@@ -60,6 +63,7 @@ class AttackSettings:
     jpeg: list[str] = field(default_factory=lambda: ["95", "75", "50"])
     defences: list[str] = field(default_factory=list)
     full_size: bool = False
+    figures: int | None = 60
     seed: int = 0
     overwrite: bool = False
     resize: str | None = None

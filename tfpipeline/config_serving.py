@@ -17,8 +17,12 @@ class ExportSettings:
         parity_images: How many of them, at most.
         tolerance: Largest difference of a probability between what was trained and
             what is served.
+        min_answered: Share of those images that the written model has to read; it knows
+            fewer kinds of files than a training.
         max_pixels: Height times width of an image that is sent, at most; more is
             refused before it is decoded.
+        max_request_pixels: Of all images of a request; the largest are refused.
+        max_images: That a request may have; those behind are refused.
         only_if_better: Whether a version that is not better than the live one, on the
             same test images, is not published.
         label: What the new version is called: `stable`, `canary`, or `auto`, which is
@@ -38,7 +42,10 @@ class ExportSettings:
     images: list[str] = field(default_factory=list)
     parity_images: int = 200
     tolerance: float = 1e-4
+    min_answered: float = 0.9
     max_pixels: int = 80_000_000
+    max_request_pixels: int = 400_000_000
+    max_images: int = 256
     only_if_better: bool = False
     label: str = "auto"
     stable: int | None = None

@@ -60,6 +60,7 @@ class SynthesizeSettings:
         judges: Networks that took no part and are asked about the result, e.g.
             `VGG16`, `MobileNet:0.25`, or the folder of a run.
         gif: Whether to write an animation of how each image came about.
+        tensorboard: Whether TensorBoard is told how each image came about, in `logs/`.
         seed: Of the starts and the transforms.
         overwrite: Whether an earlier result in the folder may be replaced.
         model: The network, if it is not that of a run.
@@ -74,6 +75,7 @@ class SynthesizeSettings:
     compare: bool = False
     judges: list[str] = field(default_factory=list)
     gif: bool = False
+    tensorboard: bool = True
     seed: int = 0
     overwrite: bool = False
     model: ModelSettings = field(default_factory=ModelSettings)

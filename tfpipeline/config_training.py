@@ -1,4 +1,4 @@
-"""GROUND: the sections of `config` that say how a network is trained."""
+"""GROUND: the sections of `config` that say how, and where, a network is trained."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -111,6 +111,43 @@ class CheckpointSettings:
 
     every_steps: int = 0
     every_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """What TensorBoard shows of a training: `logs/` in the run folder.
+
+    Args:
+        tensorboard: Whether it is written.
+        profile_steps: Steps of each stage whose every operation is recorded, after the
+            first call; 0 records none. It slows those steps.
+    """
+
+    tensorboard: bool = True
+    profile_steps: int = 0
+
+
+@dataclass(frozen=True)
+class DistributeSettings:
+    """On which devices the steps run.
+
+    Args:
+        strategy: `auto` (several workers where TF_CONFIG or `workers` names them, else
+            every GPU, else one device), `one_device`, `mirrored`, `multi_worker`, or
+            `tpu` (not tested by anybody yet).
+        devices: How many devices `mirrored` uses (and `auto`, where it is given); null
+            is every GPU. Without a GPU it is the number of logical CPUs to make.
+        workers: Addresses of all workers, `host:port,host:port`; null asks TF_CONFIG,
+            then SLURM.
+        index: Which of the workers this process is, from 0; the first one writes.
+        tpu: Name or address of the TPU; null asks the environment.
+    """
+
+    strategy: str = "auto"
+    devices: int | None = None
+    workers: str | None = None
+    index: int | None = None
+    tpu: str | None = None
 
 
 @dataclass(frozen=True)

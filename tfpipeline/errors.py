@@ -1,7 +1,9 @@
 """GROUND: the one exception that means "the user can mend this", and suggestions."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+import errno
+from collections.abc import Iterable, Iterator, Mapping
 
 
 class UserError(Exception):
@@ -62,3 +64,34 @@ def check_each(
                 f"--{prefix}{'.' if prefix else ''}{name}: expected {words}. Received: "
                 f"{getattr(settings, name)}."
             )
+
+
+@contextlib.contextmanager
+def mendable() -> Iterator[None]:
+    """Turn what the user's machine refuses in the block into an error that says so.
+
+    Raises:
+        UserError: Instead of what was raised for lack of memory, room, or permission;
+            a real surprise stays as it is.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError(
+            f"Not enough memory: {error}. Lower --data.batch_size or "
+            "--model.image_size."
+        ) from error
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0)
+        if advice is None:
+            raise
+        where = error.filename or "writing"
+        raise UserError(f"{where}: {error.strerror}. {advice}") from error
+
+
+_ADVICE = {
+    errno.ENOSPC: "Make room there and give the same command again.",
+    errno.EDQUOT: "Make room in your quota and give the same command again.",
+    errno.EACCES: "Ask for the permission, or name another folder.",
+    errno.EROFS: "Name a folder that can be written.",
+}

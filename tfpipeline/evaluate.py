@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, config_adversary, manifest, runs
+from tfpipeline import atomic, cli, config_adversary, manifest, runs, terminal
 from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.errors import UserError
 
@@ -27,6 +27,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline.data import pipeline, splits
         from tfpipeline.evaluation import metrics
         from tfpipeline.models import saving
+        from tfpipeline.models.frozen import Frozen
         from tfpipeline.report import summary
         from tfpipeline.training.predictor import Predictor
         from tfpipeline.workflow import measuring
@@ -55,14 +56,15 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained_on = splits.trained_digests(run.splits)
     seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    answer = Frozen(model)
+    predictor = Predictor(answer, strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
     robust: dict[str, Any] = {}
     if epsilons:
         with phases("attack"):
             robust["robust"] = robustness.measure(
-                lambda x: model(x, training=False),
+                answer,
                 batches.plain(chosen),
                 settings.adversary,
                 epsilons,
@@ -78,15 +80,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "seconds": phases.report(),
     }
     atomic.write_json(run.evaluation, result)
-    careful = f"Careful: {seen} of them were trained on.\n" if seen else ""
-    robustly = summary.robust(result)
-    top_3 = f" (top 3 {result['top_3_accuracy']:.3f})" if len(labels) > 3 else ""
-    print(
-        f"\nAccuracy {result['accuracy']:.3f}{top_3}, "
-        f"loss {result['loss']:.3f} on {result['n']} images of {result['source']}, "
-        f"split {result['split']}.\n{robustly}{careful}Written: {run.evaluation}"
-    )
-    return result
+    terminal.close(summary.evaluated(result, run.evaluation))
+    return result | {"written": terminal.written(run.path, None)}
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, manifest
+from tfpipeline import cli, manifest, terminal
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -31,7 +30,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             "label to a version that is there)."
         )
     base = Path(settings.output)
-    from tfpipeline.serving import server_files, versions
+    from tfpipeline.serving import publication, server_files, versions
 
     versions.check_base(base)
     if settings.stable is not None:
@@ -39,10 +38,9 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             raise UserError(
                 "--stable moves a label and exports nothing: leave --run out."
             )
-        labels = versions.label(base, versions.STABLE, settings.stable)
-        server_files.relabel(base, labels)
-        print(f"{base}: {_called(labels)}.")
-        return {"labels": labels}
+        labels = publication.promote(base, settings.stable)
+        terminal.close(terminal.Closing([f"{_called(labels)}."], look=base))
+        return {"labels": labels, "written": terminal.written(base, None)}
     with phases("import"), cli.quiet_start():
         from tfpipeline.workflow import exporting, publishing
 
@@ -50,43 +48,46 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     opened = exporting.open_run(settings, phases)
     result = publishing.publish(opened, settings, phases)
     result["seconds"] = phases.report()
-    print(_words(result, settings))
+    then = []
     if result["version"] is not None:
-        print(f"Serve it: {server_files.command(base, settings.name)}")
-        print(
-            "or without Docker: python -m tfpipeline.serve --base "
-            f"{shlex.quote(settings.output)} --name {settings.name}"
-        )
-    return result
+        then = [
+            f"Serve it: {server_files.command(base, settings.name)}",
+            f"or without Docker: {server_files.local_command(base, settings.name)}",
+        ]
+    terminal.close(_closing(result, then))
+    return result | {"written": terminal.written(base, None)}
 
 
-def _words(result: dict[str, Any], settings: ExportSettings) -> str:
+def _closing(result: dict[str, Any], then: list[str]) -> terminal.Closing:
     found = result["parity"]
-    lines = [
-        f"\nAsked about {found['n']} images in a process of its own: the same best "
+    done = [
+        f"Asked about {found['n']} images in a process of its own: the same best "
         f"class on {found['labels_equal']:.0%}, largest difference of a probability "
         f"{found['max_difference']:.1g}."
     ]
+    careful = []
     if refused := found["not_served"]:
-        lines.append(
-            f"{len(refused)} images of kinds that a server cannot read were left out, "
-            f"e.g. {refused[0]['id']}: `predict` sends such as PNG."
+        careful.append(
+            f"{len(refused)} images that a server does not read were left out, e.g. "
+            f"{refused[0]['id']} ({refused[0]['error']}). `predict` sends what is of "
+            "another kind as PNG; what is too large stays refused."
         )
-    for name, other in result["also"].items():
-        lines.append(
-            f"{name}: the same best class on {other['labels_equal']:.1%}, largest "
-            f"difference {other['max_difference']:.2g}, {other['bytes'] / 1e6:.1f} MB."
-        )
+    items = [
+        f"{name}: the same best class on {other['labels_equal']:.1%}, largest "
+        f"difference {other['max_difference']:.2g}, {other['bytes'] / 1e6:.1f} MB."
+        for name, other in result["also"].items()
+    ]
     if better := result.get("better"):
-        lines.append(_compared(better))
+        done.append(_compared(better))
     if result["version"] is None:
-        lines.append("Nothing was published.")
-    else:
-        lines.append(
-            f"Published version {result['version']}: {result['folder']} "
-            f"({result['bytes'] / 1e6:.1f} MB); {_called(result['labels'])}."
-        )
-    return "\n".join(lines)
+        done.append("Nothing was published.")
+        return terminal.Closing(done, items, careful, "parity.json")
+    done.append(
+        f"Published version {result['version']} ({result['bytes'] / 1e6:.1f} MB); "
+        f"{_called(result['labels'])}."
+    )
+    look = result["folder"]
+    return terminal.Closing(done, items, careful, "parity.json", look, then)
 
 
 def _compared(better: dict[str, Any]) -> str:
@@ -95,13 +96,33 @@ def _compared(better: dict[str, Any]) -> str:
         return (
             f"There is no live version; the new one has accuracy {new['accuracy']:.3f}."
         )
-    winner = "the new one" if better["winner"] == "new" else "the live one"
-    return (
-        f"On the same {new['n']} images: accuracy {new['accuracy']:.3f} (new), "
-        f"{live['accuracy']:.3f} (version {better['live_version']}); mean probability "
-        f"of the true class {new['mean_probability']:.3f} and "
-        f"{live['mean_probability']:.3f}. Better: {winner}."
-    )
+    winner = {
+        "new": "Better: the new one",
+        "live": "Better: the live one",
+        "tie": "No difference that chance would not make: the live one stays",
+    }[better["winner"]]
+    lines = [
+        f"On the same {better['n']} images: accuracy {new['accuracy']:.3f} (new), "
+        f"{live['accuracy']:.3f} (version {better['live_version']}); only the new one "
+        f"is right on {better['only_new']}, only the other on {better['only_live']} "
+        f"(p = {better['p']:.2g})."
+    ]
+    if better["p_loss"] is not None:
+        lines.append(
+            f"Cross-entropy {new['loss']:.3f} and {live['loss']:.3f} "
+            f"(p = {better['p_loss']:.2g})."
+        )
+    if better["left_out"]:
+        lines.append(
+            f"{better['left_out']} test images were left out: one of the two has "
+            "learned from them."
+        )
+    if not better["learned_known"]:
+        lines.append(
+            f"Version {better['live_version']} does not say what it has learned from: "
+            "it may know these images."
+        )
+    return "\n".join([*lines, f"{winner}."])
 
 
 def _called(labels: dict[str, int]) -> str:

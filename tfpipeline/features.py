@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, images, manifest, runs
+from tfpipeline import atomic, cli, images, manifest, results, terminal
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.errors import check_each, unknown
 
@@ -15,7 +15,7 @@ RESULT = "features.json"
 def features(settings: FeaturesSettings) -> dict[str, Any]:
     """Show what each layer extracts from photographs, and what speaks for a class."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     check_each(
         "",
         settings,
@@ -48,7 +48,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         made = channels.ideal_images(network, wish, settings, strategy)
     if not distribution.is_chief(strategy):
         return {}
-    runs.withdraw(output, RESULT, telling.PICTURES)
+    results.withdraw(output, RESULT, telling.PICTURES)
     looker = looking.Looker(network, wish, settings.seed)
     with phases("look"):
         items = telling.write_photographs(output, looker, good, settings.top)
@@ -57,9 +57,9 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     result = telling.result(network, items, ideals, bad)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(telling.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(telling.closing_words(result, output, page))
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
+from tfpipeline import orientation
+
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # More is no photograph but an attack on memory; Pillow itself warns from 89 million.
 MAX_PIXELS = 80_000_000
+
+# How the reason ends for which an image is refused that another request might take.
+TOGETHER = " in one request"
 
 # The first bytes of each format, at their offset.
 MAGIC: tuple[tuple[str, int, bytes], ...] = (
@@ -29,6 +34,24 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("bmp", 0, b"BM"),
     *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
 )
+
+
+def too_large(max_pixels: int) -> str:
+    """Return the reason for which an image with more pixels is refused.
+
+    Args:
+        max_pixels: Height times width, at most.
+    """
+    return f"more than {max_pixels:,} pixels"
+
+
+def is_too_large(reason: str) -> bool:
+    """Tell whether an image was refused for its size alone, whatever its kind.
+
+    Args:
+        reason: Why it was refused.
+    """
+    return reason.startswith("more than ") and reason.endswith(" pixels")
 
 
 class ImageError(ValueError):
@@ -90,15 +113,13 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageError(f"damaged {sniff(data)} header") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"more than {max_pixels:,} pixels") from None
+        raise ImageError(too_large(max_pixels)) from None
     except Exception as error:  # Broken files make the codecs raise anything.
         raise ImageError(f"damaged {sniff(data)} header: {brief(error)}") from None
     if picture.width < 1 or picture.height < 1:
         raise ImageError("no pixels: a side is 0 long")
     if picture.width * picture.height > max_pixels:
-        raise ImageError(
-            f"{picture.height}x{picture.width} is more than {max_pixels:,} pixels"
-        )
+        raise ImageError(f"{picture.height}x{picture.width} is {too_large(max_pixels)}")
     return picture
 
 
@@ -134,7 +155,7 @@ def read_header(data: bytes, picture: Image.Image) -> Header:
         height=picture.height,
         width=picture.width,
         mode=picture.mode,
-        orientation=read_orientation(picture),
+        orientation=read_orientation(data, picture),
         frames=_frames(picture),
     )
 
@@ -146,22 +167,26 @@ def _frames(picture: Image.Image) -> int:
         return 1
 
 
-def read_orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none.
+def read_orientation(data: bytes, picture: Image.Image) -> int:
+    """Return the orientation by EXIF or XMP, 1 to 8; 1 where there is none.
 
     Args:
-        picture: An opened file.
+        data: The file.
+        picture: What `open_image` returned for it.
 
     Raises:
         Exception: Of the codec, for damaged pixels of a format that keeps the tag
             behind them.
     """
+    found = orientation.of_file(data, sniff(data))
+    if found is not None:
+        return found
     if picture.format in ("PNG", "TIFF"):
         # Asking a PNG for the tag loads its pixels, and would hide that they are
         # damaged; a TIFF is turned by Pillow itself when it is loaded.
         picture.load()
     try:
-        orientation = int(picture.getexif().get(0x0112, 1))
+        told = int(picture.getexif().get(orientation.TAG, 1))
     except Exception:  # A damaged tag turns nothing.
         return 1
-    return orientation if 1 <= orientation <= 8 else 1
+    return told if 1 <= told <= 8 else 1

@@ -1,6 +1,6 @@
 """GROUND: the image contract: sniff, decode, orient, resize, save. RGB, 8 bit.
 
-What every picture becomes, whatever it was: the first frame; turned as its EXIF tag
+What every picture becomes, whatever it was: the first frame; turned as its EXIF or XMP
 says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
 CMYK and the rest through Pillow's conversion to RGB. Then its size: an axis that
 shrinks takes the mean over the area of each new pixel, one that grows is interpolated
@@ -27,7 +27,7 @@ from tfpipeline.formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 4
+RULES = 5
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -89,7 +89,7 @@ def _decoded(
     data = source if isinstance(source, bytes) else content(source)
     picture = open_image(data, max_pixels)
     try:
-        orientation = read_orientation(picture)
+        orientation = read_orientation(data, picture)
         if at_least is not None and picture.mode in ("RGB", "L"):
             ratio = jpeg_ratio((picture.height, picture.width), at_least)
             size = (picture.width // ratio, picture.height // ratio)

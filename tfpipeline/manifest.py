@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from tfpipeline import __version__
@@ -50,8 +51,28 @@ def versions() -> dict[str, str]:
     return found
 
 
+# What was called in Python instead of being typed; see `called`.
+_CALLED: ContextVar[str | None] = ContextVar("called", default=None)
+
+
+@contextlib.contextmanager
+def called(command: str) -> Iterator[None]:
+    """Let `command` tell what would have to be typed to repeat a call in Python.
+
+    Args:
+        command: The command line that says the same as the call.
+    """
+    token = _CALLED.set(command)
+    try:
+        yield
+    finally:
+        _CALLED.reset(token)
+
+
 def command() -> str:
     """Return the command line of this process, as a user would type it."""
+    if (told := _CALLED.get()) is not None:
+        return told
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     name = f"python -m {spec.name}" if spec is not None else sys.argv[0]
     return f"{name} {shlex.join(sys.argv[1:])}".rstrip()

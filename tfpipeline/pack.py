@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli
+from tfpipeline import atomic, cli, terminal
 from tfpipeline.config import PackSettings, with_source
 from tfpipeline.errors import UserError
 
@@ -23,6 +24,8 @@ def pack(settings: PackSettings) -> dict[str, Any]:
             f"{settings.shard_megabytes}."
         )
     with cli.quiet_start():
+        import tensorflow  # noqa: F401
+
         from tfpipeline.data import packed, preparation
         from tfpipeline.demo.source import drawer
     packed.check_target(output, overwrite=settings.overwrite)
@@ -34,13 +37,19 @@ def pack(settings: PackSettings) -> dict[str, Any]:
     preparation.write_quarantine(output / "quarantine.csv", examples.quarantined)
     size = sum(shard.stat().st_size for shard in shards)
     left = len(examples.quarantined)
-    print(
-        f"\nPacked {len(source)} images of {len(source.labels)} classes into "
-        f"{len(shards)} shards of {size / 1e6:.1f} MB in all"
-        f"{f'; {left} unusable files were left out' if left else ''}.\n"
-        f"Next: python -m tfpipeline.train --data.source {output}"
+    words = (
+        f"Packed {len(source)} images of {len(source.labels)} classes into "
+        f"{_counted(shards)} of {size / 1e6:.1f} MB in all"
+        f"{f'; {left} unusable files were left out' if left else ''}."
     )
-    return {"images": len(source), "shards": len(shards), "bytes": size}
+    then = f"Next: python -m tfpipeline.train --data.source {shlex.quote(str(output))}"
+    terminal.close(terminal.Closing([words], look=output, then=[then]))
+    result = {"images": len(source), "shards": len(shards), "bytes": size}
+    return result | {"written": terminal.written(output, None)}
+
+
+def _counted(shards: list[Path]) -> str:
+    return "1 shard" if len(shards) == 1 else f"{len(shards)} shards"
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, runs
+from tfpipeline import atomic, cli, runs, terminal
 from tfpipeline.config import PredictSettings
 from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from tfpipeline.serving.client import Answer
     from tfpipeline.workflow.answering import Ask
 
 HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
@@ -23,32 +22,41 @@ HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
     output = Path(settings.output) if settings.output else None
-    ask = _asked(settings)
     if output is not None:
         _check_output(output)
-    if settings.top_k < 1:
-        raise UserError(
-            f"--top_k: expected a positive number. Received: {settings.top_k}."
-        )
-    from tfpipeline.data import audit, folders
+    from tfpipeline.workflow import answering
 
-    paths = folders.named_files(settings.images)
-    files = audit.audit(paths, cache=None)
-    good = [row for row in files if not row.reason]
-    answers = iter(ask(good) if good else ())
-    rows = [
-        _row(path, next(answers) if not file.reason else None, file.reason, settings)
-        for path, file in zip(paths, files)
-    ]
+    stopped: answering.Unfinished | None = None
+    try:
+        rows = answering.rows(settings.images, _asked(settings), settings.top_k)
+    except answering.Unfinished as error:
+        rows, stopped = error.rows, error
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
-    where = output if output is not None else "above"
-    errors = f"; {bad} could not be read, see the column error" if bad else ""
-    print(
-        f"{len(rows) - bad} of {len(rows)} images predicted: {where}{errors}.",
-        file=sys.stderr,
+    errors = f"{bad} have no answer, see the column error."
+    closing = terminal.Closing(
+        [f"{len(rows) - bad} of {len(rows)} images predicted."],
+        careful=[errors] if bad else [],
+        look=output,
     )
+    terminal.close(closing, beside=output is None)
+    if stopped is not None:
+        raise stopped.cause
     return rows
+
+
+def answer(settings: PredictSettings) -> list[dict[str, Any]]:
+    """Return what is said of each picture, and write nothing.
+
+    Args:
+        settings: Without `output`.
+    """
+    from tfpipeline.workflow import answering
+
+    try:
+        return answering.rows(settings.images, _asked(settings), settings.top_k)
+    except answering.Unfinished as error:
+        raise error.cause from None
 
 
 def _asked(settings: PredictSettings) -> Ask:
@@ -68,23 +76,12 @@ def _asked(settings: PredictSettings) -> Ask:
         path = path.parent
     if (version := answering.version_of(path)) is not None:
         return answering.of_saved_model(version, settings.server)
+    if not path.exists():
+        raise UserError(
+            f"--model {settings.model}: found nothing there. Expected the folder of a "
+            "finished run, an exported SavedModel, or the address of a server."
+        )
     return answering.of_run(runs.RunFolder(path).existing(), settings.top_k)
-
-
-def _row(
-    path: Path, answer: Answer | None, reason: str, settings: PredictSettings
-) -> dict[str, Any]:
-    """Return the row of a file."""
-    row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
-    row |= {"accepted": None, "top_k": [], "error": reason}
-    if answer is None:
-        return row
-    if answer.error:
-        return row | {"error": answer.error}
-    pairs = zip(answer.labels, answer.probabilities)
-    ranked = [[label, chance] for label, chance in pairs][: settings.top_k]
-    row |= {"accepted": answer.accepted, "top_k": ranked}
-    return row | {"label": ranked[0][0], "probability": ranked[0][1]}
 
 
 def _check_output(output: Path) -> None:
@@ -113,7 +110,7 @@ def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows(cells)
-    print(text.getvalue(), end="")
+    terminal.product(text.getvalue())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -106,6 +106,11 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def logs(self) -> Path:
+        """The folder of what TensorBoard shows."""
+        return self.path / "logs"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of what an unfinished training goes on from."""
         return self.path / "checkpoints"
@@ -196,6 +201,7 @@ class RunFolder:
         self.manifest.unlink(missing_ok=True)
         for old in (self.evaluation, self.corrections, *self.told):
             old.unlink(missing_ok=True)
+        shutil.rmtree(self.logs, ignore_errors=True)
         # What it went on from is not part of a run that is whole.
         shutil.rmtree(staged.checkpoints, ignore_errors=True)
         entries = sorted(staged.path.iterdir(), key=lambda e: e == staged.manifest)
@@ -231,6 +237,12 @@ class RunFolder:
         return self
 
 
+def fresh() -> Path:
+    """Return the folder of a run that was given none: ``runs/<date>-<time>``."""
+    # To the microsecond: several runs may be started at once.
+    return Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+
+
 def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
     """Return the folder for a new run, without making it yet.
 
@@ -245,9 +257,7 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
         UserError: A finished run or something else stands there, or the folder cannot
             be written.
     """
-    # To the microsecond: several runs may be started at once.
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    folder = RunFolder(Path(workdir) if workdir else Path("runs") / stamp)
+    folder = RunFolder(Path(workdir) if workdir else fresh())
     atomic.check_writable(folder.path)
     folder.recover()
     folder.check_own()
@@ -255,59 +265,5 @@ def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
         raise UserError(
             f"{folder.path}: a finished run stands here. Choose another --workdir, or "
             "say --overwrite true to replace it."
-        )
-    return folder
-
-
-def withdraw(folder: Path, name: str, keys: Sequence[str]) -> None:
-    """Remove an earlier result and the pictures that it names, before new ones come.
-
-    Args:
-        folder: Of the result.
-        name: Of the JSON file that tells that a result is there.
-        keys: Under which it names the pictures that were made, relative to the folder;
-            under others may stand the user's own.
-    """
-    file = folder / name
-    if not file.is_file():
-        return
-    with contextlib.suppress(ValueError, OSError):
-        for word in _under(keys, json.loads(file.read_text(encoding="utf-8"))):
-            if not Path(word).is_absolute() and ".." not in Path(word).parts:
-                (folder / word).unlink(missing_ok=True)
-    file.unlink()
-
-
-def _under(keys: Sequence[str], value: Any) -> Iterator[str]:
-    """Yield every text that stands under one of some keys in what a JSON file holds."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from _under(keys, inner)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(inner, str) and key in keys:
-                yield inner
-            yield from _under(keys, inner)
-
-
-def new_result(output: str, name: str, *, overwrite: bool) -> Path:
-    """Return the folder for the result of a command, without making it yet.
-
-    Args:
-        output: Where the user wants it.
-        name: Of the file that tells that a result is there.
-        overwrite: Whether an earlier one may be replaced.
-
-    Raises:
-        UserError: An earlier result stands there, or the folder cannot be written.
-    """
-    if not output.strip():
-        raise UserError("--output: expected a folder. Received nothing.")
-    folder = Path(output)
-    atomic.check_writable(folder)
-    if (folder / name).exists() and not overwrite:
-        raise UserError(
-            f"{folder}: an earlier {name} stands here. Choose another --output, or say "
-            "--overwrite true to replace it."
         )
     return folder

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
-from tfpipeline import cli
+from tfpipeline import cli, terminal
 from tfpipeline.config_serving import ServeSettings
 from tfpipeline.errors import UserError
 
@@ -20,40 +23,50 @@ def serve(settings: ServeSettings) -> None:
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
     base = Path(settings.base)
-    try:
-        with cli.quiet_start():
+    # Where a shell has its children ignore Ctrl-C, this one does not.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with cli.quiet_start():
+        try:
             from tfpipeline.serving import holding, local_grpc, local_rest
-
-            holder = holding.Holder(base)
-    except ImportError as error:
-        raise UserError(
-            f"Serving needs a package that is not installed ({error.name}): pip "
-            "install 'tfpipeline[server]'."
-        ) from None
+        except ImportError as error:
+            raise UserError(
+                f"Serving needs a package that is not installed ({error.name}): give "
+                "pip install '.[server]' in the folder of tfpipeline's source."
+            ) from None
+        holder = holding.Holder(base)
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((settings.host, settings.rest_port))
             listening.listen()
-            if settings.grpc_port is not None:
-                address = f"{settings.host}:{settings.grpc_port}"
-                grpc_server, grpc_port = local_grpc.start(
-                    holder, settings.name, address
-                )
-        except (OSError, RuntimeError) as error:
-            raise UserError(
-                f"{settings.host}: cannot be listened at: {error}. Another server may "
-                "have the port: choose another --rest_port or --grpc_port."
+        except OSError as error:
+            raise _taken(
+                settings.host, "rest_port", settings.rest_port, error
             ) from None
-        host, rest_port = settings.host, listening.getsockname()[1]
-        held = holder.served
-        print(
-            f"Serving version {', '.join(map(str, held.models))} of {settings.name}:\n"
-            f"http://{host}:{rest_port}/v1/models/{settings.name}",
-            flush=True,
-        )
         if settings.grpc_port is not None:
-            print(f"grpc://{host}:{grpc_port}/{settings.name}", flush=True)
+            address = f"{settings.host}:{settings.grpc_port}"
+            with cli.quiet_start():
+                try:
+                    grpc_server, grpc_port = local_grpc.start(
+                        holder, settings.name, address
+                    )
+                except RuntimeError as error:
+                    port = settings.grpc_port
+                    raise _taken(settings.host, "grpc_port", port, error) from None
+        host, rest_port = settings.host, listening.getsockname()[1]
+        told: dict[str, Any] = {"versions": list(holder.served.models)}
+        told["rest"] = f"http://{host}:{rest_port}/v1/models/{settings.name}"
+        if settings.grpc_port is not None:
+            told["grpc"] = f"grpc://{host}:{grpc_port}/{settings.name}"
+        terminal.close(
+            terminal.Closing(
+                [f"Serving {holder.called} of {settings.name}, until Ctrl-C:"],
+                then=[told[kind] for kind in ("rest", "grpc") if kind in told],
+            )
+        )
+        # It goes on for long: what was asked for is needed now.
+        terminal.answer(told)
         holder.follow(settings.poll_seconds)
         try:
             # Where a shell has its children ignore Ctrl-C, the server ends by it as
@@ -64,7 +77,15 @@ def serve(settings: ServeSettings) -> None:
             holder.end()
             if settings.grpc_port is not None:
                 grpc_server.stop(grace=_GRACE_SECONDS).wait()
-            print("Stopped.", flush=True)
+            terminal.close("Stopped.")
+
+
+def _taken(host: str, flag: str, port: int, error: Exception) -> UserError:
+    why = str(error).split("; set")[0]
+    return UserError(
+        f"--{flag} {port}: {host} cannot be listened at there ({why}). Another server "
+        f"may have the port: choose another --{flag}; 0 is any that is free."
+    )
 
 
 if __name__ == "__main__":

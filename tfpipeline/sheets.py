@@ -34,8 +34,8 @@ def contact_sheet(
     """
     larger = max(1, -(-LEAST_WIDTH // pictures[0].shape[1]))
     height, width = (side * larger for side in pictures[0].shape[:2])
-    font = _font()
-    lines = [_wrapped(caption, width, font) for caption in captions]
+    own = font()
+    lines = [_wrapped(caption, width, own) for caption in captions]
     text = _LINE * max(len(some) for some in lines)
     rows = math.ceil(len(pictures) / columns)
     across = columns * (width + _GAP) + _GAP
@@ -48,13 +48,13 @@ def contact_sheet(
         shown = images.to_uint8(picture).repeat(larger, 0).repeat(larger, 1)
         sheet.paste(Image.fromarray(shown), (left, top))
         for place, line in enumerate(some):
-            pen.text((left, top + height + place * _LINE), line, "black", font)
+            pen.text((left, top + height + place * _LINE), line, "black", own)
     return np.asarray(sheet)
 
 
-def _wrapped(caption: str, width: int, font: Any) -> list[str]:
+def _wrapped(caption: str, width: int, own: Any) -> list[str]:
     """Return the lines of a caption: as many as it needs, no word is lost."""
-    per_line = max(6, int(width / font.getlength("n")))
+    per_line = max(6, int(width / own.getlength("n")))
     return [
         part
         for line in caption.split("\n")
@@ -63,7 +63,7 @@ def _wrapped(caption: str, width: int, font: Any) -> list[str]:
 
 
 @functools.cache
-def _font() -> Any:
+def font() -> Any:
     """Return the font that Matplotlib brings, which knows most alphabets."""
     # Found without being imported, which takes a second.
     spec = importlib.util.find_spec("matplotlib")

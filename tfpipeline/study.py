@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, results, terminal
 from tfpipeline.config_study import StudySettings
 from tfpipeline.errors import UserError
 
@@ -15,9 +15,10 @@ RESULT = "study.json"
 def study(settings: StudySettings) -> dict[str, Any]:
     """Measure how well networks transfer to sources, with few examples and many."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
+        from tfpipeline.report import result_page
         from tfpipeline.workflow import study_report, studying
 
         studying.check(settings)
@@ -34,16 +35,19 @@ def study(settings: StudySettings) -> dict[str, Any]:
             f"{failed[0]['backbone']}: {failed[0]['error']}"
         )
     if missing:
-        print(
-            f"\nWorker {settings.index} of {settings.workers} is done; {len(missing)} "
-            "pairs of the others are not yet there. The last worker writes the result; "
-            f"so does the same command without --workers, at any time. So far: {output}"
-        )
-        return result
+        words = [
+            f"Worker {settings.index} of {settings.workers} is done; {len(missing)} "
+            "pairs of the others are not yet there.",
+            "The last worker writes the result; so does the same command without "
+            "--workers, at any time.",
+        ]
+        terminal.close(terminal.Closing(words, look=output))
+        return result | {"written": terminal.written(output, None)}
     result["summary"] |= manifest.of_result(phases, settings.seed)
     study_report.write(output, result)
-    print(study_report.closing_words(result, output))
-    return result
+    page = result_page.attempt(output)
+    terminal.close(study_report.closing_words(result, output, page))
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

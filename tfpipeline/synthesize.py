@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, results, terminal
 from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.errors import UserError
 
@@ -15,7 +15,7 @@ RESULT = "synthesis.json"
 def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     """Make the images that excite classes of a network most, and have them judged."""
     phases = manifest.Phases()
-    output = runs.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
     if not settings.classes:
         raise UserError(
             "--classes: expected names or numbers of classes, e.g. --classes "
@@ -25,7 +25,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         from tfpipeline import distribution
         from tfpipeline.models import naming
         from tfpipeline.report import result_page
-        from tfpipeline.workflow import ideals, networks, plans, showing
+        from tfpipeline.workflow import board, ideals, networks, plans, showing
 
         wanted = plans.chosen_plans(settings)
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
@@ -50,18 +50,20 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
             for ideal in ideals.make(job):
                 if chief and not any(made.values()):
                     # Not before there is something new.
-                    runs.withdraw(output, RESULT, showing.PICTURES)
+                    results.withdraw(output, RESULT, showing.PICTURES)
                 if chief:
                     made[name].append(showing.save(folder, ideal, network.labels))
     if not chief:
         return {}
     with phases("judge"):
         result = showing.write(output, jobs, made, judges)
+        if settings.tensorboard:
+            board.show_ideals(output / "logs", made)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)
-    print(showing.closing_words(result, output))
-    result_page.attempt(output)
-    return result
+    page = result_page.attempt(output)
+    terminal.close(showing.closing_words(result, output, page))
+    return result | {"written": terminal.written(output, page)}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, manifest, runs
+from tfpipeline import atomic, cli, manifest, runs, terminal
 from tfpipeline.config import RunSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.training import checkpoints
-        from tfpipeline.workflow import preparing, recording, stages
+        from tfpipeline.workflow import board, preparing, recording, stages
 
         preparing.check(settings)
         strategy = distribution.start(
@@ -42,7 +42,10 @@ def train(settings: RunSettings) -> dict[str, Any]:
                 )
                 state = kept.load(anew=settings.overwrite)
             preparing.check_agreement(strategy, state)
-            course = stages.Course(work, cache, kept, state)
+            shown = board.Board(
+                run.logs, settings.logs, writes=work.chief, anew=state is None
+            )
+            course = stages.Course(work, cache, kept, state, board=shown)
             result = _train(folder, run, course, phases)
             distribution.wait_for_all(strategy)
     return result
@@ -89,11 +92,11 @@ def _train(
     folder.publish(run)
     course.checkpoints.clear()
     with phases("report"):
-        reporting.attempt(folder, course)
+        page = reporting.attempt(folder, course)
     result["seconds"] = phases.report()
     recording.retime(folder, result)
-    print(recording.closing_words(folder, course, result))
-    return result
+    terminal.close(recording.closing_words(folder, course, result))
+    return result | {"written": terminal.written(folder.path, page)}
 
 
 if __name__ == "__main__":

@@ -138,6 +138,22 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(kind: str) -> None:
     assert asked([content], large)[1:] == ([True], [""])
 
 
+def test_of_too_many_pixels_together_the_largest_images_are_refused() -> None:
+    sizes = [(40, 50), (60, 70), (20, 30), (60, 70), (10, 10)]
+    contents = [file("PNG", smooth(*size, 1)) for size in sizes]
+    contents.insert(1, b"broken")
+    bound = 40 * 50 + 60 * 70 + 20 * 30 + 10 * 10
+    read = graph(max_request_pixels=bound)
+    found, valid, error = asked(contents, read)
+    assert valid == [True, False, True, True, False, True]
+    assert error[4] == f"more than {bound:,} pixels in one request"
+    for place in (0, 2, 3, 5):
+        (alone,), _, _ = asked([contents[place]], read)
+        assert (alone == found[place]).all()
+    # What follows in another request is not counted.
+    assert asked([contents[4]], read)[1] == [True]
+
+
 def test_a_header_that_lies_costs_no_memory() -> None:
     content = bytearray(file("PNG", np.zeros((8, 8, 3), np.uint8)))
     content[16:24] = (2**31 - 1).to_bytes(4, "big") * 2

@@ -103,3 +103,10 @@ def test_without_validation_images_nothing_is_changed() -> None:
 def test_a_target_that_is_no_share_is_refused(target: float) -> None:
     with pytest.raises(UserError, match="--calibration.target_error"):
         calibration.check(target)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "2", None, []])
+def test_a_temperature_that_is_no_positive_number_is_refused(value) -> None:
+    with pytest.raises(ValueError, match="positive number as temperature"):
+        calibration.Calibration.of({"temperature": value})
+    assert calibration.Calibration.of({"temperature": 2, "new": 1}).temperature == 2

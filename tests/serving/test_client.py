@@ -92,49 +92,6 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
         client.open_server(address, ServerSettings())
 
 
-@pytest.mark.parametrize("parallel", [1, 3])
-def test_images_are_sent_together_up_to_a_number_and_a_size(parallel: int) -> None:
-    sizes = [10, 10, 10, 900_000, 10, 10, 2_000_000, 10]
-    sent: list[list[int]] = []
-    lock = threading.Lock()
-
-    def send(contents) -> list[Answer]:
-        with lock:
-            sent.append([len(content) for content in contents])
-        return [Answer([str(len(c))], [1.0], "") for c in contents]
-
-    settings = ServerSettings(2, 1.0, parallel)
-    reads = [lambda size=size: bytes(size) for size in sizes]
-    answers = client.ask(send, reads, settings)
-    assert [int(answer.labels[0]) for answer in answers] == sizes
-    assert sorted(sent) == sorted(
-        [[10, 10], [10, 900_000], [10, 10], [2_000_000], [10]]
-    )
-
-
-def test_no_more_files_lie_in_memory_than_are_under_way() -> None:
-    lock = threading.Lock()
-    read = answered = most = 0
-
-    def send(contents) -> list[Answer]:
-        nonlocal answered
-        with lock:
-            answered += len(contents)
-        return [Answer(["a"], [1.0], "")] * len(contents)
-
-    def one() -> bytes:
-        nonlocal read, most
-        with lock:
-            read += 1
-            most = max(most, read - answered)
-        return b"x"
-
-    settings = ServerSettings(batch_size=2, parallel=3)
-    assert len(client.ask(send, [one] * 40, settings)) == 40
-    # Those of the requests under way, and one that did not fit any more.
-    assert 2 * 3 <= most <= 2 * 3 + 1
-
-
 def test_a_large_grpc_request_is_sent_again_as_well() -> None:
     from concurrent import futures
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Exported
 from tfpipeline.errors import UserError
-from tfpipeline.serving import holding, server_files, versions
+from tfpipeline.serving import holding, server_files, signatures, versions
 
 
 @pytest.fixture
@@ -70,6 +70,28 @@ def test_answers_are_of_one_version_while_labels_move(
     for thread in threads:
         thread.join()
     assert not wrong and count[0] > 4
+
+
+def test_each_signature_is_warm_before_it_is_asked(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+
+    class Spying(signatures.Loaded):
+        def __init__(self, folder: Path) -> None:
+            super().__init__(folder)
+            self.signatures = {
+                name: lambda name=name, one=one, **sent: (
+                    called.append((name, len(sent["image_bytes"]))),
+                    one(**sent),
+                )
+                for name, one in self.signatures.items()
+            }
+
+    monkeypatch.setattr(holding, "Loaded", Spying)
+    holding.Holder(base)
+    assert ("features", 1) in called
+    assert {n for name, n in called if name == "serving_default"} == {1, 4}
 
 
 def test_a_folder_without_versions_is_refused(tmp_path: Path) -> None:

@@ -67,5 +67,9 @@ def test_what_is_not_served_is_told_and_is_no_pass_alone() -> None:
     )
     assert found["passed"] and found["n"] == 2
     assert found["not_served"] == [{"id": "two", "error": "no"}]
+    assert found["answered"] == pytest.approx(2 / 3)
+    for least, passes in ((0.6, True), (0.7, False)):
+        told = answers(valid=[True, False, True], error=["", "no", ""])
+        assert parity.compare(TRAINED, told, 1e-4, least=least)["passed"] == passes
     none = answers(valid=[False] * 3, error=["no"] * 3)
     assert not parity.compare(TRAINED, none, 1e-4)["passed"]

@@ -81,6 +81,23 @@ def test_pixels_features_and_examples_agree_with_bytes(
     assert not vectors["features"][-1].numpy().any()
 
 
+def test_all_probabilities_are_told_in_the_order_of_the_labels(
+    exported: Exported, loaded: signatures.Loaded
+) -> None:
+    found = loaded([*exported.contents, b"broken"], signatures.ALL)
+    names = (exported.base / "1" / "labels.txt").read_text().splitlines()
+    assert found["probabilities"].shape == (len(exported.contents) + 1, len(names))
+    np.testing.assert_allclose(found["probabilities"].sum(1)[:-1], 1, atol=1e-5)
+    assert not found["probabilities"][-1].any() and not found["valid"][-1]
+    best = loaded(exported.contents)
+    for row, labels, chance in zip(
+        found["probabilities"], best["labels"], best["probabilities"]
+    ):
+        order = np.argsort(-row, kind="stable")[:5]
+        assert [names[k].encode() for k in order] == labels.tolist()
+        np.testing.assert_allclose(row[order], chance, atol=1e-6)
+
+
 def test_each_signature_has_its_method_and_names(exported: Exported) -> None:
     saved = signatures.saved_model_pb2.SavedModel.FromString(
         (exported.base / "1" / "saved_model.pb").read_bytes()
@@ -116,13 +133,20 @@ def test_answers_are_float32_and_no_training_is_left(
     extractor, head = classifier.split_classifier(model)
     answers = signatures.Answers(["a", "b", "<c>"], temperature=2.0)
     reader = encoded.Reader(8, 8, "squash")
-    parts = signatures.Parts(extractor, head, answers, reader)
+    parts = signatures.Parts(extractor, head, answers, reader, max_images=3)
     served = signatures.Served(parts)
     signatures.save(tmp_path / "1", served)
     loaded = signatures.Loaded(tmp_path / "1")
     found = loaded.signatures["pixels"](images=tf.fill((2, 8, 8, 3), 0.5))
     assert found["probabilities"].dtype == tf.float32
     np.testing.assert_allclose(found["probabilities"].numpy().sum(1), 1, atol=1e-5)
+    # More images than are taken: those behind are refused, and no memory is asked for.
+    content = tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy()
+    for name in (signatures.BYTES, signatures.FEATURES, signatures.ALL):
+        many = loaded([content] * 5, name)
+        assert many["valid"].tolist() == [True] * 3 + [False] * 2
+        assert many["error"][4] == b"more than 3 images in one request"
+        assert not many["features" if name == "features" else "probabilities"][3:].any()
     kept = sum(v.dtype.size * v.shape.num_elements() for v in served.variables)
     assert len(served.variables) == len(extractor.weights) + len(head.weights)
     names = tf.train.list_variables(str(tmp_path / "1" / "variables" / "variables"))

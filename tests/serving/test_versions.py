@@ -22,7 +22,7 @@ def test_numbers_grow_and_nothing_else_is_left(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     assert put(tmp_path) == 8
     assert versions.versions(tmp_path) == [1, 2, 8]
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".next*"))
 
 
 def test_what_fails_is_never_seen(tmp_path: Path) -> None:

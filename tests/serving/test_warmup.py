@@ -17,7 +17,7 @@ def test_the_real_message_reads_them(tmp_path: Path) -> None:
         request = log.predict_log.request
         assert request.model_spec.name == "pets"
         sent = tf.make_ndarray(request.inputs["image_bytes"]).tolist()
-        assert sent == warmup.contents(record.numpy())
+        assert (request.model_spec.signature_name, sent) == warmup.read(record.numpy())
         assert sent == [images[i % 3] for i in range(len(sent))]
         found.append((request.model_spec.signature_name, len(sent)))
     assert found == [
@@ -28,5 +28,5 @@ def test_the_real_message_reads_them(tmp_path: Path) -> None:
 
 def test_every_batch_size_of_an_export_is_warm(exported) -> None:
     records = tf.data.TFRecordDataset(str(exported.base / "1" / warmup.FILE))
-    sizes = {len(warmup.contents(record.numpy())) for record in records}
+    sizes = {len(warmup.read(record.numpy())[1]) for record in records}
     assert sizes == {1, 4}

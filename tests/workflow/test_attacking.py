@@ -1,15 +1,16 @@
 """Attacks in blocks: what comes out does not depend on how many are in memory."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tfpipeline import cli, images
+from tfpipeline import atomic, cli, images
 from tfpipeline.attack import attack
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.demo import world
-from tfpipeline.workflow import attacking
+from tfpipeline.workflow import attacking, surveying
 
 
 def run(output: Path, demo_run, pictures: Path) -> dict:
@@ -50,3 +51,69 @@ def test_blocks_make_what_one_block_makes(demo_run, tmp_path, monkeypatch) -> No
         for name in ("clean_accuracy", "fooled_unaware", "fooled_adaptive"):
             assert worth[name] == pytest.approx(again[name], abs=0.08)
     assert one["checks"].keys() == some["checks"].keys()
+
+
+def interrupted(
+    module, name: str, call: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let a signal come when something is called for the so-manieth time."""
+    real, calls = getattr(module, name), []
+
+    def hear(*given, **more):
+        calls.append(name)
+        if len(calls) == call:
+            signal.raise_signal(number)
+        return real(*given, **more)
+
+    monkeypatch.setattr(module, name, hear)
+
+
+def attack_of_eight(demo_run, tmp_path: Path) -> int:
+    world.write_folder(tmp_path / "new", ["rocket", "teapot"], 4, seed=78)
+    words = ["--run", str(demo_run.path), "--images", str(tmp_path / "new")]
+    words += ["--output", str(tmp_path / "out"), "--epsilon", "8/255"]
+    words += ["--adversary.attack", "iterative_fgsm", "--adversary.batch_size", "4"]
+    return cli.main(attack, AttackSettings, words)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_an_interruption_keeps_the_blocks_that_are_whole(
+    number, code, demo_run, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(attacking, "_MOST", 4)
+    interrupted(surveying.Survey, "add", 2, number, monkeypatch)
+    assert attack_of_eight(demo_run, tmp_path) == code
+    found = json.loads((tmp_path / "out" / "attack.json").read_text())
+    assert 0 < found["summary"]["attacked"] == len(found["images"]) <= 4
+    assert found["summary"]["stopped"].startswith("Stopped after 4 of 8 photographs.")
+    for item in found["images"]:
+        assert images.decode(tmp_path / "out" / item["adversarial"]).shape == (
+            96,
+            96,
+            3,
+        )
+    table = atomic.read_csv(tmp_path / "out" / "attack.csv")
+    assert [row["image"] for row in table] == [i["image"] for i in found["images"]]
+    assert {"in_the_ball", "survives_8_bits"} <= set(found["checks"])
+    assert "monotone" not in found["checks"]
+    assert "--overwrite true" in capsys.readouterr().err
+
+
+def test_an_interruption_of_the_checks_keeps_all_pictures(
+    demo_run, tmp_path, monkeypatch
+) -> None:
+    interrupted(attacking.honesty, "stronger", 1, signal.SIGINT, monkeypatch)
+    assert attack_of_eight(demo_run, tmp_path) == 130
+    found = json.loads((tmp_path / "out" / "attack.json").read_text())
+    assert len(found["images"]) + len(found["left_out"]) == 8
+    assert found["summary"]["stopped"].startswith("Stopped before the checks.")
+
+
+def test_an_interruption_before_anything_is_whole_leaves_no_result(
+    demo_run, tmp_path, monkeypatch
+) -> None:
+    interrupted(surveying.Survey, "add", 1, signal.SIGINT, monkeypatch)
+    assert attack_of_eight(demo_run, tmp_path) == 130
+    assert not (tmp_path / "out" / "attack.json").exists()

@@ -19,9 +19,11 @@ class Mirror:
 
     Args:
         side: Of its input.
+        variables: It has none.
     """
 
     side: int
+    variables: tuple[()] = ()
 
     @property
     def input_shape(self) -> tuple[None, int, int, int]:

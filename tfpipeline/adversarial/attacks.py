@@ -175,7 +175,9 @@ def _spelled(part: Part) -> str:
     elif part.restarts > 1:
         up += f" {part.restarts} times"
     steps = part.attack.steps
-    return f"{_WORDS[type(part.attack)]}{up}, {steps} step{'s' * (steps != 1)}"
+    kind = type(part.attack)
+    word = _WORDS.get(kind, kind.__name__)
+    return f"{word}{up}, {steps} step{'s' * (steps != 1)}"
 
 
 def cost(parts: Sequence[Part]) -> int:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from tfpipeline import distribution
+from tfpipeline import distribution, progress
 from tfpipeline.adversarial.task import FIXED, Attack, State, Task
 from tfpipeline.adversarial.victim import check_images
 
@@ -171,9 +170,7 @@ class Loop:
     def _run(self, wanted: Wanted, title: str | None) -> Found:
         found = Found.nothing(wanted)
         waiting, batch = list(range(len(wanted))), _Batch.empty()
-        with tqdm(
-            total=len(wanted), desc=title, unit="image", disable=None if title else True
-        ) as bar:
+        with progress.bar(len(wanted), title, "image") as bar:
             while waiting or len(batch.rows):
                 room = self.batch_size - len(batch.rows)
                 entering, waiting = waiting[:room], waiting[room:]

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 import PIL
 from PIL import Image
-from tqdm import tqdm
 
-from tfpipeline import atomic, formats, images, machine
+from tfpipeline import atomic, formats, images, machine, progress
 from tfpipeline.errors import UserError
 
 # Part of the cache's name, with the rules of `images`: raise it when one of this file
@@ -94,9 +93,8 @@ def audit(
     rows = [_unchanged(path, *at, known) for path, at in zip(paths, places)]
     open_ = [i for i, row in enumerate(rows) if row is None]
     if open_:
-        with ThreadPoolExecutor(machine.cores()) as pool, tqdm(
-            total=len(open_), desc="audit", unit="file", disable=None
-        ) as bar:
+        shown = progress.bar(len(open_), "audit", "file")
+        with ThreadPoolExecutor(machine.cores()) as pool, shown as bar:
             found = pool.map(lambda i: examine(paths[i], max_pixels, *places[i]), open_)
             since = time.monotonic()
             try:

@@ -5,7 +5,9 @@ turned, laid over white or divided as there, and what they cannot read is refuse
 words. Nothing that is sent makes its neighbours fail.
 """
 
+import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -18,6 +20,9 @@ DAMAGED = "damaged image"
 
 _ALPHA = 4
 
+# A request of sixteen photographs of 24 million pixels is read.
+MAX_REQUEST_PIXELS = 400_000_000
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -29,12 +34,15 @@ class Reader:
         how: `squash`, `crop` or `pad`; see `images.resize`.
         max_pixels: Height times width of what is sent, at most; more is refused before
             it is decoded.
+        max_request_pixels: Of all images that are sent together, at most; the largest
+            are refused, so that small ones are read whatever else is sent.
     """
 
     height: int
     width: int
     how: str
     max_pixels: int = formats.MAX_PIXELS
+    max_request_pixels: int = MAX_REQUEST_PIXELS
 
     def __call__(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return images, and which of them could not be read.
@@ -46,48 +54,49 @@ class Reader:
             uint8, shape (n, height, width, 3), black where there is no image; whether
             there is one, bool, shape (n,); and why not, string, shape (n,).
         """
-        count = tf.size(contents)
-        shape = (self.height, self.width, 3)
-        # Without any image there would be no batch: one that belongs nowhere is first.
-        nowhere = tf.data.Dataset.from_tensors(
-            (tf.constant(-1), tf.zeros(shape, tf.uint8), tf.constant(""))
+        told = self._bounded(self._headers(contents))
+        columns = tuple(vars(told).values())
+        pixels = _each(
+            (contents, *columns),
+            lambda content, *one: (self._image(content, headers.Header(*one)),),
+            (tf.TensorSpec((self.height, self.width, 3), tf.uint8),),
         )
-        # Of a dataset alone, an element may fail without the others.
-        found = (
-            tf.data.Dataset.from_tensor_slices((tf.range(count), contents))
-            .map(self._numbered, num_parallel_calls=tf.data.AUTOTUNE)
-            .ignore_errors()
-        )
-        together = nowhere.concatenate(found).batch(tf.cast(count, tf.int64) + 1)
-        places, pixels, reasons = together.get_single_element()
-        places = places[1:, None]
-        whole = tf.concat([[count], shape], 0)
-        batch = tf.scatter_nd(places, pixels[1:], whole)
-        batch = tf.ensure_shape(batch, (contents.shape[0], *shape))
-        base = tf.fill([count], DAMAGED)
-        error = tf.tensor_scatter_nd_update(base, places, reasons[1:])
+        (batch,), there = pixels
+        error = tf.where(there, told.reason, DAMAGED)
+        batch = tf.ensure_shape(batch, (contents.shape[0], self.height, self.width, 3))
         error = tf.ensure_shape(error, (contents.shape[0],))
         return batch, tf.strings.length(error) == 0, error
 
-    def _numbered(
-        self, place: tf.Tensor, content: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return place, *self.read(content)
+    def _headers(self, contents: tf.Tensor) -> headers.Header:
+        """Return what each of some images says of itself, and why it is refused."""
+        kinds = [tf.int32] * 4 + [tf.bool] * 2 + [tf.int32] * 2 + [tf.string]
+        columns, there = _each(
+            (contents,),
+            lambda content: tuple(
+                vars(headers.read(content, self.max_pixels)).values()
+            ),
+            tuple(tf.TensorSpec((), kind) for kind in kinds),
+        )
+        told = headers.Header(*columns)
+        reason = tf.where(there, told.reason, DAMAGED)
+        return dataclasses.replace(told, reason=reason)
 
-    def read(self, content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return one image.
+    def _bounded(self, told: headers.Header) -> headers.Header:
+        """Refuse the largest images of a request that has too many pixels together.
 
-        Args:
-            content: Encoded, a scalar string.
-
-        Returns:
-            uint8, shape (height, width, 3), and why it is refused: an empty string
-            where it is not.
-
-        Raises:
-            tf.errors.InvalidArgumentError: When the graph runs, for damaged files.
+        Those of other people may be in it: the server fills up its batches.
         """
-        header = headers.read(content, self.max_pixels)
+        sizes = tf.cast(told.height, tf.int64) * tf.cast(told.width, tf.int64)
+        sizes = tf.where(told.reason == "", sizes, 0)
+        smallest_first = tf.argsort(sizes, stable=True)
+        sums = tf.cumsum(tf.gather(sizes, smallest_first))
+        fits = tf.gather(sums <= self.max_request_pixels, tf.argsort(smallest_first))
+        too_many = formats.too_large(self.max_request_pixels) + formats.TOGETHER
+        reason = tf.where(fits | (told.reason != ""), told.reason, too_many)
+        return dataclasses.replace(told, reason=reason)
+
+    def _image(self, content: tf.Tensor, header: headers.Header) -> tf.Tensor:
+        """Return one image, uint8, shape (height, width, 3); black where refused."""
         shape = (self.height, self.width, 3)
 
         def refused() -> tf.Tensor:
@@ -98,8 +107,7 @@ class Reader:
             return self._fit(_turned(image, header.orientation))
 
         good = tf.strings.length(header.reason) == 0
-        image = tf.cond(good, decoded, refused)
-        return tf.ensure_shape(image, shape), header.reason
+        return tf.ensure_shape(tf.cond(good, decoded, refused), shape)
 
     def _decode(self, content: tf.Tensor, header: headers.Header) -> tf.Tensor:
         """Return the pixels as stored, uint8."""
@@ -170,6 +178,42 @@ class Reader:
         scale = tf.reduce_min(tf.cast(shape[:2], tf.float64) / target)
         kept = tf.maximum(1, tf.cast(tf.round(target * scale), tf.int32))
         return (height - kept[0]) // 2, (width - kept[1]) // 2, kept[0], kept[1]
+
+
+def _each(
+    columns: tuple[tf.Tensor, ...],
+    read: Callable[..., tuple[tf.Tensor, ...]],
+    specs: tuple[tf.TensorSpec, ...],
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Return what is read of each image, though reading some fails.
+
+    Args:
+        columns: What is known of the images, each of shape (n, ...).
+        read: From what is known of one image to what is asked for.
+        specs: Of that.
+
+    Returns:
+        One tensor a spec, of shape (n, ...), zeros or empty where reading failed; and
+        where it did not, bool, shape (n,).
+    """
+    count = tf.shape(columns[0])[0]
+    # Without any image there would be no batch: one that belongs nowhere is first.
+    blank = [tf.zeros(spec.shape, spec.dtype) for spec in specs]
+    nowhere = tf.data.Dataset.from_tensors((tf.constant(-1), *blank))
+    # Of a dataset alone, an element may fail without the others.
+    found = (
+        tf.data.Dataset.from_tensor_slices((tf.range(count), *columns))
+        .map(
+            lambda place, *one: (place, *read(*one)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .ignore_errors()
+    )
+    together = nowhere.concatenate(found).batch(tf.cast(count, tf.int64) + 1)
+    places, *values = together.get_single_element()
+    # What was read of each image stands behind what belongs nowhere, or is that.
+    order = tf.scatter_nd(places[1:, None], tf.range(1, tf.size(places)), [count])
+    return [tf.gather(value, order) for value in values], order > 0
 
 
 def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

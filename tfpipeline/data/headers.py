@@ -9,17 +9,13 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfpipeline import formats
+from tfpipeline.data import segments
 
 # What `Header.kind` says, by its number.
 REFUSED, JPEG, PNG, GIF, BMP = range(5)
 
 _KINDS = {"jpeg": JPEG, "png": PNG, "gif": GIF, "bmp": BMP}
 _MAGIC = [(_KINDS[n], magic) for n, _, magic in formats.MAGIC if n in _KINDS]
-
-# An EXIF block stands in one of the first segments, which are 64 KiB at most.
-_EXIF_BYTES = 1 << 18
-_EXIF = b"Exif\x00\x00"
-_ORIENTATION = 0x0112
 
 # Of a GIF, before and in its first frame; they are 255 bytes, but may be made shorter
 # to keep a server busy.
@@ -31,7 +27,7 @@ _BLOCK, _SKIPPED, _PIXELS, _OVER = range(4)
 
 @dataclass(frozen=True)
 class Header:
-    """What is known before pixels are decoded; all of it tensors.
+    """What is known before pixels are decoded; all of it tensors, of one image or many.
 
     Args:
         kind: `REFUSED`, `JPEG`, `PNG`, `GIF` or `BMP`, int32.
@@ -82,30 +78,21 @@ def read(content: tf.Tensor, max_pixels: int) -> Header:
     # Each: height, width, layers, deep, clear, orientation, end, reason.
     def jpeg() -> tuple[tf.Tensor, ...]:
         shape = tf.io.extract_jpeg_shape(content)
-        turn = _orientation(raw[:_EXIF_BYTES], _EXIF)
+        turn = segments.jpeg_orientation(content, raw)
         return shape[0], shape[1], shape[2], no, no, turn, zero, nothing
 
     def png() -> tuple[tf.Tensor, ...]:
-        turn = _orientation(raw[:_EXIF_BYTES], b"eXIf")
-        # Grey of 16 bits is divided; in colours the lower byte is dropped, as Pillow
-        # does.
-        deep = (raw[24] == 16) & (raw[25] == 0)
-        keys = _places(raw[:_EXIF_BYTES], b"tRNS")
-        pixels = _places(raw[:_EXIF_BYTES], b"IDAT")
-        keyed = tf.reduce_any(keys < tf.reduce_min(pixels))
-        clear = keyed | (raw[25] == 4) | (raw[25] == 6)
-        height, width = _number(raw[20:24], big=True), _number(raw[16:20], big=True)
-        return height, width, zero, deep, clear, turn, zero, nothing
+        return _png(content, raw)
 
     def gif() -> tuple[tf.Tensor, ...]:
         end, whole = _first_frame(raw)
-        height, width = _number(raw[8:10]), _number(raw[6:8])
+        height, width = segments.number(raw[8:10]), segments.number(raw[6:8])
         reason = tf.where(whole, "", "GIF with transparency: send PNG instead")
         return height, width, zero, no, no, one, end, reason
 
     def bmp() -> tuple[tf.Tensor, ...]:
-        plain = (_number(raw[28:30]) == 24) & (_number(raw[30:34]) == 0)
-        height, width = _number(raw[22:26]), _number(raw[18:22])
+        plain = (segments.number(raw[28:30]) == 24) & (segments.number(raw[30:34]) == 0)
+        height, width = segments.number(raw[22:26]), segments.number(raw[18:22])
         reason = tf.where(plain, "", "BMP of other than 24 bits: send PNG instead")
         return tf.abs(height), width, zero, no, no, one, zero, reason
 
@@ -118,70 +105,30 @@ def read(content: tf.Tensor, max_pixels: int) -> Header:
     flat = (height < 1) | (width < 1)
     reason = tf.where(flat, "no pixels: a side is 0 long", reason)
     large = pixels > max_pixels
-    reason = tf.where(large, f"more than {max_pixels:,} pixels", reason)
+    reason = tf.where(large, formats.too_large(max_pixels), reason)
     return Header(kind, height, width, layers, deep, clear, orientation, end, reason)
 
 
-def _number(raw: tf.Tensor, *, big: bool = False) -> tf.Tensor:
-    """Return the number that 2 or 4 bytes are, int32; the lowest byte comes first."""
-    values = tf.cast(raw[::-1] if big else raw, tf.int32)
-    shifts = 8 * tf.range(tf.size(values))
-    return tf.reduce_sum(tf.bitwise.left_shift(values, shifts))
-
-
-def _orientation(raw: tf.Tensor, before: bytes) -> tf.Tensor:
-    """Return the orientation in an EXIF block; 1 where there is none, or it is damaged.
-
-    Args:
-        raw: The start of a file, uint8.
-        before: What stands before the block.
-    """
-    found = _places(raw, before)
-
-    def inside() -> tf.Tensor:
-        return _of_block(raw[found[0] + len(before) :])
-
-    return tf.cond(tf.size(found) > 0, inside, lambda: tf.constant(1))
-
-
-def _places(raw: tf.Tensor, word: bytes) -> tf.Tensor:
-    """Return where some bytes stand in others, int32, in order."""
-    last = tf.maximum(0, tf.size(raw) - len(word) + 1)
-    places = tf.cast(tf.where(raw[:last] == word[0])[:, 0], tf.int32)
-    same = tf.ones_like(places, tf.bool)
-    for offset, byte in enumerate(word):
-        same &= tf.gather(raw, places + offset) == byte
-    return places[same]
-
-
-def _of_block(block: tf.Tensor) -> tf.Tensor:
-    """Return the orientation that a TIFF header and its first directory hold."""
-    padded = tf.concat([block, tf.zeros(16, tf.uint8)], 0)
-    big = padded[0] == ord("M")
-
-    def number(at: tf.Tensor, size: int) -> tf.Tensor:
-        part = tf.cast(padded[at : at + size], tf.int32)
-        part = tf.cond(big, lambda: part, lambda: part[::-1])
-        shifts = 8 * tf.range(size - 1, -1, -1)
-        return tf.reduce_sum(tf.bitwise.left_shift(part, shifts))
-
-    start = number(tf.constant(4), 4)
-    known = (start >= 8) & (start + 2 <= tf.size(block))
-
-    def value() -> tf.Tensor:
-        most = (tf.size(block) - start - 2) // 12
-        entries = tf.minimum(number(start, 2), most)
-        table = tf.reshape(block[start + 2 : start + 2 + 12 * entries], (-1, 12))
-        table = tf.cast(table, tf.int32)
-        high, low = tf.cond(big, lambda: (0, 1), lambda: (1, 0))
-        tags = 256 * tf.gather(table, high, axis=1) + tf.gather(table, low, axis=1)
-        values = 256 * tf.gather(table, 8 + high, axis=1)
-        values += tf.gather(table, 8 + low, axis=1)
-        mine = values[tags == _ORIENTATION]
-        return tf.cond(tf.size(mine) > 0, lambda: mine[0], lambda: tf.constant(1))
-
-    turn = tf.cond(known, value, lambda: tf.constant(1))
-    return tf.where((turn >= 1) & (turn <= 8), turn, 1)
+def _png(content: tf.Tensor, raw: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Return what the header of a PNG says, in the order of `read`."""
+    # Else the size would be looked for at another place than the decoder does.
+    tf.debugging.assert_equal(tf.strings.substr(content, 12, 4), b"IHDR")
+    found = segments.png_chunks(content, raw)
+    depth, colours = raw[24], raw[25]
+    # Grey of 16 bits is divided; in colours the lower byte is dropped, as Pillow does.
+    deep = (depth == 16) & (colours == 0)
+    keyed = found.keys > 0
+    clear = keyed | (colours == 4) | (colours == 6)
+    # Pillow, which trains, compares such a key to other numbers, or takes the last one.
+    grey = (colours == 0) & ((depth == 2) | (depth == 4))
+    otherwise = grey | (colours == 2) & (depth == 16) | found.late | (found.keys > 1)
+    reason = tf.where(keyed & otherwise, "PNG with a colour key of a rare kind", "")
+    reason = tf.where(found.packed, "PNG with EXIF in compressed text", reason)
+    reason = tf.where(reason == "", "", reason + ": send it without")
+    height = segments.number(raw[20:24], big=True)
+    width = segments.number(raw[16:20], big=True)
+    zero = tf.constant(0)
+    return height, width, zero, deep, clear, found.orientation, zero, reason
 
 
 def _first_frame(raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,6 +11,20 @@ from tfpipeline.data.sources import Source
 from tfpipeline.data.tables import open_csv
 from tfpipeline.errors import UserError, suggest, unknown
 
+# Opens a source by its name; is told the settings and a folder for what is no file yet.
+Opener = Callable[[str, DataSettings, Path], Source]
+
+
+def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
+    # Imported here: TensorFlow Datasets takes a second that few runs need.
+    from tfpipeline.data.tfds import open_tfds
+
+    return open_tfds(name, cache, settings.tfds_dir)
+
+
+# Sources that are named by a word and a colon, as in `tfds:cats_vs_dogs`.
+SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
+
 # Where a folder's class names come from.
 LABEL_FROM: dict[str, Callable[[Path], Source]] = {
     "folder": open_folder,
@@ -39,11 +53,9 @@ def open_source(
         raise UserError("--data.source: expected a source, received an empty text.")
     if name == "demo":
         return dataclasses.replace(open_folder(draw(cache)), name="demo")
-    if name.startswith("tfds:"):
-        # Imported here: TensorFlow Datasets takes a second that few runs need.
-        from tfpipeline.data.tfds import open_tfds
-
-        return open_tfds(name, cache, settings.tfds_dir)
+    scheme, colon, _ = name.partition(":")
+    if colon and scheme in SCHEMES:
+        return SCHEMES[scheme](name, settings, cache)
     path = Path(name)
     if packed.is_packed(path):
         return packed.open_packed(path)

@@ -16,9 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from tfpipeline import atomic, formats, images
+from tfpipeline import atomic, formats, images, progress
 from tfpipeline.data.audit import Row
 from tfpipeline.data.sources import Source, check_labels, from_rows
 from tfpipeline.errors import UserError
@@ -103,7 +101,7 @@ def _write_shards(
     source: Source, files: Sequence[Row], folder: Path, shard_bytes: int
 ) -> None:
     index = []
-    with tqdm(total=len(source), desc="pack", unit="image", disable=None) as bar:
+    with progress.bar(len(source), "pack", "image") as bar:
         for number, part in enumerate(_parts(files, shard_bytes)):
             shard = folder / f"{number:05d}.tfrecord"
             index += _write_shard(shard, source, files, part, bar)

@@ -207,14 +207,15 @@ def _check_row(
         )
 
 
-def trained_digests(file: Path) -> set[str]:
+def trained_digests(file: Path, names: Sequence[str] = ("train",)) -> set[str]:
     """Return the digests of the images that a run has trained on.
 
     Args:
         file: `splits.csv` of the run.
+        names: Splits; what was chosen by `validation` images has learned from those.
     """
     rows = atomic.read_csv(file)
-    return {row.get("sha256", "") for row in rows if row["split"] == "train"} - {""}
+    return {row.get("sha256", "") for row in rows if row["split"] in names} - {""}
 
 
 def few(

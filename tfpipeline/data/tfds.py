@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from tfpipeline import atomic, formats
+from tfpipeline import atomic, formats, progress
 from tfpipeline.data.sources import Source
 from tfpipeline.data.tables import open_csv
 from tfpipeline.errors import UserError, suggest
@@ -173,8 +171,8 @@ def _export(
                 f"{', '.join(builder.info.splits)}. ({_first_line(error)})"
             ) from None
         total = int(examples.cardinality())
-        bar = tqdm(examples, desc=f"write {part}", total=total, unit="image")
-        for number, example in enumerate(bar):
+        shown = progress.over(examples, f"write {part}", "image", total)
+        for number, example in enumerate(shown):
             data = example[image_key].numpy()
             suffix = formats.sniff(data) or "bin"
             file = Path(re.sub(r"\W", "_", part)) / f"{number:07d}.{suffix}"

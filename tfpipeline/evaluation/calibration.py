@@ -59,9 +59,18 @@ class Calibration:
 
         Args:
             found: The content of `calibration.json`.
+
+        Raises:
+            ValueError: The temperature is no positive number.
         """
         known = Calibration.__dataclass_fields__
-        return Calibration(**{k: v for k, v in found.items() if k in known})
+        read = Calibration(**{k: v for k, v in found.items() if k in known})
+        number = isinstance(read.temperature, int | float)
+        if not number or not 0 < read.temperature < np.inf:
+            raise ValueError(
+                f"expected a positive number as temperature, found {read.temperature!r}"
+            )
+        return read
 
 
 def check(target_error: float) -> None:

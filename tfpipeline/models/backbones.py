@@ -12,7 +12,6 @@ import numpy as np
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.errors import UserError, suggest, unknown
-from tfpipeline.models.plain import build_plain_cnn
 from tfpipeline.models.table import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
@@ -133,8 +132,9 @@ def keras_folder() -> Path:
 
 def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
     width = {} if settings.alpha is None else {"alpha": settings.alpha}
-    if BACKBONES[settings.backbone].family == "plain":
-        return build_plain_cnn(int(size or 0))
+    build = BACKBONES[settings.backbone].build
+    if build is not None:
+        return build(int(size or 0))
     with warnings.catch_warnings():
         # That 224's weights serve other sizes as well is what we want.
         warnings.filterwarnings("ignore", "`input_shape` is undefined")

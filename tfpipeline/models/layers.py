@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfpipeline.errors import UserError, suggest
+from tfpipeline.models.frozen import Frozen
 
 LOGITS = "logits"
 
@@ -115,6 +116,7 @@ class Inside:
         self.model = model
         self.names = tuple(names)
         self.redirected = redirected
+        self._frozen = Frozen(model)
 
     def __call__(self, image: Any) -> Mapping[str, Any]:
         """Return the logits, and what each layer answers, by name.
@@ -123,9 +125,9 @@ class Inside:
             image: In [0, 1], shape (batch, height, width, 3).
         """
         if not self.names and not self.redirected:
-            return {LOGITS: self.model(image, training=False)}
+            return {LOGITS: self._frozen(image)}
         found: dict[str, Any] = {}
-        logits = self._run(self.model, image, found)
+        logits = self._frozen.run(lambda: self._run(self.model, image, found))
         return {**{name: found[name] for name in self.names}, LOGITS: logits}
 
     def waking(self) -> "Inside":

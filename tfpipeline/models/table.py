@@ -1,6 +1,11 @@
 """Every network of `keras.applications`, and a plain one: what to know of each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import keras
+
+from tfpipeline.models.plain import build_plain_cnn
 
 MOBILENET_V1_ALPHAS = (0.25, 0.5, 0.75, 1.0)
 MOBILENET_V2_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
@@ -24,6 +29,8 @@ class Backbone:
             Source: the table of keras.io/api/applications, and the Keras docstring for
             MobileNetV3.
         alphas: Widths for which ImageNet weights exist; empty where it has no width.
+        build: From height and width in pixels to the network without a top, untrained;
+            None is the function of that name in `keras.applications`.
     """
 
     family: str
@@ -33,6 +40,7 @@ class Backbone:
     parameters_million: float
     imagenet_top_1: float | None
     alphas: tuple[float, ...] = ()
+    build: Callable[[int], keras.Model] | None = None
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -82,6 +90,6 @@ BACKBONES: dict[str, Backbone] = {
     "ConvNeXtBase": Backbone("convnext", "none", 224, 32, 88.5, 0.853),
     "ConvNeXtLarge": Backbone("convnext", "none", 224, 32, 197.7, 0.863),
     "ConvNeXtXLarge": Backbone("convnext", "none", 224, 32, 350.1, 0.867),
-    # Of this package: see `plain`. Without a top.
-    "PlainCNN": Backbone("plain", "tf", 64, 32, 0.1, None),
+    # Of this package. Without a top.
+    "PlainCNN": Backbone("plain", "tf", 64, 32, 0.1, None, build=build_plain_cnn),
 }

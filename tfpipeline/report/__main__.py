@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tfpipeline import flags, terminal
 from tfpipeline.errors import UserError
 from tfpipeline.report import comparison, result_page, run_page
 from tfpipeline.runs import RunFolder
@@ -41,11 +42,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="the page; null is report.html in the folder, and comparison.html here "
         "for several runs",
     )
+    parser.add_argument("--quiet", action="store_true", help=flags.QUIET)
+    parser.add_argument("--json", action="store_true", help=flags.JSON)
     given = parser.parse_args(argv)
     try:
-        print(f"Written: {make(given.folders, given.output)}")
+        with terminal.speaking(quiet=given.quiet, as_json=given.json):
+            page = make(given.folders, given.output)
+            terminal.close(terminal.Closing([], look=page))
+            terminal.answer({"written": terminal.written(page.parent, page)})
     except UserError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
+        terminal.end_badly(f"error: {error}")
         sys.exit(2)
 
 
@@ -62,8 +68,8 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--output {output}: expected a name in .html.")
     if len(folders) > 1:
-        runs = [RunFolder(folder).existing() for folder in folders]
-        return comparison.write(runs, output or Path("comparison.html"))
+        several = [RunFolder(folder).existing() for folder in folders]
+        return comparison.write(several, output or Path("comparison.html"))
     folder = folders[0]
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder, found none there.")

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from tfpipeline import sheets
-from tfpipeline.report import charts
+from tfpipeline.report import charts, maps
+
+# Pixels of a square of a matrix: three figures fit in.
+_SQUARE = 28
 
 
 def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
@@ -64,3 +68,36 @@ def _caption(target: Any, labels: Sequence[str]) -> str:
     if share == 100:
         return labels[first]
     return f"{labels[first]} {share} %, {labels[second]}"
+
+
+def confusion(counts: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Return a confusion matrix: a row a true class, a column what it was called.
+
+    Args:
+        counts: Shape (classes, classes).
+        labels: Class names.
+
+    Returns:
+        uint8 RGB; the lighter a square, the larger its share of the row.
+    """
+    font, side = sheets.font(), _SQUARE
+    names = [name if len(name) <= 24 else f"{name[:23]}…" for name in labels]
+    edge = 8 + max(int(font.getlength(name)) for name in names)
+    inner = side * len(labels)
+    picture = Image.new("RGB", (edge + inner, edge + inner), "white")
+    # What stands above the columns is written as if beside them, and turned.
+    above = Image.new("RGB", (edge, inner), "white")
+    rows, columns = ImageDraw.Draw(picture), ImageDraw.Draw(above)
+    for i, name in enumerate(names):
+        middle = i * side + side / 2
+        rows.text((4, edge + middle), name, "black", font, anchor="lm")
+        columns.text((4, middle), name, "black", font, anchor="lm")
+    picture.paste(above.rotate(90, expand=True), (edge, 0))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    heat = np.kron(maps.heat(shares), np.ones((side, side, 1), np.uint8))
+    picture.paste(Image.fromarray(heat), (edge, edge))
+    for i, j in np.argwhere(counts):
+        ink = "black" if shares[i, j] > 0.6 else "white"
+        place = (edge + j * side + side / 2, edge + i * side + side / 2)
+        rows.text(place, str(counts[i, j]), ink, font, anchor="mm")
+    return np.asarray(picture)

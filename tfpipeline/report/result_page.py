@@ -1,11 +1,11 @@
 """The page of what another command made: pictures, checks, figures, from its JSON."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfpipeline import terminal
 from tfpipeline.errors import UserError
 from tfpipeline.report import page, run_files
 
@@ -25,7 +25,8 @@ class Kind:
     Args:
         title: What it is, for people.
         lead: What it tells, in a sentence.
-        pictures: Under which names an item has pictures, the best first.
+        pictures: Under which names an item has its picture, the best first.
+        also: Under which names it has further ones.
         sheets: Under which names the summary has pictures of the whole.
         columns: Which fields of an item come first in its table.
     """
@@ -33,6 +34,7 @@ class Kind:
     title: str
     lead: str
     pictures: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ("sheet", "overview")
     columns: tuple[str, ...] = ()
 
@@ -55,7 +57,8 @@ KINDS = {
     "features.json": Kind(
         "What a network sees",
         "What its layers extract from photographs, and what speaks for a class.",
-        ("explained_sheet", "overview"),
+        ("explained_sheet",),
+        ("overview",),
         columns=("image", "class", "probability"),
     ),
     "study.json": Kind(
@@ -114,42 +117,56 @@ def write(folder: Path, output: Path | None = None) -> Path:
     found = run_files.read_json(folder / name)
     file = output or folder / NAME
     kind, summary = KINDS[name], found.get("summary", {})
-    items = [one for one in _items(found) if isinstance(one, dict)]
-    pictures = [
-        (key, folder / p) for key in kind.sheets for p in [summary.get(key)] if p
-    ]
-    pictures += [
-        (_caption(kind, one), folder / one[key])
-        for one in items
-        for key in [next((k for k in kind.pictures if one.get(k)), None)]
-        if key
-    ]
+    items = _items(found)
     table = Table(
         kind.title,
         kind.lead,
         [_ordered(kind, one) for one in items],
         {k: v for k, v in summary.items() if k not in (*kind.sheets, *_ELSEWHERE)},
         found.get("checks"),
-        pictures,
+        pictures(folder, name, found),
     )
     write_table(file, table, summary, source=name)
     return file
 
 
-def attempt(folder: Path) -> None:
-    """Write the page of a result and say where; its failing costs nothing else.
+def pictures(
+    folder: Path, name: str, found: Mapping[str, Any]
+) -> list[tuple[str, Path]]:
+    """Return the pictures of a result with a caption each, those of the whole first.
 
     Args:
         folder: What a command wrote.
+        name: Of its JSON file, one of `KINDS`.
+        found: What that holds.
+    """
+    kind, summary = KINDS[name], found.get("summary", {})
+    sheets = [(key, folder / p) for key in kind.sheets for p in [summary.get(key)] if p]
+    return sheets + [
+        (_caption(kind, one), folder / one[key])
+        for one in _items(found)
+        for key in [next((k for k in kind.pictures if one.get(k)), ""), *kind.also]
+        if one.get(key)
+    ]
+
+
+def attempt(folder: Path) -> Path | None:
+    """Write the page of a result; its failing costs nothing else.
+
+    Args:
+        folder: What a command wrote.
+
+    Returns:
+        Where it lies; None where it could not be made, which is said.
     """
     try:
-        print(f"The page: {write(folder)}")
+        return write(folder)
     except Exception as error:  # Nothing that goes wrong here may cost the result.
-        print(
+        terminal.warn(
             f"The page {folder / NAME} could not be made ({type(error).__name__}: "
-            f"{error}). Everything else is written.",
-            file=sys.stderr,
+            f"{error}). Everything else is written."
         )
+        return None
 
 
 def write_table(
@@ -187,13 +204,12 @@ def write_table(
     )
 
 
-def _items(found: Mapping[str, Any]) -> list[Any]:
+def _items(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a result: `images`, `rows`, or the first list there is."""
-    for key in ("images", "rows", "results"):
-        if isinstance(found.get(key), list):
-            return list(found[key])
+    named = [found.get(key) for key in ("images", "rows", "results")]
     lists = [value for value in found.values() if isinstance(value, list) and value]
-    return lists[0] if lists else []
+    chosen = next((one for one in [*named, *lists] if isinstance(one, list)), [])
+    return [one for one in chosen if isinstance(one, dict)]
 
 
 def _caption(kind: Kind, one: Mapping[str, Any]) -> str:
@@ -215,7 +231,7 @@ def _words(value: Any) -> str:
 def _ordered(kind: Kind, one: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with what matters first, without its pictures."""
     first = {key: one[key] for key in kind.columns if key in one}
-    rest = {k: v for k, v in one.items() if k not in kind.pictures}
+    rest = {k: v for k, v in one.items() if k not in (*kind.pictures, *kind.also)}
     return {**first, **rest}
 
 

@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tfpipeline.config import ModelSettings, RunSettings
+from tfpipeline.terminal import Closing
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Trained:
     page: bool = False
 
 
-def trained(told: Trained) -> str:
-    """Return three lines, and one more for each thing to be careful of.
+def trained(told: Trained) -> Closing:
+    """Return what was done and what came out, and each thing to be careful of.
 
     Args:
         told: What there is to tell.
@@ -49,42 +51,58 @@ def trained(told: Trained) -> str:
     what = f"a new head on {_network(told.settings.model)}"
     if told.settings.train.from_scratch:
         what = f"{_network(told.settings.model)} from scratch"
-    lines = [
-        f"\nTrained {what}: "
+    done = [
+        f"Trained {what}: "
         f"{told.images} images of {told.classes} classes, {_epochs(told)}, "
         f"{metrics['seconds']['total']:.0f} s{_pace(metrics.get('input'))}."
     ]
     if "test" in metrics:
         test = metrics["test"]
-        lines.append(
+        done.append(
             f"Test accuracy {test['accuracy']:.3f} on {test['n']} images that it never "
-            f"saw. {_place(told)}"
+            "saw."
         )
-        lines += robust(test).splitlines()
+        done += robust(test).splitlines()
     else:
-        lines.append(f"No test images, so no test accuracy. {_place(told)}")
+        done.append("No test images, so no test accuracy.")
+    careful = []
     if told.unusable:
         files = _count(told.unusable, "file")
-        lines.append(f"{files} could not be used: {told.folder}/quarantine.csv")
+        careful.append(f"{files} could not be used: {told.folder}/quarantine.csv")
     if alike := metrics["leaks"]["near"]:
-        lines.append(
+        careful.append(
             f"Careful: {_count(alike, 'validation or test image')} look"
             f"{'s' if alike == 1 else ''} like a training image, see {told.folder}/"
             "figures/leaks.png. --data.group near keeps such pictures together."
         )
     if told.rare:
-        lines.append(
+        careful.append(
             f"Few images of {_some(told.rare)}: --train.class_weights balanced or "
             "--data.sampling balanced may help."
         )
-    return "\n".join([*lines, _next(told)])
+    look = f"{told.folder}/report.html" if told.page else told.folder
+    return Closing(done, careful=careful, look=look, then=[_next(told)])
 
 
-def _place(told: Trained) -> str:
-    """Say where to look."""
-    if told.page:
-        return f"Look at {told.folder}/report.html"
-    return f"Run folder: {told.folder}"
+def evaluated(result: Mapping[str, Any], file: Path) -> Closing:
+    """Return what a classifier is worth on a source.
+
+    Args:
+        result: As in `evaluation.json`.
+        file: Where it lies.
+    """
+    top_3 = result["top_3_accuracy"]
+    more = f" (top 3 {top_3:.3f})" if len(result["classes"]) > 3 else ""
+    seen = result["seen_in_training"]
+    return Closing(
+        [
+            f"Accuracy {result['accuracy']:.3f}{more}, loss {result['loss']:.3f} on "
+            f"{result['n']} images of {result['source']}, split {result['split']}.",
+            robust(result),
+        ],
+        careful=[f"Careful: {seen} of them were trained on."] if seen else [],
+        look=file,
+    )
 
 
 def robust(metrics: Mapping[str, Any]) -> str:

@@ -22,24 +22,30 @@ TOGETHER = 16
 Place = tuple[str, int, int]
 
 
-def ask(model: Path, places: Sequence[Place], folder: Path) -> dict[str, Any]:
+def ask(
+    model: Path,
+    places: Sequence[Place],
+    folder: Path,
+    signature: str = "serving_default",
+) -> dict[str, Any]:
     """Return what a SavedModel answers in a fresh process.
 
     Args:
         model: A version.
         places: Of the encoded images.
         folder: For what the two processes tell each other.
+        signature: Of those that take encoded images.
 
     Returns:
-        Each output of `serving_default`, a list with an entry an image, and `seconds`
-        of loading.
+        What the signature answers, each output a list with an entry an image, and
+        `seconds` of loading.
 
     Raises:
         RuntimeError: The process failed; what it said is in the message.
     """
     questions, answers = folder / "questions.json", folder / "answers.json"
     atomic.write_json(questions, list(places))
-    _run(model, questions, answers)
+    _run(model, questions, answers, signature)
     return dict(json.loads(answers.read_text(encoding="utf-8")))
 
 
@@ -63,8 +69,9 @@ def ask_pixels(model: Path, pixels: np.ndarray, folder: Path) -> np.ndarray:
     return np.asarray(np.load(answers, allow_pickle=False))
 
 
-def _run(model: Path, questions: Path, answers: Path) -> None:
+def _run(model: Path, questions: Path, answers: Path, *more: str) -> None:
     argv = [sys.executable, "-m", __name__, str(model), str(questions), str(answers)]
+    argv += more
     # It finds this package where this process found it.
     found = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
@@ -78,21 +85,22 @@ def main(argv: Sequence[str]) -> int:
     """Answer in this process.
 
     Args:
-        argv: The model's folder or file, the file of questions, and that of answers.
+        argv: The model's folder or file, the file of questions, and that of answers;
+            then, for a folder, the signature.
 
     Returns:
         The exit code.
     """
     import time
 
-    model, questions, answers = (Path(word) for word in argv)
+    model, questions, answers = (Path(word) for word in argv[:3])
     if questions.suffix == ".npy":
         from tfpipeline.serving import other_targets
 
         pixels = np.load(questions, allow_pickle=False).astype(np.float32) / 255
         np.save(answers, other_targets.run(model, pixels))
         return 0
-    from tfpipeline.serving import signatures
+    from tfpipeline.serving import signatures, wording
 
     since = time.perf_counter()
     loaded = signatures.Loaded(model)
@@ -102,9 +110,9 @@ def main(argv: Sequence[str]) -> int:
     told: dict[str, Any] = {}
     for first in range(0, len(places), TOGETHER):
         some = places[first : first + TOGETHER]
-        found = loaded([images.content(Path(path), *at) for path, *at in some])
-        for key, column in found.items():
-            told.setdefault(key, []).extend(signatures.plain(column.tolist()))
+        contents = [images.content(Path(path), *at) for path, *at in some]
+        for key, value in loaded(contents, argv[3]).items():
+            told.setdefault(key, []).extend(wording.plain(value.tolist()))
     atomic.write_json(answers, {**told, "seconds": seconds})
     return 0
 

@@ -1,19 +1,18 @@
-"""Asking a server over REST or gRPC: many images, in order, again where need be."""
+"""Asking a server over REST or gRPC: one request, again where need be."""
 
 import base64
-import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-from tqdm import tqdm
 
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.errors import UserError
 
 SIGNATURE = "serving_default"
+
+# Neither side holds more of one message in memory.
+MAX_MESSAGE_BYTES = 128 * 2**20
 
 # Seconds before the first of the retries; each later one waits twice as long.
 _BACKOFF_SECONDS = 0.2
@@ -28,6 +27,10 @@ _GRPC = re.compile(
     r"grpc://(?P<server>[^/]+)/(?P<name>[^/:]+)"
     r"(?:/(?:versions/(?P<version>\d+)|labels/(?P<label>\w+)))?/?"
 )
+
+
+class Unreachable(UserError):
+    """The server was not there, or took too long: others will not reach it either."""
 
 
 class Answer(NamedTuple):
@@ -79,59 +82,13 @@ def open_server(address: str, settings: ServerSettings) -> Send:
     except ImportError as error:
         raise UserError(
             f"--model {address}: asking a server needs a package that is not "
-            f"installed ({error.name}): pip install 'tfpipeline[serving]'."
+            f"installed ({error.name}): give pip install '.[serving]' in the folder of "
+            "tfpipeline's source."
         ) from None
     raise UserError(
         f"--model {address}: expected http://HOST:PORT/v1/models/NAME or "
         "grpc://HOST:PORT/NAME, perhaps with /labels/stable or /versions/N behind."
     )
-
-
-def ask(
-    send: Send, contents: Sequence[Callable[[], bytes]], settings: ServerSettings
-) -> list[Answer]:
-    """Return the answers to any number of images, in order.
-
-    Args:
-        send: What `open_server` returned.
-        contents: One for each image, which reads it when its turn has come.
-        settings: Of the server.
-
-    Raises:
-        UserError: The server cannot be reached, or refuses.
-    """
-    for name in ("batch_size", "parallel"):
-        if getattr(settings, name) < 1:
-            raise UserError(f"--server.{name}: expected a positive number.")
-    answers: list[Answer] = []
-    with ThreadPoolExecutor(settings.parallel) as pool, tqdm(
-        total=len(contents), desc="predict", unit="image", disable=None
-    ) as bar:
-        requests = _requests(contents, settings)
-        # So few are under way that no more than they lie in memory.
-        while some := list(itertools.islice(requests, settings.parallel)):
-            for found in pool.map(send, some):
-                answers += found
-                bar.update(len(found))
-    return answers
-
-
-def _requests(
-    contents: Sequence[Callable[[], bytes]], settings: ServerSettings
-) -> Iterator[list[bytes]]:
-    """Yield images that are sent together."""
-    most = settings.batch_megabytes * 1e6
-    batch: list[bytes] = []
-    size = 0
-    for read in contents:
-        content = read()
-        if batch and (len(batch) == settings.batch_size or size + len(content) > most):
-            yield batch
-            batch, size = [], 0
-        batch.append(content)
-        size += len(content)
-    if batch:
-        yield batch
 
 
 def _rest(found: re.Match[str], settings: ServerSettings) -> Send:
@@ -220,9 +177,9 @@ def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
             json.dumps({"methodConfig": [{"name": [service], "retryPolicy": again}]}),
         ),
         # What is larger is sent once only.
-        ("grpc.per_rpc_retry_buffer_size", 2**31 - 1),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
+        ("grpc.per_rpc_retry_buffer_size", 2 * MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ]
     channel = grpc.insecure_channel(found["server"], options=options)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -261,8 +218,8 @@ def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
     return send
 
 
-def _unreachable(address: str, error: object) -> UserError:
-    return UserError(
+def _unreachable(address: str, error: object) -> Unreachable:
+    return Unreachable(
         f"--model {address}: the server cannot be reached, or did not answer in time "
         f"({' '.join(str(error).split())[:200]}). Is it running? --server.retries and "
         "--server.timeout_seconds let it take longer."

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfpipeline import terminal
 from tfpipeline.errors import UserError
 from tfpipeline.serving import versions, warmup
-from tfpipeline.serving.signatures import BYTES, Loaded
+from tfpipeline.serving.signatures import Loaded
 
 
 class Held(NamedTuple):
@@ -39,6 +40,11 @@ class Holder:
         self._ended = threading.Event()
         self.refresh()
         if not self._held.models:
+            if (base / "saved_model.pb").is_file():
+                raise UserError(
+                    f"{base}: expected the folder above the versions, but this is a "
+                    f"version itself. Name {base.parent}."
+                )
             raise UserError(
                 f"{base}: expected versions that `python -m tfpipeline.export` wrote, "
                 "found none."
@@ -58,7 +64,7 @@ class Holder:
             try:
                 models[number] = self._load(number)
             except Exception as error:  # The other versions are sound.
-                print(f"version {number} cannot be loaded: {error}", flush=True)
+                terminal.warn(f"version {number} cannot be loaded: {error}")
         wanted &= set(models)
         labels = {name: number for name, number in labels.items() if number in wanted}
         if not wanted:
@@ -75,8 +81,8 @@ class Holder:
         file = folder / warmup.FILE
         records = tf.data.TFRecordDataset([str(file)] if file.is_file() else [])
         for record in records.take(warmup.MOST_RECORDS):
-            contents = warmup.contents(record.numpy())
-            model.signatures[BYTES](image_bytes=tf.constant(contents))
+            signature, contents = warmup.read(record.numpy())
+            model.signatures[signature](image_bytes=tf.constant(contents))
         return model
 
     def choose(
@@ -102,6 +108,16 @@ class Holder:
         """What can be asked for now."""
         return self._held
 
+    @property
+    def called(self) -> str:
+        """What can be asked for now, in words."""
+        held = self._held
+        names = {number: name for name, number in held.labels.items()}
+        return ", ".join(
+            f"version {number}" + (f" ({names[number]})" if number in names else "")
+            for number in held.models
+        )
+
     def follow(self, seconds: float) -> threading.Thread:
         """Look for new versions again and again, in a thread of its own.
 
@@ -115,9 +131,10 @@ class Holder:
         def loop() -> None:
             while not self._ended.wait(seconds):
                 try:
-                    self.refresh()
+                    if self.refresh():
+                        terminal.close(f"Serving {self.called} now.")
                 except Exception as error:  # What is served goes on being served.
-                    print(f"{self._base}: {error}", flush=True)
+                    terminal.warn(f"{self._base}: {error}")
 
         thread = threading.Thread(target=loop, daemon=True)
         thread.start()

@@ -1,5 +1,7 @@
 """The server's gRPC protocol over held versions, by its real stubs, without Docker."""
 
+import contextlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -7,12 +9,15 @@ import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
+    get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
+from tfpipeline.serving import signatures, wording
+from tfpipeline.serving.client import MAX_MESSAGE_BYTES
 from tfpipeline.serving.holding import Holder
 from tfpipeline.serving.signatures import BYTES, CLASSIFY, Loaded
 
@@ -29,14 +34,12 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         name = request.model_spec.signature_name or BYTES
         if name not in model.signatures:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no signature {name}")
-        inputs = {
-            key: tf.constant(tf.make_ndarray(value))
-            for key, value in request.inputs.items()
-        }
-        try:
+        with _wrong_is_told(context):
+            inputs = {
+                key: tf.constant(tf.make_ndarray(value))
+                for key, value in request.inputs.items()
+            }
             found = model.signatures[name](**inputs)
-        except (TypeError, ValueError, tf.errors.OpError) as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:500])
         reply = predict_pb2.PredictResponse()
         for key, value in found.items():
             reply.outputs[key].CopyFrom(tf.make_tensor_proto(value))
@@ -48,7 +51,8 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         number, model = self._chosen(request.model_spec, context)
         examples = request.input.example_list.examples
         sent = [example.SerializeToString() for example in examples]
-        found = model.signatures[CLASSIFY](inputs=tf.constant(sent, tf.string))
+        with _wrong_is_told(context):
+            found = model.signatures[CLASSIFY](inputs=tf.constant(sent, tf.string))
         reply = classification_pb2.ClassificationResponse()
         for labels, scores in zip(found["classes"].numpy(), found["scores"].numpy()):
             row = reply.result.classifications.add()
@@ -57,21 +61,56 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._tell(reply.model_spec, number, CLASSIFY)
         return reply
 
-    def _chosen(self, spec: Any, context: Any) -> tuple[int, Loaded]:
-        version = spec.version.value if spec.HasField("version") else None
-        chosen = self._holder.choose(version, spec.version_label or None)
-        if spec.name != self._name or chosen is None:
+    def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Refuse: a classifier has no number to tell."""
+        self._chosen(request.model_spec, context)
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no signature for Regress")
+
+    def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Tell the inputs and outputs of each signature."""
+        number, model = self._chosen(request.model_spec, context)
+        if list(request.metadata_field) != ["signature_def"]:
             context.abort(
-                grpc.StatusCode.NOT_FOUND,
-                f"Servable not found for request: {spec.name} "
-                f"{version if version is not None else spec.version_label}",
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "expected the metadata field signature_def",
             )
-        assert chosen is not None  # Aborting raises.
-        return chosen
+        told = get_model_metadata_pb2.SignatureDefMap()
+        for name, definition in signatures.definitions(model.folder).items():
+            told.signature_def[name].CopyFrom(definition)
+        reply = get_model_metadata_pb2.GetModelMetadataResponse()
+        reply.metadata["signature_def"].Pack(told)
+        self._tell(reply.model_spec, number, "")
+        return reply
+
+    def _chosen(self, spec: Any, context: Any) -> tuple[int, Loaded]:
+        return _found(self._holder, self._name, spec, context)
 
     def _tell(self, spec: Any, number: int, signature: str) -> None:
         spec.name, spec.signature_name = self._name, signature
         spec.version.value = number
+
+
+def _found(holder: Holder, name: str, spec: Any, context: Any) -> tuple[int, Loaded]:
+    """Return the version that a request names; end the request where there is none."""
+    version = spec.version.value if spec.HasField("version") else None
+    chosen = holder.choose(version, spec.version_label or None)
+    if spec.name != name or chosen is None:
+        context.abort(
+            grpc.StatusCode.NOT_FOUND,
+            f"Servable not found for request: {spec.name} "
+            f"{version if version is not None else spec.version_label}",
+        )
+    assert chosen is not None  # Aborting raises.
+    return chosen
+
+
+@contextlib.contextmanager
+def _wrong_is_told(context: Any) -> Iterator[None]:
+    """Tell a client what is wrong with its input, as the official server does."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, tf.errors.OpError) as error:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, wording.reason(error))
 
 
 class _Status(model_service_pb2_grpc.ModelServiceServicer):
@@ -79,9 +118,12 @@ class _Status(model_service_pb2_grpc.ModelServiceServicer):
         self._holder, self._name = holder, name
 
     def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Say which versions can be asked for."""
+        """Say which versions can be asked for, or whether one can."""
+        spec = request.model_spec
+        one, _ = _found(self._holder, self._name, spec, context)
         reply = get_model_status_pb2.GetModelStatusResponse()
-        for number in self._holder.served.models:
+        named = spec.HasField("version") or spec.version_label
+        for number in [one] if named else list(self._holder.served.models):
             status = reply.model_version_status.add(version=number)
             status.state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
         return reply
@@ -99,8 +141,8 @@ def start(holder: Holder, name: str, address: str) -> tuple[grpc.Server, int]:
         The server, which `stop` ends, and its port; 0 where the port is taken.
     """
     options = [
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.server(ThreadPoolExecutor(_THREADS), options=options)

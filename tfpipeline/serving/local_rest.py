@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import functools
+import json
 import logging
 import re
 import socket
@@ -18,16 +19,29 @@ from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 from kserve.protocol.rest.v1_endpoints import V1Endpoints
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
+from tfpipeline.serving.client import MAX_MESSAGE_BYTES
 from tfpipeline.serving.holding import Holder
-from tfpipeline.serving.signatures import BYTES, PIXELS, Loaded, plain
+from tfpipeline.serving.signatures import (
+    ALL,
+    BYTES,
+    FEATURES,
+    PIXELS,
+    Loaded,
+)
+from tfpipeline.serving.wording import plain, reason
 
 VERSION_HEADER = "x-model-version"
+
+# Finds a version and its number; None where it is not served any more.
+_Choose = Callable[[], tuple[int, Loaded] | None]
 
 _NAMED = re.compile(r"([^/]+)(?:/(?:versions/(\d+)|labels/(\w+)))?")
 
 # The one input of each signature that can be asked by JSON.
-_INPUTS = {BYTES: "image_bytes", "features": "image_bytes", PIXELS: "images"}
+_INPUTS = {name: "image_bytes" for name in (BYTES, FEATURES, ALL)} | {PIXELS: "images"}
 
 
 class _Repository(ModelRepository):
@@ -40,18 +54,31 @@ class _Repository(ModelRepository):
 
     def get_model(self, name: str) -> Any:
         """Return what answers for `NAME`, `NAME/versions/N` or `NAME/labels/L`."""
+        choose = self._choosing(name)
+        return _Model(name, choose) if choose and choose() is not None else None
+
+    def served(self, name: str) -> list[int]:
+        """Return the versions that can be asked for by a name; none where it is wrong.
+
+        Args:
+            name: As `get_model` has it.
+        """
+        if name == self._name:
+            return list(self._holder.served.models)
+        choose = self._choosing(name)
+        chosen = choose() if choose else None
+        return [chosen[0]] if chosen else []
+
+    def _choosing(self, name: str) -> _Choose | None:
         found = _NAMED.fullmatch(name)
         if found is None or found[1] != self._name:
             return None
         version = int(found[2]) if found[2] else None
-        choose = functools.partial(self._holder.choose, version, found[3])
-        return _Model(name, choose) if choose() is not None else None
+        return functools.partial(self._holder.choose, version, found[3])
 
 
 class _Model(kserve.Model):
-    def __init__(
-        self, name: str, choose: Callable[[], tuple[int, Loaded] | None]
-    ) -> None:
+    def __init__(self, name: str, choose: _Choose) -> None:
         super().__init__(name, return_response_headers=True)
         self._choose = choose
         self.ready = True
@@ -72,20 +99,33 @@ class _Model(kserve.Model):
 
 
 def _answer(model: Loaded, payload: Any) -> list[Any]:
+    payload = _parsed(payload)
     signature = payload.get("signature_name") or BYTES
     key = _INPUTS.get(signature)
     if key is None:
         raise InvalidInput(f"expected a signature of {', '.join(_INPUTS)}")
-    if not isinstance(payload.get("instances"), list):
+    if not isinstance(payload.get("instances"), list) or not payload["instances"]:
         raise InvalidInput("expected a list `instances`, one an image")
     kind = tf.float32 if signature == PIXELS else tf.string
     try:
         sent = [_value(row, key) for row in payload["instances"]]
         found = model.signatures[signature](**{key: tf.constant(sent, kind)})
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
-        raise InvalidInput(str(error).splitlines()[0][:300]) from None
+        raise InvalidInput(reason(error)) from None
     columns = {name: plain(value.numpy().tolist()) for name, value in found.items()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def _parsed(payload: Any) -> dict[str, Any]:
+    """Return a request whatever its content type says: `curl -d` says it is a form."""
+    if isinstance(payload, bytes):
+        try:
+            payload = json.loads(payload)
+        except ValueError as error:
+            raise InvalidInput(f"expected JSON, but {error}") from None
+    if not isinstance(payload, dict):
+        raise InvalidInput("expected an object with a list `instances`, one an image")
+    return payload
 
 
 def _value(row: Any, key: str) -> Any:
@@ -117,6 +157,44 @@ def run(holder: Holder, name: str, listening: socket.socket) -> None:
     server.run(sockets=[listening])
 
 
+async def _status(repository: _Repository, model_name: str) -> dict[str, Any]:
+    """Tell which versions can be asked for, as the official server and as KServe do."""
+    versions = repository.served(model_name)
+    if not versions:
+        raise HTTPException(404, f"Model with name {model_name} does not exist.")
+    told = [
+        {"version": str(number), "state": "AVAILABLE", "status": {"error_code": "OK"}}
+        for number in versions
+    ]
+    return {"name": model_name, "ready": True, "model_version_status": told}
+
+
+class _Bounded:
+    """Refuses a request whose body is longer than a message may be."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on what is short enough; what does not say its length is counted."""
+        said = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if said.isdigit() and int(said) > MAX_MESSAGE_BYTES:
+            told = {"error": f"more than {MAX_MESSAGE_BYTES:,} bytes in one request"}
+            await JSONResponse(told, 413)(scope, receive, send)
+            return
+        count = 0
+
+        async def counted() -> Any:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > MAX_MESSAGE_BYTES:
+                raise HTTPException(413, "too many bytes in one request")
+            return message
+
+        await self._app(scope, counted, send)
+
+
 def _application(server: RESTServer, plane: DataPlane) -> None:
     """Make KServe's application, and let names have versions and labels."""
     from kserve.model_server import app
@@ -125,5 +203,8 @@ def _application(server: RESTServer, plane: DataPlane) -> None:
     # First, since KServe's own path ends at the first slash.
     predict = V1Endpoints(plane).predict
     app.add_api_route(path, predict, methods=["POST"], response_model=None)
+    status = functools.partial(_status, plane.model_registry)
+    app.add_api_route(path.removesuffix(":predict"), status, methods=["GET"])
     RESTServer.create_application(server)
+    app.add_middleware(_Bounded)
     server.config.app = app

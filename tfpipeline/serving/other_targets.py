@@ -1,5 +1,6 @@
 """The same classifier for phones and other runtimes: LiteRT and ONNX, from pixels."""
 
+import importlib.util
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -60,13 +61,8 @@ def _litert(
 
 
 def _onnx(model: keras.Model, temperature: float, some: np.ndarray, kind: str) -> bytes:
-    try:
-        import tf2onnx
-    except ImportError as error:
-        raise UserError(
-            f"--also onnx needs a package that is not installed ({error.name}): pip "
-            "install 'tfpipeline[onnx]'."
-        ) from None
+    import tf2onnx
+
     served = _Pixels(model, temperature, None)
     proto, _ = tf2onnx.convert.from_function(
         served.forward, served.forward.input_signature, opset=17
@@ -85,6 +81,7 @@ class Target:
         kind: Of numbers.
         tolerance: Largest difference of a probability that is let pass.
         agreement: Share of images whose best class has to be the same.
+        packages: That it needs, of the extra with the name of the target.
     """
 
     file: str
@@ -92,29 +89,39 @@ class Target:
     kind: str
     tolerance: float
     agreement: float
+    packages: tuple[str, ...] = ()
 
+
+_ONNX = ("tf2onnx", "onnxruntime")
 
 # Half precision keeps three digits; weights and activations of 8 bits move a
 # probability near one half by more, and the best class seldom.
 TARGETS = {
     "litert_float16": Target("model_float16.tflite", _litert, "float16", 0.02, 1.0),
     "litert_int8": Target("model_int8.tflite", _litert, "int8", 0.35, 0.95),
-    "onnx": Target("model.onnx", _onnx, "float32", 1e-3, 1.0),
+    "onnx": Target("model.onnx", _onnx, "float32", 1e-3, 1.0, _ONNX),
 }
 
 
 def check(names: list[str]) -> None:
-    """Refuse targets that nobody knows.
+    """Refuse targets that nobody knows, or whose packages are not there.
 
     Args:
         names: What the user asked for.
 
     Raises:
-        UserError: With the nearest known name.
+        UserError: With the nearest known name, or what to install.
     """
     for name in names:
         if name not in TARGETS:
             raise unknown("--also", name, TARGETS)
+        for package in TARGETS[name].packages:
+            if importlib.util.find_spec(package) is None:
+                raise UserError(
+                    f"--also {name}: it needs a package that is not there ({package}): "
+                    f"give pip install '.[{name}]' in the folder of "
+                    "tfpipeline's source."
+                )
 
 
 def run(file: Path, images: np.ndarray) -> np.ndarray:

@@ -26,7 +26,11 @@ class Trained:
 
 
 def compare(
-    trained: Trained, answers: Mapping[str, Any], tolerance: float, agreement: float = 1
+    trained: Trained,
+    answers: Mapping[str, Any],
+    tolerance: float,
+    agreement: float = 1,
+    least: float = 0,
 ) -> dict[str, Any]:
     """Return how far two answers to the same images are apart.
 
@@ -38,12 +42,14 @@ def compare(
         agreement: Share of the images whose best class has to be the same. Where the
             training path has two best classes of equal probability (to `TIE`), either
             is.
+        least: Share of the images that the served model has to read.
 
     Returns:
         For `parity.json`: `passed`, `n` (images that were compared), `max_difference`,
-        `tolerance`, `labels_equal` and `agreement` (shares), `worst` (the image of the
+        `tolerance`, `labels_equal` and `agreement` (shares), `answered` and `least`
+        (shares of all images), `worst` (the image of the
         largest difference), and `not_served`, the images that the served model refuses,
-        with its reasons: a client sends those as PNG.
+        with its reasons.
     """
     names = list(trained.labels)
     differences, equal, compared = [], [], []
@@ -62,7 +68,9 @@ def compare(
     # The largest of NaN and any number is NaN, and no NaN is within a tolerance.
     largest = float(np.max(differences)) if differences else 0.0
     share = float(np.mean(equal)) if equal else 0.0
-    passed = bool(compared) and largest <= tolerance and share >= agreement
+    answered = len(compared) / len(trained.ids)
+    passed = bool(compared) and answered >= least
+    passed &= largest <= tolerance and share >= agreement
     return {
         "passed": passed,
         "n": len(compared),
@@ -70,6 +78,8 @@ def compare(
         "tolerance": tolerance,
         "labels_equal": share,
         "agreement": agreement,
+        "answered": answered,
+        "least": least,
         "worst": compared[int(np.argmax(differences))] if compared else None,
         "not_served": refused,
     }

@@ -120,6 +120,17 @@ def command(base: Path, name: str) -> str:
     )
 
 
+def local_command(base: Path, name: str) -> str:
+    """Return the command that serves a folder of versions without Docker.
+
+    Args:
+        base: The folder above the versions.
+        name: Of the served model.
+    """
+    where = shlex.quote(str(base))
+    return f"python -m tfpipeline.serve --base {where} --name {name}"
+
+
 def _arguments(name: str) -> list[str]:
     where = f"/models/{name}"
     return [

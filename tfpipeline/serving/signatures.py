@@ -10,9 +10,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfpipeline import formats
 from tfpipeline.serving.client import Answer
 
 BYTES, PIXELS, FEATURES, CLASSIFY = "serving_default", "pixels", "features", "classify"
+# The probabilities of all classes; versions of before have none.
+ALL = "probabilities"
+
+# What is sent together; memory for more is not asked for.
+MAX_IMAGES = 256
 
 # An output that only a model with a stored threshold has.
 ACCEPTED = "accepted"
@@ -54,10 +60,17 @@ class Answers:
             string and float32 in [0, 1], both (n, k), best first; of equal ones the
             first.
         """
-        logits = tf.cast(logits, tf.float32) / self.temperature
         count = min(self.top_k, len(self.labels))
-        chance, best = tf.math.top_k(tf.nn.softmax(logits), count)
+        chance, best = tf.math.top_k(self.chance(logits), count)
         return tf.gather(tf.constant(list(self.labels)), best), chance
+
+    def chance(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return the probabilities of all classes, float32, shape (n, classes).
+
+        Args:
+            logits: Shape (n, classes).
+        """
+        return tf.nn.softmax(tf.cast(logits, tf.float32) / self.temperature)
 
 
 @dataclass(frozen=True)
@@ -69,16 +82,18 @@ class Parts:
         head: From features to logits, shape (n, classes).
         answers: How logits become answers.
         read: Decodes what is sent.
+        max_images: That are sent together; each one behind them is refused.
     """
 
     extractor: keras.Model
     head: keras.Model
     answers: Answers
     read: Read
+    max_images: int = MAX_IMAGES
 
 
 class Served(tf.Module):
-    """A classifier with the four signatures that are served.
+    """A classifier with the signatures that are served.
 
     Args:
         parts: What it is made of.
@@ -92,30 +107,32 @@ class Served(tf.Module):
         self.weights = [weight.value for weight in weights]
         self._parts = parts
 
-        size = tuple(parts.extractor.input_shape[1:])
+        self.image_shape = tuple(parts.extractor.input_shape[1:])
         many = tf.TensorSpec((None,), tf.string, name="image_bytes")
-        images = tf.TensorSpec((None, *size), tf.float32, name="images")
+        # What is sent may have any shape; it is looked at when it comes, since layers
+        # that are given another rank end the whole process.
+        images = tf.TensorSpec(None, tf.float32, name="images")
         examples = tf.TensorSpec((None,), tf.string, name="inputs")
+        # Traced once for all signatures.
+        self._read = tf.function(parts.read, input_signature=[many])
+        self._vectors = tf.function(self._extract, input_signature=[images])
         self.serve = tf.function(self._serve, input_signature=[many])
         self.pixels = tf.function(self._pixels, input_signature=[images])
         self.features = tf.function(self._features, input_signature=[many])
         self.classify = tf.function(self._classify, input_signature=[examples])
+        self.all = tf.function(self._all, input_signature=[many])
 
     def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        images, valid, error = self._parts.read(image_bytes)
-        labels, chance = self._answer(tf.cast(images, tf.float32) / 255)
-        there = valid[:, None]
-        chance = tf.where(there, chance, 0.0)
-        return {
-            "labels": tf.where(there, labels, ""),
-            "probabilities": chance,
-            "valid": valid,
-            "error": error,
-            **self._accepted(chance, valid),
-        }
+        vectors, valid, error = self._sent(image_bytes)
+        labels, chance = self._parts.answers(self._logits(vectors))
+        labels = _among(valid, labels)
+        chance = _among(valid, chance)
+        told = {"labels": labels, "probabilities": chance}
+        told |= {"valid": valid, "error": error}
+        return told | self._accepted(chance, valid)
 
     def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        labels, chance = self._answer(images)
+        labels, chance = self._parts.answers(self._logits(self._vectors(images)))
         return {"labels": labels, "probabilities": chance, **self._accepted(chance)}
 
     def _accepted(self, chance: tf.Tensor, valid: Any = True) -> dict[str, tf.Tensor]:
@@ -126,23 +143,48 @@ class Served(tf.Module):
         return {ACCEPTED: valid & (chance[:, 0] >= tf.constant(least, tf.float32))}
 
     def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        images, valid, error = self._parts.read(image_bytes)
-        pixels = tf.cast(images, tf.float32) / 255
-        vectors = tf.cast(self._parts.extractor(pixels, training=False), tf.float32)
-        vectors = tf.where(valid[:, None], vectors, 0.0)
+        vectors, valid, error = self._sent(image_bytes)
+        vectors = _among(valid, tf.cast(vectors, tf.float32))
         return {"features": vectors, "valid": valid, "error": error}
 
     def _classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {key: tf.io.FixedLenFeature((), tf.string, "") for key in EXAMPLE_KEYS}
         found = tf.io.parse_example(inputs, spec)
         first, second = (found[key] for key in EXAMPLE_KEYS)
-        answer = self._serve(tf.where(tf.strings.length(first) > 0, first, second))
+        answer = self.serve(tf.where(tf.strings.length(first) > 0, first, second))
         return {"classes": answer["labels"], "scores": answer["probabilities"]}
 
-    def _answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        parts = self._parts
-        features = parts.extractor(pixels, training=False)
-        return parts.answers(parts.head(features, training=False))
+    def _all(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        vectors, valid, error = self._sent(image_bytes)
+        chance = self._parts.answers.chance(self._logits(vectors))
+        told = {"probabilities": _among(valid, chance)}
+        return told | {"valid": valid, "error": error}
+
+    def _sent(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return features of as many images as are taken; of all, what is valid."""
+        most = self._parts.max_images
+        images, valid, error = self._read(image_bytes[:most])
+        rest = tf.maximum(0, tf.size(image_bytes) - most)
+        too_many = f"more than {most:,} images{formats.TOGETHER}"
+        valid = tf.concat([valid, tf.fill([rest], False)], 0)
+        error = tf.concat([error, tf.fill([rest], too_many)], 0)
+        pixels = tf.cast(images, tf.float32) / 255
+        return self._vectors(pixels), valid, error
+
+    def _extract(self, images: tf.Tensor) -> tf.Tensor:
+        images = tf.ensure_shape(images, self._parts.extractor.input_shape)
+        return self._parts.extractor(images, training=False)
+
+    def _logits(self, vectors: tf.Tensor) -> tf.Tensor:
+        return self._parts.head(vectors, training=False)
+
+
+def _among(valid: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Return a row for each image, nothing in those that are not valid."""
+    nothing = tf.constant("") if rows.dtype == tf.string else tf.zeros((), rows.dtype)
+    missing = tf.size(valid) - tf.shape(rows)[0]
+    blank = tf.fill([missing, tf.shape(rows)[1]], nothing)
+    return tf.where(valid[:, None], tf.concat([rows, blank], 0), nothing)
 
 
 def save(folder: Path, served: Served) -> None:
@@ -157,17 +199,38 @@ def save(folder: Path, served: Served) -> None:
         PIXELS: served.pixels,
         FEATURES: served.features,
         CLASSIFY: served.classify,
+        ALL: served.all,
     }
     tf.saved_model.save(served, str(folder), signatures=signatures)
-    _name_method(folder / "saved_model.pb")
+    size = served.image_shape
+    _describe(folder / "saved_model.pb", size)
 
 
-def _name_method(file: Path) -> None:
-    """Let the server's `Classify` find its signature: all are named for `Predict`."""
+def _describe(file: Path, size: tuple[int, ...]) -> None:
+    """Tell the method of `classify`, all are named for `Predict`, and what `pixels` is.
+
+    Args:
+        file: The written graphs.
+        size: Height, width and colours of an image.
+    """
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for graph in saved.meta_graphs:
         graph.signature_def[CLASSIFY].method_name = _CLASSIFY_METHOD
+        shape = graph.signature_def[PIXELS].inputs["images"].tensor_shape
+        shape.CopyFrom(tf.TensorShape((None, *size)).as_proto())
     file.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def definitions(folder: Path) -> Mapping[str, Any]:
+    """Return the `SignatureDef`s of a version, by their names.
+
+    Args:
+        folder: Of the version.
+    """
+    content = (folder / "saved_model.pb").read_bytes()
+    saved = saved_model_pb2.SavedModel.FromString(content)
+    known = saved.meta_graphs[0].signature_def
+    return {name: one for name, one in known.items() if not name.startswith("__")}
 
 
 class Loaded:
@@ -184,23 +247,29 @@ class Loaded:
     def __init__(self, folder: Path) -> None:
         # Functions die with the object that was loaded.
         self._model = tf.saved_model.load(str(folder))
+        self.folder = folder
+        known = self._model.signatures
         self.signatures = {
-            name: self._model.signatures[name]
-            for name in (BYTES, PIXELS, FEATURES, CLASSIFY)
+            name: known[name]
+            for name in (BYTES, PIXELS, FEATURES, CLASSIFY, ALL)
+            if name != ALL or name in known
         }
 
-    def __call__(self, contents: Sequence[bytes]) -> dict[str, np.ndarray]:
-        """Return what `serving_default` answers to encoded images.
+    def __call__(
+        self, contents: Sequence[bytes], signature: str = BYTES
+    ) -> dict[str, np.ndarray]:
+        """Return what a signature answers to encoded images.
 
         Args:
             contents: One an image.
+            signature: `serving_default`, `features` or `probabilities`.
 
         Returns:
-            `labels` (bytes) and `probabilities`, shape (n, k); `valid` and `error`
-            (bytes), shape (n,).
+            Its outputs by name, of `serving_default` `labels` (bytes) and
+            `probabilities`, shape (n, k); `valid` and `error` (bytes), shape (n,).
         """
         sent = tf.constant(list(contents), tf.string, (len(contents),))
-        answer = self.signatures[BYTES](image_bytes=sent)
+        answer = self.signatures[signature](image_bytes=sent)
         return {name: np.asarray(value) for name, value in answer.items()}
 
     def answer(self, contents: Sequence[bytes]) -> list[Answer]:
@@ -211,17 +280,6 @@ class Loaded:
         """
         found = self(contents)
         return answers_of(found)
-
-
-def plain(value: Any) -> Any:
-    """Return an output as JSON has it: lists, numbers, and text instead of bytes.
-
-    Args:
-        value: What `tolist` made of an array.
-    """
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:

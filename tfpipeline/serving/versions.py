@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from tfpipeline.errors import UserError
 # What the server is told of which version is which.
 MODELS_CONFIG = "models.config"
 STABLE, CANARY = "stable", "canary"
+
+# How the name of a folder begins that is not a version yet.
+STAGED = ".next-"
 
 _LABEL = re.compile(r'version_labels\s*\{\s*key:\s*"(\w+)"\s*value:\s*(\d+)\s*\}')
 
@@ -44,7 +47,7 @@ def staged(base: Path) -> Iterator[Path]:
     Raises:
         UserError: It cannot be written, or the disk is full.
     """
-    folder = base / f".next-{uuid.uuid4().hex[:12]}"
+    folder = base / f"{STAGED}{uuid.uuid4().hex[:12]}"
     try:
         folder.mkdir(parents=True)
         yield folder
@@ -57,11 +60,14 @@ def staged(base: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(staged_folder: Path) -> int:
+def publish(
+    staged_folder: Path, announce: Callable[[int], None] = lambda number: None
+) -> int:
     """Give a version that is whole the next number.
 
     Args:
         staged_folder: What `staged` gave; everything has been written into it.
+        announce: Is told the number just before.
 
     Returns:
         The number; another process that publishes at the same time gets another one.
@@ -70,6 +76,7 @@ def publish(staged_folder: Path) -> int:
     numbers = [int(p.name) for p in base.iterdir() if p.name.isdecimal()]
     number = max(numbers, default=0) + 1
     while True:
+        announce(number)
         try:
             os.rename(staged_folder, base / str(number))
             return number
@@ -116,12 +123,36 @@ def label(base: Path, name: str, number: int) -> dict[str, int]:
     Raises:
         UserError: There is no such version.
     """
+    check_there(base, number)
+    return moved(base, name, number)
+
+
+def check_there(base: Path, number: int) -> None:
+    """Refuse a version that is not there.
+
+    Args:
+        base: The folder that the server watches.
+        number: Of the version.
+
+    Raises:
+        UserError: With those that are.
+    """
     there = versions(base)
     if number not in there:
         known = ", ".join(str(n) for n in there) or "none"
         raise UserError(
             f"{base}: expected one of its versions ({known}). Received: {number}."
         )
+
+
+def moved(base: Path, name: str, number: int) -> dict[str, int]:
+    """Return the labels with one of them on a version that may be about to come.
+
+    Args:
+        base: The folder that the server watches.
+        name: `stable` or `canary`.
+        number: Of the version that gets it.
+    """
     labels = read_labels(base) | {name: number}
     if labels.get(CANARY) == labels.get(STABLE):
         labels.pop(CANARY, None)

@@ -51,8 +51,8 @@ def write(
     return len(batches)
 
 
-def contents(record: bytes) -> list[bytes]:
-    """Return the encoded images of a request that `write` wrote.
+def read(record: bytes) -> tuple[str, list[bytes]]:
+    """Return the signature and the encoded images of a request that `write` wrote.
 
     Args:
         record: One of the file.
@@ -60,7 +60,8 @@ def contents(record: bytes) -> list[bytes]:
     request = _inside(_inside(record, _LOG_PREDICT), _PREDICT_REQUEST)
     tensor = _inside(_inside(request, _REQUEST_INPUTS), _ENTRY_VALUE)
     found = tensor_pb2.TensorProto.FromString(tensor)
-    return list(found.string_val)
+    signature = _inside(_inside(request, _REQUEST_SPEC), _SPEC_SIGNATURE)
+    return signature.decode(), list(found.string_val)
 
 
 def _inside(message: bytes, number: int) -> bytes:

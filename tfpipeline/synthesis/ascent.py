@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from tfpipeline import distribution
+from tfpipeline import distribution, progress
 from tfpipeline.synthesis.climb import Climb, Part
 from tfpipeline.synthesis.objectives import LOGITS, Objective, Seen
 from tfpipeline.synthesis.parameterizations import Numbers, Parameterization
@@ -115,9 +114,7 @@ class Ascent:
         snapshots = [(0, images)] if every else []
         cured, alive = np.zeros(count, bool), np.ones(count, bool)
         curve: list[Any] = []
-        with tqdm(
-            total=steps, desc=name, unit="step", disable=None if name else True
-        ) as bar:
+        with progress.bar(steps, name, "step") as bar:
             for number in range(steps):
                 if every and number and number % every == 0:
                     snapshots.append((number, spread.score()[1]))

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import shutil
-import sys
 import time
 import zipfile
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic
+from tfpipeline import atomic, terminal
 from tfpipeline.config import CheckpointSettings
 from tfpipeline.errors import UserError, check_each
 
@@ -104,10 +103,9 @@ class Checkpoints:
                 self._write(state)
             except UserError as error:
                 if not self._warned:
-                    print(
-                        f"\nwarning: no checkpoint: {error} The training goes on; the "
-                        "checkpoint before stays.",
-                        file=sys.stderr,
+                    terminal.warn(
+                        f"warning: no checkpoint: {error} The training goes on; the "
+                        "checkpoint before stays."
                     )
                 self._warned, written = True, False
         self._since = time.monotonic()
@@ -145,10 +143,9 @@ class Checkpoints:
             try:
                 told, arrays = _read(file)
             except _DAMAGE as error:
-                print(
+                terminal.warn(
                     f"{file}: damaged ({error}); the checkpoint before it is used, if "
-                    "there is one.",
-                    file=sys.stderr,
+                    "there is one."
                 )
                 continue
             other = _first_difference(told["identity"], self.identity)

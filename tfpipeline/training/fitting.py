@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from tfpipeline import interruption
+from tfpipeline import interruption, progress, terminal
 from tfpipeline.errors import UserError
 from tfpipeline.training import schedules
 from tfpipeline.training.averaging import all_finite, arrays_of, assign
@@ -71,9 +70,7 @@ class Fit(Standing):
         )
         total = self.stage.settings.epochs * self.stage.steps_per_epoch
         done = self.epoch * self.stage.steps_per_epoch + self.step
-        bar: Any = tqdm(
-            total=total, desc=self.stage.name, initial=done, unit="batch", disable=None
-        )
+        bar = progress.bar(total, self.stage.name, "batch", initial=done)
         with interruption.deferred() as wish, bar:
             listeners.on_train_begin()
             if self.stage.keeps_start and not self.best.weights and not self.done:
@@ -100,7 +97,7 @@ class Fit(Standing):
                 raise
             self.roll_back()
             self._pending, self._bad = [], None
-            bar.write(
+            terminal.note(
                 f"{error} Rolled back to the start of the epoch, at half the rate."
             )
             bar.n = self.epoch * self.stage.steps_per_epoch + self.step

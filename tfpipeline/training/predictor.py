@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from tfpipeline import distribution
+from tfpipeline import distribution, progress
 from tfpipeline.training.meter import Meter
 
 
@@ -64,8 +63,7 @@ class Predictor:
         Yields:
             Arrays of shape (examples, ...), in order.
         """
-        hidden = None if name else True
-        with tqdm(total=total, desc=name, unit="image", disable=hidden) as bar:
+        with progress.bar(total, name, "image") as bar:
             for inputs, _, weights in self.meter.watch(batches):
                 outputs = self(inputs)
                 if self.joins:

@@ -1,15 +1,26 @@
 """What a run, a SavedModel or a server says of audited files: labels, probabilities."""
 
+from __future__ import annotations
+
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tfpipeline import cli, formats, images, runs
 from tfpipeline.config_serving import ServerSettings
+from tfpipeline.data import audit, folders
 from tfpipeline.data.audit import Row
 from tfpipeline.errors import UserError
-from tfpipeline.serving import client, versions
+from tfpipeline.serving import client, sending, versions
 from tfpipeline.serving.client import Answer
+
+if TYPE_CHECKING:
+    from tfpipeline.evaluation.calibration import Calibration
+    from tfpipeline.workflow.measuring import Ready
 
 # From audited files to an answer each.
 Ask = Callable[[Sequence[Row]], list[Answer]]
@@ -30,23 +41,99 @@ def of_run(run: runs.RunFolder, top_k: int) -> Ask:
 
 def _ask_run(run: runs.RunFolder, top_k: int, files: Sequence[Row]) -> list[Answer]:
     with cli.quiet_start():
-        from tfpipeline.evaluation import metrics
         from tfpipeline.workflow import measuring
-    ready = measuring.ready(run)
-    labels, told = ready.labels, measuring.calibration_of(run)
-    logits = ready.predictor.all(ready.batches(files), len(files), "predict")
-    chance = metrics.probabilities(logits / told.temperature)
-    best = metrics.top_k(logits, top_k)
-    least = told.accepts_from
-    return [
-        Answer(
-            [labels[k] for k in row],
-            [float(p[k]) for k in row],
-            "",
-            None if least is None else bool(p[row[0]] >= least),
-        )
-        for row, p in zip(best, chance)
+    ready, fitted = measuring.ready(run), measuring.calibration_of(run)
+    return of_ready(ready, fitted, top_k)(files)
+
+
+def of_ready(ready: Ready, fitted: Calibration, top_k: int) -> Ask:
+    """Return what asks a classifier that is in memory already.
+
+    Args:
+        ready: The run.
+        fitted: Its calibration.
+        top_k: Classes to name.
+    """
+
+    def ask(files: Sequence[Row]) -> list[Answer]:
+        from tfpipeline.evaluation import metrics
+
+        labels, least = ready.labels, fitted.accepts_from
+        logits = ready.predictor.all(ready.batches(files), len(files), "predict")
+        chance = metrics.probabilities(logits / fitted.temperature)
+        best = metrics.top_k(logits, top_k)
+        return [
+            Answer(
+                [labels[k] for k in row],
+                [float(p[k]) for k in row],
+                "",
+                None if least is None else bool(p[row[0]] >= least),
+            )
+            for row, p in zip(best, chance)
+        ]
+
+    return ask
+
+
+class Unfinished(Exception):
+    """Not every picture could be asked about.
+
+    Args:
+        rows: Of all; those that were not asked about say so.
+        cause: Why.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]], cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.rows, self.cause = rows, cause
+
+
+def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
+    """Return what is said of the pictures that some words mean, a row a file.
+
+    Args:
+        words: Files, folders, or globs.
+        ask: What answers; it is not asked where no picture can be read.
+        top_k: Classes to name, at most.
+
+    Returns:
+        `id`, `label`, `probability`, `accepted`, `top_k` (pairs, best first), `error`.
+
+    Raises:
+        UserError: A word means no file, or `top_k` is not positive.
+        Unfinished: A server went away meanwhile.
+    """
+    if top_k < 1:
+        raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
+    paths = folders.named_files(words)
+    files = audit.audit(paths, cache=None)
+    good = [row for row in files if not row.reason]
+    stopped: sending.Incomplete | None = None
+    try:
+        found = ask(good) if good else []
+    except sending.Incomplete as error:
+        found, stopped = error.answers, error
+    answers = iter(found)
+    told = [
+        _row(path, next(answers) if not file.reason else None, file.reason, top_k)
+        for path, file in zip(paths, files)
     ]
+    if stopped is not None:
+        raise Unfinished(told, stopped.cause)
+    return told
+
+
+def _row(path: Path, answer: Answer | None, reason: str, top_k: int) -> dict[str, Any]:
+    """Return the row of a file."""
+    row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
+    row |= {"accepted": None, "top_k": [], "error": reason}
+    if answer is None:
+        return row
+    if answer.error:
+        return row | {"error": answer.error}
+    ranked = [list(pair) for pair in zip(answer.labels, answer.probabilities)][:top_k]
+    row |= {"accepted": answer.accepted, "top_k": ranked}
+    return row | {"label": ranked[0][0], "probability": ranked[0][1]}
 
 
 def version_of(path: Path) -> Path | None:
@@ -77,6 +164,8 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
 
             try:
                 model = Loaded(folder)
+                # What TensorFlow says of its first step is no concern of the user's.
+                model.answer([images.to_png(np.zeros((1, 1, 3), np.uint8))])
             except (OSError, KeyError, ValueError) as error:
                 raise UserError(
                     f"--model {folder}: expected a SavedModel that `python -m "
@@ -105,15 +194,45 @@ def of_server(address: str, settings: ServerSettings) -> Ask:
 def _ask(
     send: client.Send, files: Sequence[Row], settings: ServerSettings
 ) -> list[Answer]:
-    """Ask about files as they are; what is not read, though it is good, goes as PNG."""
+    """Ask about files as they are; what is not read, though it is good, asks again."""
     contents = [functools.partial(_content, row) for row in files]
-    answers = client.ask(send, contents, settings)
-    # All of these were opened here: they are only of a kind that is not known there.
-    again = [i for i, answer in enumerate(answers) if answer.error]
-    converted = [functools.partial(_as_png, files[i]) for i in again]
-    for i, answer in zip(again, client.ask(send, converted, settings) if again else ()):
-        answers[i] = answer
+    answers = sending.ask(send, contents, settings)
+    # All of these were opened here. Some are only of a kind that is not known there,
+    # and some had too much beside them.
+    refused = [i for i, answer in enumerate(answers) if answer.error]
+    crowded = [i for i in refused if answers[i].error.endswith(formats.TOGETHER)]
+    alone = dataclasses.replace(settings, batch_size=1)
+    again = [
+        (crowded, _content, alone),
+        ([i for i in refused if _is_of_a_kind(answers[i])], _as_png, settings),
+    ]
+    for places, read, how in again:
+        contents = [functools.partial(read, files[i]) for i in places]
+        try:
+            found = sending.ask(send, contents, how) if places else []
+        except (UserError, sending.Incomplete, KeyboardInterrupt) as error:
+            # What was answered before is kept.
+            if not any(answer.labels for answer in answers):
+                raise
+            kept = error.answers if isinstance(error, sending.Incomplete) else []
+            _fill(answers, places, kept)
+            cause = error.cause if isinstance(error, sending.Incomplete) else error
+            raise sending.Incomplete(answers, cause) from None
+        _fill(answers, places, found)
     return answers
+
+
+def _fill(
+    answers: list[Answer], places: Sequence[int], found: Sequence[Answer]
+) -> None:
+    for place, answer in zip(places, found):
+        answers[place] = answer
+
+
+def _is_of_a_kind(answer: Answer) -> bool:
+    """Tell whether an image may be read if it is sent as PNG."""
+    crowded = answer.error.endswith(formats.TOGETHER)
+    return not (crowded or formats.is_too_large(answer.error))
 
 
 def _content(row: Row) -> bytes:

@@ -1,20 +1,21 @@
 """What `attack` writes and says of the pictures that it made."""
 
+import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfpipeline import config_adversary, images, sheets
+from tfpipeline import images, sheets
 from tfpipeline.adversarial import honesty, measures
 from tfpipeline.adversarial.loop import Found
 from tfpipeline.adversarial.norms import inside
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import naming
-from tfpipeline.report import perturbations
 from tfpipeline.workflow import telling
+from tfpipeline.workflow.attack_figures import Figures
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.striking import Strike
 
@@ -22,7 +23,10 @@ from tfpipeline.workflow.striking import Strike
 ON_SHEET = 60
 
 # Where `attack.json` names the pictures that were made.
-PICTURES = ("adversarial", "figure", "full_size", "sheet", "overview", "shown")
+PICTURES = (
+    *("adversarial", "figure", "full_size", "sheet", "overview", "shown", "beside"),
+    "table",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +66,14 @@ class Written:
 
     Args:
         output: The folder.
+        figures: Which get one.
         items: What is true of each.
         taken: Names that are in use.
         first: The first pictures, for a sheet.
     """
 
     output: Path
+    figures: Figures
     items: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     taken: set[str] = dataclasses.field(default_factory=lambda: {"sheet", "overview"})
     first: list[np.ndarray] = dataclasses.field(default_factory=list)
@@ -79,14 +85,28 @@ class Written:
             outcome: Of the attack.
         """
         pictures, items = _written(outcome, self.output, self.taken)
+        self.figures.draw(outcome.strike, pictures, items, self.output)
         self.items += items
         self.first += list(pictures[: max(0, ON_SHEET - len(self.first))])
         return items
 
+    def copied(self) -> "Written":
+        """Return the same, which what comes next does not change."""
+        return Written(
+            self.output,
+            copy.copy(self.figures),
+            list(self.items),
+            set(self.taken),
+            list(self.first),
+        )
+
     def sheet(self) -> None:
         """Draw the first pictures on one sheet."""
-        captions = [f"{i['label']}\nnow {i['final_class']}" for i in self.items]
-        shown = captions[: len(self.first)]
+        shown = [
+            f"{i['label']}\n"
+            + (f"now {i['final_class']}" if i["success_8bit"] else "NOT FOOLED")
+            for i in self.items[: len(self.first)]
+        ]
         drawn = sheets.contact_sheet(self.first, shown, min(5, len(shown)))
         images.save_png(self.output / "sheet.png", drawn)
 
@@ -116,13 +136,8 @@ def _written(
         item["success_8bit"] = bool(fooled[k] and small)
         if strike.plan.target is not None:
             item["target_probability"] = float(shares[k, strike.plan.target])
-        words = _words(outcome, item)
-        tops = (
-            _top(subject.probabilities, network.labels),
-            _top(shares[k], network.labels),
-        )
-        drawn = perturbations.attacked(subject.picture, pictures[k], tops, words)
-        images.save_png(output / item["figure"], drawn)
+        item["top"] = _top(shares[k], network.labels)
+        item["clean_top"] = _top(subject.probabilities, network.labels)
         items.append(item)
     _after_jpeg(outcome, pictures, labels, items)
     _judged(outcome, pictures, labels, items)
@@ -137,7 +152,7 @@ def _item(outcome: Outcome, k: int, file: str) -> dict[str, Any]:
     return {
         "image": str(subject.path),
         "adversarial": file,
-        "figure": f"figures/{file}",
+        "figure": None,
         "clean_class": network.labels[subject.seen],
         "clean_probability": float(subject.probabilities.max()),
         "label": network.labels[subject.label],
@@ -155,13 +170,6 @@ def _item(outcome: Outcome, k: int, file: str) -> dict[str, Any]:
 def _top(share: np.ndarray, labels: Sequence[str]) -> list[tuple[str, float]]:
     best = np.argsort(-share, kind="stable")[:5]
     return [(labels[i], float(share[i])) for i in best]
-
-
-def _words(outcome: Outcome, item: Mapping[str, Any]) -> tuple[str, str]:
-    norm = item["norm"]
-    size = config_adversary.written(item[norm], norm)
-    result = item["final_class"] if item["success_8bit"] else "NOT FOOLED"
-    return f"perturbation, {norm} {size}", f"result: {result}"
 
 
 def _after_jpeg(

@@ -1,7 +1,7 @@
 """What `attack.json` holds of all photographs together."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,12 +77,37 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
                 judge.name: _transfer([i["judges"][judge.name] for i in items])
                 for judge in done.judges
             },
+            "steps": made.tally.steps,
+            "stopped": str(done.stopped) if done.stopped else None,
+            "figures": sum(item["figure"] is not None for item in items),
+            "table": "attack.csv",
             "sheet": "sheet.png",
             "sheet_shows": len(made.written.first),
         },
     }
     made.survey.told(found, made.wrong, done.output)
     return found
+
+
+def table(
+    items: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[list[object]]]:
+    """Return the header and the rows of `attack.csv`: one photograph a row.
+
+    Args:
+        items: As in `attack.json`; what lies deeper gets a column of its own.
+    """
+    rows = [dict(_flat("", item)) for item in items]
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    return header, [[row.get(name) for name in header] for row in rows]
+
+
+def _flat(prefix: str, item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for name, value in item.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif not isinstance(value, list):
+            yield f"{prefix}{name}", value
 
 
 def _transfer(verdicts: Sequence[Mapping[str, Any]]) -> float | None:

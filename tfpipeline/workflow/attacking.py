@@ -4,7 +4,10 @@ However many there are, no more than a block of them, and a sample for the check
 memory at once.
 """
 
+import copy
 import dataclasses
+import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import distribution, runs
+from tfpipeline import distribution, results
 from tfpipeline.adversarial import honesty
 from tfpipeline.adversarial.evidence import Check, Tally
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.victim import Inspection
 from tfpipeline.errors import UserError
+from tfpipeline.interruption import Stopped, Terminated
 from tfpipeline.manifest import Phases
 from tfpipeline.workflow import attack_report, measuring, subjects
+from tfpipeline.workflow.attack_figures import Figures
 from tfpipeline.workflow.attack_report import Outcome, Written
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.striking import Strike
@@ -59,6 +64,14 @@ class Made:
     tally: Tally = field(default_factory=Tally)
     sample: list[tuple[Wanted, Found]] = field(default_factory=list)
 
+    def copied(self) -> "Made":
+        """Return the same, which what comes next does not change."""
+        same = copy.copy(self)
+        same.written, same.survey = self.written.copied(), self.survey.copied()
+        same.left, same.bad = list(self.left), list(self.bad)
+        same.sample, same.tally = list(self.sample), copy.copy(self.tally)
+        return same
+
 
 class Attacking:
     """The whole command, once its networks are open.
@@ -82,10 +95,15 @@ class Attacking:
         self.strike, self.judges = strike, judges
         self.output, self.phases, self.name = output, phases, name
         self.chief = distribution.is_chief(strike.strategy)
-        self.made = Made(Written(output), Survey(strike, judges))
+        most = strike.settings.figures
+        self.made = Made(Written(output, Figures(most)), Survey(strike, judges))
+        self.stopped: Stopped | None = None
 
     def run(self, paths: Sequence[Path]) -> dict[str, Check]:
         """Attack all photographs, and return what shows how strong that was.
+
+        Where it is interrupted, what whole blocks have come to is kept, and `stopped`
+        says so.
 
         Args:
             paths: Of the photographs.
@@ -101,12 +119,37 @@ class Attacking:
         for number in range(count):
             some = paths[number * size : (number + 1) * size]
             where = f"{number + 1} of {count}: " if count > 1 else ""
-            good = self._gathered(some)
-            if good:
-                self._block(good, chosen, where)
+            kept = self.made.copied()
+            try:
+                good = self._gathered(some)
+                if good:
+                    self._block(good, chosen, where)
+            except KeyboardInterrupt as error:
+                if not kept.count:
+                    raise
+                self.made = kept
+                self._stop(error, f"after {number * size} of {len(paths)} photographs")
+                break
         self._check_some()
-        with self.phases("checks"):
-            return self._checks()
+        try:
+            with self.phases("checks"):
+                return self._checks(costly=self.stopped is None)
+        except KeyboardInterrupt as error:
+            self._stop(error, "before the checks")
+        return self._checks(costly=False)
+
+    def _stop(self, error: KeyboardInterrupt, where: str) -> None:
+        """Note that it ends here: all that was made so far counts."""
+        if distribution.workers(self.strike.strategy)[1] > 1:
+            # Others would wait for this one.
+            raise error
+        print(f"\nStopping {where}; what was made until then is kept.", file=sys.stderr)
+        number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
+        self.stopped = Stopped(
+            f"Stopped {where}. {self.output / self.name} has all that was made until "
+            "then; for the rest give the same command with --overwrite true.",
+            number,
+        )
 
     def _gathered(self, paths: Sequence[Path]) -> list[Subject]:
         """Return the photographs of a block that can be attacked; note the others."""
@@ -133,7 +176,7 @@ class Attacking:
         if made.inspection is None:
             made.inspection = strike.look()
             if self.chief:
-                runs.withdraw(output, self.name, attack_report.PICTURES)
+                results.withdraw(output, self.name, attack_report.PICTURES)
         with self.phases("attack"):
             found = strike.run()
         outcome = Outcome(strike, found, self.judges)
@@ -151,12 +194,12 @@ class Attacking:
                 if strike.settings.preset == "lesson":
                     made.survey.lesson(outcome, items, output)
 
-    def _checks(self) -> dict[str, Check]:
+    def _checks(self, *, costly: bool) -> dict[str, Check]:
         made = self.made
         assert made.inspection is not None
         told = made.tally.checks(made.inspection)
-        if not made.sample:
-            # None of the chosen ones could be attacked.
+        if not made.sample or not costly:
+            # None of the chosen ones could be attacked, or there is no time.
             return told
         wanted, found = (_joined(parts) for parts in zip(*made.sample))
         title = self.strike.title("check")

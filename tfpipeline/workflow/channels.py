@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from tfpipeline import sheets
+from tfpipeline import progress, sheets
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.models import layers
 from tfpipeline.synthesis import objectives
@@ -66,7 +65,7 @@ def excitement(
     """
     scores: dict[tuple[str, int], list[float]] = {c: [] for c in looker.wish.channels}
     if scores:
-        for photograph in tqdm(found, desc=name, unit="image", disable=None):
+        for photograph in progress.over(found, name, "image"):
             answers = looker.look(photograph)
             for layer, number in scores:
                 scores[layer, number].append(float(answers[layer][..., number].mean()))

@@ -144,14 +144,28 @@ def check(settings: ExportSettings) -> None:
             "--batch_sizes: expected positive numbers in rising order. Received: "
             f"{sizes}."
         )
-    for name in ("top_k", "parity_images"):
+    for name in ("top_k", "parity_images", "max_images"):
         if getattr(settings, name) < 1:
             raise UserError(
                 f"--{name}: expected a positive number. Received: "
                 f"{getattr(settings, name)}."
             )
+    if not 0 < settings.min_answered <= 1:
+        raise UserError(
+            "--min_answered: expected a share above 0 and up to 1. Received: "
+            f"{settings.min_answered}."
+        )
     if not 1 <= settings.max_pixels <= formats.MAX_PIXELS:
         raise UserError(
             f"--max_pixels: expected 1 to {formats.MAX_PIXELS:,}. Received: "
             f"{settings.max_pixels}."
         )
+    for name, least in (
+        ("max_request_pixels", settings.max_pixels),
+        ("max_images", settings.batch_sizes[-1]),
+    ):
+        if getattr(settings, name) < least:
+            raise UserError(
+                f"--{name}: expected {least:,} at least, since one image or batch may "
+                f"have as many. Received: {getattr(settings, name):,}."
+            )

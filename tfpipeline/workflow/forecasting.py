@@ -87,7 +87,7 @@ def closing_words(result: Mapping[str, Any]) -> str:
     )
     return "\n".join(
         [
-            f"\nMachine      {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
+            f"Machine      {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
             f"{machine['devices']}; TensorFlow {result['versions']['tensorflow']}",
             f"Network      {network['backbone']}{width} at {network['image_size']} px, "
             f"{network['multiply_adds'] / 1e6:,.0f} million multiply-adds, "

@@ -15,6 +15,7 @@ from tfpipeline import distribution, manifest
 from tfpipeline.config import TrainSettings
 from tfpipeline.data import order
 from tfpipeline.models import classifier
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.training import (
     feature_cache,
     inputs,
@@ -101,7 +102,7 @@ def by_batch_size(setup: Setup) -> dict[int, float]:
         By batch size, up to what the device has memory for.
     """
     replicas = int(setup.strategy.num_replicas_in_sync)
-    predictor = Predictor(lambda x: setup.extractor(x, training=False), setup.strategy)
+    predictor = Predictor(Frozen(setup.extractor), setup.strategy)
     work: dict[str, tuple[float, Callable[[], object]]] = {}
     with suppress(tf.errors.ResourceExhaustedError, MemoryError):
         for size in sorted({replicas * max(1, n // replicas) for n in _SIZES}):
@@ -140,7 +141,7 @@ def extraction_rates(setup: Setup, batch_size: int) -> Rates:
         setup: What is measured.
         batch_size: Images a step.
     """
-    predictor = Predictor(lambda x: setup.extractor(x, training=False), setup.strategy)
+    predictor = Predictor(Frozen(setup.extractor), setup.strategy)
     batches, chosen = setup.batches(batch_size), setup.order
     held, _, _ = next(iter(batches.plain(chosen)))
     calls = max(1, len(chosen) // batch_size)

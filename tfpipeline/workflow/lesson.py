@@ -6,18 +6,23 @@ raw gradient of the cross-entropy, without a bound, and shows the result stretch
 its least and largest value. Here each of these is measured, beside the right one.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import images
+from tfpipeline import images, sheets
+from tfpipeline.config_adversary import written
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import layers
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.subjects import Subject
 
 STEPS, STEP_SIZE = 100, 1.0
+
+# Of a picture on the sheet of three, for what stands below it.
+_LEAST_WIDTH = 224
 
 DEFECTS = (
     "The network gets raw pixels: its own preprocessing is left out.",
@@ -93,3 +98,44 @@ class Lesson:
             "probability": float(share[first]),
             "target_probability": float(share[self.target]),
         }
+
+
+def beside(
+    clean: np.ndarray,
+    shown: np.ndarray,
+    ours: np.ndarray,
+    told: Mapping[str, Any],
+    item: Mapping[str, Any],
+) -> np.ndarray:
+    """Return the photograph, the lesson's picture and the right one, each named.
+
+    Args:
+        clean: uint8, shape (height, width, 3).
+        shown: Likewise, what the lesson shows.
+        ours: Likewise, what the right attack has made.
+        told: What `attack` returned.
+        item: What is true of the right one.
+
+    Returns:
+        uint8 RGB, shape (any, any, 3).
+    """
+    reported, measured = told["reported"], told["measured"]
+    size = written(item[item["norm"]], item["norm"])
+    captions = (
+        f"photograph\nto the lesson, on 0 to 255: "
+        f"{_words(reported['clean_on_0_to_255'])}\n"
+        f"to the network: {_words(measured['clean_right'])}",
+        f"the lesson's, linf {written(measured['linf'], 'linf')}\n"
+        f"to the lesson, on 0 to 1: {_words(reported['attacked_on_0_to_1'])}\n"
+        f"to the network, as shown (stretched): {_words(measured['shown_right'])}\n"
+        f"as it was judged (clipped): {_words(measured['clipped_right'])}",
+        f"the right one, {item['norm']} {size}\n"
+        f"to the network: {item['final_class']} {item['final_probability']:.3f}",
+    )
+    large = max(1, -(-_LEAST_WIDTH // clean.shape[1]))
+    pictures = [one.repeat(large, 0).repeat(large, 1) for one in (clean, shown, ours)]
+    return sheets.contact_sheet(pictures, captions, len(pictures))
+
+
+def _words(seen: Mapping[str, Any]) -> str:
+    return f"{seen['class']} {seen['probability']:.3f}"

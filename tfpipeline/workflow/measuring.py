@@ -18,6 +18,7 @@ from tfpipeline.demo import source
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.models import saving
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.training.predictor import Predictor
 
 
@@ -65,7 +66,7 @@ def ready(run: runs.RunFolder) -> Ready:
             DistributeSettings(strategy="one_device"), trained.train.precision, 0
         )
         model, labels = saving.load_classifier(run.model)
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    predictor = Predictor(Frozen(model), strategy)
     return Ready(trained, model, labels, predictor)
 
 
@@ -173,8 +174,11 @@ def calibration_of(run: runs.RunFolder) -> Calibration:
         return Calibration()
     try:
         return Calibration.of(json.loads(run.calibration.read_text(encoding="utf-8")))
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{run.calibration}: expected JSON, but {error}.") from None
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{run.calibration}: expected what `train` wrote, but it cannot be used: "
+            f"{error}. Copy it from where it is whole, or train again."
+        ) from None
 
 
 def spread(count: int, most: int) -> np.ndarray:

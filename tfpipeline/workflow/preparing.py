@@ -16,7 +16,7 @@ from tfpipeline.data import pipeline, preparation
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source, world
-from tfpipeline.errors import UserError
+from tfpipeline.errors import UserError, check_each
 from tfpipeline.evaluation import calibration
 from tfpipeline.models import backbones, classifier, table, unfreezing
 from tfpipeline.training import checkpoints, optimizers, probing
@@ -97,6 +97,8 @@ def check(settings: RunSettings) -> None:
             "of them; both would count rare classes twice. Leave one out."
         )
     checkpoints.check(settings.checkpoint)
+    least = {"profile_steps": ("at least 0", settings.logs.profile_steps >= 0)}
+    check_each("logs", settings.logs, least)
     calibration.check(settings.calibration.target_error)
 
 

@@ -1,7 +1,7 @@
 """From a run to a published version: written, asked, compared, then numbered."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,15 @@ from tfpipeline.serving import (
     client,
     other_targets,
     parity,
-    server_files,
+    publication,
     signatures,
     versions,
     warmup,
 )
-from tfpipeline.workflow import measuring
+from tfpipeline.workflow import contest, measuring
 from tfpipeline.workflow.exporting import Opened
 
-PARITY, GOLDEN, LABELS, ABOUT = (
-    *("parity.json", "golden_requests.json", "labels.txt", "export.json"),
-)
+PARITY, GOLDEN, ABOUT = "parity.json", "golden_requests.json", "export.json"
 
 # Golden requests are small files, so that they can be read.
 _GOLDEN = 3
@@ -52,12 +50,16 @@ def publish(
         UserError: Its answers are others than those of the training path.
     """
     base = Path(str(settings.output))
+    if settings.only_if_better:
+        contest.check(opened, base)
     with versions.staged(base) as folder, tempfile.TemporaryDirectory() as scratch:
         with phases("write"):
             _write(folder, opened, settings)
         with phases("parity"):
             answers = asking.ask(folder, opened.places, Path(scratch))
-        found = parity.compare(opened.asked, answers, settings.tolerance)
+        found = parity.compare(
+            opened.asked, answers, settings.tolerance, least=settings.min_answered
+        )
         found["seconds_to_load"] = answers["seconds"]
         atomic.write_json(folder / PARITY, found)
         check_passed(found, "the SavedModel")
@@ -69,16 +71,17 @@ def publish(
         result: dict[str, Any] = {"version": None, "folder": None}
         if settings.only_if_better:
             with phases("compare"):
-                result["better"] = _compare(base, opened, answers, Path(scratch))
+                result["better"] = contest.compare(folder, opened, Path(scratch))
         size = versions.size_bytes(folder)
         result |= {"bytes": size, "parity": found, "also": also}
-        if result.get("better", {}).get("winner") != "live":
-            number = versions.publish(folder)
+        if result.get("better", {}).get("winner", "new") == "new":
+            number, labels = publication.publish(
+                folder, settings.label, settings.name, settings.batch_sizes
+            )
             result |= {"version": number, "folder": str(base / str(number))}
-    result["labels"] = versions.read_labels(base)
-    if result["version"] is not None:
-        result["labels"] = _label(base, settings, result["version"])
-    return result
+        else:
+            labels = versions.read_labels(base)
+    return result | {"labels": labels}
 
 
 def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
@@ -92,11 +95,13 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         settings.top_k,
         opened.calibration.accepts_from,
     )
-    reader = encoded.Reader(height, width, resize, settings.max_pixels)
-    parts = signatures.Parts(extractor, head, answers, reader)
+    bounds = settings.max_pixels, settings.max_request_pixels
+    reader = encoded.Reader(height, width, resize, *bounds)
+    parts = signatures.Parts(extractor, head, answers, reader, settings.max_images)
     served = signatures.Served(parts)
     signatures.save(folder, served)
-    atomic.write_lines(folder / LABELS, opened.labels)
+    atomic.write_lines(folder / contest.LABELS, opened.labels)
+    atomic.write_lines(folder / contest.LEARNED, contest.learned_from(opened))
     about = {
         "run": str(opened.run.path.absolute()),
         "name": settings.name,
@@ -104,6 +109,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         "image_size": [height, width],
         "resize": resize,
         "max_pixels": settings.max_pixels,
+        "max_request_pixels": settings.max_request_pixels,
+        "max_images": settings.max_images,
         "top_k": min(settings.top_k, len(opened.labels)),
         "calibration": opened.calibration.to_json(),
         "versions": manifest.versions(),
@@ -127,11 +134,13 @@ def check_passed(found: Mapping[str, Any], what: str) -> None:
     if found["passed"]:
         return
     refused = found["not_served"]
-    if not found["n"]:
+    if found["answered"] < found["least"] or not found["n"]:
         raise UserError(
-            f"Nothing was published: {what} reads none of {len(refused)} images (the "
-            f"first: {refused[0]['error']}, {refused[0]['id']}). Name others by "
-            "--images: JPEG, PNG, GIF or BMP."
+            f"Nothing was published: {what} reads {found['n'] or 'none'} of "
+            f"{found['n'] + len(refused)} images, expected {found['least']:.0%} (the "
+            f"first that it does not: {refused[0]['id']}, {refused[0]['error']}). Name "
+            "others by --images: JPEG, PNG, GIF or BMP; or say by --min_answered which "
+            "share is enough."
         )
     raise UserError(
         f"Nothing was published: {what} does not answer as the training path does. "
@@ -183,59 +192,3 @@ def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str
     atomic.write_json(file.with_suffix(".parity.json"), found)
     check_passed(found, f"{name} of --also")
     return found
-
-
-def _compare(
-    base: Path, opened: Opened, answers: Mapping[str, Any], scratch: Path
-) -> dict[str, Any]:
-    """Return which is better on the same images: the new version, or the live one."""
-    if opened.label is None:
-        raise UserError(
-            "--only_if_better: expected images whose classes are known, so it cannot "
-            "be together with --images. Leave one of them out."
-        )
-    there = versions.versions(base)
-    live = versions.read_labels(base).get(versions.STABLE, there[-1] if there else None)
-    new = _worth(answers, opened.labels, opened.label)
-    if live is None:
-        return {"winner": "new", "new": new, "live": None, "live_version": None}
-    names = atomic.read_lines(base / str(live) / LABELS)
-    if tuple(names) != opened.labels:
-        raise UserError(
-            f"--only_if_better: version {live} has other classes than this run, so "
-            "they cannot be compared. Leave the flag out, or name another --output."
-        )
-    theirs = asking.ask(base / str(live), opened.places, scratch)
-    old = _worth(theirs, opened.labels, opened.label)
-    order = ("accuracy", "mean_probability")
-    wins = tuple(new[key] for key in order) > tuple(old[key] for key in order)
-    winner = "new" if wins else "live"
-    return {"winner": winner, "new": new, "live": old, "live_version": live}
-
-
-def _worth(
-    answers: Mapping[str, Any], labels: Sequence[str], label: np.ndarray
-) -> dict[str, float]:
-    """Return accuracy, and the mean probability of the true class."""
-    right, chance = [], []
-    for row, true in enumerate(label):
-        named = answers["labels"][row]
-        right.append(named[0] == labels[true])
-        places = [i for i, name in enumerate(named) if name == labels[true]]
-        chance += [answers["probabilities"][row][i] for i in places[:1]] or [0.0]
-    return {
-        "accuracy": float(np.mean(right)),
-        "mean_probability": float(np.mean(chance)),
-        "n": len(label),
-    }
-
-
-def _label(base: Path, settings: ExportSettings, number: int) -> dict[str, int]:
-    """Call the new version what it is to be called, and tell the server."""
-    name = settings.label
-    if name == "auto":
-        first = versions.STABLE not in versions.read_labels(base)
-        name = versions.STABLE if first else versions.CANARY
-    labels = versions.label(base, name, number)
-    server_files.write(base, settings.name, labels, settings.batch_sizes)
-    return labels

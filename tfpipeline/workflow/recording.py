@@ -6,12 +6,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipeline import atomic, cli, images, manifest, runs
+from tfpipeline import atomic, cli, images, manifest, runs, terminal
 from tfpipeline.config import RunSettings
 from tfpipeline.data import preparation, splits
 from tfpipeline.models import saving
 from tfpipeline.report import figures, summary
 from tfpipeline.training.stage import write_history
+from tfpipeline.workflow.board import Outcome
 from tfpipeline.workflow.preparing import Work
 from tfpipeline.workflow.stages import Course
 
@@ -21,7 +22,7 @@ SPLITS = ("train", "validation", "test")
 
 # Settings that a training may go on with though they have changed.
 _FREE = (
-    *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute"),
+    *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "logs"),
     *("data.cache", "train.on_nan"),
 )
 
@@ -143,6 +144,8 @@ def finish(run: runs.RunFolder, course: Course, result: dict[str, Any]) -> None:
     work, task = course.work, course.task
     examples, data = work.examples, work.settings.data
     atomic.write_json(run.metrics, result)
+    if course.board is not None:
+        course.board.finish(run.figures, _outcome(course, result))
     atomic.write_json(
         run.manifest,
         {
@@ -162,8 +165,23 @@ def finish(run: runs.RunFolder, course: Course, result: dict[str, Any]) -> None:
             "seconds": result["seconds"],
             "kept_epoch": course.kept_epoch,
             "undone": course.undone,
+            "logs": run.logs.name if run.logs.is_dir() else None,
             "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
         },
+    )
+
+
+def _outcome(course: Course, result: dict[str, Any]) -> Outcome:
+    examples = course.work.examples
+    label = examples.source.label
+    # Of training images nothing was measured.
+    splits = [split for split in course.logits if split in result]
+    return Outcome(
+        len(course.history),
+        {split: result[split] for split in splits},
+        {split: course.logits[split] for split in splits},
+        {split: label[examples.of(split)] for split in splits},
+        examples.source.labels,
     )
 
 
@@ -181,7 +199,7 @@ def retime(run: runs.RunFolder, result: dict[str, Any]) -> None:
 
 def closing_words(
     folder: runs.RunFolder, course: Course, result: dict[str, Any]
-) -> str:
+) -> terminal.Closing:
     """Say what was done, what came out, and what to do next.
 
     Args:

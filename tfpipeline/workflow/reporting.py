@@ -1,13 +1,12 @@
 """What a finished training tells of itself: tables, pictures, and its page."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import atomic, images, runs
+from tfpipeline import atomic, images, runs, terminal
 from tfpipeline.evaluation import interpretation
 from tfpipeline.formats import ImageError
 from tfpipeline.models import layers
@@ -23,7 +22,7 @@ LOSSES, SUSPECTS = 12, 12
 _TOGETHER = 4
 
 
-def attempt(run: runs.RunFolder, course: Course) -> bool:
+def attempt(run: runs.RunFolder, course: Course) -> Path | None:
     """Write all of it; where that fails, say so, for the run itself is whole.
 
     Args:
@@ -31,18 +30,17 @@ def attempt(run: runs.RunFolder, course: Course) -> bool:
         course: The training, measured.
 
     Returns:
-        Whether it was written.
+        The page; None where it could not be made.
     """
     try:
         write(run, course)
     except Exception as error:  # Nothing that goes wrong here may cost the training.
-        print(
+        terminal.warn(
             f"The page {run.report} could not be made ({type(error).__name__}: "
-            f"{error}). The run is whole, and can be used.",
-            file=sys.stderr,
+            f"{error}). The run is whole, and can be used."
         )
-        return False
-    return True
+        return None
+    return run.report
 
 
 def write(run: runs.RunFolder, course: Course) -> None:

@@ -10,11 +10,10 @@ from PIL import Image
 
 from tfpipeline import atomic, images, sheets
 from tfpipeline.report import charts
+from tfpipeline.terminal import Closing
 from tfpipeline.workflow import ideals, networks
 from tfpipeline.workflow.ideals import Ideal, Job
 from tfpipeline.workflow.networks import Network
-
-SHOWN_LINES = 5
 
 # Where `synthesis.json` names the pictures that were made.
 PICTURES = ("image", "chart", "gif", "sheet", "comparison")
@@ -232,44 +231,44 @@ def _summary(
     return told
 
 
-def closing_words(result: Mapping[str, Any], output: Path) -> str:
+def closing_words(
+    result: Mapping[str, Any], output: Path, page: Path | None
+) -> Closing:
     """Say in a few lines what was made, and what to be careful of.
 
     Args:
         result: As in `synthesis.json`.
         output: The folder.
+        page: About it; None where there is none.
     """
     items, told = result["images"], result["summary"]
     one = len(items) == 1
-    lines = [
-        f"\n{len(items)} ideal image{'' if one else 's'} for {told['network']}, preset "
+    done = [
+        f"{len(items)} ideal image{'' if one else 's'} for {told['network']}, preset "
         f"{told['preset']}, {items[0]['steps']} steps, "
         f"{told['seconds']['total']:.0f} s: the network itself recognises "
         f"{told['recognised']} of them."
     ]
-    for item in items[:SHOWN_LINES]:
+    shown = []
+    for item in items:
         said = [f"probability {item['probability']:.3f}", *_verdicts(item)]
-        lines.append(f"  {item['class']}: {'; '.join(said)}")
-    if len(items) > SHOWN_LINES:
-        lines.append(f"  ... and {len(items) - SHOWN_LINES} more in synthesis.json")
+        shown.append(f"{item['class']}: {'; '.join(said)}")
     for name, votes in told["judges"].items():
         part = "took no part" if votes["took_no_part"] else "is the network itself"
-        lines.append(
+        done.append(
             f"{name}, which {part}, recognises {votes['top_1']} of "
             f"{votes['known']} (in its first five: {votes['top_5']})."
         )
-    lines += _warnings(result["checks"]) + networks.careful(told)
+    careful = _warnings(result["checks"]) + networks.careful(told)
     for other in result.get("compared", ()):
         named = other["summary"]["recognised"]
-        lines.append(
+        done.append(
             f"For comparison, preset {other['summary']['preset']} in "
             f"{other['images'][0]['steps']} steps: the network recognises {named} of "
             f"{len(other['images'])} of its files."
         )
-    sheet = output / told.get("comparison", told["sheet"])
-    return "\n".join(
-        [*lines, f"Look at {sheet}; all figures: {output / 'synthesis.json'}."]
-    )
+    look = page or output / told.get("comparison", told["sheet"])
+    return Closing(done, shown, careful, "synthesis.json", look)
 
 
 def _warnings(checks: Mapping[str, Any]) -> list[str]:

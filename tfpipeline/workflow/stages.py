@@ -1,14 +1,13 @@
 """The stages of a training: the head first, then part of the backbone."""
 
 import dataclasses
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tfpipeline import config_adversary, distribution
+from tfpipeline import config_adversary, distribution, terminal
 from tfpipeline.adversarial import hardening
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.config_adversary import AdversarySettings
@@ -23,6 +22,7 @@ from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.training.stage import Row, Stage
 from tfpipeline.workflow import robustness, scratch
+from tfpipeline.workflow.board import Board
 from tfpipeline.workflow.preparing import Work, fine_tuning
 from tfpipeline.workflow.tasks import head_task, image_task
 
@@ -49,6 +49,7 @@ class Course:
         search: What the search for a learning rate found, if there was one.
         logits: Of the examples of each split that was measured, in their order.
         calibration: What the validation images say of the probabilities.
+        board: Is shown each epoch, for TensorBoard.
     """
 
     work: Work
@@ -63,6 +64,7 @@ class Course:
     search: finding.Search | None = None
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
+    board: Board | None = None
 
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
@@ -84,7 +86,7 @@ class Course:
         else:
             self.search = self._find_rate(task, models)
             self._set_rate(self.search.rate)
-            print(f"learning rate: {self.search.rate:g} (found)", file=sys.stderr)
+            terminal.note(f"learning rate: {self.search.rate:g} (found)")
         trainer = _trainer(self.work, task, models, None)
         weights = [weight for model in models for weight in model.weights]
         stage = _stage(self.work, task, trainer, HEAD, weights)
@@ -99,10 +101,9 @@ class Course:
         settings = self.work.settings.fine_tune
         if not settings.epochs:
             if settings != FineTuneSettings() and self.work.chief:
-                print(
+                terminal.note(
                     "without --fine_tune.epochs, the other settings of fine_tune have "
-                    "no effect",
-                    file=sys.stderr,
+                    "no effect"
                 )
             return
         if self.state is not None:
@@ -126,10 +127,9 @@ class Course:
 
         joined = 1 + (settings.epochs - 1) // max(1, settings.gradual_epochs)
         if settings.gradual_epochs and joined < len(unfrozen.blocks) and work.chief:
-            print(
+            terminal.note(
                 f"fine-tuning: in {settings.epochs} epochs, {joined} of "
-                f"{len(unfrozen.blocks)} blocks join; the others stay as they are",
-                file=sys.stderr,
+                f"{len(unfrozen.blocks)} blocks join; the others stay as they are"
             )
         weights = [*head.weights, *backbone.trainable_variables]
         stage = dataclasses.replace(
@@ -212,16 +212,15 @@ class Course:
         search = self.search and dataclasses.asdict(self.search)
         notes = {"learning_rate": rate, "search": search}
         notes["batch_size"] = self.work.settings.data.batch_size
+        if self.board is not None:
+            stage = self.board.watch(stage, self.history, self.work.settings)
         fit = Fit(stage, self.checkpoints, self.history, notes)
         if self.state is not None:
             fit.restore(self.state)
             self.state = None
             if self.work.chief:
-                print(
-                    f"going on with {stage.name} after step {fit.step} of epoch "
-                    f"{len(self.history) + 1}",
-                    file=sys.stderr,
-                )
+                at = f"step {fit.step} of epoch {len(self.history) + 1}"
+                terminal.note(f"going on with {stage.name} after {at}")
         elif stage.name != HEAD or distribution.workers(self.work.strategy)[1] > 1:
             # What came before is not lost any more, and a worker may be at any time.
             fit.save()

@@ -19,6 +19,7 @@ from tfpipeline.adversarial.victim import Inspection, Model, Victim, inspect
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError
 from tfpipeline.models import naming
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.subjects import Subject
 
@@ -64,17 +65,6 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
     parts = attacks.choose(settings.adversary, settings.norm, targeted=targeted)
     epsilon = config_adversary.epsilon(settings.epsilon, "--epsilon")
     linf = settings.norm == "linf"
-    if linf and epsilon > 1:
-        raise UserError(
-            f"--epsilon {settings.epsilon}: expected at most 1: pixels are in [0, 1]. "
-            f"If you meant steps of 8 bits, write {settings.epsilon}/255."
-        )
-    if linf and settings.adversary.eight_bit and 0 < epsilon < GREY_LEVEL * 0.999:
-        raise UserError(
-            f"--epsilon {settings.epsilon}: less than one step of an 8-bit picture, "
-            "1/255: no such file differs from the photograph. Raise it, or say "
-            "--adversary.eight_bit false."
-        )
     more = [config_adversary.epsilon(word, "--epsilons") for word in settings.epsilons]
     grid = linf and settings.adversary.eight_bit
     if not more and count > 1:
@@ -125,7 +115,7 @@ def _model(network: Network, size: tuple[int, int]) -> Model:
     # longer than most of them.
     signature = [tf.TensorSpec([None, *network.size, 3], tf.float32)]
     ask = tf.function(
-        lambda image: network.model(image, training=False),
+        Frozen(network.model),
         autograph=False,
         input_signature=signature,
     )

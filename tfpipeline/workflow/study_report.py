@@ -8,6 +8,7 @@ from typing import Any
 from tfpipeline import atomic, images
 from tfpipeline.evaluation import intervals, transferability
 from tfpipeline.report import study_charts, study_table
+from tfpipeline.terminal import Closing
 from tfpipeline.workflow.study_networks import read_word
 from tfpipeline.workflow.studying import ALL, SCRATCH, Study
 
@@ -229,12 +230,15 @@ def write(output: Path, result: Mapping[str, Any]) -> None:
     atomic.write_json(output / RESULT, result)
 
 
-def closing_words(result: Mapping[str, Any], output: Path) -> str:
+def closing_words(
+    result: Mapping[str, Any], output: Path, page: Path | None
+) -> Closing:
     """Return the table of a study in words.
 
     Args:
         result: What was written.
         output: Where to.
+        page: About it; None where there is none.
     """
     summary = result["summary"]
     best: dict[tuple[str, str], Row] = {}
@@ -243,27 +247,29 @@ def closing_words(result: Mapping[str, Any], output: Path) -> str:
         if entry["shots"] == ALL and entry["method"] != "neighbours":
             if key not in best or _better(entry, best[key]):
                 best[key] = entry
-    lines = ["", "Accuracy on test images, all examples, the better of probe and head:"]
+    items = []
     pairs = {(p["source"], p["backbone"]): p for p in summary["pairs"]}
     for key, entry in best.items():
         against = ""
         if _is_number(entry.get("gain")):
             against = f", {entry['gain']:+.3f} over untrained"
-        lines.append(
-            f"  {study_table.short(key[0])}, {key[1]}: {told(entry)} "
+        items.append(
+            f"{study_table.short(key[0])}, {key[1]}: {told(entry)} "
             f"({entry['method']}{against}; "
             f"{pairs[key]['milliseconds']:.1f} ms an image)"
         )
-    for entry in result["recommendation"]:
-        lines.append(
-            f"{study_table.short(entry['source'])}: take {entry['backbone']} with the "
-            f"{entry['method']} ({entry['reason']})."
-        )
-    for entry in summary["failed"]:
-        lines.append(
-            f"Failed: {entry['source']}, {entry['backbone']}: {entry['error']}"
-        )
-    return "\n".join([*lines, f"Written: {output / RESULT}"])
+    advice = [
+        f"{study_table.short(entry['source'])}: take {entry['backbone']} with the "
+        f"{entry['method']} ({entry['reason']})."
+        for entry in result["recommendation"]
+    ]
+    failed = [
+        f"Failed: {entry['source']}, {entry['backbone']}: {entry['error']}"
+        for entry in summary["failed"]
+    ]
+    done = ["Accuracy on test images, all examples, the better of probe and head:"]
+    # Advice is what it was made for: it stands before the table's rows.
+    return Closing(done, items, [*failed, *advice], RESULT, page or output)
 
 
 def told(entry: Row) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import __version__, atomic
+from tfpipeline import __version__, atomic, terminal
 from tfpipeline.config import DataSettings, with_source
 from tfpipeline.config_study import StudySettings
 from tfpipeline.data import preparation, splits
@@ -137,7 +136,7 @@ class Study:
             found = self._tried(number, name, word)
             about = {"source": name, "backbone": word}
             if "error" in found:
-                print(f"{name}, {word}: {found['error']}", file=sys.stderr)
+                terminal.warn(f"{name}, {word}: {found['error']}")
                 yield {**about, **found}
             elif found:
                 rows = [{**about, **row} for row in found["rows"]]
@@ -151,8 +150,7 @@ class Study:
                 return kept
             if number % self.settings.workers != self.settings.index:
                 return {}
-            told = f"[{number + 1}/{len(self.pairs)}] {name}, {word}"
-            print(told, file=sys.stderr)
+            terminal.note(f"[{number + 1}/{len(self.pairs)}] {name}, {word}")
             started = time.perf_counter()
             found = self._scratch(name) if word == SCRATCH else self._pair(name, word)
             found["pair"]["seconds"] = round(time.perf_counter() - started, 3)

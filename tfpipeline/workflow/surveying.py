@@ -1,32 +1,30 @@
 """What is asked of an attack beyond its pictures: curves, smallest norms, transfer."""
 
+import copy
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfpipeline import config_adversary, images
-from tfpipeline.adversarial import attacks, defences, honesty, measures
+from tfpipeline import images
+from tfpipeline.adversarial import attacks, honesty, measures
 from tfpipeline.adversarial.attacks import Part
 from tfpipeline.adversarial.campaign import Campaign, smallest
 from tfpipeline.adversarial.loop import Found
 from tfpipeline.adversarial.minimal_norm import FastMinimumNorm
+from tfpipeline.config_adversary import written
 from tfpipeline.errors import UserError
 from tfpipeline.report import perturbations
 from tfpipeline.workflow import lesson
 from tfpipeline.workflow.attack_report import Outcome
 from tfpipeline.workflow.networks import Network
+from tfpipeline.workflow.shielding import Shield
 from tfpipeline.workflow.striking import Strike, in_unit
 
 # Halvings of a radius that is looked for.
 _ROUNDS = 8
-
-# Of a random defence: how often an attack that knows of it asks for each step, at
-# least, and how often its pictures are shown to it afterwards.
-_SAMPLES, _DRAWS = 8, 10
 
 
 def check_networks(
@@ -57,28 +55,6 @@ def check_networks(
             )
 
 
-@dataclass(frozen=True)
-class _Shielded:
-    """A network behind a defence, as each is asked about it.
-
-    Args:
-        knowing: The attack that knows of the defence.
-        judge: Whether the attack is successful.
-        right: Whether an answer is wrong, whatever the attack wanted.
-        draws: How often a picture is shown.
-    """
-
-    knowing: Campaign
-    judge: Campaign
-    right: Campaign
-    draws: int
-
-    def rate(self, judge: Campaign, image: np.ndarray, index: np.ndarray) -> float:
-        """Return how many images fool a judge, each counted by its share of draws."""
-        each = [judge.fooled(image, index, turn).sum() for turn in range(self.draws)]
-        return float(np.mean(each))
-
-
 class Survey:
     """What many attacks on the same photographs show, block by block.
 
@@ -92,7 +68,7 @@ class Survey:
         self._every = [*strike.networks, *judges] if strike.settings.matrix else []
         # Traced once, for all blocks.
         self._alone = [strike.alone(network) for network in self._every]
-        self._shields = {w: self._shielded(w) for w in strike.plan.shields}
+        self._shields = {w: Shield.of(w, strike) for w in strike.plan.shields}
         self._minimal = self._least_parts()
         self._known: list[float] = []
         self._least: list[float] = []
@@ -100,6 +76,14 @@ class Survey:
         self._fooled, self._able = np.zeros((count, count)), np.zeros((count, count))
         self._worth = {word: np.zeros(3) for word in self._shields}
         self._lesson: lesson.Lesson | None = None
+
+    def copied(self) -> "Survey":
+        """Return the same, which what comes next does not change."""
+        same = copy.copy(self)
+        same._known, same._least = list(self._known), list(self._least)
+        same._fooled, same._able = self._fooled.copy(), self._able.copy()
+        same._worth = {word: worth.copy() for word, worth in self._worth.items()}
+        return same
 
     def add(self, outcome: Outcome) -> None:
         """Make the further attacks that were asked for.
@@ -116,7 +100,7 @@ class Survey:
         self._known += known.tolist()
         pictures = honesty.levels(found.image)
         for word, shield in self._shields.items():
-            self._worth[word] += self._behind(word, shield, strike, pictures)
+            self._worth[word] += shield.behind(strike, pictures)
         self._cross(outcome)
 
     def _known_radii(self, strike: Strike, found: Found) -> np.ndarray:
@@ -141,7 +125,7 @@ class Survey:
             if not len(rows):
                 continue
             some = strike.wanted(radius).some(rows)
-            told = config_adversary.written(radius, strike.settings.norm)
+            told = written(radius, strike.settings.norm)
             got = campaign.run(some, strike.title(f"epsilon {told}"))
             again = campaign.sizes(got.image, some.clean)
             known[rows[got.success]] = again[got.success]
@@ -187,40 +171,6 @@ class Survey:
             told += f" (all of {name} would take up to {times:.0f} times as many steps)"
         return told
 
-    def _shielded(self, word: str) -> _Shielded:
-        strike, defence = self.strike, self.strike.plan.shields[word]
-        plain, random = strike.victim, defences.is_random(word)
-        if random:
-            samples = max(_SAMPLES, plain.samples)
-            known = dataclasses.replace(plain, changes=[defence], samples=samples)
-        else:
-            behind = [defences.adaptive(model, defence) for model in plain.models]
-            known = dataclasses.replace(plain, models=behind)
-        seen = dataclasses.replace(known, samples=1, confidence=0.0)
-        knowing = strike.campaign_of(known)
-        if random:
-            # Each step costs as many as there are samples: of a series, the first.
-            knowing = honesty.quick(knowing)
-        return _Shielded(
-            knowing,
-            strike.campaign_of(seen),
-            strike.campaign_of(dataclasses.replace(seen, targeted=False)),
-            _DRAWS if random else 1,
-        )
-
-    def _behind(
-        self, word: str, shield: _Shielded, strike: Strike, pictures: np.ndarray
-    ) -> np.ndarray:
-        """Return how many are right, and how many fool, unaware and knowing."""
-        wanted = strike.wanted(strike.plan.epsilon)
-        wrong = shield.rate(shield.right, wanted.clean, strike.labels)
-        blind = shield.rate(shield.judge, in_unit(pictures), wanted.index)
-        got = shield.knowing.run(wanted, strike.title(f"knowing of {word}"))
-        size = shield.knowing.sizes(got.image, wanted.clean)
-        counts = size <= strike.plan.epsilon + 1e-6
-        knowing = shield.rate(shield.judge, got.image[counts], wanted.index[counts])
-        return np.array([len(wanted) - wrong, blind, knowing])
-
     def _cross(self, outcome: Outcome) -> None:
         """Attack each of the networks alone, and show the pictures to all of them."""
         strike = outcome.strike
@@ -254,9 +204,13 @@ class Survey:
         self._lesson = self._lesson or lesson.Lesson(outcome.network, target)
         for item, subject in zip(items, outcome.strike.subjects):
             told, shown = self._lesson.attack(subject)
-            file = f"lesson/{item['adversarial']}"
+            file = Path("lesson", item["adversarial"])
+            beside = file.with_stem(f"{file.stem}_beside")
             images.save_png(output / file, shown)
-            item["lesson"] = told | {"shown": file}
+            ours = images.decode(output / item["adversarial"])
+            drawn = lesson.beside(subject.picture, shown, ours, told, item)
+            images.save_png(output / beside, drawn)
+            item["lesson"] = told | {"shown": str(file), "beside": str(beside)}
 
     def told(self, result: dict[str, Any], wrong: int, output: Path) -> None:
         """Put what was found into a result, and draw it.
@@ -292,24 +246,26 @@ class Survey:
         if matrix:
             summary["matrix"] = matrix
         if self._worth:
-            result["defences"] = self._defences()
+            count = len(self._known)
+            result["defences"] = {
+                word: self._shields[word].told(worth / count)
+                for word, worth in self._worth.items()
+            }
         if settings.preset == "lesson":
             summary["lesson_defects"] = list(lesson.DEFECTS)
         if len(result["images"]) > 1:
             shown = [(radius * times, accuracy) for radius, accuracy in curve]
-            drawn = perturbations.summary(shown, least, matrix, unit)
+            drawn = perturbations.summary(
+                perturbations.Many(
+                    f"{summary['network']}: {summary['success_rate']:.0%} of "
+                    f"{summary['attacked']} pictures fool it, {settings.norm} at most "
+                    f"{written(self.strike.plan.epsilon, settings.norm)}",
+                    shown,
+                    least,
+                    matrix,
+                    result.get("defences", {}),
+                    unit,
+                )
+            )
             images.save_png(output / "overview.png", drawn)
             summary["overview"] = "overview.png"
-
-    def _defences(self) -> dict[str, dict[str, Any]]:
-        names = ("clean_accuracy", "fooled_unaware", "fooled_adaptive")
-        found = {}
-        for word, worth in self._worth.items():
-            shares = (worth / len(self._known)).tolist()
-            shield = self._shields[word]
-            found[word] = dict(zip(names, shares)) | {
-                "draws": shield.draws,
-                "samples_a_step": shield.knowing.victim.samples,
-                "knowing_attack": attacks.spelled(shield.knowing.parts),
-            }
-        return found

@@ -1,12 +1,12 @@
 """What each stage is fed with, and what is called on it."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import images
+from tfpipeline import images, terminal
 from tfpipeline.data import augmentations
 from tfpipeline.models import classifier, table
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.training import extraction, inputs, noise
 from tfpipeline.training.inputs import Task
 from tfpipeline.training.predictor import Predictor
@@ -31,7 +31,7 @@ def head_task(work: Work, cache: Path) -> Task:
         return image_task(work, cache)
     extractor, head = classifier.split_classifier(model)
     frozen = extraction.Extraction(
-        Predictor(lambda x: extractor(x, training=False), work.strategy, work.meter),
+        Predictor(Frozen(extractor), work.strategy, work.meter),
         extractor.output_shape[-1],
         (classifier.describe(extractor), data.resize, images.RULES),
         cache / "features",
@@ -69,7 +69,7 @@ def image_task(work: Work, cache: Path) -> Task:
     extractor, head = classifier.split_classifier(model)
     if batches.decoded is None:
         plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
-        print(f"decoded images: {plan.where} ({plan.reason})", file=sys.stderr)
+        terminal.note(f"decoded images: {plan.where} ({plan.reason})")
     if work.settings.train.from_scratch:
         mode = table.BACKBONES[work.settings.model.backbone].mode
         extract = scratch.extractor(model, mode)

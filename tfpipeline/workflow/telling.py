@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from tfpipeline import images
+from tfpipeline import images, progress
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.models.layers import LOGITS
 from tfpipeline.report import maps as drawing
 from tfpipeline.synthesis.ascent import Ascended
+from tfpipeline.terminal import Closing
 from tfpipeline.workflow import channels as single
 from tfpipeline.workflow import looking, networks
 from tfpipeline.workflow.looking import Looker, Photograph
@@ -55,7 +55,7 @@ def write_photographs(
     taken = {"channels"}
     return [
         _write_photograph(output, looker, one, top, own_name(one.path, taken))
-        for one in tqdm(good, desc="photographs", unit="image", disable=None)
+        for one in progress.over(good, "photographs", "image")
     ]
 
 
@@ -220,44 +220,43 @@ def result(
     }
 
 
-def closing_words(result: Mapping[str, Any], output: Path) -> str:
+def closing_words(
+    result: Mapping[str, Any], output: Path, page: Path | None
+) -> Closing:
     """Say in a few lines what was looked at, and what to be careful of.
 
     Args:
         result: As in `features.json`.
         output: The folder.
+        page: About it; None where there is none.
     """
     told = result["summary"]
     count, depth = told["images"], len(told["layers"])
-    lines = [
-        f"\nLooked at {count} picture{'' if count == 1 else 's'} with "
+    done = [
+        f"Looked at {count} picture{'' if count == 1 else 's'} with "
         f"{told['network']}: {depth} layer{'' if depth == 1 else 's'}, "
         f"{told['seconds']['total']:.0f} s."
     ]
-    for item in result["images"][:3]:
-        lines.append(
-            f"  {item['image']}: {item['class']} {item['probability']:.3f}; "
-            f"{output / item['overview']}"
+    shown = [
+        f"{item['image']}: {item['class']} {item['probability']:.3f}"
+        for item in result["images"]
+    ]
+    for channel in result["channels"]:
+        shown.append(
+            f"{channel['layer']}:{channel['channel']} "
+            f"{'rose' if channel['rose'] else single.FELL} from "
+            f"{channel['start_score']:.3g} to {channel['end_score']:.3g}"
         )
-    if count > 3:
-        lines.append(f"  ... and {count - 3} more in features.json")
-    for channel in result["channels"][:3]:
-        lines.append(
-            f"  {channel['layer']}:{channel['channel']} "
-            f"{'rose' if channel['rose'] else 'DID NOT RISE'} from "
-            f"{channel['start_score']:.3g} to {channel['end_score']:.3g}; "
-            f"{output / channel['sheet']}"
-        )
+    careful = []
     if told["errors"]:
         first = result["errors"][0]
-        lines.append(
+        careful.append(
             f"{told['errors']} could not be read, e.g. {first['image']}: "
             f"{first['error']}."
         )
     check = result["checks"]["score_rose"]
     if not check["passed"]:
-        lines.append(f"Careful: {', '.join(check['value'])}: the score did not rise.")
-    lines += networks.careful(told)
+        careful.append(f"Careful: {', '.join(check['value'])}: the score did not rise.")
+    careful += networks.careful(told)
     explained = output / result["images"][0]["explained_sheet"]
-    lines.append(f"What speaks for a class: {explained}, and beside the others.")
-    return "\n".join([*lines, f"All figures: {output / 'features.json'}."])
+    return Closing(done, shown, careful, "features.json", page or explained)

@@ -1,0 +1,44 @@
+"""Predictions are read like a list, and shown as a table in which nothing runs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline import images
+from tfpipeline.face.predictions import Predictions
+
+EVIL = "<script>alert(1)</script>"
+
+
+def rows(tmp_path: Path) -> list[dict[str, object]]:
+    file = tmp_path / "a.png"
+    images.save_png(file, np.zeros((100, 200, 3), np.uint8))
+    good = {"id": str(file), "label": EVIL, "probability": 0.75, "error": ""}
+    bad = {"id": "gone.png", "label": "", "probability": "", "error": "no image"}
+    return [good | {"top_k": [[EVIL, 0.75], ["b & c", 0.25]]}, bad | {"top_k": []}]
+
+
+def test_a_prediction_names_class_probability_and_error(tmp_path: Path) -> None:
+    found = Predictions(rows(tmp_path))
+    assert len(found) == 2 and found.labels == [EVIL, ""]
+    assert found[0].probability == 0.75 and found[0].top_k[1] == ("b & c", 0.25)
+    assert [one.error for one in found[:2]] == ["", "no image"]
+    assert repr(found).splitlines()[1] == "gone.png: no image"
+
+
+def test_what_was_no_file_is_called_by_its_number(tmp_path: Path) -> None:
+    assert [one.id for one in Predictions(rows(tmp_path), named=False)] == ["0", "1"]
+
+
+def test_the_table_shows_pictures_and_runs_nothing(tmp_path: Path) -> None:
+    found = Predictions(rows(tmp_path))
+    (tmp_path / "a.png").unlink()  # It was taken into the table before.
+    page = found._repr_html_()
+    assert "<script" not in page and "&lt;script&gt;" in page and "b &amp; c" in page
+    assert page.count("<img") == 1 and "no image" in page
+
+
+def test_a_long_table_says_how_much_is_left_out(tmp_path: Path) -> None:
+    many = Predictions([rows(tmp_path)[1]] * 1000)
+    page = many._repr_html_()
+    assert "and 800 more" in page and page.count("<tr>") == 202

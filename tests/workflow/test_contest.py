@@ -1,0 +1,57 @@
+"""A version wins where it is better by more than chance; ties keep the live one."""
+
+import numpy as np
+import pytest
+
+from tfpipeline.errors import UserError
+from tfpipeline.report.intervals import mcnemar
+from tfpipeline.workflow import contest
+
+
+def told(only_new: int, only_live: int, p_loss=None, losses=(0.5, 0.5)) -> dict:
+    return {
+        "only_new": only_new,
+        "only_live": only_live,
+        "p": mcnemar(only_new, only_live),
+        "p_loss": p_loss,
+        "new": {"loss": losses[0]},
+        "live": {"loss": losses[1]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "winner"),
+    [
+        (told(0, 0), "tie"),
+        (told(5, 2), "tie"),
+        (told(6, 0), "new"),
+        (told(0, 6), "live"),
+        # Of as many right answers, the better probabilities win.
+        (told(0, 0, 0.01, (0.2, 0.4)), "new"),
+        (told(0, 0, 0.01, (0.4, 0.2)), "live"),
+        (told(0, 0, 0.2, (0.2, 0.4)), "tie"),
+        # What is right less often does not win by its probabilities.
+        (told(2, 3, 0.01, (0.2, 0.4)), "tie"),
+        (told(3, 2, 0.01, (0.2, 0.4)), "new"),
+        (told(9, 0, 0.01, (0.4, 0.2)), "new"),
+    ],
+)
+def test_the_rule(found: dict, winner: str) -> None:
+    assert contest.winner(found) == winner
+
+
+def test_the_paired_test_is_that_of_the_mean() -> None:
+    random = np.random.default_rng(0)
+    draws = [contest.paired(random.normal(size=100)) for _ in range(400)]
+    assert 0.02 < np.mean(np.array(draws) <= 0.05) < 0.09
+    assert contest.paired(random.normal(size=100) + 1) < 1e-6
+    assert contest.paired(np.zeros(9)) == contest.paired(np.ones(1)) == 1.0
+
+
+def test_images_that_one_has_learned_from_are_left_out_and_few_say_nothing() -> None:
+    digests = [f"{i:064x}"[::-1] for i in range(20)]
+    seen = {digest[:16] for digest in digests[:10]}
+    assert contest.unseen(digests, seen) == list(range(10, 20))
+    assert contest.unseen(digests, set()) == list(range(20))
+    with pytest.raises(UserError, match="learned from all but 5, so they say nothing"):
+        contest.unseen(digests[:15], seen)

@@ -1,0 +1,1 @@
+"""FACE: what `import tfpipeline` gives: commands as functions, runs as objects."""

@@ -1,0 +1,127 @@
+"""What a user gives as pictures: files, arrays, pictures of Pillow, or a sample."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline import images as images_
+from tfpipeline import sheets
+from tfpipeline.errors import UserError
+
+# At most so many on a sheet in a notebook.
+_SHOWN = 32
+
+
+@dataclass(frozen=True, repr=False)
+class Sample:
+    """Examples of a run, in memory, as its network is shown them.
+
+    Args:
+        images: float32 in [0, 1], shape (n, height, width, 3).
+        labels: What is on them, one name each.
+        ids: What the run calls them in `splits.csv`.
+    """
+
+    images: np.ndarray
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.labels)
+
+    def __getitem__(self, chosen: slice) -> "Sample":
+        """Return some of them: `sample[:4]`."""
+        return Sample(self.images[chosen], self.labels[chosen], self.ids[chosen])
+
+    def __repr__(self) -> str:
+        """Say what is in it."""
+        return f"<{len(self)} images: {', '.join(dict.fromkeys(self.labels))}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """Return a sheet of them, for notebooks."""
+        if not len(self):
+            return None
+        some = self.images[:_SHOWN]
+        return images_.to_png(sheets.contact_sheet(list(some), self.labels, 8))
+
+
+def are_files(given: Any) -> bool:
+    """Tell whether pictures are given by names of files, folders, or globs alone.
+
+    Args:
+        given: What a user gave.
+    """
+    many = [given] if isinstance(given, (str, os.PathLike)) else given
+    return isinstance(many, (list, tuple)) and all(
+        isinstance(one, (str, os.PathLike)) for one in many
+    )
+
+
+def written(given: Any, folder: Path) -> list[str]:
+    """Return the words of `--images` for what a user gave; pixels become PNG files.
+
+    Args:
+        given: Names of files, a `Sample`, or arrays or pictures of Pillow, one or many:
+            uint8, or float in [0, 1], which are rounded to 8 bits; shape (height,
+            width, 3) or (n, height, width, 3).
+        folder: Where to write; those of a sample below a folder of their class, from
+            which an attack learns what is on them.
+
+    Raises:
+        UserError: Something else was given.
+    """
+    if are_files(given):
+        many = [given] if isinstance(given, (str, os.PathLike)) else given
+        return [os.fspath(one) for one in many]
+    labels = given.labels if isinstance(given, Sample) else ()
+    words = []
+    for number, one in enumerate(_each(given)):
+        if isinstance(one, (str, os.PathLike)):
+            words.append(os.fspath(one))
+            continue
+        label = labels[number] if labels else ""
+        inside = folder / label if label and Path(label).name == label else folder
+        file = inside / f"{number:04d}.png"
+        images_.save_png(file, _pixels(one, number))
+        words.append(str(file))
+    return words
+
+
+def _each(given: Any) -> Iterator[Any]:
+    """Yield single pictures, or the names of some."""
+    if isinstance(given, Sample):
+        yield from given.images
+    elif isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
+        yield from given
+    elif hasattr(given, "shape") and len(given.shape) == 4:
+        yield from given
+    else:
+        yield given
+
+
+def _pixels(one: Any, number: int) -> np.ndarray:
+    """Return a picture as the contract of images wants it."""
+    if hasattr(one, "convert"):
+        one = one.convert("RGB")  # Of Pillow.
+    found = np.asarray(one)
+    if found.ndim != 3 or found.shape[-1] != 3:
+        raise UserError(
+            f"images: expected names of files, or arrays of shape (height, width, 3), "
+            f"RGB. Received, at number {number}: {type(one).__name__} of shape "
+            f"{found.shape}."
+        )
+    if found.dtype == np.uint8:
+        return found
+    found = found.astype(np.float32)
+    if not (np.isfinite(found).all() and 0 <= found.min() and found.max() <= 1):
+        raise UserError(
+            f"images: expected uint8, or numbers from 0 to 1. Received, at number "
+            f"{number}: numbers from {found.min():g} to {found.max():g}. Divide those "
+            "of 0 to 255 by 255."
+        )
+    return found

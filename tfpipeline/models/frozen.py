@@ -1,0 +1,61 @@
+"""A network whose weights will not change: constants of every graph that asks it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Every function that asks such a network has a copy of its weights, and large networks
+# gain little: their time goes into the products themselves.
+_MOST_BYTES = 2**27
+
+
+class Frozen:
+    """A network in inference mode, with the weights that it has now.
+
+    TensorFlow joins a convolution, its batch norm and its activation into one operation
+    where it sees that the weights are constant. On CPUs, MobileNetV2 was measured to
+    take two thirds of the time so, and four fifths with a gradient; the answers are the
+    same but for rounding. Where there is a GPU, where the network is too large, and
+    outside graphs, it is asked as it is.
+
+    Args:
+        model: Whose weights no longer change. Make another one after they have.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self._weights: list[tuple[keras.Variable, np.ndarray]] = []
+        size = sum(
+            int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables
+        )
+        if size <= _MOST_BYTES and not tf.config.list_physical_devices("GPU"):
+            self._weights = [(v, np.array(v)) for v in model.variables]
+
+    def __call__(self, inputs: Any) -> Any:
+        """Return what the network answers.
+
+        Args:
+            inputs: As the network takes them.
+        """
+        return self.run(lambda: self.model(inputs, training=False))
+
+    def run(self, ask: Callable[[], Any]) -> Any:
+        """Return what a function returns for which the weights are constants.
+
+        Args:
+            ask: Calls layers of the network. It is called a second time, and the
+                weights stay variables, where a layer has changed one of them: noise
+                that counts its draws would be the same for ever.
+        """
+        if tf.executing_eagerly() or not self._weights:
+            return ask()
+        known = [(v, tf.constant(array, v.dtype)) for v, array in self._weights]
+        with keras.StatelessScope(state_mapping=known) as scope:
+            answer = ask()
+        if any(scope.get_current_value(v) is not value for v, value in known):
+            self._weights = []
+            return ask()
+        return answer

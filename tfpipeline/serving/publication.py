@@ -1,0 +1,104 @@
+"""A version gets its number and its label as one step, whoever else is at it.
+
+One process at a time; and what it is about to do is written down first, so that the
+next one can end what one that was killed has begun.
+"""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import atomic
+from tfpipeline.serving import server_files, versions
+
+# The server looks at whole numbers alone.
+_LOCK, _INTENT = ".lock", ".publishing.json"
+
+# What is older was left by a process that was killed.
+_STALE_SECONDS = 24 * 3600
+
+
+def publish(
+    staged: Path, label: str, name: str, sizes: Sequence[int]
+) -> tuple[int, dict[str, int]]:
+    """Give a version that is whole the next number and its label, and tell the server.
+
+    Args:
+        staged: What `versions.staged` gave; everything has been written into it.
+        label: `stable`, `canary`, or `auto`: stable where no version is, else canary.
+        name: Of the served model.
+        sizes: Images a batch, in rising order.
+
+    Returns:
+        The number, and which version is called what.
+    """
+    base = staged.parent
+    intent: dict[str, Any] = {"name": name, "sizes": list(sizes)}
+    with _alone(base):
+
+        def announce(number: int) -> None:
+            named = label
+            if label == "auto":
+                first = versions.STABLE not in versions.read_labels(base)
+                named = versions.STABLE if first else versions.CANARY
+            labels = versions.moved(base, named, number)
+            intent.update(version=number, labels=labels)
+            atomic.write_json(base / _INTENT, intent)
+
+        number = versions.publish(staged, announce)
+        _finish(base, intent)
+    return number, intent["labels"]
+
+
+def promote(base: Path, number: int) -> dict[str, int]:
+    """Make a version the stable one, and tell the server.
+
+    Args:
+        base: The folder that the server watches.
+        number: Of the version.
+
+    Returns:
+        Which version is called what.
+
+    Raises:
+        UserError: There is no such version.
+    """
+    versions.check_there(base, number)
+    with _alone(base):
+        labels = versions.label(base, versions.STABLE, number)
+        server_files.relabel(base, labels)
+    return labels
+
+
+@contextlib.contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """Keep other processes out until the block ends; end what one has begun."""
+    with open(base / _LOCK, "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _recover(base)
+        yield
+
+
+def _recover(base: Path) -> None:
+    for left in base.glob(f"{versions.STAGED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left)
+    file = base / _INTENT
+    if not file.is_file():
+        return
+    intent = json.loads(file.read_text(encoding="utf-8"))
+    if intent["version"] in versions.versions(base):
+        _finish(base, intent)
+    else:
+        file.unlink()
+
+
+def _finish(base: Path, intent: dict[str, Any]) -> None:
+    server_files.write(base, intent["name"], intent["labels"], intent["sizes"])
+    (base / _INTENT).unlink()
