@@ -180,12 +180,15 @@ def recommend(
             key=lambda e: (cost[name, e["backbone"]], -e["validation_accuracy"]),
         )
         milliseconds = cost[name, chosen["backbone"]]
+        which = "only one that is"
+        if len(good) > 1:
+            which = f"cheapest of the {len(good)} that are"
         reason = (
             f"{chosen['validation_accuracy']:.3f} on validation images, at most "
             f"{_AS_GOOD} below the best of {len(able)} "
             f"({best['backbone']}, {best['method']}: "
-            f"{best['validation_accuracy']:.3f}), and the cheapest of the {len(good)} "
-            f"that are: {milliseconds:.1f} ms an image"
+            f"{best['validation_accuracy']:.3f}), and the {which}: "
+            f"{milliseconds:.1f} ms an image"
         )
         more = gain(chosen, rows, pairs)
         found.append({**chosen, **more, "milliseconds": milliseconds, "reason": reason})
