@@ -164,7 +164,9 @@ BENCHES: dict[str, Bench] = {
         extraction,
     ),
     "attacks": Bench(
-        "--images PHOTOS --rounds 5", "--batch 2 --steps 2 --rounds 1", attacks
+        "--images PHOTOS --questions step success --rounds 5",
+        "--questions step --batch 2 --steps 2 --rounds 1",
+        attacks,
     ),
     "ideal_images": Bench("--rounds 5", "--batch 2 --rounds 1", ideal_images),
     "training_loop": Bench("--rounds 5", "--rounds 1", training_loop),
@@ -173,7 +175,7 @@ BENCHES: dict[str, Bench] = {
     "workers": Bench("PICTURES --rounds 5", "--rounds 1", workers),
     "growth": Bench(
         "",
-        "--images 32 64 --classes 2 4 --workers 1 2 --per_class 8",
+        "--images 32 64 --classes 2 --workers 1 --per_class 16",
         growth,
     ),
 }

@@ -13,6 +13,7 @@ from tfpipeline.config import ModelSettings
 from tfpipeline.data import encoded
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import classifier, saving
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.serving import signatures
 
 
@@ -153,6 +154,32 @@ def test_answers_are_float32_and_no_training_is_left(
     values = [name for name, shape in names if name.startswith("weights")]
     assert len(values) == len(served.variables) and kept > 0
     assert not [name for name, _ in names if "seed" in name or "optimizer" in name]
+
+
+def test_constant_weights_are_no_variables_of_what_is_served(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    maps = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(image))
+    backbone = keras.Model(image, keras.layers.ReLU(6.0)(maps))
+    model = classifier.build_classifier(backbone, "tf", ModelSettings(), 3)
+    extractor, head = classifier.split_classifier(model)
+    answers, reader = signatures.Answers(["a", "b", "c"]), encoded.Reader(
+        8, 8, "squash"
+    )
+    pictures = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
+    told = []
+    for number, ask in enumerate((None, Frozen(extractor))):
+        parts = signatures.Parts(extractor, head, answers, reader, ask=ask)
+        served = signatures.Served(parts)
+        signatures.save(tmp_path / str(number), served)
+        loaded = signatures.Loaded(tmp_path / str(number))
+        told.append(loaded.signatures["pixels"](images=tf.constant(pictures)))
+        count = len(head.weights) + (0 if ask else len(extractor.weights))
+        assert len(served.variables) == count
+    np.testing.assert_allclose(
+        told[0]["probabilities"], told[1]["probabilities"], atol=1e-6
+    )
+    np.testing.assert_array_equal(told[0]["labels"], told[1]["labels"])
 
 
 def test_a_temperature_divides_logits_and_ties_go_to_the_first() -> None:

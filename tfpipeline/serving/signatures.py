@@ -83,6 +83,7 @@ class Parts:
         answers: How logits become answers.
         read: Decodes what is sent.
         max_images: That are sent together; each one behind them is refused.
+        ask: Asks the extractor, perhaps with constant weights; None asks it as it is.
     """
 
     extractor: keras.Model
@@ -90,6 +91,7 @@ class Parts:
     answers: Answers
     read: Read
     max_images: int = MAX_IMAGES
+    ask: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
 class Served(tf.Module):
@@ -101,10 +103,6 @@ class Served(tf.Module):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
-        # Weights alone: neither seeds nor layers nor anything else of a training. What
-        # TensorFlow does not know as a container is not saved.
-        weights = [*parts.extractor.weights, *parts.head.weights]
-        self.weights = [weight.value for weight in weights]
         self._parts = parts
 
         self.image_shape = tuple(parts.extractor.input_shape[1:])
@@ -121,6 +119,10 @@ class Served(tf.Module):
         self.features = tf.function(self._features, input_signature=[many])
         self.classify = tf.function(self._classify, input_signature=[examples])
         self.all = tf.function(self._all, input_signature=[many])
+        # Weights alone, and only those that are no constants of the graph: neither
+        # seeds nor layers nor anything else of a training. What TensorFlow does not
+        # know as a container is not saved.
+        self.weights = list(self.all.get_concrete_function().variables)
 
     def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         vectors, valid, error = self._sent(image_bytes)
@@ -173,6 +175,8 @@ class Served(tf.Module):
 
     def _extract(self, images: tf.Tensor) -> tf.Tensor:
         images = tf.ensure_shape(images, self._parts.extractor.input_shape)
+        if self._parts.ask is not None:
+            return self._parts.ask(images)
         return self._parts.extractor(images, training=False)
 
     def _logits(self, vectors: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ from tfpipeline.data import encoded
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import classifier
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.serving import (
     asking,
     client,
@@ -97,7 +98,9 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     )
     bounds = settings.max_pixels, settings.max_request_pixels
     reader = encoded.Reader(height, width, resize, *bounds)
-    parts = signatures.Parts(extractor, head, answers, reader, settings.max_images)
+    parts = signatures.Parts(
+        extractor, head, answers, reader, settings.max_images, Frozen(extractor)
+    )
     served = signatures.Served(parts)
     signatures.save(folder, served)
     atomic.write_lines(folder / contest.LABELS, opened.labels)
