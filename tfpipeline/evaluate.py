@@ -26,8 +26,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline import distribution
         from tfpipeline.data import pipeline, splits
         from tfpipeline.evaluation import metrics
-        from tfpipeline.models import saving
-        from tfpipeline.models.frozen import Frozen
+        from tfpipeline.models import frozen, saving
         from tfpipeline.report import summary
         from tfpipeline.training.predictor import Predictor
         from tfpipeline.workflow import measuring
@@ -56,7 +55,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained_on = splits.trained_digests(run.splits)
     seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
-    answer = Frozen(model)
+    answer = frozen.traced(model, model.input_shape[1:3])
     predictor = Predictor(answer, strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")

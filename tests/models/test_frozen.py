@@ -92,10 +92,9 @@ def test_a_network_that_draws_anew_goes_on_to_do_so() -> None:
     assert not np.allclose(one, two, atol=1e-3)
 
 
-def test_a_large_network_keeps_its_variables(monkeypatch) -> None:
-    monkeypatch.setattr(frozen, "_MOST_BYTES", 4)
+def test_a_large_network_keeps_its_variables() -> None:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    ask, x = tf.function(Frozen(model)), tf.ones((1, 2))
+    ask, x = tf.function(Frozen(model, most_bytes=4)), tf.ones((1, 2))
     before = float(ask(x)[0, 0])
     model.set_weights([2 * w + 1 for w in model.get_weights()])
     assert float(ask(x)[0, 0]) == pytest.approx(2 * before + 3, abs=1e-5)
@@ -112,3 +111,16 @@ def test_mixed_precision_stays_what_it_is() -> None:
     found = tf.function(Frozen(model), autograph=False)(image)
     assert found.dtype == plain.dtype
     np.testing.assert_allclose(found, plain, rtol=0.1, atol=0.05)
+
+
+def test_it_is_traced_once_for_any_number_of_images_on_any_strategy(
+    model, strategy
+) -> None:
+    ask = frozen.traced(model, (64, 64))
+    run = tf.function(lambda x: strategy.run(ask, args=(x,)), autograph=False)
+    for count in (1, 3):
+        image = tf.constant(RNG.random((count, 64, 64, 3), np.float32))
+        expected = model(image, training=False)
+        for found in strategy.experimental_local_results(run(image)):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert ask.experimental_get_tracing_count() <= strategy.num_replicas_in_sync

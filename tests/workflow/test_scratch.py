@@ -54,6 +54,32 @@ def test_the_named_backbone_alone_is_trained_from_scratch(run: Path) -> None:
     assert json.loads((run / "metrics.json").read_text())["test"]["n"] == 12
 
 
+def test_what_a_network_answers_by_is_of_its_last_steps() -> None:
+    """Keras' MobileNetV2 keeps 0.999 of its statistics in each step."""
+    model = scratch.resolve(RunSettings(model=ModelSettings("MobileNetV2", "none")))
+    learns = dataclasses.replace(model.train, from_scratch=True)
+    settings = dataclasses.replace(model, train=learns)
+    backbone = keras.applications.MobileNetV2(
+        include_top=False, weights=None, alpha=0.35, input_shape=(32, 32, 3)
+    )
+    whole = classifier.build_classifier(backbone, "tf", settings.model, 2)
+    parts = scratch.learning(whole, settings)
+    norms = [
+        layer
+        for layer in parts[1].layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert norms and all(layer.momentum <= 0.9 for layer in norms)
+    # Sixty steps later, inference answers as training does.
+    answer = scratch.extractor(whole, "tf")
+    images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
+    for _ in range(60):
+        last = np.asarray(answer(images))
+    extractor, _ = classifier.split_classifier(whole)
+    np.testing.assert_allclose(extractor(images, training=False), last, atol=0.05)
+    assert last.std() > 0.1
+
+
 def test_two_replicas_learn_the_same(run: Path, tmp_path: Path) -> None:
     two = trained(
         tmp_path / "two",

@@ -250,7 +250,9 @@ def _scaled(layer: Any) -> Any:
         return layer
 
     def call(x: Any, *_: Any, **__: Any) -> Any:
-        square = float(keras.ops.mean(keras.ops.square(x))) or 1.0
+        # In half precision, squares would be too large.
+        wide = keras.ops.cast(x, "float32")
+        square = float(keras.ops.mean(keras.ops.square(wide))) or 1.0
         layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
         layer.moving_variance.assign(
             keras.ops.full(layer.moving_variance.shape, square)

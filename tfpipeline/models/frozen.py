@@ -9,7 +9,7 @@ import tensorflow as tf
 
 # Every function that asks such a network has a copy of its weights, and large networks
 # gain little: their time goes into the products themselves.
-_MOST_BYTES = 2**27
+MOST_BYTES = 2**27
 
 
 class Frozen:
@@ -18,20 +18,25 @@ class Frozen:
     TensorFlow joins a convolution, its batch norm and its activation into one operation
     where it sees that the weights are constant. On CPUs, MobileNetV2 was measured to
     take two thirds of the time so, and four fifths with a gradient; the answers are the
-    same but for rounding. Where there is a GPU, where the network is too large, and
-    outside graphs, it is asked as it is.
+    same but for rounding. Where there is an accelerator, where the network is too
+    large, and outside graphs, it is asked as it is.
+
+    Each call within a graph adds a copy of the weights to it: where a network is asked
+    again and again, `traced` has one for all.
 
     Args:
         model: Whose weights no longer change. Make another one after they have.
+        most_bytes: Of weights; a larger network is asked as it is.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, most_bytes: int = MOST_BYTES) -> None:
         self.model = model
         self._weights: list[tuple[keras.Variable, np.ndarray]] = []
         size = sum(
             int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables
         )
-        if size <= _MOST_BYTES and not tf.config.list_physical_devices("GPU"):
+        kinds = {one.device_type for one in tf.config.list_physical_devices()}
+        if size <= most_bytes and kinds == {"CPU"}:
             self._weights = [(v, np.array(v)) for v in model.variables]
 
     def __call__(self, inputs: Any) -> Any:
@@ -59,3 +64,14 @@ class Frozen:
             self._weights = []
             return ask()
         return answer
+
+
+def traced(model: keras.Model, size: tuple[int, int]) -> Any:
+    """Return a network as it is now, traced once for any number of images.
+
+    Args:
+        model: From images to logits.
+        size: Height and width of an image, in pixels.
+    """
+    signature = [tf.TensorSpec([None, *size, 3], tf.float32)]
+    return tf.function(Frozen(model), autograph=False, input_signature=signature)

@@ -10,6 +10,9 @@ from tfpipeline.config import RunSettings
 from tfpipeline.errors import UserError
 from tfpipeline.models import backbones, classifier, preprocessing, table
 
+# Of the moving statistics of batch norm, in a training from scratch; at most.
+_MOMENTUM = 0.9
+
 
 def resolve(settings: RunSettings) -> RunSettings:
     """Return settings that say which weights a training starts from, and what learns.
@@ -66,6 +69,9 @@ def learning(model: keras.Model, settings: RunSettings) -> list[keras.Model]:
         if isinstance(layer, keras.layers.BatchNormalization):
             # Of the global batch: any number of replicas then learns the same.
             layer.synchronized = True
+            # Some networks are built for millions of steps: what a few hundred leave of
+            # the statistics of the start would be what the network answers by.
+            layer.momentum = min(layer.momentum, _MOMENTUM)
     return [head, backbone]
 
 

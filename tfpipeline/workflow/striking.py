@@ -18,8 +18,7 @@ from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS, inside
 from tfpipeline.adversarial.victim import Inspection, Model, Victim, inspect
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.errors import UserError
-from tfpipeline.models import naming
-from tfpipeline.models.frozen import Frozen
+from tfpipeline.models import frozen, naming
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.subjects import Subject
 
@@ -113,12 +112,7 @@ def models(networks: Sequence[Network], size: tuple[int, int]) -> list[Model]:
 def _model(network: Network, size: tuple[int, int]) -> Model:
     # Traced once: every attack and every check would else do it anew, which takes
     # longer than most of them.
-    signature = [tf.TensorSpec([None, *network.size, 3], tf.float32)]
-    ask = tf.function(
-        Frozen(network.model),
-        autograph=False,
-        input_signature=signature,
-    )
+    ask: Model = frozen.traced(network.model, network.size)
     if network.size == size:
         return ask
     down, across = (
