@@ -70,14 +70,6 @@ def test_what_a_network_answers_by_is_of_its_last_steps() -> None:
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
     assert norms and all(layer.momentum <= 0.9 for layer in norms)
-    # Sixty steps later, inference answers as training does.
-    answer = scratch.extractor(whole, "tf")
-    images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
-    for _ in range(60):
-        last = np.asarray(answer(images))
-    extractor, _ = classifier.split_classifier(whole)
-    np.testing.assert_allclose(extractor(images, training=False), last, atol=0.05)
-    assert last.std() > 0.1
 
 
 def test_two_replicas_learn_the_same(run: Path, tmp_path: Path) -> None:
