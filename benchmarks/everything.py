@@ -48,7 +48,7 @@ class Bench:
 BENCHES: dict[str, Bench] = {
     "main_job": Bench(
         "PICTURES --epochs 1 5 10 30 --images 600 --rounds 5",
-        "--epochs 1 --images 16 --rounds 1 --image_size 96",
+        "--epochs 1 --images 16 --rounds 1",
         rows.main_job,
     ),
     "extraction": Bench(
