@@ -9,10 +9,11 @@ photographs, else with random weights, calibrated. Peers get the Keras network, 
 own documentation has it; one that is not installed is left out
 (`pip install '.[benchmarks]'`). Three questions:
 
-- `step`: seconds a step of targeted PGD that nobody leaves, beside a bare traced pass:
-  forward and backward of the same network, no attack. Every round has one of each, in
-  turn; a first one traces. `to_ours` are medians of the ratios of one round. On a busy
-  machine `--cpu_time` counts the processor's seconds instead of the clock's.
+- `step`: seconds a step of targeted PGD that nobody leaves, beside bare traced passes:
+  forward and backward of the same network, no attack. `bare` has variables, and
+  `bare_constants` constant weights, as our attacks have. Every round has one of each,
+  in turn; a first one traces. `to_ours` are medians of the ratios of one round. On a
+  busy machine `--cpu_time` counts the processor's seconds instead of the clock's.
 - `success`: seconds to the first success of all images, in at most 40 steps; of
   cleverhans, which makes them all. Each round as above. Only with photographs.
 - `least`: the smallest perturbations of the same photographs with 100 gradients:
@@ -109,6 +110,15 @@ class Bench:
 
     def bare(self, steps: int) -> Callable[[], Any]:
         """Return as many forward and backward passes."""
+        return self._passes(steps, lambda x: self.model(x, training=False))
+
+    def bare_constants(self, steps: int) -> Callable[[], Any]:
+        """Return the same where the weights are constants."""
+        from tfpipeline.models.frozen import Frozen
+
+        return self._passes(steps, Frozen(self.model))
+
+    def _passes(self, steps: int, ask: Callable[[Any], Any]) -> Callable[[], Any]:
         import tensorflow as tf
 
         image, target = tf.constant(self.clean), tf.constant(self.target)
@@ -118,7 +128,7 @@ class Bench:
             with tf.GradientTape() as tape:
                 tape.watch(image)
                 loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    target, self.model(image, training=False)
+                    target, ask(image)
                 )
             return tape.gradient(loss, image)
 
@@ -278,7 +288,8 @@ def photographs(folder: Path, size: tuple[int, int], count: int) -> np.ndarray:
 
 def steps(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
     """Return the seconds of a step of each, and their ratios to ours."""
-    ways = {"ours": bench.ours(given.steps, 1e9), "bare": bench.bare(given.steps)}
+    ways = {"ours": bench.ours(given.steps, 1e9)}
+    ways |= {n: getattr(bench, n)(given.steps) for n in ("bare", "bare_constants")}
     for name in ("cleverhans", "foolbox", "art"):
         try:
             ways[name] = getattr(bench, name)(given.steps)

@@ -6,8 +6,9 @@ ROOT is a folder of class folders. Measured, each as a ratio within this run:
 
 - audit: the first look at every file, and the second one at unchanged files;
 - feeding: what the input pipeline delivers alone, against MobileNetV2 1.0 at 224 px;
-- extraction: pipeline and network together, against the network alone on one batch that
-  is in memory already. The order repeats the files where there are too few;
+- extraction: pipeline and network together, against the network alone, asked as `train`
+  asks it, on one batch that is in memory already. The order repeats the files where
+  there are too few;
 - memory: the peak of a training on 10,000 drawn pictures, against that on 1,000.
 """
 
@@ -60,6 +61,7 @@ def feeding_rates(paths: list[Path], images: int, rounds: int) -> dict[str, floa
         from tfpipeline import distribution
         from tfpipeline.data import audit, pipeline
         from tfpipeline.models import backbones, classifier
+        from tfpipeline.models.frozen import Frozen
         from tfpipeline.training.predictor import Predictor
 
         strategy = distribution.start(DistributeSettings(), "auto", 0)
@@ -67,7 +69,7 @@ def feeding_rates(paths: list[Path], images: int, rounds: int) -> dict[str, floa
     backbone = backbones.build_backbone(settings, Path())
     model = classifier.build_classifier(backbone, "tf", settings, 2)
     extractor, _ = classifier.split_classifier(model)
-    predictor = Predictor(lambda x: extractor(x, training=False), strategy)
+    predictor = Predictor(Frozen(extractor), strategy)
     files = [row for row in audit.audit(paths, cache=None) if not row.reason]
     reading = pipeline.Reading(224, 224, "squash", 32)
     batches = pipeline.Batches(files, np.zeros(len(files), np.int32), reading)

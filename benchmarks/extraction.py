@@ -7,6 +7,7 @@ ROOT is a folder of class folders; files are repeated where there are too few. M
 for each batch size and number of threads, in a process of its own:
 
 - bare: MobileNetV2 1.0 in a traced call, on one batch that is in memory;
+- bare_constants: the same with constant weights, as `train` has them;
 - together: what `train` does: read, decode, resize, the same network;
 - OpenVINO, on the same batch in memory, in float32 and, where the processor has it, in
   bfloat16: what another program makes of the same network at best. Left out where it is
@@ -27,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from results import about, tell
+from results import tell
 
 from tfpipeline import cli, machine
 
@@ -77,6 +78,7 @@ def measure(
         from tfpipeline import distribution, manifest
         from tfpipeline.config import DistributeSettings
         from tfpipeline.config_benchmark import BenchmarkSettings
+        from tfpipeline.models.frozen import Frozen
         from tfpipeline.training.predictor import Predictor
         from tfpipeline.workflow import gauged
 
@@ -85,7 +87,8 @@ def measure(
     setup, _ = gauged.prepare(settings, strategy, Path(), manifest.Phases())
     model, chosen = setup.extractor, setup.order
     bare = tf.function(lambda x: model(x, training=False), autograph=False)
-    predictor = Predictor(lambda x: model(x, training=False), strategy)
+    constants = tf.function(Frozen(model), autograph=False)
+    predictor = Predictor(Frozen(model), strategy)
     batches = setup.batches(size)
     held = next(iter(batches.plain(chosen)))[0]
     calls = -(-images // size)
@@ -97,6 +100,10 @@ def measure(
 
     work: dict[str, tuple[int, Callable[[], object]]] = {
         "bare": (calls * size, lambda: many(lambda: bare(held).numpy())),
+        "bare_constants": (
+            calls * size,
+            lambda: many(lambda: constants(held).numpy()),
+        ),
         "together": (
             images,
             lambda: list(predictor.over(batches.plain(chosen), images, None)),
@@ -151,7 +158,7 @@ def main() -> None:
             words += ["--sizes", str(size), "--threads", str(threads)]
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
             rows.append(json.loads(done.stdout.splitlines()[-1]))
-    tell({**about(), "images": given.images, "rows": rows}, given.output)
+    tell({"images": given.images, "rows": rows}, given.output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What it costs to train dozens of heads together, against one.
 
 python benchmarks/head_search.py [--heads 64] [--width 1280] [--examples 600]
+                                 [--output FILE.json]
 
 One head and many in turn, on drawn features; medians of the CPU's seconds on one core,
 which is the work, whatever else the machine does. `from_nothing` is a
@@ -13,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy looks at it when it is imported.
 
@@ -42,6 +44,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     with cli.quiet_start():
         import tensorflow as tf
@@ -86,11 +89,11 @@ def main() -> None:
             )
             times = statistics.median(turn[1][kind] / turn[0][kind] for turn in taken)
             entry[name] = {"one": one, "many": many, "times": times}
-        found[f"{classes} classes"] = {
+        found[str(classes)] = {
             name: {key: round(value, 3) for key, value in numbers.items()}
             for name, numbers in entry.items()
         }
-    tell(found, None)
+    tell({"heads": given.heads, "classes": found}, given.output)
 
 
 if __name__ == "__main__":

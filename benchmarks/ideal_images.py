@@ -4,11 +4,12 @@ python benchmarks/ideal_images.py [--batch 8] [--rounds 5] [--output FILE.json]
 
 All climb the logit of a class of the same MobileNetV2 1.0 (random weights, calibrated).
 A step of ours is preset `best` whole: waves to pixels, transforms, network, gradient,
-Adam. The bare pass is the network's forward and backward pass for the same batch, in
-one `tf.function`. tf-keras-vis (`pip install tf-keras-vis`) gets the same batch, and is
-left out where it is not installed; its default transforms and regularisers are taken
-out, so that it does less. A round is 16 steps of each: ours and bare step by step in
-turn, then one call of tf-keras-vis. A first round traces; medians over all steps.
+Adam. A bare pass is the network's forward and backward pass for the same batch, in one
+`tf.function`: `bare` with variables, `bare_constants` with constant weights, as ours.
+tf-keras-vis (`pip install tf-keras-vis`) gets the same batch, and is left out where it
+is not installed; its default transforms and regularisers are taken out, so that it does
+less. A round is 16 steps of each: ours and the bare ones step by step in turn, then one
+call of tf-keras-vis. A first round traces; medians over all steps.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def ours(network: Any, batch: int, strategy: Any) -> Callable[[], float]:
     return lambda: seconds(lambda: spread.joined(spread.step(next(numbers))[0]))
 
 
-def bare(network: Any, batch: int) -> Callable[[], float]:
+def bare(network: Any, batch: int, ask: Callable[[Any], Any]) -> Callable[[], float]:
     """Return what measures the seconds of a forward and a backward pass."""
     import tensorflow as tf
 
@@ -66,7 +67,7 @@ def bare(network: Any, batch: int) -> Callable[[], float]:
     def passes(image: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(image)
-            score = tf.reduce_sum(network.model(image, training=False)[:, CLASS])
+            score = tf.reduce_sum(ask(image)[:, CLASS])
         return tape.gradient(score, image)
 
     return lambda: seconds(lambda: np.asarray(passes(image)))
@@ -113,25 +114,32 @@ def main() -> None:
     given = parser.parse_args()
     with cli.quiet_start():
         from tfpipeline import distribution
+        from tfpipeline.models.frozen import Frozen
         from tfpipeline.workflow import networks
 
         strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
         settings = ModelSettings(weights="none")
         network = networks.open_network(None, settings, names_needed=False)
-    mine, plain = ours(network, given.batch, strategy), bare(network, given.batch)
-    theirs = peer(network, given.batch)
-    found: dict[str, list[float]] = {"ours": [], "bare": [], "tf_keras_vis": []}
+    model, batch = network.model, given.batch
+    ways = {
+        "ours": ours(network, batch, strategy),
+        "bare": bare(network, batch, lambda x: model(x, training=False)),
+        "bare_constants": bare(network, batch, Frozen(model)),
+    }
+    theirs = peer(network, batch)
+    found: dict[str, list[float]] = {name: [] for name in (*ways, "tf_keras_vis")}
     for number in range(given.rounds + 1):
         if number == 1:
             found = {name: [] for name in found}
         for _ in range(STEPS):
-            found["ours"].append(mine())
-            found["bare"].append(plain())
+            for name, way in ways.items():
+                found[name].append(way())
         if theirs is not None:
             found["tf_keras_vis"].append(theirs())
     medians = {n: statistics.median(some) for n, some in found.items() if some}
-    result: dict[str, Any] = {"batch": given.batch, "seconds_a_step": medians}
-    result["ours_to_bare"] = medians["ours"] / medians["bare"]
+    result: dict[str, Any] = {"batch": batch, "seconds_a_step": medians}
+    for name in ("bare", "bare_constants"):
+        result[f"ours_to_{name}"] = medians["ours"] / medians[name]
     if "tf_keras_vis" in medians:
         result["tf_keras_vis_to_ours"] = medians["tf_keras_vis"] / medians["ours"]
     tell(result, given.output)

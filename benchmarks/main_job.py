@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import copies
-from results import about, tell
+from results import tell
 
 HERE = Path(__file__).resolve().parent
 
@@ -69,15 +69,24 @@ def this_package(
     phases = metrics["seconds"]
     counted = sum(phases[name] for name in ("import", "extract"))
     epoch_seconds = json.loads((folder / "run" / "manifest.json").read_text())
-    # The first epoch traces: what the others take, it takes as well.
     each = epoch_seconds["epoch_seconds"]
-    learning = len(each) * statistics.median(each)
+    # The first epoch traces, so it takes several to tell how long one is without that.
+    several = len(each) >= 3
+    learning = len(each) * statistics.median(each) if several else 0.0
     return {
         **found,
         "accuracy": metrics["test"]["accuracy"],
-        "overhead_seconds": found["seconds"] - counted - learning,
+        "overhead_seconds": (
+            found["seconds"] - counted - learning if several else None
+        ),
         "phases": phases,
     }
+
+
+def middle(values: list[float | None]) -> float | None:
+    """Return the median, or None where nothing was measured."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def measure(
@@ -96,7 +105,7 @@ def measure(
         ratios = [k["seconds"] / row["seconds"] for k, row in zip(found["keras"], rows)]
         result[name] = {
             **{
-                key: statistics.median(row[key] for row in rows)
+                key: middle([row[key] for row in rows])
                 for key in rows[0]
                 if key != "phases"
             },
@@ -154,7 +163,7 @@ def main() -> None:
                 named = {"images": images, "different": different, "epochs": epochs}
                 rows.append(named | found)
                 print(table(rows[-1:]), flush=True)
-    result = {**about(), "rounds": given.rounds, "network": network, "rows": rows}
+    result = {"rounds": given.rounds, "network": network, "rows": rows}
     if given.output:
         tell(result, given.output)
 

@@ -18,8 +18,8 @@ def about() -> dict[str, Any]:
 
 
 def tell(result: dict[str, Any], output: Path | None) -> None:
-    """Print a result as JSON; write it to a file as well where asked to."""
-    text = json.dumps(result, indent=2)
+    """Print a result as JSON, with `about()`; write it to a file where asked to."""
+    text = json.dumps(about() | result, indent=2)
     print(text)
     if output:
         output.write_text(text + "\n")

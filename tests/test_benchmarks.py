@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-SMALL = "main_job extraction attacks ideal_images training_loop serving growth".split()
+SMALL = "main_job extraction attacks ideal_images training_loop serving growth"
+SMALL += " head_search"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL.split())
 def test_a_benchmark_runs_and_fills_its_rows(
     name: str, assets: Path, imagenet: None, tmp_path: Path
 ) -> None:
@@ -22,11 +23,57 @@ def test_a_benchmark_runs_and_fills_its_rows(
     words += ["--output", str(tmp_path), "--only", name, "--smoke"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads((tmp_path / f"{name}.json").read_text())
-    title, rule, *rows = (tmp_path / "table.md").read_text().splitlines()
+    assert json.loads((tmp_path / f"{name}.smoke.json").read_text())
+    title, rule, *rows = (tmp_path / "table.smoke.md").read_text().splitlines()
     assert title == "| what | at least | measured |" and rule.startswith("|---")
     assert len([row for row in rows if row.startswith("| ")]) >= 1
     assert "tensorflow" in rows[-1]
+
+
+def written(folder: Path, name: str, tensorflow: str, day: int) -> None:
+    result = {
+        "machine": {"processor": "slow", "cores": 2, "memory_gb": 8.0},
+        "versions": {"tensorflow": tensorflow},
+        "date": f"2000-01-0{day}",
+        "times_as_fast": 1.5,
+        "ours_to_bare": 1.0,
+        "ours_to_bare_constants": 1.25,
+    }
+    (folder / name).write_text(json.dumps(result))
+
+
+def test_a_table_is_of_the_machine_that_its_results_tell_and_of_one_alone(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import everything
+
+    written(tmp_path, "workers.json", "2.0", 1)
+    written(tmp_path, "ideal_images.json", "2.0", 3)
+    written(tmp_path, "workers.smoke.json", "3.0", 5)
+    table = everything.table(tmp_path).splitlines()
+    assert len([row for row in table if row.endswith(" times |")]) == 3
+    assert table[-1] == (
+        "slow, 2 cores, 8 GB; tensorflow 2.0; 2000-01-01 to 2000-01-03."
+    )
+    written(tmp_path, "ideal_images.json", "2.1", 3)
+    with pytest.raises(SystemExit, match="differ in versions"):
+        everything.table(tmp_path)
+
+
+def test_figures_of_a_smoke_run_are_not_for_the_docs(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import everything
+
+    words = f"everything.py {tmp_path} --photographs {tmp_path} --output {tmp_path}/out"
+    words += f" --smoke --docs {tmp_path}/page.md"
+    monkeypatch.setattr("sys.argv", words.split())
+    with pytest.raises(SystemExit):
+        everything.main()
+    assert "--docs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_copies_are_other_files_of_the_same_pictures(

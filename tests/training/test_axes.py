@@ -40,14 +40,6 @@ def test_axes_that_the_features_do_not_have_are_zero(x: np.ndarray) -> None:
     assert np.isfinite(found(x)).all() and found(x).shape == (len(x), 6)
 
 
-def test_a_layer_on_the_axes_is_one_on_the_features() -> None:
-    x, rng = features(40, 20), np.random.default_rng(1)
-    found = axes.fit(x, 6)
-    kernel, bias = rng.normal(size=(6, 3)), rng.normal(size=3)
-    whole, moved = found.unfold(kernel, bias)
-    np.testing.assert_allclose(x @ whole + moved, found(x) @ kernel + bias, atol=1e-3)
-
-
 def test_more_examples_tell_more_axes_from_noise() -> None:
     counts = [axes.count_for(n, 1280) for n in (2, 600, 4000, 10**6)]
     assert counts == [128, 128, 500, 1280] and axes.count_for(600, 64) == 64

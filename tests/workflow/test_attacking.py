@@ -10,7 +10,7 @@ from tfpipeline import atomic, cli, images
 from tfpipeline.attack import attack
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.demo import world
-from tfpipeline.workflow import attacking, surveying
+from tfpipeline.workflow import attack_figures, attacking, surveying
 
 
 def run(output: Path, demo_run, pictures: Path) -> dict:
@@ -56,14 +56,15 @@ def test_blocks_make_what_one_block_makes(demo_run, tmp_path, monkeypatch) -> No
 def interrupted(
     module, name: str, call: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let a signal come when something is called for the so-manieth time."""
+    """Let a signal come once something was called for the so-manieth time."""
     real, calls = getattr(module, name), []
 
     def hear(*given, **more):
         calls.append(name)
+        answer = real(*given, **more)
         if len(calls) == call:
             signal.raise_signal(number)
-        return real(*given, **more)
+        return answer
 
     monkeypatch.setattr(module, name, hear)
 
@@ -76,14 +77,31 @@ def attack_of_eight(demo_run, tmp_path: Path) -> int:
     return cli.main(attack, AttackSettings, words)
 
 
+def texts(value) -> set[str]:
+    """Return all texts that a JSON file holds."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return set().union(*map(texts, value))
+    return {value} if isinstance(value, str) else set()
+
+
+def pictures_in(folder: Path) -> set[str]:
+    return {str(file.relative_to(folder)) for file in folder.rglob("*.png")}
+
+
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("whose", "name", "number", "code"),
+    [
+        (surveying.Survey, "add", signal.SIGTERM, 143),
+        (attack_figures.Figures, "draw", signal.SIGINT, 130),
+    ],
 )
 def test_an_interruption_keeps_the_blocks_that_are_whole(
-    number, code, demo_run, tmp_path, monkeypatch, capsys
+    whose, name, number, code, demo_run, tmp_path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(attacking, "_MOST", 4)
-    interrupted(surveying.Survey, "add", 2, number, monkeypatch)
+    interrupted(whose, name, 2, number, monkeypatch)
     assert attack_of_eight(demo_run, tmp_path) == code
     found = json.loads((tmp_path / "out" / "attack.json").read_text())
     assert 0 < found["summary"]["attacked"] == len(found["images"]) <= 4
@@ -94,6 +112,7 @@ def test_an_interruption_keeps_the_blocks_that_are_whole(
             96,
             3,
         )
+    assert pictures_in(tmp_path / "out") <= texts(found)
     table = atomic.read_csv(tmp_path / "out" / "attack.csv")
     assert [row["image"] for row in table] == [i["image"] for i in found["images"]]
     assert {"in_the_ball", "survives_8_bits"} <= set(found["checks"])
@@ -114,6 +133,7 @@ def test_an_interruption_of_the_checks_keeps_all_pictures(
 def test_an_interruption_before_anything_is_whole_leaves_no_result(
     demo_run, tmp_path, monkeypatch
 ) -> None:
-    interrupted(surveying.Survey, "add", 1, signal.SIGINT, monkeypatch)
+    interrupted(attack_figures.Figures, "draw", 1, signal.SIGINT, monkeypatch)
     assert attack_of_eight(demo_run, tmp_path) == 130
     assert not (tmp_path / "out" / "attack.json").exists()
+    assert not pictures_in(tmp_path / "out")

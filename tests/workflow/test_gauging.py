@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.config_benchmark import BenchmarkSettings
+from tfpipeline.errors import UserError
 from tfpipeline.manifest import Phases
 from tfpipeline.workflow import gauged, gauging
 
@@ -55,3 +56,12 @@ def test_two_replicas_are_measured_as_one_device_is(setup) -> None:
 def test_few_pictures_are_repeated(setup) -> None:
     assert len(setup.rows) == 64
     assert sorted(set(setup.order.tolist())) == list(range(64))
+
+
+def test_a_device_that_no_batch_fits_is_told_so(setup, monkeypatch) -> None:
+    def full(*given) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(gauging, "Predictor", lambda *given: full)
+    with pytest.raises(UserError, match="too little memory"):
+        gauging.by_batch_size(setup)

@@ -73,6 +73,8 @@ def test_radii_between_8_bit_steps_are_kept_as_they_were_written() -> None:
 def test_half_and_twice_epsilon_are_whole_steps_of_8_bits_and_not_over_1() -> None:
     found = plan(4, epsilon="5/255")
     assert [round(255 * radius, 3) for radius in found.epsilons] == [2, 5, 10]
+    found = plan(4, epsilon="65/255")
+    assert [round(255 * radius, 3) for radius in found.epsilons] == [32, 65, 130]
     found = plan(4, epsilon="1/255")
     assert [round(255 * radius, 3) for radius in found.epsilons] == [1, 2]
     found = plan(4, epsilon=0.7)

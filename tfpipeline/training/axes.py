@@ -32,22 +32,6 @@ class Axes:
         centred = np.asarray(features, np.float64) - self.mean
         return (centred @ self.basis / self.scale).astype(np.float32)
 
-    def unfold(
-        self, kernel: np.ndarray, bias: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return a dense layer on features that does what one does on the axes.
-
-        Args:
-            kernel: Shape (count, units).
-            bias: Shape (units,).
-
-        Returns:
-            Kernel, float32, shape (width, units), and bias.
-        """
-        whole = self.basis @ np.asarray(kernel, np.float64) / self.scale
-        moved = np.asarray(bias, np.float64) - self.mean @ whole
-        return whole.astype(np.float32), moved.astype(np.float32)
-
 
 def count_for(examples: int, width: int) -> int:
     """Return how many axes so many training examples tell from noise.

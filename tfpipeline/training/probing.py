@@ -55,11 +55,16 @@ def largest_batch(
             break
         size *= 2
     if not best:
-        raise UserError(
-            "--data.batch_size auto: the device has too little memory for a single "
-            "image. Lower --model.image_size, or choose a smaller --model.backbone."
-        )
+        raise too_little_memory()
     return best
+
+
+def too_little_memory() -> UserError:
+    """Return what is told where not even the smallest batch fits the device."""
+    return UserError(
+        "--data.batch_size auto: the device has too little memory for a single "
+        "image. Lower --model.image_size, or choose a smaller --model.backbone."
+    )
 
 
 def images_per_second(

@@ -28,6 +28,12 @@ PICTURES = (
     "table",
 )
 
+# Where what is made of one photograph lies, by its name.
+_PLACES = (
+    *("{}.png", "figures/{}.png", "full_size/{}.png"),
+    *("lesson/{}.png", "lesson/{}_beside.png"),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -99,6 +105,16 @@ class Written:
             set(self.taken),
             list(self.first),
         )
+
+    def remove_since(self, before: "Written") -> None:
+        """Remove the pictures that have come since, though nothing tells of them yet.
+
+        Args:
+            before: What `copied` has returned.
+        """
+        for name in self.taken - before.taken:
+            for place in _PLACES:
+                (self.output / place.format(name)).unlink(missing_ok=True)
 
     def sheet(self) -> None:
         """Draw the first pictures on one sheet."""

@@ -125,9 +125,9 @@ class Attacking:
                 if good:
                     self._block(good, chosen, where)
             except KeyboardInterrupt as error:
+                self._go_back(kept)
                 if not kept.count:
                     raise
-                self.made = kept
                 self._stop(error, f"after {number * size} of {len(paths)} photographs")
                 break
         self._check_some()
@@ -137,6 +137,12 @@ class Attacking:
         except KeyboardInterrupt as error:
             self._stop(error, "before the checks")
         return self._checks(costly=False)
+
+    def _go_back(self, kept: Made) -> None:
+        """Forget a block that is not whole, and remove what it has written."""
+        if self.chief:
+            self.made.written.remove_since(kept.written)
+        self.made = kept
 
     def _stop(self, error: KeyboardInterrupt, where: str) -> None:
         """Note that it ends here: all that was made so far counts."""

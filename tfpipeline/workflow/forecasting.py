@@ -15,12 +15,14 @@ def forecast(
 ) -> list[dict[str, float]]:
     """Return how long trainings of a head on a frozen network will take.
 
+    All that is beyond tracing, saving and the page, which nothing here measures.
+
     Every part grows with the number of images: their audit, their one way through the
     network, and the epochs of the head.
 
     Args:
         rates: Of `audit`, `extraction` and `head`, in images a second.
-        fixed_seconds: What any training takes: to start, to build, to trace, to save.
+        fixed_seconds: What any training takes to start and to build.
         epochs: Of the head.
 
     Returns:
@@ -99,8 +101,8 @@ def closing_words(result: Mapping[str, Any]) -> str:
             "slower of the two",
             f"Learning     {rates['head']:8,.0f} examples/s by the head, "
             f"{rates['fine_tuning']:,.0f} images/s where all of the network learns",
-            f"A training with {result['epochs']} epochs of the head, images and time: "
-            f"{first}",
+            f"A training with {result['epochs']} epochs of the head, images and time "
+            f"beyond tracing, saving and the page: {first}",
             f"Again, with features cached: {again}",
             result["advice"],
         ]

@@ -100,6 +100,9 @@ def by_batch_size(setup: Setup) -> dict[int, float]:
 
     Returns:
         By batch size, up to what the device has memory for.
+
+    Raises:
+        UserError: It has too little for the smallest batch.
     """
     replicas = int(setup.strategy.num_replicas_in_sync)
     predictor = Predictor(Frozen(setup.extractor), setup.strategy)
@@ -112,6 +115,8 @@ def by_batch_size(setup: Setup) -> dict[int, float]:
             predictor(held)
             calls = max(1, 64 // size)
             work[str(size)] = (calls * size, _repeated(predictor, held, calls))
+    if not work:
+        raise probing.too_little_memory()
     rates = interleaved(work, setup.settings.rounds)
     return {int(size): rate for size, rate in rates.items()}
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,8 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
         # Whole steps of 8 bits, where pictures have such.
         share = GREY_LEVEL if grid else 0.0
         more = [epsilon / 2, 2 * epsilon]
-        more = [one // share * share if share else one for one in more]
+        if share:
+            more = [math.floor(one / share + 1e-3) * share for one in more]
     for word, radius in zip(settings.epsilons, more):
         if linf and not GREY_LEVEL * 0.999 <= radius <= 1:
             raise UserError(
