@@ -142,7 +142,7 @@ class Attacking:
         if distribution.workers(self.strike.strategy)[1] > 1:
             # Others would wait for this one.
             raise error
-        terminal.warn(f"Stopping {where}; what was made until then is kept.")
+        terminal.note(f"Stopping {where}; what was made until then is kept.")
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         self.stopped = Stopped(
             f"Stopped {where}. {self.output / self.name} has all that was made until "
