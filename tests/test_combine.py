@@ -102,9 +102,52 @@ def test_other_classes_sizes_networks_and_splits_are_refused(
     rows = (two / "splits.csv").read_text().replace(",test,", ",train,")
     (two / "splits.csv").write_text(rows)
     assert "of the test images" in error()
+    chosen_by = rows.replace(",train,", ",validation,")
+    (two / "splits.csv").write_text(chosen_by)
+    assert "of the test images" in error()
     model, labels = saving.load_classifier(two / "model.keras")
     saving.save_classifier(two / "model.keras", model, labels[::-1])
     assert "number 0" in error()
     assert start(one, how="ensemble", to=tmp_path / "x") == 2
     assert "at least two" in capsys.readouterr().err
     assert "soup" in error("suop")
+
+
+def test_a_combined_run_knows_what_its_members_learned_from_and_is_no_soup(
+    members: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two, _ = members
+    rows = atomic.read_csv(two / "splits.csv")
+    # The second run has learned from images of its own.
+    other = [("train", "f" * 64), ("validation", "e" * 64)]
+    text = "".join(f"x,x,teapot,{split},{digest}\n" for split, digest in other)
+    assert list(rows[0]) == ["id", "path", "label", "split", "sha256"]
+    with open(two / "splits.csv", "a") as file:
+        file.write(text)
+    both = tmp_path / "both"
+    assert start(one, two, how="ensemble", to=both) == 0
+    told = atomic.read_csv(runs.RunFolder(both).learned)
+    mine = {(r["split"], r["sha256"]) for r in rows if r["split"] != "test"}
+    assert {(r["split"], r["sha256"]) for r in told} == mine | set(other)
+    capsys.readouterr()
+    assert start(one, both, how="soup", to=tmp_path / "soup") == 2
+    assert "say --how ensemble" in capsys.readouterr().err
+
+
+def test_an_unfinished_training_is_replaced_only_where_that_is_said(
+    members: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = runs.RunFolder(tmp_path / "both")
+    atomic.write_json(folder.manifest, {"finished": False})
+    for file in (folder.history, folder.checkpoints / "x", folder.figures / "x.png"):
+        atomic.write_text(file, "old")
+    assert start(*members[:2], how="soup", to=folder.path) == 2
+    assert "not finished" in capsys.readouterr().err and folder.history.is_file()
+    argv = ["--runs", *map(str, members[:2]), "--workdir", str(folder.path)]
+    for _ in range(2):
+        assert cli.main(combine, CombineSettings, [*argv, "--overwrite", "true"]) == 0
+        assert folder.is_finished() and not folder.history.exists()
+        assert not folder.checkpoints.exists() and not folder.figures.exists()
+        # As a training that was whole leaves them.
+        for file in (folder.history, folder.figures / "x.png"):
+            atomic.write_text(file, "old")

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from tests.conftest import Trained
 from tests.test_train import start as train
-from tfpipeline import atomic, cli, images
+from tfpipeline import atomic, cli, images, terminal
 from tfpipeline.config import PredictSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.data import encoded
 from tfpipeline.errors import UserError
-from tfpipeline.export import export
+from tfpipeline.export import _closing, export
 from tfpipeline.predict import predict
 from tfpipeline.workflow import publishing
 
@@ -298,3 +299,17 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     assert cli.main(export, ExportSettings, argv) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_words_of_an_export_that_has_much_to_tell_are_short() -> None:
+    one = {"labels_equal": 1.0, "max_difference": 1e-3, "bytes": 1e6, "n": 72}
+    better = {"n": 72, "winner": "new", "live_version": 1, "p": 0.01, "p_loss": 0.01}
+    better |= {"only_new": 9, "only_live": 0, "left_out": 3, "learned_known": False}
+    better |= {side: {"accuracy": 0.9, "loss": 0.5} for side in ("new", "live")}
+    refused = [{"id": "a.webp", "error": "of another kind"}]
+    result: Any = {"parity": one | {"not_served": refused}, "better": better}
+    result |= {"also": {name: one for name in "abc"}, "version": 2, "bytes": 1e6}
+    result |= {"labels": {"stable": 2}, "folder": "served/2"}
+    said = str(_closing(result, ["Serve it", "or so"])).splitlines()
+    assert len(said) == terminal.MOST_LINES
+    assert said[1].startswith("On the same 72") and said[1].endswith("the new one.")

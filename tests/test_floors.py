@@ -95,6 +95,15 @@ def test_modules_and_functions_stay_small(file: Path) -> None:
             assert count - has_self <= 6, node.name
 
 
+def test_only_the_ground_speaks_to_the_terminal() -> None:
+    for file in FILES:
+        if part(file) in ("terminal", "progress", "demo"):
+            continue
+        nodes = ast.walk(ast.parse(file.read_text()))
+        names = {getattr(n.func, "id", "") for n in nodes if isinstance(n, ast.Call)}
+        assert "print" not in names, file
+
+
 def test_every_public_name_is_explained() -> None:
     for file in FILES:
         for node in ast.parse(file.read_text()).body:

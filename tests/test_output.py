@@ -27,6 +27,7 @@ from tfpipeline.config_benchmark import BenchmarkSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.config_synthesis import FeaturesSettings, SynthesizeSettings
+from tfpipeline.config_training import CombineSettings
 from tfpipeline.report import __main__ as report
 
 
@@ -50,6 +51,11 @@ TABLE: Mapping[str, Spoken] = {
         RunSettings,
         f"--workdir {{out}} {CACHE} --train.epochs 1 --model.image_size 32",
         "test validation seconds",
+    ),
+    "combine": Spoken(
+        CombineSettings,
+        f"--runs {{run}} {{run}} --workdir {{out}} {CACHE}",
+        "test validation combined seconds",
     ),
     "evaluate": Spoken(EvaluateSettings, f"--run {{run}} {CACHE}", "accuracy n loss"),
     "predict": Spoken(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from tests.conftest import Trained
 from tfpipeline import atomic, cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.demo import world
+from tfpipeline.errors import UserError
 from tfpipeline.predict import predict
+from tfpipeline.serving.client import Answer
+from tfpipeline.workflow import answering
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +99,26 @@ def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
 )
 def test_what_cannot_be_predicted_is_told(demo_run, argv, words, capsys) -> None:
     assert start(demo_run, *argv) == 2 and words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [(UserError("the server is gone"), 2), (KeyboardInterrupt(), 130)],
+)
+def test_what_was_answered_before_it_ended_is_still_one_document(
+    cause: BaseException, code: int, monkeypatch, capsys
+) -> None:
+    pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
+    rows = [answering._row(Path(f"{n}.png"), one, "", 1) for n, one in enumerate(pair)]
+
+    def ended(*_: object) -> None:
+        raise answering.Unfinished(rows, cause)
+
+    monkeypatch.setattr(answering, "rows", ended)
+    monkeypatch.setattr(
+        import_module("tfpipeline.predict"), "_asked", lambda told: None
+    )
+    assert cli.main(predict, PredictSettings, ["--images", "*.png", "--json"]) == code
+    said = capsys.readouterr()
+    assert [row["probability"] for row in json.loads(said.out)] == [0.75, None]
+    assert "1 of 2 images predicted" in said.err

@@ -61,9 +61,11 @@ def test_a_file_in_the_way_is_named_before_work_starts(tmp_path: Path) -> None:
 
 def test_a_finished_run_stands_until_the_next_one_is_whole(tmp_path: Path) -> None:
     run = runs.RunFolder(tmp_path / "r")
-    for file in (run.model, run.evaluation, run.figures / "old.png"):
+    old = (run.model, run.evaluation, run.inherited, run.figures / "old.png")
+    for file in old:
         atomic.write_text(file, "first")
-    atomic.write_json(run.manifest, {"finished": True})
+    atomic.write_json(run.manifest, {"finished": True, "combined": {}})
+    assert run.learned == run.inherited
     staged = run.staged()
     assert staged.path != run.path
     atomic.write_text(staged.model, "second")
@@ -72,6 +74,7 @@ def test_a_finished_run_stands_until_the_next_one_is_whole(tmp_path: Path) -> No
     atomic.write_json(staged.manifest, {"finished": True, "number": 2})
     run.publish(staged)
     assert run.model.read_text() == "second" and run.read_manifest()["number"] == 2
+    assert run.learned == run.splits
     names = sorted(str(f.relative_to(run.path)) for f in run.path.rglob("*"))
     assert names == ["figures", "figures/new.png", "manifest.json", "model.keras"]
 

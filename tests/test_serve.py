@@ -241,7 +241,10 @@ def test_rest_answers_what_is_sent_as_curl_does_and_says_what_is_wrong(
     assert code == 200 and len(told["predictions"][0]["probabilities"]) == 6
     wrong = {
         "a list `instances`": [{"instances": []}, {"instances": "x"}, [1], {}],
-        "expected a signature of": [{**good, "signature_name": "other"}],
+        "expected a signature of": [
+            {**good, "signature_name": name}
+            for name in ("other", "classify", [], {}, ["pixels"], {"a": 1}, 0)
+        ],
     }
     for words, bodies in wrong.items():
         for body in bodies:

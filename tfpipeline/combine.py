@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, manifest, runs
+from tfpipeline import cli, manifest, runs, terminal
 from tfpipeline.config_training import CombineSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -22,6 +22,11 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
         raise UserError("--runs: expected the folders of at least two finished runs.")
     members = [runs.RunFolder(Path(name)).existing() for name in settings.runs]
     folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    if folder.checkpoints.is_dir() and not settings.overwrite:
+        raise UserError(
+            f"{folder.path}: a training that is not finished stands here. Choose "
+            "another --workdir, or say --overwrite true to replace it."
+        )
     with phases("import"), cli.quiet_start():
         from tfpipeline.workflow import combining
     with phases("load"):
@@ -30,8 +35,8 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
         found = combining.combined(work, settings.how)
     with folder.claimed():
         result = combining.write(folder, work, found, phases)
-    print(combining.closing_words(folder, result))
-    return result
+    terminal.close(combining.closing_words(folder, result))
+    return result | {"written": terminal.written(folder.path, None)}
 
 
 if __name__ == "__main__":

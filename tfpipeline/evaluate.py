@@ -52,7 +52,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         ),
     )
     label = examples.source.label
-    trained_on = splits.trained_digests(run.splits)
+    trained_on = splits.trained_digests(run.learned)
     seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
     answer = frozen.traced(model, model.input_shape[1:3])

@@ -122,7 +122,7 @@ def _compared(better: dict[str, Any]) -> str:
             f"Version {better['live_version']} does not say what it has learned from: "
             "it may know these images."
         )
-    return "\n".join([*lines, f"{winner}."])
+    return " ".join([*lines, f"{winner}."])
 
 
 def _called(labels: dict[str, int]) -> str:

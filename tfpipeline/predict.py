@@ -41,6 +41,7 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     )
     terminal.close(closing, beside=output is None)
     if stopped is not None:
+        terminal.answer(rows)
         raise stopped.cause
     return rows
 

@@ -46,6 +46,17 @@ class RunFolder:
         return self.path / "splits.csv"
 
     @property
+    def inherited(self) -> Path:
+        """Which images the members of a combined run have learned from."""
+        return self.path / "learned_from.csv"
+
+    @property
+    def learned(self) -> Path:
+        """Which images it has learned from, itself or by its members."""
+        combined = "combined" in self.read_manifest() and self.inherited.is_file()
+        return self.inherited if combined else self.splits
+
+    @property
     def quarantine(self) -> Path:
         """Files that could not be used, and why."""
         return self.path / "quarantine.csv"
@@ -208,6 +219,8 @@ class RunFolder:
                 shutil.rmtree(self.path / entry.name, ignore_errors=True)
             os.replace(entry, self.path / entry.name)
         staged.path.rmdir()
+        if self.learned != self.inherited:
+            self.inherited.unlink(missing_ok=True)
 
     def recover(self) -> None:
         """Put a run in its place whose publishing was interrupted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -17,12 +18,16 @@ from tfpipeline.errors import UserError
 # For requests that are under way when it is told to stop.
 _GRACE_SECONDS = 30
 
+# KServe has one application a process, which does not start twice.
+_served = threading.Event()
+
 
 def serve(settings: ServeSettings) -> None:
     """Serve what `export` wrote by KServe's REST server and by gRPC, to try it out."""
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
     base = Path(settings.base)
+    _check_process(base, settings.name)
     # Where a shell has its children ignore Ctrl-C, this one does not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -68,6 +73,7 @@ def serve(settings: ServeSettings) -> None:
         # It goes on for long: what was asked for is needed now.
         terminal.answer(told)
         holder.follow(settings.poll_seconds)
+        _served.set()
         try:
             # Where a shell has its children ignore Ctrl-C, the server ends by it as
             # well, but nothing is raised.
@@ -78,6 +84,25 @@ def serve(settings: ServeSettings) -> None:
             if settings.grpc_port is not None:
                 grpc_server.stop(grace=_GRACE_SECONDS).wait()
             terminal.close("Stopped.")
+
+
+def _check_process(base: Path, name: str) -> None:
+    """Refuse a process in which the server cannot run: a notebook, or a second time.
+
+    Raises:
+        UserError: With the command to type instead.
+    """
+    why = "this process has served before" if _served.is_set() else ""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        why = "an event loop runs here, as in every notebook"
+    if why:
+        from tfpipeline.serving import server_files
+
+        raise UserError(
+            f"{base}: cannot be served in this process: {why}. Type in a terminal: "
+            f"{server_files.local_command(base, name)}"
+        )
 
 
 def _taken(host: str, flag: str, port: int, error: Exception) -> UserError:

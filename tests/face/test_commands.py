@@ -1,8 +1,11 @@
 """Each command in Python does what it does in a terminal, and says how it is typed."""
 
+import asyncio
 import errno
 import os
 import shlex
+import threading
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import tfpipeline
 from tests.test_train import SMALL, pictures
 from tfpipeline import atomic, cli
 from tfpipeline.config import RunSettings
+from tfpipeline.face import results
 from tfpipeline.train import train
 
 TINY = dict(zip((word.removeprefix("--") for word in SMALL[::2]), SMALL[1::2]))
@@ -71,6 +75,27 @@ def test_errors_are_those_of_the_command(call, words, tmp_path, monkeypatch) -> 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(tfpipeline.UserError, match=words):
         call()
+
+
+def test_a_notebook_is_told_how_to_serve_in_a_terminal(monkeypatch) -> None:
+    async def cell() -> None:
+        tfpipeline.serve(base="some where", name="pets")
+
+    command = "python -m tfpipeline.serve --base 'some where' --name pets"
+    with pytest.raises(tfpipeline.UserError, match=f"notebook.*terminal: {command}"):
+        asyncio.run(cell())
+    served = threading.Event()
+    served.set()
+    monkeypatch.setattr(import_module("tfpipeline.serve"), "_served", served)
+    with pytest.raises(tfpipeline.UserError, match=f"served before.*{command}"):
+        tfpipeline.serve(base="some where", name="pets")
+
+
+def test_an_export_that_published_nothing_does_not_ask_the_live_version() -> None:
+    content = {"version": None, "folder": None}
+    found = results.Export(Path("served"), content, base=Path("served"))
+    with pytest.raises(tfpipeline.UserError, match="served: nothing was published"):
+        found.predict("cat.jpg")
 
 
 def test_what_the_machine_refuses_is_told_in_plain_words(

@@ -57,6 +57,14 @@ def test_a_sample_is_written_below_its_classes(tmp_path: Path) -> None:
     assert given[:0]._repr_png_() is None
 
 
+@pytest.mark.parametrize("label", ["..", ".", "../x", "/x", ""])
+def test_no_class_leads_out_of_the_folder(label: str, tmp_path: Path) -> None:
+    folder = tmp_path / "inside"
+    given = Sample(GREEN[None].astype(np.float32) / 255, (label,), ("x",))
+    assert pictures.written(given, folder) == [str(folder / "0000.png")]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -14,7 +14,7 @@ def rows(tmp_path: Path) -> list[dict[str, object]]:
     file = tmp_path / "a.png"
     images.save_png(file, np.zeros((100, 200, 3), np.uint8))
     good = {"id": str(file), "label": EVIL, "probability": 0.75, "error": ""}
-    bad = {"id": "gone.png", "label": "", "probability": "", "error": "no image"}
+    bad = {"id": "gone.png", "label": "", "probability": None, "error": "no image"}
     return [good | {"top_k": [[EVIL, 0.75], ["b & c", 0.25]]}, bad | {"top_k": []}]
 
 
@@ -24,6 +24,16 @@ def test_a_prediction_names_class_probability_and_error(tmp_path: Path) -> None:
     assert found[0].probability == 0.75 and found[0].top_k[1] == ("b & c", 0.25)
     assert [one.error for one in found[:2]] == ["", "no image"]
     assert repr(found).splitlines()[1] == "gone.png: no image"
+
+
+def test_what_is_not_sure_enough_is_marked(tmp_path: Path) -> None:
+    good, bad = rows(tmp_path)
+    told = [good | {"accepted": True}, good | {"accepted": False}, good, bad]
+    found = Predictions(told)
+    assert [one.accepted for one in found] == [True, False, None, None]
+    lines = repr(found).splitlines()
+    assert [line.endswith("0.750, not accepted") for line in lines] == [0, 1, 0, 0]
+    assert found._repr_html_().count("not accepted") == 1
 
 
 def test_what_was_no_file_is_called_by_its_number(tmp_path: Path) -> None:

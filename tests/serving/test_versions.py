@@ -38,6 +38,11 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
         with versions.staged(tmp_path):
             raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+    # A file that is missing is no matter of the disk.
+    with pytest.raises(FileNotFoundError):
+        with versions.staged(tmp_path):
+            (tmp_path / "splits.csv").read_text()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_that_publish_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:

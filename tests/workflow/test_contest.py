@@ -1,8 +1,13 @@
 """A version wins where it is better by more than chance; ties keep the live one."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from tfpipeline import atomic
 from tfpipeline.errors import UserError
 from tfpipeline.report.intervals import mcnemar
 from tfpipeline.workflow import contest
@@ -46,6 +51,18 @@ def test_the_paired_test_is_that_of_the_mean() -> None:
     assert 0.02 < np.mean(np.array(draws) <= 0.05) < 0.09
     assert contest.paired(random.normal(size=100) + 1) < 1e-6
     assert contest.paired(np.zeros(9)) == contest.paired(np.ones(1)) == 1.0
+
+
+def test_a_live_version_of_something_else_is_refused_in_words(tmp_path: Path) -> None:
+    atomic.write_text(tmp_path / "1" / "saved_model.pb", "of another program")
+    opened: Any = SimpleNamespace(label=np.zeros(3), labels=("a", "b"))
+    with pytest.raises(UserError, match="version 1 has no labels.txt"):
+        contest.check(opened, tmp_path)
+    atomic.write_lines(tmp_path / "1" / "labels.txt", ["b", "a"])
+    with pytest.raises(UserError, match="version 1 has other classes"):
+        contest.check(opened, tmp_path)
+    atomic.write_lines(tmp_path / "1" / "labels.txt", ["a", "b"])
+    contest.check(opened, tmp_path)
 
 
 def test_images_that_one_has_learned_from_are_left_out_and_few_say_nothing() -> None:

@@ -85,11 +85,16 @@ def written(given: Any, folder: Path) -> list[str]:
             words.append(os.fspath(one))
             continue
         label = labels[number] if labels else ""
-        inside = folder / label if label and Path(label).name == label else folder
+        inside = folder / label if _is_name(label) else folder
         file = inside / f"{number:04d}.png"
         images_.save_png(file, _pixels(one, number))
         words.append(str(file))
     return words
+
+
+def _is_name(label: str) -> bool:
+    """Tell whether a folder can be called so, and lies where it is made."""
+    return label not in ("", ".", "..") and Path(label).name == label
 
 
 def _each(given: Any) -> Iterator[Any]:

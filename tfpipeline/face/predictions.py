@@ -27,6 +27,7 @@ class Prediction:
         probability: Of that class, in [0, 1].
         top_k: The likeliest classes with their probabilities, best first.
         error: Why it cannot be read; empty where it can.
+        accepted: Whether it is sure enough; None where no threshold is known.
     """
 
     id: str
@@ -34,13 +35,15 @@ class Prediction:
     probability: float
     top_k: tuple[tuple[str, float], ...]
     error: str = ""
+    accepted: bool | None = None
 
 
 class Predictions(Sequence[Prediction]):
     """What a classifier says of pictures, in their order.
 
     Args:
-        rows: As `predict` makes them: `id`, `label`, `probability`, `top_k`, `error`.
+        rows: As `predict` makes them: `id`, `label`, `probability`, `accepted`,
+            `top_k`, `error`.
         named: Whether the pictures are files that the user named; otherwise they are
             called by their numbers.
     """
@@ -54,6 +57,7 @@ class Predictions(Sequence[Prediction]):
                 float(row["probability"] or 0.0),
                 tuple((label, share) for label, share in row["top_k"]),
                 row["error"],
+                row.get("accepted"),
             )
             for number, row in enumerate(rows)
         ]
@@ -80,7 +84,7 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         """Return a line a picture."""
         lines = [
-            f"{row.id}: {row.error or f'{row.label} {row.probability:.3f}'}"
+            f"{row.id}: {row.error or f'{row.label} {_share(row)}'}"
             for row in self._rows[:_SHOWN]
         ]
         return "\n".join(lines) or "<no pictures>"
@@ -96,7 +100,7 @@ class Predictions(Sequence[Prediction]):
         for number, row in enumerate(self._rows[:_SHOWN]):
             small = self._small[number] if number < len(self._small) else ""
             image = f'<img src="{small}" alt="">' if small else ""
-            told = row.label, f"{row.probability:.3f}", _words(row.top_k[1:])
+            told = row.label, _share(row), _words(row.top_k[1:])
             if row.error:
                 told = "", "", row.error
             cells = "".join(f"<td>{escape(cell)}</td>" for cell in (row.id, *told))
@@ -104,6 +108,11 @@ class Predictions(Sequence[Prediction]):
         if len(self._rows) > _SHOWN:
             left = len(self._rows) - _SHOWN
             yield f'<tr><td colspan="5">and {left} more</td></tr>'
+
+
+def _share(row: Prediction) -> str:
+    doubt = ", not accepted" if row.accepted is False else ""
+    return f"{row.probability:.3f}{doubt}"
 
 
 def _words(ranked: Sequence[tuple[str, float]]) -> str:

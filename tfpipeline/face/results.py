@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfpipeline.errors import UserError
 from tfpipeline.report import page, result_page, run_files
 
 if TYPE_CHECKING:
@@ -174,7 +175,17 @@ class Export(Result):
         Args:
             images: As for `Run.predict`.
             settings: As for `tfpipeline.predict`.
+
+        Raises:
+            UserError: As the command; or nothing was published.
         """
+        # Where a label was moved alone, the live version is meant.
+        if self.content.get("version", 0) is None:
+            raise UserError(
+                f"{self.base}: nothing was published, so there is no new version to "
+                f"ask. The live one is asked by tfpipeline.predict(model="
+                f"{str(self.base)!r}, images=...)."
+            )
         from tfpipeline.face import commands
 
         return commands.predict(model=self.path, images=images, **settings)

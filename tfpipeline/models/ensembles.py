@@ -75,5 +75,8 @@ def soup(model: keras.Model, members: Sequence[Sequence[np.ndarray]]) -> None:
     Source: model soups, Wortsman et al., arXiv:2203.05482.
     """
     model.set_weights(
-        [np.mean(arrays, axis=0, dtype=np.float64) for arrays in zip(*members)]
+        [
+            np.mean(arrays, axis=0, dtype=np.float64)
+            for arrays in zip(*members, strict=True)
+        ]
     )

@@ -100,10 +100,13 @@ class _Model(kserve.Model):
 
 def _answer(model: Loaded, payload: Any) -> list[Any]:
     payload = _parsed(payload)
-    signature = payload.get("signature_name") or BYTES
-    key = _INPUTS.get(signature)
-    if key is None:
-        raise InvalidInput(f"expected a signature of {', '.join(_INPUTS)}")
+    signature = payload.get("signature_name")
+    signature = BYTES if signature in (None, "") else signature
+    # One that was exported long ago has fewer.
+    known = [name for name in _INPUTS if name in model.signatures]
+    if signature not in known:
+        raise InvalidInput(f"expected a signature of {', '.join(known)}")
+    key = _INPUTS[signature]
     if not isinstance(payload.get("instances"), list) or not payload["instances"]:
         raise InvalidInput("expected a list `instances`, one an image")
     kind = tf.float32 if signature == PIXELS else tf.string

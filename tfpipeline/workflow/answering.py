@@ -125,7 +125,7 @@ def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
 
 def _row(path: Path, answer: Answer | None, reason: str, top_k: int) -> dict[str, Any]:
     """Return the row of a file."""
-    row: dict[str, Any] = {"id": str(path), "label": "", "probability": ""}
+    row: dict[str, Any] = {"id": str(path), "label": "", "probability": None}
     row |= {"accepted": None, "top_k": [], "error": reason}
     if answer is None:
         return row

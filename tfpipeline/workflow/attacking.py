@@ -7,7 +7,6 @@ memory at once.
 import copy
 import dataclasses
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import distribution, results
+from tfpipeline import distribution, results, terminal
 from tfpipeline.adversarial import honesty
 from tfpipeline.adversarial.evidence import Check, Tally
 from tfpipeline.adversarial.loop import Found, Wanted
@@ -149,7 +148,7 @@ class Attacking:
         if distribution.workers(self.strike.strategy)[1] > 1:
             # Others would wait for this one.
             raise error
-        print(f"\nStopping {where}; what was made until then is kept.", file=sys.stderr)
+        terminal.note(f"Stopping {where}; what was made until then is kept.")
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         self.stopped = Stopped(
             f"Stopped {where}. {self.output / self.name} has all that was made until "

@@ -1,11 +1,10 @@
 """Which runs can be combined: the same classes, sizes, networks, and honest splits."""
 
-import sys
 from collections.abc import Sequence
 
 import keras
 
-from tfpipeline import runs
+from tfpipeline import runs, terminal
 from tfpipeline.config import RunSettings
 from tfpipeline.data import splits
 from tfpipeline.data.preparation import Examples
@@ -76,18 +75,22 @@ def check_sizes(
 
 
 def check_networks(
-    folders: Sequence[runs.RunFolder], told: Sequence[RunSettings]
+    folders: Sequence[runs.RunFolder],
+    told: Sequence[RunSettings],
+    models: Sequence[keras.Model],
 ) -> None:
     """Refuse to average the weights of networks that are not alike.
 
     Args:
         folders: Of the runs.
         told: What each was told.
+        models: Their classifiers.
 
     Raises:
         UserError: With the setting that differs.
     """
-    for run, trained in zip(folders, told):
+    shapes = [[tuple(one.shape) for one in model.weights] for model in models]
+    for run, trained, mine in zip(folders, told, shapes):
         for name in _NETWORK:
             expected, one = (getattr(t.model, name) for t in (told[0], trained))
             if one != expected:
@@ -96,6 +99,14 @@ def check_networks(
                     f"{folders[0].path} has. Received: {one}. Weights of different "
                     "networks have no mean: say --how ensemble."
                 )
+        # One that was combined itself says what its first member was told.
+        if mine != shapes[0]:
+            raise UserError(
+                f"{run.path}: expected weights of the shapes that {folders[0].path} "
+                f"has ({len(shapes[0])} arrays). Received: {len(mine)} arrays of other "
+                "shapes. Weights of different networks have no mean: say --how "
+                "ensemble."
+            )
 
 
 def check_unseen(
@@ -111,18 +122,18 @@ def check_unseen(
     Raises:
         UserError: With how many images.
     """
-    if not run.splits.is_file():
-        print(
-            f"{run.path}: no splits.csv tells what it has trained on", file=sys.stderr
-        )
+    if not run.learned.is_file():
+        terminal.warn(f"{run.path}: no splits.csv tells what it has trained on")
         return
-    seen = splits.trained_digests(run.splits)
     keys = examples.keys
     for split in MEASURED:
+        # What was chosen by validation images has learned from those.
+        names = ("train", "validation") if split == "test" else ("train",)
+        seen = splits.trained_digests(run.learned, names)
         count = sum(keys[i] in seen for i in examples.of(split))
         if count:
             raise UserError(
-                f"{run.path}: expected the splits of {first.path}. It has trained on "
+                f"{run.path}: expected the splits of {first.path}. It has learned from "
                 f"{count} of the {split} images there, so nothing could be measured. "
                 f"Train it with --data.splits {first.splits}."
             )

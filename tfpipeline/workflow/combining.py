@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import atomic, cli, distribution, manifest, runs
+from tfpipeline import atomic, cli, distribution, manifest, runs, terminal
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.config_training import CombineSettings
-from tfpipeline.data import pipeline
+from tfpipeline.data import pipeline, splits
 from tfpipeline.data.preparation import Examples
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import calibration, metrics
@@ -138,7 +138,7 @@ def open_members(
         combinable.check_labels(folders[0], names[0], run, labels)
     combinable.check_sizes(folders, told, models)
     if settings.how != "ensemble":
-        combinable.check_networks(folders, told)
+        combinable.check_networks(folders, told, models)
     asked = EvaluateSettings(run=str(folders[0].path), cache_dir=settings.cache_dir)
     examples = measuring.examples_of(asked, told[0], folders[0], names[0])
     members = Members(folders, told, models, names[0], examples, strategy)
@@ -212,12 +212,15 @@ def write(
         The content of `metrics.json`.
     """
     run, first, trained = folder.staged(), members.folders[0], members.told[0]
+    _clear(run)
     atomic.write_json(run.manifest, {"finished": False, "command": manifest.command()})
     own = dataclasses.replace(trained, workdir=str(folder.path))
     atomic.write_text(run.config, cli.dump(cli.anchored(own)))
     for name in _TAKEN:
         if (file := getattr(first, name)).is_file():
             shutil.copyfile(file, getattr(run, name))
+    learned = sorted(_learned(members))
+    atomic.write_csv(run.inherited, ("split", "sha256"), map(list, learned))
     saving.save_classifier(run.model, found.model, members.labels)
     with phases("evaluate"):
         logits = members.logits(found.model)
@@ -246,7 +249,26 @@ def write(
         },
     )
     folder.publish(run)
+    _clear(folder)
     return result
+
+
+def _clear(run: runs.RunFolder) -> None:
+    """Remove what a training leaves in its folder, and a combined run does not have."""
+    run.history.unlink(missing_ok=True)
+    for old in (run.figures, run.logs, run.checkpoints):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _learned(members: Members) -> set[tuple[str, str]]:
+    """Return what any of the runs has learned from: the split, and a digest."""
+    return {
+        (split, digest)
+        for run in members.folders
+        if run.learned.is_file()
+        for split in ("train", "validation")
+        for digest in splits.trained_digests(run.learned, (split,))
+    }
 
 
 def _calibrated(
@@ -268,7 +290,7 @@ def _metrics(members: Members, logits: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def closing_words(folder: runs.RunFolder, result: dict[str, Any]) -> str:
+def closing_words(folder: runs.RunFolder, result: dict[str, Any]) -> terminal.Closing:
     """Say what came out, beside each of the runs.
 
     Args:
@@ -277,17 +299,16 @@ def closing_words(folder: runs.RunFolder, result: dict[str, Any]) -> str:
     """
     split = next((name for name in MEASURED if name in result), None)
     about = result["combined"]
-    lines = [""]
+    done, items = f"Made {about['how']} of {len(about['kept'])} runs", []
     if split is not None:
+        n = result[split]["n"]
+        done += f": {_told(result[split])} on {n} {split} images"
         for name, one in zip(about["runs"], about["members"]):
             left = "" if name in about["kept"] else ", left out"
-            lines.append(f"  {name}: {_told(one[split])}{left}")
-        lines.append(
-            f"{about['how']} of {len(about['kept'])}: {_told(result[split])} on "
-            f"{result[split]['n']} {split} images."
-        )
-    lines.append(f"Written: {folder.path}, a run like any other.")
-    return "\n".join(lines)
+            items.append(f"{name}: {_told(one[split])}{left}")
+    return terminal.Closing(
+        [f"{done}."], items=items, all_of_it="metrics.json", look=folder.path
+    )
 
 
 def _told(found: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def learned_from(opened: Opened) -> list[str]:
     Args:
         opened: The run.
     """
-    digests = splits.trained_digests(opened.run.splits, ("train", "validation"))
+    digests = splits.trained_digests(opened.run.learned, ("train", "validation"))
     return sorted({digest[:_DIGITS] for digest in digests})
 
 
@@ -61,7 +61,14 @@ def check(opened: Opened, base: Path) -> None:
     live = _live(base)
     if live is None:
         return
-    names = atomic.read_lines(base / str(live) / LABELS)
+    file = base / str(live) / LABELS
+    if not file.is_file():
+        raise UserError(
+            f"--only_if_better: version {live} has no {LABELS}, so `export` has not "
+            "written it, and they cannot be compared. Leave the flag out, or name "
+            "another --output."
+        )
+    names = atomic.read_lines(file)
     if tuple(names) != opened.labels:
         raise UserError(
             f"--only_if_better: version {live} has other classes than this run, so "

@@ -113,7 +113,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     served = signatures.Served(parts)
     signatures.save(folder, served)
     atomic.write_lines(folder / contest.LABELS, opened.labels)
-    atomic.write_lines(folder / contest.LEARNED, contest.learned_from(opened))
+    if opened.run.learned.is_file():
+        atomic.write_lines(folder / contest.LEARNED, contest.learned_from(opened))
     about = {
         "run": str(opened.run.path.absolute()),
         "name": settings.name,
