@@ -32,8 +32,9 @@ class Predictor:
         self.strategy = strategy
         self.meter = meter or Meter()
         self.joins = shared and distribution.workers(strategy)[1] > 1
+        # A function that is traced already would be given all replicas' inputs as one.
         self._run = tf.function(
-            lambda inputs: strategy.run(forward, args=(inputs,)),
+            lambda inputs: strategy.run(lambda own: forward(own), args=(inputs,)),
             autograph=False,
             reduce_retracing=True,
         )

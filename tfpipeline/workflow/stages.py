@@ -13,7 +13,7 @@ from tfpipeline.config import FineTuneSettings
 from tfpipeline.config_adversary import AdversarySettings
 from tfpipeline.evaluation import calibration, metrics
 from tfpipeline.evaluation.calibration import Calibration
-from tfpipeline.models import classifier, unfreezing
+from tfpipeline.models import classifier, frozen, unfreezing
 from tfpipeline.training import finding, loop, optimizers
 from tfpipeline.training.checkpoints import Checkpoints, State
 from tfpipeline.training.criterion import Criterion
@@ -181,10 +181,9 @@ class Course:
 
     def _robust(self, some: np.ndarray) -> dict[str, object]:
         """Return the accuracy under attack, at the radius that was trained for."""
-        assert self.task is not None
         work, chosen = self.work, self.work.settings.robust
         return robustness.measure(
-            self.task.inference,
+            frozen.traced(work.model, work.model.input_shape[1:3]),
             work.alone.plain(some),
             AdversarySettings(attack="apgd", eight_bit=False),
             [config_adversary.epsilon(chosen.epsilon, "--robust.epsilon")],
