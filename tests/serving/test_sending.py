@@ -136,10 +136,13 @@ def test_what_no_message_can_hold_is_an_answer_of_its_own(monkeypatch) -> None:
 
 
 _INTERRUPTED = """
-import sys, time
+import signal, time
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.serving import sending
 from tfpipeline.serving.client import Answer
+
+# Whoever started the tests in the background may have had it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def send(contents):
     if len(contents[0]) > 2:
