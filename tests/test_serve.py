@@ -348,8 +348,8 @@ def test_what_was_answered_is_written_though_the_server_goes(
         assert cli.main(predict, PredictSettings, words) == 2
     finally:
         server.stop(0).wait()
-    said = " ".join(capsys.readouterr().err.split())
-    assert "2 of 6 images predicted" in said and "cannot be reached" in said
+    said = capsys.readouterr()
+    assert "2 of 6 images predicted" in said.out and "cannot be reached" in said.err
     rows = atomic.read_csv(output)
     assert [row["label"] for row in rows] == ["a"] * 2 + [""] * 4
     assert rows[2]["error"].startswith("not answered: ")
