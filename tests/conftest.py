@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ os.environ["KERAS_HOME"] = str(KERAS_HOME)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make two logical CPUs before TensorFlow starts its devices."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has what it starts in the background ignore Ctrl-C; tests send it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return  # Only hands tests to the processes that run them.
     import tensorflow as tf
