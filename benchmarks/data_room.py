@@ -15,7 +15,6 @@ ROOT is a folder of class folders. Measured, each as a ratio within this run:
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from main_job import timed
 from results import tell
 
 from tfpipeline import cli
@@ -106,19 +106,8 @@ def peak_memory(per_class: int, cache: Path) -> float:
     words = [sys.executable, "-m", "tfpipeline.train", "--cache_dir", str(cache)]
     words += ["--data.demo_per_class", str(per_class), "--train.epochs", "3"]
     words += ["--workdir", str(cache / f"run{per_class}")]
-    # A process of its own, whose only child is measured.
-    program = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return int(done.stdout.split()[-1]) / 1024
+    found, _ = timed(words)
+    return found["peak_mb"]
 
 
 def memory_growth() -> dict[str, float]:

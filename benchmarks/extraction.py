@@ -23,7 +23,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def measure(
         from tfpipeline.config_benchmark import BenchmarkSettings
         from tfpipeline.models.frozen import Frozen
         from tfpipeline.training.predictor import Predictor
-        from tfpipeline.workflow import gauged
+        from tfpipeline.workflow import gauged, gauging
 
         strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
     settings = BenchmarkSettings(source=str(root), images=images)
@@ -116,13 +115,7 @@ def measure(
             peers[f"{name}_wait"]()
 
         work[name] = (calls * size, run)
-    found: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(rounds + 1):
-        for name, (amount, call) in work.items():
-            started = time.perf_counter()
-            call()
-            if number:
-                found[name].append(amount / (time.perf_counter() - started))
+    found = gauging.in_turn(work, rounds)
     return {
         "batch_size": size,
         "threads": threads,

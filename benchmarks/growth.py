@@ -16,8 +16,6 @@ million images and 1,000 workers: what is large then.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,7 +25,7 @@ import numpy as np
 from main_job import timed
 from PIL import Image
 from results import tell
-from workers import free_port
+from workers import run_pinned
 
 SHAPE, PHASES = (120, 160), ("audit", "extract", "train", "evaluate", "report")
 
@@ -54,24 +52,11 @@ def train(source: Path, scratch: Path, workers: int = 1) -> dict[str, Any]:
     words += ["--model.weights", "demo", "--train.epochs", "3", "--overwrite", "true"]
     words += ["--workdir", str(scratch / "run"), "--cache_dir", str(scratch / "cache")]
     words += ["--data.group", "none", "--data.batch_size", str(32 * workers)]
+    found: dict[str, Any] = {}
     if workers == 1:
         found, _ = timed(words)
     else:
-        found = {}
-        addresses = ",".join(f"127.0.0.1:{free_port()}" for _ in range(workers))
-        words += ["--distribute.workers", addresses]
-        cores = sorted(os.sched_getaffinity(0))
-        processes = [
-            subprocess.Popen(
-                ["taskset", "--cpu-list", str(cores[index % len(cores)])]
-                + [*words, "--distribute.index", str(index)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for index in range(workers)
-        ]
-        if any([process.wait() for process in processes]):
-            raise SystemExit("a worker failed")
+        run_pinned(words, workers)
     metrics = json.loads((scratch / "run" / "metrics.json").read_text())
     return found | {name: metrics["seconds"][name] for name in PHASES}
 

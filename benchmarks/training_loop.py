@@ -12,9 +12,7 @@ Interleaved, after a first round that traces; medians.
 """
 
 import argparse
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,64 +27,19 @@ EXAMPLES, WIDTH, CLASSES, BATCH, EPOCHS = 2048, 1280, 37, 32, 10
 STEPS = 12
 
 
-def median_rates(
-    work: dict[str, Callable[[], object]], steps: int, rounds: int
-) -> dict[str, float]:
-    """Return steps a second of each kind of work."""
-    found: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(rounds + 1):
-        for name, call in work.items():
-            started = time.perf_counter()
-            call()
-            if number:
-                found[name].append(steps / (time.perf_counter() - started))
-    return {name: statistics.median(rates) for name, rates in found.items()}
-
-
 def head_rates(folder: Path, rounds: int) -> dict[str, float]:
     """Return steps a second of head training: here, and by `fit`."""
     import keras
 
     from tfpipeline import distribution
-    from tfpipeline.data import order
     from tfpipeline.models import classifier
-    from tfpipeline.training import (
-        feature_cache,
-        fitting,
-        inputs,
-        loop,
-        noise,
-        optimizers,
-    )
-    from tfpipeline.training.criterion import Criterion
-    from tfpipeline.training.stage import Stage
+    from tfpipeline.workflow import gauging, timed_head
 
     strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(EXAMPLES, WIDTH)).astype(np.float32)
-    y = rng.integers(0, CLASSES, EXAMPLES).astype(np.int32)
-    keys = [f"{i:064d}" for i in range(EXAMPLES)]
-    cache = feature_cache.FeatureCache(folder, WIDTH)
-    cache.fill(keys, lambda some: iter([x[some]]))
-    settings = TrainSettings(epochs=EPOCHS)
+    drawn = timed_head.Drawn.of((EXAMPLES, WIDTH), CLASSES, EPOCHS)
+    x, y = drawn.features, drawn.label
     with strategy.scope():
         head = classifier.build_head(ModelSettings(), WIDTH, CLASSES)
-        optimizer = optimizers.build_optimizer(settings, head.trainable_variables)
-    trainer = loop.Trainer(
-        lambda batch, draws: noise.train_through(head, batch, draws),
-        [head],
-        optimizer,
-        Criterion(CLASSES),
-        strategy,
-        settings,
-    )
-    feed = inputs.CachedFeatures(cache, keys, y, lambda o: order.padded(o, BATCH))
-
-    def shuffled(epoch: int, step: int) -> Any:
-        return feed.steps(order.epoch_order(EXAMPLES, 0, epoch), epoch, step)
-
-    per_epoch = EXAMPLES // BATCH
-    stage = Stage("head", trainer, settings, head.weights, shuffled, per_epoch)
 
     def fitted(**options: int) -> Callable[[], object]:
         other = classifier.build_head(ModelSettings(), WIDTH, CLASSES)
@@ -95,11 +48,12 @@ def head_rates(folder: Path, rounds: int) -> dict[str, float]:
         return lambda: other.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
 
     work = {
-        "ours": lambda: fitting.Fit(stage, None, []).run(),
+        "ours": timed_head.head_fit(head, drawn, strategy, folder),
         "fit": fitted(),
         "fit_32_steps_a_call": fitted(steps_per_execution=32),
     }
-    rates = median_rates(work, EPOCHS * per_epoch, rounds)
+    steps = EPOCHS * EXAMPLES // BATCH
+    rates = gauging.interleaved({n: (steps, w) for n, w in work.items()}, rounds)
     return {
         **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
         "ours_to_fit": rates["ours"] / rates["fit"],
@@ -116,6 +70,7 @@ def backbone_rates(rounds: int) -> dict[str, float]:
     from tfpipeline.models import backbones, classifier, unfreezing
     from tfpipeline.training import loop, noise, optimizers
     from tfpipeline.training.criterion import Criterion
+    from tfpipeline.workflow import gauging
 
     strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
     rng = np.random.default_rng(0)
@@ -169,7 +124,8 @@ def backbone_rates(rounds: int) -> dict[str, float]:
         np.asarray(step(held, labels))
 
     # Step by step in turn: what else the machine does falls on both alike.
-    rates = median_rates({"ours": ours, "bare": theirs}, 1, STEPS * rounds)
+    work = {"ours": (1, ours), "bare": (1, theirs)}
+    rates = gauging.interleaved(work, STEPS * rounds)
     return {
         **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
         "ours_to_bare": rates["ours"] / rates["bare"],

@@ -11,6 +11,7 @@ phase `extract` in `metrics.json`, with tracing, writing and waiting for each ot
 import argparse
 import csv
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -44,23 +45,35 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def run_pinned(words: list[str], workers: int) -> None:
+    """Run a training by so many processes of one core each, which may share it.
+
+    Args:
+        words: The command, without what tells the workers of each other.
+        workers: Processes.
+    """
+    if workers > 1:
+        addresses = [f"127.0.0.1:{free_port()}" for _ in range(workers)]
+        words = [*words, "--distribute.workers", ",".join(addresses)]
+    cores = sorted(os.sched_getaffinity(0))
+    processes = []
+    for index in range(workers):
+        own = ["--distribute.index", str(index)] if workers > 1 else []
+        core = str(cores[index % len(cores)])
+        pinned = ["taskset", "--cpu-list", core, *words, *own]
+        quiet = subprocess.DEVNULL
+        processes.append(subprocess.Popen(pinned, stdout=quiet, stderr=quiet))
+    if any([process.wait() for process in processes]):
+        raise SystemExit("a training failed")
+
+
 def extract_seconds(source: Path, folder: Path, workers: int) -> float:
     """Return the seconds that the phase `extract` took."""
     words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(source)]
     words += ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
     words += ["--model.weights", "none", "--train.epochs", "1"]
     words += ["--data.group", "none", "--data.batch_size", str(32 * workers)]
-    if workers > 1:
-        addresses = [f"127.0.0.1:{free_port()}" for _ in range(workers)]
-        words += ["--distribute.workers", ",".join(addresses)]
-    processes = []
-    for index in range(workers):
-        own = ["--distribute.index", str(index)] if workers > 1 else []
-        pinned = ["taskset", "--cpu-list", str(index), *words, *own]
-        quiet = subprocess.DEVNULL
-        processes.append(subprocess.Popen(pinned, stdout=quiet, stderr=quiet))
-    if any([process.wait() for process in processes]):
-        raise SystemExit("a training failed")
+    run_pinned(words, workers)
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     return float(metrics["seconds"]["extract"])
 

@@ -10,9 +10,17 @@ from typing import Any, TypeVar
 
 from tfpipeline import interruption, terminal
 from tfpipeline.errors import UserError, mendable
-from tfpipeline.flags import anchored, dump, parse, read
+from tfpipeline.flags import anchored, dump, of_run, parse, read
 
-__all__ = ["anchored", "cache_folder", "dump", "main", "parse", "quiet_start"]
+__all__ = [
+    "anchored",
+    "cache_folder",
+    "dump",
+    "main",
+    "of_run",
+    "parse",
+    "quiet_start",
+]
 
 Settings = TypeVar("Settings")
 

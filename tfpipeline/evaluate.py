@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import atomic, cli, config_adversary, manifest, runs, terminal
-from tfpipeline.config import EvaluateSettings, RunSettings
+from tfpipeline.config import EvaluateSettings
 from tfpipeline.errors import UserError
 
 
@@ -17,8 +17,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
     run = runs.RunFolder(Path(settings.run)).existing()
-    argv = ["--config", str(run.config)]
-    trained = cli.parse(RunSettings, argv, prog="train", description="")
+    trained = cli.of_run(run.config)
     epsilons = []
     if settings.robust is not None:
         epsilons = config_adversary.epsilons(settings.robust, "--robust")

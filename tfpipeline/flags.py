@@ -6,11 +6,13 @@ import os
 import re
 from argparse import SUPPRESS
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from tfpipeline.config import RunSettings
 from tfpipeline.errors import UserError, suggest
 
 Settings = TypeVar("Settings")
@@ -202,6 +204,19 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Quoting.add_representer(str, _represent_text)
+
+
+def of_run(file: Path) -> RunSettings:
+    """Return what a run was told.
+
+    Args:
+        file: Its `config.yaml`.
+
+    Raises:
+        UserError: It cannot be read, or holds what no run is told.
+    """
+    argv = ["--config", str(file)]
+    return parse(RunSettings, argv, prog="train", description="")
 
 
 def anchored(settings: Settings) -> Settings:

@@ -54,8 +54,7 @@ class Run:
     @property
     def settings(self) -> RunSettings:
         """Everything that it was told."""
-        argv = ["--config", str(self.files.config)]
-        return cli.parse(RunSettings, argv, prog="train", description="")
+        return cli.of_run(self.files.config)
 
     @property
     def labels(self) -> tuple[str, ...]:

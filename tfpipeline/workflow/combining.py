@@ -122,12 +122,7 @@ def open_members(
     Raises:
         UserError: Classes or sizes differ, or one has trained on what is measured.
     """
-    told = [
-        cli.parse(
-            RunSettings, ["--config", str(run.config)], prog="train", description=""
-        )
-        for run in folders
-    ]
+    told = [cli.of_run(run.config) for run in folders]
     strategy = distribution.start(
         DistributeSettings(strategy="one_device"), told[0].train.precision, 0
     )

@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,31 +12,20 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import distribution, manifest
-from tfpipeline.config import TrainSettings
-from tfpipeline.data import order
 from tfpipeline.models import classifier
 from tfpipeline.models.frozen import Frozen
-from tfpipeline.training import (
-    feature_cache,
-    inputs,
-    loop,
-    noise,
-    optimizers,
-    probing,
-)
-from tfpipeline.training.criterion import Criterion
-from tfpipeline.training.fitting import Fit
+from tfpipeline.training import probing
 from tfpipeline.training.predictor import Predictor
-from tfpipeline.training.stage import Stage
 from tfpipeline.workflow import gauged
 from tfpipeline.workflow.gauged import CLASSES, Setup
+from tfpipeline.workflow.timed_head import Drawn, head_fit
 
 # Batch sizes that are tried, and how near to the best rate the one taken has to come.
 _SIZES = (1, 8, 16, 32, 64, 128)
 _NEARLY = 0.97
 
 # Of the head that is trained: what a small study has.
-_EXAMPLES, _HEAD_BATCH = 2048, 32
+_EXAMPLES = 2048
 
 # Of the matrices and the block by which the machine itself is measured.
 _SIDE, _BLOCK_BYTES = 1536, 2**28
@@ -44,10 +33,10 @@ _SIDE, _BLOCK_BYTES = 1536, 2**28
 Rates = dict[str, float]
 
 
-def interleaved(
-    work: dict[str, tuple[float, Callable[[], object]]], rounds: int
-) -> Rates:
-    """Return how much of each kind of work is done in a second: medians.
+def in_turn(
+    work: Mapping[str, tuple[float, Callable[[], object]]], rounds: int
+) -> dict[str, list[float]]:
+    """Return how much of each kind of work is done in a second, round by round.
 
     Every round does each once, one after the other, so that what else the machine does
     falls on all of them; a first round traces and is not counted.
@@ -63,6 +52,19 @@ def interleaved(
             call()
             if number:
                 found[name].append(amount / (time.perf_counter() - started))
+    return found
+
+
+def interleaved(
+    work: Mapping[str, tuple[float, Callable[[], object]]], rounds: int
+) -> Rates:
+    """Return the medians of what `in_turn` returns.
+
+    Args:
+        work: By name, how much a call does, and the call.
+        rounds: That count.
+    """
+    found = in_turn(work, rounds)
     return {name: statistics.median(rates) for name, rates in found.items()}
 
 
@@ -171,44 +173,17 @@ def training_rates(setup: Setup, batch_size: int) -> Rates:
         setup: What is measured.
         batch_size: Images a step of fine-tuning.
     """
+    width = int(setup.extractor.output_shape[-1])
+    with setup.strategy.scope():
+        model = classifier.build_head(setup.settings.model, width, CLASSES)
+    drawn = Drawn.of((_EXAMPLES, width), CLASSES, seed=setup.settings.seed)
     with tempfile.TemporaryDirectory() as folder:
-        fit = _head_fit(setup, Path(folder))
+        fit = head_fit(model, drawn, setup.strategy, Path(folder))
         head = interleaved({"head": (_EXAMPLES, fit)}, setup.settings.rounds)
     fine = probing.images_per_second(
         setup.extractor, setup.strategy, batch_size, learns=True
     )
     return head | {"fine_tuning": fine}
-
-
-def _head_fit(setup: Setup, folder: Path) -> Callable[[], object]:
-    """Return an epoch of the head, from features on disk, as `train` does it."""
-    width, rng = int(setup.extractor.output_shape[-1]), np.random.default_rng(0)
-    features = rng.normal(size=(_EXAMPLES, width)).astype(np.float32)
-    label = rng.integers(0, CLASSES, _EXAMPLES).astype(np.int32)
-    keys = [f"{i:064d}" for i in range(_EXAMPLES)]
-    store = feature_cache.FeatureCache(folder, width)
-    store.fill(keys, lambda some: iter([features[some]]))
-    settings = TrainSettings(epochs=1)
-    with setup.strategy.scope():
-        head = classifier.build_head(setup.settings.model, width, CLASSES)
-        optimizer = optimizers.build_optimizer(settings, head.trainable_variables)
-    trainer = loop.Trainer(
-        lambda batch, draws: noise.train_through(head, batch, draws),
-        [head],
-        optimizer,
-        Criterion(CLASSES),
-        setup.strategy,
-        settings,
-    )
-    size = distribution.replica_multiple(_HEAD_BATCH, setup.strategy)
-    feed = inputs.CachedFeatures(store, keys, label, lambda o: order.padded(o, size))
-
-    def steps(epoch: int, step: int) -> Iterator[Any]:
-        chosen = order.epoch_order(_EXAMPLES, setup.settings.seed, epoch)
-        return iter(feed.steps(chosen, epoch, step))
-
-    stage = Stage("head", trainer, settings, head.weights, steps, -(-_EXAMPLES // size))
-    return lambda: Fit(stage, None, []).run()
 
 
 def gauge(setup: Setup, audited: float, phases: manifest.Phases) -> dict[str, Any]:

@@ -59,8 +59,7 @@ def ready(run: runs.RunFolder) -> Ready:
     Raises:
         UserError: A file of it is damaged.
     """
-    argv = ["--config", str(run.config)]
-    trained = cli.parse(RunSettings, argv, prog="train", description="")
+    trained = cli.of_run(run.config)
     with cli.quiet_start():
         strategy = distribution.start(
             DistributeSettings(strategy="one_device"), trained.train.precision, 0

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tfpipeline import cli, images, runs
-from tfpipeline.config import ModelSettings, RunSettings
+from tfpipeline.config import ModelSettings
 from tfpipeline.errors import UserError, unknown
 from tfpipeline.models import backbones, classifier, pretrained, saving, table
 from tfpipeline.synthesis.parameterizations import Fourier
@@ -103,8 +103,7 @@ def open_network(
         folder = runs.RunFolder(Path(run)).existing()
         model, labels = saving.load_classifier(folder.model)
         model.trainable = False
-        argv = ["--config", str(folder.config)]
-        trained = cli.parse(RunSettings, argv, prog="train", description="")
+        trained = cli.of_run(folder.config)
         name = folder.path.name or str(folder.path)
         return Network(name, model, labels, resize=trained.data.resize)
     settings = pretrained.resolve(settings)
