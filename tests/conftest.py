@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,17 @@ def assets() -> Path:
 @pytest.fixture(scope="session")
 def imagenet(assets: Path) -> None:
     """Ask for ImageNet weights through ``keras.applications`` without a network."""
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every proxy a closed port of this machine: nothing is downloaded."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    # The first request of a process settles the proxies of all that follow.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 @pytest.fixture(params=["one_device", "two_replicas"])

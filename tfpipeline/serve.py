@@ -64,20 +64,21 @@ def serve(settings: ServeSettings) -> None:
         told["rest"] = f"http://{host}:{rest_port}/v1/models/{settings.name}"
         if settings.grpc_port is not None:
             told["grpc"] = f"grpc://{host}:{grpc_port}/{settings.name}"
-        terminal.close(
-            terminal.Closing(
-                [f"Serving {holder.called} of {settings.name}, until Ctrl-C:"],
-                then=[told[kind] for kind in ("rest", "grpc") if kind in told],
-            )
-        )
-        # It goes on for long: what was asked for is needed now.
-        terminal.answer(told)
-        holder.follow(settings.poll_seconds)
-        _served.set()
         try:
             # Where a shell has its children ignore Ctrl-C, the server ends by it as
-            # well, but nothing is raised.
+            # well, but nothing is raised. Whoever has read the addresses may give it
+            # before the server runs.
             with contextlib.suppress(KeyboardInterrupt):
+                terminal.close(
+                    terminal.Closing(
+                        [f"Serving {holder.called} of {settings.name}, until Ctrl-C:"],
+                        then=[told[kind] for kind in ("rest", "grpc") if kind in told],
+                    )
+                )
+                # It goes on for long: what was asked for is needed now.
+                terminal.answer(told)
+                holder.follow(settings.poll_seconds)
+                _served.set()
                 local_rest.run(holder, settings.name, listening)
         finally:
             holder.end()

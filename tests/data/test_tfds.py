@@ -119,10 +119,8 @@ def test_what_cannot_be_had_is_told(
 
 
 def test_a_dataset_that_cannot_be_downloaded_is_told_with_the_ways_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, no_network: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
     # Ten tries, ever further apart, would take minutes.
     monkeypatch.setattr(downloader, "MAX_RETRIES", 0)
     with pytest.raises(UserError, match="--data.tfds_dir"):

@@ -93,13 +93,8 @@ def test_a_missing_weights_file_is_told(tmp_path: Path) -> None:
 
 
 def test_without_weights_and_network_one_is_told_what_to_fetch(
-    monkeypatch: pytest.MonkeyPatch,
+    no_network: None,
 ) -> None:
-    # Every proxy is a closed port of this machine: nothing is downloaded, anywhere.
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError) as error:
         backbones.build_backbone(resolve(backbone="VGG16", image_size=32), Path())
     text = str(error.value)

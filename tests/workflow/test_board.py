@@ -221,10 +221,12 @@ def test_tensorboard_itself_serves_the_curves_of_a_run(demo_run: Trained) -> Non
 def _asked(address: str, process: subprocess.Popen) -> list | dict:
     """Return what a server answers, when it is ready and has read its files."""
     end = time.monotonic() + 240
+    last: OSError | None = None
     while True:
-        assert process.poll() is None and time.monotonic() < end, address
+        assert process.poll() is None and time.monotonic() < end, (address, last)
         try:
             with urllib.request.urlopen(address, timeout=10) as response:
                 return json.load(response)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        except OSError as error:
+            last = error
             time.sleep(0.5)
