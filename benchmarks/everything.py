@@ -6,8 +6,9 @@ python benchmarks/everything.py PICTURES --photographs PHOTOS --output FOLDER
 PICTURES holds `train/` and `test/`, each with one folder a class, of JPEG files. PHOTOS
 is a folder of photographs. Each benchmark is a process of its own, which writes its
 JSON into FOLDER; what is there is not measured again: an interrupted run goes on.
-`--smoke` runs each once with tiny numbers, but for data_room and workers, which have no
-tiny form: it shows that they run, and nothing else. Its results are NAME.smoke.json.
+`--smoke` runs each script once with tiny numbers, but for data_room and workers, which
+have no tiny form: it shows that they run, and nothing else. Its results are
+NAME.smoke.json.
 """
 
 import argparse
@@ -38,23 +39,37 @@ class Bench:
             for folders.
         smoke: What is added to make it tiny; None where there is no such form.
         figures: From its JSON to rows of the table: what, at least, measured.
+        script: Which does it; the one with its name where empty.
     """
 
     words: str
     smoke: str | None
     figures: Callable[[Mapping[str, Any]], list[rows.Figure]]
+    script: str = ""
 
 
 BENCHES: dict[str, Bench] = {
     "main_job": Bench(
-        "PICTURES --epochs 1 5 10 30 --images 600 --rounds 5",
+        "PICTURES --epochs 10 30 --images 600 --rounds 5",
         "--epochs 1 --images 16 --rounds 1",
         rows.main_job,
     ),
+    "main_job_sizes": Bench(
+        "PICTURES --epochs 1 5 --images 600 2000 10000 --rounds 3",
+        None,
+        rows.main_job,
+        "main_job",
+    ),
     "extraction": Bench(
-        "PICTURES --images 2048 --rounds 5 --sizes 8 32 128 --threads 1 2",
+        "PICTURES --images 2048 --rounds 5 --sizes 32 --threads 2",
         "--images 64 --rounds 1 --sizes 32 --threads 2",
         rows.extraction,
+    ),
+    "extraction_sweep": Bench(
+        "PICTURES --images 256 --rounds 5 --sizes 8 32 128 --threads 1 2",
+        None,
+        rows.extraction,
+        "extraction",
     ),
     "attacks": Bench(
         "--images PHOTOS --questions step success --rounds 5",
@@ -93,7 +108,11 @@ def run(name: str, given: argparse.Namespace, folders: Mapping[str, str]) -> boo
     words = [folders.get(word, word) for word in words]
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, str(HERE / f"{name}.py"), *words, "--output", str(output)],
+        [
+            sys.executable,
+            str(HERE / f"{bench.script or name}.py"),
+            *(*words, "--output", str(output)),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

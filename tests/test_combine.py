@@ -11,8 +11,10 @@ from tests.conftest import Trained
 from tfpipeline import atomic, cli, runs
 from tfpipeline.combine import combine
 from tfpipeline.config import EvaluateSettings, PredictSettings
+from tfpipeline.config_serving import ExportSettings
 from tfpipeline.config_training import CombineSettings
 from tfpipeline.evaluate import evaluate
+from tfpipeline.export import export
 from tfpipeline.models import classifier, saving
 from tfpipeline.predict import predict
 
@@ -70,6 +72,25 @@ def test_an_ensemble_is_a_run_that_other_commands_take(
     out = tmp_path / "found.csv"
     assert cli.main(predict, PredictSettings, [*argv, "--output", str(out)]) == 0
     assert [row["error"] for row in atomic.read_csv(out)] == [""]
+    page = (both / "report.html").read_text()
+    assert "The mean of the probabilities of 2 runs" in page
+    assert str(members[2]) in page and "Learning curves" not in page
+    assert "Grad-CAM" in page, "they have one backbone"
+    rows = atomic.read_csv(both / "predictions.csv")
+    right = [row["label"] == row["predicted"] for row in rows if row["split"] == "test"]
+    assert np.mean(right) == pytest.approx(found["test"]["accuracy"])
+
+
+@pytest.mark.slow
+def test_an_ensemble_is_published_once_its_answers_are_proven_equal(
+    members: list[Path], tmp_path: Path
+) -> None:
+    both, base = tmp_path / "both", tmp_path / "base"
+    assert start(members[0], members[2], how="ensemble", to=both) == 0
+    argv = ["--run", str(both), "--output", str(base), "--parity_images", "20"]
+    assert cli.main(export, ExportSettings, [*argv, "--batch_sizes", "[1]"]) == 0
+    parity = said(base / "1", "parity.json")
+    assert parity["passed"] and parity["n"] == 20 and parity["max_difference"] < 1e-4
 
 
 def test_a_greedy_soup_leaves_out_what_makes_it_worse(
@@ -147,7 +168,8 @@ def test_an_unfinished_training_is_replaced_only_where_that_is_said(
     for _ in range(2):
         assert cli.main(combine, CombineSettings, [*argv, "--overwrite", "true"]) == 0
         assert folder.is_finished() and not folder.history.exists()
-        assert not folder.checkpoints.exists() and not folder.figures.exists()
+        assert not folder.checkpoints.exists()
+        assert not (folder.figures / "x.png").exists()
         # As a training that was whole leaves them.
         for file in (folder.history, folder.figures / "x.png"):
             atomic.write_text(file, "old")

@@ -37,11 +37,12 @@ def test_the_page_on_ideal_images_can_be_followed(demo_run) -> None:
 
 
 def test_the_page_on_attacks_can_be_followed(demo_run) -> None:
-    (code,) = snippets("attacks.md")
+    code = "\n".join(snippets("attacks.md"))
     names: dict[str, Any] = {}
     exec(code.replace("runs/demo", str(demo_run.path)), names)
     found = names["found"]
     assert found.image.shape == (4, 96, 96, 3) and found.success.any()
+    assert (names["same"].image == found.image).all()
 
 
 def test_the_page_on_reports_can_be_followed(tmp_path: Path, monkeypatch) -> None:

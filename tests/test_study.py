@@ -1,15 +1,20 @@
 """The study as a user gives it: table, figures, recommendation; what fails is told."""
 
+import html
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from tfpipeline import atomic, cli
+from tfpipeline.config import RunSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.study import study
+from tfpipeline.train import train
 
 NETWORKS = ("demo", "MobileNetV2:0.35:none@96")
 SMALL = (
@@ -77,6 +82,44 @@ def test_means_and_gains_are_those_of_the_rows(done: Path) -> None:
     pair = found["summary"]["pairs"][0]
     assert pair["kernel_distance"] > 0 and pair["statistics_distance"] > 0
     assert pair["milliseconds"] > 0 and pair["bytes"] == 4 * pair["parameters"]
+
+
+def test_what_it_recommends_is_trained_by_the_command_that_it_says(
+    done: Path, tmp_path: Path, capsys
+) -> None:
+    found = result(done)
+    (entry,) = found["recommendation"]
+    python, _, module, *words = shlex.split(entry["command"])
+    assert (python, module) == ("python", "tfpipeline.train")
+    heads = [
+        row["head"]
+        for row in found["rows"]
+        if (row["backbone"], row["method"], row["shots"]) == ("demo", "head", "all")
+    ]
+    assert cli.main(train, RunSettings, [*words, f"--workdir={tmp_path / 'run'}"]) == 0
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    trained = config["train"], config["model"]
+    assert trained[0]["learning_rate"] in {
+        float(f"{head['learning_rate']:.2g}") for head in heads
+    }
+    assert trained[1]["alpha"] == 0.35 and trained[1]["weights"] == "demo"
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.5
+
+
+def test_the_page_has_charts_means_advice_and_what_to_be_careful_of(
+    done: Path,
+) -> None:
+    page = (done / "out" / "report.html").read_text()
+    assert (
+        "Recommended" in page
+        and html.escape(result(done)["recommendation"][0]["command"]) in page
+    )
+    assert page.count("<img") >= 2 and "half interval" in page
+    checks = result(done)["checks"]
+    assert not checks["enough_test_images"]["passed"]
+    assert checks["several_seeds"]["passed"] and checks["no_leaks"]["passed"]
+    assert html.escape(checks["enough_test_images"]["otherwise"]) in page
 
 
 def test_a_second_study_computes_nothing_and_says_the_same(

@@ -28,15 +28,16 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
             "another --workdir, or say --overwrite true to replace it."
         )
     with phases("import"), cli.quiet_start():
-        from tfpipeline.workflow import combining
+        from tfpipeline.workflow import combining, reporting
     with phases("load"):
         work = combining.open_members(members, settings)
     with phases("combine"):
         found = combining.combined(work, settings.how)
     with folder.claimed():
-        result = combining.write(folder, work, found, phases)
-    terminal.close(combining.closing_words(folder, result))
-    return result | {"written": terminal.written(folder.path, None)}
+        result, measured = combining.write(folder, work, found, phases)
+    page = reporting.attempt(folder, measured)
+    terminal.close(combining.closing_words(page or folder.path, result))
+    return result | {"written": terminal.written(folder.path, page)}
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def _train(
     """Train and measure, now that nothing of the user's is known to be wrong."""
     from tfpipeline.training.stage import Diverged
     from tfpipeline.workflow import diagnosing, recording, reporting
+    from tfpipeline.workflow.measured import Measured
 
     chief, leaks = course.work.chief, {"exact": 0, "near": 0}
     if chief:
@@ -92,7 +93,7 @@ def _train(
     folder.publish(run)
     course.checkpoints.clear()
     with phases("report"):
-        page = reporting.attempt(folder, course)
+        page = reporting.attempt(folder, Measured.of(course))
     result["seconds"] = phases.report()
     recording.retime(folder, result)
     terminal.close(recording.closing_words(folder, course, result))

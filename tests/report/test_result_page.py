@@ -24,13 +24,16 @@ CHECKS = {
 @pytest.mark.parametrize("name", result_page.KINDS)
 def test_every_kind_of_result_has_a_page(name: str, tmp_path: Path) -> None:
     kind = result_page.KINDS[name]
-    picture = kind.pictures[0]
+    picture = kind.pictures[0] if kind.pictures else ""
     images.save_png(tmp_path / "p.png", np.zeros((8, 8, 3), np.uint8))
     items = [
         {"class": EVIL, picture: "p.png", "score": 2.0, "fine": True, "many": [1]},
         {"class": "b", "score": 10.0, "fine": False},
     ]
-    summary = {"sheet": "p.png", "images": 2, "command": "c", "deep": {"er": 0.5}}
+    summary = {"images": 2, "command": "c", "deep": {"er": 0.5}}
+    # A study has two sheets, and no picture of each row.
+    sheets = kind.sheets[: 1 if kind.pictures else 2]
+    summary |= dict.fromkeys(sheets, "p.png")
     found = {"images": items, "checks": CHECKS, "summary": summary}
     file = make([made.result(tmp_path, name, found)])
     assert file == tmp_path / "report.html"

@@ -97,3 +97,22 @@ def test_each_signature_is_warm_before_it_is_asked(
 def test_a_folder_without_versions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="found\\s+none"):
         holding.Holder(tmp_path)
+
+
+def test_a_broken_version_is_told_once_and_loaded_when_it_is_mended(
+    base: Path, exported: Exported, capsys
+) -> None:
+    holder = holding.Holder(base)
+    publish(base, exported)
+    file = base / "2" / "saved_model.pb"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    labels = versions.label(base, "canary", 2)
+    server_files.write(base, "classifier", labels, [1, 4])
+    assert not holder.refresh()
+    assert "version 2 cannot be loaded" in capsys.readouterr().err
+    assert not holder.refresh()
+    assert "cannot be loaded" not in capsys.readouterr().err, "it is not loaded again"
+    assert set(holder.served.models) == {1}
+    file.write_bytes(whole)
+    assert holder.refresh() and set(holder.served.models) == {1, 2}

@@ -7,6 +7,9 @@ import numpy as np
 
 from tfpipeline.models import classifier
 
+# Of a backbone of an ensemble of different ones; a number follows.
+_MEMBER = "member_"
+
 
 def ensemble(
     models: Sequence[keras.Model], temperatures: Sequence[float]
@@ -34,7 +37,7 @@ def ensemble(
         image = keras.Input(models[0].input_shape[1:], name="image")
         vectors = []
         for number, extractor in enumerate(different.values()):
-            extractor.name = f"member_{number}"
+            extractor.name = f"{_MEMBER}{number}"
             vectors.append(extractor(image, training=False))
         join = keras.layers.Concatenate(name=classifier.FEATURES, dtype="float32")
         features = join(vectors)
@@ -46,6 +49,15 @@ def ensemble(
     ]
     head = _mean_head(heads, spans, temperatures)
     return keras.Model(image, head(features), name="classifier")
+
+
+def asks_several(model: keras.Model) -> bool:
+    """Tell whether a classifier is an ensemble of different backbones.
+
+    Args:
+        model: From images to logits.
+    """
+    return any(layer.name == f"{_MEMBER}0" for layer in model.layers)
 
 
 def _mean_head(

@@ -29,6 +29,8 @@ class Kind:
         also: Under which names it has further ones.
         sheets: Under which names the summary has pictures of the whole.
         columns: Which fields of an item come first in its table.
+        rows: Under which name the summary has the rows of the table; of the result
+            itself where empty.
     """
 
     title: str
@@ -37,6 +39,7 @@ class Kind:
     also: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ("sheet", "overview")
     columns: tuple[str, ...] = ()
+    rows: str = ""
 
 
 KINDS = {
@@ -63,8 +66,11 @@ KINDS = {
     ),
     "study.json": Kind(
         "A study of transfer",
-        "How well networks that were trained on one thing do another.",
-        ("figure", "image"),
+        "How well networks that were trained on one thing do another. `study.csv` "
+        "has a row a seed as well.",
+        sheets=("shots_chart", "cost_chart"),
+        columns=("source", "backbone", "method", "shots", "accuracy", "half_interval"),
+        rows="means",
     ),
 }
 
@@ -80,6 +86,8 @@ class Table:
         facts: What is true of all of it, by name.
         checks: `passed`, `value`, `meaning` and `otherwise` of each, by name.
         pictures: A caption and a file each.
+        advice: `source`, `backbone`, `method`, `reason` and `command` of what is
+            recommended.
     """
 
     title: str
@@ -88,6 +96,7 @@ class Table:
     facts: Mapping[str, Any] | None = None
     checks: Mapping[str, Mapping[str, Any]] | None = None
     pictures: Sequence[tuple[str, Path]] = ()
+    advice: Sequence[Mapping[str, str]] = ()
 
 
 def kind_of(folder: Path) -> str | None:
@@ -117,7 +126,7 @@ def write(folder: Path, output: Path | None = None) -> Path:
     found = run_files.read_json(folder / name)
     file = output or folder / NAME
     kind, summary = KINDS[name], found.get("summary", {})
-    items = _items(found)
+    items = summary.get(kind.rows) or _items(found)
     table = Table(
         kind.title,
         kind.lead,
@@ -125,6 +134,7 @@ def write(folder: Path, output: Path | None = None) -> Path:
         {k: v for k, v in summary.items() if k not in (*kind.sheets, *_ELSEWHERE)},
         found.get("checks"),
         pictures(folder, name, found),
+        found.get("recommendation", ()),
     )
     write_table(file, table, summary, source=name)
     return file
@@ -141,7 +151,12 @@ def pictures(
         found: What that holds.
     """
     kind, summary = KINDS[name], found.get("summary", {})
-    sheets = [(key, folder / p) for key in kind.sheets for p in [summary.get(key)] if p]
+    sheets = [
+        (key.replace("_", " "), folder / file)
+        for key in kind.sheets
+        for file in [summary.get(key)]
+        if file
+    ]
     return sheets + [
         (_caption(kind, one), folder / one[key])
         for one in _items(found)

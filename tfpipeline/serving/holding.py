@@ -37,6 +37,8 @@ class Holder:
     def __init__(self, base: Path) -> None:
         self._base = base
         self._held = Held({}, {})
+        # Of each version that could not be loaded, when its file was written.
+        self._broken: dict[int, int] = {}
         self._ended = threading.Event()
         self.refresh()
         if not self._held.models:
@@ -61,9 +63,13 @@ class Holder:
         wanted = set(labels.values()) or set(versions.versions(self._base)[-1:])
         models = dict(self._held.models)
         for number in sorted(wanted - set(models)):
+            written = self._written(number)
+            if self._broken.get(number) == written:
+                continue
             try:
                 models[number] = self._load(number)
             except Exception as error:  # The other versions are sound.
+                self._broken[number] = written
                 terminal.warn(f"version {number} cannot be loaded: {error}")
         wanted &= set(models)
         labels = {name: number for name, number in labels.items() if number in wanted}
@@ -73,6 +79,11 @@ class Holder:
         # A request that has its model already keeps it until it is answered.
         self._held = Held({n: models[n] for n in sorted(wanted)}, labels)
         return changed
+
+    def _written(self, number: int) -> int:
+        """Return when a version was written; -1 where it is not there."""
+        file = self._base / str(number) / "saved_model.pb"
+        return file.stat().st_mtime_ns if file.is_file() else -1
 
     def _load(self, number: int) -> Loaded:
         folder = self._base / str(number)

@@ -138,7 +138,10 @@ def start(holder: Holder, name: str, address: str) -> tuple[grpc.Server, int]:
         address: Host and port; port 0 is any that is free.
 
     Returns:
-        The server, which `stop` ends, and its port; 0 where the port is taken.
+        The server, which `stop` ends, and its port.
+
+    Raises:
+        RuntimeError: The port cannot be listened at.
     """
     options = [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

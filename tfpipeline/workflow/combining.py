@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from tfpipeline.models import ensembles, saving
 from tfpipeline.training.predictor import Predictor
 from tfpipeline.workflow import combinable, measuring
 from tfpipeline.workflow.combinable import MEASURED
+from tfpipeline.workflow.measured import Measured
 
 # What a combined run has from its first member.
 _TAKEN = ("labels", "splits", "quarantine", "corrections")
@@ -194,7 +196,7 @@ def _greedily(
 
 def write(
     folder: runs.RunFolder, members: Members, found: Combined, phases: manifest.Phases
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Measured]:
     """Measure what was combined, and write it as a run.
 
     Args:
@@ -204,7 +206,7 @@ def write(
         phases: Are told how long it takes.
 
     Returns:
-        The content of `metrics.json`.
+        The content of `metrics.json`, and what the page is made of.
     """
     run, first, trained = folder.staged(), members.folders[0], members.told[0]
     _clear(run)
@@ -245,7 +247,8 @@ def write(
     )
     folder.publish(run)
     _clear(folder)
-    return result
+    resize = trained.data.resize
+    return result, Measured(found.model, members.examples, logits, chosen, resize)
 
 
 def _clear(run: runs.RunFolder) -> None:
@@ -285,11 +288,11 @@ def _metrics(members: Members, logits: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def closing_words(folder: runs.RunFolder, result: dict[str, Any]) -> terminal.Closing:
+def closing_words(look: Path, result: dict[str, Any]) -> terminal.Closing:
     """Say what came out, beside each of the runs.
 
     Args:
-        folder: Of the new run.
+        look: The page, or the new run.
         result: The content of `metrics.json`.
     """
     split = next((name for name in MEASURED if name in result), None)
@@ -302,7 +305,7 @@ def closing_words(folder: runs.RunFolder, result: dict[str, Any]) -> terminal.Cl
             left = "" if name in about["kept"] else ", left out"
             items.append(f"{name}: {_told(one[split])}{left}")
     return terminal.Closing(
-        [f"{done}."], items=items, all_of_it="metrics.json", look=folder.path
+        [f"{done}."], items=items, all_of_it="metrics.json", look=look
     )
 
 

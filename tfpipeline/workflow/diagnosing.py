@@ -1,4 +1,4 @@
-"""What a training's predictions come to: tables, confusions, suspects, data."""
+"""What a classifier's predictions come to: tables, confusions, suspects, data."""
 
 import json
 from collections import Counter
@@ -14,6 +14,7 @@ from tfpipeline.evaluation import calibration, confusions, judgement, metrics
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.evaluation.judgement import Judgement
 from tfpipeline.training.predictor import Predictor
+from tfpipeline.workflow.measured import Measured
 from tfpipeline.workflow.stages import Course
 
 PREDICTIONS = (
@@ -95,22 +96,22 @@ def answer_training(course: Course) -> None:
     course.logits["train"] = predictor.all(batches, len(chosen), None)
 
 
-def answers(course: Course) -> Answers | None:
+def answers(measured: Measured) -> Answers | None:
     """Return what was said of each example; None where none was asked about.
 
     Args:
-        course: The training, measured.
+        measured: Whose logits are known.
     """
-    examples = course.work.examples
-    asked = [split for split in ORDER if split in course.logits]
+    examples, logits = measured.examples, measured.logits
+    asked = [split for split in ORDER if split in logits]
     if not asked:
         return None
     places = {split: examples.of(split) for split in asked}
     parts = [
         judgement.judge(
-            course.logits[split],
+            logits[split],
             examples.source.label[places[split]],
-            course.calibration.temperature,
+            measured.calibration.temperature,
         )
         for split in asked
     ]
@@ -167,19 +168,19 @@ def suspicious(judged: Judgement) -> np.ndarray:
     return np.lexsort((-judged.loss, -judged.suspicion))
 
 
-def diagnosis(found: Answers, course: Course) -> dict[str, Any]:
+def diagnosis(found: Answers, measured: Measured) -> dict[str, Any]:
     """Return the content of `diagnosis.json`, but for pictures.
 
     Args:
         found: What was said.
-        course: The training, measured.
+        measured: By whom.
     """
     held_out, trained = found.of("test", "validation"), found.of("train")
     suspicion = found.judged.suspicion
     return {
         "splits": {
-            split: _split(found, found.of(split), logits, course.calibration)
-            for split, logits in course.logits.items()
+            split: _split(found, found.of(split), logits, measured.calibration)
+            for split, logits in measured.logits.items()
             if split != "train"
         },
         "suspects": {

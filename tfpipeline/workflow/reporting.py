@@ -1,4 +1,4 @@
-"""What a finished training tells of itself: tables, pictures, and its page."""
+"""What a finished run tells of itself: tables, pictures, and its page."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ import tensorflow as tf
 from tfpipeline import atomic, images, runs, terminal
 from tfpipeline.evaluation import interpretation
 from tfpipeline.formats import ImageError
-from tfpipeline.models import layers
+from tfpipeline.models import ensembles, layers
 from tfpipeline.report import maps as drawing
 from tfpipeline.report import run_page
 from tfpipeline.workflow import diagnosing
 from tfpipeline.workflow.diagnosing import Answers
-from tfpipeline.workflow.stages import Course
+from tfpipeline.workflow.measured import Measured
 
 LOSSES, SUSPECTS = 12, 12
 
@@ -22,18 +22,18 @@ LOSSES, SUSPECTS = 12, 12
 _TOGETHER = 4
 
 
-def attempt(run: runs.RunFolder, course: Course) -> Path | None:
+def attempt(run: runs.RunFolder, measured: Measured) -> Path | None:
     """Write all of it; where that fails, say so, for the run itself is whole.
 
     Args:
         run: A finished run, where it lies for good.
-        course: The training, measured.
+        measured: Its classifier.
 
     Returns:
         The page; None where it could not be made.
     """
     try:
-        write(run, course)
+        write(run, measured)
     except Exception as error:  # Nothing that goes wrong here may cost the training.
         terminal.warn(
             f"The page {run.report} could not be made ({type(error).__name__}: "
@@ -43,26 +43,26 @@ def attempt(run: runs.RunFolder, course: Course) -> Path | None:
     return run.report
 
 
-def write(run: runs.RunFolder, course: Course) -> None:
+def write(run: runs.RunFolder, measured: Measured) -> None:
     """Write the predictions, what they come to, and the page.
 
     Args:
         run: A finished run, where it lies for good.
-        course: The training, measured.
+        measured: Its classifier.
     """
-    found = diagnosing.answers(course)
-    told: dict[str, Any] = {"data": diagnosing.data(course.work.examples)}
+    found = diagnosing.answers(measured)
+    told: dict[str, Any] = {"data": diagnosing.data(measured.examples)}
     if found is not None:
         rows = diagnosing.predictions(found)
         atomic.write_csv(run.predictions, diagnosing.PREDICTIONS, rows)
         atomic.write_csv(run.cleaning, diagnosing.CLEANING, diagnosing.cleaning(found))
-        told |= diagnosing.diagnosis(found, course)
-        told |= _gallery(run, course, found)
+        told |= diagnosing.diagnosis(found, measured)
+        told |= _gallery(run, measured, found)
     atomic.write_json(run.diagnosis, told)
     run_page.write(run)
 
 
-def _gallery(run: runs.RunFolder, course: Course, found: Answers) -> dict[str, Any]:
+def _gallery(run: runs.RunFolder, measured: Measured, found: Answers) -> dict[str, Any]:
     """Write pictures of what went most wrong, and tell of each."""
     judged = found.judged
     held_out = found.of("test", "validation")
@@ -70,30 +70,30 @@ def _gallery(run: runs.RunFolder, course: Course, found: Answers) -> dict[str, A
     worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
     order = diagnosing.suspicious(judged)
     suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
-    losses = _pictured(run, course, found, worst, "top_losses")
-    _explain(run, course, losses)
+    losses = _pictured(run, measured, found, worst, "top_losses")
+    _explain(run, measured, losses)
     return {
         "top_losses": losses,
-        "suspected": _pictured(run, course, found, suspects, "suspects"),
+        "suspected": _pictured(run, measured, found, suspects, "suspects"),
     }
 
 
 def _pictured(
     run: runs.RunFolder,
-    course: Course,
+    measured: Measured,
     found: Answers,
     positions: np.ndarray,
     folder: str,
 ) -> list[dict[str, Any]]:
     """Write the pictures of some answers, and tell of each."""
-    size = course.work.settings.model.image_size or 0
-    how, told = course.work.settings.data.resize, []
+    height, width = measured.model.input_shape[1:3]
+    told = []
     for number, position in enumerate(positions.tolist(), 1):
         one = found.one(position)
         row = found.examples.files[found.index[position]]
         try:
             data = images.content(Path(row.path), row.offset, row.length)
-            picture = images.read(data, size, size, how)
+            picture = images.read(data, height, width, measured.resize)
         except (ImageError, OSError):
             told.append(one)  # It is gone since it was trained on.
             continue
@@ -103,12 +103,15 @@ def _pictured(
     return told
 
 
-def _explain(run: runs.RunFolder, course: Course, told: list[dict[str, Any]]) -> None:
+def _explain(
+    run: runs.RunFolder, measured: Measured, told: list[dict[str, Any]]
+) -> None:
     """Write where the network sees the class that it named, beside each picture."""
-    model = course.work.model
+    model = measured.model
     names = list(layers.maps(model))
     shown = [one for one in told if "picture" in one]
-    if not names or not shown:
+    # Several backbones see an image each in their own way.
+    if not names or not shown or ensembles.asks_several(model):
         return
     inside = layers.Inside(model, names[-1:])
 
@@ -123,7 +126,7 @@ def _explain(run: runs.RunFolder, course: Course, told: list[dict[str, Any]]) ->
         autograph=False,
         reduce_retracing=True,
     )
-    labels = course.work.examples.source.labels
+    labels = measured.examples.source.labels
     index = {label: number for number, label in enumerate(labels)}
     for start in range(0, len(shown), _TOGETHER):
         some = shown[start : start + _TOGETHER]

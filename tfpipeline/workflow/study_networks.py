@@ -13,6 +13,7 @@ from tfpipeline.config import ModelSettings
 from tfpipeline.demo import world
 from tfpipeline.errors import UserError, unknown
 from tfpipeline.models import backbones, classifier, table
+from tfpipeline.models.frozen import Frozen
 from tfpipeline.training.predictor import Predictor
 
 BATCH = 32
@@ -114,10 +115,13 @@ def open_network(
         backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)
         model = classifier.build_classifier(backbone, mode, settings, 2)
     extractor, _ = classifier.split_classifier(model)
-    predictor = Predictor(lambda x: extractor(x, training=False), strategy)
+    predictor = Predictor(Frozen(extractor), strategy)
     key = (settings.backbone, settings.alpha, settings.image_size)
     if key not in speeds:
         speeds[key] = milliseconds(predictor, int(settings.image_size or 0))
+    if settings.weights == "none":
+        # Its weights are scaled later, by the images of each source.
+        predictor = Predictor(lambda x: extractor(x, training=False), strategy)
     return StudyNetwork(word, settings, backbone, extractor, predictor, speeds[key])
 
 

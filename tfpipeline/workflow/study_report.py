@@ -9,6 +9,7 @@ from tfpipeline import atomic, images
 from tfpipeline.evaluation import intervals, transferability
 from tfpipeline.report import study_charts, study_table
 from tfpipeline.terminal import Closing
+from tfpipeline.workflow import study_checks, study_command
 from tfpipeline.workflow.study_networks import read_word
 from tfpipeline.workflow.studying import ALL, SCRATCH, Study
 
@@ -53,9 +54,19 @@ def collect(study: Study) -> dict[str, Any]:
             "predicted": predicted(table, pairs),
             "failed": failed,
             "missing": missing,
+            "shots_chart": "figures/shots.png",
+            "cost_chart": "figures/cost.png",
         },
-        "checks": checks(rows, pairs),
-        "recommendation": recommend(table, pairs, rows),
+        "checks": study_checks.checks(rows, pairs),
+        "recommendation": [
+            {
+                **entry,
+                "command": study_command.train_command(
+                    study.settings, entry["source"], entry["backbone"], rows
+                ),
+            }
+            for entry in recommend(table, pairs, rows)
+        ],
     }
 
 
@@ -195,23 +206,6 @@ def recommend(
     return found
 
 
-def checks(rows: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
-    """Return what has to be known before a study is believed.
-
-    Args:
-        rows: One a seed.
-        pairs: What is known of each pair.
-    """
-    fewest = min((row["measured_on"] for row in rows), default=0)
-    return {
-        "fewest_test_images": fewest,
-        # Of one image more or less.
-        "smallest_step": 1 / fewest if fewest else None,
-        "leaks": {pair["source"]: pair["leaks"] for pair in pairs},
-        "seeds": len({row["seed"] for row in rows}),
-    }
-
-
 def write(output: Path, result: Mapping[str, Any]) -> None:
     """Write tables and figures; the JSON comes last.
 
@@ -227,7 +221,7 @@ def write(output: Path, result: Mapping[str, Any]) -> None:
         "cost": study_charts.cost(summary["means"], summary["pairs"]),
     }
     for name, picture in figures.items():
-        images.save_png(output / "figures" / f"{name}.png", picture)
+        images.save_png(output / summary[f"{name}_chart"], picture)
     table = study_table.markdown(summary["means"], summary["pairs"])
     atomic.write_text(output / "table.md", table)
     atomic.write_json(output / RESULT, result)
@@ -271,8 +265,12 @@ def closing_words(
         for entry in summary["failed"]
     ]
     done = ["Accuracy on test images, all examples, the better of probe and head:"]
+    commands = [f"Train it: {one['command']}" for one in result["recommendation"]]
+    if len(commands) > 1:
+        commands = [f"The commands that train these: `recommendation` in {RESULT}"]
     # Advice is what it was made for: it stands before the table's rows.
-    return Closing(done, items, [*failed, *advice], RESULT, page or output)
+    careful = [*failed, *advice]
+    return Closing(done, items, careful, RESULT, page or output, commands)
 
 
 def told(entry: Row) -> str:

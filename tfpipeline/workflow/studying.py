@@ -39,10 +39,10 @@ ALL = "all"
 SCRATCH = "PlainCNN, from scratch"
 
 # Steps in which every head of a search is trained.
-_STEPS = 150
+STEPS = 150
 
 # In a new version, pairs of an older one are computed again.
-_VERSION = 2
+_VERSION = 3
 
 
 def read_shots(text: str) -> list[int | None]:
@@ -257,8 +257,9 @@ class Study:
             some = kept[examples.split[kept] == "train"]
             x, y = features[some], label[some]
             probe = probes.fit_probe(x, y, classes)
-            trained = programs().train(x, y, steps=_STEPS, seed=seed)
+            trained = programs().train(x, y, steps=STEPS, seed=seed)
             best = trained.best(features[chooses], label[chooses])
+            chosen = dataclasses.asdict(trained.program.heads[best])
             answers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
                 "probe": probe.scores,
                 "neighbours": functools.partial(
@@ -279,6 +280,7 @@ class Study:
                     "validation_accuracy": validation,
                     "trained_on": len(some),
                     "measured_on": len(measures),
+                    **({"head": chosen} if method == "head" else {}),
                 }
 
     def _votes(self, shots: int | None) -> int:

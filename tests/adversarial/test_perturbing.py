@@ -1,0 +1,78 @@
+"""An attack in one call: the network is looked at before it is attacked."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.adversarial.attacks import ATTACKS
+from tfpipeline.adversarial.campaign import Campaign
+from tfpipeline.adversarial.loop import Wanted
+from tfpipeline.adversarial.norms import NORMS
+from tfpipeline.adversarial.perturbing import Perturbing
+from tfpipeline.adversarial.victim import Victim
+from tfpipeline.config_adversary import AdversarySettings
+from tfpipeline.errors import UserError
+
+PGD = AdversarySettings(attack="pgd", eight_bit=False)
+
+
+def test_it_makes_what_a_campaign_makes(linear) -> None:
+    labels = np.zeros(5, int)
+    found = Perturbing("8/255", adversary=PGD)(linear, linear.clean, labels)
+    victim = Victim([linear], False)
+    strategy = tf.distribute.get_strategy()
+    campaign = Campaign(victim, NORMS["linf"], ATTACKS["pgd"], strategy, grid=False)
+    same = campaign.run(Wanted.of(linear.clean, labels, epsilon=8 / 255))
+    assert np.array_equal(found.image, same.image)
+    assert np.array_equal(found.success, same.success)
+
+
+def test_a_keras_model_answers_as_in_inference() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.layers.Input((4, 4, 3)), keras.layers.Flatten()]
+        + [keras.layers.Dropout(0.9), keras.layers.Dense(3)]
+    )
+    images = np.random.default_rng(0).uniform(0.2, 0.8, (6, 4, 4, 3)).astype("float32")
+    labels = np.asarray(model(images)).argmax(-1)
+    with_dropout = Perturbing(0.3, adversary=PGD)(model, images, labels)
+    assert with_dropout.success.all()
+    answers = np.asarray(model(with_dropout.image, training=False)).argmax(-1)
+    assert (answers != labels).all()
+    assert np.abs(with_dropout.image - images).max() <= 0.3 + 1e-6
+
+
+def test_probabilities_and_images_of_another_range_are_refused(linear) -> None:
+    perturb, labels = Perturbing("4/255"), np.zeros(5, int)
+    with pytest.raises(UserError, match="probabilities"):
+        perturb(lambda image: tf.nn.softmax(linear(image)), linear.clean, labels)
+    with pytest.raises(UserError, match="preprocessing"):
+        perturb(linear, linear.clean * 255, labels)
+
+
+def test_masked_gradients_are_told(linear, capsys) -> None:
+    def masked(image: tf.Tensor) -> tf.Tensor:
+        return linear(tf.stop_gradient(image))
+
+    Perturbing("4/255", adversary=PGD)(masked, linear.clean, np.zeros(5, int))
+    assert "gradients are masked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ({"epsilon": "4/256/2"}, "--epsilon"),
+        ({"epsilon": 4}, "4/255"),
+        ({"epsilon": "1/255", "norm": "l3"}, "--norm"),
+        ({"epsilon": "1/255", "adversary": AdversarySettings("pdg")}, "pgd"),
+    ],
+)
+def test_what_means_nothing_is_refused_when_it_is_made(words: dict, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        Perturbing(**words)
+
+
+def test_no_image_is_no_attack(linear) -> None:
+    empty = linear.clean[:0]
+    assert len(Perturbing("4/255")(linear, empty, np.zeros(0, int)).image) == 0

@@ -1,0 +1,94 @@
+"""Arrays in, adversarial arrays out: an attack in one call, for other programs."""
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import config_adversary, terminal
+from tfpipeline.adversarial import attacks, evidence
+from tfpipeline.adversarial.campaign import Campaign
+from tfpipeline.adversarial.loop import Found, Wanted
+from tfpipeline.adversarial.norms import NORMS
+from tfpipeline.adversarial.victim import Model, Victim, inspect
+from tfpipeline.config_adversary import AdversarySettings
+
+# The network is looked at with so many images, before it is attacked.
+_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class Perturbing:
+    """An attack on any network, which is looked at before.
+
+    Args:
+        epsilon: Radius in [0, 1], a number or a fraction such as `4/255`.
+        norm: `linf`, `l2` or `l1`.
+        targeted: Whether images are to get a class, and not only to lose theirs.
+        adversary: The attack and how it goes; `standard` unless told.
+        seed: Of all draws.
+
+    Raises:
+        UserError: A name is unknown, or a number means nothing.
+    """
+
+    epsilon: str | float
+    norm: str = "linf"
+    targeted: bool = False
+    adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        attacks.choose(self.adversary, self.norm, targeted=self.targeted)
+        config_adversary.check_radius(
+            self.epsilon, self.norm, eight_bit=self.adversary.eight_bit
+        )
+
+    def __call__(self, network: Model, images: Any, index: Any) -> Found:
+        """Return the images that the attack found, and which of them fool.
+
+        Where gradients say nothing, or the network answers twice in two ways, that is
+        said in a warning: what withstands may only look robust then.
+
+        Args:
+            network: A Keras model, or any function, from images in [0, 1], shape
+                (n, height, width, 3), to logits, shape (n, classes).
+            images: In [0, 1], shape (n, height, width, 3), or uint8.
+            index: The target or the label of each, shape (n,).
+
+        Raises:
+            UserError: The images are not in [0, 1], or the answers are no logits.
+        """
+        keras_model = isinstance(network, keras.Model)
+        more = {"training": False} if keras_model else {}
+        adversary = self.adversary
+        victim = Victim(
+            [functools.partial(network, **more)],
+            self.targeted,
+            samples=adversary.samples,
+            seed=self.seed,
+            confidence=adversary.confidence,
+        )
+        radius = config_adversary.epsilon(self.epsilon, "epsilon")
+        wanted = Wanted.of(np.asarray(images), index, radius)
+        some = wanted.some(slice(_SHOWN))
+        seen = inspect(victim, some.clean, some.index) if len(some) else None
+        campaign = Campaign(
+            victim,
+            NORMS[self.norm],
+            attacks.choose(adversary, self.norm, targeted=self.targeted),
+            tf.distribute.get_strategy(),
+            adversary.eight_bit,
+            self.seed,
+            adversary.batch_size,
+        )
+        found = campaign.run(wanted)
+        if seen is not None:
+            flat = float(found.flat.sum()) / max(1, int(found.steps.sum()))
+            for name, check in evidence.gradients(seen, flat).items():
+                if not check.passed:
+                    terminal.warn(f"{name}: {check.otherwise}.")
+        return found

@@ -1,0 +1,69 @@
+"""From what a study recommends to the command that trains it."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfpipeline import calling
+from tfpipeline.config import RunSettings
+from tfpipeline.config_study import StudySettings
+from tfpipeline.config_training import TrainSettings
+from tfpipeline.training.heads import Head
+from tfpipeline.workflow.study_networks import BATCH, read_word
+from tfpipeline.workflow.study_scratch import BACKBONE
+from tfpipeline.workflow.studying import ALL, SCRATCH, STEPS
+
+
+def train_command(
+    settings: StudySettings,
+    source: str,
+    backbone: str,
+    rows: Sequence[Mapping[str, Any]],
+) -> str:
+    """Return the command that makes a run of a source and a backbone.
+
+    Its head is the one that validation images chose from all that were tried, in most
+    of the seeds; of equals, in the first.
+
+    Args:
+        settings: Of the study.
+        source: To be learned from.
+        backbone: As the study calls it.
+        rows: Of the study, one a seed.
+    """
+    data = dataclasses.replace(settings.data, source=source)
+    given = RunSettings(seed=settings.seed, cache_dir=settings.cache_dir, data=data)
+    if backbone == SCRATCH:
+        model = dataclasses.replace(given.model, backbone=BACKBONE)
+        train = dataclasses.replace(given.train, epochs=settings.scratch_epochs)
+    else:
+        mine = [
+            row
+            for row in rows
+            if (row["source"], row["backbone"]) == (source, backbone)
+            and (row["method"], row["shots"]) == ("head", ALL)
+        ]
+        chosen = Counter(tuple(row["head"].items()) for row in mine)
+        head = Head(**dict(chosen.most_common(1)[0][0]))
+        model = read_word(backbone)
+        model = dataclasses.replace(model, hidden=_units(head), dropout=head.dropout)
+        train = _training(head, mine[0]["trained_on"])
+    given = dataclasses.replace(given, model=model, train=train)
+    return calling.read("train", RunSettings, given, {}).command
+
+
+def _units(head: Head) -> list[int]:
+    return [head.hidden] if head.hidden else []
+
+
+def _training(head: Head, images: int) -> TrainSettings:
+    """Return what trains a head as the search did, with numbers that people read."""
+    return TrainSettings(
+        epochs=max(1, round(STEPS * min(BATCH, images) / images)),
+        learning_rate=float(f"{head.learning_rate:.2g}"),
+        optimizer="adamw",
+        schedule="cosine",
+        weight_decay=float(f"{head.weight_decay:.2g}"),
+        label_smoothing=head.label_smoothing,
+    )
