@@ -5,8 +5,8 @@ from typing import Any
 
 Figure = tuple[str, str, str]
 
-# What a bare pass is called. A Keras network that is asked has variables, and targets are
-# against that; ours has constant weights, so that the other one is the limit.
+# What a bare pass is called. A Keras network that is asked has variables, and targets
+# are against that; ours has constant weights, so that the other one is the limit.
 BARE = {
     "bare": "a bare pass",
     "bare_constants": "a bare pass, weights constants",

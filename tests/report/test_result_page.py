@@ -24,7 +24,7 @@ CHECKS = {
 @pytest.mark.parametrize("name", result_page.KINDS)
 def test_every_kind_of_result_has_a_page(name: str, tmp_path: Path) -> None:
     kind = result_page.KINDS[name]
-    picture = kind.pictures[0] if kind.pictures else ""
+    picture = kind.pictures[0] if kind.pictures else "none"
     images.save_png(tmp_path / "p.png", np.zeros((8, 8, 3), np.uint8))
     items = [
         {"class": EVIL, picture: "p.png", "score": 2.0, "fine": True, "many": [1]},
