@@ -38,8 +38,15 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             raise UserError(
                 "--stable moves a label and exports nothing: leave --run out."
             )
+        held = settings.stable in versions.read_named(base)
         labels = publication.promote(base, settings.stable)
-        terminal.close(terminal.Closing([f"{_called(labels)}."], look=base))
+        careful = [
+            f"A TF Serving that runs does not hold version {settings.stable}, which "
+            "had no label of late: restart it, or it keeps the labels that it has."
+        ]
+        careful = [] if held else careful
+        done = [f"{_called(labels)}."]
+        terminal.close(terminal.Closing(done, careful=careful, look=base))
         return {"labels": labels, "written": terminal.written(base, None)}
     with phases("import"), cli.quiet_start():
         from tfpipeline.workflow import exporting, publishing

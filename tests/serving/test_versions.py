@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from tfpipeline.errors import UserError
-from tfpipeline.serving import server_files, versions
+from tfpipeline.serving import publication, server_files, versions
 
 
 def put(base: Path) -> int:
@@ -70,15 +70,43 @@ def test_labels_are_written_for_the_server_and_read_back(tmp_path: Path) -> None
     parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     (config,) = parsed.model_config_list.config
     assert config.name == "pets" and dict(config.version_labels) == labels
-    assert list(config.model_version_policy.specific.versions) == [1, 2]
+    assert list(config.model_version_policy.specific.versions) == list(range(1, 11))
     assert versions.label(tmp_path, "stable", 2) == {"stable": 2}
     with pytest.raises(UserError, match=r"versions \(1, 2\)"):
         versions.label(tmp_path, "stable", 3)
 
 
-def test_batches_are_filled_up_to_sizes_that_are_warm() -> None:
-    text = server_files.batching([1, 4, 32])
-    assert "max_batch_size { value: 32 }" in text
+def test_a_label_that_is_in_use_moves_only_to_a_version_that_was_named_before(
+    tmp_path: Path,
+) -> None:
+    """Else the official server takes nothing of the file, versions included."""
+    held: list[int] = []
+    for move in ("auto", "auto", "auto", "stable", "auto", 3, 4, "stable", "auto", 5):
+        labels = versions.read_labels(tmp_path)
+        if isinstance(move, int):
+            now = publication.promote(tmp_path, move)
+        else:
+            with versions.staged(tmp_path) as folder:
+                (folder / "saved_model.pb").write_bytes(b"x")
+                _, now = publication.publish(folder, move, "pets", [1, 4], 64)
+        moved = {now[name] for name, number in labels.items() if name in now} - set(
+            labels.values()
+        )
+        assert not held or moved <= set(held), move
+        held = versions.read_named(tmp_path)
+        assert set(now.values()) <= set(held)
+        there = set(held) & set(versions.versions(tmp_path))
+        assert len(there) <= 4, "no more than those with a label now or just before"
+
+
+def test_batches_are_filled_up_to_sizes_that_are_warm_and_large_requests_divided() -> (
+    None
+):
+    text = server_files.batching([1, 4, 32], 256)
+    assert "max_batch_size { value: 256 }" in text
+    # The server wants the last of the allowed sizes to be this one.
+    assert "max_execution_batch_size { value: 32 }" in text
+    assert "enable_large_batch_splitting { value: true }" in text
     assert [int(li.split()[1]) for li in text.splitlines() if "allowed" in li] == [
         *(1, 4, 32),
     ]

@@ -13,6 +13,9 @@ from tfpipeline.errors import UserError, suggest
 
 ACTIONS = ("keep", "relabel", "drop")
 
+# How what a spreadsheet computes begins.
+_FORMULA = ("=", "+", "-", "@")
+
 HEADER = ("id", "label", "action", "new_label")
 
 
@@ -105,6 +108,7 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
     found = Corrections({}, frozenset())
     dropped, kept = set(), 0
     for line, row in enumerate(rows, 2):
+        row = {key: plain(value) for key, value in row.items()}
         name, action, new = _row(f"{flag}: line {line}", row)
         if not action or name in unusable:
             continue
@@ -128,6 +132,24 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
             found.before[name] = number
             _check_before(f"{flag}: line {line}", row, source.labels[number])
     return dataclasses.replace(found, dropped=frozenset(dropped), kept=kept)
+
+
+def cell(text: str) -> str:
+    """Return a text so that no spreadsheet takes it for a formula.
+
+    Args:
+        text: A name, which may begin with `=`.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def plain(text: str) -> str:
+    """Return what `cell` was given.
+
+    Args:
+        text: As a spreadsheet may have written it back, with the quote or without.
+    """
+    return text[1:] if text.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else text
 
 
 def _row(where: str, row: dict[str, str]) -> tuple[str, str, str]:

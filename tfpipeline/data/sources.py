@@ -134,8 +134,13 @@ def _check_names(name: str, labels: Sequence[str]) -> None:
                 f"{name}: {ascii(label)} cannot be a class name: it is not valid "
                 "UTF-8. Rename it."
             )
-        if re.search(r"[\r\n]", label) or label != label.strip() or not label:
+        # Control characters, too: they would reach terminals, and change them.
+        if (
+            re.search(r"[\x00-\x1f\x7f-\x9f]", label)
+            or label != label.strip()
+            or not label
+        ):
             raise UserError(
                 f"{name}: {label!r} cannot be a class name: expected one line without "
-                "spaces at its ends."
+                "spaces at its ends, and without control characters."
             )

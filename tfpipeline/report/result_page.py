@@ -66,8 +66,8 @@ KINDS = {
     ),
     "study.json": Kind(
         "A study of transfer",
-        "How well networks that were trained on one thing do another. `study.csv` "
-        "has a row a seed as well.",
+        "How well networks that were trained on one thing do another. "
+        "study.csv has a row for each seed as well.",
         sheets=("shots_chart", "cost_chart"),
         columns=("source", "backbone", "method", "shots", "accuracy", "half_interval"),
         rows="means",

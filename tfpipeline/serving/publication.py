@@ -24,7 +24,7 @@ _STALE_SECONDS = 24 * 3600
 
 
 def publish(
-    staged: Path, label: str, name: str, sizes: Sequence[int]
+    staged: Path, label: str, name: str, sizes: Sequence[int], most: int = 0
 ) -> tuple[int, dict[str, int]]:
     """Give a version that is whole the next number and its label, and tell the server.
 
@@ -33,12 +33,13 @@ def publish(
         label: `stable`, `canary`, or `auto`: stable where no version is, else canary.
         name: Of the served model.
         sizes: Images a batch, in rising order.
+        most: Images a request.
 
     Returns:
         The number, and which version is called what.
     """
     base = staged.parent
-    intent: dict[str, Any] = {"name": name, "sizes": list(sizes)}
+    intent: dict[str, Any] = {"name": name, "sizes": list(sizes), "most": most}
     with _alone(base):
 
         def announce(number: int) -> None:
@@ -100,5 +101,11 @@ def _recover(base: Path) -> None:
 
 
 def _finish(base: Path, intent: dict[str, Any]) -> None:
-    server_files.write(base, intent["name"], intent["labels"], intent["sizes"])
+    server_files.write(
+        base,
+        intent["name"],
+        intent["labels"],
+        intent["sizes"],
+        intent.get("most", 0),
+    )
     (base / _INTENT).unlink()

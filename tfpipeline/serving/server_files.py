@@ -13,9 +13,16 @@ BATCHING, COMPOSE = "batching.config", "compose.yaml"
 
 REST_PORT, GRPC_PORT = 8501, 8500
 
+# Versions that are yet to come and are named to the server already.
+_AHEAD = 8
+
 
 def write(
-    base: Path, name: str, labels: Mapping[str, int], sizes: Sequence[int]
+    base: Path,
+    name: str,
+    labels: Mapping[str, int],
+    sizes: Sequence[int],
+    most: int = 0,
 ) -> None:
     """Write the server's files beside the versions.
 
@@ -24,11 +31,13 @@ def write(
         name: Of the served model.
         labels: Which version is called what.
         sizes: Images a batch, in rising order.
+        most: Images a request; more than the largest batch are divided.
     """
-    atomic.write_text(base / BATCHING, batching(sizes))
+    atomic.write_text(base / BATCHING, batching(sizes, most))
     atomic.write_text(base / COMPOSE, compose(base, name))
     # Last: the server reads this one again and again.
-    atomic.write_text(base / versions.MODELS_CONFIG, models(name, labels))
+    text = models(name, labels, named(base, labels))
+    atomic.write_text(base / versions.MODELS_CONFIG, text)
 
 
 def relabel(base: Path, labels: Mapping[str, int]) -> None:
@@ -39,7 +48,27 @@ def relabel(base: Path, labels: Mapping[str, int]) -> None:
         labels: Which version is called what.
     """
     name = versions.read_name(base) or "classifier"
-    atomic.write_text(base / versions.MODELS_CONFIG, models(name, labels))
+    text = models(name, labels, named(base, labels))
+    atomic.write_text(base / versions.MODELS_CONFIG, text)
+
+
+def named(base: Path, labels: Mapping[str, int]) -> list[int]:
+    """Return the versions that the server is told to hold, in rising order.
+
+    The official server moves a label only to a version that it holds already, and
+    takes a file that moves one elsewhere not at all, versions included. So a version is
+    named before it gets a label: those that have one, those that have just lost theirs
+    (to go back to), and the next ones, which the server loads when they come.
+
+    Args:
+        base: The folder that the server watches.
+        labels: Which version is called what from now on.
+    """
+    before, there = versions.read_labels(base), versions.versions(base)
+    held = set(before.values()) if before != labels else set(versions.read_named(base))
+    kept = held.intersection(there) | set(labels.values())
+    newest = max([0, *there, *labels.values()])
+    return sorted(kept | set(range(newest + 1, newest + 1 + _AHEAD)))
 
 
 def image() -> str:
@@ -48,16 +77,19 @@ def image() -> str:
     return f"tensorflow/serving:{major}.{minor}.0"
 
 
-def batching(sizes: Sequence[int]) -> str:
+def batching(sizes: Sequence[int], most: int = 0) -> str:
     """Return how single requests are answered together.
 
     Args:
         sizes: Images a batch, in rising order: a batch is filled up to one of them, so
             that the network sees few shapes, and all of them were warmed up.
+        most: Images a request; one with more than the largest batch is divided.
     """
     allowed = "".join(f"allowed_batch_sizes: {size}\n" for size in sizes)
     return (
-        f"max_batch_size {{ value: {sizes[-1]} }}\n"
+        "# Of a request; the server refuses larger ones whole.\n"
+        f"max_batch_size {{ value: {max(most, sizes[-1])} }}\n"
+        f"max_execution_batch_size {{ value: {sizes[-1]} }}\n"
         "# How long the first image of a batch waits for others.\n"
         "batch_timeout_micros { value: 2000 }\n"
         "max_enqueued_batches { value: 100 }\n"
@@ -66,14 +98,14 @@ def batching(sizes: Sequence[int]) -> str:
     )
 
 
-def models(name: str, labels: Mapping[str, int]) -> str:
+def models(name: str, labels: Mapping[str, int], numbers: Sequence[int]) -> str:
     """Return which versions are loaded, and what they are called.
 
     Args:
         name: Of the served model.
         labels: Which version is called what.
+        numbers: Of the versions that are loaded as soon as they are there.
     """
-    numbers = sorted(set(labels.values()))
     loaded = "\n".join(f"        versions: {number}" for number in numbers)
     called = "\n".join(
         f'    version_labels {{ key: "{key}" value: {number} }}'
@@ -136,7 +168,7 @@ def _arguments(name: str) -> list[str]:
     return [
         f"--model_config_file={where}/{versions.MODELS_CONFIG}",
         "--model_config_file_poll_wait_seconds=10",
-        # A label may be moved to a version that is still being loaded.
+        # At its start the server knows labels before it has loaded anything.
         "--allow_version_labels_for_unavailable_models=true",
         "--enable_batching=true",
         f"--batching_parameters_file={where}/{BATCHING}",

@@ -106,6 +106,17 @@ def read_labels(base: Path) -> dict[str, int]:
     return {name: int(number) for name, number in found if int(number) in there}
 
 
+def read_named(base: Path) -> list[int]:
+    """Return the versions that the server was told to hold, there or to come.
+
+    Args:
+        base: The folder that the server watches.
+    """
+    file = base / MODELS_CONFIG
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return [int(number) for number in re.findall(r"\bversions: (\d+)", text)]
+
+
 def read_name(base: Path) -> str | None:
     """Return what the served model is called; None where that has not been said.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.data import duplicates
+from tfpipeline.data import corrections, duplicates
 from tfpipeline.data.preparation import Examples
 from tfpipeline.evaluation import calibration, confusions, judgement, metrics
 from tfpipeline.evaluation.calibration import Calibration
@@ -152,10 +152,14 @@ def cleaning(found: Answers) -> Iterator[tuple[object, ...]]:
     judged, source = found.judged, found.examples.source
     for k in suspicious(found.judged).tolist():
         i, one = found.index[k], found.one(k)
+        name, label, called, other = (
+            corrections.cell(one[key] or "")
+            for key in ("id", "label", "predicted", "suggested")
+        )
         yield (
-            *(one["id"], source.paths[i].absolute(), one["split"], one["label"]),
-            *(one["predicted"], f"{one['probability']:.6g}", f"{one['loss']:.6g}"),
-            *(f"{judged.suspicion[k]:.6g}", "", one["suggested"] or ""),
+            *(name, source.paths[i].absolute(), one["split"], label),
+            *(called, f"{one['probability']:.6g}", f"{one['loss']:.6g}"),
+            *(f"{judged.suspicion[k]:.6g}", "", other),
         )
 
 

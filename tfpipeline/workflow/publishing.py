@@ -81,7 +81,11 @@ def publish(
         result |= {"bytes": size, "parity": found, "also": also}
         if result.get("better", {}).get("winner", "new") == "new":
             number, labels = publication.publish(
-                folder, settings.label, settings.name, settings.batch_sizes
+                folder,
+                settings.label,
+                settings.name,
+                settings.batch_sizes,
+                settings.max_images,
             )
             result |= {"version": number, "folder": str(base / str(number))}
         else:
