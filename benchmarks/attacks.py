@@ -2,7 +2,7 @@
 
 python benchmarks/attacks.py [--questions step success least] [--images FOLDER]
                              [--batch 8] [--steps 20] [--rounds 5] [--cpu_time]
-                             [--output FILE.json]
+                             [--slow] [--output FILE.json]
 
 All attack the same MobileNetV2 1.0: with ImageNet weights where `--images` names
 photographs, else with random weights, calibrated. Peers get the Keras network, as their
@@ -14,12 +14,13 @@ own documentation has it; one that is not installed is left out
   `bare_constants` constant weights, as our attacks have. Every round has one of each,
   in turn; a first one traces. `to_ours` are medians of the ratios of one round. On a
   busy machine `--cpu_time` counts the processor's seconds instead of the clock's.
-- `success`: seconds to the first success of all images, in at most 40 steps; of
-  cleverhans, which makes them all. Each round as above. Only with photographs.
+- `success`: seconds to the first success of all images, in at most 40 steps; the
+  peers make them all. Each round as above. `share_fooled` is of the images that each
+  has made. Only with photographs.
 - `least`: the smallest perturbations of the same photographs with 100 gradients:
   medians of ours (FMN) and of the peers' attacks, and how often each has asked the
-  network about an image, as counted: ART's attacks heed no such budget, and that of
-  linf takes minutes a photograph. Only with photographs.
+  network about an image, as counted: ART's attacks heed no such budget. That of linf
+  takes minutes a photograph, and is asked with `--slow` alone. Only with photographs.
 """
 
 import argparse
@@ -107,6 +108,11 @@ class Bench:
         one = self.campaign(part, "linf", targeted=True, confidence=confidence)
         wanted = Wanted.of(self.clean, list(self.target), EPSILON)
         return lambda: one.run(wanted).image
+
+    def fooled(self, images: Any) -> float:
+        """Return the share of images that get the target, as the network sees them."""
+        answers = np.asarray(self.model(images, training=False)).argmax(-1)
+        return float(np.mean(answers == self.target))
 
     def bare(self, steps: int) -> Callable[[], Any]:
         """Return as many forward and backward passes."""
@@ -209,7 +215,9 @@ class Bench:
         target = keras.utils.to_categorical(self.target, 1000)
         return lambda: attack.generate(self.clean, y=target)
 
-    def least(self, norm: str) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def least(
+        self, norm: str, slow: bool
+    ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the smallest perturbations that each has found, and its questions."""
         from tfpipeline.adversarial.attacks import Part
         from tfpipeline.adversarial.loop import Wanted
@@ -220,7 +228,9 @@ class Bench:
         )
         ours = one.run(Wanted.of(self.clean, list(self.label), 1e9))
         made, asked = {"ours": ours.image}, {"ours": float(ours.steps.mean())}
-        for peer in (self._least_foolbox, self._least_art):
+        peers = [self._least_foolbox]
+        peers += [self._least_art] if slow or norm != "linf" else []
+        for peer in peers:
             model = Counted(self.model)
             try:
                 ways = peer(norm, model)
@@ -300,21 +310,29 @@ def steps(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
         "seconds_a_step": {
             name: statistics.median(some) / given.steps for name, some in taken.items()
         },
-        "to_ours": _to_ours(taken),
+        **_to_ours("to_ours", taken),
     }
 
 
 def success(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
-    """Return the seconds until all images fool."""
+    """Return the seconds until all images fool, and how many do after 40 steps."""
     ways = {"ours": bench.ours(40, 0.0)}
-    try:
-        ways["cleverhans"] = bench.cleverhans(40)
-    except ImportError:
-        pass
-    taken = in_turn(ways, given.rounds, given.clock)
+    for name in ("cleverhans", "foolbox", "art"):
+        try:
+            ways[name] = getattr(bench, name)(40)
+        except ImportError:
+            continue
+    made: dict[str, Any] = {}
+
+    def keeping(name: str, way: Callable[[], Any]) -> Callable[[], None]:
+        return lambda: made.update({name: way()})
+
+    kept = {name: keeping(name, way) for name, way in ways.items()}
+    taken = in_turn(kept, given.rounds, given.clock)
     return {
         "seconds_to_success": {n: statistics.median(some) for n, some in taken.items()},
-        "seconds_to_success_to_ours": _to_ours(taken),
+        **_to_ours("seconds_to_success_to_ours", taken),
+        "share_fooled": {name: bench.fooled(image) for name, image in made.items()},
     }
 
 
@@ -322,16 +340,21 @@ def smallest(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
     """Return the medians of the smallest perturbations, and who has asked how often."""
     result: dict[str, Any] = {}
     for norm in ("linf", "l2"):
-        found, asked = bench.least(norm)
+        found, asked = bench.least(norm, given.slow)
         result[f"median_{norm}"] = {n: float(np.median(s)) for n, s in found.items()}
         result[f"questions_{norm}"] = asked
     return result
 
 
-def _to_ours(taken: Mapping[str, list[float]]) -> dict[str, float]:
-    return {
-        name: statistics.median(a / b for a, b in zip(some, taken["ours"]))
+def _to_ours(key: str, taken: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Return medians and ranges of the ratios of the rounds."""
+    ratios = {
+        name: [a / b for a, b in zip(some, taken["ours"])]
         for name, some in taken.items()
+    }
+    return {
+        key: {name: statistics.median(some) for name, some in ratios.items()},
+        f"{key}_range": {n: [min(some), max(some)] for n, some in ratios.items()},
     }
 
 
@@ -343,6 +366,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cpu_time", action="store_true")
+    parser.add_argument("--slow", action="store_true")
     parser.add_argument("--images", type=Path)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()

@@ -110,11 +110,21 @@ def peak_memory(per_class: int, cache: Path) -> float:
     return found["peak_mb"]
 
 
-def memory_growth() -> dict[str, float]:
+def memory_growth(rounds: int) -> dict[str, Any]:
     """Return the peaks with 1,000 and with 10,000 pictures, and their ratio."""
-    with tempfile.TemporaryDirectory() as folder:
-        small, large = (peak_memory(n, Path(folder)) for n in (167, 1667))
-    return {"peak_mb_1000": small, "peak_mb_10000": large, "ratio": large / small}
+    found: dict[int, list[float]] = {167: [], 1667: []}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            for number, peaks in found.items():
+                peaks.append(peak_memory(number, Path(folder)))
+    small, large = found.values()
+    ratios = [many / few for few, many in zip(small, large)]
+    return {
+        "peak_mb_1000": statistics.median(small),
+        "peak_mb_10000": statistics.median(large),
+        "ratio": statistics.median(ratios),
+        "ratio_range": [min(ratios), max(ratios)],
+    }
 
 
 def main() -> None:
@@ -133,7 +143,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "cores": os.cpu_count(),
         "audit": audit_rates(paths, given.rounds),
-        "memory": memory_growth(),
+        "memory": memory_growth(given.rounds),
         "feeding": feeding_rates(paths, given.images, given.rounds),
     }
     tell(result, given.output)

@@ -54,8 +54,14 @@ BENCHES: dict[str, Bench] = {
         "--epochs 1 --images 16 --rounds 1",
         rows.main_job,
     ),
+    "main_job_cached": Bench(
+        "PICTURES --epochs 10 --images 600 --rounds 5 --cached",
+        None,
+        rows.main_job,
+        "main_job",
+    ),
     "main_job_sizes": Bench(
-        "PICTURES --epochs 1 5 --images 600 2000 10000 --rounds 3",
+        "PICTURES --epochs 1 5 10 30 --images 600 2000 10000 --rounds 5",
         None,
         rows.main_job,
         "main_job",
@@ -72,7 +78,7 @@ BENCHES: dict[str, Bench] = {
         "extraction",
     ),
     "attacks": Bench(
-        "--images PHOTOS --questions step success --rounds 5",
+        "--images PHOTOS --questions step success least --rounds 5",
         "--questions step --batch 2 --steps 2 --rounds 1",
         rows.attacks,
     ),
@@ -80,7 +86,7 @@ BENCHES: dict[str, Bench] = {
     "training_loop": Bench("--rounds 5", "--rounds 1", rows.training_loop),
     "serving": Bench("RUN PHOTOS", "--rounds 1 --requests 20", rows.serving),
     "head_search": Bench("", "--heads 4 --steps 5 --repeats 1", rows.head_search),
-    "data_room": Bench("PICTURES", None, rows.data_room),
+    "data_room": Bench("PICTURES --rounds 5", None, rows.data_room),
     "workers": Bench("PICTURES --rounds 5", None, rows.workers),
     "growth": Bench(
         "",
@@ -199,6 +205,13 @@ def main() -> None:
         if "serving" in names:
             folders["RUN"] = served_run(given, Path(scratch))
         failed = [name for name in names if not run(name, given, folders)]
+    everything = {
+        name: json.loads(file.read_text())
+        for name in BENCHES
+        if (file := result_file(given.output, name, given.smoke)).is_file()
+    }
+    together = given.output / f"results{'.smoke' * given.smoke}.json"
+    together.write_text(json.dumps(everything, indent=2) + "\n")
     text = table(given.output, given.smoke)
     (given.output / f"table{'.smoke' * given.smoke}.md").write_text(text + "\n")
     print(text)

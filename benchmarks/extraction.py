@@ -116,15 +116,17 @@ def measure(
 
         work[name] = (calls * size, run)
     found = gauging.in_turn(work, rounds)
+    ratios = {
+        name: [t / r for t, r in zip(found["together"], rates)]
+        for name, rates in found.items()
+        if name != "together"
+    }
     return {
         "batch_size": size,
         "threads": threads,
         "images_per_second": {n: statistics.median(r) for n, r in found.items()},
-        "together_to": {
-            name: statistics.median(t / r for t, r in zip(found["together"], rates))
-            for name, rates in found.items()
-            if name != "together"
-        },
+        "together_to": {n: statistics.median(some) for n, some in ratios.items()},
+        "together_to_range": {n: [min(r), max(r)] for n, r in ratios.items()},
     }
 
 

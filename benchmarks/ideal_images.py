@@ -138,10 +138,20 @@ def main() -> None:
             found["tf_keras_vis"].append(theirs())
     medians = {n: statistics.median(some) for n, some in found.items() if some}
     result: dict[str, Any] = {"batch": batch, "seconds_a_step": medians}
-    for name in ("bare", "bare_constants"):
-        result[f"ours_to_{name}"] = medians["ours"] / medians[name]
-    if "tf_keras_vis" in medians:
-        result["tf_keras_vis_to_ours"] = medians["tf_keras_vis"] / medians["ours"]
+    # Of each round by itself.
+    rounds = {
+        name: [
+            statistics.median(part)
+            for part in np.array_split(np.array(some), given.rounds)
+        ]
+        for name, some in found.items()
+        if some
+    }
+    for name, some in rounds.items():
+        if name != "ours":
+            ratios = [a / b for a, b in zip(some, rounds["ours"])]
+            result[f"{name}_to_ours"] = statistics.median(ratios)
+            result[f"{name}_to_ours_range"] = [min(ratios), max(ratios)]
     tell(result, given.output)
 
 

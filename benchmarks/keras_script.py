@@ -1,8 +1,9 @@
 """What a user without this package writes: a frozen base, a new top, `fit`.
 
-python benchmarks/keras_script.py ROOT EPOCHS [MobileNetV2] [224]
+python benchmarks/keras_script.py ROOT EPOCHS [MobileNetV2] [224] [cache]
 
-ROOT holds `train/` and `test/`, each with one folder a class. Prints a JSON line.
+ROOT holds `train/` and `test/`, each with one folder a class. With `cache` the decoded
+images are kept in memory after the first epoch. Prints a JSON line.
 """
 
 import json
@@ -18,6 +19,7 @@ import keras  # noqa: E402
 ROOT, EPOCHS = sys.argv[1], int(sys.argv[2])
 NAME = sys.argv[3] if len(sys.argv) > 3 else "MobileNetV2"
 SIZE = int(sys.argv[4]) if len(sys.argv) > 4 else 224
+CACHE = sys.argv[5:] == ["cache"]
 
 keras.utils.set_random_seed(0)
 settings = {"image_size": (SIZE, SIZE), "batch_size": 32}
@@ -28,6 +30,8 @@ train, test = (
     for part in ("train", "test")
 )
 classes = len(train.class_names)
+if CACHE:
+    train, test = train.cache(), test.cache()
 base = getattr(keras.applications, NAME)(
     include_top=False, weights="imagenet", input_shape=(SIZE, SIZE, 3)
 )

@@ -1,13 +1,14 @@
 """The main job against a plain Keras script: whole processes, in one run.
 
 python benchmarks/main_job.py ROOT [--epochs 10 ...] [--images 600 ...] [--rounds 5]
-                              [--output FILE.json]
+                              [--cached] [--output FILE.json]
 
 ROOT holds `train/` and `test/`, each with one folder a class. Every round runs Keras'
 way, this package with an empty cache, and this package again, one after another, so
 that what else the machine does falls on all three. Speeds are medians of the ratios of
 the rounds. Where there are fewer pictures than `--images` asks for they are repeated,
-each copy with other bytes behind its end, so that it is read and computed anew.
+each copy with other bytes behind its end, so that it is read and computed anew. With
+`--cached` Keras' way keeps its decoded images in memory after the first epoch.
 """
 
 import argparse
@@ -49,10 +50,13 @@ def timed(words: list[str]) -> tuple[dict[str, float], list[str]]:
     return {"seconds": seconds, "peak_mb": int(peak) / 1024}, lines
 
 
-def keras_script(root: Path, epochs: int, network: tuple[str, int]) -> dict[str, float]:
+def keras_script(
+    root: Path, epochs: int, network: tuple[str, int], cached: bool
+) -> dict[str, float]:
     """Return seconds, peak memory and test accuracy of the plain Keras script."""
     words = [sys.executable, str(HERE / "keras_script.py"), str(root), str(epochs)]
-    found, lines = timed([*words, network[0], str(network[1])])
+    words += [network[0], str(network[1]), *["cache"] * cached]
+    found, lines = timed(words)
     return found | {"accuracy": json.loads(lines[-1])["accuracy"]}
 
 
@@ -90,13 +94,17 @@ def middle(values: list[float | None]) -> float | None:
 
 
 def measure(
-    root: Path, epochs: int, network: tuple[str, int], rounds: int
+    root: Path,
+    epochs: int,
+    network: tuple[str, int],
+    rounds: int,
+    cached: bool = False,
 ) -> dict[str, Any]:
     """Return the medians of all three over some rounds, and ratios to Keras' way."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            found["keras"].append(keras_script(root, epochs, network))
+            found["keras"].append(keras_script(root, epochs, network, cached))
             for name in ("first", "again"):
                 run = this_package(root, epochs, network, Path(folder))
                 found[name].append(run)
@@ -150,6 +158,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--backbone", default="MobileNetV2")
     parser.add_argument("--image_size", type=int, default=224)
+    parser.add_argument("--cached", action="store_true")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     network = (given.backbone, given.image_size)
@@ -159,11 +168,12 @@ def main() -> None:
             root = Path(scratch) / "pictures"
             different = copies.write(given.root, root, images)
             for epochs in given.epochs:
-                found = measure(root, epochs, network, given.rounds)
+                found = measure(root, epochs, network, given.rounds, given.cached)
                 named = {"images": images, "different": different, "epochs": epochs}
                 rows.append(named | found)
                 print(table(rows[-1:]), flush=True)
-    result = {"rounds": given.rounds, "network": network, "rows": rows}
+    result = {"rounds": given.rounds, "network": network, "cached": given.cached}
+    result["rows"] = rows
     if given.output:
         tell(result, given.output)
 

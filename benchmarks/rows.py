@@ -16,24 +16,36 @@ BARE = {
 def main_job(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of whole processes."""
     rows = []
+    cached = ", its images cached in memory" if found.get("cached") else ""
+    peer = f"whole process against the Keras guide's script{cached}"
     for row in found["rows"]:
-        title = f"{row['images']} images, {row['epochs']} epochs"
-        accuracy = f"{row['first']['accuracy']:.3f} / {row['keras']['accuracy']:.3f}"
+        many, epochs = row["images"], row["epochs"]
+        repeated = row["different"] < many
+        files = f"{many} images ({row['different']} files, repeated)"
+        title = f"{files if repeated else f'{many} images'}, {epochs} epochs"
         for name, words in (("first", "first run"), ("again", "features cached")):
             asked = {("first", 10): "8", ("first", 30): "20", ("again", 30): "20"}
-            target = asked.get((name, row["epochs"]), "")
+            target = asked.get((name, epochs), "")
             rows.append(
                 (
-                    f"whole process against the Keras guide's script: {title}, {words}",
-                    target if row["images"] == 600 else "",
-                    _times(row[name]["times_as_fast"]),
+                    f"{peer}: {title}, {words}",
+                    target if many == 600 and not cached else "",
+                    _times(row[name]["times_as_fast"], row[name], "times_as_fast"),
                 )
             )
-        rows.append((f"test accuracy, ours / the script's: {title}", "", accuracy))
+        for key, words in (("accuracy", "test accuracy"), ("peak_mb", "peak MB")):
+            digits = 3 if key == "accuracy" else 0
+            both = (f"{row[way][key]:.{digits}f}" for way in ("first", "keras"))
+            rows.append(
+                (f"{words}, ours / the script's: {title}", "", " / ".join(both))
+            )
+        phases = row["first"]["phases"].items()
+        told = (f"{name} {took:.1f}" for name, took in phases if took >= 0.1)
+        rows.append((f"seconds by phase: {title}, first run", "", ", ".join(told)))
         overhead = row["first"]["overhead_seconds"]
-        if row["epochs"] == 10 and overhead is not None:
+        if epochs == 10 and overhead is not None:
             title = "train beyond import, extraction and epochs, 10 epochs"
-            most = "6 s at most" if row["images"] == 600 else ""
+            most = "6 s at most" if many == 600 else ""
             rows.append((title, most, f"{overhead:.1f} s"))
     return rows
 
@@ -46,47 +58,53 @@ def extraction(found: Mapping[str, Any]) -> list[Figure]:
         for name, ratio in row["together_to"].items():
             asked = "0.92" if name == "bare" else ""
             words = BARE.get(name, name.replace("_", " "))
-            rows.append((f"extraction of {words}: {title}", asked, f"{ratio:.2f}"))
+            told = f"{ratio:.2f}{_range(row, 'together_to', name)}"
+            rows.append((f"extraction of {words}: {title}", asked, told))
     return rows
 
 
 def attacks(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of attacks."""
     asked = {"foolbox": "4", "art": "4", "cleverhans": "1.0", "bare": "0.95"}
-    rows = _against("PGD step", found["to_ours"], asked)
-    fooled = found.get("seconds_to_success_to_ours", {})
-    rows += _against("seconds until all photographs fool", fooled, {})
+    rows = _against("PGD step", found, "to_ours", asked)
+    rows += _against(
+        "seconds until all photographs fool", found, "seconds_to_success_to_ours", {}
+    )
+    for name, share in found.get("share_fooled", {}).items():
+        rows.append((f"fooled after 40 steps of PGD: {name}", "", f"{share:.0%}"))
     for norm in ("linf", "l2"):
-        sizes = found.get(f"median_{norm}", {})
-        ratios = {name: size / sizes["ours"] for name, size in sizes.items()}
-        rows += _against(f"smallest {norm}, median", ratios, {})
+        for name, size in found.get(f"median_{norm}", {}).items():
+            told = f"{size * 255:.4f}/255" if norm == "linf" else f"{size:.4f}"
+            words = f"smallest {norm} in 100 gradients, median: {name}"
+            rows.append((words.replace("_", " "), "", told))
     return rows
 
 
 def _against(
-    what: str, to_ours: Mapping[str, float], asked: Mapping[str, str]
+    what: str, found: Mapping[str, Any], key: str, asked: Mapping[str, str]
 ) -> list[Figure]:
     """Return a row for each of the others: how many times as much it takes."""
     return [
-        (f"{what} against {BARE.get(n, n)}", asked.get(n, ""), _times(ratio, 2))
-        for n, ratio in to_ours.items()
-        if n != "ours"
+        (
+            f"{what} against {BARE.get(name, name)}",
+            asked.get(name, ""),
+            _times(ratio, found, key, name),
+        )
+        for name, ratio in found.get(key, {}).items()
+        if name != "ours"
     ]
 
 
 def ideal_images(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of synthesis."""
-    rows = [
-        (
-            f"synthesis step against {words}",
-            "0.9" if name == "bare" else "",
-            _times(1 / found[f"ours_to_{name}"], 2),
-        )
-        for name, words in BARE.items()
-    ]
-    if "tf_keras_vis_to_ours" in found:
-        ratio = _times(found["tf_keras_vis_to_ours"])
-        rows.append(("synthesis step against tf-keras-vis", "3.5", ratio))
+    asked = {"bare": "0.9", "tf_keras_vis": "3.5"}
+    rows = []
+    for name, words in {**BARE, "tf_keras_vis": "tf-keras-vis"}.items():
+        key = f"{name}_to_ours"
+        if key in found:
+            told = _times(found[key], found, key)
+            title = f"synthesis step against {words}"
+            rows.append((title, asked.get(name, ""), told))
     return rows
 
 
@@ -103,8 +121,11 @@ def training_loop(found: Mapping[str, Any]) -> list[Figure]:
 def data_room(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of reading and memory."""
     memory = found["memory"]["ratio"] - 1
+    span = found["memory"].get("ratio_range", ())
+    low_to_high = f" ({' to '.join(f'{r - 1:+.0%}' for r in span)})" if span else ""
+    title = "peak memory from 1,000 to 10,000 images"
     return [
-        ("peak memory from 1,000 to 10,000 images", "+10 % at most", f"{memory:+.0%}"),
+        (title, "+10 % at most", f"{memory:+.0%}{low_to_high}"),
         (
             "reading alone against the network alone",
             "",
@@ -115,7 +136,7 @@ def data_room(found: Mapping[str, Any]) -> list[Figure]:
 
 def workers(found: Mapping[str, Any]) -> list[Figure]:
     """Return the row of two processes."""
-    times = _times(found["times_as_fast"])
+    times = _times(found["times_as_fast"], found, "times_as_fast")
     return [("extraction by two one-core processes against one", "1.8", times)]
 
 
@@ -126,6 +147,9 @@ def growth(found: Mapping[str, Any]) -> list[Figure]:
         for key, value in found[name]["exponents"].items():
             title = f"exponent of {key.replace('_', ' ')} in the number of {name}"
             rows.append((title, "", f"{value:.2f}"))
+    for row in found["workers"]["rows"]:
+        title = f"seconds of extraction, {row['workers']} one-core workers"
+        rows.append((title, "", f"{row['extract']:.1f}"))
     return rows
 
 
@@ -150,5 +174,18 @@ def head_search(found: Mapping[str, Any]) -> list[Figure]:
     return rows
 
 
-def _times(ratio: float, digits: int = 1) -> str:
-    return f"{ratio:.{digits}f} times"
+def _times(
+    ratio: float, found: Mapping[str, Any] | None = None, key: str = "", name: str = ""
+) -> str:
+    """Return a ratio in words, with its range over the rounds where that is known."""
+    digits = 1 if ratio >= 2 else 2
+    return f"{ratio:.{digits}f} times{_range(found or {}, key, name)}"
+
+
+def _range(found: Mapping[str, Any], key: str, name: str = "") -> str:
+    span = found.get(f"{key}_range")
+    span = span[name] if span and name else span
+    if not span:
+        return ""
+    digits = 1 if span[0] >= 2 else 2
+    return f" ({span[0]:.{digits}f} to {span[1]:.{digits}f})"
