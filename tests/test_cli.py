@@ -2,7 +2,10 @@
 
 import dataclasses
 import errno
+import gc
 import os
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,3 +190,32 @@ def test_chatter_of_the_start_is_hidden_but_shown_after_a_crash(capfd) -> None:
         os.write(2, b"chatter")
         raise RuntimeError
     assert capfd.readouterr().err == "chatter"
+
+
+def test_garbage_is_looked_for_again_after_the_start() -> None:
+    before = gc.get_freeze_count()
+    with cli.quiet_start():
+        assert not gc.isenabled()
+    assert gc.isenabled() and gc.get_freeze_count() == before
+    gc.disable()
+    try:
+        with cli.quiet_start():
+            pass
+        assert not gc.isenabled(), "as it was before"
+    finally:
+        gc.enable()
+
+
+def test_a_process_of_its_own_is_not_taken_apart_at_its_end() -> None:
+    code = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 1000))\n"
+        "from tfpipeline import cli\n"
+        "from tfpipeline.config import PredictSettings\n"
+        "def command(settings):\n    'Do nothing.'\n    print('done')\n"
+        "sys.argv = ['command']\n"
+        "sys.exit(cli.main(command, PredictSettings))\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "done\nfrozen True\n"), done.stderr

@@ -25,6 +25,23 @@ def image() -> tf.Tensor:
     return tf.constant(np.random.default_rng(0).random((2, 96, 96, 3), np.float32))
 
 
+@pytest.mark.parametrize("name", ["out_relu", "block_12_add"])
+def test_what_is_watched_has_its_gradient_and_nothing_before_it_is_remembered(
+    nested, image, name: str
+) -> None:
+    gradients = []
+    for watched in (True, False):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            if not watched:
+                tape.watch(image)
+            found = Inside(nested, [name])(image, tape.watch if watched else None)
+            score = tf.reduce_sum(found[LOGITS][:, 1])
+        gradient, start = tape.gradient(score, [found[name], image])
+        gradients.append(gradient)
+        assert (start is None) == watched
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-7)
+
+
 def test_a_nested_layer_answers_as_it_does_in_its_own_model(nested, image) -> None:
     name = "block_3_expand_relu"
     backbone = classifier.backbone_of(nested)

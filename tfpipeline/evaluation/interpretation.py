@@ -6,17 +6,24 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+# From images, and what is to be told of the maps as soon as they are there, to the maps
+# of a layer, shape (batch, h, w, channels), and the logits that come of them, shape
+# (batch, classes).
+Forward = Callable[
+    [tf.Tensor, Callable[[tf.Tensor], None]], tuple[tf.Tensor, tf.Tensor]
+]
+
 
 def grad_cam(
-    forward: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    forward: Forward,
     image: tf.Tensor,
     indices: tf.Tensor,
 ) -> tf.Tensor:
     """Return how much each place of a layer's maps speaks for a class.
 
     Args:
-        forward: From images to the maps of a layer, shape (batch, h, w, channels), and
-            the logits that come of them, shape (batch, classes).
+        forward: Asks the network. Only what follows the maps needs a gradient, and is
+            remembered for one.
         image: In [0, 1], shape (batch, height, width, 3).
         indices: Of the class of each image, int32, shape (batch,).
 
@@ -27,8 +34,7 @@ def grad_cam(
     Source: Selvaraju et al., arXiv:1610.02391.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(image)
-        maps, logits = forward(image)
+        maps, logits = forward(image, tape.watch)
         score = tf.reduce_sum(tf.gather(logits, indices, batch_dims=1))
     gradient = tf.cast(tape.gradient(score, maps), tf.float32)
     weight = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)

@@ -118,30 +118,42 @@ class Inside:
         self.redirected = redirected
         self._frozen = Frozen(model)
 
-    def __call__(self, image: Any) -> Mapping[str, Any]:
+    def __call__(
+        self, image: Any, watch: Callable[[Any], None] | None = None
+    ) -> Mapping[str, Any]:
         """Return the logits, and what each layer answers, by name.
 
         Args:
             image: In [0, 1], shape (batch, height, width, 3).
+            watch: Is told what each of the layers answers, before others see it.
         """
         if not self.names and not self.redirected:
             return {LOGITS: self._frozen(image)}
         found: dict[str, Any] = {}
-        logits = self._frozen.run(lambda: self._run(self.model, image, found))
+        heard = watch or (lambda answer: None)
+        logits = self._frozen.run(lambda: self._run(self.model, image, found, heard))
         return {**{name: found[name] for name in self.names}, LOGITS: logits}
 
     def waking(self) -> "Inside":
         """Return the same network with its ReLUs redirected."""
         return Inside(self.model, self.names, redirected=True)
 
-    def _run(self, model: keras.Model, image: Any, found: dict[str, Any]) -> Any:
+    def _run(
+        self,
+        model: keras.Model,
+        image: Any,
+        found: dict[str, Any],
+        watch: Callable[[Any], None],
+    ) -> Any:
         def call(operation: Any) -> Callable[..., Any]:
             def called(*args: Any, **kwargs: Any) -> Any:
                 if isinstance(operation, keras.Model):
-                    answer = self._run(operation, args[0], found)
+                    answer = self._run(operation, args[0], found, watch)
                 else:
                     answer = self._one(operation, args, kwargs, found)
                 found[operation.name] = answer
+                if operation.name in self.names:
+                    watch(answer)
                 return answer
 
             return called

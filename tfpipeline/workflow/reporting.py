@@ -1,5 +1,6 @@
 """What a finished run tells of itself: tables, pictures, and its page."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,10 @@ def _explain(
         return
     inside = layers.Inside(model, names[-1:])
 
-    def forward(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        outputs = inside(image)
+    def forward(
+        image: tf.Tensor, watch: Callable[[tf.Tensor], None]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = inside(image, watch)
         return outputs[names[-1]], outputs[layers.LOGITS]
 
     # Traced: the backbone's activations are then not kept for a gradient that is not
