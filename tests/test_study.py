@@ -3,6 +3,8 @@
 import html
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,7 @@ def test_there_is_a_row_a_network_method_number_and_seed(done: Path) -> None:
         assert float(row["accuracy"]) == pytest.approx(kept["accuracy"])
     table = (done / "out" / "table.md").read_text().splitlines()
     assert len(table) == 2 + 2 and table[2].startswith("| demo | `demo` | ")
+    assert "over untrained" in table[0] and f"`{NETWORKS[1]}`" in table[2]
     for name in ("shots", "cost"):
         with Image.open(done / "out" / "figures" / f"{name}.png") as picture:
             assert np.asarray(picture).std() > 5
@@ -75,6 +78,7 @@ def test_means_and_gains_are_those_of_the_rows(done: Path) -> None:
     assert entry["accuracy"] == pytest.approx(np.mean(of("demo")))
     differences = np.subtract(of("demo"), of(NETWORKS[1]))
     assert entry["gain"] == pytest.approx(differences.mean())
+    assert entry["gain_against"] == NETWORKS[1]
     assert entry["gain"] > 0.3, "the embedded features transfer"
     half = 12.706 * differences.std(ddof=1) / 2**0.5
     assert entry["gain_half_interval"] == pytest.approx(half)
@@ -131,6 +135,7 @@ def test_a_second_study_computes_nothing_and_says_the_same(
     assert run(done) == 2, "not without being asked to"
     monkeypatch.setattr(studying.Study, "_pair", None)
     assert run(done, "--overwrite", "true") == 0
+    assert f"over untrained {NETWORKS[1]}; " in capsys.readouterr().out
     after = result(done)
     assert after["rows"] == before["rows"]
     assert after["summary"]["pairs"] == before["summary"]["pairs"]
@@ -145,6 +150,34 @@ def test_two_workers_make_one_study(done: Path, tmp_path: Path, capsys) -> None:
     assert "1 pairs of the others are not yet there" in capsys.readouterr().out
     assert run(tmp_path, *words, "--index", "0") == 0
     assert len(result(tmp_path)["rows"]) == 2 * 3 * 2
+
+
+@pytest.mark.slow
+def test_two_processes_side_by_side_leave_one_result(
+    done: Path, tmp_path: Path
+) -> None:
+    words = [*SMALL, "--seed", "6", "--seeds", "1", "--workers", "2"]
+    words += ["--output", str(tmp_path / "out"), "--cache_dir", str(done / "cache")]
+    start = [sys.executable, "-m", "tfpipeline.study", *words, "--index"]
+    processes = [subprocess.Popen([*start, str(index)]) for index in range(2)]
+    assert [process.wait(300) for process in processes] == [0, 0]
+    found = result(tmp_path)
+    assert len(found["rows"]) == 2 * 3 * 2 and not found["summary"]["missing"]
+
+
+def test_all_is_always_learned_from_and_what_no_class_has_is_left_out(
+    done: Path, tmp_path: Path, capsys
+) -> None:
+    words = ("--cache_dir", str(done / "cache"), "--seeds", "1", "--shots", "2,40")
+    assert run(tmp_path, *words) == 0
+    said = capsys.readouterr().err
+    assert "`all` was added" in said and "demo: left out 40 examples" in said
+    found = result(tmp_path)
+    assert {row["shots"] for row in found["rows"]} == {2, "all"}
+    assert found["summary"]["shots_left_out"] == {"demo": [40]}
+    assert found["recommendation"][0]["backbone"] == "demo"
+    table = (tmp_path / "out" / "table.md").read_text().splitlines()
+    assert len(table) == 2 + 2
 
 
 def test_a_source_that_fails_does_not_sink_the_others(

@@ -19,7 +19,7 @@ def study(settings: StudySettings) -> dict[str, Any]:
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.report import result_page
-        from tfpipeline.workflow import study_report, studying
+        from tfpipeline.workflow import study_report, study_words, studying
 
         studying.check(settings)
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
@@ -29,7 +29,7 @@ def study(settings: StudySettings) -> dict[str, Any]:
     with phases("study"):
         result = study_report.collect(work)
     failed, missing = (result["summary"][key] for key in ("failed", "missing"))
-    if not result["rows"] and failed:
+    if failed and not result["rows"] and not missing:
         raise UserError(
             f"Every pair has failed. The first: {failed[0]['source']}, "
             f"{failed[0]['backbone']}: {failed[0]['error']}"
@@ -46,7 +46,7 @@ def study(settings: StudySettings) -> dict[str, Any]:
     result["summary"] |= manifest.of_result(phases, settings.seed)
     study_report.write(output, result)
     page = result_page.attempt(output)
-    terminal.close(study_report.closing_words(result, output, page))
+    terminal.close(study_words.closing_words(result, output, page))
     return result | {"written": terminal.written(output, page)}
 
 

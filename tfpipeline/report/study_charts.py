@@ -26,9 +26,10 @@ def shots(means: Sequence[Entry]) -> np.ndarray:
     """
     entries = [e for e in means if e["method"] in ("probe", "scratch")]
     figure, panels, colours = _panels(entries)
-    numbers = sorted({e["shots"] for e in entries if e["shots"] != "all"})
-    ticks = [*numbers, "all"]
     for name, axes in panels.items():
+        # A source has no tick for a number that none of its classes has.
+        had = {e["shots"] for e in entries if e["source"] == name}
+        ticks = [*sorted(had - {"all"}), "all"]
         for word, colour in colours.items():
             mine = [e for e in entries if (e["source"], e["backbone"]) == (name, word)]
             if not mine:

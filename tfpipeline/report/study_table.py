@@ -15,9 +15,10 @@ def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
 
     Args:
         means: With `source`, `backbone`, `method`, `shots`, `accuracy`,
-            `half_interval` and perhaps `gain` and `gain_half_interval`.
-        pairs: With `source`, `backbone`, `milliseconds`, `parameters`, and perhaps
-            `logme` and `statistics_distance`.
+            `half_interval` and perhaps `gain`, `gain_half_interval` and
+            `gain_against`.
+        pairs: With `source`, `backbone`, `milliseconds`, `parameters`, `bytes`, and
+            perhaps `logme` and `statistics_distance`.
 
     Returns:
         Lines of Markdown, each with its end.
@@ -28,8 +29,8 @@ def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
         if e["shots"] == "all"
     }
     used = [m for m in _METHODS if any(key[2] == m for key in entries)]
-    header = ["source", "network", *used, "gain of the probe", "ms", "million weights"]
-    header += ["LogME", "distance"]
+    header = ["source", "network", *used, "gain of the probe", "over untrained", "ms"]
+    header += ["million weights", "MB", "LogME", "distance"]
     lines = [header, ["---"] * len(header)]
     for pair in pairs:
         where = (pair["source"], pair["backbone"])
@@ -39,8 +40,11 @@ def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
             cells.append(_with_interval(entry, "accuracy", "half_interval", ""))
         probe = entries.get((*where, "probe"), {})
         cells.append(_with_interval(probe, "gain", "gain_half_interval", "+"))
+        against = probe.get("gain_against")
+        cells.append(f"`{against}`" if against else "")
         cells.append(f"{pair['milliseconds']:.1f}")
         cells.append(f"{pair['parameters'] / 1e6:.2f}")
+        cells.append(f"{pair['bytes'] / 1e6:.2f}")
         cells += [_number(pair.get(key)) for key in ("logme", "statistics_distance")]
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -1,5 +1,6 @@
 """What has to be known before a study is believed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ def checks(
     """
     fewest = min((row["measured_on"] for row in rows), default=0)
     seeds = len({row["seed"] for row in rows})
+    unchosen = [row["source"] for row in rows if not _known(row["validation_accuracy"])]
+    unchosen = list(dict.fromkeys(unchosen))
     leaks = {pair["source"]: pair["leaks"] for pair in pairs}
     return {
         "enough_test_images": {
@@ -36,6 +39,14 @@ def checks(
             "meaning": "Everything was repeated, so that intervals are known.",
             "otherwise": "One seed gives no intervals: differences may be luck.",
         },
+        "validation_images": {
+            "passed": not unchosen,
+            "value": unchosen,
+            "meaning": "Every source has validation images: they choose among the "
+            "heads, and what to recommend.",
+            "otherwise": f"No validation images in {', '.join(unchosen)}: the first "
+            "head is taken, a plain linear one, and nothing is recommended.",
+        },
         "no_leaks": {
             "passed": not any(leaks.values()),
             "value": leaks,
@@ -43,3 +54,7 @@ def checks(
             "otherwise": "Some are: accuracies are too high. `audit` names them.",
         },
     }
+
+
+def _known(accuracy: float | None) -> bool:
+    return accuracy is not None and not math.isnan(accuracy)

@@ -11,8 +11,9 @@ from tfpipeline.config_study import StudySettings
 from tfpipeline.config_training import TrainSettings
 from tfpipeline.training.heads import Head
 from tfpipeline.workflow.study_networks import BATCH, read_word
-from tfpipeline.workflow.study_scratch import BACKBONE
-from tfpipeline.workflow.studying import ALL, SCRATCH, STEPS
+from tfpipeline.workflow.study_scratch import BACKBONE, SCRATCH
+from tfpipeline.workflow.study_shots import ALL
+from tfpipeline.workflow.studying import STEPS
 
 
 def train_command(

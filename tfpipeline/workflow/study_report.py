@@ -1,4 +1,4 @@
-"""What a study comes to: means over its seeds, gains, a recommendation, in words."""
+"""What a study comes to: means over its seeds, gains, a recommendation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,11 @@ from typing import Any
 from tfpipeline import atomic, images
 from tfpipeline.evaluation import intervals, transferability
 from tfpipeline.report import study_charts, study_table
-from tfpipeline.terminal import Closing
-from tfpipeline.workflow import study_checks, study_command
+from tfpipeline.workflow import study_checks, study_command, study_shots
 from tfpipeline.workflow.study_networks import read_word
-from tfpipeline.workflow.studying import ALL, SCRATCH, Study
+from tfpipeline.workflow.study_scratch import SCRATCH
+from tfpipeline.workflow.study_shots import ALL
+from tfpipeline.workflow.studying import Study
 
 RESULT = "study.json"
 
@@ -45,6 +46,7 @@ def collect(study: Study) -> dict[str, Any]:
         for name, word in study.pairs
         if (name, word) not in known
     ]
+    study_shots.note(rows, study.settings.shots)
     table = means(rows)
     return {
         "rows": rows,
@@ -54,6 +56,7 @@ def collect(study: Study) -> dict[str, Any]:
             "predicted": predicted(table, pairs),
             "failed": failed,
             "missing": missing,
+            "shots_left_out": study_shots.left_out(rows, study.settings.shots),
             "shots_chart": "figures/shots.png",
             "cost_chart": "figures/cost.png",
         },
@@ -225,67 +228,6 @@ def write(output: Path, result: Mapping[str, Any]) -> None:
     table = study_table.markdown(summary["means"], summary["pairs"])
     atomic.write_text(output / "table.md", table)
     atomic.write_json(output / RESULT, result)
-
-
-def closing_words(
-    result: Mapping[str, Any], output: Path, page: Path | None
-) -> Closing:
-    """Return the table of a study in words.
-
-    Args:
-        result: What was written.
-        output: Where to.
-        page: About it; None where there is none.
-    """
-    summary = result["summary"]
-    best: dict[tuple[str, str], Row] = {}
-    for entry in summary["means"]:
-        key = (entry["source"], entry["backbone"])
-        if entry["shots"] == ALL and entry["method"] != "neighbours":
-            if key not in best or _better(entry, best[key]):
-                best[key] = entry
-    items = []
-    pairs = {(p["source"], p["backbone"]): p for p in summary["pairs"]}
-    for key, entry in best.items():
-        against = ""
-        if _is_number(entry.get("gain")):
-            against = f", {entry['gain']:+.3f} over untrained"
-        items.append(
-            f"{study_table.short(key[0])}, {key[1]}: {told(entry)} "
-            f"({entry['method']}{against}; "
-            f"{pairs[key]['milliseconds']:.1f} ms an image)"
-        )
-    advice = [
-        f"{study_table.short(entry['source'])}: take {entry['backbone']} with the "
-        f"{entry['method']} ({entry['reason']})."
-        for entry in result["recommendation"]
-    ]
-    failed = [
-        f"Failed: {entry['source']}, {entry['backbone']}: {entry['error']}"
-        for entry in summary["failed"]
-    ]
-    done = ["Accuracy on test images, all examples, the better of probe and head:"]
-    commands = [f"Train it: {one['command']}" for one in result["recommendation"]]
-    if len(commands) > 1:
-        commands = [f"The commands that train these: `recommendation` in {RESULT}"]
-    # Advice is what it was made for: it stands before the table's rows.
-    careful = [*failed, *advice]
-    return Closing(done, items, careful, RESULT, page or output, commands)
-
-
-def told(entry: Row) -> str:
-    """Return a mean with its interval.
-
-    Args:
-        entry: Of `means`.
-    """
-    half = entry["half_interval"]
-    return f"{entry['accuracy']:.3f}" + (f" ± {half:.3f}" if _is_number(half) else "")
-
-
-def _better(one: Row, two: Row) -> bool:
-    """Tell which method validation images prefer."""
-    return bool(one["validation_accuracy"] > two["validation_accuracy"])
 
 
 def _kind(row: Row) -> tuple[Any, ...]:

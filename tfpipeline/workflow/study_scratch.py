@@ -21,6 +21,9 @@ from tfpipeline.workflow import preparing, stages, study_networks
 
 BACKBONE = "PlainCNN"
 
+# What stands for a network in the pairs that are trained from scratch.
+SCRATCH = "PlainCNN, from scratch"
+
 
 def train(
     data: DataSettings,

@@ -2,10 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
-import json
-import math
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import __version__, atomic, terminal
+from tfpipeline import atomic, terminal
 from tfpipeline.config import DataSettings, with_source
 from tfpipeline.config_study import StudySettings
 from tfpipeline.data import preparation, splits
@@ -25,44 +21,19 @@ from tfpipeline.errors import UserError, check_each
 from tfpipeline.evaluation import probes, transferability
 from tfpipeline.models import backbones
 from tfpipeline.training import axes, head_search, heads
-from tfpipeline.workflow import study_scratch
+from tfpipeline.workflow import study_pairs, study_scratch
 from tfpipeline.workflow.study_features import Features
 from tfpipeline.workflow.study_networks import (
     BATCH,
     open_network,
     read_word,
 )
-
-ALL = "all"
-
-# What stands for a network in the pairs that are trained from scratch.
-SCRATCH = "PlainCNN, from scratch"
+from tfpipeline.workflow.study_pairs import PairFiles
+from tfpipeline.workflow.study_scratch import SCRATCH
+from tfpipeline.workflow.study_shots import ALL, read_shots
 
 # Steps in which every head of a search is trained.
 STEPS = 150
-
-# In a new version, pairs of an older one are computed again.
-_VERSION = 3
-
-
-def read_shots(text: str) -> list[int | None]:
-    """Return the numbers of examples of each class, ascending; None is all.
-
-    Args:
-        text: `1,2,5,all`.
-
-    Raises:
-        UserError: It is no such list.
-    """
-    found: set[float] = set()
-    for word in text.split(","):
-        if not re.fullmatch(r"[1-9]\d*|all", word.strip()):
-            raise UserError(
-                "--shots: expected positive numbers and `all`, e.g. 1,5,all. "
-                f"Received: {text}."
-            )
-        found.add(math.inf if word.strip() == ALL else int(word))
-    return [None if count == math.inf else int(count) for count in sorted(found)]
 
 
 def check(settings: StudySettings) -> None:
@@ -111,6 +82,7 @@ class Study:
         """Open each source and each network once."""
         self.opened = functools.cache(self._open_source)
         own = self.settings
+        self.files = PairFiles(own, self.cache)
         self.features = Features(own.data, own.seed, self.cache, self.strategy)
         speeds: dict[tuple[object, ...], float] = {}
         self.network = functools.cache(
@@ -131,57 +103,50 @@ class Study:
         return range(self.settings.seed, self.settings.seed + self.settings.seeds)
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Yield the result of each pair, done before or now; an error is one too."""
-        for number, (name, word) in enumerate(self.pairs):
-            found = self._tried(number, name, word)
+        """Yield the result of each pair, done before or now; an error is one too.
+
+        Pairs of other workers are looked for at the end: each worker has left its own
+        by then, so whichever ends last finds all of them.
+        """
+        shared, index = self.settings.workers, self.settings.index
+        mine = [pair for n, pair in enumerate(self.pairs) if n % shared == index]
+        for pair in mine:
+            self.files.forget_failure(*pair)
+        results = {pair: self._tried(*pair) for pair in mine}
+        for name, word in self.pairs:
+            found = results.get((name, word)) or self._left(name, word)
             about = {"source": name, "backbone": word}
             if "error" in found:
-                terminal.warn(f"{name}, {word}: {found['error']}")
                 yield {**about, **found}
             elif found:
                 rows = [{**about, **row} for row in found["rows"]]
                 yield {**found, "rows": rows, "pair": {**about, **found["pair"]}}
 
-    def _tried(self, number: int, name: str, word: str) -> dict[str, Any]:
-        """Return a pair, or what was wrong with it; nothing of another worker's."""
+    def _tried(self, name: str, word: str) -> dict[str, Any]:
+        """Return a pair, or what was wrong with it, and leave either for the others."""
         try:
-            file = self._file(name, word)
-            if (kept := _read(file)) is not None:
+            file = self.files.done(word, self.opened(name))
+            if (kept := study_pairs.read(file)) is not None:
                 return kept
-            if number % self.settings.workers != self.settings.index:
-                return {}
-            terminal.note(f"[{number + 1}/{len(self.pairs)}] {name}, {word}")
+            number = self.pairs.index((name, word)) + 1
+            terminal.note(f"[{number}/{len(self.pairs)}] {name}, {word}")
             started = time.perf_counter()
             found = self._scratch(name) if word == SCRATCH else self._pair(name, word)
             found["pair"]["seconds"] = round(time.perf_counter() - started, 3)
             atomic.write_json(file, found)
             return found
         except Exception as error:  # Whatever it is, the other pairs are sound.
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            return {"error": f"{kind}{first}"}
+            told = _said(name, word, error)
+            self.files.leave_failure(name, word, told)
+            return {"error": told}
 
-    def _file(self, name: str, word: str) -> Path:
-        """Return where a pair is kept: by everything that its result depends on."""
-        own = dataclasses.replace(
-            self.settings,
-            sources=[],
-            backbones=[word],
-            output="",
-            workers=1,
-            index=0,
-            scratch=False,
-            cache_dir=None,
-            overwrite=False,
-            data=with_source(self.settings.data, ""),
-        )
-        images = [
-            (one.keys, one.split.tolist(), one.source.labels, one.source.label.tolist())
-            for one in self.opened(name)
-        ]
-        told = repr((__version__, _VERSION, own, _stamp(word), images))
-        digest = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
-        return self.cache / "study" / f"{digest[:24]}.json"
+    def _left(self, name: str, word: str) -> dict[str, Any]:
+        """Return what another worker has left of a pair; nothing if it has not yet."""
+        try:
+            kept = study_pairs.read(self.files.done(word, self.opened(name)))
+        except Exception as error:  # As above.
+            return {"error": _said(name, word, error)}
+        return kept or self.files.failure(name, word)
 
     def _data(self, name: str) -> DataSettings:
         return with_source(self.settings.data, name)
@@ -289,13 +254,6 @@ class Study:
         return most if shots is None else min(most, shots)
 
 
-def _stamp(word: str) -> str:
-    """Return what a file of weights holds; networks by name have theirs for good."""
-    weights = "" if word == SCRATCH else str(read_word(word).weights)
-    file = Path(weights)
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
-
-
 def _about(examples: Examples) -> dict[str, Any]:
     return {
         "images": len(examples.source),
@@ -305,12 +263,9 @@ def _about(examples: Examples) -> dict[str, Any]:
     }
 
 
-def _read(file: Path) -> dict[str, Any] | None:
-    """Return a pair that is done; None where there is none, or it is damaged."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return (
-            dict(found) if isinstance(found["rows"], list) and found["pair"] else None
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _said(name: str, word: str, error: Exception) -> str:
+    """Say what was wrong with a pair, and return it."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    terminal.warn(f"{name}, {word}: {kind}{first}")
+    return f"{kind}{first}"

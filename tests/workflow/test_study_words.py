@@ -1,0 +1,40 @@
+"""What a study says at its end: what a gain is over, and where nothing was chosen."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.workflow import study_checks, study_words
+
+
+def said(validation: float) -> str:
+    """Return the closing words of one pair with a gain, by its validation accuracy."""
+    entry: dict[str, Any] = {
+        **{"source": "folder/cats", "backbone": "demo", "method": "probe"},
+        **{"shots": "all", "accuracy": 0.75, "half_interval": math.nan},
+        **{
+            "validation_accuracy": validation,
+            "gain": 0.25,
+            "gain_against": "VGG16:none",
+        },
+    }
+    pair = {"source": "folder/cats", "backbone": "demo", "milliseconds": 2, "leaks": 0}
+    row = {**entry, "seed": 0, "measured_on": 200}
+    result = {
+        "summary": {"means": [entry], "pairs": [pair], "failed": []},
+        "checks": study_checks.checks([row], [pair]),
+        "recommendation": [],
+    }
+    return str(study_words.closing_words(result, Path("study"), None))
+
+
+def test_a_gain_names_the_untrained_network_that_it_is_over() -> None:
+    line = (
+        "cats, demo: 0.750 (probe, +0.250 over untrained VGG16:none; 2.0 ms an image)"
+    )
+    assert line in said(0.5)
+
+
+def test_it_is_said_where_no_validation_images_choose() -> None:
+    assert "No validation images in folder/cats: the first head" in said(math.nan)
+    assert "the first head" not in said(0.5)

@@ -1,0 +1,143 @@
+"""Where the pairs of a study are kept, and what went wrong with those that failed."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import __version__, atomic
+from tfpipeline.config import with_source
+from tfpipeline.config_study import StudySettings
+from tfpipeline.data.preparation import Examples
+from tfpipeline.errors import UserError
+from tfpipeline.workflow import study_shots
+from tfpipeline.workflow.study_networks import read_word
+from tfpipeline.workflow.study_scratch import SCRATCH
+
+# In a new version, pairs of an older one are computed again.
+_VERSION = 3
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of pairs, in the folder that all workers share.
+
+    A pair that is done is found by everything that its result depends on, and serves
+    any study. One that failed is found by the study that it failed in, so that the
+    other workers of that study know; whoever is to compute it tries again.
+
+    Args:
+        settings: Of the command.
+        cache: What all commands share.
+    """
+
+    settings: StudySettings
+    cache: Path
+
+    def done(self, word: str, opened: Sequence[Examples]) -> Path:
+        """Return where a pair is kept.
+
+        Args:
+            word: Of the network.
+            opened: Examples of the source, for each seed.
+        """
+        own = dataclasses.replace(
+            self.settings,
+            sources=[],
+            backbones=[word],
+            output="",
+            shots=study_shots.spelled(self.settings.shots),
+            workers=1,
+            index=0,
+            scratch=False,
+            cache_dir=None,
+            overwrite=False,
+            data=with_source(self.settings.data, ""),
+        )
+        images = [
+            (one.keys, one.split.tolist(), one.source.labels, one.source.label.tolist())
+            for one in opened
+        ]
+        return self._file(f"{(__version__, _VERSION, own, _stamp(word), images)!r}")
+
+    def _failed(self, name: str, word: str) -> Path:
+        # What the workers of a study have in common.
+        study = dataclasses.replace(
+            self.settings, index=0, cache_dir=None, overwrite=False
+        )
+        told = f"{('failed', __version__, _VERSION, study, name, word)!r}"
+        return self._file(told).with_suffix(".failed.json")
+
+    def _file(self, told: str) -> Path:
+        digest = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.cache / "study" / f"{digest[:24]}.json"
+
+    def failure(self, name: str, word: str) -> dict[str, Any]:
+        """Return the `error` of a pair that failed; nothing where none is known.
+
+        Args:
+            name: Of the source.
+            word: Of the network.
+        """
+        found = _json(self._failed(name, word))
+        return {"error": str(found["error"])} if "error" in found else {}
+
+    def leave_failure(self, name: str, word: str, error: str) -> None:
+        """Let the other workers know that a pair failed.
+
+        Args:
+            name: Of the source.
+            word: Of the network.
+            error: What went wrong.
+        """
+        if self.settings.workers > 1:
+            # On a full disk, the others see it as missing.
+            with contextlib.suppress(UserError):
+                atomic.write_json(self._failed(name, word), {"error": error})
+
+    def forget_failure(self, name: str, word: str) -> None:
+        """Let a pair be tried again.
+
+        Args:
+            name: Of the source.
+            word: Of the network.
+        """
+        with contextlib.suppress(OSError):
+            self._failed(name, word).unlink()
+
+
+def read(file: Path) -> dict[str, Any] | None:
+    """Return a pair that is done; None where there is none, or it is damaged.
+
+    Args:
+        file: What `PairFiles.done` returned.
+    """
+    found = _json(file)
+    if not isinstance(found.get("rows"), list) or not found.get("pair"):
+        return None
+    # JSON has no NaN, which is the accuracy on no images.
+    rows = [
+        {key: math.nan if value is None else value for key, value in row.items()}
+        for row in found["rows"]
+    ]
+    return {**found, "rows": rows}
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """Return what a file holds; nothing where it is missing or damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _stamp(word: str) -> str:
+    """Return what a file of weights holds; networks by name have theirs for good."""
+    weights = "" if word == SCRATCH else str(read_word(word).weights)
+    file = Path(weights)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""

@@ -1,0 +1,76 @@
+"""What `study` says at its end, in a few lines."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.report import study_table
+from tfpipeline.terminal import Closing
+from tfpipeline.workflow.study_report import RESULT
+from tfpipeline.workflow.study_shots import ALL
+
+Row = Mapping[str, Any]
+
+
+def closing_words(
+    result: Mapping[str, Any], output: Path, page: Path | None
+) -> Closing:
+    """Return the table of a study in words.
+
+    Args:
+        result: What was written.
+        output: Where to.
+        page: About it; None where there is none.
+    """
+    summary = result["summary"]
+    best: dict[tuple[str, str], Row] = {}
+    for entry in summary["means"]:
+        key = (entry["source"], entry["backbone"])
+        if entry["shots"] == ALL and entry["method"] != "neighbours":
+            if key not in best or _better(entry, best[key]):
+                best[key] = entry
+    items = []
+    pairs = {(p["source"], p["backbone"]): p for p in summary["pairs"]}
+    for key, entry in best.items():
+        against = ""
+        if math.isfinite(entry.get("gain", math.nan)):
+            against = f", {entry['gain']:+.3f} over untrained {entry['gain_against']}"
+        items.append(
+            f"{study_table.short(key[0])}, {key[1]}: {told(entry)} "
+            f"({entry['method']}{against}; "
+            f"{pairs[key]['milliseconds']:.1f} ms an image)"
+        )
+    advice = [
+        f"{study_table.short(entry['source'])}: take {entry['backbone']} with the "
+        f"{entry['method']} ({entry['reason']})."
+        for entry in result["recommendation"]
+    ]
+    failed = [
+        f"Failed: {entry['source']}, {entry['backbone']}: {entry['error']}"
+        for entry in summary["failed"]
+    ]
+    chosen = result["checks"]["validation_images"]
+    unchosen = [] if chosen["passed"] else [chosen["otherwise"]]
+    done = ["Accuracy on test images, all examples, the better of probe and head:"]
+    commands = [f"Train it: {one['command']}" for one in result["recommendation"]]
+    if len(commands) > 1:
+        commands = [f"The commands that train these: `recommendation` in {RESULT}"]
+    # Advice is what it was made for: it stands before the table's rows.
+    careful = [*failed, *unchosen, *advice]
+    return Closing(done, items, careful, RESULT, page or output, commands)
+
+
+def told(entry: Row) -> str:
+    """Return a mean with its interval.
+
+    Args:
+        entry: Of `means`.
+    """
+    half = entry["half_interval"]
+    return f"{entry['accuracy']:.3f}" + ("" if math.isnan(half) else f" ± {half:.3f}")
+
+
+def _better(one: Row, two: Row) -> bool:
+    """Tell which method validation images prefer."""
+    return bool(one["validation_accuracy"] > two["validation_accuracy"])
