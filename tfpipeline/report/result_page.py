@@ -252,7 +252,7 @@ def _measured(check: Mapping[str, Any]) -> str:
     value = check.get("value")
     if value is None or isinstance(value, bool):
         return ""
-    return textwrap.shorten(_found(value), 240, placeholder=" …")
+    return textwrap.shorten(_found(value), 140, placeholder=" …")
 
 
 def _found(value: Any) -> str:
