@@ -93,7 +93,7 @@ def test_every_check_is_made_and_says_what_it_means(attacked) -> None:
     expected |= {"gradients_not_zero", "logits_not_saturated", "deterministic"}
     expected |= {"iterated_beats_single_step", "random_noise_fails", "monotone"}
     expected |= {"unbounded_succeeds", "more_steps_change_nothing"}
-    expected |= {"gradient_free_not_better"}
+    expected |= {"gradient_free_not_better", "clean_accuracy_plausible"}
     assert set(found["checks"]) == expected
     for name, check in found["checks"].items():
         assert check["meaning"] and "value" in check
@@ -173,6 +173,10 @@ def test_the_lesson_is_measured_beside_the_right_attack(
     assert run(tmp_path / "out", *words) == 0
     found = result(tmp_path / "out")
     assert len(found["summary"]["lesson_defects"]) == 5
+    # What has become another class than the target is not right for that.
+    assert found["summary"]["robust_accuracy"] is None
+    shares = [point["target_not_reached"] for point in found["summary"]["curve"]]
+    assert shares[0] == 1 and shares == sorted(shares, reverse=True)
     for item in found["images"]:
         told = item["lesson"]
         assert set(told["reported"]) == {"clean_on_0_to_255", "attacked_on_0_to_1"}
@@ -237,6 +241,17 @@ def test_nothing_to_attack_is_said(demo_run, tmp_path, capsys) -> None:
     words = ["--run", str(demo_run.path), "--images", str(tmp_path / "in")]
     assert run(tmp_path / "out", *words, "--target", "teapot") == 2
     assert "it is taken for the target already" in capsys.readouterr().err
+
+
+def test_a_network_that_is_wrong_about_all_is_told_of_pixel_spaces(
+    demo_run, tmp_path, capsys
+) -> None:
+    world.write_folder(tmp_path / "in", ["teapot"], 5, seed=77)
+    (tmp_path / "in" / "teapot").rename(tmp_path / "in" / "rocket")
+    words = ["--run", str(demo_run.path), "--images", str(tmp_path / "in")]
+    assert run(tmp_path / "out", *words) == 2
+    said = capsys.readouterr().err
+    assert "So are all 5: it may expect another pixel space" in said
 
 
 def test_a_finished_result_is_not_replaced_unasked(attacked, demo_run, capsys) -> None:

@@ -35,7 +35,8 @@ class AttackSettings:
             knowing: `jpeg:75`, `bit_depth:4`, `smoothing:3`; `noise:8` and
             `resize_pad:80` are random, and expected over.
         full_size: Whether the perturbation is carried back to each photograph's own
-            size as well.
+            size as well. Only of photographs that were squashed; not with
+            `--resize crop` or `pad`.
         figures: Photographs that get a figure of their own: the first ones, and besides
             as many of those that withstood; null is all. The pictures are written of
             all, and `attack.csv` and `attack.json` tell of all.

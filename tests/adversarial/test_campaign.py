@@ -143,8 +143,33 @@ class Planar:
         return float(np.linalg.norm(delta, order, axis=1).min())
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_the_smallest_perturbations_of_a_curved_network_are_found(norm: str) -> None:
+# By attack and norm: which share has to be within 5 % of the best at least, and how
+# many times the best the others may be. In l1 a few end at another corner of their ball
+# than the nearest one. DeepFool stops behind the first boundary that it comes to.
+NEAR = {
+    ("fmn", "linf"): (1.0, 1.05),
+    ("fmn", "l2"): (1.0, 1.05),
+    ("fmn", "l1"): (0.8, 1.2),
+    ("carlini_wagner", "l2"): (1.0, 1.05),
+    ("bisection", "linf"): (1.0, 1.05),
+    ("bisection", "l2"): (1.0, 1.05),
+    ("bisection", "l1"): (0.7, 1.2),
+    ("deepfool", "linf"): (0.0, 4.0),
+    ("deepfool", "l2"): (0.0, 2.2),
+}
+
+LEAST = {
+    "fmn": FastMinimumNorm(200, 0.3),
+    "carlini_wagner": CarliniWagner(9, 150),
+    "bisection": Iterative(40),
+    "deepfool": DeepFool(),
+}
+
+
+@pytest.mark.parametrize(("name", "norm"), NEAR)
+def test_the_smallest_perturbations_of_a_curved_network_are_found(
+    name: str, norm: str
+) -> None:
     network, rng = Planar(), np.random.default_rng(0)
     clean = rng.uniform(0.2, 0.8, (16, 1, 1, 2)).astype(np.float32)
     best = np.array([network.least(one, norm) for one in clean])
@@ -152,18 +177,14 @@ def test_the_smallest_perturbations_of_a_curved_network_are_found(norm: str) -> 
     clean, best = clean[best > 0.03], best[best > 0.03]
     label = np.asarray(network(tf.constant(clean))).argmax(-1)
     assert len(set(label.tolist())) == 2 and len(best) >= 10
-    for attack in (FastMinimumNorm(200, 0.3), CarliniWagner(9, 150)):
-        if norm not in ONLY_IN.get(_row(attack), NORMS):
-            continue
-        one = campaign(network, [Part(attack, "margin")], norm)
-        found = one.run(Wanted.of(clean, label, 1e9))
-        size = one.sizes(found.image, clean)
-        assert found.success.all()
-        # The grid's own points are 0.001 apart. In l1 a few end at another corner of
-        # their ball than the nearest one.
-        near = size <= 1.05 * best + 0.002
-        assert near.all() or norm == "l1" and near.mean() > 0.8
-        assert (size <= 1.2 * best).all()
+    one = campaign(network, [Part(LEAST[name], "margin")], norm)
+    # The largest radius there is, from which the others are halved.
+    found = smallest(one, Wanted.of(clean, label, NORMS[norm].unbounded(2)), rounds=12)
+    size, (share, worst) = one.sizes(found.image, clean), NEAR[name, norm]
+    assert found.success.all()
+    # The grid's own points are 0.001 apart.
+    assert (size <= 1.05 * best + 0.002).mean() >= share
+    assert (size <= worst * best + 0.002).all()
 
 
 # What a series is made of is tried alone.

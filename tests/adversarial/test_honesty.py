@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.adversarial import honesty
+from tfpipeline.adversarial import attacks, evidence, honesty
 from tfpipeline.adversarial.attacks import Part
 from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.evidence import Tally
@@ -13,6 +13,7 @@ from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import NORMS
 from tfpipeline.adversarial.square import Square
 from tfpipeline.adversarial.victim import Victim, inspect
+from tfpipeline.config_adversary import AdversarySettings
 
 
 def told(network, pictures, part: Part, epsilon: float) -> dict[str, bool]:
@@ -64,6 +65,61 @@ def test_squares_that_are_part_of_the_attack_are_found_out(small, pictures) -> N
     found = one.run(wanted)
     assert found.free.any()
     assert not honesty.stronger(one, found, wanted)["gradient_free_not_better"].passed
+
+
+@pytest.mark.parametrize("rounding", [None, 48])
+def test_what_squares_alone_have_fooled_is_asked_of_gradients(
+    rounding: int | None, small, pictures
+) -> None:
+    """An open network does not mask its gradients, whoever has attacked it."""
+
+    def network(image: tf.Tensor) -> tf.Tensor:
+        return small(tf.round(rounding * image) / rounding if rounding else image)
+
+    values = pictures.astype(np.float32) / np.float32(255)
+    label = np.asarray(network(tf.constant(values))).argmax(-1)
+    squares, victim = [Part(Square(400), "margin")], Victim([network], False)
+    one = Campaign(victim, NORMS["linf"], squares, tf.distribute.get_strategy())
+    wanted = Wanted.of(pictures, label, 10 / 255)
+    found = one.run(wanted)
+    assert found.success.any() and not found.free.any()
+    check = honesty.stronger(one, found, wanted)["gradient_free_not_better"]
+    assert check.passed is (rounding is None)
+    assert check.value["asked"] == found.success.sum()
+    assert check.value["attack"].startswith("iterative up margin, 40 steps")
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "told"),
+    [
+        ("square", 20, "square, 200 steps"),
+        ("fgsm", None, "iterative up cross_entropy, 1 step"),
+        ("pgd", 3, "iterative up cross_entropy, 3 steps"),
+        ("standard", None, "apgd up cross_entropy, 100 steps"),
+        ("standard", 5, "apgd up cross_entropy, 5 steps"),
+        ("fmn", None, "iterative up margin, 40 steps"),
+    ],
+)
+def test_a_radius_is_halved_by_the_attack_that_was_named(
+    name: str, steps: int | None, told: str, small
+) -> None:
+    settings = AdversarySettings(name, steps=steps)
+    parts = attacks.choose(settings, "linf", targeted=False)
+    strategy = tf.distribute.get_strategy()
+    one = Campaign(Victim([small], False), NORMS["linf"], parts, strategy)
+    assert attacks.spelled(honesty.bisecting(one).parts) == told
+
+
+@pytest.mark.parametrize(
+    ("right", "asked", "classes", "passed"),
+    [(42, 50, 1000, True), (1, 50, 1000, False), (5, 10, 2, False), (7, 10, 2, True)],
+)
+def test_a_network_that_guesses_is_found_out(
+    right: int, asked: int, classes: int, passed: bool
+) -> None:
+    check = evidence.plausible(right, asked, classes)
+    assert check.passed is passed
+    assert "pixel space" in check.otherwise
 
 
 def test_too_few_steps_are_found_out(small, pictures) -> None:

@@ -1,10 +1,13 @@
 """An attack in one call: the network is looked at before it is attacked."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpipeline.adversarial import draws
 from tfpipeline.adversarial.attacks import ATTACKS
 from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.loop import Wanted
@@ -57,6 +60,34 @@ def test_masked_gradients_are_told(linear, capsys) -> None:
 
     Perturbing("4/255", adversary=PGD)(masked, linear.clean, np.zeros(5, int))
     assert "gradients are masked" in capsys.readouterr().err
+
+
+def test_images_that_are_wrong_already_are_told(linear, capsys) -> None:
+    labels = np.array([0, 1, 0, 1, 0])
+    found = Perturbing("1/255", adversary=PGD)(linear, linear.clean, labels)
+    assert found.success[[1, 3]].all()
+    assert "2 of 5 images are wrong without an attack" in capsys.readouterr().err
+    # A target is no label.
+    Perturbing("1/255", targeted=True, adversary=PGD)(linear, linear.clean, labels)
+    assert "wrong" not in capsys.readouterr().err
+
+
+def test_random_changes_are_expected_over(linear, capsys) -> None:
+    """What is dimmed by chance has to be changed more before it always fools."""
+
+    def dimmed(image: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+        share = draws.uniform(draw, 1, 1, 1)
+        return 0.5 + share * (image - 0.5)
+
+    adversary = dataclasses.replace(PGD, samples=4)
+    labels = np.zeros(5, int)
+    plain = Perturbing("40/255", adversary=adversary)
+    found = plain(linear, linear.clean, labels)
+    changing = dataclasses.replace(plain, changes=[dimmed])
+    harder = changing(linear, linear.clean, labels)
+    assert found.success.all() and harder.success.all()
+    assert (harder.steps > found.steps).all()
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,15 @@ def test_masked_gradients_and_saturated_logits_are_seen(linear) -> None:
     assert inspect(rounded, linear.clean, [0] * 5).zero_gradients == 1
 
 
+def test_it_is_seen_how_many_are_right_before_an_attack(linear) -> None:
+    labels = [0, 0, 0, 0, 1]
+    assert inspect(Victim([linear], False), linear.clean, labels).right == 0.8
+    both = Victim([linear, lambda x: -linear(x)], False)
+    assert inspect(both, linear.clean, [0] * 5).right == 0.5
+    # Nobody has said what is on the images.
+    assert inspect(Victim([linear], True), linear.clean, [1] * 5).right is None
+
+
 def test_a_random_network_is_seen(linear) -> None:
     noisy = Victim([lambda x: linear(x + tf.random.normal(tf.shape(x)))], False)
     assert not inspect(noisy, linear.clean, [0] * 5).deterministic

@@ -57,7 +57,13 @@ def test_a_figure_is_whole_with_any_names(fooled) -> None:
 
 
 @pytest.mark.parametrize(
-    "without", [{}, {"matrix": {}}, {"defences": {}, "matrix": {}}, {"least": []}]
+    "without",
+    [
+        {},
+        {"matrix": {}},
+        {"defences": {}, "matrix": {}},
+        {"least": [], "share": "share that is not the target"},
+    ],
 )
 def test_the_figure_of_many_is_whole_with_any_of_its_parts(without: dict) -> None:
     assert is_whole(perturbations.summary(dataclasses.replace(MANY, **without)))

@@ -18,6 +18,8 @@ EVIL = "<script>alert(1)</script>"
 CHECKS = {
     "rose": {"passed": True, "value": 1, "meaning": "it rose"},
     "masked": {"passed": False, "value": 0, "meaning": "m", "otherwise": "no trust"},
+    "noisy": {"passed": True, "value": {"then_fooled": 3, "share": 0.25}},
+    "plain": {"passed": True, "value": True},
 }
 
 
@@ -39,6 +41,7 @@ def test_every_kind_of_result_has_a_page(name: str, tmp_path: Path) -> None:
     assert file == tmp_path / "report.html"
     text = file.read_text()
     assert kind.title in text and "no trust" in text and "deep, er" in text
+    assert '"soft">then fooled 3, share 0.250<' in text and ">passed</td>" in text
     assert text.count("data:image/jpeg") == 2 and EVIL not in text
     if name == "attack.json":
         with browsing(tmp_path / "profile") as page:

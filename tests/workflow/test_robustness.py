@@ -97,3 +97,22 @@ def test_what_hides_from_an_attack_is_told_in_words(network, name: str) -> None:
     found = told(network)
     assert name in failed(found)
     assert f"Careful: {name}: " in summary.robust({"robust": found})
+
+
+def test_a_network_is_looked_at_once_before_it_is_attacked(monkeypatch) -> None:
+    done: list[str] = []
+
+    def noted(owner, name: str) -> None:
+        real = getattr(owner, name)
+
+        def note(*given, **more):
+            done.append(name)
+            return real(*given, **more)
+
+        monkeypatch.setattr(owner, name, note)
+
+    noted(robustness, "inspect")
+    noted(robustness.Campaign, "run")
+    monkeypatch.setattr(robustness, "_CHUNK", 3)
+    told(answer)
+    assert done == ["inspect", "run"]

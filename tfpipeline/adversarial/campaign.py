@@ -71,7 +71,8 @@ class Campaign:
         """
         found = Found.nothing(wanted)
         least = np.full(len(wanted), np.inf)
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
+            guided = any(has_gradients(before) for before in self.parts[:number])
             for restart in range(self._restarts(part, wanted)):
                 # A smaller perturbation may be found where there is one already.
                 left = np.flatnonzero(~found.success | part.attack.minimal)
@@ -88,7 +89,7 @@ class Campaign:
                 else:
                     better = got.success | ~found.success[left]
                 rows = left[better]
-                if isinstance(part.attack, Square):
+                if guided and not has_gradients(part):
                     found.free[left] |= got.success
                 found.image[rows] = got.image[better]
                 found.success[rows] |= got.success[better]
@@ -166,6 +167,15 @@ _NUMPY = {
     "l2": lambda d: float(np.sqrt((d**2).sum())),
     "l1": lambda d: float(d.sum()),
 }
+
+
+def has_gradients(part: Part) -> bool:
+    """Tell whether an attack goes by gradients.
+
+    Args:
+        part: One attack of a series.
+    """
+    return not isinstance(part.attack, Square)
 
 
 def _name(part: Part) -> str:

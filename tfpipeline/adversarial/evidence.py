@@ -11,6 +11,9 @@ from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.norms import inside
 from tfpipeline.adversarial.victim import Inspection
 
+# Of fewer photographs nobody can say whether a network guesses.
+ASKED_AT_LEAST = 5
+
 
 @dataclass(frozen=True)
 class Check:
@@ -119,3 +122,21 @@ def gradients(inspection: Inspection, flat: float) -> dict[str, Check]:
             "a random network: expect over it, --adversary.samples 10 or more",
         ),
     }
+
+
+def plausible(right: int, asked: int, classes: int) -> Check:
+    """Tell whether a network knows what is on the images, before they are attacked.
+
+    Args:
+        right: Images that it is right about.
+        asked: Of so many whose class is known.
+        classes: Among which it chooses.
+    """
+    share = right / max(1, asked)
+    return Check(
+        share > max(0.1, 1 / classes),
+        {"right": right, "asked": asked},
+        "before the attack the network is right more often than a guess would be",
+        "the network expects another pixel space or knows other classes, and success "
+        "says little: look at its preprocessing, and at the names of the folders",
+    )

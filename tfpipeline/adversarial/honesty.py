@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.adversarial.attacks import Part, cost, doubled, spelled
-from tfpipeline.adversarial.campaign import Campaign
+from tfpipeline.adversarial.campaign import Campaign, has_gradients
 from tfpipeline.adversarial.evidence import Check
-from tfpipeline.adversarial.iterative import Iterative
+from tfpipeline.adversarial.iterative import Apgd, Iterative
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.norms import on_levels
 from tfpipeline.adversarial.square import Square
@@ -26,6 +26,9 @@ _QUESTIONS = 500
 _ENOUGH = 10
 _FALLBACK = Part(Iterative(40), "margin")
 
+# What is asked about the success of squares, where nothing else was made.
+_GUIDED = (_FALLBACK, Part(Apgd(), "margin"))
+
 
 def enough(campaign: Campaign) -> Campaign:
     """Return a campaign of all its attacks that climb in a radius, with enough steps.
@@ -39,19 +42,31 @@ def enough(campaign: Campaign) -> Campaign:
         part
         for part in campaign.parts
         if not part.attack.minimal
-        and not isinstance(part.attack, Square)
+        and has_gradients(part)
         and part.attack.steps >= _ENOUGH
     ]
     return campaign.but(some or [_FALLBACK])
 
 
 def quick(campaign: Campaign) -> Campaign:
-    """Return a campaign of its first attack that climbs, for a bisection.
+    """Return a campaign of its first attack that climbs, where each step is dear.
 
     Args:
         campaign: Of any attacks.
     """
     return campaign.but(enough(campaign).parts[:1])
+
+
+def bisecting(campaign: Campaign) -> Campaign:
+    """Return a campaign of the first of its attacks that has a radius to be halved.
+
+    Where none has, of another one.
+
+    Args:
+        campaign: Of any attacks.
+    """
+    some = [part for part in campaign.parts if not part.attack.minimal]
+    return campaign.but(some[:1] or [_FALLBACK])
 
 
 def stronger(
@@ -138,7 +153,7 @@ def _doubled(
     campaign: Campaign, found: Found, wanted: Wanted, title: str | None
 ) -> Check:
     """Try again what has withstood: as many images as cost no more than the attack."""
-    guided = [p for p in campaign.parts if not isinstance(p.attack, Square)]
+    guided = [p for p in campaign.parts if has_gradients(p)]
     twice = [
         dataclasses.replace(p, attack=doubled(p.attack))
         for p in guided or campaign.parts
@@ -171,22 +186,24 @@ def _doubled(
 def _without_gradient(
     campaign: Campaign, found: Found, wanted: Wanted, title: str | None
 ) -> Check:
-    left = np.flatnonzero(~found.success)[:_SOME]
-    got = Found.nothing(wanted.some(left))
-    free = [Part(Square(_QUESTIONS), "margin")]
-    if len(left):
-        again = title and "check: without gradients"
-        got = campaign.but(free).run(wanted.some(left), again)
+    """Ask squares about what withstood; or gradients about what only squares did."""
+    guided = any(map(has_gradients, campaign.parts))
+    rows = np.flatnonzero(~found.success if guided else found.success)[:_SOME]
+    others = [Part(Square(_QUESTIONS), "margin")] if guided else _GUIDED
+    got = Found.nothing(wanted.some(rows))
+    if len(rows):
+        again = title and f"check: {'without' if guided else 'with'} gradients"
+        got = campaign.but(others).run(wanted.some(rows), again)
     # Squares may have been part of the attack itself.
-    already = int(found.free.sum())
+    fooled = int(got.success.sum()) + int(found.free.sum())
     return Check(
-        not got.success.any() and not already,
-        {
-            "asked": len(left),
-            "then_fooled": int(got.success.sum()) + already,
-            "attack": spelled(free),
-        },
-        "what withstood the attack is not fooled by random squares either",
+        fooled == (0 if guided else len(rows)),
+        {"asked": len(rows), "then_fooled": fooled, "attack": spelled(others)},
+        (
+            "what withstood the attack is not fooled by random squares either"
+            if guided
+            else "what random squares have fooled is fooled by gradients as well"
+        ),
         "gradients are masked: the true robustness is lower than it looks",
     )
 

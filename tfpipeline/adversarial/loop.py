@@ -73,7 +73,7 @@ class Found:
         success: Whether all networks are fooled by it.
         steps: That were made: questions to the network.
         flat: How many of them found no gradient.
-        free: Whether only an attack without gradients has succeeded.
+        free: Whether only an attack without gradients has succeeded, after one with.
     """
 
     image: np.ndarray

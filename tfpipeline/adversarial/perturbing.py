@@ -1,6 +1,8 @@
 """Arrays in, adversarial arrays out: an attack in one call, for other programs."""
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +15,7 @@ from tfpipeline.adversarial import attacks, evidence
 from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.norms import NORMS
-from tfpipeline.adversarial.victim import Model, Victim, inspect
+from tfpipeline.adversarial.victim import Change, Model, Victim, inspect
 from tfpipeline.config_adversary import AdversarySettings
 
 # The network is looked at with so many images, before it is attacked.
@@ -30,6 +32,8 @@ class Perturbing:
         targeted: Whether images are to get a class, and not only to lose theirs.
         adversary: The attack and how it goes; `standard` unless told.
         seed: Of all draws.
+        changes: Random changes before the network, of images and a seed each: the
+            attack expects over `adversary.samples` draws of them.
 
     Raises:
         UserError: A name is unknown, or a number means nothing.
@@ -40,6 +44,7 @@ class Perturbing:
     targeted: bool = False
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
     seed: int = 0
+    changes: Sequence[Change] = ()
 
     def __post_init__(self) -> None:
         attacks.choose(self.adversary, self.norm, targeted=self.targeted)
@@ -51,7 +56,8 @@ class Perturbing:
         """Return the images that the attack found, and which of them fool.
 
         Where gradients say nothing, or the network answers twice in two ways, that is
-        said in a warning: what withstands may only look robust then.
+        said in a warning: what withstands may only look robust then. So is how many
+        images are wrong without an attack: they are no success of it.
 
         Args:
             network: A Keras model, or any function, from images in [0, 1], shape
@@ -68,6 +74,7 @@ class Perturbing:
         victim = Victim(
             [functools.partial(network, **more)],
             self.targeted,
+            self.changes,
             samples=adversary.samples,
             seed=self.seed,
             confidence=adversary.confidence,
@@ -85,6 +92,8 @@ class Perturbing:
             self.seed,
             adversary.batch_size,
         )
+        if not self.targeted:
+            _tell_wrong(campaign, wanted)
         found = campaign.run(wanted)
         if seen is not None:
             flat = float(found.flat.sum()) / max(1, int(found.steps.sum()))
@@ -92,3 +101,15 @@ class Perturbing:
                 if not check.passed:
                     terminal.warn(f"{name}: {check.otherwise}.")
         return found
+
+
+def _tell_wrong(campaign: Campaign, wanted: Wanted) -> None:
+    """Warn of images that are wrong already: anything would succeed on them."""
+    plain = dataclasses.replace(campaign.victim, confidence=0.0)
+    judge = dataclasses.replace(campaign, victim=plain)
+    wrong = int(judge.fooled(wanted.clean, wanted.index).sum())
+    if wrong:
+        terminal.warn(
+            f"{wrong} of {len(wanted)} images are wrong without an attack, and no "
+            "success of it: other labels, or another pixel space?"
+        )

@@ -149,12 +149,15 @@ class Inspection:
         zero_gradients: Share of the images without any gradient of the cross-entropy.
         saturated: Share of the images whose logits lie too far apart for a softmax.
         spread: Median difference of the best two logits.
+        right: Share of the answers that are right before an attack; None where only
+            targets are known.
     """
 
     deterministic: bool
     zero_gradients: float
     saturated: float
     spread: float
+    right: float | None = None
 
 
 def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
@@ -184,12 +187,15 @@ def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
         (gradient,) = victim.ask(pictures, classes, [loss]).gradients
         return tf.reduce_max(tf.abs(gradient), list(range(1, len(gradient.shape))))
 
-    best = np.sort(np.stack(first), axis=-1)
+    every = np.stack(first)
+    best = np.sort(every, axis=-1)
+    right = float(np.mean(every.argmax(-1) == np.asarray(index)))
     return Inspection(
         all(np.array_equal(one, other) for one, other in zip(first, again)),
         float(np.mean(np.asarray(slopes()) == 0)),
         float(np.mean(best[..., -1] - best[..., -2] > SATURATED)),
         float(np.median(best[..., -1] - best[..., -2])),
+        None if victim.targeted else right,
     )
 
 

@@ -103,18 +103,23 @@ def _bars(axes: Any, top: Top, inks: Mapping[str, str]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
+# What a curve tells of, where the attack has no target.
+LEFT = "accuracy that is left"
+
+
 @dataclass(frozen=True)
 class Many:
     """What stands on the figure of many photographs.
 
     Args:
         title: Above all.
-        curve: Radii and the accuracy at each, rising; 0 is without an attack.
+        curve: Radii and the share at each, rising; 0 is without an attack.
         least: The smallest perturbation of each; empty if they were not looked for.
         matrix: Of each network that was attacked, which share of its pictures fools
             each network.
         defences: Of each, `clean_accuracy`, `fooled_unaware` and `fooled_adaptive`.
         unit: Of the radii.
+        share: What the curve tells of.
     """
 
     title: str
@@ -123,6 +128,7 @@ class Many:
     matrix: Mapping[str, Mapping[str, float]]
     defences: Mapping[str, Mapping[str, Any]]
     unit: str
+    share: str = LEFT
 
 
 def summary(many: Many) -> np.ndarray:
@@ -166,17 +172,17 @@ def _figure(width: float, height: float) -> Any:
 
 def _curve(axes: Any, many: Many) -> None:
     axes.plot(*zip(*many.curve), marker="o", color="tab:blue")
-    for radius, accuracy in many.curve:
+    for radius, left in many.curve:
         axes.annotate(
-            f"{accuracy:.2f}",
-            (radius, accuracy),
+            f"{left:.2f}",
+            (radius, left),
             (4, 5),
             textcoords="offset points",
             fontsize=8,
         )
     axes.set_ylim(-0.03, 1.08)
     axes.set_xlabel(f"epsilon ({many.unit})")
-    axes.set_ylabel("accuracy that is left")
+    axes.set_ylabel(many.share)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,5 +1,6 @@
 """The page of what another command made: pictures, checks, figures, from its JSON."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,7 +210,10 @@ def write_table(
         table=table,
         folder=file.parent.resolve().name,
         facts=list(_facts("", table.facts or {})),
-        checks=table.checks or {},
+        checks={
+            name: {**check, "found": _measured(check)}
+            for name, check in (table.checks or {}).items()
+        },
         columns=list(columns),
         numeric={c for c in columns if _is_numeric(row.get(c) for row in table.rows)},
         pictures=shown,
@@ -241,6 +245,26 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return page.number(value) if isinstance(value, float) else str(value)
+
+
+def _measured(check: Mapping[str, Any]) -> str:
+    """Return what a check has measured, where passing does not say all of it."""
+    value = check.get("value")
+    if value is None or isinstance(value, bool):
+        return ""
+    return textwrap.shorten(_found(value), 140, placeholder=" …")
+
+
+def _found(value: Any) -> str:
+    """Return what a check has measured in a few words: `key value, key value`."""
+    if isinstance(value, Mapping):
+        each = [
+            f"{str(key).replace('_', ' ')} {_found(one)}" for key, one in value.items()
+        ]
+        return ", ".join(each)
+    if isinstance(value, list):
+        return ", ".join(map(_found, value))
+    return "–" if value is None else _words(value)
 
 
 def _ordered(kind: Kind, one: Mapping[str, Any]) -> dict[str, Any]:

@@ -242,8 +242,7 @@ def _at_full_size(
     output: Path,
 ) -> None:
     """Carry the perturbations back to the photographs, and judge those again."""
-    network = outcome.network
-    how = outcome.strike.settings.resize or network.resize
+    how = outcome.strike.settings.resize or outcome.network.resize
     for k, (subject, item) in enumerate(zip(outcome.strike.subjects, items)):
         item |= {"full_size": None, "success_full_size": None}
         if how != "squash":
@@ -254,7 +253,10 @@ def _at_full_size(
             continue
         file = f"full_size/{item['adversarial']}"
         images.save_png(output / file, made)
-        again = images.resize(images.decode(output / file), *network.size, how=how)
-        label = np.array([subject.label])
-        success = outcome.fooled(network.logits(again[None]), label)[0]
-        item |= {"full_size": file, "success_full_size": bool(success)}
+        kept, label = images.decode(output / file), np.array([subject.label])
+        # Each network squashes it to a size of its own.
+        fooled = [
+            outcome.fooled(one.logits(kept[None]), label)[0]
+            for one in outcome.strike.networks
+        ]
+        item |= {"full_size": file, "success_full_size": bool(all(fooled))}

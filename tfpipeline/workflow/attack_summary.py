@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import config_adversary
-from tfpipeline.adversarial import attacks
+from tfpipeline.adversarial import attacks, evidence
 from tfpipeline.adversarial.evidence import Check
 from tfpipeline.adversarial.norms import GREY_LEVEL
 from tfpipeline.workflow import networks
 from tfpipeline.workflow.attacking import Attacking
 from tfpipeline.workflow.striking import Strike
+from tfpipeline.workflow.subjects import NETWORK
 
 
 def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             "leave --adversary.eight_bit on",
         ).told(),
     }
+    if known := _known(done):
+        told["clean_accuracy_plausible"] = known.told()
     told |= {name: check.told() for name, check in checks.items()}
     count = len(items)
     success = sum(item["success_8bit"] for item in items)
@@ -63,7 +66,12 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             # Of labels that the network itself has given, accuracy says nothing.
             "labels_from": dict(collections.Counter(i["label_from"] for i in items)),
             "clean_accuracy": count / total if total else None,
-            "robust_accuracy": (count - success) / total if total else None,
+            # What became another class than the target is not right either.
+            "robust_accuracy": (
+                (count - success) / total
+                if total and strike.plan.target is None
+                else None
+            ),
             "success_rate_jpeg": {
                 word: float(np.mean([i["success_jpeg"][word] for i in items]))
                 for word in settings.jpeg
@@ -108,6 +116,23 @@ def _flat(prefix: str, item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             yield from _flat(f"{prefix}{name}.", value)
         elif not isinstance(value, list):
             yield f"{prefix}{name}", value
+
+
+def _known(done: Attacking) -> Check | None:
+    """Tell whether the network knows the classes that folders and names tell of."""
+    every = [
+        (one["label_from"], one["label"] == one[seen])
+        for some, seen in (
+            (done.made.written.items, "clean_class"),
+            (done.made.left, "class"),
+        )
+        for one in some
+    ]
+    right = [is_right for who, is_right in every if who != NETWORK]
+    if len(right) < evidence.ASKED_AT_LEAST:
+        return None
+    classes = len(done.strike.networks[0].labels)
+    return evidence.plausible(sum(right), len(right), classes)
 
 
 def _transfer(verdicts: Sequence[Mapping[str, Any]]) -> float | None:

@@ -39,6 +39,8 @@ def closing_words(
             f"{item['final_probability']:.3f}; {item['norm']} {size}{least}, "
             f"{item['steps']} steps"
         )
+    if told.get("least_by"):
+        shown.append(f"Smallest perturbations: by {told['least_by']}.")
     for name, share in told["transfer"].items():
         fooled = "knows none of these classes, or none of them by sight"
         if share is not None:

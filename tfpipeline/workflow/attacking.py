@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import distribution, results, terminal
-from tfpipeline.adversarial import honesty
+from tfpipeline.adversarial import evidence, honesty
 from tfpipeline.adversarial.evidence import Check, Tally
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.victim import Inspection
@@ -169,6 +169,7 @@ class Attacking:
                 "image": str(subject.path),
                 "class": network.labels[subject.seen],
                 "label": network.labels[subject.label],
+                "label_from": subject.label_from,
                 "reason": reason,
             }
             for subject, reason in left
@@ -216,10 +217,15 @@ class Attacking:
         if made.count:
             return
         if made.left:
-            first = made.left[0]
+            first, more = made.left[0], ""
+            if made.wrong == len(made.left) >= evidence.ASKED_AT_LEAST:
+                more = (
+                    f" So are all {made.wrong}: it may expect another pixel space, or "
+                    "know other classes."
+                )
             raise UserError(
                 f"--images: expected at least one photograph to attack. "
-                f"{first['image']}: {first['reason']}."
+                f"{first['image']}: {first['reason']}.{more}"
             )
         file, reason = made.bad[0]
         raise UserError(

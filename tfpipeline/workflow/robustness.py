@@ -12,7 +12,7 @@ from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.evidence import Check, gradients
 from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS
-from tfpipeline.adversarial.victim import Victim, inspect
+from tfpipeline.adversarial.victim import Inspection, Victim, inspect
 from tfpipeline.config_adversary import AdversarySettings, written
 from tfpipeline.errors import UserError
 
@@ -100,15 +100,16 @@ def measure(
     )
     count, right = 0, dict.fromkeys(epsilons, 0)
     steps, flat = 0, 0
-    shown: Wanted | None = None
+    looked: Inspection | UserError | None = None
     for images, labels in _chunks(batches):
         wanted = Wanted.of(images, list(labels), 0.0)
         wanted.key[:] += count
         count += len(images)
         left = wanted.some(~campaign.fooled(images, labels))
-        if shown is None:
+        if looked is None:
             # What is right says more.
-            shown = (left if len(left) else wanted).some(slice(_LOOKED_AT))
+            some = (left if len(left) else wanted).some(slice(_LOOKED_AT))
+            looked = _look(victim, some)
         for radius in epsilons:
             left.epsilon[:] = radius
             told = f"attack {written(radius, 'linf')}" if place.chief else None
@@ -125,7 +126,7 @@ def measure(
         "n": count,
         # Above nought, what withstood may only have had nothing to climb.
         "steps_without_gradient": share,
-        "checks": {} if shown is None else _checks(victim, shown, share),
+        "checks": {} if looked is None else _checks(looked, share),
         "accuracy": {
             written(radius, "linf"): right[radius] / max(1, count)
             for radius in epsilons
@@ -133,16 +134,21 @@ def measure(
     }
 
 
-def _checks(victim: Victim, shown: Wanted, flat: float) -> dict[str, Any]:
-    """Tell whether gradients say anything, and whether the answers are logits."""
+def _look(victim: Victim, some: Wanted) -> Inspection | UserError:
+    """Look at a victim; what was trained for hours is told of, not refused."""
     try:
-        found = inspect(victim, shown.clean, shown.index)
+        return inspect(victim, some.clean, some.index)
     except UserError as error:
-        # What was trained for hours is told of, not refused.
+        return error
+
+
+def _checks(looked: Inspection | UserError, flat: float) -> dict[str, Any]:
+    """Tell whether gradients say anything, and whether the answers are logits."""
+    if isinstance(looked, UserError):
         wrong = "without logits, accuracy under attack says nothing"
-        return {"logits": Check(False, str(error), "answers are logits", wrong).told()}
+        return {"logits": Check(False, str(looked), "answers are logits", wrong).told()}
     logits = Check(True, True, "answers are logits, not probabilities", "")
-    checks = {"logits": logits} | gradients(found, flat)
+    checks = {"logits": logits} | gradients(looked, flat)
     return {name: check.told() for name, check in checks.items()}
 
 

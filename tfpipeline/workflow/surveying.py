@@ -70,6 +70,11 @@ class Survey:
         self._alone = [strike.alone(network) for network in self._every]
         self._shields = {w: Shield.of(w, strike) for w in strike.plan.shields}
         self._minimal = self._least_parts()
+        # Accuracy asks for no confidence: what is wrong is wrong.
+        self._plain = strike.campaign
+        if strike.victim.confidence:
+            plain = dataclasses.replace(strike.victim, confidence=0.0)
+            self._plain = strike.campaign_of(plain)
         self._known: list[float] = []
         self._least: list[float] = []
         count = len(self._every)
@@ -107,19 +112,30 @@ class Survey:
         """Return of each photograph the smallest size that is known to fool.
 
         A photograph that has fallen is attacked again at the smaller radii, one that
-        has not at the larger ones, each time by all that was asked for.
+        has not at the larger ones, each time by all that was asked for. Confidence is
+        not asked for: where the attack has had some, it is made again without.
         """
-        campaign, at = strike.campaign, strike.plan.epsilon
+        campaign, at, radii = self._plain, strike.plan.epsilon, strike.plan.epsilons
+        again = campaign is not strike.campaign and bool(radii)
         clean = in_unit(strike.clean)
+        if again and campaign.minimal:
+            free = campaign.norm.unbounded(int(np.prod(clean.shape[1:])))
+            told = strike.title("without confidence")
+            found = campaign.run(strike.wanted(free), told)
         size = campaign.sizes(found.image, clean)
         if campaign.minimal:
             return np.where(size > 0, size, np.inf)
-        known = np.where(found.success, size, np.inf)
+        fallen = found.success
+        if again:
+            fallen = campaign.fooled(found.image, strike.wanted(at).index)
+        known = np.where(fallen, size, np.inf)
         held = np.zeros(len(known))
-        below = [radius for radius in strike.plan.epsilons if radius < at * 0.999]
-        above = [radius for radius in strike.plan.epsilons if radius > at * 1.001]
+        below = [radius for radius in radii if radius < at * 0.999]
+        above = [
+            radius for radius in radii if radius > at * (0.999 if again else 1.001)
+        ]
         for radius in below[::-1] + above:
-            small = radius < at
+            small = radius < at * 0.999
             known_enough = np.isfinite(known) if small else np.isinf(known)
             rows = np.flatnonzero(known_enough & (known > radius) & (held < radius))
             if not len(rows):
@@ -127,8 +143,8 @@ class Survey:
             some = strike.wanted(radius).some(rows)
             told = written(radius, strike.settings.norm)
             got = campaign.run(some, strike.title(f"epsilon {told}"))
-            again = campaign.sizes(got.image, some.clean)
-            known[rows[got.success]] = again[got.success]
+            size = campaign.sizes(got.image, some.clean)
+            known[rows[got.success]] = size[got.success]
             if small:
                 held[rows[~got.success]] = radius
         return known
@@ -138,14 +154,14 @@ class Survey:
         campaign = self.strike.campaign
         part = [p for p in self.strike.plan.parts if p.attack.minimal]
         minimal = campaign.but(part or [Part(FastMinimumNorm(), "margin")])
-        return minimal, honesty.quick(campaign)
+        return minimal, honesty.bisecting(campaign)
 
     def _smallest(self, strike: Strike) -> np.ndarray:
         """Return the norms of the smallest perturbations.
 
         By the attack of the minimal norm, and by bisection of the radius below it.
         """
-        minimal, quick = self._minimal
+        minimal, halving = self._minimal
         values = int(np.prod(strike.clean.shape[1:]))
         wanted = strike.wanted(minimal.norm.unbounded(values))
         first = minimal.run(wanted, strike.title("smallest"))
@@ -154,18 +170,18 @@ class Survey:
         )
         radius: np.ndarray = size.astype(np.float32)
         below = dataclasses.replace(wanted, epsilon=radius)
-        second = smallest(quick, below, _ROUNDS, strike.title("smallest, bisection"))
-        again = quick.sizes(second.image, wanted.clean)
+        second = smallest(halving, below, _ROUNDS, strike.title("smallest, bisection"))
+        again = halving.sizes(second.image, wanted.clean)
         size = np.where(second.success & (again < size), again, size)
         return np.where(first.success | second.success, size, np.inf)
 
     def _least_by(self) -> str:
         """Say who looked for the smallest, and why not all that was asked for."""
-        minimal, quick = self._minimal
+        minimal, halving = self._minimal
         told = attacks.spelled(minimal.parts)
-        told += f"; then bisection of the radius by {attacks.spelled(quick.parts)}"
+        told += f"; then bisection of the radius by {attacks.spelled(halving.parts)}"
         every = attacks.cost(self.strike.campaign.parts)
-        times = every / attacks.cost(quick.parts)
+        times = every / attacks.cost(halving.parts)
         if not self.strike.campaign.minimal and times > 1.5:
             name = self.strike.settings.adversary.attack
             told += f" (all of {name} would take up to {times:.0f} times as many steps)"
@@ -212,6 +228,19 @@ class Survey:
             images.save_png(output / beside, drawn)
             item["lesson"] = told | {"shown": str(file), "beside": str(beside)}
 
+    def _curve(self, wrong: int) -> list[tuple[float, float]]:
+        """Return radii, and the share of the photographs that is out of their reach.
+
+        Args:
+            wrong: Photographs that fall without an attack.
+        """
+        if not self.strike.plan.epsilons:
+            return []
+        radii = (0.0, *self.strike.plan.epsilons)
+        right = [True] * len(self._known) + [False] * wrong
+        sizes = self._known + [0.0] * wrong
+        return list(zip(radii, measures.robust_accuracy(sizes, right, radii)))
+
     def told(self, result: dict[str, Any], wrong: int, output: Path) -> None:
         """Put what was found into a result, and draw it.
 
@@ -224,15 +253,12 @@ class Survey:
         unit, times = (
             ("1/255", 255.0) if settings.norm == "linf" else (settings.norm, 1)
         )
-        curve: list[tuple[float, float]] = []
-        if self.strike.plan.epsilons:
-            radii = (0.0, *self.strike.plan.epsilons)
-            right = [True] * len(self._known) + [False] * wrong
-            sizes = self._known + [0.0] * wrong
-            curve = list(zip(radii, measures.robust_accuracy(sizes, right, radii)))
-            summary["curve"] = [
-                {"epsilon": radius, "accuracy": accuracy} for radius, accuracy in curve
-            ]
+        targeted = self.strike.plan.target is not None
+        curve = self._curve(0 if targeted else wrong)
+        if curve:
+            # Of another wrong class than the target nobody may say that it is right.
+            share = "target_not_reached" if targeted else "accuracy"
+            summary["curve"] = [{"epsilon": at, share: left} for at, left in curve]
         for item, size in zip(result["images"], self._least):
             item["least"] = float(size) if np.isfinite(size) else None
         least = [size * times for size in self._least if np.isfinite(size)]
@@ -254,17 +280,19 @@ class Survey:
         if settings.preset == "lesson":
             summary["lesson_defects"] = list(lesson.DEFECTS)
         if len(result["images"]) > 1:
-            shown = [(radius * times, accuracy) for radius, accuracy in curve]
+            wish = result["images"][0]["target"]
+            fool = f"become {wish}" if targeted else "fool it"
             drawn = perturbations.summary(
                 perturbations.Many(
                     f"{summary['network']}: {summary['success_rate']:.0%} of "
-                    f"{summary['attacked']} pictures fool it, {settings.norm} at most "
+                    f"{summary['attacked']} pictures {fool}, {settings.norm} at most "
                     f"{written(self.strike.plan.epsilon, settings.norm)}",
-                    shown,
+                    [(radius * times, left) for radius, left in curve],
                     least,
                     matrix,
                     result.get("defences", {}),
                     unit,
+                    "share that is not the target" if targeted else perturbations.LEFT,
                 )
             )
             images.save_png(output / "overview.png", drawn)
