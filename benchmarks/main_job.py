@@ -7,7 +7,8 @@ ROOT holds `train/` and `test/`, each with one folder a class. Every round runs 
 way, this package with an empty cache, and this package again, one after another, so
 that what else the machine does falls on all three. Speeds are medians of the ratios of
 the rounds. Where there are fewer pictures than `--images` asks for they are repeated,
-each copy with other bytes behind its end, so that it is read and computed anew. With
+each copy with other bytes behind its end, so that it is read and computed anew. Both
+learn from all of them: there are no validation images. With
 `--cached` Keras' way keeps its decoded images in memory after the first epoch.
 """
 
@@ -68,6 +69,8 @@ def this_package(
     words += ["--model.backbone", network[0], "--model.weights", "imagenet"]
     words += ["--model.image_size", str(network[1]), "--overwrite", "true"]
     words += ["--train.epochs", str(epochs), "--cache_dir", str(folder / "cache")]
+    # As the script, which learns from all of them and has no validation images.
+    words += ["--data.validation_fraction", "0"]
     found, _ = timed([*words, "--workdir", str(folder / "run")])
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     phases = metrics["seconds"]
