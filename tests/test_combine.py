@@ -9,10 +9,13 @@ import pytest
 
 from tests.conftest import Trained
 from tfpipeline import atomic, cli, runs
+from tfpipeline.attack import attack
 from tfpipeline.combine import combine
 from tfpipeline.config import EvaluateSettings, PredictSettings
+from tfpipeline.config_attack import AttackSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.config_training import CombineSettings
+from tfpipeline.demo import world
 from tfpipeline.evaluate import evaluate
 from tfpipeline.export import export
 from tfpipeline.models import classifier, saving
@@ -91,6 +94,27 @@ def test_an_ensemble_is_published_once_its_answers_are_proven_equal(
     assert cli.main(export, ExportSettings, [*argv, "--batch_sizes", "[1]"]) == 0
     parity = said(base / "1", "parity.json")
     assert parity["passed"] and parity["n"] == 20 and parity["max_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_an_ensemble_protects_from_an_attack_on_a_member_and_not_from_its_own(
+    members: list[Path], tmp_path: Path
+) -> None:
+    both, pictures = tmp_path / "both", tmp_path / "pictures"
+    assert start(members[0], members[2], how="ensemble", to=both) == 0
+    world.write_folder(pictures, ["rocket", "teapot"], 6, seed=5)
+    how = ["--images", str(pictures), "--epsilon", "1/255", "--figures", "0"]
+    how += ["--adversary.attack", "pgd", "--adversary.steps", "10"]
+    fooled = []
+    for attacked in (members[2], both):
+        words = ["--run", str(attacked), "--judges", str(both), *how]
+        output = tmp_path / f"of_{attacked.name}"
+        words += ["--output", str(output)]
+        assert cli.main(attack, AttackSettings, words) == 0
+        summary = said(output, "attack.json")["summary"]
+        transferred = summary["transfer"][str(both)]
+        fooled.append(summary["success_rate"] if attacked == both else transferred)
+    assert fooled[0] <= fooled[1] > 0
 
 
 def test_a_greedy_soup_leaves_out_what_makes_it_worse(
