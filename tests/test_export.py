@@ -60,7 +60,9 @@ def test_a_version_has_all_that_a_server_and_its_users_need(
     (served,) = config.model_config_list.config
     assert served.name == "classifier" and dict(served.version_labels) == {"stable": 1}
     batching = (base / "batching.config").read_text()
-    assert "max_batch_size { value: 1 }" in batching
+    # As many as a request may have, divided into batches that were warmed up.
+    assert "max_batch_size { value: 256 }" in batching
+    assert "max_execution_batch_size { value: 1 }" in batching
     assert "allowed_batch_sizes: 1\n" in batching
     compose = yaml.safe_load((base / "compose.yaml").read_text())["services"]
     assert compose["classifier"]["volumes"] == [".:/models/classifier:ro"]
