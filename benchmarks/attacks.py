@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import tell
+from results import spreads, tell
 
 from tfpipeline import cli, images
 from tfpipeline.config import DistributeSettings, ModelSettings
@@ -352,10 +352,7 @@ def _to_ours(key: str, taken: Mapping[str, list[float]]) -> dict[str, Any]:
         name: [a / b for a, b in zip(some, taken["ours"])]
         for name, some in taken.items()
     }
-    return {
-        key: {name: statistics.median(some) for name, some in ratios.items()},
-        f"{key}_range": {n: [min(some), max(some)] for n, some in ratios.items()},
-    }
+    return spreads(key, ratios)
 
 
 def options() -> argparse.Namespace:

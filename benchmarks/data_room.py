@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from main_job import timed
-from results import tell
+from results import spread, tell
 
 from tfpipeline import cli
 from tfpipeline.config import DataSettings, DistributeSettings, ModelSettings
@@ -122,8 +122,7 @@ def memory_growth(rounds: int) -> dict[str, Any]:
     return {
         "peak_mb_1000": statistics.median(small),
         "peak_mb_10000": statistics.median(large),
-        "ratio": statistics.median(ratios),
-        "ratio_range": [min(ratios), max(ratios)],
+        **spread("ratio", ratios),
     }
 
 

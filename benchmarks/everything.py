@@ -139,6 +139,14 @@ def served_run(given: argparse.Namespace, scratch: Path) -> str:
     return str(scratch / "run")
 
 
+def results_in(folder: Path, smoke: bool) -> dict[str, Any]:
+    """Return the results that lie in a folder, by the names of their benchmarks."""
+    files = {name: result_file(folder, name, smoke) for name in BENCHES}
+    return {
+        n: json.loads(file.read_text()) for n, file in files.items() if file.is_file()
+    }
+
+
 def table(folder: Path, smoke: bool = False) -> str:
     """Return the table of all results in a folder, with machine, versions and date.
 
@@ -150,13 +158,10 @@ def table(folder: Path, smoke: bool = False) -> str:
         SystemExit: They are not all of one machine and the same versions.
     """
     lines = ["| what | at least | measured |", "|---|---|---|"]
-    results = {}
-    for name, bench in BENCHES.items():
-        file = result_file(folder, name, smoke)
-        if file.is_file():
-            results[name] = json.loads(file.read_text())
-            for row in bench.figures(results[name]):
-                lines.append(f"| {' | '.join(row)} |")
+    results = results_in(folder, smoke)
+    for name, found in results.items():
+        for row in BENCHES[name].figures(found):
+            lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines + (["", origin(results)] if results else []))
 
 
@@ -205,11 +210,7 @@ def main() -> None:
         if "serving" in names:
             folders["RUN"] = served_run(given, Path(scratch))
         failed = [name for name in names if not run(name, given, folders)]
-    everything = {
-        name: json.loads(file.read_text())
-        for name in BENCHES
-        if (file := result_file(given.output, name, given.smoke)).is_file()
-    }
+    everything = results_in(given.output, given.smoke)
     together = given.output / f"results{'.smoke' * given.smoke}.json"
     together.write_text(json.dumps(everything, indent=2) + "\n")
     text = table(given.output, given.smoke)

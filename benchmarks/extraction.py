@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from results import tell
+from results import spreads, tell
 
 from tfpipeline import cli, machine
 
@@ -125,8 +125,7 @@ def measure(
         "batch_size": size,
         "threads": threads,
         "images_per_second": {n: statistics.median(r) for n, r in found.items()},
-        "together_to": {n: statistics.median(some) for n, some in ratios.items()},
-        "together_to_range": {n: [min(r), max(r)] for n, r in ratios.items()},
+        **spreads("together_to", ratios),
     }
 
 

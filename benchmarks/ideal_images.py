@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import tell
+from results import spread, tell
 
 from tfpipeline import cli
 from tfpipeline.config import DistributeSettings, ModelSettings
@@ -150,8 +150,7 @@ def main() -> None:
     for name, some in rounds.items():
         if name != "ours":
             ratios = [a / b for a, b in zip(some, rounds["ours"])]
-            result[f"{name}_to_ours"] = statistics.median(ratios)
-            result[f"{name}_to_ours_range"] = [min(ratios), max(ratios)]
+            result |= spread(f"{name}_to_ours", ratios)
     tell(result, given.output)
 
 

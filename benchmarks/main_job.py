@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import copies
-from results import tell
+from results import spread, tell
 
 HERE = Path(__file__).resolve().parent
 
@@ -120,8 +120,7 @@ def measure(
                 for key in rows[0]
                 if key != "phases"
             },
-            "times_as_fast": statistics.median(ratios),
-            "times_as_fast_range": [min(ratios), max(ratios)],
+            **spread("times_as_fast", ratios),
         }
         if "phases" in rows[0]:
             result[name]["phases"] = {

@@ -1,7 +1,9 @@
 """What every benchmark does with its result."""
 
 import json
+import statistics
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,23 @@ def about() -> dict[str, Any]:
         "machine": machine.about(),
         "versions": manifest.versions(),
         "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def spread(key: str, ratios: Sequence[float]) -> dict[str, Any]:
+    """Return the median of what the rounds gave, and its range as `KEY_range`."""
+    return {
+        key: statistics.median(ratios),
+        f"{key}_range": [min(ratios), max(ratios)],
+    }
+
+
+def spreads(key: str, ratios: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return the same of several ways, by their names."""
+    each = {name: spread(key, some) for name, some in ratios.items()}
+    return {
+        part: {name: one[part] for name, one in each.items()}
+        for part in (key, f"{key}_range")
     }
 
 

@@ -40,11 +40,13 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             )
         held = settings.stable in versions.read_named(base)
         labels = publication.promote(base, settings.stable)
-        careful = [
-            f"A TF Serving that runs does not hold version {settings.stable}, which "
-            "had no label of late: restart it, or it keeps the labels that it has."
-        ]
-        careful = [] if held else careful
+        careful = []
+        if not held:
+            careful.append(
+                f"A TF Serving that runs does not hold version {settings.stable}, "
+                "which had no label of late: restart it, or it keeps the labels that "
+                "it has."
+            )
         done = [f"{_called(labels)}."]
         terminal.close(terminal.Closing(done, careful=careful, look=base))
         return {"labels": labels, "written": terminal.written(base, None)}

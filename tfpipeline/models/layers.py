@@ -175,6 +175,24 @@ class Inside:
         )
 
 
+def maps_and_logits(
+    model: keras.Model, name: str
+) -> Callable[[Any, Callable[[Any], None]], tuple[Any, Any]]:
+    """Return a network that tells a layer's maps beside its logits, as Grad-CAM asks.
+
+    Args:
+        model: From images in [0, 1] to logits, in inference mode.
+        name: Of the layer.
+    """
+    inside = Inside(model, [name])
+
+    def forward(image: Any, watch: Callable[[Any], None]) -> tuple[Any, Any]:
+        outputs = inside(image, watch)
+        return outputs[name], outputs[LOGITS]
+
+    return forward
+
+
 def _arguments(kind: Any) -> tuple[str, ...]:
     """Return what a kind of layer can be told when it is called."""
     return tuple(inspect.signature(kind.call).parameters)

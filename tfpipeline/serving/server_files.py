@@ -36,8 +36,7 @@ def write(
     atomic.write_text(base / BATCHING, batching(sizes, most))
     atomic.write_text(base / COMPOSE, compose(base, name))
     # Last: the server reads this one again and again.
-    text = models(name, labels, named(base, labels))
-    atomic.write_text(base / versions.MODELS_CONFIG, text)
+    _tell(base, name, labels)
 
 
 def relabel(base: Path, labels: Mapping[str, int]) -> None:
@@ -47,7 +46,10 @@ def relabel(base: Path, labels: Mapping[str, int]) -> None:
         base: The folder that the server watches.
         labels: Which version is called what.
     """
-    name = versions.read_name(base) or "classifier"
+    _tell(base, versions.read_name(base) or "classifier", labels)
+
+
+def _tell(base: Path, name: str, labels: Mapping[str, int]) -> None:
     text = models(name, labels, named(base, labels))
     atomic.write_text(base / versions.MODELS_CONFIG, text)
 

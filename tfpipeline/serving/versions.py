@@ -98,10 +98,7 @@ def read_labels(base: Path) -> dict[str, int]:
     Args:
         base: The folder that the server watches.
     """
-    file = base / MODELS_CONFIG
-    if not file.is_file():
-        return {}
-    found = _LABEL.findall(file.read_text(encoding="utf-8"))
+    found = _LABEL.findall(_models_config(base))
     there = versions(base)
     return {name: int(number) for name, number in found if int(number) in there}
 
@@ -112,9 +109,8 @@ def read_named(base: Path) -> list[int]:
     Args:
         base: The folder that the server watches.
     """
-    file = base / MODELS_CONFIG
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    return [int(number) for number in re.findall(r"\bversions: (\d+)", text)]
+    found = re.findall(r"\bversions: (\d+)", _models_config(base))
+    return [int(number) for number in found]
 
 
 def read_name(base: Path) -> str | None:
@@ -123,10 +119,14 @@ def read_name(base: Path) -> str | None:
     Args:
         base: The folder that the server watches.
     """
-    file = base / MODELS_CONFIG
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    found = re.search(r'^\s*name: "([^"]+)"', text, re.MULTILINE)
+    found = re.search(r'^\s*name: "([^"]+)"', _models_config(base), re.MULTILINE)
     return found[1] if found else None
+
+
+def _models_config(base: Path) -> str:
+    """Return what the server was told; nothing where it has not been."""
+    file = base / MODELS_CONFIG
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def label(base: Path, name: str, number: int) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """What `features` looks at: layers, channels, and what speaks for a class."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,17 +134,10 @@ class Looker:
         names = dict.fromkeys([*wish.layers, *(name for name, _ in wish.channels)])
         self._last = list(layers.maps(network.model))[-1]
         inside = layers.Inside(network.model, [*names, self._last])
-        plain, last = (
-            layers.Inside(network.model, some) for some in ((), (self._last,))
-        )
+        plain = layers.Inside(network.model)
         self._look = tf.function(inside, autograph=False, reduce_retracing=True)
 
-        def split(
-            image: tf.Tensor, watch: Callable[[tf.Tensor], None]
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            outputs = last(image, watch)
-            return outputs[self._last], outputs[layers.LOGITS]
-
+        split = layers.maps_and_logits(network.model, self._last)
         self._cam = tf.function(
             lambda image, index: interpretation.grad_cam(split, image, index),
             autograph=False,

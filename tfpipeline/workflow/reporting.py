@@ -1,6 +1,5 @@
 """What a finished run tells of itself: tables, pictures, and its page."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +113,7 @@ def _explain(
     # Several backbones see an image each in their own way.
     if not names or not shown or ensembles.asks_several(model):
         return
-    inside = layers.Inside(model, names[-1:])
-
-    def forward(
-        image: tf.Tensor, watch: Callable[[tf.Tensor], None]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        outputs = inside(image, watch)
-        return outputs[names[-1]], outputs[layers.LOGITS]
-
+    forward = layers.maps_and_logits(model, names[-1])
     # Traced: the backbone's activations are then not kept for a gradient that is not
     # asked for, which eager execution would do.
     explain = tf.function(
