@@ -1,15 +1,16 @@
 """A step of an ideal image against a bare traced pass, and against tf-keras-vis.
 
-python benchmarks/ideal_images.py [--batch 8] [--rounds 5] [--output FILE.json]
+python benchmarks/ideal_images.py [--batch 1 8] [--rounds 5] [--output FILE.json]
 
 All climb the logit of a class of the same MobileNetV2 1.0 (random weights, calibrated).
 A step of ours is preset `best` whole: waves to pixels, transforms, network, gradient,
 Adam. A bare pass is the network's forward and backward pass for the same batch, in one
 `tf.function`: `bare` with variables, `bare_constants` with constant weights, as ours.
-tf-keras-vis (`pip install tf-keras-vis`) gets the same batch, and is left out where it
-is not installed; its default transforms and regularisers are taken out, so that it does
-less. A round is 16 steps of each: ours and the bare ones step by step in turn, then one
-call of tf-keras-vis. A first round traces; medians over all steps.
+tf-keras-vis (`pip install tf-keras-vis`) gets the same batch, once as its documentation
+has it, with its own transforms, regularisers and optimizer, and once without the first
+two, so that it does less (`tf_keras_vis_plain`); both are left out where it is not
+installed. A round is 16 steps of each: ours and the bare ones step by step, then
+a call of each of the others. A first round traces; medians of rounds.
 """
 
 import argparse
@@ -73,85 +74,89 @@ def bare(network: Any, batch: int, ask: Callable[[Any], Any]) -> Callable[[], fl
     return lambda: seconds(lambda: np.asarray(passes(image)))
 
 
-def peer(network: Any, batch: int) -> Callable[[], float] | None:
+def peers(network: Any, batch: int) -> dict[str, Callable[[], float]]:
     """Return what measures the seconds of a step of tf-keras-vis, if it is there."""
     try:
         from tf_keras_vis.activation_maximization import ActivationMaximization
         from tf_keras_vis.utils.scores import CategoricalScore
     except ImportError:
-        return None
+        return {}
     import keras
     import tensorflow as tf
 
     maximization = ActivationMaximization(network.model, clone=False)
     seed = tf.random.stateless_uniform((batch, *network.size, 3), (0, 0), 0.4, 0.6)
 
-    def some_steps() -> float:
-        return (
-            seconds(
-                lambda: maximization(
-                    CategoricalScore([CLASS] * batch),
-                    seed_input=seed,
-                    input_range=(0.0, 1.0),
-                    steps=STEPS,
-                    optimizer=keras.optimizers.Adam(0.05),
-                    input_modifiers=[],
-                    regularizers=[],
-                )
+    def some_steps(**settings: Any) -> float:
+        if settings:
+            settings["optimizer"] = keras.optimizers.Adam(0.05)
+        spent = seconds(
+            lambda: maximization(
+                CategoricalScore([CLASS] * batch),
+                seed_input=seed,
+                input_range=(0.0, 1.0),
+                steps=STEPS,
+                **settings,
             )
-            / STEPS
         )
+        return spent / STEPS
 
-    return some_steps
+    return {
+        "tf_keras_vis": some_steps,
+        "tf_keras_vis_plain": lambda: some_steps(input_modifiers=[], regularizers=[]),
+    }
 
 
-def main() -> None:
-    """Print the figures; write JSON where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path)
-    given = parser.parse_args()
-    with cli.quiet_start():
-        from tfpipeline import distribution
-        from tfpipeline.models.frozen import Frozen
-        from tfpipeline.workflow import networks
+def measure(network: Any, batch: int, rounds: int, strategy: Any) -> dict[str, Any]:
+    """Return the medians of all, and their ratios to ours, for one size of batch."""
+    from tfpipeline.models.frozen import Frozen
 
-        strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
-        settings = ModelSettings(weights="none")
-        network = networks.open_network(None, settings, names_needed=False)
-    model, batch = network.model, given.batch
+    model = network.model
     ways = {
         "ours": ours(network, batch, strategy),
         "bare": bare(network, batch, lambda x: model(x, training=False)),
         "bare_constants": bare(network, batch, Frozen(model)),
     }
-    theirs = peer(network, batch)
-    found: dict[str, list[float]] = {name: [] for name in (*ways, "tf_keras_vis")}
-    for number in range(given.rounds + 1):
-        if number == 1:
-            found = {name: [] for name in found}
+    others = peers(network, batch)
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds + 1):
+        # What the first round leaves is let go: it traces.
+        first = not found
+        some: dict[str, list[float]] = {name: [] for name in (*ways, *others)}
         for _ in range(STEPS):
             for name, way in ways.items():
-                found[name].append(way())
-        if theirs is not None:
-            found["tf_keras_vis"].append(theirs())
-    medians = {n: statistics.median(some) for n, some in found.items() if some}
-    result: dict[str, Any] = {"batch": batch, "seconds_a_step": medians}
-    # Of each round by itself.
-    rounds = {
-        name: [
-            statistics.median(part)
-            for part in np.array_split(np.array(some), given.rounds)
-        ]
-        for name, some in found.items()
-        if some
-    }
-    for name, some in rounds.items():
+                some[name].append(way())
+        for name, way in others.items():
+            some[name].append(way())
+        found = {
+            name: [] if first else [*found[name], statistics.median(steps)]
+            for name, steps in some.items()
+        }
+    result: dict[str, Any] = {"batch": batch}
+    result["seconds_a_step"] = {n: statistics.median(s) for n, s in found.items()}
+    for name, each in found.items():
         if name != "ours":
-            ratios = [a / b for a, b in zip(some, rounds["ours"])]
+            ratios = [a / b for a, b in zip(each, found["ours"])]
             result |= spread(f"{name}_to_ours", ratios)
-    tell(result, given.output)
+    return result
+
+
+def main() -> None:
+    """Print the figures; write JSON where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    with cli.quiet_start():
+        from tfpipeline import distribution
+        from tfpipeline.workflow import networks
+
+        strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+        settings = ModelSettings(weights="none")
+        network = networks.open_network(None, settings, names_needed=False)
+    rows = [measure(network, n, given.rounds, strategy) for n in given.batch]
+    tell({"rounds": given.rounds, "rows": rows}, given.output)
 
 
 if __name__ == "__main__":

@@ -98,13 +98,19 @@ def _against(
 def ideal_images(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of synthesis."""
     asked = {"bare": "0.9", "tf_keras_vis": "3.5"}
+    others = {
+        "tf_keras_vis": "tf-keras-vis",
+        "tf_keras_vis_plain": "tf-keras-vis without transforms and regularisers",
+    }
     rows = []
-    for name, words in {**BARE, "tf_keras_vis": "tf-keras-vis"}.items():
-        key = f"{name}_to_ours"
-        if key in found:
-            told = _times(found[key], found, key)
-            title = f"synthesis step against {words}"
-            rows.append((title, asked.get(name, ""), told))
+    for row in found["rows"]:
+        many = "one image" if row["batch"] == 1 else f"{row['batch']} images"
+        for name, words in {**BARE, **others}.items():
+            key = f"{name}_to_ours"
+            if key in row:
+                title = f"synthesis step, {many}, against {words}"
+                told = _times(row[key], row, key)
+                rows.append((title, asked.get(name, ""), told))
     return rows
 
 

@@ -219,3 +219,21 @@ def test_a_process_of_its_own_is_not_taken_apart_at_its_end() -> None:
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "done\nfrozen True\n"), done.stderr
+
+
+@pytest.mark.parametrize("own", (True, False))
+def test_only_a_process_of_its_own_hides_from_keras_what_slows_it_down(own) -> None:
+    code = (
+        "import sys\n"
+        "from tfpipeline import cli\n"
+        "from tfpipeline.config import PredictSettings\n"
+        "def command(settings):\n    'Import.'\n"
+        "    with cli.quiet_start():\n        import keras\n"
+        "    print('matplotlib.pyplot' in sys.modules, keras.ops.add(1, 2).shape)\n"
+        "    import matplotlib.pyplot\n    print(matplotlib.pyplot.figure)\n"
+        "sys.argv = ['command']\n"
+        f"sys.exit(cli.main(command, PredictSettings, {None if own else []}))\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith(f"{not own} ()\n<function figure"), done.stderr

@@ -27,6 +27,10 @@ __all__ = [
 
 Settings = TypeVar("Settings")
 
+# Keras imports these with itself wherever they are installed, and works without them;
+# nothing here asks Keras for what they are for. They take half a second, and more.
+_NOT_FOR_KERAS = ("IPython", "matplotlib.pyplot", "pandas", "sklearn")
+
 # Whether this process was started for a command, and ends with it.
 _own_process = threading.Event()
 
@@ -101,7 +105,8 @@ def quiet_start() -> Iterator[None]:
     goes wrong meanwhile. The first use of a device writes as well: put it inside.
 
     No garbage is looked for meanwhile: imports make none, and looking through all that
-    they make again and again takes a fifth of their time.
+    they make again and again takes a fifth of their time. In a process of a command of
+    its own, Keras finds none of the packages that only its other uses need.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -112,7 +117,8 @@ def quiet_start() -> Iterator[None]:
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            yield
+            with _hidden(_NOT_FOR_KERAS if _own_process.is_set() else ()):
+                yield
         except UserError:
             raise
         except BaseException:
@@ -127,6 +133,21 @@ def quiet_start() -> Iterator[None]:
                 gc.freeze()
             if collecting:
                 gc.enable()
+
+
+@contextlib.contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """Let packages that are not imported yet look as if they were not installed.
+
+    Source: Python's reference, import system: None in `sys.modules` ends a search.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def cache_folder(cache_dir: str | None) -> Path:

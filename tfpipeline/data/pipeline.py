@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfpipeline import images, machine
 from tfpipeline.data import order as orders
+from tfpipeline.data.ahead import read_ahead
 from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
 from tfpipeline.data.decoded import Decoded, Plan, plan
@@ -254,13 +255,16 @@ class Batches:
                 fn_output_signature=tf.int64,
             )
 
+        def read(indices: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return self._read(indices), *others
+
         def batch(
-            indices: tf.Tensor,
+            images: tf.Tensor,
             label: tf.Tensor,
             weights: tf.Tensor,
             *which: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
-            images = tf.cast(self._read(indices), tf.float32)
+            images = tf.cast(images, tf.float32)
             if augmentation.image is not None:
                 own = seeds(*which)
                 images = _each(augmentation.image, images, own)
@@ -269,17 +273,14 @@ class Batches:
                     images, label = augmentation.mix(images, targets, own)
             return images / 255, label, weights
 
-        # A call reads a whole batch: the fewest calls into Python. More calls than
-        # cores were measured to hold up the network that the batches are for.
-        plainly = tf.autograph.experimental.do_not_convert(batch)
+        size = self.reading.own_size * self.reading.height * self.reading.width * 3
         every = (indices, label, weights, identity, again)
         parts = tuple(part[first_step:] for part in every)
 
         def begin(step: int) -> tf.data.Dataset:
             rest = tuple(part[step:] for part in parts)
-            dataset = tf.data.Dataset.from_tensor_slices(rest)
-            dataset = dataset.map(plainly, num_parallel_calls=machine.cores())
-            return dataset.prefetch(2)
+            rows = tf.data.Dataset.from_tensor_slices(rest)
+            return read_ahead(rows, read, batch, size)
 
         return Feed(begin, parts[0], self._decoder)
 
