@@ -192,6 +192,17 @@ def test_chatter_of_the_start_is_hidden_but_shown_after_a_crash(capfd) -> None:
     assert capfd.readouterr().err == "chatter"
 
 
+@pytest.mark.parametrize("chosen", (None, "false"))
+def test_gpu_memory_is_taken_as_needed_unless_the_user_chose(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", chosen or "")
+    if chosen is None:
+        monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH")
+    with cli.quiet_start():
+        assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == (chosen or "true")
+
+
 def test_garbage_is_looked_for_again_after_the_start() -> None:
     before = gc.get_freeze_count()
     with cli.quiet_start():

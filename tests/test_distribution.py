@@ -39,6 +39,24 @@ def test_programs_of_one_process_do_not_mix_up_their_reductions() -> None:
         np.testing.assert_array_equal(variable.numpy(), 2)
 
 
+@pytest.mark.parametrize("error", (RuntimeError, ValueError))
+def test_a_gpu_that_is_in_use_already_is_taken_as_it_is(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow refuses to change a device that it has started, or that is divided."""
+    asked = []
+
+    def refuse(gpu: str, enable: bool) -> None:
+        asked.append((gpu, enable))
+        raise error("Physical devices cannot be modified")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", refuse)
+    strategy = distribution.choose(DistributeSettings("one_device"))
+    assert asked == [("a GPU", True)]
+    assert strategy.extended.worker_devices[0].upper().endswith("GPU:0")
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -1,5 +1,6 @@
 """Which strategy, on which devices, at which precision."""
 
+import contextlib
 import functools
 
 import keras
@@ -56,7 +57,10 @@ def choose(settings: DistributeSettings) -> tf.distribute.Strategy:
     check(settings)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+        # It refuses once TensorFlow uses its devices, as in a notebook, and where the
+        # user has divided a GPU: then it stays as it is.
+        with contextlib.suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
     wanted = settings.strategy
     if wanted == "auto" and (settings.workers or cluster.named()):
         wanted = "multi_worker"
