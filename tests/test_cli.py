@@ -240,8 +240,9 @@ def test_only_a_process_of_its_own_hides_from_keras_what_slows_it_down(own) -> N
         "from tfpipeline.config import PredictSettings\n"
         "def command(settings):\n    'Import.'\n"
         "    with cli.quiet_start():\n        import keras\n"
-        "    print('matplotlib.pyplot' in sys.modules, keras.ops.add(1, 2).shape)\n"
-        "    import matplotlib.pyplot\n    print(matplotlib.pyplot.figure)\n"
+        "        print('matplotlib.pyplot' in sys.modules, keras.ops.add(1, 2).shape)\n"
+        "        import matplotlib.pyplot\n"
+        "        print(matplotlib.pyplot.figure)\n"
         "sys.argv = ['command']\n"
         f"sys.exit(cli.main(command, PredictSettings, {None if own else []}))\n"
     )
