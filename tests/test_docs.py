@@ -10,15 +10,17 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 
-from tfpipeline import attack, cli, config, config_attack
+from tfpipeline import attack, cli, config, config_attack, config_synthesis, synthesize
 from tfpipeline.adversarial.attacks import ATTACKS
 from tfpipeline.data import opening
 from tfpipeline.data.opening import SCHEMES
 from tfpipeline.models.table import BACKBONES
 from tfpipeline.synthesis.objectives import OBJECTIVES, Seen
+from tfpipeline.synthesis.presets import CLASS_OBJECTIVES
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+TABLES = (BACKBONES, SCHEMES, OBJECTIVES, CLASS_OBJECTIVES, ATTACKS)
 
 
 def snippets(name: str) -> list[str]:
@@ -86,7 +88,7 @@ def test_the_page_on_python_can_be_followed(
 
 @pytest.mark.slow
 def test_the_page_on_adding_parts_can_be_followed(tmp_path, monkeypatch) -> None:
-    before = [set(table) for table in (BACKBONES, SCHEMES, OBJECTIVES, ATTACKS)]
+    before = [set(table) for table in TABLES]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     names: dict[str, Any] = {"__name__": "page"}
@@ -95,7 +97,7 @@ def test_the_page_on_adding_parts_can_be_followed(tmp_path, monkeypatch) -> None
             exec(code, names)
         _check_added_parts(tmp_path)
     finally:
-        for table, known in zip((BACKBONES, SCHEMES, OBJECTIVES, ATTACKS), before):
+        for table, known in zip(TABLES, before):
             for name in set(table) - known:
                 del table[name]
 
@@ -125,6 +127,10 @@ def _check_added_parts(folder: Path) -> None:
     assert cli.main(attack.attack, config_attack.AttackSettings, argv) == 0
     (found,) = json.loads((folder / "attacked" / "attack.json").read_text())["images"]
     assert found["linf"] <= 8 / 255 + 1e-6
+    flags = "--run runs/two --classes 0 --synthesis.steps 2 --output ideal"
+    argv = [*flags.split(), "--synthesis.objective", "smooth_logit"]
+    settings = config_synthesis.SynthesizeSettings
+    assert cli.main(synthesize.synthesize, settings, argv) == 0
     objective = OBJECTIVES["sparsity"]("maps")
     maps = np.zeros((2, 3, 3, 4), np.float32)
     maps[0, ..., 1], maps[1] = 5, 5
@@ -142,12 +148,7 @@ def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
-    from tfpipeline import (
-        config_benchmark,
-        config_serving,
-        config_study,
-        config_synthesis,
-    )
+    from tfpipeline import config_benchmark, config_serving, config_study
 
     known = set()
     for settings in (

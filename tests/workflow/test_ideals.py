@@ -189,7 +189,37 @@ def test_a_judge_that_cannot_tell_does_not_recognise(network) -> None:
 
 
 def test_an_ascent_that_diverges_is_told(network) -> None:
-    what = job(network, [0], preset="lesson", steps=60, learning_rate=9e5)
-    (ideal,) = ideals.make(what)
-    assert not ideal.finite or ideal.raw is not None
-    assert np.isfinite(ideal.picture).all()
+    """A logit of squares without bounds: each step multiplies the pixels."""
+    image = keras.Input((32, 32, 3))
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(image))
+    squares = keras.layers.Multiply()([flat, flat])
+    inner = keras.Model(
+        image, keras.layers.Dense(4, kernel_initializer="ones")(squares)
+    )
+    image = keras.Input((32, 32, 3))
+    squared = keras.Model(image, inner(keras.layers.Rescaling(1.0)(image)))
+    preset = dataclasses.replace(plans.presets.PRESETS["lesson"], objective="logit")
+    preset = dataclasses.replace(preset, steps=60, learning_rate=1e5)
+    what = job(dataclasses.replace(network, model=squared), [0], preset="lesson")
+    (ideal,) = ideals.make(dataclasses.replace(what, preset=preset))
+    assert not ideal.finite
+    assert np.isfinite(ideal.picture).all() and 0 <= ideal.probability <= 1
+
+
+def test_a_photograph_is_changed_and_not_painted_over(network, tmp_path) -> None:
+    from tfpipeline import images
+
+    fitted = np.zeros((32, 32, 3), np.uint8) + 90
+    fitted[8:24, 8:24] = (200, 120, 40)
+    images.save_png(tmp_path / "p.png", fitted)
+    settings = {"steps": 128, "learning_rate": None}
+
+    def far(**start: str) -> float:
+        (ideal,) = ideals.make(job(network, [0], **settings, **start))
+        assert ideal.rose
+        return float(np.abs(ideal.picture.astype(float) - fitted).mean())
+
+    assert far(start=str(tmp_path / "p.png")) < far() / 2
+    given = SynthesisSettings(start="p.png", learning_rate=0.3, fading=0.2)
+    kept = plans.chosen_preset("best", given)
+    assert (kept.learning_rate, kept.fading) == (0.3, 0.2)

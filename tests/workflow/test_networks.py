@@ -1,5 +1,6 @@
 """Networks are opened by what users call them."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -31,6 +32,26 @@ def test_an_untrained_network_is_calibrated_and_the_same_every_time() -> None:
     logits = network.logits(picture)
     assert np.isfinite(logits).all() and logits.std() > 0.05
     assert np.abs(logits[0] - logits[1]).max() > 1e-3
+
+
+def test_another_head_on_the_same_backbone_has_taken_part() -> None:
+    def headed(seed: int, backbone: keras.Model) -> networks.Network:
+        keras.utils.set_random_seed(seed)
+        image = keras.Input((32, 32, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(backbone(image))
+        model = keras.Model(image, keras.layers.Dense(2)(pooled))
+        return networks.Network(str(seed), model, ("a", "b"))
+
+    def backbone(seed: int) -> keras.Model:
+        keras.utils.set_random_seed(seed)
+        image = keras.Input((32, 32, 3))
+        x = keras.layers.Conv2D(4, 3)(image)
+        return keras.Model(image, keras.layers.DepthwiseConv2D(3)(x))
+
+    shared = backbone(0)
+    one, other, apart = headed(1, shared), headed(2, shared), headed(1, backbone(3))
+    assert one.shares_backbone(other) and not one.is_same(other)
+    assert not one.shares_backbone(apart) and not apart.shares_backbone(one)
 
 
 def test_names_are_only_needed_where_classes_are_named(monkeypatch) -> None:

@@ -50,3 +50,5 @@ def test_another_parameterization_has_a_rate_and_options_of_its_own() -> None:
 def test_copies_of_the_lesson_cannot_be_told_to_differ() -> None:
     with pytest.raises(UserError, match="shows no layers"):
         plans.chosen_preset("lesson", SynthesisSettings(diversity=1.0, copies=2))
+    with pytest.raises(UserError, match="copies 2 or more"):
+        plans.chosen_preset("best", SynthesisSettings(diversity=1.0))

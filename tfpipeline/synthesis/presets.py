@@ -23,6 +23,9 @@ LESSON_DEFECTS = (
     "Every pixel is tuned on its own, in one position: what excites this network means "
     "nothing to another one, or to people.",
     "It stops after a number of steps, whatever it has reached.",
+    "It is judged by the network that it was made for, and by no other.",
+    "Its noise had no seed, and nobody asked about the saved picture, of 8 bits. Here "
+    "it has one, and what is told is of that picture.",
 )
 
 
@@ -162,6 +165,10 @@ PRESETS: dict[str, Preset] = {
 # Learning rates of Adam for another parameterization than a preset's own: a pixel moves
 # by the rate itself, a phase by as many radians.
 RATES = {"pixels": 0.02, "fourier": 0.25, "phases": 0.1}
+
+# Of these rates, where a photograph is to be changed, and not painted over; nor may it
+# fade.
+FROM_PHOTOGRAPH = 0.1
 
 
 def check(preset: Preset) -> None:

@@ -1,6 +1,7 @@
 """Opens what a user names: a network of Keras, or a run of one's own."""
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +80,21 @@ class Network:
         return self.labels == other.labels and (
             classifier.describe(self.model) == classifier.describe(other.model)
         )
+
+    def shares_backbone(self, other: "Network") -> bool:
+        """Tell whether most of its convolutions are those of another network.
+
+        Args:
+            other: The other one, whose head may be another.
+        """
+        own, others = _convolutions(self.model), _convolutions(other.model)
+        return 2 * len(own & others) > len(own)
+
+
+def _convolutions(model: keras.Model) -> set[bytes]:
+    """Return a digest of the weights of each convolution."""
+    arrays = (np.asarray(weight) for weight in model.weights if len(weight.shape) > 2)
+    return {hashlib.sha256(array.tobytes()).digest() for array in arrays}
 
 
 def open_network(

@@ -32,6 +32,11 @@ def chosen_preset(name: str, settings: SynthesisSettings) -> Preset:
     if other != preset.parameterization:
         rate = presets.RATES.get(other, preset.learning_rate)
         changes = {"options": {}, "learning_rate": rate, **changes}
+    if settings.start is not None and not preset.raw:
+        rate = changes.get("learning_rate", preset.learning_rate)
+        gentle = {"learning_rate": rate * presets.FROM_PHOTOGRAPH, "fading": 0.0}
+        given = vars(settings)
+        changes |= {key: x for key, x in gentle.items() if given[key] is None}
     preset = dataclasses.replace(preset, **changes)
     presets.check(preset)
     check_each(
@@ -52,6 +57,11 @@ def chosen_preset(name: str, settings: SynthesisSettings) -> Preset:
         raise UserError(
             "--synthesis.start with --synthesis.copies: all copies would start from "
             "the same photograph, and become the same. Leave one of them out."
+        )
+    if settings.diversity and settings.copies < 2:
+        raise UserError(
+            "--synthesis.diversity: expected with --synthesis.copies 2 or more, which "
+            "it tells apart. Name both, or leave it out."
         )
     if preset.raw and settings.diversity:
         raise UserError(
