@@ -88,8 +88,6 @@ def peers(network: Any, batch: int) -> dict[str, Callable[[], float]]:
     seed = tf.random.stateless_uniform((batch, *network.size, 3), (0, 0), 0.4, 0.6)
 
     def some_steps(**settings: Any) -> float:
-        if settings:
-            settings["optimizer"] = keras.optimizers.Adam(0.05)
         spent = seconds(
             lambda: maximization(
                 CategoricalScore([CLASS] * batch),
@@ -103,7 +101,11 @@ def peers(network: Any, batch: int) -> dict[str, Callable[[], float]]:
 
     return {
         "tf_keras_vis": some_steps,
-        "tf_keras_vis_plain": lambda: some_steps(input_modifiers=[], regularizers=[]),
+        "tf_keras_vis_plain": lambda: some_steps(
+            input_modifiers=[],
+            regularizers=[],
+            optimizer=keras.optimizers.Adam(0.05),
+        ),
     }
 
 
@@ -118,20 +120,15 @@ def measure(network: Any, batch: int, rounds: int, strategy: Any) -> dict[str, A
         "bare_constants": bare(network, batch, Frozen(model)),
     }
     others = peers(network, batch)
-    found: dict[str, list[float]] = {}
-    for _ in range(rounds + 1):
-        # What the first round leaves is let go: it traces.
-        first = not found
-        some: dict[str, list[float]] = {name: [] for name in (*ways, *others)}
-        for _ in range(STEPS):
-            for name, way in ways.items():
-                some[name].append(way())
-        for name, way in others.items():
-            some[name].append(way())
-        found = {
-            name: [] if first else [*found[name], statistics.median(steps)]
-            for name, steps in some.items()
-        }
+
+    def one_round() -> dict[str, float]:
+        steps = [{name: way() for name, way in ways.items()} for _ in range(STEPS)]
+        middle = {name: statistics.median(one[name] for one in steps) for name in ways}
+        return middle | {name: way() for name, way in others.items()}
+
+    one_round()  # It traces.
+    measured = [one_round() for _ in range(rounds)]
+    found = {name: [one[name] for one in measured] for name in (*ways, *others)}
     result: dict[str, Any] = {"batch": batch}
     result["seconds_a_step"] = {n: statistics.median(s) for n, s in found.items()}
     for name, each in found.items():

@@ -232,6 +232,25 @@ def test_a_process_of_its_own_is_not_taken_apart_at_its_end() -> None:
     assert (done.returncode, done.stdout) == (0, "done\nfrozen True\n"), done.stderr
 
 
+def test_who_asks_a_server_does_without_tensorflow() -> None:
+    code = (
+        "import sys\n"
+        "from tfpipeline import cli\n"
+        "from tfpipeline.config import PredictSettings\n"
+        "from tfpipeline.config_serving import ServerSettings\n"
+        "def command(settings):\n    'Ask.'\n"
+        "    from tfpipeline.workflow import answering\n"
+        "    url = 'http://127.0.0.1:9/v1/models/x'\n"
+        "    answering.of_server(url, ServerSettings())\n"
+        "    print('tensorflow' in sys.modules, 'keras' in sys.modules)\n"
+        "sys.argv = ['command']\n"
+        "sys.exit(cli.main(command, PredictSettings))\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "False False\n"), done.stderr
+
+
 @pytest.mark.parametrize("own", (True, False))
 def test_only_a_process_of_its_own_hides_from_keras_what_slows_it_down(own) -> None:
     code = (

@@ -98,7 +98,7 @@ def _fail(message: str, code: int) -> int:
 
 
 @contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
+def quiet_start(*, keras: bool = True) -> Iterator[None]:
     """Keep TensorFlow's start-up chatter from the user while it is first imported.
 
     Its C++ log writes to the file descriptor before any setting can reach it, so the
@@ -108,6 +108,9 @@ def quiet_start() -> Iterator[None]:
     No garbage is looked for meanwhile: imports make none, and looking through all that
     they make again and again takes a fifth of their time. In a process of a command of
     its own Keras is imported first, and finds none of what only its other uses need.
+
+    Args:
+        keras: Whether Keras is needed; who asks a server does without.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -120,7 +123,7 @@ def quiet_start() -> Iterator[None]:
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            if _own_process.is_set():
+            if keras and _own_process.is_set():
                 with _hidden(_NOT_FOR_KERAS):
                     importlib.import_module("keras")
             yield

@@ -186,7 +186,7 @@ def of_server(address: str, settings: ServerSettings) -> Ask:
     Raises:
         UserError: No such address, or a package is missing.
     """
-    with cli.quiet_start():
+    with cli.quiet_start(keras=False):
         send = client.open_server(address, settings)
     return lambda files: _ask(send, files, settings)
 

@@ -31,12 +31,10 @@ def chosen_preset(name: str, settings: SynthesisSettings) -> Preset:
     other = changes.get("parameterization", preset.parameterization)
     if other != preset.parameterization:
         rate = presets.RATES.get(other, preset.learning_rate)
-        changes = {"options": {}, "learning_rate": rate, **changes}
+        preset = dataclasses.replace(preset, options={}, learning_rate=rate)
     if settings.start is not None and not preset.raw:
-        rate = changes.get("learning_rate", preset.learning_rate)
-        gentle = {"learning_rate": rate * presets.FROM_PHOTOGRAPH, "fading": 0.0}
-        given = vars(settings)
-        changes |= {key: x for key, x in gentle.items() if given[key] is None}
+        rate = preset.learning_rate * presets.FROM_PHOTOGRAPH
+        preset = dataclasses.replace(preset, learning_rate=rate, fading=0.0)
     preset = dataclasses.replace(preset, **changes)
     presets.check(preset)
     check_each(

@@ -219,10 +219,10 @@ def _summary(
     for judge in judges:
         verdicts = [item["judges"][judge.name] for item in items]
         known = [v for v in verdicts if v["rank"] is not None]
+        same = judge.is_same(job.network)
         told["judges"][judge.name] = {
-            "took_no_part": not judge.shares_backbone(job.network)
-            and not judge.is_same(job.network),
-            "is_the_network": judge.is_same(job.network),
+            "took_no_part": not (same or judge.shares_backbone(job.network)),
+            "is_the_network": same,
             "known": len(known),
             "top_1": sum(v["rank"] == 1 for v in known),
             "top_5": sum(v["rank"] <= 5 for v in known),
@@ -257,7 +257,8 @@ def closing_words(
         shown.append(f"{item['class']}: {'; '.join(said)}")
     for name, votes in told["judges"].items():
         part = "took no part" if votes["took_no_part"] else "has the same backbone"
-        part = "is the network itself" if votes["is_the_network"] else part
+        if votes["is_the_network"]:
+            part = "is the network itself"
         done.append(
             f"{name}, which {part}, recognises {votes['top_1']} of "
             f"{votes['known']} (in its first five: {votes['top_5']})."
