@@ -1,15 +1,20 @@
 """`features`, as a user gives it: sheets, maps, channels, refusals."""
 
 import json
+import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from tfpipeline import cli, images
+from tfpipeline.combine import combine
 from tfpipeline.config_synthesis import FeaturesSettings
+from tfpipeline.config_training import CombineSettings
 from tfpipeline.demo import world
 from tfpipeline.features import features
+from tfpipeline.models import classifier, saving
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +56,6 @@ def test_layers_are_evenly_chosen_and_their_strongest_channels_shown(looked) -> 
 
 
 def test_the_channels_told_are_the_strongest_of_the_layer(looked, demo_run) -> None:
-    import keras
-
-    from tfpipeline import images
-    from tfpipeline.models import classifier, saving
-
     _, found = looked
     model, _ = saving.load_classifier(demo_run.path / "model.keras")
     backbone = classifier.backbone_of(model)
@@ -99,6 +99,90 @@ def test_a_channel_has_an_ideal_and_photographs_in_order(looked) -> None:
         assert images.decode(output / channel["sheet"]).shape[1] > 200
 
 
+def test_how_much_a_photograph_excites_a_channel_is_what_its_layer_answers(
+    looked, demo_run
+) -> None:
+    model, _ = saving.load_classifier(demo_run.path / "model.keras")
+    backbone = classifier.backbone_of(model)
+    for channel in looked[1]["channels"]:
+        layer = backbone.get_layer(channel["layer"])
+        inner = keras.Model(backbone.input, layer.output)
+        for told in channel["photographs"]:
+            picture = images.read(Path(told["image"]), 96, 96, "squash")
+            maps = np.asarray(inner(picture[None].astype(np.float32) / 127.5 - 1))
+            own = maps[..., channel["channel"]].mean()
+            assert told["score"] == pytest.approx(own, rel=1e-3, abs=1e-5)
+
+
+def test_channels_of_a_layer_climb_together_as_each_does_alone(
+    looked, demo_run, pictures, tmp_path
+) -> None:
+    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+    words += ["--channels", "out_relu:3", "out_relu:7", "--steps", "24"]
+    assert run(tmp_path / "o", *words, "--layer_count", "1") == 0
+    alone = looked[1]["channels"][0]
+    together = result(tmp_path / "o")["channels"][1]
+    for key in ("start_score", "end_score"):
+        # But for rounding, which grows over the steps.
+        assert together[key] == pytest.approx(alone[key], rel=0.02)
+
+
+def test_a_channel_that_did_not_rise_is_told(
+    demo_run, pictures, tmp_path, capsys
+) -> None:
+    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+    words += ["--channels", "out_relu:3", "--steps", "0", "--layer_count", "1"]
+    assert run(tmp_path / "o", *words) == 0
+    check = result(tmp_path / "o")["checks"]["score_rose"]
+    assert not check["passed"] and check["value"] == ["out_relu:3"]
+    printed = capsys.readouterr()
+    assert "out_relu:3: the score did not rise" in printed.out + printed.err
+
+
+@pytest.fixture()
+def ensemble(demo_run, tmp_path) -> Path:
+    """A run with two backbones of one family."""
+    other = Path(shutil.copytree(demo_run.path, tmp_path / "other"))
+    model, labels = saving.load_classifier(other / "model.keras")
+    rng = np.random.default_rng(0)
+    weights = [w * (1 + 0.05 * rng.random(w.shape)) for w in model.get_weights()]
+    model.set_weights(weights)
+    saving.save_classifier(other / "model.keras", model, labels)
+    argv = ["--runs", str(demo_run.path), str(other), "--how", "ensemble"]
+    both = tmp_path / "both"
+    assert cli.main(combine, CombineSettings, [*argv, "--workdir", str(both)]) == 0
+    return both
+
+
+def test_an_ensemble_is_looked_into_by_the_names_of_its_members(
+    ensemble, pictures, tmp_path, capsys
+) -> None:
+    last = ["member_0/out_relu", "member_1/out_relu"]
+    words = ["--run", str(ensemble), "--images", str(pictures / "teapot")]
+    assert run(tmp_path / "o", *words, "--layers", *last) == 0
+    for item in result(tmp_path / "o")["images"]:
+        assert [told["layer"] for told in item["layers"]] == last
+        first, second = (told["channels"] for told in item["layers"])
+        assert first != second
+        assert item["explained"][0]["grad_cam_layer"] == ", ".join(last)
+    assert "Grad-CAM" in (ensemble / "report.html").read_text()
+    capsys.readouterr()
+    assert run(tmp_path / "no", *words, "--layers", "out_relu") == 2
+    assert "Did you mean 'member_" in capsys.readouterr().err
+
+
+def test_the_layer_that_explains_can_be_chosen(demo_run, pictures, tmp_path) -> None:
+    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+    words += ["--layer_count", "1", "--grad_cam_layer"]
+    found = []
+    for name in ("block_6_expand_relu", "out_relu"):
+        assert run(tmp_path / name, *words, name) == 0
+        (told,) = result(tmp_path / name)["images"][0]["explained"]
+        assert told["grad_cam_layer"] == name
+        found.append(images.decode(tmp_path / name / told["grad_cam"]))
+    assert not np.array_equal(*found)
+
+
 def test_a_broken_photograph_is_told_and_the_others_are_looked_at(looked) -> None:
     (error,) = looked[1]["errors"]
     assert error["image"].endswith("broken.jpg") and error["error"]
@@ -122,6 +206,7 @@ def test_layers_and_classes_can_be_named(demo_run, pictures, tmp_path) -> None:
         (["--channels", "out_relu:1280"], "1280 channels, from 0 to 1279"),
         (["--classes", "rokket"], "'rocket'"),
         (["--resize", "squish"], "'squash'"),
+        (["--grad_cam_layer", "features"], "a map with a height"),
         (["--layer_count", "0"], "--layer_count: expected at least 1"),
         (["--images", "nowhere/*.jpg"], "no such file"),
     ],

@@ -97,6 +97,8 @@ class FeaturesSettings:
         top: How many channels a sheet shows: those that a photograph excites most.
         classes: Names or numbers of the classes to explain; none is what the network
             sees first on each photograph.
+        grad_cam_layer: Whose maps Grad-CAM looks at; null is the last that has any, of
+            an ensemble that of each backbone.
         channels: Channels to look at, `LAYER:NUMBER`: the ideal image of each, beside
             the photographs that excite it most.
         steps: Of the ascent to a channel's ideal image.
@@ -115,6 +117,7 @@ class FeaturesSettings:
     layer_count: int = 6
     top: int = 16
     classes: list[str] = field(default_factory=list)
+    grad_cam_layer: str | None = None
     channels: list[str] = field(default_factory=list)
     steps: int = 128
     seed: int = 0

@@ -51,9 +51,8 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     results.withdraw(output, RESULT, telling.PICTURES)
     looker = looking.Looker(network, wish, settings.seed)
     with phases("look"):
-        items = telling.write_photographs(output, looker, good, settings.top)
-    with phases("channels"):
-        ideals = telling.write_channels(output, looker, good, made)
+        items, scores = telling.write_photographs(output, looker, good, settings.top)
+        ideals = telling.write_channels(output, good, scores, made)
     result = telling.result(network, items, ideals, bad)
     result["summary"] |= manifest.of_result(phases, settings.seed)
     atomic.write_json(output / RESULT, result)

@@ -64,6 +64,22 @@ def test_an_image_does_not_depend_on_its_batch_mates() -> None:
         np.testing.assert_allclose(alone[0], both[row], rtol=1e-5)
 
 
-def test_maps_are_brought_to_the_size_of_the_picture() -> None:
-    heat = tf.constant([[[0.0, 1.0], [1.0, 0.0]]])
-    assert interpretation.resized(heat, 10, 12).shape == (1, 10, 12)
+def test_several_layers_are_shown_as_their_mean_at_the_size_of_the_picture() -> None:
+    weights = tf.constant([[1.0, 0.0], [0.0, 1.0]])
+
+    def forward(size: int, turned: bool) -> interpretation.Forward:
+        def ask(image: tf.Tensor, watch) -> tuple[tf.Tensor, tf.Tensor]:
+            maps = tf.image.resize(image[..., :2], (size, size))
+            watch(maps)
+            mean = tf.reduce_mean(maps, (1, 2))
+            return maps, mean @ (1 - weights if turned else weights)
+
+        return ask
+
+    both = [forward(4, False), forward(6, True)]
+    picture, index = tf.constant(spotted()), tf.constant([1, 1])
+    found = [interpretation.seen_by_all([one], picture, index) for one in both]
+    mean = interpretation.seen_by_all(both, picture, index)
+    assert mean.shape == picture.shape[:3]
+    np.testing.assert_allclose(mean, (found[0] + found[1]) / 2, atol=1e-6)
+    assert float(tf.reduce_max(tf.abs(found[0] - found[1]))) > 0.1

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfpipeline.config import ModelSettings
 from tfpipeline.demo import world
 from tfpipeline.errors import UserError
-from tfpipeline.models import backbones, classifier, layers, pretrained
+from tfpipeline.models import backbones, classifier, ensembles, layers, pretrained
 from tfpipeline.models.layers import BEFORE, LOGITS, Inside
 
 
@@ -175,3 +175,44 @@ def test_an_unknown_layer_is_told_with_the_nearest(nested) -> None:
     layers.check(nested, "out_relu", "--layers")
     with pytest.raises(UserError, match="--layers: no layer.*'block_3_expand'"):
         layers.check(nested, "blok_3_expand", "--layers")
+
+
+@pytest.fixture(scope="module")
+def several(nested) -> tuple[keras.Model, list[keras.Model]]:
+    """An ensemble of two networks of one family, and its members."""
+    members = []
+    for scale in (0.0, 0.2):
+        keras.utils.set_random_seed(0)
+        settings = backbones.resolve(ModelSettings(weights="demo", hidden=[8]), "demo")
+        backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)
+        member = classifier.build_classifier(backbone, "tf", settings, 5)
+        rng = np.random.default_rng(1)
+        member.set_weights(
+            [w * (1 + scale * rng.random(w.shape)) for w in member.get_weights()]
+        )
+        members.append(member)
+    return ensembles.ensemble(members, [1.0, 1.0]), members
+
+
+def test_layers_of_an_ensemble_that_share_a_name_are_told_apart(several, image) -> None:
+    both, members = several
+    names = list(layers.named(both))
+    assert len(names) == len(set(names)) and "out_relu" not in names
+    found = Inside(both, ["member_0/out_relu", "member_1/out_relu"])(image)
+    for number, member in enumerate(members):
+        own = Inside(member, ["out_relu"])(image)["out_relu"]
+        np.testing.assert_allclose(
+            found[f"member_{number}/out_relu"], own, rtol=1e-4, atol=1e-4
+        )
+    np.testing.assert_allclose(found[LOGITS], both(image), rtol=1e-4, atol=1e-5)
+    assert layers.last_maps(both) == ["member_0/out_relu", "member_1/out_relu"]
+    assert layers.last_maps(members[0]) == ["out_relu"]
+
+
+def test_each_member_of_an_ensemble_goes_without_its_preprocessing(
+    several, image
+) -> None:
+    both, _ = several
+    raw = layers.without_preprocessing(both)
+    np.testing.assert_allclose(raw(image * 2 - 1), both(image), rtol=1e-4, atol=1e-5)
+    assert np.abs(np.asarray(raw(image)) - np.asarray(both(image))).max() > 1e-3

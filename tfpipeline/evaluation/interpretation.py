@@ -1,7 +1,6 @@
 """Where on a picture a network sees a class: Grad-CAM and SmoothGrad."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -40,6 +39,24 @@ def grad_cam(
     weight = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weight * tf.cast(maps, tf.float32), -1))
     return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+
+
+def seen_by_all(
+    forwards: Sequence[Forward], image: tf.Tensor, indices: tf.Tensor
+) -> tf.Tensor:
+    """Return Grad-CAM at the size of the images: the mean of several layers' maps.
+
+    Args:
+        forwards: Ask the network, each for the maps of one layer; an ensemble has some.
+        image: In [0, 1], shape (batch, height, width, 3).
+        indices: Of the class of each image, int32, shape (batch,).
+
+    Returns:
+        float32 in [0, 1], shape (batch, height, width), interpolated.
+    """
+    found = [grad_cam(forward, image, indices)[..., None] for forward in forwards]
+    wide = [tf.image.resize(heat, tf.shape(image)[1:3]) for heat in found]
+    return tf.add_n(wide)[..., 0] / len(wide)
 
 
 def smooth_grad(
@@ -81,14 +98,3 @@ def smooth_grad(
     top = np.percentile(strength, 99, axis=(1, 2), keepdims=True)
     shares = np.divide(strength, top, out=np.zeros_like(strength), where=top > 0)
     return tf.constant(np.clip(shares, 0, 1))
-
-
-def resized(heat: Any, height: int, width: int) -> np.ndarray:
-    """Return maps at the size of their pictures, interpolated.
-
-    Args:
-        heat: In [0, 1], shape (batch, h, w).
-        height: In pixels.
-        width: In pixels.
-    """
-    return np.asarray(tf.image.resize(heat[..., None], (height, width)))[..., 0]

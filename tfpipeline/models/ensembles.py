@@ -51,13 +51,13 @@ def ensemble(
     return keras.Model(image, head(features), name="classifier")
 
 
-def asks_several(model: keras.Model) -> bool:
-    """Tell whether a classifier is an ensemble of different backbones.
+def is_member(layer: keras.Layer) -> bool:
+    """Tell whether a layer is one of the backbones of an ensemble, with its pixels.
 
     Args:
-        model: From images to logits.
+        layer: Of a classifier, or anything in its place in a graph.
     """
-    return any(layer.name == f"{_MEMBER}0" for layer in model.layers)
+    return isinstance(layer, keras.Model) and layer.name.startswith(_MEMBER)
 
 
 def _mean_head(

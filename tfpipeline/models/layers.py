@@ -1,5 +1,6 @@
 """What happens inside a network: its layers by name, also those of nested models."""
 
+import collections
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfpipeline.errors import UserError, suggest
+from tfpipeline.models import ensembles
 from tfpipeline.models.frozen import Frozen
 
 LOGITS = "logits"
@@ -24,17 +26,34 @@ def _graph(model: keras.Model) -> Any:
     return getattr(model, "_functional", None) or model
 
 
-def walk(model: keras.Model) -> Iterator[keras.Layer]:
-    """Yield the layers of a model in order, those of nested models in their places.
+def _walk(
+    model: keras.Model, within: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], keras.Layer]]:
+    """Yield each layer with the nested models that it is in, and its own name."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _walk(layer, (*within, layer.name))
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield (*within, layer.name), layer
+
+
+def named(model: keras.Model) -> dict[str, keras.Layer]:
+    """Return the layers of a model in order, those of nested models in their places.
+
+    Each has its own name; where others have it as well, as in an ensemble of networks
+    of one family, that of the outermost model around it comes before, or of all:
+    `member_0/out_relu`.
 
     Args:
         model: Functional, or a sequence of layers.
     """
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from walk(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            yield layer
+    every = list(_walk(model))
+    forms = [(path[-1], f"{path[0]}/{path[-1]}", "/".join(path)) for path, _ in every]
+    counts = collections.Counter(form for some in forms for form in dict.fromkeys(some))
+    return {
+        next((form for form in some if counts[form] == 1), some[-1]): layer
+        for some, (_, layer) in zip(forms, every)
+    }
 
 
 def maps(model: keras.Model) -> dict[str, tuple[int, int, int]]:
@@ -46,12 +65,25 @@ def maps(model: keras.Model) -> dict[str, tuple[int, int, int]]:
         model: From images to anything.
     """
     found = {}
-    for layer in walk(model):
+    for name, layer in named(model).items():
         shape: Any = getattr(layer.output, "shape", ())
         plain = isinstance(layer, keras.layers.ZeroPadding2D | keras.layers.Rescaling)
         if len(shape) == 4 and shape[3] > 3 and shape[1] > 1 and not plain:
-            found[layer.name] = (shape[1], shape[2], shape[3])
+            found[name] = (shape[1], shape[2], shape[3])
     return found
+
+
+def last_maps(model: keras.Model) -> list[str]:
+    """Return the last layer that answers with a map, of each backbone there is.
+
+    Args:
+        model: From images to logits; an ensemble may have several backbones.
+    """
+    every, found = maps(model), named(model)
+    members = [one for one in model.layers if ensembles.is_member(one)] or [model]
+    own = [set(map(id, named(member).values())) for member in members]
+    last = [[name for name in every if id(found[name]) in ids][-1:] for ids in own]
+    return [name for names in last for name in names]
 
 
 def with_activation(model: keras.Model) -> set[str]:
@@ -61,11 +93,11 @@ def with_activation(model: keras.Model) -> set[str]:
         model: From images to anything.
     """
     found = set()
-    for layer in walk(model):
+    for name, layer in named(model).items():
         own = getattr(layer, "activation", None)
         bends = own not in (None, keras.activations.linear)
         if bends or isinstance(layer, (*_ACTIVATIONS, keras.layers.Add)):
-            found.add(layer.name)
+            found.add(name)
     return found
 
 
@@ -91,7 +123,7 @@ def check(model: keras.Model, name: str, flag: str) -> None:
     Raises:
         UserError: There is none, with the nearest that there is.
     """
-    known = [layer.name for layer in walk(model)]
+    known = list(named(model))
     if name not in known:
         some = ", ".join(spread(list(maps(model)) or known, 8))
         raise UserError(
@@ -117,6 +149,7 @@ class Inside:
         self.names = tuple(names)
         self.redirected = redirected
         self._frozen = Frozen(model)
+        self._named = {id(layer): name for name, layer in named(model).items()}
 
     def __call__(
         self, image: Any, watch: Callable[[Any], None] | None = None
@@ -151,8 +184,9 @@ class Inside:
                     answer = self._run(operation, args[0], found, watch)
                 else:
                     answer = self._one(operation, args, kwargs, found)
-                found[operation.name] = answer
-                if operation.name in self.names:
+                name = self._name(operation)
+                found[name] = answer
+                if name in self.names:
                     watch(answer)
                 return answer
 
@@ -161,11 +195,14 @@ class Inside:
         # Keras' own way through a graph; `clone_model` is built on it as well.
         return _graph(model)._run_through_graph(image, operation_fn=call)
 
+    def _name(self, operation: Any) -> str:
+        return self._named.get(id(operation), operation.name)
+
     def _one(self, layer: Any, args: Any, kwargs: Any, found: dict[str, Any]) -> Any:
         if "training" in _arguments(type(layer)):
             kwargs = {**kwargs, "training": False}
         after = layer(*args, **kwargs)
-        name = f"{layer.name}{BEFORE}"
+        name = f"{self._name(layer)}{BEFORE}"
         if name not in self.names and not (self.redirected and _is_relu(layer)):
             return after
         before = _before(layer, args[0])
@@ -214,18 +251,21 @@ def without_preprocessing(model: keras.Model) -> Callable[[Any], Any]:
 
     if not any(isinstance(layer, keras.Model) for layer in model.layers):
         raise ValueError("Expected a network with a nested backbone. Received none.")
+    return lambda values: _unprepared(model, values)
 
-    def run(values: Any) -> Any:
-        prepared = False
 
-        def call(operation: Any) -> Callable[..., Any]:
-            nonlocal prepared
-            prepared = prepared or isinstance(operation, keras.Model)
-            return operation if prepared else lambda x, *_, **__: x
+def _unprepared(model: keras.Model, values: Any) -> Any:
+    prepared = False
 
-        return _graph(model)._run_through_graph(values, operation_fn=call)
+    def call(operation: Any) -> Callable[..., Any]:
+        nonlocal prepared
+        prepared = prepared or isinstance(operation, keras.Model)
+        if ensembles.is_member(operation):
+            # Each prepares the pixels for its own backbone.
+            return lambda x, *_, **__: _unprepared(operation, x)
+        return operation if prepared else lambda x, *_, **__: x
 
-    return run
+    return _graph(model)._run_through_graph(values, operation_fn=call)
 
 
 def _is_relu(layer: Any) -> bool:

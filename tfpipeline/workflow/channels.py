@@ -1,21 +1,27 @@
 """Single channels: the image that each likes best, and the photographs it does."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import progress, sheets
+from tfpipeline import sheets
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.models import layers
 from tfpipeline.synthesis import objectives
 from tfpipeline.synthesis.ascent import Ascended, Ascent
 from tfpipeline.synthesis.presets import PRESETS
-from tfpipeline.workflow.looking import Looker, Photograph, Wish
+from tfpipeline.workflow.looking import Photograph, Wish
 from tfpipeline.workflow.networks import Network
 
 FELL = "DID NOT RISE"
+
+# Layer, and number in it.
+Channel = tuple[str, int]
+
+# Channels of a layer whose ideal images climb in one batch.
+TOGETHER = 16
 
 # Photographs beside the ideal image of a channel.
 MOST_EXCITING = 8
@@ -26,50 +32,52 @@ def ideal_images(
     wish: Wish,
     settings: FeaturesSettings,
     strategy: tf.distribute.Strategy,
-) -> list[Ascended]:
+) -> dict[Channel, tuple[Ascended, int]]:
     """Return the ideal image of each channel that is asked for.
+
+    Those of a layer climb together.
 
     Args:
         network: The network.
         wish: What is asked for.
         settings: Of the command.
         strategy: Where the steps run.
+
+    Returns:
+        By layer and number: an ascent, and which of its images is the channel's.
     """
     best = dataclasses.replace(PRESETS["best"], steps=settings.steps)
     waves = best.parameterized(network.size)
-    made = []
-    for name, number in wish.channels:
-        ascent = Ascent(
-            layers.Inside(network.model, [name]),
-            objectives.channel(name, number),
-            waves,
-            best.shown(network.size),
-            best.climb(settings.seed),
-            strategy,
-        )
-        made.append(
-            ascent.run(waves.start(settings.seed, [number]), f"{name}:{number}")
-        )
+    wanted: dict[str, list[int]] = {}
+    for name, number in dict.fromkeys(wish.channels):
+        wanted.setdefault(name, []).append(number)
+    made = {}
+    for name, numbers in wanted.items():
+        for first in range(0, len(numbers), TOGETHER):
+            some = numbers[first : first + TOGETHER]
+            ascent = Ascent(
+                layers.Inside(network.model, [name]),
+                objectives.channel(name, some),
+                waves,
+                best.shown(network.size),
+                best.climb(settings.seed),
+                strategy,
+            )
+            title = f"{name}:{','.join(map(str, some))}"
+            ascended = ascent.run(waves.start(settings.seed, some), title)
+            made.update({(name, n): (ascended, i) for i, n in enumerate(some)})
     return made
 
 
-def excitement(
-    looker: Looker, found: Sequence[Photograph], name: str = "photographs"
-) -> dict[tuple[str, int], list[float]]:
-    """Return the mean answer of each channel to each photograph.
+def excitement(answers: Mapping[str, np.ndarray], channel: Channel) -> float:
+    """Return the mean answer of a channel to a photograph.
 
     Args:
-        looker: The network and the channels.
-        found: The photographs.
-        name: Of the progress bar.
+        answers: Of the layers to it, each of shape (height, width, channels).
+        channel: Layer and number.
     """
-    scores: dict[tuple[str, int], list[float]] = {c: [] for c in looker.wish.channels}
-    if scores:
-        for photograph in progress.over(found, name, "image"):
-            answers = looker.look(photograph)
-            for layer, number in scores:
-                scores[layer, number].append(float(answers[layer][..., number].mean()))
-    return scores
+    layer, number = channel
+    return float(answers[layer][..., number].mean())
 
 
 def sheet(

@@ -1,7 +1,7 @@
 """What `features` looks at: layers, channels, and what speaks for a class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +46,14 @@ class Wish:
         layers: Names.
         classes: Numbers; none is what the network sees first.
         channels: Layers and numbers of channels.
+        explained: Layers on whose maps Grad-CAM looks; none is the last of each
+            backbone.
     """
 
     layers: list[str]
     classes: list[int]
     channels: list[tuple[str, int]]
+    explained: list[str] = field(default_factory=list)
 
 
 def wish(settings: FeaturesSettings, network: Network) -> Wish:
@@ -87,7 +90,10 @@ def wish(settings: FeaturesSettings, network: Network) -> Wish:
             )
         channels.append((name, int(number)))
     classes = naming.find(settings.classes, network.labels, "--classes")
-    return Wish(chosen, classes, channels)
+    explained = [] if settings.grad_cam_layer is None else [settings.grad_cam_layer]
+    for name in explained:
+        _check_maps(network, name, shapes, "--grad_cam_layer")
+    return Wish(chosen, classes, channels, explained)
 
 
 def _check_maps(
@@ -132,14 +138,15 @@ class Looker:
     def __init__(self, network: Network, wish: Wish, seed: int = 0) -> None:
         self.network, self.wish, self.seed = network, wish, seed
         names = dict.fromkeys([*wish.layers, *(name for name, _ in wish.channels)])
-        self._last = list(layers.maps(network.model))[-1]
-        inside = layers.Inside(network.model, [*names, self._last])
-        plain = layers.Inside(network.model)
+        self._explained = wish.explained or layers.last_maps(network.model)
+        plain, inside = layers.Inside(network.model), layers.Inside(
+            network.model, [*names]
+        )
         self._look = tf.function(inside, autograph=False, reduce_retracing=True)
 
-        split = layers.maps_and_logits(network.model, self._last)
+        split = [layers.maps_and_logits(network.model, n) for n in self._explained]
         self._cam = tf.function(
-            lambda image, index: interpretation.grad_cam(split, image, index),
+            lambda image, index: interpretation.seen_by_all(split, image, index),
             autograph=False,
             reduce_retracing=True,
         )
@@ -170,16 +177,15 @@ class Looker:
         smooth = interpretation.smooth_grad(
             self._logits, image, indices, seed=self.seed
         )
-        size = photograph.picture.shape[:2]
         return {
-            "grad_cam": interpretation.resized(cam, *size)[0],
+            "grad_cam": np.asarray(cam)[0],
             "smooth_grad": np.asarray(smooth)[0],
         }
 
     @property
     def explained_layer(self) -> str:
-        """The layer on whose maps Grad-CAM looks: the last that has any."""
-        return self._last
+        """The layer on whose maps Grad-CAM looks, or those of an ensemble."""
+        return ", ".join(self._explained)
 
 
 def strongest(maps: np.ndarray, count: int) -> list[int]:

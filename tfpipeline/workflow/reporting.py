@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfpipeline import atomic, images, runs, terminal
 from tfpipeline.evaluation import interpretation
 from tfpipeline.formats import ImageError
-from tfpipeline.models import ensembles, layers
+from tfpipeline.models import layers
 from tfpipeline.report import maps as drawing
 from tfpipeline.report import run_page
 from tfpipeline.workflow import diagnosing
@@ -108,16 +108,15 @@ def _explain(
 ) -> None:
     """Write where the network sees the class that it named, beside each picture."""
     model = measured.model
-    names = list(layers.maps(model))
+    names = layers.last_maps(model)
     shown = [one for one in told if "picture" in one]
-    # Several backbones see an image each in their own way.
-    if not names or not shown or ensembles.asks_several(model):
+    if not names or not shown:
         return
-    forward = layers.maps_and_logits(model, names[-1])
+    forwards = [layers.maps_and_logits(model, name) for name in names]
     # Traced: the backbone's activations are then not kept for a gradient that is not
     # asked for, which eager execution would do.
     explain = tf.function(
-        lambda image, indices: interpretation.grad_cam(forward, image, indices),
+        lambda image, indices: interpretation.seen_by_all(forwards, image, indices),
         autograph=False,
         reduce_retracing=True,
     )
@@ -130,9 +129,8 @@ def _explain(
             tf.constant(np.stack(pictures).astype(np.float32) / 255),
             tf.constant([index[one["predicted"]] for one in some]),
         )
-        wide = interpretation.resized(heat, *pictures[0].shape[:2])
-        for one, picture, values in zip(some, pictures, wide):
+        for one, picture, values in zip(some, pictures, np.asarray(heat)):
             file = one["picture"].replace(".png", "_grad_cam.png")
             images.save_png(run.path / file, drawing.over(picture, values))
             one["grad_cam"] = file
-            one["grad_cam_layer"] = names[-1]
+            one["grad_cam_layer"] = ", ".join(names)

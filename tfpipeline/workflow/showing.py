@@ -271,17 +271,20 @@ def closing_words(
             f"{other['images'][0]['steps']} steps: the network recognises {named} of "
             f"{len(other['images'])} of its files."
         )
+        of = f"preset {other['summary']['preset']}"
+        careful += _warnings(other["checks"], of)
     look = page or output / told.get("comparison", told["sheet"])
     return Closing(done, shown, careful, "synthesis.json", look)
 
 
-def _warnings(checks: Mapping[str, Any]) -> list[str]:
+def _warnings(checks: Mapping[str, Any], of: str = "") -> list[str]:
     lines = []
     for check in checks.values():
         if not check["passed"]:
             value = check["value"]
             whose = ", ".join(dict.fromkeys(value)) if isinstance(value, list) else ""
-            lines.append(f"Careful: {whose}{': ' * bool(whose)}{check['otherwise']}")
+            named = ", ".join(filter(None, (of, whose)))
+            lines.append(f"Careful: {named}{': ' * bool(named)}{check['otherwise']}")
     return lines
 
 

@@ -1,6 +1,6 @@
 """What `features` writes and says of what it has looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfpipeline.synthesis.ascent import Ascended
 from tfpipeline.terminal import Closing
 from tfpipeline.workflow import channels as single
 from tfpipeline.workflow import looking, networks
+from tfpipeline.workflow.channels import Channel
 from tfpipeline.workflow.looking import Looker, Photograph
 from tfpipeline.workflow.networks import Network
 
@@ -43,7 +44,7 @@ def check_some(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> None:
 
 def write_photographs(
     output: Path, looker: Looker, good: Sequence[Photograph], top: int
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[Channel, list[float]]]:
     """Write what the layers extract from each photograph, and what speaks for classes.
 
     Args:
@@ -51,12 +52,20 @@ def write_photographs(
         looker: The network.
         good: The photographs.
         top: Channels a sheet.
+
+    Returns:
+        For `features.json`, and how much each photograph excites each channel that is
+        asked for.
     """
-    taken = {"channels"}
-    return [
-        _write_photograph(output, looker, one, top, own_name(one.path, taken))
-        for one in progress.over(good, "photographs", "image")
-    ]
+    taken, items = {"channels"}, []
+    scores: dict[Channel, list[float]] = {c: [] for c in looker.wish.channels}
+    for one in progress.over(good, "photographs", "image"):
+        found = looker.look(one)
+        folder = own_name(one.path, taken)
+        items.append(_write_photograph(output / folder, looker, (one, found), top))
+        for channel, of_each in scores.items():
+            of_each.append(single.excitement(found, channel))
+    return items, scores
 
 
 def own_name(path: Path, taken: set[str]) -> str:
@@ -76,9 +85,12 @@ def own_name(path: Path, taken: set[str]) -> str:
 
 
 def _write_photograph(
-    output: Path, looker: Looker, photograph: Photograph, top: int, folder: str
+    target: Path,
+    looker: Looker,
+    looked: tuple[Photograph, dict[str, np.ndarray]],
+    top: int,
 ) -> dict[str, Any]:
-    found = looker.look(photograph)
+    (photograph, found), output, folder = looked, target.parent, target.name
     labels = looker.network.labels
     shares = metrics.probabilities(found[LOGITS][None])[0]
     best = [int(i) for i in np.argsort(-shares, kind="stable")[:5]]
@@ -143,25 +155,25 @@ def _write_photograph(
 
 def write_channels(
     output: Path,
-    looker: Looker,
     good: Sequence[Photograph],
-    made: Sequence[Ascended],
+    scores: Mapping[Channel, Sequence[float]],
+    made: Mapping[Channel, tuple[Ascended, int]],
 ) -> list[dict[str, Any]]:
     """Write each channel's ideal image, and beside it what excites it most.
 
     Args:
         output: The folder.
-        looker: The network and the channels.
         good: The photographs.
+        scores: How much each of them excites each channel.
         made: The ideal images.
     """
-    scores, found = single.excitement(looker, good), []
-    for (layer, number), ascended in zip(looker.wish.channels, made):
-        picture = images.to_uint8(ascended.images[0])
+    found = []
+    for (layer, number), own in scores.items():
+        ascended, i = made[layer, number]
+        picture = images.to_uint8(ascended.images[i])
         name = f"{layer.replace('/', '_')}_{number}"
         images.save_png(output / "channels" / f"{name}_ideal.png", picture)
-        own = scores[layer, number]
-        start, end = float(ascended.start_scores[0]), float(ascended.end_scores[0])
+        start, end = float(ascended.start_scores[i]), float(ascended.end_scores[i])
         rose = end > start
         sheet, order = single.sheet(picture, good, own, rose=rose)
         images.save_png(output / "channels" / f"{name}.png", sheet)
@@ -174,10 +186,10 @@ def write_channels(
                 "start_score": start,
                 "end_score": end,
                 "rose": rose,
-                "woken": bool(ascended.cured[0]),
-                "alive": bool(ascended.alive[0]),
+                "woken": bool(ascended.cured[i]),
+                "alive": bool(ascended.alive[i]),
                 "photographs": [
-                    {"image": str(good[i].path), "score": own[i]} for i in order
+                    {"image": str(good[n].path), "score": own[n]} for n in order
                 ],
             }
         )
@@ -198,7 +210,12 @@ def result(
         channels: What `write_channels` returned.
         bad: Files that could not be read, and why.
     """
-    fallen = [f"{c['layer']}:{c['channel']}" for c in channels if not c["rose"]]
+
+    def whose(wrong: Callable[[dict[str, Any]], bool]) -> list[str]:
+        return [f"{c['layer']}:{c['channel']}" for c in channels if wrong(c)]
+
+    fallen = whose(lambda c: not c["rose"])
+    dead = whose(lambda c: not (c["alive"] or c["rose"]))
     return {
         "images": items,
         "channels": channels,
@@ -208,7 +225,12 @@ def result(
                 "passed": not fallen,
                 "value": fallen,
                 "meaning": "A channel's ideal image excites it more than its start.",
-            }
+            },
+            "gradient": {
+                "passed": not dead,
+                "value": dead,
+                "meaning": "The channel has a gradient; without one nothing can rise.",
+            },
         },
         "summary": {
             **networks.about(network),
@@ -254,9 +276,12 @@ def closing_words(
             f"{told['errors']} could not be read, e.g. {first['image']}: "
             f"{first['error']}."
         )
-    check = result["checks"]["score_rose"]
-    if not check["passed"]:
-        careful.append(f"Careful: {', '.join(check['value'])}: the score did not rise.")
+    for check, said in (
+        ("score_rose", "the score did not rise; its ideal image shows nothing."),
+        ("gradient", "there is no gradient, so nothing can rise."),
+    ):
+        if whose := result["checks"][check]["value"]:
+            careful.append(f"Careful: {', '.join(whose)}: {said}")
     careful += networks.careful(told)
     explained = output / result["images"][0]["explained_sheet"]
     return Closing(done, shown, careful, "features.json", page or explained)
