@@ -22,6 +22,8 @@ from tfpipeline.workflow import plans
         ({"learning_rate": float("inf")}, "positive"),
         ({"start": "photo.jpg", "copies": 2}, "become the same"),
         ({"batch_size": 0}, "--synthesis.batch_size"),
+        ({"branch_gradient": 0.0}, "--synthesis.branch_gradient: expected above 0"),
+        ({"branch_gradient": 1.5}, "at most 1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, said: str) -> None:
@@ -52,3 +54,9 @@ def test_copies_of_the_lesson_cannot_be_told_to_differ() -> None:
         plans.chosen_preset("lesson", SynthesisSettings(diversity=1.0, copies=2))
     with pytest.raises(UserError, match="copies 2 or more"):
         plans.chosen_preset("best", SynthesisSettings(diversity=1.0))
+
+
+def test_the_lesson_asks_for_the_gradient_as_it_is() -> None:
+    assert plans.chosen_preset("lesson", SynthesisSettings()).branch_gradient == 1
+    with pytest.raises(UserError, match="branch_gradient with --preset lesson"):
+        plans.chosen_preset("lesson", SynthesisSettings(branch_gradient=0.5))

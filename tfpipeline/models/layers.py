@@ -6,19 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfpipeline.errors import UserError, suggest
-from tfpipeline.models import ensembles
+from tfpipeline.models import activations, ensembles
 from tfpipeline.models.frozen import Frozen
+from tfpipeline.models.residual import Branches
 
 LOGITS = "logits"
 
 # After the name of a layer: as it is before its activation function.
 BEFORE = ":before"
-
-# Layers that only cut off, or bend, what another one has computed.
-_ACTIVATIONS = (keras.layers.ReLU, keras.layers.Activation)
 
 
 def _graph(model: keras.Model) -> Any:
@@ -96,7 +93,7 @@ def with_activation(model: keras.Model) -> set[str]:
     for name, layer in named(model).items():
         own = getattr(layer, "activation", None)
         bends = own not in (None, keras.activations.linear)
-        if bends or isinstance(layer, (*_ACTIVATIONS, keras.layers.Add)):
+        if bends or isinstance(layer, (*activations.LAYERS, keras.layers.Add)):
             found.add(name)
     return found
 
@@ -140,14 +137,22 @@ class Inside:
         names: Of the layers to tell of; `NAME:before` is before the activation.
         redirected: Whether a ReLU whose gradient is nought for all of an image lets it
             through where that would wake it up.
+        branch_gradient: What share of its gradient the branch of a residual network
+            passes back; see `residual.Branches`.
     """
 
     def __init__(
-        self, model: keras.Model, names: Sequence[str] = (), *, redirected: bool = False
+        self,
+        model: keras.Model,
+        names: Sequence[str] = (),
+        *,
+        redirected: bool = False,
+        branch_gradient: float = 1.0,
     ) -> None:
         self.model = model
         self.names = tuple(names)
         self.redirected = redirected
+        self.branch_gradient = branch_gradient
         self._frozen = Frozen(model)
         self._named = {id(layer): name for name, layer in named(model).items()}
 
@@ -160,7 +165,7 @@ class Inside:
             image: In [0, 1], shape (batch, height, width, 3).
             watch: Is told what each of the layers answers, before others see it.
         """
-        if not self.names and not self.redirected:
+        if not self.names and not self.redirected and self.branch_gradient == 1:
             return {LOGITS: self._frozen(image)}
         found: dict[str, Any] = {}
         heard = watch or (lambda answer: None)
@@ -169,7 +174,12 @@ class Inside:
 
     def waking(self) -> "Inside":
         """Return the same network with its ReLUs redirected."""
-        return Inside(self.model, self.names, redirected=True)
+        return Inside(
+            self.model,
+            self.names,
+            redirected=True,
+            branch_gradient=self.branch_gradient,
+        )
 
     def _run(
         self,
@@ -178,12 +188,17 @@ class Inside:
         found: dict[str, Any],
         watch: Callable[[Any], None],
     ) -> Any:
+        branches = Branches(self.branch_gradient)
+        branches.heard((), image)
+
         def call(operation: Any) -> Callable[..., Any]:
             def called(*args: Any, **kwargs: Any) -> Any:
                 if isinstance(operation, keras.Model):
                     answer = self._run(operation, args[0], found, watch)
                 else:
-                    answer = self._one(operation, args, kwargs, found)
+                    given = branches.summands(operation, args)
+                    answer = self._one(operation, given, kwargs, found)
+                branches.heard(args, answer)
                 name = self._name(operation)
                 found[name] = answer
                 if name in self.names:
@@ -203,12 +218,16 @@ class Inside:
             kwargs = {**kwargs, "training": False}
         after = layer(*args, **kwargs)
         name = f"{self._name(layer)}{BEFORE}"
-        if name not in self.names and not (self.redirected and _is_relu(layer)):
+        if name not in self.names and not (
+            self.redirected and activations.is_relu(layer)
+        ):
             return after
-        before = _before(layer, args[0])
+        before = activations.before(layer, args[0])
         found[name] = after if before is None else before
         return (
-            after if before is None or not self.redirected else _redirect(before, after)
+            after
+            if before is None or not self.redirected
+            else activations.redirect(before, after)
         )
 
 
@@ -266,45 +285,3 @@ def _unprepared(model: keras.Model, values: Any) -> Any:
         return operation if prepared else lambda x, *_, **__: x
 
     return _graph(model)._run_through_graph(values, operation_fn=call)
-
-
-def _is_relu(layer: Any) -> bool:
-    if isinstance(layer, keras.layers.ReLU):
-        return True
-    function = getattr(layer, "activation", None)
-    return getattr(function, "__name__", "") in ("relu", "relu6")
-
-
-def _before(layer: Any, x: Any) -> Any:
-    """Return what a layer's activation function gets; None where there is none."""
-    if isinstance(layer, _ACTIVATIONS):
-        return x
-    if getattr(layer, "activation", None) in (None, keras.activations.linear):
-        return None
-    x = keras.ops.cast(x, layer.compute_dtype)
-    kernel = keras.ops.cast(layer.kernel, layer.compute_dtype)
-    if isinstance(layer, keras.layers.Dense):
-        out = keras.ops.matmul(x, kernel)
-    elif hasattr(layer, "convolution_op"):
-        out = layer.convolution_op(x, kernel)
-    else:
-        return None
-    return out if layer.bias is None else out + keras.ops.cast(layer.bias, out.dtype)
-
-
-@tf.custom_gradient
-def _redirect(before: Any, after: Any) -> Any:
-    """Return `after`, with a gradient to `before` that wakes up what is dead.
-
-    Source: Olah et al., "Feature Visualization", distill.pub, 2017 (the lucid library).
-    """
-
-    def gradient(upstream: Any) -> Any:
-        own = tf.where((before > 0) & (after >= before), upstream, 0.0)
-        # A step goes against the gradient of a loss: this one would raise the input.
-        waking = tf.where((before < 0) & (upstream > 0), 0.0, upstream)
-        axes = list(range(1, len(before.shape)))
-        alive = tf.reduce_any(tf.not_equal(own, 0), axes, keepdims=True)
-        return tf.where(alive, own, waking), tf.zeros_like(after)
-
-    return after, gradient

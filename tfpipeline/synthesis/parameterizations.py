@@ -256,6 +256,8 @@ class Fourier:
 class Phases:
     """The phases of waves alone: how strong each wave is stays as in photographs.
 
+    The source measures the strengths on ImageNet. Here they are a power of the
+    frequency, which photographs follow closely, and those of `of` are the photograph's.
     Upright and level waves are the exception: each stands for two in half a spectrum,
     whose phases may contradict each other, and is then weaker.
 

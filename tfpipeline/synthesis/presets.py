@@ -47,6 +47,9 @@ class Preset:
         total_variation: Weight by which it is kept low.
         l2: Weight by which the distance from grey is kept low.
         fading: See `ascent.Climb`.
+        branch_gradient: What share of its gradient the branch of a residual network
+            passes back: what excites by the skip connections excites others as well.
+            See `models.residual`.
         raw: Whether the network is asked without its preprocessing.
         defects: What is wrong with it, in words.
     """
@@ -64,6 +67,7 @@ class Preset:
     total_variation: float = 0.0
     l2: float = 0.0
     fading: float = 0.0
+    branch_gradient: float = 1.0
     raw: bool = False
     defects: tuple[str, ...] = ()
 
@@ -145,6 +149,7 @@ PRESETS: dict[str, Preset] = {
         learning_rate=0.25,
         last_rate=0.05,
         fading=0.07,
+        branch_gradient=0.5,
     ),
     # L = 10 CE + 0.005 TV, x <- x - 1 * dL/dx from N(0, 1).
     "lesson": Preset(
@@ -200,10 +205,19 @@ def check(preset: Preset) -> None:
             "total_variation": ("at least 0", preset.total_variation >= 0),
             "l2": ("at least 0", preset.l2 >= 0),
             "fading": ("at least 0", preset.fading >= 0),
+            "branch_gradient": (
+                "above 0, at most 1",
+                0 < preset.branch_gradient <= 1,
+            ),
         },
     )
     if preset.raw and preset.views > 1:
         raise UserError(
             "--preset lesson: it has no transforms, so more --synthesis.views than one "
             "are the same."
+        )
+    if preset.raw and preset.branch_gradient != 1:
+        raise UserError(
+            "--synthesis.branch_gradient with --preset lesson: it asks for the "
+            "gradient as it is. Leave one of them out."
         )

@@ -161,7 +161,9 @@ def _batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
         names = [_texture_layer(network)]
         groups = [k for k in range(len(classes)) for _ in range(copies)]
         objective += job.settings.diversity * objectives.diversity(names[0], groups)
-    seen: Any = layers.Inside(network.model, names)
+    seen: Any = layers.Inside(
+        network.model, names, branch_gradient=preset.branch_gradient
+    )
     if preset.raw:
         seen = layers.without_preprocessing(network.model)
     ascent = Ascent(

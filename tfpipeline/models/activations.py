@@ -1,0 +1,65 @@
+"""Activation functions of layers: what comes before them, and dead ReLUs."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# Layers that only cut off, or bend, what another one has computed.
+LAYERS = (keras.layers.ReLU, keras.layers.Activation)
+
+
+def is_relu(layer: Any) -> bool:
+    """Tell whether a layer ends with a ReLU.
+
+    Args:
+        layer: Of any kind.
+    """
+    if isinstance(layer, keras.layers.ReLU):
+        return True
+    function = getattr(layer, "activation", None)
+    return getattr(function, "__name__", "") in ("relu", "relu6")
+
+
+def before(layer: Any, x: Any) -> Any:
+    """Return what a layer's activation function gets; None where there is none.
+
+    Args:
+        layer: Of any kind.
+        x: What it is called with.
+    """
+    if isinstance(layer, LAYERS):
+        return x
+    if getattr(layer, "activation", None) in (None, keras.activations.linear):
+        return None
+    x = keras.ops.cast(x, layer.compute_dtype)
+    kernel = keras.ops.cast(layer.kernel, layer.compute_dtype)
+    if isinstance(layer, keras.layers.Dense):
+        out = keras.ops.matmul(x, kernel)
+    elif hasattr(layer, "convolution_op"):
+        out = layer.convolution_op(x, kernel)
+    else:
+        return None
+    return out if layer.bias is None else out + keras.ops.cast(layer.bias, out.dtype)
+
+
+@tf.custom_gradient
+def redirect(before: Any, after: Any) -> Any:
+    """Return `after`, with a gradient to `before` that wakes up what is dead.
+
+    Args:
+        before: What a ReLU gets.
+        after: What it answers.
+
+    Source: Olah et al., "Feature Visualization", distill.pub, 2017 (the lucid library).
+    """
+
+    def gradient(upstream: Any) -> Any:
+        own = tf.where((before > 0) & (after >= before), upstream, 0.0)
+        # A step goes against the gradient of a loss: this one would raise the input.
+        waking = tf.where((before < 0) & (upstream > 0), 0.0, upstream)
+        axes = list(range(1, len(before.shape)))
+        alive = tf.reduce_any(tf.not_equal(own, 0), axes, keepdims=True)
+        return tf.where(alive, own, waking), tf.zeros_like(after)
+
+    return after, gradient

@@ -1,0 +1,82 @@
+"""Residual networks: which of two summands is the branch, and what it passes back."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class Branches:
+    """Lets the branches of a residual network pass back a share of their gradient.
+
+    What a network answers does not change. Its gradient comes to go by the skip
+    connections, and those are what other networks have in common with it.
+
+    It is told of every answer in a graph, in order; then a sum is known to have a skip
+    connection where one of its summands was made of the other one.
+
+    Args:
+        share: Of the gradient that a branch passes back; 1 is all.
+
+    Source: the skip gradient method, Wu et al., arXiv:2002.05990.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        # By the id of an answer: itself, so that no other gets its id, and one bit for
+        # each answer that it was made of.
+        self._made: dict[int, tuple[Any, int]] = {}
+
+    def heard(self, args: Any, answer: Any) -> None:
+        """Take note of what an operation answered.
+
+        Args:
+            args: That it was called with.
+            answer: One tensor; of several, nothing is known.
+        """
+        if not tf.is_tensor(answer) or id(answer) in self._made:
+            return
+        own = 1 << len(self._made)
+        for one in keras.tree.flatten(args):
+            own |= self._of(one)
+        self._made[id(answer)] = (answer, own)
+
+    def summands(self, layer: Any, args: Any) -> Any:
+        """Return what an operation is to be called with.
+
+        Args:
+            layer: That is called next.
+            args: As its graph has them.
+        """
+        if self.share == 1 or not isinstance(layer, keras.layers.Add):
+            return args
+        pair = list(args[0])
+        branch = self._branch(pair)
+        if branch is None:
+            return args
+        pair[branch] = _damped(pair[branch], self.share)
+        return (pair, *args[1:])
+
+    def _branch(self, pair: list[Any]) -> int | None:
+        """Return which of two summands was made of the other one."""
+        if len(pair) != 2:
+            return None
+        first, second = map(self._of, pair)
+        if first == second or not first or not second:
+            return None
+        if first & second == first:
+            return 1
+        return 0 if first & second == second else None
+
+    def _of(self, one: Any) -> int:
+        return self._made.get(id(one), (None, 0))[1]
+
+
+def _damped(branch: Any, share: float) -> Any:
+    """Return the same, with a share of its gradient."""
+
+    @tf.custom_gradient
+    def same(values: Any) -> Any:
+        return tf.identity(values), lambda upstream: upstream * share
+
+    return same(branch)
