@@ -60,11 +60,17 @@ BENCHES: dict[str, Bench] = {
         rows.main_job,
         "main_job",
     ),
-    "main_job_sizes": Bench(
-        "PICTURES --epochs 1 5 10 30 --images 600 2000 10000 --rounds 5",
+    "main_job_short": Bench(
+        "PICTURES --epochs 1 5 --images 600 --rounds 5", None, rows.main_job, "main_job"
+    ),
+    "main_job_2000": Bench(
+        "PICTURES --epochs 1 5 --images 2000 --rounds 5",
         None,
         rows.main_job,
         "main_job",
+    ),
+    "main_job_10000": Bench(
+        "PICTURES --epochs 1 --images 10000 --rounds 3", None, rows.main_job, "main_job"
     ),
     "extraction": Bench(
         "PICTURES --images 2048 --rounds 5 --sizes 32 --threads 2",

@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from tfpipeline import cli, images
+from tfpipeline.config import RunSettings
 from tfpipeline.config_synthesis import SynthesizeSettings
 from tfpipeline.synthesize import synthesize
+from tfpipeline.train import train
 
 
 def run(output: Path, *words: str) -> int:
@@ -107,6 +110,38 @@ def test_two_replicas_make_the_same_pictures(demo_run, tmp_path) -> None:
             for name in ("one", "two")
         )
         assert np.abs(one - two).max() <= 1
+
+
+@pytest.mark.parametrize("parameterization", ["phases", "pixels"])
+def test_other_things_can_be_changed_than_waves(
+    demo_run, tmp_path, parameterization: str
+) -> None:
+    words = ["--run", str(demo_run.path), "--classes", "teapot", "0"]
+    words += ["--synthesis.parameterization", parameterization]
+    assert run(tmp_path / "o", *words, "--synthesis.steps", "64") == 0
+    found = result(tmp_path / "o")
+    assert found["checks"]["finite"]["passed"] and found["checks"]["eight_bit"]
+    for item in found["images"]:
+        assert item["rose"] and item["probability"] > 2 * item["start_probability"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_a_network_in_half_precision_can_be_climbed(tmp_path, precision: str) -> None:
+    """Its gradients are small numbers: none may be taken for nought."""
+    words = ["--data.examples_per_class", "5", "--train.epochs", "40"]
+    words += ["--train.precision", precision, "--cache_dir", str(tmp_path / "cache")]
+    trained = ["--workdir", str(tmp_path / "run"), *words]
+    try:
+        assert cli.main(train, RunSettings, trained) == 0
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    words = ["--run", str(tmp_path / "run"), "--classes", "teapot", "0"]
+    assert run(tmp_path / "o", *words, "--synthesis.steps", "64") == 0
+    found = result(tmp_path / "o")
+    assert all(check["passed"] for check in found["checks"].values())
+    for item in found["images"]:
+        assert item["probability"] > 0.9 and not item["woken"]
 
 
 def test_a_score_that_did_not_rise_is_told(demo_run, tmp_path, capsys) -> None:
