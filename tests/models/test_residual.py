@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.models import pretrained
-from tfpipeline.models.layers import LOGITS, Inside
+from tfpipeline.models.layers import LOGITS, Backward, Inside
 
 VALUES = tf.constant(np.random.default_rng(0).random((2, 4), np.float32))
 
 
 def gradient(model: keras.Model, share: float, values: tf.Tensor) -> np.ndarray:
-    network = Inside(model, branch_gradient=share)
+    network = Inside(model, backward=Backward(share))
     with tf.GradientTape() as tape:
         tape.watch(values)
         score = tf.reduce_sum(network(values)[LOGITS])
@@ -34,7 +34,7 @@ def test_the_gradient_of_a_branch_is_scaled_by_the_share_to_the_depth(
     for share in (1.0, 0.5, 0.1):
         found = gradient(model, share, VALUES)
         np.testing.assert_allclose(found, (1 + 3 * share) ** 2, rtol=1e-5)
-        answer = Inside(model, branch_gradient=share)(VALUES)[LOGITS]
+        answer = Inside(model, backward=Backward(share))(VALUES)[LOGITS]
         np.testing.assert_array_equal(answer, model(VALUES))
 
 
@@ -77,7 +77,7 @@ def test_networks_answer_the_same_and_those_without_skips_have_the_same_gradient
     model.set_weights([3 * w for w in model.get_weights()])
     image = tf.constant(np.random.default_rng(0).random((1, 32, 32, 3), np.float32))
     plain, damped = (gradient(model, share, image) for share in (1.0, 0.5))
-    both = [Inside(model, branch_gradient=s)(image)[LOGITS] for s in (1.0, 0.5)]
+    both = [Inside(model, backward=Backward(s))(image)[LOGITS] for s in (1.0, 0.5)]
     np.testing.assert_allclose(*both, rtol=1e-5, atol=1e-7)
     assert np.abs(plain).max() > 0
     far = np.abs(plain - damped).max() / np.abs(plain).max()

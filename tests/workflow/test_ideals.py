@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpipeline.config_synthesis import SynthesisSettings
 from tfpipeline.errors import UserError
-from tfpipeline.workflow import ideals, plans
+from tfpipeline.workflow import ideals, judging, plans
 from tfpipeline.workflow.ideals import Job
 from tfpipeline.workflow.networks import Network
 
@@ -161,15 +161,15 @@ def test_a_judge_is_asked_by_the_name_of_the_class(network) -> None:
     other = dataclasses.replace(
         network, labels=("d", "great_grey-owl", "x", "y"), name="other"
     )
-    verdicts = ideals.judged(made, pictures, other, network.labels)
+    verdicts = judging.judged(made, pictures, other, network.labels)
     logits = other.logits(pictures)
     assert verdicts[0]["rank"] == int((logits[0] >= logits[0, 1]).sum())
     assert verdicts[1]["rank"] == int((logits[1] >= logits[1, 0]).sum())
     doubled = dataclasses.replace(other, labels=("d", "d", "great grey owl", "y"))
-    assert ideals.judged(made, pictures, doubled, network.labels)[1]["rank"] is None
+    assert judging.judged(made, pictures, doubled, network.labels)[1]["rank"] is None
     unknown = dataclasses.replace(other, labels=("p", "q", "r", "s"))
-    assert ideals.judged(made, pictures, unknown, network.labels)[0]["rank"] is None
-    same = ideals.judged(made, pictures, network, network.labels)
+    assert judging.judged(made, pictures, unknown, network.labels)[0]["rank"] is None
+    same = judging.judged(made, pictures, network, network.labels)
     logits = network.logits(pictures)
     assert same[0]["rank"] == int((logits[0] >= logits[0, 1]).sum())
     assert same[0]["probability"] == pytest.approx(made[0].probability, rel=1e-4)
@@ -182,10 +182,10 @@ def test_a_judge_that_cannot_tell_does_not_recognise(network) -> None:
     flat = keras.layers.Flatten()(image)
     constant = keras.layers.Dense(4, kernel_initializer="zeros")
     blank = Network("blank", keras.Model(image, constant(flat)), LABELS)
-    assert ideals.judged(made, pictures, blank, LABELS)[0]["rank"] == 4
+    assert judging.judged(made, pictures, blank, LABELS)[0]["rank"] == 4
     constant.set_weights([np.full((3072, 4), np.nan), np.zeros(4)])
     with pytest.raises(UserError, match="blank: expected numbers as logits"):
-        ideals.judged(made, pictures, blank, LABELS)
+        judging.judged(made, pictures, blank, LABELS)
 
 
 def test_an_ascent_that_diverges_is_told(network) -> None:

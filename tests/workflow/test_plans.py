@@ -24,6 +24,7 @@ from tfpipeline.workflow import plans
         ({"batch_size": 0}, "--synthesis.batch_size"),
         ({"branch_gradient": 0.0}, "--synthesis.branch_gradient: expected above 0"),
         ({"branch_gradient": 1.5}, "at most 1"),
+        ({"relu_gradient": -0.1}, "--synthesis.relu_gradient: expected from 0 to 1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, said: str) -> None:
@@ -57,6 +58,8 @@ def test_copies_of_the_lesson_cannot_be_told_to_differ() -> None:
 
 
 def test_the_lesson_asks_for_the_gradient_as_it_is() -> None:
-    assert plans.chosen_preset("lesson", SynthesisSettings()).branch_gradient == 1
-    with pytest.raises(UserError, match="branch_gradient with --preset lesson"):
-        plans.chosen_preset("lesson", SynthesisSettings(branch_gradient=0.5))
+    plain = plans.chosen_preset("lesson", SynthesisSettings())
+    assert (plain.branch_gradient, plain.relu_gradient) == (1, 0)
+    for changed in ({"branch_gradient": 0.5}, {"relu_gradient": 0.1}):
+        with pytest.raises(UserError, match="_gradient with --preset lesson"):
+            plans.chosen_preset("lesson", SynthesisSettings(**changed))

@@ -3,6 +3,7 @@
 import collections
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -129,6 +130,21 @@ def check(model: keras.Model, name: str, flag: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Backward:
+    """What a network's gradient is to be like. What it answers does not change.
+
+    Args:
+        branches: What share of its gradient each branch of a residual network passes
+            back; 1 is all. See `residual.Branches`.
+        relus: What share of its gradient passes each ReLU where it is flat; 0 is none.
+            See `activations.leaky`.
+    """
+
+    branches: float = 1.0
+    relus: float = 0.0
+
+
 class Inside:
     """A network that also tells what some of its layers answer.
 
@@ -137,8 +153,7 @@ class Inside:
         names: Of the layers to tell of; `NAME:before` is before the activation.
         redirected: Whether a ReLU whose gradient is nought for all of an image lets it
             through where that would wake it up.
-        branch_gradient: What share of its gradient the branch of a residual network
-            passes back; see `residual.Branches`.
+        backward: What its gradient is to be like, where that is not its own.
     """
 
     def __init__(
@@ -147,12 +162,12 @@ class Inside:
         names: Sequence[str] = (),
         *,
         redirected: bool = False,
-        branch_gradient: float = 1.0,
+        backward: Backward = Backward(),
     ) -> None:
         self.model = model
         self.names = tuple(names)
         self.redirected = redirected
-        self.branch_gradient = branch_gradient
+        self.backward = backward
         self._frozen = Frozen(model)
         self._named = {id(layer): name for name, layer in named(model).items()}
 
@@ -165,7 +180,7 @@ class Inside:
             image: In [0, 1], shape (batch, height, width, 3).
             watch: Is told what each of the layers answers, before others see it.
         """
-        if not self.names and not self.redirected and self.branch_gradient == 1:
+        if not self.names and not self.redirected and self.backward == Backward():
             return {LOGITS: self._frozen(image)}
         found: dict[str, Any] = {}
         heard = watch or (lambda answer: None)
@@ -174,12 +189,7 @@ class Inside:
 
     def waking(self) -> "Inside":
         """Return the same network with its ReLUs redirected."""
-        return Inside(
-            self.model,
-            self.names,
-            redirected=True,
-            branch_gradient=self.branch_gradient,
-        )
+        return Inside(self.model, self.names, redirected=True, backward=self.backward)
 
     def _run(
         self,
@@ -188,7 +198,7 @@ class Inside:
         found: dict[str, Any],
         watch: Callable[[Any], None],
     ) -> Any:
-        branches = Branches(self.branch_gradient)
+        branches = Branches(self.backward.branches)
         branches.heard((), image)
 
         def call(operation: Any) -> Callable[..., Any]:
@@ -216,19 +226,20 @@ class Inside:
     def _one(self, layer: Any, args: Any, kwargs: Any, found: dict[str, Any]) -> Any:
         if "training" in _arguments(type(layer)):
             kwargs = {**kwargs, "training": False}
-        after = layer(*args, **kwargs)
         name = f"{self._name(layer)}{BEFORE}"
-        if name not in self.names and not (
-            self.redirected and activations.is_relu(layer)
-        ):
-            return after
+        relu = activations.is_relu(layer)
+        leaks = relu and self.backward.relus > 0
+        if name not in self.names and not (relu and self.redirected) and not leaks:
+            return layer(*args, **kwargs)
         before = activations.before(layer, args[0])
-        found[name] = after if before is None else before
-        return (
-            after
-            if before is None or not self.redirected
-            else activations.redirect(before, after)
-        )
+        if before is None:
+            found[name] = layer(*args, **kwargs)
+            return found[name]
+        found[name] = before
+        after = activations.after(layer, before)
+        if relu and self.redirected:
+            return activations.redirect(before, after)
+        return activations.leaky(before, after, self.backward.relus) if leaks else after
 
 
 def maps_and_logits(

@@ -50,6 +50,8 @@ class Preset:
         branch_gradient: What share of its gradient the branch of a residual network
             passes back: what excites by the skip connections excites others as well.
             See `models.residual`.
+        relu_gradient: What share of its gradient passes each ReLU where it is flat:
+            others are open elsewhere. See `models.activations.leaky`.
         raw: Whether the network is asked without its preprocessing.
         defects: What is wrong with it, in words.
     """
@@ -68,6 +70,7 @@ class Preset:
     l2: float = 0.0
     fading: float = 0.0
     branch_gradient: float = 1.0
+    relu_gradient: float = 0.0
     raw: bool = False
     defects: tuple[str, ...] = ()
 
@@ -150,6 +153,7 @@ PRESETS: dict[str, Preset] = {
         last_rate=0.05,
         fading=0.07,
         branch_gradient=0.5,
+        relu_gradient=0.1,
     ),
     # L = 10 CE + 0.005 TV, x <- x - 1 * dL/dx from N(0, 1).
     "lesson": Preset(
@@ -209,6 +213,7 @@ def check(preset: Preset) -> None:
                 "above 0, at most 1",
                 0 < preset.branch_gradient <= 1,
             ),
+            "relu_gradient": ("from 0 to 1", 0 <= preset.relu_gradient <= 1),
         },
     )
     if preset.raw and preset.views > 1:
@@ -216,8 +221,8 @@ def check(preset: Preset) -> None:
             "--preset lesson: it has no transforms, so more --synthesis.views than one "
             "are the same."
         )
-    if preset.raw and preset.branch_gradient != 1:
+    if preset.raw and (preset.branch_gradient, preset.relu_gradient) != (1, 0):
         raise UserError(
-            "--synthesis.branch_gradient with --preset lesson: it asks for the "
-            "gradient as it is. Leave one of them out."
+            "--synthesis.branch_gradient and relu_gradient with --preset lesson: it "
+            "asks for the gradient as it is. Leave one of them out."
         )

@@ -1,4 +1,4 @@
-"""Ideal images: made of a network, measured on their 8-bit files, judged by others."""
+"""Ideal images: made of a network, and measured on their 8-bit files."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,6 @@ import tensorflow as tf
 from tfpipeline import images
 from tfpipeline.config_synthesis import SynthesisSettings
 from tfpipeline.errors import UserError
-from tfpipeline.evaluation import metrics
 from tfpipeline.formats import ImageError
 from tfpipeline.models import layers, naming
 from tfpipeline.synthesis import objectives
@@ -161,9 +160,7 @@ def _batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
         names = [_texture_layer(network)]
         groups = [k for k in range(len(classes)) for _ in range(copies)]
         objective += job.settings.diversity * objectives.diversity(names[0], groups)
-    seen: Any = layers.Inside(
-        network.model, names, branch_gradient=preset.branch_gradient
-    )
+    seen: Any = climbed(network, preset, names)
     if preset.raw:
         seen = layers.without_preprocessing(network.model)
     ascent = Ascent(
@@ -178,6 +175,20 @@ def _batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
     first = np.asarray(parameterization.image(numbers))
     seconds = (time.perf_counter() - started) / len(indices)
     return _measured(job, indices, objective, (first, ascended), seconds)
+
+
+def climbed(
+    network: Network, preset: Preset, names: Sequence[str] = ()
+) -> layers.Inside:
+    """Return a network with the gradient that a preset asks for.
+
+    Args:
+        network: The network.
+        preset: How images are made.
+        names: Of the layers that an objective needs.
+    """
+    backward = layers.Backward(preset.branch_gradient, preset.relu_gradient)
+    return layers.Inside(network.model, names, backward=backward)
 
 
 def _from_photograph(
@@ -277,39 +288,3 @@ def _raw(job: Job, ascended: Ascended, i: int, index: int) -> dict[str, float]:
         "least": float(values.min()),
         "largest": float(values.max()),
     }
-
-
-def judged(
-    ideals: Sequence[Ideal], pictures: np.ndarray, judge: Network, labels: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return what a network that took no part says of images.
-
-    Args:
-        ideals: The images.
-        pictures: Their files, read again: uint8, shape (n, height, width, 3).
-        judge: The network.
-        labels: Of the network that they were made of.
-
-    Returns:
-        For each image the rank of its class (1 is first), its probability, and what the
-        judge would call it; rank and probability are None where it does not know the
-        class.
-    """
-    shares = metrics.probabilities(judge.logits(pictures))
-    names = [naming.plain(name) for name in judge.labels]
-    # A name that two classes have tells neither.
-    known = {name: i for i, name in enumerate(names) if names.count(name) == 1}
-    same = tuple(labels) == tuple(judge.labels)
-    found = []
-    for one, ideal in zip(shares, ideals):
-        own = ideal.index if same else known.get(naming.plain(ideal.label))
-        # Of equal ones the last: a judge that cannot tell does not recognise.
-        rank = None if own is None else int((one >= one[own]).sum())
-        found.append(
-            {
-                "rank": rank,
-                "probability": None if own is None else float(one[own]),
-                "top": judge.labels[int(one.argmax())],
-            }
-        )
-    return found

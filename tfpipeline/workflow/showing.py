@@ -11,7 +11,7 @@ from PIL import Image
 from tfpipeline import atomic, images, sheets
 from tfpipeline.report import charts
 from tfpipeline.terminal import Closing
-from tfpipeline.workflow import ideals, networks
+from tfpipeline.workflow import ideals, judging, networks
 from tfpipeline.workflow.ideals import Ideal, Job
 from tfpipeline.workflow.networks import Network
 
@@ -137,7 +137,7 @@ def _judge(
     """Let other networks say what is on the files, as they lie on the disk."""
     pictures = np.stack([images.decode(output / item["image"]) for item in items])
     for judge in judges:
-        verdicts = ideals.judged(ideal_images, pictures, judge, network.labels)
+        verdicts = judging.judged(ideal_images, pictures, judge, network.labels)
         for item, verdict in zip(items, verdicts):
             item["judges"][judge.name] = verdict
 
