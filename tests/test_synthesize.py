@@ -197,6 +197,7 @@ def test_an_untrained_network_can_be_climbed_without_a_network(
     words += ["284", "340", "--model.image_size", "64", "--synthesis.steps", "48"]
     # A gentle climb: the preset's own needs more steps on what answers at random.
     words += ["--synthesis.learning_rate", "0.05", "--synthesis.fading", "0"]
+    words += ["--synthesis.relu_gradient", "0"]
     assert run(tmp_path / "o", *words) == 0
     found = result(tmp_path / "o")
     assert all(item["rose"] for item in found["images"])

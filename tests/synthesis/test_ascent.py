@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.models.layers import Inside
+from tfpipeline.models.layers import Backward, Inside
 from tfpipeline.synthesis import objectives
 from tfpipeline.synthesis.ascent import Ascent
 from tfpipeline.synthesis.climb import OPTIMIZERS, Climb
@@ -172,6 +172,16 @@ def test_a_start_without_a_gradient_is_woken(what: str, strategy) -> None:
     assert found.cured.all() and found.alive.all()
     assert (found.end_scores > found.start_scores).all()
     np.testing.assert_allclose(found.start_scores, 0, atol=1e-3)
+
+
+def test_a_gradient_that_passes_dead_relus_wakes_them_itself(strategy) -> None:
+    model, pixels = dying(-2.2), Pixels(SIZE)
+    network = Inside(model, backward=Backward(relus=0.1))
+    objective = objectives.class_logit([0, 1])
+    found = Ascent(network, objective, pixels, [], Climb(20, 0.05), strategy).run(
+        pixels.start(0, [0, 1])
+    )
+    assert (found.end_scores > found.start_scores).all() and not found.cured.any()
 
 
 def test_what_cannot_rise_is_told(strategy) -> None:

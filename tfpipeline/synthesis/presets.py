@@ -153,7 +153,7 @@ PRESETS: dict[str, Preset] = {
         last_rate=0.05,
         fading=0.07,
         branch_gradient=0.5,
-        relu_gradient=0.1,
+        relu_gradient=0.05,
     ),
     # L = 10 CE + 0.005 TV, x <- x - 1 * dL/dx from N(0, 1).
     "lesson": Preset(

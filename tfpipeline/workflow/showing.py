@@ -165,7 +165,7 @@ _MEANINGS = {
     "score_rose": (
         "The score of the picture is higher than that of its start.",
         "the score did not rise; the picture shows nothing. Try more "
-        "--synthesis.steps.",
+        "--synthesis.steps, or --synthesis.relu_gradient 0.",
     ),
     "gradient": (
         "The network has a gradient; without one nothing can rise.",
