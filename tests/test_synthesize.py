@@ -120,7 +120,9 @@ def test_other_things_can_be_changed_than_waves(
     words += ["--synthesis.parameterization", parameterization]
     assert run(tmp_path / "o", *words, "--synthesis.steps", "64") == 0
     found = result(tmp_path / "o")
-    assert found["checks"]["finite"]["passed"] and found["checks"]["eight_bit"]
+    assert (
+        found["checks"]["finite"]["passed"] and found["checks"]["eight_bit"]["passed"]
+    )
     for item in found["images"]:
         assert item["rose"] and item["probability"] > 2 * item["start_probability"]
 

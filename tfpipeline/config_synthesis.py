@@ -25,8 +25,8 @@ class SynthesisSettings:
         fading: How fast an image loses the contrast that does not excite the class.
         branch_gradient: What share of its gradient each branch of a residual network
             passes back, above 0 and at most 1.
-        relu_gradient: What share of its gradient passes each ReLU where it is flat,
-            from 0 to 1.
+        relu_gradient: What share of its gradient passes each ReLU beside its own, also
+            where that is nought; from 0 to 0.5.
         copies: Images of each class, each from noise of its own.
         diversity: Weight of how little the copies of a class have in common.
         batch_size: Images that are made at once. What they become depends on it only

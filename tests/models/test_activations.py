@@ -32,7 +32,8 @@ def test_what_comes_before_an_activation_becomes_what_comes_after() -> None:
     for name, bend in bends.items():
         before = found[name + BEFORE]
         np.testing.assert_allclose(bend(before), found[name], rtol=1e-5, atol=1e-6)
-    assert float(tf.reduce_min(found["a" + BEFORE])) < 0
+    for name in "ab":
+        assert float(tf.reduce_min(found[name + BEFORE])) < 0
 
 
 def test_redirected_relus_answer_the_same_and_wake_only_the_dead() -> None:

@@ -147,6 +147,7 @@ def test_layers_of_an_ensemble_that_share_a_name_are_told_apart(several, image) 
     both, members = several
     names = list(layers.named(both))
     assert len(names) == len(set(names)) and "out_relu" not in names
+    assert "features" in names and "member_1/features" in names
     found = Inside(both, ["member_0/out_relu", "member_1/out_relu"])(image)
     for number, member in enumerate(members):
         own = Inside(member, ["out_relu"])(image)["out_relu"]

@@ -38,6 +38,15 @@ def test_the_gradient_of_a_branch_is_scaled_by_the_share_to_the_depth(
         np.testing.assert_array_equal(answer, model(VALUES))
 
 
+def test_a_sum_that_is_written_with_plus_is_one() -> None:
+    given = keras.Input((4,))
+    for model in (
+        keras.Model(given, given + keras.layers.Rescaling(3.0)(given)),
+        keras.Model(given, keras.layers.Rescaling(3.0)(given) + given),
+    ):
+        np.testing.assert_allclose(gradient(model, 0.5, VALUES), 2.5, rtol=1e-6)
+
+
 def test_a_sum_that_skips_nothing_keeps_its_gradient() -> None:
     given = keras.Input((4,))
     left = keras.layers.Rescaling(2.0)(given)

@@ -24,7 +24,7 @@ from tfpipeline.workflow import plans
         ({"batch_size": 0}, "--synthesis.batch_size"),
         ({"branch_gradient": 0.0}, "--synthesis.branch_gradient: expected above 0"),
         ({"branch_gradient": 1.5}, "at most 1"),
-        ({"relu_gradient": -0.1}, "--synthesis.relu_gradient: expected from 0 to 1"),
+        ({"relu_gradient": -0.1}, "--synthesis.relu_gradient: expected from 0 to 0.5"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, said: str) -> None:

@@ -32,14 +32,24 @@ def before(layer: Any, x: Any) -> Any:
         return x
     if getattr(layer, "activation", None) in (None, keras.activations.linear):
         return None
+    kinds = (keras.layers.Dense, keras.layers.DepthwiseConv2D)
+    if not (isinstance(layer, kinds) or hasattr(layer, "convolution_op")):
+        return None
     x = keras.ops.cast(x, layer.compute_dtype)
     kernel = keras.ops.cast(layer.kernel, layer.compute_dtype)
     if isinstance(layer, keras.layers.Dense):
         out = keras.ops.matmul(x, kernel)
-    elif hasattr(layer, "convolution_op"):
-        out = layer.convolution_op(x, kernel)
+    elif isinstance(layer, keras.layers.DepthwiseConv2D):
+        out = keras.ops.depthwise_conv(
+            x,
+            kernel,
+            layer.strides,
+            layer.padding,
+            layer.data_format,
+            layer.dilation_rate,
+        )
     else:
-        return None
+        out = layer.convolution_op(x, kernel)
     return out if layer.bias is None else out + keras.ops.cast(layer.bias, out.dtype)
 
 

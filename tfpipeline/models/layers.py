@@ -46,8 +46,19 @@ def named(model: keras.Model) -> dict[str, keras.Layer]:
         model: Functional, or a sequence of layers.
     """
     every = list(_walk(model))
-    forms = [(path[-1], f"{path[0]}/{path[-1]}", "/".join(path)) for path, _ in every]
-    counts = collections.Counter(form for some in forms for form in dict.fromkeys(some))
+    forms = [
+        (
+            tuple(
+                dict.fromkeys(
+                    (path[-1], "/".join(path[:1] + path[-1:]), "/".join(path))
+                )
+            )
+            if len(path) > 1
+            else path
+        )
+        for path, _ in every
+    ]
+    counts = collections.Counter(form for some in forms for form in some)
     return {
         next((form for form in some if counts[form] == 1), some[-1]): layer
         for some, (_, layer) in zip(forms, every)
@@ -137,8 +148,8 @@ class Backward:
     Args:
         branches: What share of its gradient each branch of a residual network passes
             back; 1 is all. See `residual.Branches`.
-        relus: What share of its gradient passes each ReLU where it is flat; 0 is none.
-            See `activations.leaky`.
+        relus: What share of its gradient passes each ReLU beside its own, also where it
+            is flat; 0 is none. See `activations.leaky`.
     """
 
     branches: float = 1.0
@@ -209,8 +220,9 @@ class Inside:
                     given = branches.summands(operation, args)
                     answer = self._one(operation, given, kwargs, found)
                 branches.heard(args, answer)
-                name = self._name(operation)
-                found[name] = answer
+                name = self._named.get(id(operation))
+                if name is not None:
+                    found[name] = answer
                 if name in self.names:
                     watch(answer)
                 return answer
@@ -220,13 +232,10 @@ class Inside:
         # Keras' own way through a graph; `clone_model` is built on it as well.
         return _graph(model)._run_through_graph(image, operation_fn=call)
 
-    def _name(self, operation: Any) -> str:
-        return self._named.get(id(operation), operation.name)
-
     def _one(self, layer: Any, args: Any, kwargs: Any, found: dict[str, Any]) -> Any:
         if "training" in _arguments(type(layer)):
             kwargs = {**kwargs, "training": False}
-        name = f"{self._name(layer)}{BEFORE}"
+        name = f"{self._named.get(id(layer))}{BEFORE}"
         relu = activations.is_relu(layer)
         leaks = relu and self.backward.relus > 0
         if name not in self.names and not (relu and self.redirected) and not leaks:

@@ -48,14 +48,16 @@ class Branches:
             layer: That is called next.
             args: As its graph has them.
         """
-        if self.share == 1 or not isinstance(layer, keras.layers.Add):
+        # A layer, or the operation of `+`.
+        if self.share == 1 or type(layer).__name__ != "Add":
             return args
-        pair = list(args[0])
+        together = isinstance(args[0], list | tuple)
+        pair = list(args[0] if together else args)
         branch = self._branch(pair)
         if branch is None:
             return args
         pair[branch] = _damped(pair[branch], self.share)
-        return (pair, *args[1:])
+        return (pair, *args[1:]) if together else tuple(pair)
 
     def _branch(self, pair: list[Any]) -> int | None:
         """Return which of two summands was made of the other one."""

@@ -33,7 +33,8 @@ class Ascended:
         start_scores: Of the images that it started from, untransformed.
         end_scores: Of `images`, untransformed.
         curve: Scores of the transformed images at each step, shape (images, steps).
-        alive: Whether an image had a gradient at the last step.
+        alive: Whether an image had a gradient at the last step, as the network that was
+            climbed passes it back.
         cured: Whether it had none at the first one, and its start was moved for that.
         snapshots: Steps done, and the images then.
     """

@@ -50,8 +50,8 @@ class Preset:
         branch_gradient: What share of its gradient the branch of a residual network
             passes back: what excites by the skip connections excites others as well.
             See `models.residual`.
-        relu_gradient: What share of its gradient passes each ReLU where it is flat:
-            others are open elsewhere. See `models.activations.leaky`.
+        relu_gradient: What share of its gradient passes each ReLU beside its own, also
+            where it is flat: others are open elsewhere. See `models.activations.leaky`.
         raw: Whether the network is asked without its preprocessing.
         defects: What is wrong with it, in words.
     """
@@ -213,7 +213,7 @@ def check(preset: Preset) -> None:
                 "above 0, at most 1",
                 0 < preset.branch_gradient <= 1,
             ),
-            "relu_gradient": ("from 0 to 1", 0 <= preset.relu_gradient <= 1),
+            "relu_gradient": ("from 0 to 0.5", 0 <= preset.relu_gradient <= 0.5),
         },
     )
     if preset.raw and preset.views > 1:

@@ -35,7 +35,7 @@ def ideal_images(
 ) -> dict[Channel, tuple[Ascended, int]]:
     """Return the ideal image of each channel that is asked for.
 
-    Those of a layer climb together.
+    Those of a layer climb together, by the network's own gradient.
 
     Args:
         network: The network.

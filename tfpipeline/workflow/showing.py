@@ -165,10 +165,10 @@ _MEANINGS = {
     "score_rose": (
         "The score of the picture is higher than that of its start.",
         "the score did not rise; the picture shows nothing. Try more "
-        "--synthesis.steps, or --synthesis.relu_gradient 0.",
+        "--synthesis.steps.",
     ),
     "gradient": (
-        "The network has a gradient; without one nothing can rise.",
+        "There is a gradient, as the preset has it; without one nothing can rise.",
         "the network has no gradient there, so nothing can rise.",
     ),
     "recognised": (
