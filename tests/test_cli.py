@@ -217,54 +217,48 @@ def test_garbage_is_looked_for_again_after_the_start() -> None:
         gc.enable()
 
 
+def in_a_process(
+    *body: str, first: str = "", argv: list[str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, of these lines, in a process; None is one of its own."""
+    lines = [
+        *("import sys", "from tfpipeline import cli"),
+        "from tfpipeline.config import PredictSettings",
+        *(first, "def command(settings):", "    'A command.'"),
+        *(f"    {line}" for line in body),
+        "sys.argv = ['command']",
+        f"sys.exit(cli.main(command, PredictSettings, {argv}))",
+    ]
+    words = [sys.executable, "-c", "\n".join(lines)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+
 def test_a_process_of_its_own_is_not_taken_apart_at_its_end() -> None:
-    code = (
-        "import atexit, gc, sys\n"
-        "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 1000))\n"
-        "from tfpipeline import cli\n"
-        "from tfpipeline.config import PredictSettings\n"
-        "def command(settings):\n    'Do nothing.'\n    print('done')\n"
-        "sys.argv = ['command']\n"
-        "sys.exit(cli.main(command, PredictSettings))\n"
-    )
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    frozen = "print('frozen', gc.get_freeze_count() > 1000)"
+    first = f"import atexit, gc\natexit.register(lambda: {frozen})"
+    done = in_a_process("print('done')", first=first)
     assert (done.returncode, done.stdout) == (0, "done\nfrozen True\n"), done.stderr
 
 
 def test_who_asks_a_server_does_without_tensorflow() -> None:
-    code = (
-        "import sys\n"
-        "from tfpipeline import cli\n"
-        "from tfpipeline.config import PredictSettings\n"
-        "from tfpipeline.config_serving import ServerSettings\n"
-        "def command(settings):\n    'Ask.'\n"
-        "    from tfpipeline.workflow import answering\n"
-        "    url = 'http://127.0.0.1:9/v1/models/x'\n"
-        "    answering.of_server(url, ServerSettings())\n"
-        "    print('tensorflow' in sys.modules, 'keras' in sys.modules)\n"
-        "sys.argv = ['command']\n"
-        "sys.exit(cli.main(command, PredictSettings))\n"
+    done = in_a_process(
+        "from tfpipeline.config_serving import ServerSettings",
+        "from tfpipeline.workflow import answering",
+        "url = 'http://127.0.0.1:9/v1/models/x'",
+        "answering.of_server(url, ServerSettings())",
+        "print('tensorflow' in sys.modules, 'keras' in sys.modules)",
     )
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "False False\n"), done.stderr
 
 
 @pytest.mark.parametrize("own", (True, False))
 def test_only_a_process_of_its_own_hides_from_keras_what_slows_it_down(own) -> None:
-    code = (
-        "import sys\n"
-        "from tfpipeline import cli\n"
-        "from tfpipeline.config import PredictSettings\n"
-        "def command(settings):\n    'Import.'\n"
-        "    with cli.quiet_start():\n        import keras\n"
-        "        print('matplotlib.pyplot' in sys.modules, keras.ops.add(1, 2).shape)\n"
-        "        import matplotlib.pyplot\n"
-        "        print(matplotlib.pyplot.figure)\n"
-        "sys.argv = ['command']\n"
-        f"sys.exit(cli.main(command, PredictSettings, {None if own else []}))\n"
+    done = in_a_process(
+        "with cli.quiet_start():",
+        "    import keras",
+        "print('matplotlib.pyplot' in sys.modules, keras.ops.add(1, 2).shape)",
+        "import matplotlib.pyplot",
+        "print(matplotlib.pyplot.figure)",
+        argv=None if own else [],
     )
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith(f"{not own} ()\n<function figure"), done.stderr

@@ -35,6 +35,13 @@ def _walk(
             yield (*within, layer.name), layer
 
 
+def _forms(path: tuple[str, ...]) -> list[str]:
+    """Return what a layer can be called, the shortest first, each once."""
+    alone, outermost = path[-1:], path[:1] + path[-1:]
+    paths = (alone, outermost, path) if len(path) > 1 else (alone,)
+    return list(dict.fromkeys(map("/".join, paths)))
+
+
 def named(model: keras.Model) -> dict[str, keras.Layer]:
     """Return the layers of a model in order, those of nested models in their places.
 
@@ -46,18 +53,7 @@ def named(model: keras.Model) -> dict[str, keras.Layer]:
         model: Functional, or a sequence of layers.
     """
     every = list(_walk(model))
-    forms = [
-        (
-            tuple(
-                dict.fromkeys(
-                    (path[-1], "/".join(path[:1] + path[-1:]), "/".join(path))
-                )
-            )
-            if len(path) > 1
-            else path
-        )
-        for path, _ in every
-    ]
+    forms = [_forms(path) for path, _ in every]
     counts = collections.Counter(form for some in forms for form in some)
     return {
         next((form for form in some if counts[form] == 1), some[-1]): layer

@@ -1,6 +1,6 @@
 """What `features` looks at: layers, channels, and what speaks for a class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -215,7 +215,7 @@ def sheet(maps: np.ndarray, count: int) -> tuple[np.ndarray, list[int]]:
 
 
 def overview(
-    photograph: Photograph, found: dict[str, np.ndarray], names: list[str]
+    photograph: Photograph, found: Mapping[str, np.ndarray], names: list[str]
 ) -> np.ndarray:
     """Return a photograph above the strongest channels of each layer.
 

@@ -62,7 +62,7 @@ def write_photographs(
     for one in progress.over(good, "photographs", "image"):
         found = looker.look(one)
         folder = own_name(one.path, taken)
-        items.append(_write_photograph(output / folder, looker, (one, found), top))
+        items.append(_write_photograph(output, looker, one, found, top, folder))
         for channel, of_each in scores.items():
             of_each.append(single.excitement(found, channel))
     return items, scores
@@ -85,12 +85,13 @@ def own_name(path: Path, taken: set[str]) -> str:
 
 
 def _write_photograph(
-    target: Path,
+    output: Path,
     looker: Looker,
-    looked: tuple[Photograph, dict[str, np.ndarray]],
+    photograph: Photograph,
+    found: Mapping[str, np.ndarray],
     top: int,
+    folder: str,
 ) -> dict[str, Any]:
-    (photograph, found), output, folder = looked, target.parent, target.name
     labels = looker.network.labels
     shares = metrics.probabilities(found[LOGITS][None])[0]
     best = [int(i) for i in np.argsort(-shares, kind="stable")[:5]]
