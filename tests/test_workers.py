@@ -149,6 +149,10 @@ def test_two_workers_train_as_one_device_does(alone: Path, tmp_path: Path) -> No
         for line in file.read_text().split()
     ]
     assert len(keys) == len(set(keys)), "no image was put through the network twice"
+    parts = [json.loads(f.read_text()) for f in (tmp_path / "c").glob("audit-*/*.json")]
+    looked_at = [row[0] for part in parts for row in part]
+    assert len(looked_at) == len(set(looked_at)), "no file was looked at twice"
+    assert [len(part) for part in parts] == [66, 66], "each looked at its half"
 
 
 def test_a_lost_worker_ends_the_run_in_words_and_the_same_command_goes_on(

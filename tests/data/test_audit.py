@@ -13,6 +13,7 @@ from PIL import Image
 from tests.conftest import ASSETS
 from tfpipeline import images
 from tfpipeline.data import audit
+from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError
 
 
@@ -80,7 +81,7 @@ def test_a_file_of_the_same_size_and_time_with_other_content_is_seen(
 def test_a_damaged_memory_is_as_good_as_none(folder, tmp_path, rubbish) -> None:
     paths = sorted(folder.iterdir())
     first = audit.audit(paths, cache=tmp_path)
-    store = next(tmp_path.glob("audit-*.json"))
+    store = next(tmp_path.glob("audit-*/*.json"))
     store.write_bytes(rubbish)
     assert audit.audit(paths, cache=tmp_path) == first
 
@@ -107,7 +108,7 @@ def test_an_interrupted_audit_keeps_what_it_has_found(
     paths = sorted(folder.iterdir())
     real = audit.examine
 
-    def examine(path: Path, *more) -> audit.Row:
+    def examine(path: Path, *more) -> Row:
         if path == paths[-1]:
             raise KeyboardInterrupt
         return real(path, *more)

@@ -11,6 +11,7 @@ from PIL import Image
 from tfpipeline import images
 from tfpipeline.data import audit, pipeline
 from tfpipeline.data.decoding import Decoder
+from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError
 
 
@@ -20,7 +21,7 @@ def smooth(height: int, width: int, seed: int) -> np.ndarray:
     return images.resize(few, height, width, "squash")
 
 
-def written(folder: Path) -> list[audit.Row]:
+def written(folder: Path) -> list[Row]:
     """Return audited files of many kinds and sizes."""
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfpipeline import images
 from tfpipeline.data import audit, duplicates, folders
-from tfpipeline.data.audit import Row
+from tfpipeline.data.rows import Row
 
 
 def test_near_copies_agree_with_comparing_all_pairs() -> None:

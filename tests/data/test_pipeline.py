@@ -7,13 +7,14 @@ import pytest
 
 from tfpipeline import images
 from tfpipeline.data import audit, pipeline
+from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError
 
 COUNT = 11
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory) -> list[audit.Row]:
+def files(tmp_path_factory) -> list[Row]:
     """Pictures whose grey value is ten times their number."""
     root = tmp_path_factory.mktemp("pictures")
     for i in range(COUNT):

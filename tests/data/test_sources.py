@@ -1,5 +1,6 @@
 """Every source becomes the same list of files, or says what is wrong with it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,30 @@ def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "p" / "a")
     source = folders.open_folder(tmp_path / "p")
     assert source.ids == ("a/2.png", "a/link/sub/1.png", "b/3.png")
+
+
+def test_files_come_in_the_order_of_their_paths_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/b-c/1.png", "a/b/2.png", "a/b/1.png", "a/b.png", "z/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path, Path()):
+        source = folders.open_folder(root)
+        assert list(source.paths) == sorted(root.rglob("*.png"))
+        assert source.ids[:4] == ("a/b/1.png", "a/b/2.png", "a/b-c/1.png", "a/b.png")
+
+
+def test_pipes_and_links_to_nothing_are_no_files(tmp_path: Path) -> None:
+    for name in ("a/1.png", "b/1.png", "c/none"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "c" / "none").unlink()
+    os.mkfifo(tmp_path / "c" / "pipe.png")
+    (tmp_path / "c" / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "c" / "round.png").symlink_to("round.png")
+    assert folders.open_folder(tmp_path).labels == ("a", "b")
 
 
 def test_a_class_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:

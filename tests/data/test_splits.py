@@ -139,3 +139,18 @@ def test_a_pin_that_names_an_example_twice_is_refused(tmp_path) -> None:
     file.write_text("\n".join([*lines, lines[1]]) + "\n")
     with pytest.raises(UserError, match="twice"):
         splits.pin(s, file)
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_three_hundred_thousand_examples_are_divided_like_three_thousand(
+    classes: int,
+) -> None:
+    """In a second: work that grew as their square would keep this test for hours."""
+    s = source([300_000 // classes] * classes)
+    split = assign(s, [f"{i // 3}" for i in range(300_000)])
+    for name, share in (("test", 0.2), ("validation", 0.1)):
+        found = np.bincount(s.label[split == name], minlength=classes)
+        assert np.abs(found - share * 300_000 / classes).max() <= 3
+    leaders = np.arange(300_000) // 3 * 3
+    same = s.label == s.label[leaders]
+    assert (split == split[leaders])[same].all()

@@ -4,68 +4,33 @@ Imports no TensorFlow: the files are read while it is still being imported.
 """
 
 import dataclasses
+import functools
 import hashlib
-import json
 import os
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import PIL
 from PIL import Image
 
-from tfpipeline import atomic, formats, images, machine, progress
+from tfpipeline import formats, images, machine, progress
+from tfpipeline.data.rows import Ledger, Row
 from tfpipeline.errors import UserError
 
 # Part of the cache's name, with the rules of `images`: raise it when one of this file
 # changes.
-_RULES = f"4.{images.RULES}-pillow{PIL.__version__}"
+_RULES = f"5.{images.RULES}-pillow{PIL.__version__}"
 
 # Findings are kept at least so often, so that an interruption costs little.
 KEEP_SECONDS = 30.0
 
-
-@dataclass(frozen=True)
-class Row:
-    """What the audit found out about one file.
-
-    Args:
-        path: Of the file.
-        size: In bytes.
-        mtime_ns: When it was last changed, as its owner says.
-        ctime_ns: When it was last changed, as the system says: a copy keeps the other.
-        sha256: Digest of its content; an empty string where it cannot be read.
-        format: By its content: `jpeg`, `png`, ...; an empty string for no image.
-        height: In pixels, as stored.
-        width: In pixels, as stored.
-        mode: Pillow's name for the kind of pixel.
-        orientation: EXIF orientation, 1 to 8.
-        reason: Why it cannot be used; an empty string where it can.
-        warning: What the user may want to know though it can be used.
-        perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
-        offset: Where the image begins in its file, in bytes.
-        length: Of the image in bytes; 0 is the whole file.
-    """
-
-    path: str
-    size: int = 0
-    mtime_ns: int = 0
-    ctime_ns: int = 0
-    sha256: str = ""
-    format: str = ""
-    height: int = 0
-    width: int = 0
-    mode: str = ""
-    orientation: int = 1
-    reason: str = ""
-    warning: str = ""
-    perceptual_hash: str = ""
-    offset: int = 0
-    length: int = 0
+# Files that a thread takes at a time: handing them out one by one costs as much as a
+# tenth of looking at a small one.
+TOGETHER = 8
 
 
 def audit(
@@ -87,49 +52,78 @@ def audit(
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
     """
-    store = cache / f"audit-{_RULES}-{max_pixels}.json" if cache else None
-    known = _read_store(store)
+    ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
+    known = ledger.read() if ledger else {}
     places = spans or [(0, 0)] * len(paths)
-    rows = [_unchanged(path, *at, known) for path, at in zip(paths, places)]
+    # The images of a shard come one after the other: it is asked for its time once.
+    state = functools.lru_cache(maxsize=16)(_state)
+    rows = [
+        _unchanged(known.get((os.path.abspath(path), at)), length, state)
+        for path, (at, length) in zip(paths, places)
+    ]
     open_ = [i for i, row in enumerate(rows) if row is None]
     if open_:
-        shown = progress.bar(len(open_), "audit", "file")
-        with ThreadPoolExecutor(machine.cores()) as pool, shown as bar:
-            found = pool.map(lambda i: examine(paths[i], max_pixels, *places[i]), open_)
-            since = time.monotonic()
-            try:
-                for i, row in zip(open_, found):
-                    rows[i] = row
-                    bar.update()
-                    if time.monotonic() - since > KEEP_SECONDS:
-                        _keep(store, rows)
-                        since = time.monotonic()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-                _keep(store, rows)
+        _look(open_, lambda i: examine(paths[i], max_pixels, *places[i]), rows, ledger)
     return [row for row in rows if row is not None]
 
 
-# A path and an offset.
-_Place = tuple[str, int]
+def _look(
+    positions: Sequence[int],
+    look: Callable[[int], Row],
+    rows: list[Row | None],
+    ledger: Ledger | None,
+) -> None:
+    """Fill in the rows of some files, and keep each of them before long."""
+
+    fresh: deque[Row] = deque()
+
+    def fill(some: Sequence[int]) -> int:
+        for i in some:
+            rows[i] = row = look(i)
+            if row.sha256:
+                fresh.append(row)
+        return len(some)
+
+    def keep() -> None:
+        found = [fresh.popleft() for _ in range(len(fresh))]
+        if ledger:
+            ledger.add(found)
+
+    each = [positions[i : i + TOGETHER] for i in range(0, len(positions), TOGETHER)]
+    shown = progress.bar(len(positions), "audit", "file")
+    with ThreadPoolExecutor(machine.cores()) as pool, shown as bar:
+        since = time.monotonic()
+        try:
+            for done in pool.map(fill, each):
+                bar.update(done)
+                if time.monotonic() - since > KEEP_SECONDS:
+                    keep()
+                    since = time.monotonic()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            keep()
 
 
-def _place(row: Row) -> _Place:
-    return row.path, row.offset
+# What tells that a file is another one: its size, and the two times.
+_State = tuple[int, int, int]
 
 
-def _unchanged(
-    path: Path, offset: int, length: int, known: dict[_Place, Row]
-) -> Row | None:
-    row = known.get((os.path.abspath(path), offset))
-    if row is None:
-        return None
+def _state(path: str) -> _State | None:
     try:
         now = os.stat(path)
     except OSError:
         return None
-    stands = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, length)
-    return row if stands == (row.size, row.mtime_ns, row.ctime_ns, row.length) else None
+    return now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+def _unchanged(
+    row: Row | None, length: int, state: Callable[[str], _State | None]
+) -> Row | None:
+    """Return what is known of a file, where it is still the same one."""
+    if row is None or row.length != length:
+        return None
+    same = state(row.path) == (row.size, row.mtime_ns, row.ctime_ns)
+    return row if same else None
 
 
 def changed(row: Row) -> bool:
@@ -138,35 +132,9 @@ def changed(row: Row) -> bool:
     Args:
         row: What was found then.
     """
-    try:
-        now = os.stat(row.path)
-    except OSError:
-        # Reading it says why.
-        return False
-    return (now.st_size, now.st_mtime_ns) != (row.size, row.mtime_ns)
-
-
-def _read_store(store: Path | None) -> dict[_Place, Row]:
-    """Return what earlier audits found; a damaged store is as good as none."""
-    if store is None or not store.is_file():
-        return {}
-    try:
-        rows = [Row(*values) for values in json.loads(store.read_bytes())]
-        return {_place(row): row for row in rows}
-    except (ValueError, TypeError, OSError):
-        return {}
-
-
-def _keep(store: Path | None, rows: Sequence[Row | None]) -> None:
-    """Add what was found to what others have found meanwhile."""
-    if store is not None:
-        fresh = {_place(row): row for row in rows if row and row.sha256}
-        _write_store(store, {**_read_store(store), **fresh})
-
-
-def _write_store(store: Path, rows: dict[_Place, Row]) -> None:
-    values = [list(vars(row).values()) for row in rows.values()]
-    atomic.write_text(store, json.dumps(values))
+    now = _state(row.path)
+    # Reading says why there is none.
+    return now is not None and now[:2] != (row.size, row.mtime_ns)
 
 
 def examine(

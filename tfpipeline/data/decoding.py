@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpipeline import formats, images
 from tfpipeline.data import audit
-from tfpipeline.data.audit import Row
+from tfpipeline.data.rows import Row
 
 # What the graph is told of each image: see `Decoder._layout`.
 _RATIO, _HEIGHT, _WIDTH, _TOP, _LEFT, _KEPT_HEIGHT, _KEPT_WIDTH, _INNER = range(8)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import images, sheets
-from tfpipeline.data.audit import Row
+from tfpipeline.data.rows import Row
 from tfpipeline.data.sources import Source
 
 # Bits of 64 in which the difference hashes of two near copies may differ.
@@ -96,14 +96,12 @@ def statistics(source: Source, rows: Sequence[Row]) -> dict[str, Any]:
     good = [row for row in rows if not row.reason]
     labels = [source.labels[i] for i in source.label]
     copies, alike = exact(rows), near(rows)
+    usable = Counter(name for name, row in zip(labels, rows) if not row.reason)
     return {
         "files": len(rows),
         "unusable": len(rows) - len(good),
         "reasons": dict(Counter(r.reason.split(":")[0] for r in rows if r.reason)),
-        "classes": {
-            name: sum(n == name and not r.reason for n, r in zip(labels, rows))
-            for name in source.labels
-        },
+        "classes": {name: usable[name] for name in source.labels},
         "splits": dict(Counter(name or "none" for name in source.split)),
         "formats": dict(Counter(row.format for row in good)),
         "modes": dict(Counter(row.mode for row in good)),

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tfpipeline.data.sources import (
@@ -30,11 +30,12 @@ def open_folder(root: Path) -> Source:
     """
     split_roots = _split_roots(root)
     first = split_roots.get("train", root)
-    labels = tuple(entry.name for entry in _folders(first) if _files(entry))
+    labels = tuple(entry.name for entry in _folders(first) if _has_files(entry))
     check_labels(str(root), labels, _describe_folder(first))
     rows = []
     for split, folder in sorted(split_roots.items(), key=_split_order):
-        extra = [e.name for e in _folders(folder) if e.name not in labels and _files(e)]
+        others = (e for e in _folders(folder) if e.name not in labels)
+        extra = [entry.name for entry in others if _has_files(entry)]
         if extra:
             raise UserError(
                 f"{folder}: classes that {first} does not have: {', '.join(extra)}."
@@ -42,8 +43,8 @@ def open_folder(root: Path) -> Source:
                 "away."
             )
         for index, label in enumerate(labels):
-            for file in _files(folder / label):
-                rows.append((file, str(file.relative_to(root)), index, split))
+            mine = _files(folder / label)
+            rows += [(f, name, index, split) for f, name in zip(mine, _ids(mine, root))]
     return from_rows(str(root), labels, rows)
 
 
@@ -55,10 +56,10 @@ def _split_roots(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     other = []
     for entry in _folders(root):
-        holds_classes = any(_files(folder) for folder in _folders(entry))
+        holds_classes = any(_has_files(folder) for folder in _folders(entry))
         split = SPLIT_NAMES.get(entry.name.lower())
         if split is None or not holds_classes:
-            other += [entry.name] if _files(entry) else []
+            other += [entry.name] if _has_files(entry) else []
         elif split in found:
             raise UserError(
                 f"{root}: {found[split].name} and {entry.name} both mean the split "
@@ -89,25 +90,57 @@ def _split_order(item: tuple[str, Path]) -> int:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(
-        entry
-        for entry in root.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+        Path(entry.path)
+        for entry in _entries(str(root))
+        if not entry.name.startswith((".", "__MACOSX")) and _is(entry.is_dir)
     )
 
 
 def _files(folder: Path) -> list[Path]:
     """Return every visible file below a folder; what is no image the audit tells."""
-    if not folder.is_dir():
+    # As paths are ordered themselves, but split once each.
+    return sorted(map(Path, _walk(str(folder), set())), key=lambda path: path.parts)
+
+
+def _has_files(folder: Path) -> bool:
+    return next(_walk(str(folder), set()), None) is not None
+
+
+def _ids(files: Sequence[Path], root: Path) -> list[str]:
+    """Return the names of files below a root."""
+    above = len(str(root / "x")) - 1
+    return [str(file)[above:] for file in files]
+
+
+def _walk(folder: str, seen: set[str]) -> Iterator[str]:
+    # A link may lead back to a folder above it.
+    here = os.path.realpath(folder)
+    if here in seen:
+        return
+    seen.add(here)
+    for entry in _entries(folder):
+        if _is_chaff(entry.name):
+            continue
+        if _is(entry.is_dir):
+            yield from _walk(entry.path, seen)
+        elif _is(entry.is_file):
+            yield entry.path
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
         return []
-    found, seen = [], set()
-    for path, names, files in os.walk(folder, followlinks=True):
-        # A link may lead back to a folder above it.
-        here = os.path.realpath(path)
-        names[:] = [] if here in seen else [n for n in names if not n.startswith(".")]
-        if here not in seen:
-            found += [Path(path, name) for name in files if not _is_chaff(name)]
-        seen.add(here)
-    return sorted(file for file in found if file.is_file())
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Ask an entry what it is; a link that leads in circles is nothing."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def _is_chaff(name: str) -> bool:
@@ -150,8 +183,8 @@ def open_named(root: Path) -> Source:
     check_labels(str(root), labels, _describe_folder(root))
     index = {name: i for i, name in enumerate(labels)}
     rows = [
-        (file, str(file.relative_to(root)), index[name], "")
-        for file, name in zip(found, names)
+        (file, identity, index[name], "")
+        for file, identity, name in zip(found, _ids(found, root), names)
     ]
     return from_rows(str(root), labels, rows)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import atomic, formats, images, progress
-from tfpipeline.data.audit import Row
+from tfpipeline.data.rows import Row
 from tfpipeline.data.sources import Source, check_labels, from_rows
 from tfpipeline.errors import UserError
 

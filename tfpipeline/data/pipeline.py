@@ -11,10 +11,10 @@ import tensorflow as tf
 from tfpipeline import images, machine
 from tfpipeline.data import order as orders
 from tfpipeline.data.ahead import read_ahead
-from tfpipeline.data.audit import Row
 from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
 from tfpipeline.data.decoded import Decoded, Plan, plan
 from tfpipeline.data.decoding import Decoder
+from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError, unknown
 
 SAMPLINGS = ("natural", "balanced")

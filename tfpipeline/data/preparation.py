@@ -10,9 +10,10 @@ import numpy as np
 from tfpipeline import atomic
 from tfpipeline.config import DataSettings, check_fraction
 from tfpipeline.data import corrections, duplicates, splits
-from tfpipeline.data.audit import Row, audit, quarantine
+from tfpipeline.data.audit import audit, quarantine
 from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.opening import open_source
+from tfpipeline.data.rows import Row
 from tfpipeline.data.sources import Source
 from tfpipeline.errors import UserError, unknown
 
@@ -121,7 +122,7 @@ def prepare(
     Raises:
         UserError: The source cannot be used, or too many of its files are broken.
     """
-    _check(settings)
+    check(settings)
     source = open_source(settings, cache, draw)
     source, files, quarantined = _audited(source, settings, cache)
     fixes = _fixes(settings, source, quarantined)
@@ -171,7 +172,7 @@ def open_all(
     Raises:
         UserError: The source cannot be used, or too many of its files are broken.
     """
-    _check(settings)
+    check(settings)
     source, files, quarantined = _audited(
         open_source(settings, cache, draw), settings, cache
     )
@@ -200,7 +201,15 @@ def _fixes(
     return corrections.read(Path(settings.corrections), source, unusable)
 
 
-def _check(settings: DataSettings) -> None:
+def check(settings: DataSettings) -> None:
+    """Refuse shares and names that mean nothing.
+
+    Args:
+        settings: The section `data`.
+
+    Raises:
+        UserError: One of them does.
+    """
     shares = {
         "data.validation_fraction": settings.validation_fraction,
         "data.test_fraction": settings.test_fraction,

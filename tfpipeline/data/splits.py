@@ -48,15 +48,24 @@ def assign(
         "validation": 0.0 if "validation" in given else validation_fraction,
     }
     leaders = _leaders(groups, split)
-    for index, label in enumerate(source.labels):
-        all_mine = np.flatnonzero((source.label == index) & (split == "train"))
+    divided = np.flatnonzero(split == "train")
+    for index, all_mine in enumerate(_by_class(divided, source)):
         mine = all_mine[leaders[all_mine] == all_mine]
-        sizes = np.bincount(leaders[all_mine], minlength=len(split))[mine]
-        where = f"{source.name}: class {label!r}"
-        parts = _divide(mine, sizes, fractions, [seed, index], where)
+        led, sizes = np.unique(leaders[all_mine], return_counts=True)
+        where = f"{source.name}: class {source.labels[index]!r}"
+        parts = _divide(
+            mine, sizes[np.searchsorted(led, mine)], fractions, [seed, index], where
+        )
         for name, part in parts.items():
             split[part] = name
     return split[leaders]
+
+
+def _by_class(some: np.ndarray, source: Source) -> list[np.ndarray]:
+    """Divide positions by their class, in the order in which they come."""
+    label = source.label[some]
+    ends = np.cumsum(np.bincount(label, minlength=len(source.labels)))
+    return np.split(some[np.argsort(label, kind="stable")], ends[:-1])
 
 
 def _with_their_groups(named: Sequence[str], groups: Sequence[str]) -> np.ndarray:
@@ -106,7 +115,8 @@ def _divide(
     parts = {}
     for name in ("test", "validation"):
         chosen = _fill(rest, sizes, counts[name])
-        rest = [i for i in rest if i not in set(chosen)]
+        taken = set(chosen)
+        rest = [i for i in rest if i not in taken]
         parts[name] = mine[np.array(chosen, np.int64)]
     return parts
 

@@ -13,7 +13,7 @@ import numpy as np
 from tfpipeline import cli, formats, images, runs
 from tfpipeline.config_serving import ServerSettings
 from tfpipeline.data import audit, folders
-from tfpipeline.data.audit import Row
+from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError
 from tfpipeline.serving import client, sending, versions
 from tfpipeline.serving.client import Answer

@@ -10,7 +10,7 @@ from tfpipeline import formats, images, manifest, runs
 from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.data import audit, folders
-from tfpipeline.data.audit import Row
+from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.evaluation.calibration import Calibration

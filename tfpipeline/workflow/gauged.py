@@ -13,8 +13,8 @@ from tfpipeline import manifest
 from tfpipeline.config import DataSettings, ModelSettings
 from tfpipeline.config_benchmark import BenchmarkSettings
 from tfpipeline.data import audit, opening
-from tfpipeline.data.audit import Row
 from tfpipeline.data.pipeline import Batches, Reading
+from tfpipeline.data.rows import Row
 from tfpipeline.demo import photographs, source, world
 from tfpipeline.errors import UserError
 from tfpipeline.models import backbones, classifier, cost, table

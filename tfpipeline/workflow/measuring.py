@@ -12,8 +12,8 @@ import numpy as np
 from tfpipeline import cli, distribution, runs
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.data import pipeline, preparation
-from tfpipeline.data.audit import Row
 from tfpipeline.data.preparation import Examples
+from tfpipeline.data.rows import Row
 from tfpipeline.demo import source
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation.calibration import Calibration

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import tensorflow as tf
 
 from tfpipeline import distribution, manifest
 from tfpipeline.adversarial import hardening
-from tfpipeline.config import RunSettings, TrainSettings
-from tfpipeline.data import pipeline, preparation
+from tfpipeline.config import DataSettings, RunSettings, TrainSettings
+from tfpipeline.data import audit, pipeline, preparation
+from tfpipeline.data.opening import open_source
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source, world
@@ -155,9 +157,11 @@ def prepare(
     mode = table.BACKBONES[model_settings.backbone].mode
     if settings.data.batch_size != "auto":
         _reading(settings, strategy, settings.data.batch_size)
-    with phases("audit"), distribution.chief_first(strategy):
+    with phases("audit"):
         draw = source.drawer(settings.data)
-        examples = preparation.prepare(settings.data, settings.seed, cache, draw)
+        _look_together(settings.data, strategy, cache, draw)
+        with distribution.chief_first(strategy):
+            examples = preparation.prepare(settings.data, settings.seed, cache, draw)
     _check_validated(settings, examples)
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
@@ -182,6 +186,24 @@ def prepare(
         own = dataclasses.replace(reading, worker=0, workers=1, batch_size=size)
         alone = Batches(examples.files, examples.source.label, own, classes)
     return Work(settings, strategy, model, examples, batches, alone, Meter())
+
+
+def _look_together(
+    settings: DataSettings,
+    strategy: tf.distribute.Strategy,
+    cache: Path,
+    draw: Callable[[Path], Path],
+) -> None:
+    """Let each worker look at its part of the files; all find what is kept of them."""
+    worker, workers = distribution.workers(strategy)
+    if workers == 1:
+        return
+    preparation.check(settings)
+    with distribution.chief_first(strategy):
+        opened = open_source(settings, cache, draw)
+    part = slice(worker, None, workers)
+    audit.audit(opened.paths[part], opened.spans[part], cache=cache)
+    distribution.wait_for_all(strategy)
 
 
 def with_noted_batch(settings: RunSettings, folder: Path) -> RunSettings:

@@ -1,0 +1,108 @@
+"""What audits keep: by many processes at once, whatever became of single files."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tfpipeline import atomic
+from tfpipeline.data import rows
+from tfpipeline.data.rows import Ledger, Row
+
+
+def row(number: int, size: int = 1) -> Row:
+    return Row(f"/{number}.jpg", size=size, sha256="x", perceptual_hash="00", offset=3)
+
+
+def test_nothing_is_kept_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "none")
+    ledger.add([])
+    assert ledger.read() == {} and not ledger.folder.exists()
+
+
+def test_what_was_added_last_counts(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add([row(0), row(1)])
+    ledger.add([row(1, size=2)])
+    assert ledger.read() == {("/0.jpg", 3): row(0), ("/1.jpg", 3): row(1, size=2)}
+
+
+def test_adding_costs_what_is_added_not_what_is_there(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add([row(i) for i in range(1000)])
+    (large,) = tmp_path.iterdir()
+    before = large.stat()
+    ledger.add([row(1000)])
+    after = large.stat()
+    (small,) = set(tmp_path.iterdir()) - {large}
+    assert after.st_mtime_ns == before.st_mtime_ns and after.st_ino == before.st_ino
+    assert small.stat().st_size < before.st_size / 500
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{", b"[[]]", b"[3]", b"\xff", b"null"])
+def test_a_damaged_file_takes_nothing_else_with_it(tmp_path: Path, rubbish) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add([row(0)])
+    (tmp_path / f"{'9' * 20}-x.json").write_bytes(rubbish)
+    assert ledger.read() == {("/0.jpg", 3): row(0)}
+
+
+def test_a_file_that_is_being_written_is_not_read(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add([row(0)])
+    (part,) = tmp_path.iterdir()
+    with atomic.replacing(tmp_path / "1-y.json") as temporary:
+        temporary.write_bytes(part.read_bytes().replace(b"/0.jpg", b"/1.jpg"))
+        assert list(ledger.read()) == [("/0.jpg", 3)]
+
+
+def test_many_files_become_one_and_say_the_same(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    for number in range(rows.MOST_PARTS + 1):
+        ledger.add([row(number % 5, size=number), row(number + 100)])
+    found = ledger.read()
+    assert len(list(tmp_path.iterdir())) == 1
+    assert ledger.read() == found and len(found) == 5 + rows.MOST_PARTS + 1
+    last = max(n for n in range(rows.MOST_PARTS + 1) if n % 5 == 2)
+    assert found[("/2.jpg", 3)].size == last
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_what_cannot_be_joined_is_read_all_the_same(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    for number in range(rows.MOST_PARTS + 1):
+        ledger.add([row(number)])
+    tmp_path.chmod(0o500)
+    try:
+        assert len(ledger.read()) == rows.MOST_PARTS + 1
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_full_disk_joins_nothing_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    for number in range(rows.MOST_PARTS + 1):
+        ledger.add([row(number)])
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert len(ledger.read()) == rows.MOST_PARTS + 1
+    assert len(list(tmp_path.iterdir())) == rows.MOST_PARTS + 1
+
+
+def test_many_who_add_and_read_at_once_lose_nothing(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+
+    def work(number: int) -> None:
+        ledger.add([row(number)])
+        if number % 10 == 0:
+            ledger.read()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(200)))
+    assert set(ledger.read()) == {(f"/{n}.jpg", 3) for n in range(200)}
