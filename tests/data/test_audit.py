@@ -4,6 +4,7 @@ import io
 import os
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.conftest import ASSETS
 from tfpipeline import images
 from tfpipeline.data import audit
+from tfpipeline.data.examining import examine
 from tfpipeline.data.rows import Row
 from tfpipeline.errors import UserError
 
@@ -25,6 +27,16 @@ def folder(tmp_path: Path) -> Path:
         noise = rng.integers(0, 256, (20, 30, 3), np.uint8)
         images.save_png(root / f"{i}.png", noise)
     return root
+
+
+def noting(opened: list[Path]) -> Callable[..., Row]:
+    """Look at files, and note which."""
+
+    def look(path: Path, *more) -> Row:
+        opened.append(path)
+        return examine(path, *more)
+
+    return look
 
 
 def test_rows_come_in_order_with_true_formats(folder: Path) -> None:
@@ -54,11 +66,8 @@ def test_unchanged_files_are_not_opened_again(
 ) -> None:
     paths = sorted(folder.iterdir())
     first = audit.audit(paths, cache=tmp_path)
-    opened = []
-    real = audit.examine
-    monkeypatch.setattr(
-        audit, "examine", lambda *a: opened.append(a[0]) or real(*a)  # type: ignore
-    )
+    opened: list[Path] = []
+    monkeypatch.setattr(f"{audit.__name__}.examine", noting(opened))
     assert audit.audit(paths, cache=tmp_path) == first and not opened
     os.utime(paths[0], ns=(1, 1))
     audit.audit(paths, cache=tmp_path)
@@ -106,20 +115,17 @@ def test_an_interrupted_audit_keeps_what_it_has_found(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
     paths = sorted(folder.iterdir())
-    real = audit.examine
 
-    def examine(path: Path, *more) -> Row:
+    def until_the_last(path: Path, *more) -> Row:
         if path == paths[-1]:
             raise KeyboardInterrupt
-        return real(path, *more)
+        return examine(path, *more)
 
-    monkeypatch.setattr(audit, "examine", examine)
+    monkeypatch.setattr(f"{audit.__name__}.examine", until_the_last)
     with pytest.raises(KeyboardInterrupt):
         audit.audit(paths, cache=tmp_path)
-    opened = []
-    monkeypatch.setattr(
-        audit, "examine", lambda *a: opened.append(a[0]) or real(*a)  # type: ignore
-    )
+    opened: list[Path] = []
+    monkeypatch.setattr(f"{audit.__name__}.examine", noting(opened))
     audit.audit(paths, cache=tmp_path)
     assert opened == [paths[-1]]
 
@@ -162,7 +168,7 @@ def test_every_odd_file_is_used_or_rightly_set_aside(assets: Path) -> None:
 def test_turned_and_deep_copies_of_a_portrait_look_alike(assets: Path) -> None:
     names = ("hopper.png", "hopper_orientation_2.jpg", "hopper_orientation_6.jpg")
     odd = assets / "images" / "odd"
-    rows = [audit.examine(odd / name) for name in (*names, "hopper_16bit.pgm")]
+    rows = [examine(odd / name) for name in (*names, "hopper_16bit.pgm")]
     hashes = [int(row.perceptual_hash, 16) for row in rows]
     assert all((hashes[0] ^ other).bit_count() <= 6 for other in hashes[1:])
 
@@ -216,7 +222,7 @@ def test_ten_thousand_mutated_files_are_judged_without_crash_hang_or_leak(
                 data[place] = rng.integers(256)
         file.write_bytes(data)
         started = time.perf_counter()
-        row = audit.examine(file, limit)
+        row = examine(file, limit)
         slowest = max(slowest, time.perf_counter() - started)
         usable += not row.reason
         if not row.reason:

@@ -3,25 +3,26 @@
 Imports no TensorFlow: the files are read while it is still being imported.
 """
 
-import dataclasses
+import contextlib
 import functools
-import hashlib
 import os
+import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
 
 from tfpipeline import formats, images, machine, progress
+from tfpipeline.data.examining import examine
+from tfpipeline.data.processes import Processes
 from tfpipeline.data.rows import Ledger, Row
 from tfpipeline.errors import UserError
 
-# Part of the cache's name, with the rules of `images`: raise it when one of this file
+# Part of the cache's name, with the rules of `images`: raise it when one of `examining`
 # changes.
 _RULES = f"5.{images.RULES}-pillow{PIL.__version__}"
 
@@ -31,6 +32,10 @@ KEEP_SECONDS = 30.0
 # Files that a thread takes at a time: handing them out one by one costs as much as a
 # tenth of looking at a small one.
 TOGETHER = 8
+
+# From so many files on, each core has a process: threads wait for each other for what
+# Python does, a fifth of the work with a photograph and most of it with a small one.
+PROCESSES_FROM = 4_000
 
 
 def audit(
@@ -63,38 +68,45 @@ def audit(
     ]
     open_ = [i for i, row in enumerate(rows) if row is None]
     if open_:
-        _look(open_, lambda i: examine(paths[i], max_pixels, *places[i]), rows, ledger)
+        asked = [(os.fspath(paths[i]), *places[i], max_pixels) for i in open_]
+        _fill(rows, open_, asked, ledger)
     return [row for row in rows if row is not None]
 
 
-def _look(
-    positions: Sequence[int],
-    look: Callable[[int], Row],
+# A file, where its image begins and how long it is, and its pixels at most.
+_Asked = tuple[str, int, int, int]
+
+
+def _fill(
     rows: list[Row | None],
+    positions: Sequence[int],
+    asked: Sequence[_Asked],
     ledger: Ledger | None,
 ) -> None:
     """Fill in the rows of some files, and keep each of them before long."""
-
     fresh: deque[Row] = deque()
 
-    def fill(some: Sequence[int]) -> int:
-        for i in some:
-            rows[i] = row = look(i)
+    def fill(start: int) -> int:
+        some = slice(start, start + TOGETHER)
+        for i, row in zip(positions[some], look(asked[some])):
+            rows[i] = row
             if row.sha256:
                 fresh.append(row)
-        return len(some)
+        return len(positions[some])
 
     def keep() -> None:
         found = [fresh.popleft() for _ in range(len(fresh))]
         if ledger:
             ledger.add(found)
 
-    each = [positions[i : i + TOGETHER] for i in range(0, len(positions), TOGETHER)]
-    shown = progress.bar(len(positions), "audit", "file")
-    with ThreadPoolExecutor(machine.cores()) as pool, shown as bar:
+    count = len(positions)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress.bar(count, "audit", "file"))
+        look = _looking(count, stack)
+        pool = stack.enter_context(ThreadPoolExecutor(machine.cores()))
         since = time.monotonic()
         try:
-            for done in pool.map(fill, each):
+            for done in pool.map(fill, range(0, count, TOGETHER)):
                 bar.update(done)
                 if time.monotonic() - since > KEEP_SECONDS:
                     keep()
@@ -102,6 +114,29 @@ def _look(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             keep()
+
+
+def _looking(
+    count: int, stack: contextlib.ExitStack
+) -> Callable[[Sequence[_Asked]], Iterable[Row]]:
+    """Return what looks at a few files of so many: here, or in other processes."""
+
+    def here(asked: Sequence[_Asked]) -> Iterable[Row]:
+        return (
+            examine(Path(path), max_pixels, offset, length)
+            for path, offset, length, max_pixels in asked
+        )
+
+    cores = machine.cores()
+    if count < PROCESSES_FROM or cores == 1 or not sys.executable:
+        return here
+    processes = stack.enter_context(Processes(cores))
+
+    def elsewhere(asked: Sequence[_Asked]) -> Iterable[Row]:
+        found = processes.look(asked)
+        return here(asked) if found is None else found
+
+    return elsewhere
 
 
 # What tells that a file is another one: its size, and the two times.
@@ -135,110 +170,6 @@ def changed(row: Row) -> bool:
     now = _state(row.path)
     # Reading says why there is none.
     return now is not None and now[:2] != (row.size, row.mtime_ns)
-
-
-def examine(
-    path: Path,
-    max_pixels: int = formats.MAX_PIXELS,
-    offset: int = 0,
-    length: int = 0,
-) -> Row:
-    """Open one file and tell what it is.
-
-    Args:
-        path: The file.
-        max_pixels: Height times width, at most.
-        offset: Where the image begins in the file, in bytes.
-        length: Of the image in bytes; 0 is the whole file.
-
-    Returns:
-        Its row; `reason` says what is wrong.
-    """
-    row = Row(os.path.abspath(path), offset=offset, length=length)
-    try:
-        # First: a file of another kind (a pipe, a folder) must not be waited for.
-        if not path.is_file():
-            return dataclasses.replace(
-                row, reason="no such file" if not path.exists() else "not a file"
-            )
-        state = os.stat(path)
-        data = images.content(path, offset, length)
-    except OSError as error:
-        return dataclasses.replace(row, reason=error.strerror or "cannot be read")
-    except formats.ImageError as error:
-        return dataclasses.replace(row, reason=str(error))
-    row = dataclasses.replace(
-        row,
-        size=state.st_size,
-        mtime_ns=state.st_mtime_ns,
-        ctime_ns=state.st_ctime_ns,
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    try:
-        return _looked_into(row, data, max_pixels)
-    except formats.ImageError as error:
-        return dataclasses.replace(row, reason=str(error))
-
-
-def _looked_into(row: Row, data: bytes, max_pixels: int) -> Row:
-    picture = formats.open_image(data, max_pixels)
-    try:
-        header = formats.read_header(data, picture)
-    except Exception as error:  # Broken files make the codecs raise anything.
-        raise images.damaged(data, error) from None
-    row = dataclasses.replace(
-        row,
-        format=header.format,
-        height=header.height,
-        width=header.width,
-        mode=header.mode,
-        orientation=header.orientation,
-        # A record in a shard has no name that could be wrong.
-        warning=_warning(None if row.length else Path(row.path), header),
-    )
-    try:
-        # Reads a JPEG to its end all the same, but transforms an eighth of it.
-        picture.draft("L", (16, 16))
-        picture.load()
-        seen = images.upright(picture, header.orientation)
-        return dataclasses.replace(row, perceptual_hash=_hash(seen))
-    except Exception as error:  # Broken files make the codecs raise anything.
-        raise images.damaged(data, error) from None
-
-
-_SUFFIXES = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".tif": "tiff",
-    ".pgm": "pnm",
-    ".ppm": "pnm",
-    ".pbm": "pnm",
-    ".j2k": "jp2",
-    ".jpx": "jp2",
-}
-
-
-def _warning(path: Path | None, header: formats.Header) -> str:
-    suffix = path.suffix.lower() if path else f".{header.format}"
-    said = _SUFFIXES.get(suffix, suffix[1:])
-    found = []
-    if header.frames > 1:
-        found.append(f"animated: first of {header.frames} frames")
-    if said != header.format:
-        found.append(f"{header.format} called {suffix or 'nothing'}")
-    return "; ".join(found)
-
-
-def _hash(image: np.ndarray) -> str:
-    """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
-    small = np.asarray(
-        Image.fromarray(image).convert("L").resize((9, 8), Image.Resampling.BOX),
-        np.int16,
-    )
-    bits = np.packbits(small[:, 1:] > small[:, :-1])
-    return bits.tobytes().hex()
 
 
 def quarantine(
