@@ -19,7 +19,7 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy looks at it when it is imported.
 
 import numpy as np  # noqa: E402
-from results import tell  # noqa: E402
+from results import spread, tell  # noqa: E402
 
 from tfpipeline import cli  # noqa: E402
 
@@ -87,12 +87,9 @@ def main() -> None:
                 statistics.median(turn[which][kind] for turn in taken)
                 for which in (0, 1)
             )
-            times = statistics.median(turn[1][kind] / turn[0][kind] for turn in taken)
-            entry[name] = {"one": one, "many": many, "times": times}
-        found[str(classes)] = {
-            name: {key: round(value, 3) for key, value in numbers.items()}
-            for name, numbers in entry.items()
-        }
+            ratios = [turn[1][kind] / turn[0][kind] for turn in taken]
+            entry[name] = {"one": one, "many": many, **spread("times", ratios)}
+        found[str(classes)] = entry
     tell({"heads": given.heads, "classes": found}, given.output)
 
 

@@ -118,9 +118,21 @@ def training_loop(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of the loop."""
     head, whole = found["head"], found["backbone"]
     return [
-        ("head steps against `fit`", "", _times(head["ours_to_fit"])),
-        ("head steps against `fit`, 32 a call", "", _times(head["ours_to_fit_32"])),
-        ("fine-tuning step of a bare one", "", f"{whole['ours_to_bare']:.2f}"),
+        (
+            "head steps against `fit`",
+            "",
+            _times(head["ours_to_fit"], head, "ours_to_fit"),
+        ),
+        (
+            "head steps against `fit`, 32 a call",
+            "",
+            _times(head["ours_to_fit_32"], head, "ours_to_fit_32"),
+        ),
+        (
+            "fine-tuning step of a bare one",
+            "",
+            f"{whole['ours_to_bare']:.2f}{_range(whole, 'ours_to_bare')}",
+        ),
     ]
 
 
@@ -161,7 +173,8 @@ def growth(found: Mapping[str, Any]) -> list[Figure]:
 
 def serving(found: Mapping[str, Any]) -> list[Figure]:
     """Return the rows of serving."""
-    share = f"{found['throughput']['bytes_of_bare']:.2f}"
+    rate = found["throughput"]
+    share = f"{rate['bytes_of_bare']:.2f}{_range(rate, 'bytes_of_bare')}"
     rows = [("bytes signature of the bare pass", "0.85", share)]
     for name, row in found["latency"].items():
         low, high = row["p50_milliseconds"], row["p99_milliseconds"]
@@ -174,9 +187,12 @@ def head_search(found: Mapping[str, Any]) -> list[Figure]:
     rows = []
     for classes, row in found["classes"].items():
         title = f"{found['heads']} heads together against one, {classes} classes"
-        whole = _times(row["from_nothing"]["times"])
-        rows.append((f"{title}: a whole search", "3 at most", whole))
-        rows.append((f"{title}: steps alone", "", _times(row["steps"]["times"])))
+        for kind, words, most in (
+            ("from_nothing", "a whole search", "3 at most"),
+            ("steps", "steps alone", ""),
+        ):
+            told = _times(row[kind]["times"], row[kind], "times")
+            rows.append((f"{title}: {words}", most, told))
     return rows
 
 

@@ -12,13 +12,14 @@ Interleaved, after a first round that traces; medians.
 """
 
 import argparse
+import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import tell
+from results import spread, tell
 
 from tfpipeline import cli
 from tfpipeline.config import DistributeSettings, ModelSettings, TrainSettings
@@ -27,7 +28,7 @@ EXAMPLES, WIDTH, CLASSES, BATCH, EPOCHS = 2048, 1280, 37, 32, 10
 STEPS = 12
 
 
-def head_rates(folder: Path, rounds: int) -> dict[str, float]:
+def head_rates(folder: Path, rounds: int) -> dict[str, Any]:
     """Return steps a second of head training: here, and by `fit`."""
     import keras
 
@@ -53,15 +54,26 @@ def head_rates(folder: Path, rounds: int) -> dict[str, float]:
         "fit_32_steps_a_call": fitted(steps_per_execution=32),
     }
     steps = EPOCHS * EXAMPLES // BATCH
-    rates = gauging.interleaved({n: (steps, w) for n, w in work.items()}, rounds)
-    return {
-        **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
-        "ours_to_fit": rates["ours"] / rates["fit"],
-        "ours_to_fit_32": rates["ours"] / rates["fit_32_steps_a_call"],
+    rates = gauging.in_turn({n: (steps, w) for n, w in work.items()}, rounds)
+    others = {"ours_to_fit": "fit", "ours_to_fit_32": "fit_32_steps_a_call"}
+    return compared(rates, others)
+
+
+def compared(
+    rates: Mapping[str, Sequence[float]], others: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return medians of rates, and of their ratios within each round."""
+    found: dict[str, Any] = {
+        f"{name}_steps_per_second": statistics.median(some)
+        for name, some in rates.items()
     }
+    for key, name in others.items():
+        ratios = [ours / other for ours, other in zip(rates["ours"], rates[name])]
+        found |= spread(key, ratios)
+    return found
 
 
-def backbone_rates(rounds: int) -> dict[str, float]:
+def backbone_rates(rounds: int) -> dict[str, Any]:
     """Return steps a second of training a whole network: here, and bare."""
     import keras
     import tensorflow as tf
@@ -125,11 +137,13 @@ def backbone_rates(rounds: int) -> dict[str, float]:
 
     # Step by step in turn: what else the machine does falls on both alike.
     work = {"ours": (1, ours), "bare": (1, theirs)}
-    rates = gauging.interleaved(work, STEPS * rounds)
-    return {
-        **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
-        "ours_to_bare": rates["ours"] / rates["bare"],
+    rates = gauging.in_turn(work, STEPS * rounds)
+    # A round is some steps: single ones differ by more than the ways do.
+    middles = {
+        name: [statistics.median(some[i::rounds]) for i in range(rounds)]
+        for name, some in rates.items()
     }
+    return compared(middles, {"ours_to_bare": "bare"})
 
 
 def main() -> None:

@@ -37,14 +37,15 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     source = fixes.relabel(source.take(fixes.left(source)))
     rows = files.audit(source.paths, source.spans, cache=cache)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
-    result = duplicates.statistics(source, rows)
+    alike = duplicates.near(rows)
+    result = duplicates.statistics(source, rows, alike)
     preparation.write_quarantine(output / "quarantine.csv", bad)
     atomic.write_json(output / "statistics.json", result)
-    found = duplicates.findings(source, rows)
+    found = duplicates.findings(source, rows, alike)
     atomic.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source.split, rows, duplicates.near(rows)),
+        "leaks.png": duplicates.leak_sheet(source.split, rows, alike),
     }
     written = ["quarantine.csv", "findings.csv", "statistics.json"]
     for name, sheet in sheets.items():

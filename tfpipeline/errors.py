@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+# Among more names, the nearest would take seconds to find.
+MOST_KNOWN = 20_000
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'X'?"`` for the nearest known name, or an empty string.
 
@@ -21,9 +25,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
         known: The names that would have been accepted.
 
     Returns:
-        A sentence with a leading space, ready to append to a message.
+        A sentence with a leading space, ready to append to a message; nothing where
+        very many are known.
     """
     by_lower = {candidate.lower(): candidate for candidate in known}
+    if len(by_lower) > MOST_KNOWN:
+        return ""
     near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
 

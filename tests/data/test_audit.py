@@ -3,6 +3,7 @@
 import io
 import os
 import resource
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_the_share_may_be_everything_but_not_all_files(folder: Path) -> None:
     rows = audit.audit([folder / "none.png"], cache=None)
     with pytest.raises(UserError, match="1 of 1 files"):
         audit.quarantine(rows, ["none.png"], 1.0)
+
+
+def test_a_few_files_have_a_core_each(folder: Path, monkeypatch) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def look(path: Path, *more) -> Row:
+        both.wait()
+        return examine(path, *more)
+
+    monkeypatch.setattr(audit.machine, "cores", lambda: 2)
+    monkeypatch.setattr(f"{audit.__name__}.examine", look)
+    paths = sorted(folder.iterdir())
+    assert [row.path for row in audit.audit(paths, cache=None)] == list(map(str, paths))
 
 
 def test_an_interrupted_audit_keeps_what_it_has_found(

@@ -43,10 +43,13 @@ def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
     (tmp_path / "train/b/bad.png").write_text("x")
     source = folders.open_folder(tmp_path)
     rows = audit.audit(source.paths, cache=None)
-    result = duplicates.statistics(source, rows)
+    result = duplicates.statistics(source, rows, duplicates.near(rows))
     assert result["exact_duplicates"] == 2 and result["leaks"] == 1
     assert result["label_conflicts"] == 1
-    kinds = {(name, kind) for name, _, kind, _ in duplicates.findings(source, rows)}
+    kinds = {
+        (name, kind)
+        for name, _, kind, _ in duplicates.findings(source, rows, duplicates.near(rows))
+    }
     assert kinds == {
         ("train/b/bad.png", "unusable"),
         ("train/b/wrong.png", "exact_copy"),

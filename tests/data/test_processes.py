@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def paths(tmp_path: Path) -> list[Path]:
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two processes look, however few files there are."""
     monkeypatch.setattr(audit, "PROCESSES_FROM", 1)
-    monkeypatch.setattr(audit.machine, "cores", lambda: 2)
+    monkeypatch.setattr(processes, "fitting", lambda files: 2)
 
 
 def gone(pid: int, seconds: float = 20) -> bool:
@@ -80,7 +81,7 @@ def test_few_files_start_no_process(paths, monkeypatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("started")
 
-    monkeypatch.setattr(f"{audit.__name__}.Processes", never)
+    monkeypatch.setattr(processes, "Processes", never)
     assert len(audit.audit(paths, cache=None)) == len(paths)
 
 
@@ -92,18 +93,87 @@ def test_they_end_with_the_block_whatever_ended_it(paths) -> None:
     assert all(gone(pid, 0.5) for pid in pids)
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_what_a_lost_process_had_is_looked_at_here(
-    paths, everywhere, monkeypatch
+    paths, everywhere, monkeypatch, when: str
 ) -> None:
     class Losing(Processes):
         def look(self, asked):
-            self._all[0].kill()
-            self._all[0].wait()
+            if when == "before":
+                self._all[0].kill()
+                self._all[0].wait()
+            else:
+                threading.Timer(0.01, self._all[0].kill).start()
             return super().look(asked)
 
-    monkeypatch.setattr(f"{audit.__name__}.Processes", Losing)
-    rows = audit.audit(paths, cache=None)
-    assert rows == [examine(path) for path in paths]
+    monkeypatch.setattr(processes, "Processes", Losing)
+    rows = audit.audit(paths * 30, cache=None)
+    assert rows == [examine(path) for path in paths] * 30
+
+
+NOT_AS_THEY_SHOULD = {
+    # Something that Python imports at its start has something to say.
+    "print first": "import sys; sys.path[:] = sys.argv[1:]; print('ready?\\n\\n7'); "
+    "from tfpipeline.data import processes; sys.stdout.flush(); processes.answer()",
+    "never listen": "import time; time.sleep(100)",
+    "end at once": "raise SystemExit(3)",
+    "answer what nobody asked": "import sys; print('ready', flush=True)\n"
+    "for line in sys.stdin: print('[[\"/other.png\"]]', flush=True)",
+    "are of another version": "import sys; print('ready', flush=True)\n"
+    "for line in sys.stdin: print([list(range(30))], flush=True)",
+}
+
+
+@pytest.mark.parametrize("how", NOT_AS_THEY_SHOULD)
+def test_processes_that_do_not_do_as_they_should_give_no_wrong_row(
+    paths, everywhere, monkeypatch, how: str
+) -> None:
+    monkeypatch.setattr(processes, "_START", NOT_AS_THEY_SHOULD[how])
+    monkeypatch.setattr(
+        processes, "START_SECONDS", 1.0 if how == "never listen" else 60
+    )
+    rows = audit.audit(paths * 3, cache=None)
+    assert rows == [examine(path) for path in paths] * 3
+
+
+def test_one_that_prints_first_is_asked_all_the_same(paths, monkeypatch) -> None:
+    monkeypatch.setattr(processes, "_START", NOT_AS_THEY_SHOULD["print first"])
+    with Processes(1) as one:
+        for path in paths[:3]:
+            assert one.look([(str(path), 0, 0, MOST)]) == [examine(path)]
+
+
+def test_none_is_asked_again_once_it_has_failed(paths) -> None:
+    asked = [(str(paths[0]), 0, 0, MOST)]
+    with Processes(2) as some:
+        some._all[0].kill()
+        some._all[0].wait()
+        found = [some.look(asked) for _ in range(6)]
+        assert found.count(None) == 1
+        some._all[1].kill()
+        some._all[1].wait()
+        assert [some.look(asked) for _ in range(3)] == [None] * 3
+
+
+def test_what_is_on_the_path_but_no_text_is_left_out(paths, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/a")])
+    with Processes(1) as one:
+        assert one.look([(str(paths[0]), 0, 0, MOST)]) == [examine(paths[0])]
+
+
+def test_so_many_are_started_as_are_worth_it_and_have_room(monkeypatch) -> None:
+    monkeypatch.setattr(processes.machine, "cores", lambda: 8)
+    monkeypatch.setattr(processes.machine, "free", lambda: 1 << 40)
+    assert processes.fitting(10**6) == 8
+    assert processes.fitting(5_000) == 5
+    assert processes.fitting(1_999) == 0
+    monkeypatch.setattr(processes.machine, "free", lambda: 1 << 29)
+    assert processes.fitting(10**6) == 2
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert processes.fitting(10**6) == 0, "the executable is no Python there"
+    monkeypatch.delattr(sys, "frozen")
+    monkeypatch.setattr(sys, "executable", None)
+    assert processes.fitting(10**6) == 0
 
 
 def test_without_room_for_a_process_files_are_looked_at_here(
@@ -128,7 +198,7 @@ def test_one_that_does_not_end_is_ended(monkeypatch) -> None:
 _COMMAND = """
 import sys
 from pathlib import Path
-from tfpipeline.data import audit
+from tfpipeline.data import audit, processes
 from tfpipeline.data.processes import Processes
 
 class Told(Processes):
@@ -137,7 +207,7 @@ class Told(Processes):
         print(*(one.pid for one in self._all), flush=True)
         return self
 
-audit.PROCESSES_FROM, audit.machine.cores, audit.Processes = 1, lambda: 2, Told
+audit.PROCESSES_FROM, processes.fitting, processes.Processes = 1, lambda n: 2, Told
 # More than any test waits for.
 audit.audit([Path(sys.argv[1])] * 500_000, cache=Path(sys.argv[2]))
 """

@@ -1,6 +1,7 @@
 """Every source becomes the same list of files, or says what is wrong with it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,22 @@ def test_pipes_and_links_to_nothing_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "c" / "gone.png").symlink_to("nowhere.png")
     (tmp_path / "c" / "round.png").symlink_to("round.png")
     assert folders.open_folder(tmp_path).labels == ("a", "b")
+
+
+def test_a_folder_that_may_not_be_read_is_no_folder_without_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a/1.png", "b/1.png", "c/1.png")
+    real = os.scandir
+
+    def scandir(folder: str) -> Iterator[os.DirEntry]:
+        if Path(folder).name == "b":
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError):
+        folders.open_folder(tmp_path)
 
 
 def test_a_class_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:

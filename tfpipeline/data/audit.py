@@ -6,7 +6,6 @@ Imports no TensorFlow: the files are read while it is still being imported.
 import contextlib
 import functools
 import os
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -17,8 +16,8 @@ import numpy as np
 import PIL
 
 from tfpipeline import formats, images, machine, progress
+from tfpipeline.data import processes
 from tfpipeline.data.examining import examine
-from tfpipeline.data.processes import Processes
 from tfpipeline.data.rows import Ledger, Row
 from tfpipeline.errors import UserError
 
@@ -29,8 +28,8 @@ _RULES = f"5.{images.RULES}-pillow{PIL.__version__}"
 # Findings are kept at least so often, so that an interruption costs little.
 KEEP_SECONDS = 30.0
 
-# Files that a thread takes at a time: handing them out one by one costs as much as a
-# tenth of looking at a small one.
+# Files that a thread takes at a time, where there are many: handing them out one by one
+# costs as much as a tenth of looking at a small one.
 TOGETHER = 8
 
 # From so many files on, each core has a process: threads wait for each other for what
@@ -44,6 +43,7 @@ def audit(
     *,
     cache: Path | None,
     max_pixels: int = formats.MAX_PIXELS,
+    joins: bool = True,
 ) -> list[Row]:
     """Open every file once, in parallel, and tell what it is.
 
@@ -53,12 +53,14 @@ def audit(
         cache: Folder where findings are kept; a file of the same path, size and time
             is not opened again. None keeps nothing.
         max_pixels: Height times width of a picture, at most.
+        joins: Whether many files of findings become one: not where other processes are
+            about to read them.
 
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
     """
     ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
-    known = ledger.read() if ledger else {}
+    known = ledger.read(joins=joins) if ledger else {}
     places = spans or [(0, 0)] * len(paths)
     # The images of a shard come one after the other: it is asked for its time once.
     state = functools.lru_cache(maxsize=16)(_state)
@@ -73,21 +75,20 @@ def audit(
     return [row for row in rows if row is not None]
 
 
-# A file, where its image begins and how long it is, and its pixels at most.
-_Asked = tuple[str, int, int, int]
-
-
 def _fill(
     rows: list[Row | None],
     positions: Sequence[int],
-    asked: Sequence[_Asked],
+    asked: Sequence[processes.Asked],
     ledger: Ledger | None,
 ) -> None:
     """Fill in the rows of some files, and keep each of them before long."""
     fresh: deque[Row] = deque()
+    count = len(positions)
+    # A few large pictures have a core each.
+    together = max(1, min(TOGETHER, count // (4 * machine.cores())))
 
     def fill(start: int) -> int:
-        some = slice(start, start + TOGETHER)
+        some = slice(start, start + together)
         for i, row in zip(positions[some], look(asked[some])):
             rows[i] = row
             if row.sha256:
@@ -99,14 +100,13 @@ def _fill(
         if ledger:
             ledger.add(found)
 
-    count = len(positions)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress.bar(count, "audit", "file"))
         look = _looking(count, stack)
         pool = stack.enter_context(ThreadPoolExecutor(machine.cores()))
         since = time.monotonic()
         try:
-            for done in pool.map(fill, range(0, count, TOGETHER)):
+            for done in pool.map(fill, range(0, count, together)):
                 bar.update(done)
                 if time.monotonic() - since > KEEP_SECONDS:
                     keep()
@@ -118,22 +118,22 @@ def _fill(
 
 def _looking(
     count: int, stack: contextlib.ExitStack
-) -> Callable[[Sequence[_Asked]], Iterable[Row]]:
+) -> Callable[[Sequence[processes.Asked]], Iterable[Row]]:
     """Return what looks at a few files of so many: here, or in other processes."""
 
-    def here(asked: Sequence[_Asked]) -> Iterable[Row]:
+    def here(asked: Sequence[processes.Asked]) -> Iterable[Row]:
         return (
             examine(Path(path), max_pixels, offset, length)
             for path, offset, length, max_pixels in asked
         )
 
-    cores = machine.cores()
-    if count < PROCESSES_FROM or cores == 1 or not sys.executable:
+    others = processes.fitting(count) if count >= PROCESSES_FROM else 0
+    if not others:
         return here
-    processes = stack.enter_context(Processes(cores))
+    started = stack.enter_context(processes.Processes(others))
 
-    def elsewhere(asked: Sequence[_Asked]) -> Iterable[Row]:
-        found = processes.look(asked)
+    def elsewhere(asked: Sequence[processes.Asked]) -> Iterable[Row]:
+        found = started.look(asked)
         return here(asked) if found is None else found
 
     return elsewhere

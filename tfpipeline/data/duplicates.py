@@ -74,8 +74,12 @@ def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
     return _groups(sorted(pairs, key=lambda pair: pair[1]))
 
 
+# Bits in each number of 16 bits.
+_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+
+
 def _bit_count(values: np.ndarray) -> np.ndarray:
-    return np.unpackbits(values.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1)
+    return _BITS[values.view(np.uint16).reshape(-1, 4)].sum(axis=1)
 
 
 def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
@@ -83,19 +87,22 @@ def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
     return sum(len({name[i] for i in group}) > 1 for group in groups)
 
 
-def statistics(source: Source, rows: Sequence[Row]) -> dict[str, Any]:
+def statistics(
+    source: Source, rows: Sequence[Row], alike: Sequence[Sequence[int]]
+) -> dict[str, Any]:
     """Return what a source holds: classes, sizes, formats, copies.
 
     Args:
         source: The examples.
         rows: The audit of their files.
+        alike: What `near` returned for them.
 
     Returns:
         A dictionary for JSON; sizes in pixels, `aspect` is width by height.
     """
     good = [row for row in rows if not row.reason]
     labels = [source.labels[i] for i in source.label]
-    copies, alike = exact(rows), near(rows)
+    copies = exact(rows)
     usable = Counter(name for name, row in zip(labels, rows) if not row.reason)
     return {
         "files": len(rows),
@@ -155,12 +162,15 @@ def _thumbnail(row: Row) -> np.ndarray:
     return images.read(data, 96, 96, "pad")
 
 
-def findings(source: Source, rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+def findings(
+    source: Source, rows: Sequence[Row], alike: Sequence[Sequence[int]]
+) -> list[tuple[str, str, str, str]]:
     """Return everything remarkable about single files.
 
     Args:
         source: The examples.
         rows: The audit of their files.
+        alike: What `near` returned for them.
 
     Returns:
         `(id, path, kind, detail)`, in the order of the source. Kinds: `unusable`;
@@ -172,8 +182,9 @@ def findings(source: Source, rows: Sequence[Row]) -> list[tuple[str, str, str, s
     for i, row in enumerate(rows):
         found += [(i, "unusable", row.reason)] if row.reason else []
         found += [(i, "warning", row.warning)] if row.warning else []
-    equal = {i for group in exact(rows) for i in group[1:]}
-    for groups, kind in ((exact(rows), "exact_copy"), (near(rows), "near_copy")):
+    copies = exact(rows)
+    equal = {i for group in copies for i in group[1:]}
+    for groups, kind in ((copies, "exact_copy"), (alike, "near_copy")):
         for first, *others in groups:
             of = source.ids[first]
             for i in others:

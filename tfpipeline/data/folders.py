@@ -1,8 +1,10 @@
 """Folders of images as a source: a folder a class, or the class in the file's name."""
 
+import contextlib
+import errno
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from tfpipeline.data.sources import (
@@ -31,10 +33,11 @@ def open_folder(root: Path) -> Source:
     split_roots = _split_roots(root)
     first = split_roots.get("train", root)
     labels = tuple(entry.name for entry in _folders(first) if _has_files(entry))
-    check_labels(str(root), labels, _describe_folder(first))
+    check_labels(str(root), labels, lambda: _describe_folder(first))
     rows = []
     for split, folder in sorted(split_roots.items(), key=_split_order):
-        others = (e for e in _folders(folder) if e.name not in labels)
+        known = set(labels)
+        others = (e for e in _folders(folder) if e.name not in known)
         extra = [entry.name for entry in others if _has_files(entry)]
         if extra:
             raise UserError(
@@ -103,7 +106,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _has_files(folder: Path) -> bool:
-    return next(_walk(str(folder), set()), None) is not None
+    with contextlib.closing(_walk(str(folder), set())) as files:
+        return next(files, None) is not None
 
 
 def _ids(files: Sequence[Path], root: Path) -> list[str]:
@@ -112,7 +116,7 @@ def _ids(files: Sequence[Path], root: Path) -> list[str]:
     return [str(file)[above:] for file in files]
 
 
-def _walk(folder: str, seen: set[str]) -> Iterator[str]:
+def _walk(folder: str, seen: set[str]) -> Generator[str, None, None]:
     # A link may lead back to a folder above it.
     here = os.path.realpath(folder)
     if here in seen:
@@ -127,19 +131,20 @@ def _walk(folder: str, seen: set[str]) -> Iterator[str]:
             yield entry.path
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    # One that has gone meanwhile is empty; one that may not be read is an error.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []
+            yield from entries
 
 
 def _is(kind: Callable[[], bool]) -> bool:
-    """Ask an entry what it is; a link that leads in circles is nothing."""
+    """Ask an entry what it is; a link to nothing, or in circles, is nothing."""
     try:
         return kind()
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOENT, errno.ENOTDIR):
+            raise
         return False
 
 
@@ -180,7 +185,7 @@ def open_named(root: Path) -> Source:
             )
     names = [file.stem.rpartition("_")[0].lower() for file in found]
     labels = tuple(sorted(set(names)))
-    check_labels(str(root), labels, _describe_folder(root))
+    check_labels(str(root), labels, lambda: _describe_folder(root))
     index = {name: i for i, name in enumerate(labels)}
     rows = [
         (file, identity, index[name], "")

@@ -17,6 +17,22 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
+def by_class(some: np.ndarray, label: np.ndarray, classes: int = 0) -> list[np.ndarray]:
+    """Divide positions by their class, in the order in which they come.
+
+    Args:
+        some: Positions, int64.
+        label: Index of the class of every example, int32.
+        classes: How many there are, at least; those of `label` where 0.
+
+    Returns:
+        One array a class.
+    """
+    mine = label[some]
+    ends = np.cumsum(np.bincount(mine, minlength=classes))
+    return np.split(some[np.argsort(mine, kind="stable")], ends[:-1])
+
+
 def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Return an epoch of the same length in which every class comes equally often.
 
@@ -30,12 +46,15 @@ def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     Returns:
         Positions, int64, shape (count,).
     """
-    classes = np.unique(label)
+    classes = {
+        index: mine
+        for index, mine in enumerate(by_class(np.arange(len(label)), label))
+        if len(mine)
+    }
     quota = -(-len(label) // len(classes))
     parts = []
-    for index in classes:
-        mine = np.flatnonzero(label == index)
-        rng = np.random.default_rng([seed, epoch, int(index)])
+    for index, mine in classes.items():
+        rng = np.random.default_rng([seed, epoch, index])
         rounds = [rng.permutation(mine) for _ in range(-(-quota // len(mine)))]
         parts.append(np.concatenate(rounds)[:quota])
     # Class by class in turn, so that what is cut off at the end is even, then shuffled.

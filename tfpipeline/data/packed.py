@@ -207,7 +207,7 @@ def open_packed(folder: Path) -> Source:
             f"{folder}: expected {count} rows of version {VERSION} in {INDEX}, found "
             f"{len(rows)} of version {described.get('version')}. Pack them again."
         )
-    check_labels(str(folder), labels, "no label")
+    check_labels(str(folder), labels, lambda: "no label")
     _check_shards(folder, table)
     source = from_rows(str(folder), labels, rows)
     return dataclasses.replace(source, spans=spans)

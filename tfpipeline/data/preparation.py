@@ -106,7 +106,11 @@ class Examples:
 
 
 def prepare(
-    settings: DataSettings, seed: int, cache: Path, draw: Callable[[Path], Path]
+    settings: DataSettings,
+    seed: int,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    source: Source | None = None,
 ) -> Examples:
     """Open a source, look at every file, set aside what is broken, and split the rest.
 
@@ -115,6 +119,7 @@ def prepare(
         seed: Of the splits.
         cache: The folder that runs share.
         draw: Writes the pictures of the source `demo` and returns their folder.
+        source: What it is, where it has been opened before.
 
     Returns:
         Examples in the source's order.
@@ -123,7 +128,8 @@ def prepare(
         UserError: The source cannot be used, or too many of its files are broken.
     """
     check(settings)
-    source = open_source(settings, cache, draw)
+    if source is None:
+        source = open_source(settings, cache, draw)
     source, files, quarantined = _audited(source, settings, cache)
     fixes = _fixes(settings, source, quarantined)
     if settings.splits is not None:

@@ -6,20 +6,46 @@ import os
 import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tfpipeline import machine
 from tfpipeline.data.rows import Row
 
 # It imports from the same places, whatever has changed them in this process.
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "import sys; sys.path[:] = sys.argv[1:]; "
     "from tfpipeline.data import processes; processes.answer()"
 )
 
-# How long one that has nothing more to do may take to end.
-END_SECONDS = 10.0
+# What one says when it listens.
+_READY = b"ready\n"
+
+# How long that may take, and how long one may take to end that has nothing to do.
+START_SECONDS, END_SECONDS = 60.0, 10.0
+
+# One is worth its start with so many files, and takes so much memory.
+_FILES_EACH, _BYTES_EACH = 1_000, 2**27
+
+Asked = tuple[str, int, int, int]
+
+
+def fitting(files: int) -> int:
+    """Return how many processes are worth their start, and have room.
+
+    Args:
+        files: To be looked at.
+
+    Returns:
+        0 where this process does as well, or where it is no Python that can be started.
+    """
+    if not sys.executable or getattr(sys, "frozen", False):
+        return 0
+    room = machine.free() // 2 // _BYTES_EACH
+    count = min(machine.cores(), files // _FILES_EACH, room)
+    return count if count > 1 else 0
 
 
 class Processes:
@@ -34,21 +60,24 @@ class Processes:
     def __init__(self, count: int) -> None:
         self._count = count
         self._all: list[subprocess.Popen[bytes]] = []
-        self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        # None, once none is left.
+        self._idle: queue.SimpleQueue[subprocess.Popen[bytes] | None]
+        self._idle = queue.SimpleQueue()
+        self._left, self._lock = 0, threading.Lock()
+        self._ready: set[int] = set()
 
     def __enter__(self) -> "Processes":
-        # Where the system has no room for more, those that are there do.
-        with contextlib.suppress(OSError):
-            for _ in range(self._count):
-                one = subprocess.Popen(
-                    [sys.executable, "-c", _START, json.dumps(sys.path)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    # Ctrl-C is for this process alone, which then lets them end.
-                    start_new_session=True,
-                )
-                self._all.append(one)
-                self._idle.put(one)
+        try:
+            # Where the system has no room for more, those that are there do.
+            with contextlib.suppress(OSError):
+                for _ in range(self._count):
+                    self._all.append(_start())
+        except BaseException:
+            self.__exit__()
+            raise
+        self._left = len(self._all)
+        for one in self._all or (None,):
+            self._idle.put(one)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -63,7 +92,7 @@ class Processes:
                 one.wait()
             _pipe(one.stdout).close()
 
-    def look(self, asked: Sequence[tuple[str, int, int, int]]) -> list[Row] | None:
+    def look(self, asked: Sequence[Asked]) -> list[Row] | None:
         """Let the next that is idle look at some files; for any thread.
 
         Args:
@@ -71,19 +100,62 @@ class Processes:
                 them, of each.
 
         Returns:
-            A row each; None where the process is gone, or none was to be had.
+            A row each; None where the process does not answer as it should, and is not
+            asked again, or where none is left.
         """
-        if not self._all:
-            return None
         one = self._idle.get()
+        found = None
+        if one is not None:
+            found = self._answer(one, asked)
+        if one is None or found is not None:
+            self._idle.put(one)
+            return found
+        one.kill()
+        with self._lock:
+            self._left -= 1
+            if not self._left:
+                self._idle.put(None)
+        return None
+
+    def _answer(
+        self, one: subprocess.Popen[bytes], asked: Sequence[Asked]
+    ) -> list[Row] | None:
         try:
+            if one.pid not in self._ready:
+                if not _listens(one):
+                    return None
+                self._ready.add(one.pid)
             _pipe(one.stdin).write(_line(asked))
             _pipe(one.stdin).flush()
-            return [Row(*values) for values in json.loads(_pipe(one.stdout).readline())]
-        except (OSError, ValueError):
+            rows = [Row(*values) for values in json.loads(_pipe(one.stdout).readline())]
+        except (OSError, ValueError, TypeError):
             return None
-        finally:
-            self._idle.put(one)
+        places = [(os.path.abspath(path), offset) for path, offset, *_ in asked]
+        return rows if [row.place for row in rows] == places else None
+
+
+def _start() -> subprocess.Popen[bytes]:
+    path = [entry for entry in sys.path if isinstance(entry, str)]
+    # Each has one core: NumPy would start a thread for every one of the machine.
+    alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", _START, *path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **alone},
+        # Ctrl-C is for this process alone, which then lets them end.
+        start_new_session=True,
+    )
+
+
+def _listens(one: subprocess.Popen[bytes]) -> bool:
+    """Wait until a process listens; what is printed before that is passed over."""
+    ender = threading.Timer(START_SECONDS, one.kill)
+    ender.start()
+    try:
+        return any(line == _READY for line in _pipe(one.stdout))
+    finally:
+        ender.cancel()
 
 
 def _pipe(end: Any) -> Any:
@@ -99,12 +171,14 @@ def _line(value: Any) -> bytes:
 
 def answer() -> None:
     """Look at the files that each line of standard input names, until it ends."""
-    from tfpipeline.data.examining import examine
-
     # What a codec prints does not get among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    with contextlib.suppress(BrokenPipeError):
+    from tfpipeline.data.examining import examine
+
+    with contextlib.suppress(BrokenPipeError), answers:
+        answers.write(_READY)
+        answers.flush()
         for line in sys.stdin.buffer:
             rows = [
                 examine(Path(path), max_pixels, offset, length)

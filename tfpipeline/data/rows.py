@@ -78,25 +78,45 @@ class Ledger:
 
     folder: Path
 
-    def read(self) -> dict[Place, Row]:
+    def read(self, *, joins: bool = True) -> dict[Place, Row]:
         """Return what was kept, the last of each place; damage is as good as nothing.
 
-        Many files become one; what others add meanwhile stays as it is.
+        Args:
+            joins: Whether many files become one; what others add meanwhile stays as it
+                is.
         """
-        found: dict[Place, Row] = {}
-        parts = []
-        for part in sorted(self.folder.glob("[0-9]*.json")):
-            with contextlib.suppress(ValueError, TypeError, OSError):
-                data = part.read_bytes()
-                parts.append(part)
-                rows = [Row(*values) for values in json.loads(data)]
-                found |= {row.place: row for row in rows}
-        if len(parts) > MOST_PARTS:
+        rows, failed = self._rows()
+        found = {row.place: row for part in sorted(rows) for row in rows[part]}
+        if joins and len(rows) > MOST_PARTS and not failed:
             with contextlib.suppress(UserError, OSError):
-                self.add(list(found.values()))
-                for part in parts:
+                # What was added since is found later, and read after it.
+                self._write(max(rows).name.partition("-")[0], list(found.values()))
+                for part in rows:
                     part.unlink(missing_ok=True)
         return found
+
+    def _rows(self) -> tuple[dict[Path, list[Row]], bool]:
+        """Return the rows of each file, and whether one is there that cannot be read.
+
+        Where files vanish meanwhile, another process has made one of them, which is
+        read as well.
+        """
+        rows: dict[Path, list[Row]] = {}
+        failed, vanished = False, True
+        while vanished:
+            vanished = False
+            for part in set(self.folder.glob("[0-9]*.json")) - set(rows):
+                try:
+                    data = part.read_bytes()
+                except FileNotFoundError:
+                    vanished = True
+                    continue
+                except OSError:
+                    failed, data = True, b""
+                rows[part] = []
+                with contextlib.suppress(ValueError, TypeError):
+                    rows[part] = [Row(*values) for values in json.loads(data)]
+        return rows, failed
 
     def add(self, rows: Sequence[Row]) -> None:
         """Keep some more.
@@ -105,7 +125,10 @@ class Ledger:
             rows: Of files that could be read.
         """
         if rows:
-            values = [list(vars(row).values()) for row in rows]
             # Named by the time, so that what was found last is read last.
-            name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
-            atomic.write_text(self.folder / name, json.dumps(values))
+            self._write(f"{time.time_ns():020d}", rows)
+
+    def _write(self, stamp: str, rows: Sequence[Row]) -> None:
+        values = [list(vars(row).values()) for row in rows]
+        name = f"{stamp}-{uuid.uuid4().hex[:8]}.json"
+        atomic.write_text(self.folder / name, json.dumps(values))

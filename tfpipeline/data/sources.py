@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,20 +80,20 @@ class Source:
         return dataclasses.replace(self, labels=tuple(labels), label=mapped[self.label])
 
 
-def check_labels(where: str, labels: Sequence[str], found: str) -> None:
+def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) -> None:
     """Refuse a source without two classes.
 
     Args:
         where: The folder or file, for messages.
         labels: Class names.
-        found: What is there instead, where there is no class at all.
+        found: Returns what is there instead, where there is no class at all.
 
     Raises:
         UserError: There is no class, or only one.
     """
     if not labels:
         raise UserError(
-            f"{where}: expected one folder of images a class, but {found}. Put the "
+            f"{where}: expected one folder of images a class, but {found()}. Put the "
             "images of each class into a folder that has the class's name."
         )
     if len(labels) == 1:

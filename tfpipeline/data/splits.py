@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline import atomic
+from tfpipeline.data.order import by_class
 from tfpipeline.data.sources import SPLITS, Source
 from tfpipeline.errors import UserError
 
@@ -49,7 +50,8 @@ def assign(
     }
     leaders = _leaders(groups, split)
     divided = np.flatnonzero(split == "train")
-    for index, all_mine in enumerate(_by_class(divided, source)):
+    mine_by_class = by_class(divided, source.label, len(source.labels))
+    for index, all_mine in enumerate(mine_by_class):
         mine = all_mine[leaders[all_mine] == all_mine]
         led, sizes = np.unique(leaders[all_mine], return_counts=True)
         where = f"{source.name}: class {source.labels[index]!r}"
@@ -59,13 +61,6 @@ def assign(
         for name, part in parts.items():
             split[part] = name
     return split[leaders]
-
-
-def _by_class(some: np.ndarray, source: Source) -> list[np.ndarray]:
-    """Divide positions by their class, in the order in which they come."""
-    label = source.label[some]
-    ends = np.cumsum(np.bincount(label, minlength=len(source.labels)))
-    return np.split(some[np.argsort(label, kind="stable")], ends[:-1])
 
 
 def _with_their_groups(named: Sequence[str], groups: Sequence[str]) -> np.ndarray:
@@ -251,11 +246,10 @@ def few(
         Indices, ascending, int64.
     """
     keep = split != "train"
-    for index in np.unique(label):
-        mine = np.flatnonzero((label == index) & (split == "train"))
+    for index, mine in enumerate(by_class(np.flatnonzero(~keep), label)):
         count = min(len(mine), max(1, round(fraction * len(mine))))
         count = count if most is None else min(count, most)
-        order = np.random.default_rng([seed, int(index), 1]).permutation(mine)
+        order = np.random.default_rng([seed, index, 1]).permutation(mine)
         keep[order[:count]] = True
     return np.flatnonzero(keep)
 

@@ -64,7 +64,7 @@ def open_csv(
         line = next(i for i, row in enumerate(rows, 2) if not row[label_column])
         raise UserError(f"{file}: line {line} has no {label_column}.")
     names = tuple(labels) if labels is not None else tuple(found)
-    check_labels(str(file), names, "no label")
+    check_labels(str(file), names, lambda: "no label")
     index = {name: i for i, name in enumerate(names)}
     return from_rows(
         str(file),

@@ -17,6 +17,7 @@ from tfpipeline.data import audit, pipeline, preparation
 from tfpipeline.data.opening import open_source
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.preparation import Examples
+from tfpipeline.data.sources import Source
 from tfpipeline.demo import source, world
 from tfpipeline.errors import UserError, check_each
 from tfpipeline.evaluation import calibration
@@ -159,9 +160,11 @@ def prepare(
         _reading(settings, strategy, settings.data.batch_size)
     with phases("audit"):
         draw = source.drawer(settings.data)
-        _look_together(settings.data, strategy, cache, draw)
+        opened = _look_together(settings.data, strategy, cache, draw)
         with distribution.chief_first(strategy):
-            examples = preparation.prepare(settings.data, settings.seed, cache, draw)
+            examples = preparation.prepare(
+                settings.data, settings.seed, cache, draw, opened
+            )
     _check_validated(settings, examples)
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
@@ -193,17 +196,19 @@ def _look_together(
     strategy: tf.distribute.Strategy,
     cache: Path,
     draw: Callable[[Path], Path],
-) -> None:
+) -> Source | None:
     """Let each worker look at its part of the files; all find what is kept of them."""
     worker, workers = distribution.workers(strategy)
     if workers == 1:
-        return
+        return None
     preparation.check(settings)
     with distribution.chief_first(strategy):
         opened = open_source(settings, cache, draw)
-    part = slice(worker, None, workers)
-    audit.audit(opened.paths[part], opened.spans[part], cache=cache)
+    count = len(opened)
+    part = slice(count * worker // workers, count * (worker + 1) // workers)
+    audit.audit(opened.paths[part], opened.spans[part], cache=cache, joins=False)
     distribution.wait_for_all(strategy)
+    return opened
 
 
 def with_noted_batch(settings: RunSettings, folder: Path) -> RunSettings:
