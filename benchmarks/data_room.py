@@ -4,8 +4,8 @@ python benchmarks/data_room.py ROOT [--images 2048] [--rounds 3] [--output FILE.
 
 ROOT is a folder of class folders. Measured, each as a ratio within this run:
 
-- audit: the first look at every file, and the second one at unchanged files, repeated
-  to 8,000;
+- audit: the first look at every file, by processes and by threads, and the second one
+  at unchanged files, repeated to 8,000;
 - feeding: what the input pipeline delivers alone, against MobileNetV2 1.0 at 224 px;
 - extraction: pipeline and network together, against the network alone, asked as `train`
   asks it, on one batch that is in memory already. The order repeats the files where
@@ -38,23 +38,32 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def audit_rates(paths: list[Path], rounds: int) -> dict[str, float]:
-    """Return files a second of a first audit, and how much faster the second is."""
+def audit_rates(paths: list[Path], rounds: int) -> dict[str, Any]:
+    """Return files a second of a first audit, and ratios to it."""
     from tfpipeline.data import audit
 
+    least = audit.PROCESSES_FROM
     # As many as are worth processes of their own.
-    paths = [paths[i % len(paths)] for i in range(2 * audit.PROCESSES_FROM)]
-    first, again = [], []
+    paths = [paths[i % len(paths)] for i in range(2 * least)]
+    taken: dict[str, list[float]] = {"threads": [], "first": [], "again": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             cache = Path(folder)
-            first.append(seconds_of(lambda: audit.audit(paths, cache=cache)))
-            again.append(seconds_of(lambda: audit.audit(paths, cache=cache)))
+            audit.PROCESSES_FROM = len(paths) + 1
+            work = seconds_of(lambda: audit.audit(paths, cache=None))
+            taken["threads"].append(work)
+            audit.PROCESSES_FROM = least
+            for name in ("first", "again"):
+                work = seconds_of(lambda: audit.audit(paths, cache=cache))
+                taken[name].append(work)
+    first = taken["first"]
+    threads = [a / b for a, b in zip(taken["threads"], first)]
+    again = [a / b for a, b in zip(first, taken["again"])]
     return {
         "files": len(paths),
         "files_per_second": len(paths) / statistics.median(first),
-        "second_audit_times_as_fast": statistics.median(first)
-        / statistics.median(again),
+        **spread("processes_to_threads", threads),
+        **spread("second_audit_times_as_fast", again),
     }
 
 

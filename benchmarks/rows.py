@@ -142,7 +142,10 @@ def data_room(found: Mapping[str, Any]) -> list[Figure]:
     span = found["memory"].get("ratio_range", ())
     low_to_high = f" ({' to '.join(f'{r - 1:+.0%}' for r in span)})" if span else ""
     title = "peak memory from 1,000 to 10,000 images"
+    audit = found["audit"]
+    looked = _times(audit["processes_to_threads"], audit, "processes_to_threads")
     return [
+        (f"audit of {audit['files']} files by processes against threads", "", looked),
         (title, "+10 % at most", f"{memory:+.0%}{low_to_high}"),
         (
             "reading alone against the network alone",

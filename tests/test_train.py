@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import keras
@@ -31,6 +32,7 @@ from tfpipeline.predict import predict
 from tfpipeline.train import train
 from tfpipeline.training import fitting
 from tfpipeline.training.feature_cache import FeatureCache
+from tfpipeline.workflow import diagnosing
 
 SMALL = (
     *("--model.weights", "demo", "--model.image_size", "32", "--train.epochs", "2"),
@@ -185,6 +187,21 @@ def test_with_augmentation_images_go_through_the_network_each_epoch(
     assert start(*argv, "--data.augmentation", "light") == 0
     assert not list(Path(os.environ["XDG_CACHE_HOME"]).rglob("features"))
     assert (tmp_path / "r" / "model.keras").is_file()
+
+
+def test_too_many_logits_of_training_images_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = pictures(tmp_path / "p")
+
+    def told(name: str) -> Counter[str]:
+        run = tmp_path / name
+        assert start("--workdir", str(run), "--data.source", str(root), *SMALL) == 0
+        return Counter(row["split"] for row in atomic.read_csv(run / "predictions.csv"))
+
+    every = told("all")
+    monkeypatch.setattr(diagnosing, "MOST_LOGITS", 4 * 2 * every["train"] - 1)
+    assert every["train"] > 8 and told("few") == every - Counter(train=every["train"])
 
 
 def test_broken_images_are_listed_and_training_goes_on(
