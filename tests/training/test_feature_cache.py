@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfpipeline.errors import UserError
 from tfpipeline.training import feature_cache
 from tfpipeline.training.feature_cache import FeatureCache, fingerprint
 
@@ -87,10 +89,43 @@ def test_a_damaged_shard_is_computed_again(tmp_path: Path, spoil: str) -> None:
     np.testing.assert_array_equal(cache.rows(KEYS)[:, 0], expected(KEYS))
 
 
-def test_rows_are_mapped_not_loaded(tmp_path: Path) -> None:
+def test_rows_are_read_as_they_are_asked_for_and_no_file_stays_open(
+    tmp_path: Path,
+) -> None:
     cache = FeatureCache(tmp_path, 2)
     cache.fill(KEYS, Extractor(KEYS))
-    assert all(isinstance(cache._map(s), np.memmap) for s in cache._shards)
+    (file,) = tmp_path.glob("*.npy")
+    assert str(file) not in Path("/proc/self/maps").read_text()
+    data = bytearray(file.read_bytes())
+    data[-8:-4] = np.float32(7).tobytes()
+    file.write_bytes(data)
+    assert cache.rows(KEYS[-1:])[0, 0] == 7
+    opened = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
+    assert str(file.resolve()) not in opened
+
+
+@pytest.mark.parametrize("how", ["removed", "cut"])
+def test_a_file_that_is_lost_meanwhile_is_named(tmp_path: Path, how: str) -> None:
+    cache = FeatureCache(tmp_path, 2)
+    cache.fill(KEYS, Extractor(KEYS))
+    (file,) = tmp_path.glob("*.npy")
+    if how == "removed":
+        file.unlink()
+    else:
+        os.truncate(file, file.stat().st_size - 4)
+    with pytest.raises(UserError, match=f"{file.name}: features cannot be read"):
+        cache.rows(KEYS)
+    again = FeatureCache(tmp_path, 2)
+    assert again.fill(KEYS, Extractor(KEYS)) == 30
+
+
+def test_a_shard_that_stands_in_columns_is_computed_again(tmp_path: Path) -> None:
+    FeatureCache(tmp_path, 2).fill(KEYS, Extractor(KEYS))
+    (file,) = tmp_path.glob("*.npy")
+    np.save(file, np.asfortranarray(np.load(file)))
+    cache = FeatureCache(tmp_path, 2)
+    assert cache.fill(KEYS, Extractor(KEYS)) == 30
+    np.testing.assert_array_equal(cache.rows(KEYS)[:, 0], expected(KEYS))
 
 
 def test_batches_hold_the_rows_of_their_indices(tmp_path: Path) -> None:
@@ -117,7 +152,7 @@ def test_more_shards_than_open_files_are_allowed(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from tfpipeline.training import feature_cache as fc\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))\n"
-        "fc.SHARD_ROWS, fc.MAPS = 2, 16\n"
+        "fc.SHARD_ROWS = 2\n"
         "keys = [f'{i:03d}' for i in range(160)]\n"
         "rows = lambda order: (np.full((2, 3), i, np.float32) for i in order[::2])\n"
         "cache = fc.FeatureCache(Path(sys.argv[1]), 3)\n"

@@ -1,25 +1,23 @@
 """Features computed once, on disk, found again by the content of the image."""
 
-import functools
 import hashlib
 import io
-import mmap
+import itertools
+import operator
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tfpipeline import atomic
+from tfpipeline.errors import UserError
 
 # A shard is written when it has this many rows or this many seconds have gone by, so
 # that a machine that dies costs little; Ctrl-C costs nothing.
 SHARD_ROWS = 512
 SHARD_SECONDS = 30.0
-
-# Shards that are mapped into memory at a time.
-MAPS = 128
 
 
 def fingerprint(*parts: object) -> str:
@@ -39,8 +37,9 @@ class FeatureCache:
 
     Shards are only ever added: a shard is a `.npy` array, and a `.keys` file that is
     renamed into place after it and so marks it as whole. What an interruption leaves
-    behind is ignored; runs side by side may at worst compute a row twice. Rows are
-    memory-mapped: memory does not grow with the number of images.
+    behind is ignored; runs side by side may at worst compute a row twice. Rows are read
+    from their places in the files when they are asked for: neither memory nor the
+    number of open files grows with that of the images.
 
     Args:
         folder: Of one extractor; see `fingerprint`. Made when the first row comes.
@@ -50,30 +49,26 @@ class FeatureCache:
     def __init__(self, folder: Path, width: int) -> None:
         self.folder = folder
         self.width = width
-        self._shards: list[Path] = []
-        # Each map holds a file open, and the system limits how many those are.
-        self._map = functools.lru_cache(maxsize=MAPS)(self._map_shard)
+        # Each file, and where in it the first row begins.
+        self._shards: list[tuple[Path, int]] = []
         self._place: dict[str, tuple[int, int]] = {}
         for file in sorted(folder.glob("[!.]*.keys")):
             self._open(file)
 
     def _open(self, file: Path) -> None:
-        """Map one shard; one that is damaged is left aside, to be computed again."""
+        """Find the rows of a shard; a damaged one is left aside and computed again."""
         try:
             keys = file.read_text(encoding="ascii").split()
-            rows = self._map_shard(file.with_suffix(".npy"))
+            rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
         except (FileNotFoundError, ValueError, EOFError):
             return
         if rows.shape != (len(keys), self.width) or rows.dtype != np.float32:
             return
+        if not (isinstance(rows, np.memmap) and rows.flags.c_contiguous):
+            return
         for row, key in enumerate(keys):
             self._place.setdefault(key, (len(self._shards), row))
-        self._shards.append(file.with_suffix(".npy"))
-
-    @staticmethod
-    def _map_shard(file: Path) -> np.ndarray:
-        rows: np.ndarray = np.load(file, mmap_mode="r")
-        return rows
+        self._shards.append((file.with_suffix(".npy"), rows.offset))
 
     def missing(self, keys: Sequence[str]) -> np.ndarray:
         """Return where in `keys` a row has yet to be computed, each key once.
@@ -152,17 +147,35 @@ class FeatureCache:
 
         Raises:
             KeyError: A row is missing; call `fill` first.
+            UserError: A file has been removed or cut since it was found.
         """
-        places = np.array([self._place[key] for key in keys], np.int64).reshape(-1, 2)
+        places = sorted((*self._place[key], i) for i, key in enumerate(keys))
         out = np.empty((len(keys), self.width), np.float32)
-        for shard in np.unique(places[:, 0]):
-            chosen = places[:, 0] == shard
-            rows = self._map(self._shards[shard])
-            out[chosen] = rows[places[chosen, 1]]
-            if (pages := getattr(rows, "_mmap", None)) is not None:
-                # They stay in the system's cache, but count as this process' no more.
-                pages.madvise(mmap.MADV_DONTNEED)
+        for shard, some in itertools.groupby(places, operator.itemgetter(0)):
+            self._read(*self._shards[shard], out, some)
         return out
+
+    def _read(
+        self,
+        file: Path,
+        start: int,
+        out: np.ndarray,
+        places: Iterable[tuple[int, int, int]],
+    ) -> None:
+        """Fill in some rows of one shard: where they stand there, and in `out`."""
+        size = out.itemsize * self.width
+        try:
+            with open(file, "rb", buffering=0) as shard:
+                for _, row, i in places:
+                    shard.seek(start + size * row)
+                    if shard.readinto(out[i]) != size:
+                        raise EOFError
+        except (OSError, EOFError) as error:
+            reason = getattr(error, "strerror", None) or "it is shorter than it was"
+            raise UserError(
+                f"{file}: features cannot be read any more: {reason}. Give the same "
+                "command again: what is missing is computed anew."
+            ) from None
 
     def batches(
         self, keys: Sequence[str], indices: np.ndarray, per_call: int

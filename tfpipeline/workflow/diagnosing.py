@@ -79,8 +79,8 @@ class Answers:
         }
 
 
-# Bytes of the training images' logits, at most: what is made of them takes some times as
-# much, and a training is not to end for want of memory when all has been learned.
+# Bytes of the training images' logits, at most: what is made of them takes some times
+# as much, and a training is not to end for want of memory when all has been learned.
 MOST_LOGITS = 2**31
 
 
