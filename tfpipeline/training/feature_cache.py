@@ -149,10 +149,13 @@ class FeatureCache:
             KeyError: A row is missing; call `fill` first.
             UserError: A file has been removed or cut since it was found.
         """
-        places = sorted((*self._place[key], i) for i, key in enumerate(keys))
+        places: list[tuple[int, int, int]] = sorted(
+            (*self._place[key], i) for i, key in enumerate(keys)
+        )
         out = np.empty((len(keys), self.width), np.float32)
         for shard, some in itertools.groupby(places, operator.itemgetter(0)):
-            self._read(*self._shards[shard], out, some)
+            file, start = self._shards[shard]
+            self._read(file, start, out, some)
         return out
 
     def _read(
