@@ -22,7 +22,8 @@ def main_job(found: Mapping[str, Any]) -> list[Figure]:
         many, epochs = row["images"], row["epochs"]
         repeated = row["different"] < many
         files = f"{many} images ({row['different']} files, repeated)"
-        title = f"{files if repeated else f'{many} images'}, {epochs} epochs"
+        title = files if repeated else f"{many} images"
+        title += f", {epochs} epoch{'s' * (epochs > 1)}"
         for name, words in (("first", "first run"), ("again", "features cached")):
             asked = {("first", 10): "8", ("first", 30): "20", ("again", 30): "20"}
             target = asked.get((name, epochs), "")
