@@ -9,7 +9,7 @@ from tfpipeline import machine
 
 # Decoded images that wait, in bytes: about as many as are read while a network is
 # traced, when nothing else asks for the other cores.
-BYTES = 2**26
+BYTES = 2**25
 
 # Batches that wait for the network as it takes them.
 _READY = 2
