@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,15 @@ def test_the_machine_is_told_in_figures_that_can_be() -> None:
         == pytest.approx(float(found["memory_gb"]) * 2**30, rel=0.02)
     )
     assert found["processor"] and found["system"]
+
+
+def test_copies_of_files_do_not_fill_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 200\nfile 700\ninactive_file 600\n")
+    monkeypatch.setattr(machine, "Path", lambda name: tmp_path)
+    assert machine._container_memory() == 700
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine._container_memory() == 1 << 62

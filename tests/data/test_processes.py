@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -93,18 +92,22 @@ def test_they_end_with_the_block_whatever_ended_it(paths) -> None:
     assert all(gone(pid, 0.5) for pid in pids)
 
 
-@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("when", ["before the first question", "after an answer"])
 def test_what_a_lost_process_had_is_looked_at_here(
     paths, everywhere, monkeypatch, when: str
 ) -> None:
     class Losing(Processes):
         def look(self, asked):
-            if when == "before":
+            if when == "before the first question":
                 self._all[0].kill()
                 self._all[0].wait()
-            else:
-                threading.Timer(0.01, self._all[0].kill).start()
-            return super().look(asked)
+            found = super().look(asked)
+            if when == "after an answer" and found is not None:
+                for one in self._all:
+                    if one.pid in self._ready:
+                        one.kill()
+                        one.wait()
+            return found
 
     monkeypatch.setattr(processes, "Processes", Losing)
     rows = audit.audit(paths * 30, cache=None)
@@ -115,6 +118,10 @@ NOT_AS_THEY_SHOULD = {
     # Something that Python imports at its start has something to say.
     "print first": "import sys; sys.path[:] = sys.argv[1:]; print('ready?\\n\\n7'); "
     "from tfpipeline.data import processes; sys.stdout.flush(); processes.answer()",
+    "print no whole line": "import os, sys; sys.path[:] = sys.argv[1:]; "
+    "from tfpipeline.data import processes; os.write(1, b'abc'); processes.answer()",
+    "end between question and answer": "import sys; print('ready', flush=True); "
+    "sys.stdin.readline(); print('[[\"', end='', flush=True)",
     "never listen": "import time; time.sleep(100)",
     "end at once": "raise SystemExit(3)",
     "answer what nobody asked": "import sys; print('ready', flush=True)\n"
@@ -136,8 +143,11 @@ def test_processes_that_do_not_do_as_they_should_give_no_wrong_row(
     assert rows == [examine(path) for path in paths] * 3
 
 
-def test_one_that_prints_first_is_asked_all_the_same(paths, monkeypatch) -> None:
-    monkeypatch.setattr(processes, "_START", NOT_AS_THEY_SHOULD["print first"])
+@pytest.mark.parametrize("how", ["print first", "print no whole line"])
+def test_one_that_prints_first_is_asked_all_the_same(
+    paths, monkeypatch, how: str
+) -> None:
+    monkeypatch.setattr(processes, "_START", NOT_AS_THEY_SHOULD[how])
     with Processes(1) as one:
         for path in paths[:3]:
             assert one.look([(str(path), 0, 0, MOST)]) == [examine(path)]
@@ -156,7 +166,7 @@ def test_none_is_asked_again_once_it_has_failed(paths) -> None:
 
 
 def test_what_is_on_the_path_but_no_text_is_left_out(paths, monkeypatch) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, Path("/a")])
+    monkeypatch.setattr(sys, "path", [*sys.path, 7])
     with Processes(1) as one:
         assert one.look([(str(paths[0]), 0, 0, MOST)]) == [examine(paths[0])]
 
@@ -165,10 +175,10 @@ def test_so_many_are_started_as_are_worth_it_and_have_room(monkeypatch) -> None:
     monkeypatch.setattr(processes.machine, "cores", lambda: 8)
     monkeypatch.setattr(processes.machine, "free", lambda: 1 << 40)
     assert processes.fitting(10**6) == 8
-    assert processes.fitting(5_000) == 5
-    assert processes.fitting(1_999) == 0
+    assert processes.fitting(2_500) == 5
+    assert processes.fitting(999) == 0
     monkeypatch.setattr(processes.machine, "free", lambda: 1 << 29)
-    assert processes.fitting(10**6) == 2
+    assert processes.fitting(10**6) == 0, "no room for eight: threads, not two"
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert processes.fitting(10**6) == 0, "the executable is no Python there"
     monkeypatch.delattr(sys, "frozen")

@@ -149,3 +149,10 @@ def test_where_one_may_not_be_read_none_is_taken_away(
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     assert len(ledger.read()) == rows.MOST_PARTS
     assert len(list(tmp_path.iterdir())) == rows.MOST_PARTS + 1
+
+
+def test_a_link_to_nothing_is_passed_over(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add([row(0)])
+    (tmp_path / "0.json").symlink_to("nowhere")
+    assert ledger.read() == {("/0.jpg", 3): row(0)}

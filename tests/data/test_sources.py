@@ -106,6 +106,12 @@ def test_a_folder_that_may_not_be_read_is_no_folder_without_images(
         folders.open_folder(tmp_path)
 
 
+def test_what_a_disk_keeps_for_itself_is_no_class(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "b/1.png", "lost+found/1.png", "a/lost+found/2.png")
+    source = folders.open_folder(tmp_path)
+    assert source.labels == ("a", "b") and len(source) == 2
+
+
 def test_a_class_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "b").rename(tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape"))

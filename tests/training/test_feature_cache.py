@@ -1,6 +1,7 @@
 """Features are computed once, survive interruption, and never come from rubbish."""
 
 import contextlib
+import io
 import itertools
 import os
 import subprocess
@@ -102,6 +103,22 @@ def test_rows_are_read_as_they_are_asked_for_and_no_file_stays_open(
     assert cache.rows(KEYS[-1:])[0, 0] == 7
     opened = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
     assert str(file.resolve()) not in opened
+
+
+def test_a_drive_that_gives_a_few_bytes_at_a_time_gives_whole_rows(
+    tmp_path: Path, monkeypatch
+) -> None:
+    cache = FeatureCache(tmp_path, 2)
+    cache.fill(KEYS, Extractor(KEYS))
+
+    class Slow(io.FileIO):
+        def readinto(self, buffer) -> int:
+            return super().readinto(memoryview(buffer)[:3])
+
+    monkeypatch.setattr(
+        feature_cache, "open", lambda file, *_, **__: Slow(file), raising=False
+    )
+    np.testing.assert_array_equal(cache.rows(KEYS)[:, 0], expected(KEYS))
 
 
 @pytest.mark.parametrize("how", ["removed", "cut"])

@@ -32,7 +32,7 @@ KEEP_SECONDS = 30.0
 # costs as much as a tenth of looking at a small one.
 TOGETHER = 8
 
-# From so many files on, each core has a process: threads wait for each other for what
+# From so many files on, processes look at them: threads wait for each other for what
 # Python does, a fifth of the work with a photograph and most of it with a small one.
 PROCESSES_FROM = 4_000
 

@@ -95,7 +95,8 @@ def _folders(root: Path) -> list[Path]:
     return sorted(
         Path(entry.path)
         for entry in _entries(str(root))
-        if not entry.name.startswith((".", "__MACOSX")) and _is(entry.is_dir)
+        if not (_is_chaff(entry.name) or entry.name.startswith("__MACOSX"))
+        and _is(entry.is_dir)
     )
 
 
@@ -149,8 +150,9 @@ def _is(kind: Callable[[], bool]) -> bool:
 
 
 def _is_chaff(name: str) -> bool:
-    """Tell the files that desktops leave in every folder."""
-    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
+    """Tell what desktops and disks leave in every folder."""
+    left = ("thumbs.db", "desktop.ini", "lost+found")
+    return name.startswith(".") or name.lower() in left
 
 
 def _describe_folder(root: Path) -> str:

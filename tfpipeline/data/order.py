@@ -23,7 +23,7 @@ def by_class(some: np.ndarray, label: np.ndarray, classes: int = 0) -> list[np.n
     Args:
         some: Positions, int64.
         label: Index of the class of every example, int32.
-        classes: How many there are, at least; those of `label` where 0.
+        classes: How many there are; where 0, up to the last that a position has.
 
     Returns:
         One array a class.

@@ -20,14 +20,14 @@ _START = (
     "from tfpipeline.data import processes; processes.answer()"
 )
 
-# What one says when it listens.
+# What one says when it listens, on a line of its own.
 _READY = b"ready\n"
 
 # How long that may take, and how long one may take to end that has nothing to do.
 START_SECONDS, END_SECONDS = 60.0, 10.0
 
 # One is worth its start with so many files, and takes so much memory.
-_FILES_EACH, _BYTES_EACH = 1_000, 2**27
+_FILES_EACH, _BYTES_EACH = 500, 2**27
 
 Asked = tuple[str, int, int, int]
 
@@ -43,9 +43,9 @@ def fitting(files: int) -> int:
     """
     if not sys.executable or getattr(sys, "frozen", False):
         return 0
-    room = machine.free() // 2 // _BYTES_EACH
-    count = min(machine.cores(), files // _FILES_EACH, room)
-    return count if count > 1 else 0
+    count = min(machine.cores(), files // _FILES_EACH)
+    # Threads do more than the few for which there would be room.
+    return count if count > 1 and count * _BYTES_EACH < machine.free() // 2 else 0
 
 
 class Processes:
@@ -128,7 +128,7 @@ class Processes:
             _pipe(one.stdin).write(_line(asked))
             _pipe(one.stdin).flush()
             rows = [Row(*values) for values in json.loads(_pipe(one.stdout).readline())]
-        except (OSError, ValueError, TypeError):
+        except Exception:  # Whatever is wrong with it, others can look.
             return None
         places = [(os.path.abspath(path), offset) for path, offset, *_ in asked]
         return rows if [row.place for row in rows] == places else None
@@ -177,7 +177,7 @@ def answer() -> None:
     from tfpipeline.data.examining import examine
 
     with contextlib.suppress(BrokenPipeError), answers:
-        answers.write(_READY)
+        answers.write(b"\n" + _READY)
         answers.flush()
         for line in sys.stdin.buffer:
             rows = [

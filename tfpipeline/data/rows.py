@@ -4,6 +4,7 @@ Imports no TensorFlow: the files are read while it is still being imported.
 """
 
 import contextlib
+import errno
 import json
 import time
 import uuid
@@ -102,16 +103,19 @@ class Ledger:
         read as well.
         """
         rows: dict[Path, list[Row]] = {}
-        failed, vanished = False, True
-        while vanished:
-            vanished = False
-            for part in set(self.folder.glob("[0-9]*.json")) - set(rows):
+        gone: set[Path] = set()
+        failed, again = False, True
+        while again:
+            again = False
+            for part in set(self.folder.glob("[0-9]*.json")) - set(rows) - gone:
                 try:
                     data = part.read_bytes()
-                except FileNotFoundError:
-                    vanished = True
-                    continue
-                except OSError:
+                except OSError as error:
+                    # The second is what a network drive says.
+                    if error.errno in (errno.ENOENT, errno.ESTALE):
+                        gone.add(part)
+                        again = True
+                        continue
                     failed, data = True, b""
                 rows[part] = []
                 with contextlib.suppress(ValueError, TypeError):

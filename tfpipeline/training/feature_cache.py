@@ -38,8 +38,8 @@ class FeatureCache:
     Shards are only ever added: a shard is a `.npy` array, and a `.keys` file that is
     renamed into place after it and so marks it as whole. What an interruption leaves
     behind is ignored; runs side by side may at worst compute a row twice. Rows are read
-    from their places in the files when they are asked for: neither memory nor the
-    number of open files grows with that of the images.
+    from their places in the files when they are asked for: memory holds the places
+    alone, and no file stays open.
 
     Args:
         folder: Of one extractor; see `fingerprint`. Made when the first row comes.
@@ -60,7 +60,7 @@ class FeatureCache:
         try:
             keys = file.read_text(encoding="ascii").split()
             rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
-        except (FileNotFoundError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError):
             return
         if rows.shape != (len(keys), self.width) or rows.dtype != np.float32:
             return
@@ -171,8 +171,12 @@ class FeatureCache:
             with open(file, "rb", buffering=0) as shard:
                 for _, row, i in places:
                     shard.seek(start + size * row)
-                    if shard.readinto(out[i]) != size:
-                        raise EOFError
+                    wanted = memoryview(out[i]).cast("B")
+                    # A network drive may give less at a time.
+                    while wanted:
+                        if not (count := shard.readinto(wanted)):
+                            raise EOFError
+                        wanted = wanted[count:]
         except (OSError, EOFError) as error:
             reason = getattr(error, "strerror", None) or "it is shorter than it was"
             raise UserError(
