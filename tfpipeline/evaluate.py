@@ -52,8 +52,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     )
     label = examples.source.label
     trained_on = splits.trained_digests(run.learned)
-    keys = examples.keys
-    seen = sum(keys[i] in trained_on for i in chosen)
+    seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
     answer = frozen.traced(model, model.input_shape[1:3])
     predictor = Predictor(answer, strategy)

@@ -14,6 +14,14 @@ def row(number: int, size: int = 1) -> Row:
     return Row(f"/{number}.jpg", size=size, sha256="x", perceptual_hash="00", offset=3)
 
 
+def many(folder: Path) -> Ledger:
+    """Return one with a file more than are left side by side, each of another row."""
+    ledger = Ledger(folder)
+    for number in range(rows.MOST_PARTS + 1):
+        ledger.add([row(number)])
+    return ledger
+
+
 def test_nothing_is_kept_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "none")
     ledger.add([])
@@ -70,9 +78,7 @@ def test_many_files_become_one_and_say_the_same(tmp_path: Path) -> None:
 def test_a_full_disk_joins_nothing_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(tmp_path)
-    for number in range(rows.MOST_PARTS + 1):
-        ledger.add([row(number)])
+    ledger = many(tmp_path)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -98,9 +104,7 @@ def test_many_who_add_and_read_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_who_reads_while_another_makes_one_file_of_many_misses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(tmp_path)
-    for number in range(rows.MOST_PARTS + 1):
-        ledger.add([row(number)])
+    ledger = many(tmp_path)
     real, asked = Path.read_bytes, []
 
     def read_bytes(path: Path) -> bytes:
@@ -136,9 +140,7 @@ def test_what_is_added_while_many_become_one_counts_later(
 def test_where_one_may_not_be_read_none_is_taken_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(tmp_path)
-    for number in range(rows.MOST_PARTS + 1):
-        ledger.add([row(number)])
+    ledger = many(tmp_path)
     lost, real = min(tmp_path.iterdir()), Path.read_bytes
 
     def read_bytes(path: Path) -> bytes:

@@ -61,9 +61,9 @@ class Examples:
     quarantined: tuple[tuple[str, Row], ...]
     corrected: Corrections = corrections.NONE
 
-    @property
+    @functools.cached_property
     def keys(self) -> list[str]:
-        """The digest of each file's content."""
+        """The digest of each file's content; put together once."""
         return [row.sha256 for row in self.files]
 
     def of(self, split: str) -> np.ndarray:
