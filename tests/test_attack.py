@@ -97,7 +97,12 @@ def test_every_check_is_made_and_says_what_it_means(attacked) -> None:
     assert set(found["checks"]) == expected
     for name, check in found["checks"].items():
         assert check["meaning"] and "value" in check
-        assert name == "random_noise_fails" or check["passed"], (name, check)
+        failed = check["passed"] is False
+        assert name == "random_noise_fails" or not failed, (name, check)
+        assert (check["outcome"] == "not asked") is (check["passed"] is None)
+    left = sum(not item["success"] for item in found["images"])
+    for name in ("more_steps_change_nothing", "gradient_free_not_better"):
+        assert (found["checks"][name]["passed"] is None) is (left == 0)
 
 
 def test_accuracy_falls_with_epsilon(attacked) -> None:

@@ -256,7 +256,7 @@ def test_a_run_is_asked_about_the_pixels_that_it_was_trained_on(demo_run) -> Non
 
 
 def test_photographs_of_any_name_have_a_folder_of_their_own() -> None:
-    from tfpipeline.workflow.telling import own_name
+    from tfpipeline.results import own_name
 
     taken = {"channels"}
     names = ["...jpg", "a.png", "b/a.jpg", "channels.png", "..png"]

@@ -9,7 +9,7 @@ import tfpipeline
 
 ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
-    *("atomic", "calling", "cli", "cluster", "config", "config_attack"),
+    *("atomic", "calling", "checks", "cli", "cluster", "config", "config_attack"),
     *("config_adversary", "config_benchmark", "config_serving", "config_study"),
     *("config_synthesis", "config_training", "errors", "flags", "formats", "images"),
     *("interruption", "machine", "manifest", "orientation", "progress", "results"),

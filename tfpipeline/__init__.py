@@ -16,11 +16,11 @@ The map of the house:
 - *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
   `adversarial`, `serving`, `report`, `distribution`) compute; none of them imports
   another, but `distribution`, which loops stand on.
-- *Ground* (`atomic`, `calling`, `cli`, `cluster`, `config`, `config_adversary`,
-  `config_attack`, `config_benchmark`, `config_serving`, `config_study`,
-  `config_synthesis`, `config_training`, `errors`, `flags`, `formats`, `images`,
-  `interruption`, `machine`, `manifest`, `orientation`, `progress`, `results`, `runs`,
-  `sheets`, `terminal`) is shared by all.
+- *Ground* (`atomic`, `calling`, `checks`, `cli`, `cluster`, `config`,
+  `config_adversary`, `config_attack`, `config_benchmark`, `config_serving`,
+  `config_study`, `config_synthesis`, `config_training`, `errors`, `flags`, `formats`,
+  `images`, `interruption`, `machine`, `manifest`, `orientation`, `progress`, `results`,
+  `runs`, `sheets`, `terminal`) is shared by all.
 """
 
 import importlib

@@ -6,11 +6,16 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from tfpipeline.errors import UserError
+
+# Is given the temporary file and the name that it is about to take, and may refuse.
+_Guard = Callable[[Path, Path], None]
+guard: ContextVar[_Guard | None] = ContextVar("guard", default=None)
 
 
 @contextlib.contextmanager
@@ -33,6 +38,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if (ask := guard.get()) is not None:
+            ask(temporary, path)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(

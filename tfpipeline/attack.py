@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tfpipeline import (
@@ -28,6 +30,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
     from tfpipeline.data import folders
 
     paths = folders.named_files(settings.images)
+    output.check(_names(settings, paths), paths)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.report import result_page
@@ -53,20 +56,34 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         surveying.check_networks(every, judges, matrix=settings.matrix)
         plan = striking.plan(settings, network, len(paths))
         strike = striking.Strike(every, plan, settings, strategy, titles=chief)
-        work = attacking.Attacking(strike, judges, output, phases, RESULT)
-    with distribution.losing_nobody(strategy, "it starts again"):
-        checks = work.run(paths)
-    if not chief:
-        return {}
-    result = attack_summary.result(work, checks)
-    result["summary"] |= manifest.of_result(phases, settings.seed)
-    atomic.write_csv(output / TABLE, *attack_summary.table(result["images"]))
-    atomic.write_json(output / RESULT, result)
-    page = result_page.attempt(output)
-    terminal.close(attack_words.closing_words(result, output, page))
+        work = attacking.Attacking(strike, judges, output, phases)
+    with output.recording():
+        with distribution.losing_nobody(strategy, "it starts again"):
+            checks = work.run(paths)
+        if not chief:
+            return {}
+        result = attack_summary.result(work, checks)
+        result["summary"] |= manifest.of_result(phases, settings.seed)
+        folder = output.folder
+        atomic.write_csv(folder / TABLE, *attack_summary.table(result["images"]))
+        atomic.write_json(folder / RESULT, result)
+        page = result_page.attempt(folder)
+    terminal.close(attack_words.closing_words(result, folder, page))
     if work.stopped is not None:
         raise work.stopped
-    return result | {"written": terminal.written(output, page)}
+    return result | {"written": terminal.written(folder, page)}
+
+
+def _names(settings: AttackSettings, paths: Sequence[Path]) -> list[str]:
+    """Return the names of all files that may be written."""
+    taken = {"sheet", "overview"}
+    names = [results.own_name(path, taken) for path in paths]
+    places = ["{}.png", "figures/{}.png"]
+    places += ["full_size/{}.png"] if settings.full_size else []
+    if settings.preset == "lesson":
+        places += ["lesson/{}.png", "lesson/{}_beside.png"]
+    every = [place.format(name) for place in places for name in names]
+    return [*every, "sheet.png", "overview.png", TABLE, results.PAGE]
 
 
 def _check(settings: AttackSettings) -> None:

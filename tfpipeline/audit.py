@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, images, terminal
+from tfpipeline import atomic, cli, images, results, terminal
 from tfpipeline.config import AuditSettings, with_source
+
+RESULT = "statistics.json"
+NAMES = ("quarantine.csv", "findings.csv", "contact_sheet.png", "leaks.png")
 
 
 def audit(settings: AuditSettings) -> dict[str, Any]:
     """Open every file of a source and report what is broken, doubled or odd."""
-    output = Path(settings.output)
-    atomic.check_writable(output)
+    output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output.check(NAMES)
     with cli.quiet_start():
         from tfpipeline.data import audit as files
         from tfpipeline.data import (
@@ -28,6 +31,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     cache = cli.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
     source = opening.open_source(data, cache, drawer(data))
+    given = filter(None, (data.source, data.corrections, data.splits))
+    output.check(NAMES, [*map(Path, given), *source.paths])
     fixes = corrections.NONE
     if data.corrections is not None:
         fixes = corrections.read(Path(data.corrections), source)
@@ -39,19 +44,20 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     alike = duplicates.near(rows)
     result = duplicates.statistics(source, rows, alike)
-    preparation.write_quarantine(output / "quarantine.csv", bad)
-    atomic.write_json(output / "statistics.json", result)
     found = duplicates.findings(source, rows, alike)
-    atomic.write_csv(output / "findings.csv", ("id", "path", "kind", "detail"), found)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
         "leaks.png": duplicates.leak_sheet(source.split, rows, alike),
     }
-    written = ["quarantine.csv", "findings.csv", "statistics.json"]
-    for name, sheet in sheets.items():
-        if sheet is not None:
-            images.save_png(output / name, sheet)
-            written.append(name)
+    drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}
+    folder, header = output.folder, ("id", "path", "kind", "detail")
+    with output.recording():
+        preparation.write_quarantine(folder / "quarantine.csv", bad)
+        atomic.write_csv(folder / "findings.csv", header, found)
+        for name, sheet in drawn.items():
+            images.save_png(folder / name, sheet)
+        atomic.write_json(folder / RESULT, result)
+    written = ["quarantine.csv", "findings.csv", RESULT, *drawn]
     words = (
         f"{len(rows)} files of {len(source.labels)} classes: {len(bad)} unusable, "
         f"{result['exact_duplicates']} exact and {result['near_duplicates']} near "
@@ -59,8 +65,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         f"{result['label_conflicts']} equal files of two classes."
     )
     there = f"There lie {', '.join(written)}."
-    terminal.close(terminal.Closing([words], look=output, then=[there]))
-    return result | {"written": terminal.written(output, None)}
+    terminal.close(terminal.Closing([words], look=folder, then=[there]))
+    return result | {"written": terminal.written(folder, None)}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     phases = manifest.Phases()
     config_benchmark.check(settings)
     output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output.check(())
     cache = cli.cache_folder(settings.cache_dir)
     atomic.check_writable(cache)
     with phases("import"), cli.quiet_start():
@@ -45,10 +46,11 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     result["machine"] |= machine.about()
     result["date"] = time.strftime("%Y-%m-%d")
     result |= manifest.of_result(phases, settings.seed)
-    atomic.write_json(output / RESULT, result)
+    with output.recording():
+        atomic.write_json(output.folder / RESULT, result)
     words = forecasting.closing_words(result).splitlines()
-    terminal.close(terminal.Closing(words, look=output / RESULT))
-    return result | {"written": terminal.written(output, None)}
+    terminal.close(terminal.Closing(words, look=output.folder / RESULT))
+    return result | {"written": terminal.written(output.folder, None)}
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, config_adversary, manifest, runs, terminal
+from tfpipeline import atomic, cli, config_adversary, manifest, results, runs, terminal
 from tfpipeline.config import EvaluateSettings
 from tfpipeline.errors import UserError
 
@@ -17,6 +18,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
     run = runs.RunFolder(Path(settings.run)).existing()
+    results.check_file("--run", run.evaluation, _is_own)
     trained = cli.of_run(run.config)
     epsilons = []
     if settings.robust is not None:
@@ -80,6 +82,14 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     atomic.write_json(run.evaluation, result)
     terminal.close(summary.evaluated(result, run.evaluation))
     return result | {"written": terminal.written(run.path, None)}
+
+
+def _is_own(file: Path) -> bool:
+    """Tell whether a file is what `evaluate` wrote."""
+    try:
+        return "seen_in_training" in json.loads(file.read_text("utf-8"))
+    except (ValueError, TypeError):
+        return False
 
 
 if __name__ == "__main__":

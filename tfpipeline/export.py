@@ -33,6 +33,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     from tfpipeline.serving import publication, server_files, versions
 
     versions.check_base(base)
+    server_files.check(base)
     if settings.stable is not None:
         if settings.run is not None:
             raise UserError(

@@ -30,6 +30,9 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     from tfpipeline.data import folders
 
     paths = folders.named_files(settings.images)
+    taken = {"channels"}
+    every = [f"{results.own_name(path, taken)}/" for path in paths]
+    output.check([*every, "channels/", results.PAGE], paths)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.report import result_page
@@ -48,17 +51,18 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         made = channels.ideal_images(network, wish, settings, strategy)
     if not distribution.is_chief(strategy):
         return {}
-    results.withdraw(output, RESULT, telling.PICTURES)
-    looker = looking.Looker(network, wish, settings.seed)
-    with phases("look"):
-        items, scores = telling.write_photographs(output, looker, good, settings.top)
-        ideals = telling.write_channels(output, good, scores, made)
-    result = telling.result(network, items, ideals, bad)
-    result["summary"] |= manifest.of_result(phases, settings.seed)
-    atomic.write_json(output / RESULT, result)
-    page = result_page.attempt(output)
-    terminal.close(telling.closing_words(result, output, page))
-    return result | {"written": terminal.written(output, page)}
+    looker, folder = looking.Looker(network, wish, settings.seed), output.folder
+    with output.recording():
+        with phases("look"):
+            some = telling.write_photographs(folder, looker, good, settings.top)
+            items, scores = some
+            ideals = telling.write_channels(folder, good, scores, made)
+        result = telling.result(network, items, ideals, bad)
+        result["summary"] |= manifest.of_result(phases, settings.seed)
+        atomic.write_json(folder / RESULT, result)
+        page = result_page.attempt(folder)
+    terminal.close(telling.closing_words(result, folder, page))
+    return result | {"written": terminal.written(folder, page)}
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, runs, terminal
+from tfpipeline import atomic, cli, results, runs, terminal
 from tfpipeline.config import PredictSettings
 from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
     from tfpipeline.workflow.answering import Ask
+
+# Of a first line, which names one file and some classes.
+_MOST_BYTES = 2**16
 
 HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
 
@@ -88,7 +91,20 @@ def _asked(settings: PredictSettings) -> Ask:
 def _check_output(output: Path) -> None:
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
+    results.check_file("--output", output, _is_own)
     atomic.check_writable(output.parent)
+
+
+def _is_own(file: Path) -> bool:
+    """Tell whether a file begins as one that `predict` wrote, or holds nothing."""
+    with open(file, "rb") as lines:
+        first = lines.readline(_MOST_BYTES)
+    if file.suffix.lower() == ".csv":
+        return first.strip() in (b"", ",".join(HEADER).encode())
+    try:
+        return not first or tuple(json.loads(first)) == HEADER
+    except (ValueError, TypeError):
+        return False
 
 
 def _write(rows: list[dict[str, Any]], output: Path | None) -> None:

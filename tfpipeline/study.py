@@ -10,12 +10,14 @@ from tfpipeline.config_study import StudySettings
 from tfpipeline.errors import UserError
 
 RESULT = "study.json"
+NAMES = ("study.csv", "table.md", "figures/shots.png", "figures/cost.png", results.PAGE)
 
 
 def study(settings: StudySettings) -> dict[str, Any]:
     """Measure how well networks transfer to sources, with few examples and many."""
     phases = manifest.Phases()
     output = results.new_result(settings.output, RESULT, overwrite=settings.overwrite)
+    output.check(NAMES)
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.report import result_page
@@ -41,13 +43,14 @@ def study(settings: StudySettings) -> dict[str, Any]:
             "The last worker writes the result; so does the same command without "
             "--workers, at any time.",
         ]
-        terminal.close(terminal.Closing(words, look=output))
-        return result | {"written": terminal.written(output, None)}
+        terminal.close(terminal.Closing(words, look=output.folder))
+        return result | {"written": terminal.written(output.folder, None)}
     result["summary"] |= manifest.of_result(phases, settings.seed)
-    study_report.write(output, result)
-    page = result_page.attempt(output)
-    terminal.close(study_words.closing_words(result, output, page))
-    return result | {"written": terminal.written(output, page)}
+    with output.recording():
+        study_report.write(output.folder, result)
+        page = result_page.attempt(output.folder)
+    terminal.close(study_words.closing_words(result, output.folder, page))
+    return result | {"written": terminal.written(output.folder, page)}
 
 
 if __name__ == "__main__":

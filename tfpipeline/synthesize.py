@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from tfpipeline import atomic, cli, manifest, results, terminal
@@ -37,33 +38,41 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         found = naming.find(settings.classes, network.labels, "--classes")
         indices = list(dict.fromkeys(found))
         judges = [networks.open_judge(word) for word in settings.judges]
-    chief, seed, jobs = distribution.is_chief(strategy), settings.seed, {}
+    chief, seed, folder = distribution.is_chief(strategy), settings.seed, output.folder
+    jobs = {
+        name: ideals.Job(network, indices, preset, given, seed, strategy, settings.gif)
+        for name, (preset, given) in wanted.items()
+    }
+    places = {name: "." if name == settings.preset else name for name in jobs}
+    names = [n for name, job in jobs.items() for n in showing.names(places[name], job)]
+    logs = ["logs/"] if settings.tensorboard else []
+    start = settings.synthesis.start
+    inputs = [] if start is None else [Path(start)]
+    both = ["compare.png"] if settings.compare else []
+    output.check([*names, *logs, *both, results.PAGE], inputs)
     made: dict[str, list[Any]] = {}
-    for name, (preset, given) in wanted.items():
-        jobs[name] = job = ideals.Job(
-            network, indices, preset, given, seed, strategy, settings.gif
-        )
-        folder = output if name == settings.preset else output / name
-        losing_nobody = distribution.losing_nobody(strategy, "it starts again")
-        with phases(f"ascent_{name}"), losing_nobody:
-            made[name] = []
-            for ideal in ideals.make(job):
-                if chief and not any(made.values()):
-                    # Not before there is something new.
-                    results.withdraw(output, RESULT, showing.PICTURES)
-                if chief:
-                    made[name].append(showing.save(folder, ideal, network.labels))
-    if not chief:
-        return {}
-    with phases("judge"):
-        result = showing.write(output, jobs, made, judges)
-        if settings.tensorboard:
-            board.show_ideals(output / "logs", made)
-    result["summary"] |= manifest.of_result(phases, settings.seed)
-    atomic.write_json(output / RESULT, result)
-    page = result_page.attempt(output)
-    terminal.close(showing.closing_words(result, output, page))
-    return result | {"written": terminal.written(output, page)}
+    with output.recording():
+        for name, job in jobs.items():
+            losing_nobody = distribution.losing_nobody(strategy, "it starts again")
+            with phases(f"ascent_{name}"), losing_nobody:
+                made[name] = []
+                for ideal in ideals.make(job):
+                    if chief:
+                        kept = showing.save(
+                            folder / places[name], ideal, network.labels
+                        )
+                        made[name].append(kept)
+        if not chief:
+            return {}
+        with phases("judge"):
+            result = showing.write(folder, jobs, made, judges)
+            if settings.tensorboard:
+                board.show_ideals(folder / "logs", made)
+        result["summary"] |= manifest.of_result(phases, settings.seed)
+        atomic.write_json(folder / RESULT, result)
+        page = result_page.attempt(folder)
+    terminal.close(showing.closing_words(result, folder, page))
+    return result | {"written": terminal.written(folder, page)}
 
 
 if __name__ == "__main__":

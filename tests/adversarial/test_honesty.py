@@ -16,7 +16,7 @@ from tfpipeline.adversarial.victim import Victim, inspect
 from tfpipeline.config_adversary import AdversarySettings
 
 
-def told(network, pictures, part: Part, epsilon: float) -> dict[str, bool]:
+def told(network, pictures, part: Part, epsilon: float) -> dict[str, bool | None]:
     """Return which checks of an attack on a network passed."""
     values = pictures.astype(np.float32) / np.float32(255)
     label = np.asarray(network(tf.constant(values))).argmax(-1)
@@ -36,7 +36,22 @@ STRONG = Part(Iterative(40), "margin")
 
 def test_nothing_fires_for_a_strong_attack_on_an_open_network(small, pictures) -> None:
     found = told(small, pictures, STRONG, 6 / 255)
-    assert all(found.values()), found
+    assert False not in found.values(), found
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "unasked"),
+    [
+        (128 / 255, {"more_steps_change_nothing", "gradient_free_not_better"}),
+        (0.0, {"monotone"}),
+    ],
+    ids=["all fooled", "none fooled"],
+)
+def test_what_was_asked_about_no_image_has_not_passed(
+    epsilon: float, unasked: set[str], small, pictures
+) -> None:
+    found = told(small, pictures, STRONG, epsilon)
+    assert {name for name, passed in found.items() if passed is None} == unasked
 
 
 def test_a_network_that_rounds_its_input_is_found_out(small, pictures) -> None:
@@ -112,10 +127,13 @@ def test_a_radius_is_halved_by_the_attack_that_was_named(
 
 @pytest.mark.parametrize(
     ("right", "asked", "classes", "passed"),
-    [(42, 50, 1000, True), (1, 50, 1000, False), (5, 10, 2, False), (7, 10, 2, True)],
+    [
+        *[(42, 50, 1000, True), (1, 50, 1000, False), (5, 10, 2, False)],
+        *[(7, 10, 2, True), (4, 4, 2, None), (0, 0, 2, None)],
+    ],
 )
 def test_a_network_that_guesses_is_found_out(
-    right: int, asked: int, classes: int, passed: bool
+    right: int, asked: int, classes: int, passed: bool | None
 ) -> None:
     check = evidence.plausible(right, asked, classes)
     assert check.passed is passed

@@ -20,6 +20,7 @@ CHECKS = {
     "masked": {"passed": False, "value": 0, "meaning": "m", "otherwise": "no trust"},
     "noisy": {"passed": True, "value": {"then_fooled": 3, "share": 0.25}},
     "plain": {"passed": True, "value": True},
+    "idle": {"passed": None, "value": 0, "meaning": "i", "otherwise": "never told"},
 }
 
 
@@ -42,6 +43,8 @@ def test_every_kind_of_result_has_a_page(name: str, tmp_path: Path) -> None:
     text = file.read_text()
     assert kind.title in text and "no trust" in text and "deep, er" in text
     assert '"soft">then fooled 3, share 0.250<' in text and ">passed</td>" in text
+    assert text.count(">not asked<") == 1 and text.count(">failed<") == 1
+    assert "never told" not in text
     assert text.count("data:image/jpeg") == 2 and EVIL not in text
     if name == "attack.json":
         with browsing(tmp_path / "profile") as page:

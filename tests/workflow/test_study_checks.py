@@ -27,6 +27,12 @@ def test_a_sound_study_passes_everything() -> None:
     assert all(check["passed"] for check in checks(rows(0.0), PAIRS).values())
 
 
+def test_a_study_of_nothing_passes_nothing() -> None:
+    found = checks([], [])
+    assert {one["passed"] for one in found.values()} == {None}
+    assert {one["outcome"] for one in found.values()} == {"not asked"}
+
+
 @pytest.mark.parametrize("none", [None, math.nan], ids=["kept", "just computed"])
 def test_a_source_without_validation_images_is_named(none: float | None) -> None:
     found = checks(rows(none), PAIRS)

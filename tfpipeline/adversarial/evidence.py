@@ -1,8 +1,6 @@
 """What should be true of an attack, and what is counted while it goes on."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -10,30 +8,10 @@ from tfpipeline.adversarial.campaign import Campaign
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.norms import inside
 from tfpipeline.adversarial.victim import Inspection
+from tfpipeline.checks import Check, if_asked
 
 # Of fewer photographs nobody can say whether a network guesses.
 ASKED_AT_LEAST = 5
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that should be true.
-
-    Args:
-        passed: Whether it is.
-        value: What was measured.
-        meaning: What is true if it passed.
-        otherwise: What it means if it did not.
-    """
-
-    passed: bool
-    value: Any
-    meaning: str
-    otherwise: str
-
-    def told(self) -> dict[str, Any]:
-        """Return it for `attack.json`."""
-        return dataclasses.asdict(self)
 
 
 @dataclass
@@ -134,7 +112,7 @@ def plausible(right: int, asked: int, classes: int) -> Check:
     """
     share = right / max(1, asked)
     return Check(
-        share > max(0.1, 1 / classes),
+        if_asked(asked >= ASKED_AT_LEAST, share > max(0.1, 1 / classes)),
         {"right": right, "asked": asked},
         "before the attack the network is right more often than a guess would be",
         "the network expects another pixel space or knows other classes, and success "

@@ -98,7 +98,7 @@ class Perturbing:
         if seen is not None:
             flat = float(found.flat.sum()) / max(1, int(found.steps.sum()))
             for name, check in evidence.gradients(seen, flat).items():
-                if not check.passed:
+                if check.passed is False:
                     terminal.warn(f"{name}: {check.otherwise}.")
         return found
 

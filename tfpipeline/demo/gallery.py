@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline import images
+from tfpipeline import images, results
 from tfpipeline.demo import world
 from tfpipeline.errors import UserError
 
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("expected positive --per_class and --size, and --seed from 0")
     try:
         if given.sheet:
+            results.check_file("--sheet", given.sheet, lambda file: False)
             sheet = world.contact_sheet(2, given.seed, given.size)
             images.save_png(given.sheet, sheet)
             print(f"Written: {given.sheet}")

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, cli
+from tfpipeline import atomic, cli, results
 from tfpipeline.demo import world
+from tfpipeline.errors import UserError
 
 SIZE = 96
 ALPHA = 0.35
@@ -181,6 +182,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     if given.output.suffix != ".npz":
         parser.error(f"--output: expected a name in .npz. Received: {given.output}.")
+    try:
+        results.check_file("--output", given.output, lambda file: False)
+    except UserError as error:
+        parser.error(str(error))
     if min(given.epochs, given.per_class, given.batch_size) < 1 or given.seed < 0:
         parser.error("expected positive numbers, and --seed from 0")
     started = time.perf_counter()

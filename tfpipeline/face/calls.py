@@ -73,7 +73,10 @@ def with_files(
         return config, told
     given = told.pop("images")
     result = calling.read(verb, kind, config, told).settings
-    folder = results.new_result(
+    output = results.new_result(
         result.output, f"{verb}.json", overwrite=result.overwrite
     )
-    return config, told | {"images": pictures.written(given, folder / "given")}
+    output.check(["given/"])
+    with output.recording(adding=True):
+        words = pictures.written(given, output.folder / "given")
+    return config, told | {"images": words}

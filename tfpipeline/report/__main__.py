@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline import flags, terminal
+from tfpipeline import flags, results, terminal
 from tfpipeline.errors import UserError
 from tfpipeline.report import comparison, result_page, run_page
 from tfpipeline.runs import RunFolder
@@ -67,13 +67,18 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--output {output}: expected a name in .html.")
+    folder = folders[0]
+    kind = result_page.kind_of(folder) if len(folders) == 1 else None
+    page = output or (folder / result_page.NAME if kind else Path("comparison.html"))
+    if output or kind or len(folders) > 1:
+        # The page of a run is one of its own files.
+        results.check_file("--output", page, results.is_stamped)
     if len(folders) > 1:
         several = [RunFolder(folder).existing() for folder in folders]
-        return comparison.write(several, output or Path("comparison.html"))
-    folder = folders[0]
+        return comparison.write(several, page)
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder, found none there.")
-    if result_page.kind_of(folder) is not None:
+    if kind is not None:
         return result_page.write(folder, output)
     return run_page.write(RunFolder(folder).existing(), output)
 

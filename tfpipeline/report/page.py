@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from tfpipeline import atomic
+from tfpipeline import atomic, results
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,7 +27,7 @@ def write(file: Path, template: str, **content: Any) -> None:
         template: Name of a file below `templates`.
         content: What it tells of.
     """
-    atomic.write_text(file, render(template, **content))
+    atomic.write_text(file, results.stamped(render(template, **content)))
 
 
 def render(template: str, **content: Any) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import terminal
+from tfpipeline import results, terminal
+from tfpipeline.checks import outcome
 from tfpipeline.errors import UserError
 from tfpipeline.report import page, run_files
 
-NAME = "report.html"
+NAME = results.PAGE
 
 # Pictures on a page, at most; the folder has all.
 SHOWN = 60
@@ -85,7 +86,7 @@ class Table:
         lead: What it tells, in a sentence.
         rows: Of fields by name.
         facts: What is true of all of it, by name.
-        checks: `passed`, `value`, `meaning` and `otherwise` of each, by name.
+        checks: What `Check.told` returned of each, by name.
         pictures: A caption and a file each.
         advice: `source`, `backbone`, `method`, `reason` and `command` of what is
             recommended.
@@ -211,7 +212,7 @@ def write_table(
         folder=file.parent.resolve().name,
         facts=list(_facts("", table.facts or {})),
         checks={
-            name: {**check, "found": _measured(check)}
+            name: {**check, "found": _measured(check), "outcome": outcome(check)}
             for name, check in (table.checks or {}).items()
         },
         columns=list(columns),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tfpipeline.checks import failed
 from tfpipeline.config import ModelSettings, RunSettings
 from tfpipeline.terminal import Closing
 
@@ -117,8 +118,7 @@ def robust(metrics: Mapping[str, Any]) -> str:
     rates = ", ".join(f"{rate:.3f} at {e}" for e, rate in found["accuracy"].items())
     careful = "".join(
         f"Careful: {name}: {check['otherwise']}.\n"
-        for name, check in found["checks"].items()
-        if not check["passed"]
+        for name, check in failed(found["checks"]).items()
     )
     return f"Under attack ({found['attack']}, {found['norm']}): {rates}.\n{careful}"
 

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tfpipeline import atomic
+from tfpipeline import atomic, results
 from tfpipeline.serving import versions
 
 BATCHING, COMPOSE = "batching.config", "compose.yaml"
@@ -37,6 +37,31 @@ def write(
     atomic.write_text(base / COMPOSE, compose(base, name))
     # Last: the server reads this one again and again.
     _tell(base, name, labels)
+
+
+# How each of the server's files begins.
+_BEGINNINGS = {
+    BATCHING: "# Of a request; the server refuses larger ones whole.\n",
+    COMPOSE: "services:\n  classifier:\n    image: tensorflow/serving:",
+    versions.MODELS_CONFIG: "model_config_list {\n  config {\n    name: ",
+}
+
+
+def check(base: Path) -> None:
+    """Refuse a folder in which other files have the names of the server's.
+
+    Args:
+        base: The folder that the server watches.
+
+    Raises:
+        UserError: One of them is of somebody else's.
+    """
+    for name, begins in _BEGINNINGS.items():
+
+        def is_own(file: Path, begins: str = begins) -> bool:
+            return file.read_bytes().startswith(begins.encode())
+
+        results.check_file("--output", base / name, is_own)
 
 
 def relabel(base: Path, labels: Mapping[str, int]) -> None:

@@ -8,31 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import images, sheets
+from tfpipeline import images, results, sheets
 from tfpipeline.adversarial import honesty, measures
 from tfpipeline.adversarial.loop import Found
 from tfpipeline.adversarial.norms import inside
 from tfpipeline.evaluation import metrics
 from tfpipeline.models import naming
-from tfpipeline.workflow import telling
 from tfpipeline.workflow.attack_figures import Figures
 from tfpipeline.workflow.networks import Network
 from tfpipeline.workflow.striking import Strike
 
 # Pictures on the sheet of all, at most.
 ON_SHEET = 60
-
-# Where `attack.json` names the pictures that were made.
-PICTURES = (
-    *("adversarial", "figure", "full_size", "sheet", "overview", "shown", "beside"),
-    "table",
-)
-
-# Where what is made of one photograph lies, by its name.
-_PLACES = (
-    *("{}.png", "figures/{}.png", "full_size/{}.png"),
-    *("lesson/{}.png", "lesson/{}_beside.png"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,16 +93,6 @@ class Written:
             list(self.first),
         )
 
-    def remove_since(self, before: "Written") -> None:
-        """Remove the pictures that have come since, though nothing tells of them yet.
-
-        Args:
-            before: What `copied` has returned.
-        """
-        for name in self.taken - before.taken:
-            for place in _PLACES:
-                (self.output / place.format(name)).unlink(missing_ok=True)
-
     def sheet(self) -> None:
         """Draw the first pictures on one sheet."""
         shown = [
@@ -131,7 +108,7 @@ def _written(
     outcome: Outcome, output: Path, taken: set[str]
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     strike, network = outcome.strike, outcome.network
-    names = [telling.own_name(subject.path, taken) for subject in strike.subjects]
+    names = [results.own_name(subject.path, taken) for subject in strike.subjects]
     for name, image in zip(names, outcome.found.image):
         images.save_png(output / f"{name}.png", honesty.levels(image))
     # As they lie on the disk.

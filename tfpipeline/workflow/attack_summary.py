@@ -8,8 +8,8 @@ import numpy as np
 
 from tfpipeline import config_adversary
 from tfpipeline.adversarial import attacks, evidence
-from tfpipeline.adversarial.evidence import Check
 from tfpipeline.adversarial.norms import GREY_LEVEL
+from tfpipeline.checks import Check, if_asked
 from tfpipeline.workflow import networks
 from tfpipeline.workflow.attacking import Attacking
 from tfpipeline.workflow.striking import Strike
@@ -35,15 +35,17 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             "mistakes without an attack were counted as success",
         ).told(),
         "survives_8_bits": Check(
-            all(i["success_8bit"] or not i["success"] for i in items),
+            if_asked(
+                sum(item["success"] for item in items),
+                all(i["success_8bit"] or not i["success"] for i in items),
+            ),
             sum(i["success"] and not i["success_8bit"] for i in items),
             "what has succeeded does so on the decoded file as well",
             "rounding to 8 bits undoes the attack, or makes it larger than epsilon: "
             "leave --adversary.eight_bit on",
         ).told(),
+        "clean_accuracy_plausible": _known(done).told(),
     }
-    if known := _known(done):
-        told["clean_accuracy_plausible"] = known.told()
     told |= {name: check.told() for name, check in checks.items()}
     count = len(items)
     success = sum(item["success_8bit"] for item in items)
@@ -93,7 +95,7 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             "sheet_shows": len(made.written.first),
         },
     }
-    made.survey.told(found, made.wrong, done.output)
+    made.survey.told(found, made.wrong, done.output.folder)
     return found
 
 
@@ -118,7 +120,7 @@ def _flat(prefix: str, item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             yield f"{prefix}{name}", value
 
 
-def _known(done: Attacking) -> Check | None:
+def _known(done: Attacking) -> Check:
     """Tell whether the network knows the classes that folders and names tell of."""
     every = [
         (one["label_from"], one["label"] == one[seen])
@@ -129,8 +131,6 @@ def _known(done: Attacking) -> Check | None:
         for one in some
     ]
     right = [is_right for who, is_right in every if who != NETWORK]
-    if len(right) < evidence.ASKED_AT_LEAST:
-        return None
     classes = len(done.strike.networks[0].labels)
     return evidence.plausible(sum(right), len(right), classes)
 

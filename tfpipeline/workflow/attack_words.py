@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import config_adversary
+from tfpipeline.checks import failed, unasked
 from tfpipeline.terminal import Closing
 from tfpipeline.workflow import networks
 
@@ -52,6 +53,7 @@ def closing_words(
             f"{worth['fooled_unaware']:.0%} still fool; of an attack that knows of it "
             f"{worth['fooled_adaptive']:.0%}."
         )
+    shown += unasked(result["checks"])
     careful = []
     if left := len(result["left_out"]):
         careful.append(f"{left} left out, e.g. {result['left_out'][0]['reason']}.")
@@ -61,9 +63,8 @@ def closing_words(
             f"{len(result['errors'])} could not be read, e.g. {first['image']}: "
             f"{first['error']}."
         )
-    for name, check in result["checks"].items():
-        if not check["passed"]:
-            careful.append(f"Careful: {name}: {check['otherwise']}.")
+    for name, check in failed(result["checks"]).items():
+        careful.append(f"Careful: {name}: {check['otherwise']}.")
     careful += networks.careful(told)
     shown += _lesson(items)
     small = [item for item in items if "full_size" in item and not item["full_size"]]

@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import distribution, results, terminal
+from tfpipeline import distribution, terminal
 from tfpipeline.adversarial import evidence, honesty
-from tfpipeline.adversarial.evidence import Check, Tally
+from tfpipeline.adversarial.evidence import Tally
 from tfpipeline.adversarial.loop import Found, Wanted
 from tfpipeline.adversarial.victim import Inspection
+from tfpipeline.checks import Check
 from tfpipeline.errors import UserError
 from tfpipeline.interruption import Stopped, Terminated
 from tfpipeline.manifest import Phases
-from tfpipeline.workflow import attack_report, measuring, subjects
+from tfpipeline.results import Output
+from tfpipeline.workflow import measuring, subjects
 from tfpipeline.workflow.attack_figures import Figures
 from tfpipeline.workflow.attack_report import Outcome, Written
 from tfpipeline.workflow.networks import Network
@@ -78,24 +80,22 @@ class Attacking:
     Args:
         strike: The attack, on no photographs yet.
         judges: Networks that took no part.
-        output: The folder; an earlier result in it is removed once there is a new one.
+        output: Where the result goes.
         phases: The clock.
-        name: Of the file that tells that a result is there.
     """
 
     def __init__(
         self,
         strike: Strike,
         judges: Sequence[Network],
-        output: Path,
+        output: Output,
         phases: Phases,
-        name: str,
     ) -> None:
         self.strike, self.judges = strike, judges
-        self.output, self.phases, self.name = output, phases, name
+        self.output, self.phases = output, phases
         self.chief = distribution.is_chief(strike.strategy)
         most = strike.settings.figures
-        self.made = Made(Written(output, Figures(most)), Survey(strike, judges))
+        self.made = Made(Written(output.folder, Figures(most)), Survey(strike, judges))
         self.stopped: Stopped | None = None
 
     def run(self, paths: Sequence[Path]) -> dict[str, Check]:
@@ -118,13 +118,14 @@ class Attacking:
         for number in range(count):
             some = paths[number * size : (number + 1) * size]
             where = f"{number + 1} of {count}: " if count > 1 else ""
-            kept = self.made.copied()
+            kept, files = self.made.copied(), self.output.count()
             try:
                 good = self._gathered(some)
                 if good:
                     self._block(good, chosen, where)
             except KeyboardInterrupt as error:
-                self._go_back(kept)
+                self.output.discard(files)
+                self.made = kept
                 if not kept.count:
                     raise
                 self._stop(error, f"after {number * size} of {len(paths)} photographs")
@@ -137,22 +138,17 @@ class Attacking:
             self._stop(error, "before the checks")
         return self._checks(costly=False)
 
-    def _go_back(self, kept: Made) -> None:
-        """Forget a block that is not whole, and remove what it has written."""
-        if self.chief:
-            self.made.written.remove_since(kept.written)
-        self.made = kept
-
     def _stop(self, error: KeyboardInterrupt, where: str) -> None:
         """Note that it ends here: all that was made so far counts."""
         if distribution.workers(self.strike.strategy)[1] > 1:
             # Others would wait for this one.
             raise error
         terminal.note(f"Stopping {where}; what was made until then is kept.")
+        result = self.output.folder / self.output.name
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         self.stopped = Stopped(
-            f"Stopped {where}. {self.output / self.name} has all that was made until "
-            "then; for the rest give the same command with --overwrite true.",
+            f"Stopped {where}. {result} has all that was made until then; "
+            "for the rest give the same command with --overwrite true.",
             number,
         )
 
@@ -177,12 +173,10 @@ class Attacking:
         return good
 
     def _block(self, good: list[Subject], chosen: set[Path], where: str) -> None:
-        made, output = self.made, self.output
+        made = self.made
         strike = self.strike.on(good, made.count, where)
         if made.inspection is None:
             made.inspection = strike.look()
-            if self.chief:
-                results.withdraw(output, self.name, attack_report.PICTURES)
         with self.phases("attack"):
             found = strike.run()
         outcome = Outcome(strike, found, self.judges)
@@ -198,7 +192,7 @@ class Attacking:
             with self.phases("judge"):
                 items = made.written.add(outcome)
                 if strike.settings.preset == "lesson":
-                    made.survey.lesson(outcome, items, output)
+                    made.survey.lesson(outcome, items, self.output.folder)
 
     def _checks(self, *, costly: bool) -> dict[str, Check]:
         made = self.made

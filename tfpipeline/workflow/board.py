@@ -1,7 +1,9 @@
 """What TensorBoard shows of a training or an ascent, and who writes it when."""
 
 import dataclasses
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import images, terminal
+from tfpipeline import atomic, images, terminal
 from tfpipeline.config import LogSettings, RunSettings
 from tfpipeline.evaluation import confusions
 from tfpipeline.report import events, figures
@@ -231,10 +233,17 @@ def show_ideals(folder: Path, made: Mapping[str, Sequence[Ideal]]) -> None:
         folder: `logs/` of the result.
         made: The images, by what their kind is called.
     """
-    shown = events.Events(folder)
 
     def tell() -> None:
-        events.remove(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Written elsewhere: TensorFlow gives its files names of its own.
+        with tempfile.TemporaryDirectory(prefix=".logs-", dir=folder.parent) as apart:
+            write(events.Events(Path(apart)))
+            for file in (f for f in Path(apart).rglob("*") if f.is_file()):
+                with atomic.replacing(folder / file.relative_to(apart)) as temporary:
+                    os.replace(file, temporary)
+
+    def write(shown: events.Events) -> None:
         for part, some in made.items():
             for ideal in some:
                 last = len(ideal.curve)

@@ -92,11 +92,22 @@ class Ideal:
 
     @property
     def name(self) -> str:
-        """A name for its files: class number, class name, number of the copy."""
-        words = naming.plain(self.label).replace(" ", "_")
-        safe = "".join(c for c in words if c.isascii() and (c.isalnum() or c == "_"))
-        after = f"_{self.copy + 1}" if self.copy else ""
-        return "_".join(filter(None, (str(self.index), safe[:40]))) + after
+        """A name for its files."""
+        return file_name(self.index, self.label, self.copy)
+
+
+def file_name(index: int, label: str, copy: int) -> str:
+    """Return a name for the files of an image: class number and name, and its own.
+
+    Args:
+        index: Of its class.
+        label: Name of its class.
+        copy: Which of the images of its class it is, from 0.
+    """
+    words = naming.plain(label).replace(" ", "_")
+    safe = "".join(c for c in words if c.isascii() and (c.isalnum() or c == "_"))
+    after = f"_{copy + 1}" if copy else ""
+    return "_".join(filter(None, (str(index), safe[:40]))) + after
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from tfpipeline.adversarial import attacks
 from tfpipeline.adversarial.campaign import Campaign
-from tfpipeline.adversarial.evidence import Check, gradients
+from tfpipeline.adversarial.evidence import gradients
 from tfpipeline.adversarial.loop import Wanted
 from tfpipeline.adversarial.norms import GREY_LEVEL, NORMS
 from tfpipeline.adversarial.victim import Inspection, Victim, inspect
+from tfpipeline.checks import Check
 from tfpipeline.config_adversary import AdversarySettings, written
 from tfpipeline.errors import UserError
 

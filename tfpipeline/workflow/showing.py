@@ -9,14 +9,26 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline import atomic, images, sheets
+from tfpipeline.checks import Check, failed, if_asked, unasked
 from tfpipeline.report import charts
 from tfpipeline.terminal import Closing
 from tfpipeline.workflow import ideals, judging, networks
 from tfpipeline.workflow.ideals import Ideal, Job
 from tfpipeline.workflow.networks import Network
 
-# Where `synthesis.json` names the pictures that were made.
-PICTURES = ("image", "chart", "gif", "sheet", "comparison")
+
+def names(folder: str, job: Job) -> list[str]:
+    """Return the names of all files that may be written for a job.
+
+    Args:
+        folder: Of its images, relative to that of the result.
+        job: What is to be made.
+    """
+    labels, copies = job.network.labels, range(job.settings.copies)
+    each = [ideals.file_name(i, labels[i], k) for i in job.indices for k in copies]
+    places = ["{}.png", "charts/{}.png", *(["{}.gif"] if job.frames else [])]
+    every = [place.format(name) for place in places for name in each]
+    return [f"{folder}/{name}" for name in ["sheet.png", *every]]
 
 
 def save(folder: Path, ideal: Ideal, labels: Sequence[str]) -> Ideal:
@@ -184,22 +196,26 @@ _MEANINGS = {
 
 
 def _checks(some: Sequence[Ideal]) -> dict[str, Any]:
-    found: dict[str, tuple[bool, Any]] = {}
+    finite = [ideal for ideal in some if ideal.finite]
+    found: dict[str, tuple[bool | None, Any]] = {}
     for name, whose in {
         "finite": [i.label for i in some if not i.finite],
         "score_rose": [i.label for i in some if not i.rose],
-        "gradient": [i.label for i in some if i.finite and not (i.alive or i.rose)],
+        "gradient": [i.label for i in finite if not (i.alive or i.rose)],
         "recognised": [i.label for i in some if not i.recognised],
     }.items():
         found[name] = (not whose, whose)
+    found["gradient"] = (
+        if_asked(len(finite), found["gradient"][0]),
+        *found["gradient"][1:],
+    )
     if not any(ideal.raw for ideal in some):
         change = max(ideal.rounding_change for ideal in some)
         found["eight_bit"] = (change <= ideals.EIGHT_BIT_TOLERANCE, change)
-    checks: dict[str, Any] = {}
-    for name, (passed, value) in found.items():
-        meaning, otherwise = _MEANINGS[name]
-        checks[name] = {"passed": passed, "value": value}
-        checks[name] |= {"meaning": meaning, "otherwise": otherwise}
+    checks = {
+        name: Check(passed, value, *_MEANINGS[name]).told()
+        for name, (passed, value) in found.items()
+    }
     if "eight_bit" in checks:
         checks["eight_bit"]["expected"] = ideals.EIGHT_BIT_TOLERANCE
     return checks
@@ -263,6 +279,7 @@ def closing_words(
             f"{name}, which {part}, recognises {votes['top_1']} of "
             f"{votes['known']} (in its first five: {votes['top_5']})."
         )
+    shown += unasked(result["checks"])
     careful = _warnings(result["checks"]) + networks.careful(told)
     for other in result.get("compared", ()):
         named = other["summary"]["recognised"]
@@ -279,12 +296,11 @@ def closing_words(
 
 def _warnings(checks: Mapping[str, Any], of: str = "") -> list[str]:
     lines = []
-    for check in checks.values():
-        if not check["passed"]:
-            value = check["value"]
-            whose = ", ".join(dict.fromkeys(value)) if isinstance(value, list) else ""
-            named = ", ".join(filter(None, (of, whose)))
-            lines.append(f"Careful: {named}{': ' * bool(named)}{check['otherwise']}")
+    for check in failed(checks).values():
+        value = check["value"]
+        whose = ", ".join(dict.fromkeys(value)) if isinstance(value, list) else ""
+        named = ", ".join(filter(None, (of, whose)))
+        lines.append(f"Careful: {named}{': ' * bool(named)}{check['otherwise']}")
     return lines
 
 

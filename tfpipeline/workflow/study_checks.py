@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfpipeline.checks import Check, if_asked
+
 # With fewer test images, one of them moves an accuracy by more than 0.01.
 _ENOUGH_IMAGES = 100
 
@@ -18,7 +20,7 @@ def checks(
         pairs: What is known of each pair.
 
     Returns:
-        `passed`, `value`, `meaning` and `otherwise` of each.
+        What `Check.told` returns of each, by name.
     """
     fewest = min((row["measured_on"] for row in rows), default=0)
     seeds = len({row["seed"] for row in rows})
@@ -26,33 +28,33 @@ def checks(
     unchosen = list(dict.fromkeys(unchosen))
     leaks = {pair["source"]: pair["leaks"] for pair in pairs}
     return {
-        "enough_test_images": {
-            "passed": fewest >= _ENOUGH_IMAGES,
-            "value": fewest,
-            "meaning": f"The smallest test set has at least {_ENOUGH_IMAGES} images.",
-            "otherwise": f"It has {fewest}: one image more or less moves an accuracy "
+        "enough_test_images": Check(
+            if_asked(len(rows), fewest >= _ENOUGH_IMAGES),
+            fewest,
+            f"The smallest test set has at least {_ENOUGH_IMAGES} images.",
+            f"It has {fewest}: one image more or less moves an accuracy "
             f"by {1 / fewest if fewest else 1:.3f}.",
-        },
-        "several_seeds": {
-            "passed": seeds > 1,
-            "value": seeds,
-            "meaning": "Everything was repeated, so that intervals are known.",
-            "otherwise": "One seed gives no intervals: differences may be luck.",
-        },
-        "validation_images": {
-            "passed": not unchosen,
-            "value": unchosen,
-            "meaning": "Every source has validation images: they choose among the "
-            "heads, and what to recommend.",
-            "otherwise": f"No validation images in {', '.join(unchosen)}: the first "
-            "head is taken, a plain linear one, and nothing is recommended.",
-        },
-        "no_leaks": {
-            "passed": not any(leaks.values()),
-            "value": leaks,
-            "meaning": "No test image is one that was learned from.",
-            "otherwise": "Some are: accuracies are too high. `audit` names them.",
-        },
+        ).told(),
+        "several_seeds": Check(
+            if_asked(len(rows), seeds > 1),
+            seeds,
+            "Everything was repeated, so that intervals are known.",
+            "One seed gives no intervals: differences may be luck.",
+        ).told(),
+        "validation_images": Check(
+            if_asked(len(rows), not unchosen),
+            unchosen,
+            "Every source has validation images: they choose among the heads, and what "
+            "to recommend.",
+            f"No validation images in {', '.join(unchosen)}: the first head is taken, "
+            "a plain linear one, and nothing is recommended.",
+        ).told(),
+        "no_leaks": Check(
+            if_asked(len(leaks), not any(leaks.values())),
+            leaks,
+            "No test image is one that was learned from.",
+            "Some are: accuracies are too high. `audit` names them.",
+        ).told(),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfpipeline.checks import unasked
 from tfpipeline.report import study_table
 from tfpipeline.terminal import Closing
 from tfpipeline.workflow.study_report import RESULT
@@ -51,12 +52,13 @@ def closing_words(
         for entry in summary["failed"]
     ]
     chosen = result["checks"]["validation_images"]
-    unchosen = [] if chosen["passed"] else [chosen["otherwise"]]
+    unchosen = [chosen["otherwise"]] if chosen["passed"] is False else []
     done = ["Accuracy on test images, all examples, the better of probe and head:"]
     commands = [f"Train it: {one['command']}" for one in result["recommendation"]]
     if len(commands) > 1:
         commands = [f"The commands that train these: `recommendation` in {RESULT}"]
     # Advice is what it was made for: it stands before the table's rows.
+    items += unasked(result["checks"])
     careful = [*failed, *unchosen, *advice]
     return Closing(done, items, careful, RESULT, page or output, commands)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import images, progress
+from tfpipeline import images, progress, results
+from tfpipeline.checks import Check, failed, if_asked, unasked
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.models.layers import LOGITS
@@ -18,11 +19,6 @@ from tfpipeline.workflow import looking, networks
 from tfpipeline.workflow.channels import Channel
 from tfpipeline.workflow.looking import Looker, Photograph
 from tfpipeline.workflow.networks import Network
-
-# Where `features.json` names the pictures that were made.
-PICTURES = (
-    *("sheet", "overview", "explained_sheet", "grad_cam", "smooth_grad", "ideal"),
-)
 
 
 def check_some(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> None:
@@ -61,27 +57,11 @@ def write_photographs(
     scores: dict[Channel, list[float]] = {c: [] for c in looker.wish.channels}
     for one in progress.over(good, "photographs", "image"):
         found = looker.look(one)
-        folder = own_name(one.path, taken)
+        folder = results.own_name(one.path, taken)
         items.append(_write_photograph(output, looker, one, found, top, folder))
         for channel, of_each in scores.items():
             of_each.append(single.excitement(found, channel))
     return items, scores
-
-
-def own_name(path: Path, taken: set[str]) -> str:
-    """Return a name for what is made of a photograph, that no other has.
-
-    Args:
-        path: Of the photograph.
-        taken: Names that are in use; the new one is added.
-    """
-    # A stem of dots alone would be another folder.
-    first = stem = path.stem.strip(".") or "image"
-    number = 2
-    while stem in taken:
-        stem, number = f"{first}_{number}", number + 1
-    taken.add(stem)
-    return stem
 
 
 def _write_photograph(
@@ -222,16 +202,18 @@ def result(
         "channels": channels,
         "errors": [{"image": str(path), "error": reason} for path, reason in bad],
         "checks": {
-            "score_rose": {
-                "passed": not fallen,
-                "value": fallen,
-                "meaning": "A channel's ideal image excites it more than its start.",
-            },
-            "gradient": {
-                "passed": not dead,
-                "value": dead,
-                "meaning": "The channel has a gradient; without one nothing can rise.",
-            },
+            "score_rose": Check(
+                if_asked(len(channels), not fallen),
+                fallen,
+                "A channel's ideal image excites it more than its start.",
+                "the score did not rise; its ideal image shows nothing.",
+            ).told(),
+            "gradient": Check(
+                if_asked(len(channels), not dead),
+                dead,
+                "The channel has a gradient; without one nothing can rise.",
+                "there is no gradient, so nothing can rise.",
+            ).told(),
         },
         "summary": {
             **networks.about(network),
@@ -270,6 +252,7 @@ def closing_words(
             f"{'rose' if channel['rose'] else single.FELL} from "
             f"{channel['start_score']:.3g} to {channel['end_score']:.3g}"
         )
+    shown += unasked(result["checks"])
     careful = []
     if told["errors"]:
         first = result["errors"][0]
@@ -277,12 +260,8 @@ def closing_words(
             f"{told['errors']} could not be read, e.g. {first['image']}: "
             f"{first['error']}."
         )
-    for check, said in (
-        ("score_rose", "the score did not rise; its ideal image shows nothing."),
-        ("gradient", "there is no gradient, so nothing can rise."),
-    ):
-        if whose := result["checks"][check]["value"]:
-            careful.append(f"Careful: {', '.join(whose)}: {said}")
+    for check in failed(result["checks"]).values():
+        careful.append(f"Careful: {', '.join(check['value'])}: {check['otherwise']}")
     careful += networks.careful(told)
     explained = output / result["images"][0]["explained_sheet"]
     return Closing(done, shown, careful, "features.json", page or explained)
