@@ -47,6 +47,8 @@ def bit_depth(image: tf.Tensor, bits: int = 4) -> tf.Tensor:
 def smoothing(image: tf.Tensor, window: int = 3) -> tf.Tensor:
     """Return images in which each value is the median of those around it.
 
+    Gradients pass to the value that is the median.
+
     Args:
         image: In [0, 1].
         window: Side of the square around it, odd.
@@ -108,6 +110,9 @@ DEFENCES: dict[str, Callable[..., tf.Tensor]] = {
 # Those that change an image differently each time, by a seed.
 RANDOM = ("noise", "resize_pad")
 
+# Those that no gradient passes, as they round.
+ROUNDING = ("jpeg", "bit_depth")
+
 _RANGES = {
     **{"jpeg": (1, 100), "bit_depth": (1, 8), "smoothing": (3, 9)},
     **{"noise": (1, 128), "resize_pad": (20, 99)},
@@ -164,18 +169,21 @@ def defended(model: Model, defence: Defence) -> Model:
     return lambda image: model(defence(image))
 
 
-def adaptive(model: Model, defence: Defence) -> Model:
-    """Return a network behind a defence, with the gradient of one without.
+def adaptive(model: Model, word: str) -> Model:
+    """Return a network behind a defence, as an attack sees it that knows of it.
 
-    Forward it is the defended network itself; backward the defence is taken for a
-    change of nothing, which it nearly is.
+    Forward it is the defended network itself, and backward as well; but a defence that
+    rounds is taken for a change of nothing there, which it nearly is.
 
     Args:
         model: From images to logits.
-        defence: Before it.
+        word: As in `find`, of a defence that is not random.
 
     Source: BPDA, Athalye et al., arXiv:1802.00420.
     """
+    defence = find(word)
+    if word.partition(":")[0] not in ROUNDING:
+        return defended(model, defence)
 
     @tf.custom_gradient
     def straight(image: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:

@@ -48,7 +48,7 @@ class Shield:
             samples = max(_SAMPLES, plain.samples)
             known = dataclasses.replace(plain, changes=[defence], samples=samples)
         else:
-            behind = [defences.adaptive(model, defence) for model in plain.models]
+            behind = [defences.adaptive(model, word) for model in plain.models]
             known = dataclasses.replace(plain, models=behind)
         seen = dataclasses.replace(known, samples=1, confidence=0.0)
         knowing = strike.campaign_of(known)
