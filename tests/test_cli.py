@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,52 @@ from hypothesis import assume, example, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from tfpipeline import cli
+from tfpipeline import cli, terminal
 from tfpipeline.config import PredictSettings, RunSettings
+from tfpipeline.demo import world
 from tfpipeline.errors import UserError
+
+
+def without_reader() -> int:
+    """Return the end of a pipe that nobody reads: what `| head -1` leaves."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["stdout", "stdout and stderr"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("audit --source {new} --output {out}", 141),
+        # Whoever parses flags writes its help without asking who reads it.
+        ("audit --help", 0),
+        ("audit --json --source x", 2),
+    ],
+)
+def test_what_nobody_reads_ends_quietly_and_keeps_its_result(
+    words: str, code: int, both: bool, tmp_path: Path
+) -> None:
+    world.write_folder(tmp_path / "new", ["rocket", "teapot"], 1, seed=7)
+    out, pipe = tmp_path / "out", without_reader()
+    verb, *argv = words.format(new=tmp_path / "new", out=out).split()
+    done = subprocess.run(
+        [sys.executable, "-m", f"tfpipeline.{verb}", *argv],
+        stdout=pipe,
+        stderr=subprocess.STDOUT if both else subprocess.PIPE,
+        text=True,
+    )
+    os.close(pipe)
+    # A mistake of the user's is told, where stderr has a reader.
+    assert done.returncode == (141 if both and code else code)
+    assert "Traceback" not in (said := done.stderr or "") and "Broken" not in said
+    if "{out}" in words:
+        assert json.loads((out / "statistics.json").read_text())["files"] == 2
+
+
+def test_another_pipe_that_broke_is_still_an_error(capfd) -> None:
+    with pytest.raises(BrokenPipeError), terminal.heard():
+        os.write(without_reader(), b"to a worker that died")
 
 
 def parse(*argv: str) -> RunSettings:

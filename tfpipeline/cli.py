@@ -51,7 +51,19 @@ def main(
     Returns:
         0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C,
         143 after SIGTERM.
+
+    Raises:
+        SystemExit: With code 141, where nobody reads what it prints any more.
     """
+    with terminal.heard():
+        return _main(command, settings, argv)
+
+
+def _main(
+    command: Callable[[Settings], Any],
+    settings: type[Settings],
+    argv: Sequence[str] | None,
+) -> int:
     if argv is None:
         _own_process.set()
         atexit.register(_leave)

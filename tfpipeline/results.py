@@ -166,8 +166,7 @@ def _line(name: str, digest: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _identity(path: Path) -> tuple[int, int]:

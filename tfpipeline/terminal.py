@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import select
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -122,6 +124,43 @@ def _apart() -> Iterator[TextIO]:
         finally:
             os.dup2(kept, 1)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """End the process where nobody reads any more what it prints, as by `| head -1`.
+
+    That is no error: it ends without a word, as what SIGPIPE ends does.
+
+    Raises:
+        SystemExit: With code 141, which is 128 and the number of that signal.
+    """
+    try:
+        try:
+            yield
+        finally:
+            # Not at the end of the interpreter, which would complain.
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+    except BrokenPipeError:
+        unheard = [s for s in (sys.stdout, sys.stderr) if _has_no_reader(s)]
+        if not unheard:
+            # Another pipe of this process.
+            raise
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        for stream in unheard:
+            # What is still to be written has to go somewhere.
+            os.dup2(nothing, stream.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from None
+
+
+def _has_no_reader(stream: TextIO) -> bool:
+    """Tell whether a stream is a pipe whose other end is closed."""
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):
+        poll.register(stream, 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    return False
 
 
 def note(text: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfpipeline import atomic, cli, manifest, runs, terminal
 from tfpipeline.config import RunSettings
+from tfpipeline.errors import UserError
 
 if TYPE_CHECKING:
     from tfpipeline.workflow.stages import Course
@@ -16,6 +18,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = manifest.Phases()
     folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    _check_kept(settings.data.corrections, folder)
     cache = cli.cache_folder(settings.cache_dir)
     atomic.check_writable(cache)
     with phases("import"), cli.quiet_start():
@@ -49,6 +52,17 @@ def train(settings: RunSettings) -> dict[str, Any]:
             result = _train(folder, run, course, phases)
             distribution.wait_for_all(strategy)
     return result
+
+
+def _check_kept(corrections: str | None, folder: runs.RunFolder) -> None:
+    """Refuse to replace the run in which the corrections lie that are read."""
+    if corrections is None or not folder.is_finished():
+        return
+    if Path(corrections).resolve().is_relative_to(folder.path.resolve()):
+        raise UserError(
+            f"--data.corrections {corrections}: would be removed with the run in "
+            f"{folder.path}. Copy it, or name another --workdir."
+        )
 
 
 def _train(

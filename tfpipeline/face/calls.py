@@ -8,14 +8,16 @@ from tfpipeline.calling import Call, Config
 from tfpipeline.config_attack import AttackSettings
 from tfpipeline.config_synthesis import FeaturesSettings
 from tfpipeline.errors import mendable
-from tfpipeline.face import pictures
+from tfpipeline.face import pictures, process
 
 Settings = TypeVar("Settings")
 Done = TypeVar("Done")
 
 
 def done(verb: Callable[[Settings], Done], call: Call[Settings]) -> Done:
-    """Do what a command does; its files tell how it would have been typed.
+    """Do what a command does, and leave the process as it was.
+
+    Its files tell how it would have been typed.
 
     Args:
         verb: The command.
@@ -27,7 +29,7 @@ def done(verb: Callable[[Settings], Done], call: Call[Settings]) -> Done:
     Raises:
         UserError: As the command, where it ends with code 2.
     """
-    with manifest.called(call.command), mendable():
+    with process.preserved(), manifest.called(call.command), mendable():
         return verb(call.settings)
 
 

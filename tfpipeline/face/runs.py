@@ -1,5 +1,6 @@
 """A finished training as an object: what it knows and is asked, and its figures."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from tfpipeline import atomic, cli, images
 from tfpipeline.config import RunSettings
 from tfpipeline.errors import UserError, mendable, unknown
-from tfpipeline.face import pictures
+from tfpipeline.face import pictures, process
 from tfpipeline.face.pictures import Sample
 from tfpipeline.face.predictions import Predictions
 from tfpipeline.face.results import Export, Gallery, Page, Result
@@ -110,9 +111,12 @@ class Run:
         if output is not None:
             told = {"images": images, "top_k": top_k, "output": output}
             return commands.predict(model=self.path, **told)
-        with mendable(), cli.quiet_start():
-            from tfpipeline.workflow import answering, measuring
-        with mendable(), tempfile.TemporaryDirectory() as folder:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(process.preserved())
+            stack.enter_context(mendable())
+            with cli.quiet_start():
+                from tfpipeline.workflow import answering, measuring
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
             ask = answering.of_ready(
                 self._ready(), measuring.calibration_of(self.files), top_k
             )
@@ -140,9 +144,9 @@ class Run:
         Raises:
             UserError: There are none, or they are not there any more.
         """
-        with mendable(), cli.quiet_start():
-            from tfpipeline.workflow import sampling
-        with mendable():
+        with process.preserved(), mendable():
+            with cli.quiet_start():
+                from tfpipeline.workflow import sampling
             found, labels, ids = sampling.sample(
                 self.files, self.settings, self.labels, split, n
             )
