@@ -38,6 +38,7 @@ def without_reader() -> int:
         # Whoever parses flags writes its help without asking who reads it.
         ("audit --help", 0),
         ("audit --json --source x", 2),
+        ("demo.gallery --sheet {out}/sheet.png --size 16", 141),
     ],
 )
 def test_what_nobody_reads_ends_quietly_and_keeps_its_result(
@@ -56,7 +57,7 @@ def test_what_nobody_reads_ends_quietly_and_keeps_its_result(
     # A mistake of the user's is told, where stderr has a reader.
     assert done.returncode == (141 if both and code else code)
     assert "Traceback" not in (said := done.stderr or "") and "Broken" not in said
-    if "{out}" in words:
+    if "audit --source" in words:
         assert json.loads((out / "statistics.json").read_text())["files"] == 2
 
 

@@ -16,7 +16,6 @@ from tfpipeline import atomic
 from tfpipeline.errors import UserError
 
 PAGE = "report.html"
-
 # The last line of a page: by it, a page is known that nobody has changed.
 _STAMP = "<!-- tfpipeline, sha256 of the lines above: {} -->\n"
 
@@ -33,16 +32,16 @@ class Output:
         self.folder, self.name = folder, name
         self._ledger = folder / f".{name}.files"
         self._inputs: set[tuple[int, int]] = set()
-        self._written: list[tuple[Path, str]] = []
+        # By this process, with the digest of each.
+        self.written: list[tuple[Path, str]] = []
         self._withdrawn = False
 
     def check(self, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
         """Refuse, before the work, to replace what the result does not own.
 
         Args:
-            names: Of all files that may be written, relative to the folder; one that
-                ends with a slash is a folder in which nothing else may lie. The JSON is
-                among them.
+            names: Of all files that may be written besides the JSON, relative to the
+                folder; one with a slash at its end is a folder for nothing else.
             inputs: Files that are read; none is ever replaced or removed.
 
         Raises:
@@ -70,16 +69,15 @@ class Output:
             yield path
 
     def _check(self, path: Path, owned: dict[str, set[str]]) -> None:
-        whose = ""
-        if not self._owns(path, owned):
-            whose = "this command did not write it, or it was changed since"
-        elif _identity(path) in self._inputs:
+        whose = "this command did not write it, or it was changed since"
+        if self._owns(path, owned):
+            if _identity(path) not in self._inputs:
+                return
             whose = "it is one of the files that are read"
-        if whose:
-            raise UserError(
-                f"--output {self.folder}: {path} would be replaced, but {whose}. Name "
-                "another --output, or move that file away."
-            )
+        raise UserError(
+            f"--output {self.folder}: {path} would be replaced, but {whose}. Name "
+            "another --output, or move that file away."
+        )
 
     @contextlib.contextmanager
     def recording(self, *, adding: bool = False) -> Iterator[None]:
@@ -109,12 +107,11 @@ class Output:
         digest = _digest(temporary)
         with open(self._ledger, "a", encoding="ascii") as ledger:
             ledger.write(_line(str(path.relative_to(self.folder)), digest))
-        self._written.append((path, digest))
+        self.written.append((path, digest))
 
     def _withdraw(self) -> None:
         """Remove an earlier result, but for what is read and what was changed."""
         owned, kept = self._digests(), []
-        # While others remain, nothing tells of them.
         for name in sorted(owned, key=lambda name: name != self.name):
             path = self.folder / name
             if not self._owns(path, owned):
@@ -126,20 +123,16 @@ class Output:
         if owned:
             atomic.write_text(self._ledger, "".join(kept))
 
-    def count(self) -> int:
-        """Return how many files were written so far, for `discard`."""
-        return len(self._written)
-
     def discard(self, since: int) -> None:
         """Remove files that were written of late, as far as they are still the same.
 
         Args:
-            since: What `count` returned before.
+            since: Length of `written` before.
         """
-        for path, digest in self._written[since:]:
+        for path, digest in self.written[since:]:
             if path.is_file() and _digest(path) == digest:
                 path.unlink()
-        del self._written[since:]
+        del self.written[since:]
 
     def _digests(self) -> dict[str, set[str]]:
         """Return what was written under each name, here or by an earlier command."""
@@ -209,9 +202,8 @@ def check_file(flag: str, file: Path, is_own: Callable[[Path], bool]) -> None:
     Raises:
         UserError: Something else lies there.
     """
-    if os.path.lexists(file) and not (
-        file.is_file() and not file.is_symlink() and is_own(file)
-    ):
+    regular = file.is_file() and not file.is_symlink()
+    if os.path.lexists(file) and not (regular and is_own(file)):
         raise UserError(
             f"{flag} {file}: would be replaced, but this command did not write it, or "
             "it was changed since. Name another file, or move that one away."
@@ -224,13 +216,9 @@ def stamped(page: str) -> str:
     Args:
         page: The page.
     """
-    ended = page if page.endswith("\n") else f"{page}\n"
-    return ended + _STAMP.format(hashlib.sha256(_bytes(ended)).hexdigest())
-
-
-def _bytes(text: str) -> bytes:
-    """Return a text as `atomic.write_text` writes it."""
-    return text.encode("utf-8", "surrogateescape")
+    ended = f"{page.rstrip()}\n"
+    content = ended.encode("utf-8", "surrogateescape")
+    return ended + _STAMP.format(hashlib.sha256(content).hexdigest())
 
 
 def is_stamped(file: Path) -> bool:

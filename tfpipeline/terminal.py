@@ -135,15 +135,16 @@ def heard() -> Iterator[None]:
     Raises:
         SystemExit: With code 141, which is 128 and the number of that signal.
     """
+    streams = [s for s in (sys.stdout, sys.stderr) if s is not None]
     try:
         try:
             yield
         finally:
             # Not at the end of the interpreter, which would complain.
-            for stream in (sys.stdout, sys.stderr):
+            for stream in streams:
                 stream.flush()
     except BrokenPipeError:
-        unheard = [s for s in (sys.stdout, sys.stderr) if _has_no_reader(s)]
+        unheard = list(filter(_has_no_reader, streams))
         if not unheard:
             # Another pipe of this process.
             raise

@@ -42,20 +42,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if min(given.per_class, given.size) < 1 or given.seed < 0:
         parser.error("expected positive --per_class and --size, and --seed from 0")
     try:
-        with terminal.heard():
-            _write(given)
+        if given.sheet:
+            results.check_file("--sheet", given.sheet, lambda file: False)
+            sheet = world.contact_sheet(2, given.seed, given.size)
+            images.save_png(given.sheet, sheet)
+            print(f"Written: {given.sheet}")
+        if given.folder:
+            _write_folder(given)
     except UserError as error:
         parser.error(str(error))
-
-
-def _write(given: argparse.Namespace) -> None:
-    if given.sheet:
-        results.check_file("--sheet", given.sheet, lambda file: False)
-        sheet = world.contact_sheet(2, given.seed, given.size)
-        images.save_png(given.sheet, sheet)
-        print(f"Written: {given.sheet}")
-    if given.folder:
-        _write_folder(given)
 
 
 def _write_folder(given: argparse.Namespace) -> None:
@@ -68,4 +63,5 @@ def _write_folder(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with terminal.heard():
+        main()

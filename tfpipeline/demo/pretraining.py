@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, cli, results
+from tfpipeline import atomic, cli, results, terminal
 from tfpipeline.demo import world
 from tfpipeline.errors import UserError
 
@@ -207,4 +207,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with terminal.heard():
+        main()

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help=flags.JSON)
     given = parser.parse_args(argv)
     try:
-        with terminal.heard(), terminal.speaking(quiet=given.quiet, as_json=given.json):
+        with terminal.speaking(quiet=given.quiet, as_json=given.json):
             page = make(given.folders, given.output)
             terminal.close(terminal.Closing([], look=page))
             terminal.answer({"written": terminal.written(page.parent, page)})
@@ -84,4 +84,5 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    with terminal.heard():
+        main()

@@ -118,7 +118,7 @@ class Attacking:
         for number in range(count):
             some = paths[number * size : (number + 1) * size]
             where = f"{number + 1} of {count}: " if count > 1 else ""
-            kept, files = self.made.copied(), self.output.count()
+            kept, files = self.made.copied(), len(self.output.written)
             try:
                 good = self._gathered(some)
                 if good:
