@@ -283,6 +283,17 @@ def test_what_is_no_file_of_its_own_is_not_replaced(
             output.check(["b.txt/inner.txt"])
 
 
+def test_what_a_killed_command_left_half_written_is_in_nobodys_way(
+    output: results.Output,
+) -> None:
+    (output.folder / "sub").mkdir()
+    (output.folder / "sub" / ".0123456789ab.a.png").write_text("half")
+    output.check(["sub/"])
+    (output.folder / "sub" / "mine.png").write_text("mine")
+    with pytest.raises(UserError, match="mine.png"):
+        output.check(["sub/"])
+
+
 def test_a_list_that_leads_out_of_the_folder_is_not_followed(
     output: results.Output, tmp_path: Path
 ) -> None:

@@ -54,8 +54,9 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     looker, folder = looking.Looker(network, wish, settings.seed), output.folder
     with output.recording():
         with phases("look"):
-            some = telling.write_photographs(folder, looker, good, settings.top)
-            items, scores = some
+            items, scores = telling.write_photographs(
+                folder, looker, good, settings.top
+            )
             ideals = telling.write_channels(folder, good, scores, made)
         result = telling.result(network, items, ideals, bad)
         result["summary"] |= manifest.of_result(phases, settings.seed)

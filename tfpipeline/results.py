@@ -15,8 +15,10 @@ from pathlib import Path
 from tfpipeline import atomic
 from tfpipeline.errors import UserError
 
+# By name, the digests of what was written there.
+Owned = dict[str, set[str]]
 PAGE = "report.html"
-# The last line of a page: by it, a page is known that nobody has changed.
+# The last line of a page, by which one is known that nobody has changed.
 _STAMP = "<!-- tfpipeline, sha256 of the lines above: {} -->\n"
 
 
@@ -64,11 +66,12 @@ class Output:
                 break
         if path.is_dir() and name.endswith("/"):
             for folder, _, files in os.walk(path):
-                yield from (Path(folder, file) for file in files)
+                # Hidden ones are no results: what a killed command left, perhaps.
+                yield from (Path(folder, f) for f in files if f[0] != ".")
         elif os.path.lexists(path):
             yield path
 
-    def _check(self, path: Path, owned: dict[str, set[str]]) -> None:
+    def _check(self, path: Path, owned: Owned) -> None:
         whose = "this command did not write it, or it was changed since"
         if self._owns(path, owned):
             if _identity(path) not in self._inputs:
@@ -106,7 +109,8 @@ class Output:
             self._check(path, self._digests())
         digest = _digest(temporary)
         with open(self._ledger, "a", encoding="ascii") as ledger:
-            ledger.write(_line(str(path.relative_to(self.folder)), digest))
+            name = str(path.relative_to(self.folder))
+            ledger.write(f"{json.dumps([name, digest])}\n")
         self.written.append((path, digest))
 
     def _withdraw(self) -> None:
@@ -117,11 +121,11 @@ class Output:
             if not self._owns(path, owned):
                 continue
             if _identity(path) in self._inputs:
-                kept += [_line(name, digest) for digest in owned[name]]
+                kept += [json.dumps([name, digest]) for digest in owned[name]]
             else:
                 path.unlink()
         if owned:
-            atomic.write_text(self._ledger, "".join(kept))
+            atomic.write_lines(self._ledger, kept)
 
     def discard(self, since: int) -> None:
         """Remove files that were written of late, as far as they are still the same.
@@ -134,9 +138,9 @@ class Output:
                 path.unlink()
         del self.written[since:]
 
-    def _digests(self) -> dict[str, set[str]]:
+    def _digests(self) -> Owned:
         """Return what was written under each name, here or by an earlier command."""
-        found: dict[str, set[str]] = {}
+        found: Owned = {}
         with contextlib.suppress(FileNotFoundError):
             for line in self._ledger.read_text("ascii").splitlines():
                 # The last one may be cut off; and nobody is sent out of the folder.
@@ -146,16 +150,12 @@ class Output:
                         found.setdefault(name, set()).add(digest)
         return found
 
-    def _owns(self, path: Path, owned: dict[str, set[str]]) -> bool:
+    def _owns(self, path: Path, owned: Owned) -> bool:
         if path.is_symlink() or not path.is_file():
             return False
         known = owned.get(str(path.relative_to(self.folder)), set())
         # Its page may have been made again.
         return bool(known) and (_digest(path) in known or is_stamped(path))
-
-
-def _line(name: str, digest: str) -> str:
-    return f"{json.dumps([name, digest])}\n"
 
 
 def _digest(path: Path) -> str:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfpipeline import atomic, images, terminal
 from tfpipeline.config import LogSettings, RunSettings
+from tfpipeline.errors import UserError
 from tfpipeline.evaluation import confusions
 from tfpipeline.report import events, figures
 from tfpipeline.training.loop import Steps
@@ -260,7 +261,7 @@ def _attempt(folder: Path, tell: Callable[[], None]) -> bool:
     """Write something, and return whether it could be; its failing costs no result."""
     try:
         tell()
-    except (OSError, tf.errors.OpError) as error:
+    except (OSError, tf.errors.OpError, UserError) as error:
         words = str(error).splitlines()[0]
         terminal.warn(f"warning: {folder}: nothing more is written there: {words}")
         return False

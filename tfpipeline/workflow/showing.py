@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline import atomic, images, sheets
-from tfpipeline.checks import Check, failed, if_asked, unasked
+from tfpipeline.checks import Check, failed, unasked
 from tfpipeline.report import charts
 from tfpipeline.terminal import Closing
 from tfpipeline.workflow import ideals, judging, networks
@@ -205,10 +205,8 @@ def _checks(some: Sequence[Ideal]) -> dict[str, Any]:
         "recognised": [i.label for i in some if not i.recognised],
     }.items():
         found[name] = (not whose, whose)
-    found["gradient"] = (
-        if_asked(len(finite), found["gradient"][0]),
-        *found["gradient"][1:],
-    )
+    if not finite:
+        found["gradient"] = (None, [])
     if not any(ideal.raw for ideal in some):
         change = max(ideal.rounding_change for ideal in some)
         found["eight_bit"] = (change <= ideals.EIGHT_BIT_TOLERANCE, change)
