@@ -221,3 +221,29 @@ def test_from_scratch_is_a_row_of_its_own(tmp_path: Path) -> None:
     rows = [row for row in result(tmp_path)["rows"] if row["method"] == "scratch"]
     assert [row["backbone"] for row in rows] == ["PlainCNN, from scratch"]
     assert 0 <= rows[0]["accuracy"] <= 1 and rows[0]["trained_on"] == 54
+
+
+def light_and_dark(folder: Path, count: int = 16) -> Path:
+    """Write a CSV whose classes alternate at random; any network tells them apart."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(2 * count):
+        label = "light" if number < count else "dark"
+        picture = rng.integers(0, 90, (48, 48, 3)) + 160 * (label == "light")
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number}.png")
+        rows.append((f"{number}.png", label))
+    rng.shuffle(rows)
+    atomic.write_csv(folder / "images.csv", ("path", "label"), rows)
+    return folder / "images.csv"
+
+
+def test_fewer_training_images_keep_their_own_labels_for_every_seed(
+    tmp_path: Path,
+) -> None:
+    argv = ["--sources", str(light_and_dark(tmp_path)), "--output", str(tmp_path / "out")]
+    argv += ["--backbones", "demo", "--shots", "all", "--heads", "1", "--seeds", "2"]
+    argv += ["--cache_dir", str(tmp_path / "cache"), "--data.examples_per_class", "4"]
+    assert cli.main(study, StudySettings, argv) == 0
+    rows = result(tmp_path)["rows"]
+    probes = {row["seed"]: row["accuracy"] for row in rows if row["method"] == "probe"}
+    assert probes == {0: 1.0, 1: 1.0}

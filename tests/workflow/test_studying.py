@@ -33,6 +33,9 @@ class Canned(Study):
         source = SimpleNamespace(labels=["a"], label=np.array([0]))
         return (SimpleNamespace(keys=[name], split=np.array(["train"]), source=source),)
 
+    def _milliseconds(self, word: str) -> float:
+        return 1.0
+
     def _pair(self, name: str, word: str) -> dict[str, Any]:
         self.during(word)
         self.computed.append(word)

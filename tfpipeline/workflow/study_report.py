@@ -1,7 +1,7 @@
 """What a study comes to: means over its seeds, gains, a recommendation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,19 @@ COLUMNS = (
 
 # What is this much worse on validation images is still as good, if it is cheaper.
 _AS_GOOD = 0.01
+
+# What `train` can make; the others tell how good features are.
+_TRAINABLE = ("head", "scratch")
+
+# Which images choose, and which are reported on; see `docs/study.md`.
+SELECTION = {
+    "head": "all validation images choose among the heads; test images report",
+    "validation_accuracy": "of a head: two-fold cross-fitting; each half of the "
+    "validation images is answered by the head that the other half chooses",
+    "recommendation": "of head and scratch, the cheapest network whose mean validation "
+    f"accuracy is at most {_AS_GOOD} below the best one's; test images report",
+    "gain_against": "the untrained network of the best validation accuracy",
+}
 
 Row = Mapping[str, Any]
 
@@ -57,20 +70,45 @@ def collect(study: Study) -> dict[str, Any]:
             "failed": failed,
             "missing": missing,
             "shots_left_out": study_shots.left_out(rows, study.settings.shots),
+            "selection": SELECTION,
+            "timed_on": study.speeds.place,
             "shots_chart": "figures/shots.png",
             "cost_chart": "figures/cost.png",
         },
         "checks": study_checks.checks(rows, pairs),
-        "recommendation": [
-            {
-                **entry,
-                "command": study_command.train_command(
-                    study.settings, entry["source"], entry["backbone"], rows
-                ),
-            }
-            for entry in recommend(table, pairs, rows)
+        # The last of several workers sees to it.
+        "recommendation": []
+        if missing
+        else [
+            _with_command(study, entry, rows) for entry in recommend(table, pairs, rows)
         ],
     }
+
+
+def _with_command(
+    study: Study, entry: Mapping[str, Any], rows: Sequence[Row]
+) -> dict[str, Any]:
+    """Return what is recommended with the command that trains it, and what that gives.
+
+    Args:
+        study: Whose command it is.
+        entry: What `recommend` returned of a source.
+        rows: One a seed.
+    """
+    name = entry["source"]
+    given = study_command.train_settings(study.settings, name, entry["backbone"], rows)
+    trained = study.trained(name, given)
+    found = {
+        **entry,
+        "command": study_command.command(given),
+        "trained": trained,
+    }
+    if trained is not None:
+        found["reason"] += (
+            f"; its command reaches {trained['accuracy']:.3f} on {trained['n']} test "
+            "images"
+        )
+    return found
 
 
 def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -98,7 +136,7 @@ def gain(
     """Return how much better a mean is than without pretraining, seed by seed.
 
     It is held against the same architecture untrained where the study has it, else
-    against the best untrained network there is.
+    against the untrained network that does best on validation images.
 
     Args:
         entry: Of `means`.
@@ -114,13 +152,17 @@ def gain(
     if word in untrained or word == SCRATCH or not untrained:
         return {}
 
-    def of(backbone: str) -> dict[int, float]:
+    def of(backbone: str, what: str = "accuracy") -> dict[int, float]:
         wanted = (entry["source"], backbone, entry["method"], entry["shots"])
-        return {row["seed"]: row["accuracy"] for row in rows if _kind(row) == wanted}
+        return {row["seed"]: row[what] for row in rows if _kind(row) == wanted}
 
     own = _architecture(word)
     same = [other for other in untrained if _architecture(other) == own]
-    against = max(same or untrained, key=lambda other: sum(of(other).values()))
+    # Of those that no validation images tell apart, the first.
+    against = max(
+        same or untrained,
+        key=lambda other: _sum(of(other, "validation_accuracy").values()),
+    )
     mine, theirs = of(word), of(against)
     paired = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
     mean, half = intervals.mean_interval(paired)
@@ -170,7 +212,7 @@ def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
 def recommend(
     table: Sequence[Row], pairs: Sequence[Row], rows: Sequence[Row]
 ) -> list[dict[str, Any]]:
-    """Return for each source the cheapest network and method that is as good as any.
+    """Return for each source the cheapest that `train` can make and is as good as any.
 
     Validation images choose; what is told of the choice is of the test images.
 
@@ -183,6 +225,7 @@ def recommend(
     found = []
     for name in dict.fromkeys(pair["source"] for pair in pairs):
         mine = [e for e in table if e["source"] == name and e["shots"] == ALL]
+        mine = [e for e in mine if e["method"] in _TRAINABLE]
         able = [e for e in mine if _is_number(e["validation_accuracy"])]
         if not able:
             continue
@@ -237,6 +280,12 @@ def _kind(row: Row) -> tuple[Any, ...]:
 def _architecture(word: str) -> tuple[str, float | None, int | None]:
     settings = read_word(word)
     return settings.backbone, settings.alpha, settings.image_size
+
+
+def _sum(values: Iterable[float]) -> float:
+    """Return a sum, below any other where something is no number."""
+    total = sum(values)
+    return total if _is_number(total) else -math.inf
 
 
 def _is_number(value: Any) -> bool:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import atomic, terminal
-from tfpipeline.config import DataSettings, with_source
+from tfpipeline.config import DataSettings, RunSettings, with_source
 from tfpipeline.config_study import StudySettings
 from tfpipeline.data import preparation, splits
 from tfpipeline.data.preparation import Examples
@@ -22,15 +23,12 @@ from tfpipeline.evaluation import probes, transferability
 from tfpipeline.models import backbones
 from tfpipeline.training import axes, head_search, heads
 from tfpipeline.workflow import study_pairs, study_scratch
-from tfpipeline.workflow.study_features import Features
-from tfpipeline.workflow.study_networks import (
-    BATCH,
-    open_network,
-    read_word,
-)
+from tfpipeline.workflow.study_features import Features, Vectors
+from tfpipeline.workflow.study_networks import StudyNetwork, open_network, read_word
 from tfpipeline.workflow.study_pairs import PairFiles
 from tfpipeline.workflow.study_scratch import SCRATCH
 from tfpipeline.workflow.study_shots import ALL, read_shots
+from tfpipeline.workflow.study_speeds import BATCH, Speeds, read_kept
 
 # Steps in which every head of a search is trained.
 STEPS = 150
@@ -79,23 +77,38 @@ class Study:
     strategy: tf.distribute.Strategy
 
     def __post_init__(self) -> None:
-        """Open each source and each network once."""
+        """Open each source once."""
         self.opened = functools.cache(self._open_source)
         own = self.settings
         self.files = PairFiles(own, self.cache)
         self.features = Features(own.data, own.seed, self.cache, self.strategy)
-        speeds: dict[tuple[object, ...], float] = {}
-        self.network = functools.cache(
-            lambda word: open_network(word, self.strategy, self.settings.seed, speeds)
-        )
+        self.speeds = Speeds(self.cache / "study", self.strategy)
+        self._network: StudyNetwork | None = None
+
+    def network(self, word: str) -> StudyNetwork:
+        """Return a network; the one before is dropped, since there may be dozens.
+
+        Args:
+            word: As for `read_word`.
+        """
+        if self._network is None or self._network.word != word:
+            self._network = None
+            # Models and their graphs hold each other, and are rarely looked for.
+            gc.collect()
+            own = self.settings
+            self._network = open_network(word, self.strategy, own.seed, self.speeds)
+        return self._network
+
+    @property
+    def words(self) -> list[str]:
+        """Every network, once."""
+        words = list(dict.fromkeys(self.settings.backbones))
+        return words + ([SCRATCH] if self.settings.scratch else [])
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Every source with every network, source by source."""
-        settings = self.settings
-        words = list(dict.fromkeys(settings.backbones))
-        words += [SCRATCH] if settings.scratch else []
-        return [(s, w) for s in dict.fromkeys(settings.sources) for w in words]
+        return [(s, w) for s in dict.fromkeys(self.settings.sources) for w in self.words]
 
     @property
     def seeds(self) -> range:
@@ -112,6 +125,9 @@ class Study:
         mine = [pair for n, pair in enumerate(self.pairs) if n % shared == index]
         for pair in mine:
             self.files.forget_failure(*pair)
+        # Network by network, so that each is opened once and only one is there at a
+        # time.
+        mine.sort(key=lambda pair: self.words.index(pair[1]))
         results = {pair: self._tried(*pair) for pair in mine}
         for name, word in self.pairs:
             found = results.get((name, word)) or self._left(name, word)
@@ -127,14 +143,14 @@ class Study:
         try:
             file = self.files.done(word, self.opened(name))
             if (kept := study_pairs.read(file)) is not None:
-                return kept
+                return self._with_cost(word, kept)
             number = self.pairs.index((name, word)) + 1
             terminal.note(f"[{number}/{len(self.pairs)}] {name}, {word}")
             started = time.perf_counter()
             found = self._scratch(name) if word == SCRATCH else self._pair(name, word)
             found["pair"]["seconds"] = round(time.perf_counter() - started, 3)
             atomic.write_json(file, found)
-            return found
+            return self._with_cost(word, found)
         except Exception as error:  # Whatever it is, the other pairs are sound.
             told = _said(name, word, error)
             self.files.leave_failure(name, word, told)
@@ -144,9 +160,43 @@ class Study:
         """Return what another worker has left of a pair; nothing if it has not yet."""
         try:
             kept = study_pairs.read(self.files.done(word, self.opened(name)))
+            if kept is not None:
+                return self._with_cost(word, kept)
         except Exception as error:  # As above.
             return {"error": _said(name, word, error)}
-        return kept or self.files.failure(name, word)
+        return self.files.failure(name, word)
+
+    def _with_cost(self, word: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Return a pair with what an image takes here, wherever it was computed."""
+        took = self._milliseconds(study_scratch.BACKBONE if word == SCRATCH else word)
+        return {**found, "pair": {**found["pair"], "milliseconds": round(took, 3)}}
+
+    def _milliseconds(self, word: str) -> float:
+        """Return what an image takes under a network, timed before or now."""
+        known = self.speeds.known(read_word(word))
+        return self.network(word).milliseconds if known is None else known
+
+    def trained(self, name: str, settings: RunSettings) -> dict[str, Any] | None:
+        """Return what `train` reaches with settings that a study recommends.
+
+        Args:
+            name: Of the source.
+            settings: What the command is told.
+
+        Returns:
+            `accuracy` and `n` on the test images; None where it failed, which is said,
+            or where there are none.
+        """
+        try:
+            file = self.files.trained(settings, self.opened(name)[0])
+            if not (kept := read_kept(file)):
+                _, found = study_scratch.run(settings, self.strategy, self.cache)
+                kept = {key: found["test"][key] for key in ("accuracy", "n")}
+                atomic.write_json(file, kept)
+            return kept
+        except Exception as error:  # The study itself is sound.
+            _said(name, "the recommended command", error)
+            return None
 
     def _data(self, name: str) -> DataSettings:
         return with_source(self.settings.data, name)
@@ -160,7 +210,6 @@ class Study:
         )
 
     def _scratch(self, name: str) -> dict[str, Any]:
-        examples = self.opened(name)[0]
         rows, costs = study_scratch.train(
             self._data(name),
             self.seeds,
@@ -168,7 +217,7 @@ class Study:
             self.strategy,
             self.cache,
         )
-        return {"rows": rows, "pair": {**_about(examples), **costs}}
+        return {"rows": rows, "pair": {**_about(self.opened(name)), **costs}}
 
     def _pair(self, name: str, word: str) -> dict[str, Any]:
         opened, network = self.opened(name), self.network(word)
@@ -176,37 +225,38 @@ class Study:
         if network.untrained:
             some = self.features.some_images(network, examples, BATCH)
             backbones.calibrate(network.backbone, some, network.mode)
-        features = self.features.of(network, examples)
+        vectors = self.features.of(network, opened)
         classes = len(examples.source.labels)
-        train, width = examples.of("train"), features.shape[1]
+        x, y = vectors.of(examples, "train")
         programs = functools.cache(
             lambda: head_search.Program(
                 heads.draw_heads(self.settings.heads, self.settings.seed),
-                axes.count_for(len(train), width),
+                axes.count_for(len(y), vectors.width),
                 classes,
             )
         )
         rows = [
             row
             for seed, own in zip(self.seeds, opened)
-            for row in self._rows(features, own, seed, programs)
+            for row in self._rows(vectors, own, seed, programs)
         ]
+        distance = self.features.statistics_distance(network, examples)
         pair = {
-            **_about(examples),
+            **_about(opened),
             **network.costs(),
-            "width": int(width),
+            "width": vectors.width,
             "untrained": network.untrained,
-            "logme": transferability.logme(
-                features[train], examples.source.label[train], classes
+            "logme": transferability.logme(x, y, classes),
+            "statistics_distance": distance,
+            "kernel_distance": self.features.kernel_distance(
+                network, vectors, examples
             ),
-            "statistics_distance": self.features.statistics_distance(network, examples),
-            "kernel_distance": self.features.kernel_distance(network, features),
         }
         return {"rows": rows, "pair": pair}
 
     def _rows(
         self,
-        features: np.ndarray,
+        vectors: Vectors,
         examples: Examples,
         seed: int,
         programs: Callable[[], head_search.Program],
@@ -214,37 +264,40 @@ class Study:
         """Yield the accuracies of every method and number of examples."""
         label, classes = examples.source.label, len(examples.source.labels)
         most = int(examples.counts().max())
-        chooses, measures = examples.of("validation"), examples.of("test")
+        chooses = vectors.of(examples, "validation")
+        measures = vectors.of(examples, "test")
         for shots in read_shots(self.settings.shots):
             if shots is not None and shots >= most:
                 continue
             kept = splits.few(label, examples.split, most=shots, fraction=1, seed=seed)
-            some = kept[examples.split[kept] == "train"]
-            x, y = features[some], label[some]
-            probe = probes.fit_probe(x, y, classes)
+            x, y = vectors.of(examples, kept[examples.split[kept] == "train"])
             trained = programs().train(x, y, steps=STEPS, seed=seed)
-            best = trained.best(features[chooses], label[chooses])
+            best = trained.best(*chooses)
             chosen = dataclasses.asdict(trained.program.heads[best])
             answers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-                "probe": probe.scores,
+                "probe": probes.fit_probe(x, y, classes).scores,
                 "neighbours": functools.partial(
                     probes.neighbours, x, y, classes=classes, count=self._votes(shots)
                 ),
-                "head": lambda asked: trained.logits(asked)[best],
             }
-            for method, answer in answers.items():
-                validation, test = (
-                    probes.accuracy(answer(features[part]), label[part])
-                    for part in (chooses, measures)
-                )
+            accuracies = {
+                method: [probes.accuracy(answer(z), of) for z, of in (measures, chooses)]
+                for method, answer in answers.items()
+            }
+            # The images that chose a head say nothing of how good it is.
+            accuracies["head"] = [
+                probes.accuracy(trained.logits(measures[0])[best], measures[1]),
+                probes.accuracy(trained.cross_fitted(*chooses), chooses[1]),
+            ]
+            for method, (test, validation) in accuracies.items():
                 yield {
                     "method": method,
                     "shots": ALL if shots is None else shots,
                     "seed": seed,
                     "accuracy": test,
                     "validation_accuracy": validation,
-                    "trained_on": len(some),
-                    "measured_on": len(measures),
+                    "trained_on": len(y),
+                    "measured_on": len(measures[1]),
                     **({"head": chosen} if method == "head" else {}),
                 }
 
@@ -254,12 +307,14 @@ class Study:
         return most if shots is None else min(most, shots)
 
 
-def _about(examples: Examples) -> dict[str, Any]:
+def _about(opened: Sequence[Examples]) -> dict[str, Any]:
+    first = opened[0]
     return {
-        "images": len(examples.source),
-        "classes": len(examples.source.labels),
-        "test_images": len(examples.of("test")),
-        "leaks": examples.leaks(),
+        "images": len(first.source),
+        "classes": len(first.source.labels),
+        "test_images": len(first.of("test")),
+        # Other splits divide other copies.
+        "leaks": max(examples.leaks() for examples in opened),
     }
 
 
