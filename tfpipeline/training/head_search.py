@@ -274,54 +274,6 @@ class Trained:
         found, _ = self.program.answers(self.weights, self.axes(features))
         return self.program.layout.by_head(found)
 
-    def best(self, features: np.ndarray, label: np.ndarray) -> int:
-        """Return the number of the head with the best accuracy; of equals, least loss.
-
-        Args:
-            features: Of the validation examples, shape (n, width); without any it is
-                the first head.
-            label: Index of the class of each, shape (n,).
-        """
-        return _best(self.logits(features), label) if len(label) else 0
-
-    def cross_fitted(self, features: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Return what the best head answers, chosen by the other half of the examples.
-
-        The best of several heads looks better than it is on the examples that chose it.
-        Here none has chosen the head that answers it, so that the accuracy may be held
-        against that of a classifier for which nothing was chosen.
-
-        Args:
-            features: Of the validation examples, shape (n, width).
-            label: Index of the class of each, shape (n,).
-
-        Returns:
-            float32, shape (n, classes).
-        """
-        answers = np.zeros((len(label), self.program.classes), np.float32)
-        if not len(label):
-            return answers
-        logits, half = self.logits(features), _halves(label)
-        for part in range(2):
-            chooses = half != part
-            number = _best(logits[:, chooses], label[chooses]) if chooses.any() else 0
-            answers[~chooses] = logits[number, ~chooses]
-        return answers
-
-
-def _best(logits: np.ndarray, label: np.ndarray) -> int:
-    right = (logits.argmax(axis=2) == label).mean(axis=1)
-    rows = np.arange(len(label))
-    sure = np.asarray(tf.nn.log_softmax(logits))[:, rows, label].mean(axis=1)
-    return int(np.lexsort((-sure, -right))[0])
-
-
-def _halves(label: np.ndarray) -> np.ndarray:
-    """Return 0 or 1 for each example: in each class alternately, and over all evenly."""
-    half = np.empty(len(label), int)
-    half[np.argsort(label, kind="stable")] = np.arange(len(label)) % 2
-    return half
-
 
 def _slope(logits: Any, targets: Any, smoothing: np.ndarray, axis: int) -> Any:
     """Return the gradient of the cross-entropy by the logits.

@@ -12,10 +12,10 @@ from tfpipeline.config_training import TrainSettings
 from tfpipeline.training.heads import Head
 from tfpipeline.workflow import study_scratch
 from tfpipeline.workflow.study_networks import read_word
+from tfpipeline.workflow.study_rows import STEPS
 from tfpipeline.workflow.study_scratch import SCRATCH
 from tfpipeline.workflow.study_shots import ALL
 from tfpipeline.workflow.study_speeds import BATCH
-from tfpipeline.workflow.studying import STEPS
 
 
 def train_settings(

@@ -71,4 +71,3 @@ def told(entry: Row) -> str:
     """
     half = entry["half_interval"]
     return f"{entry['accuracy']:.3f}" + ("" if math.isnan(half) else f" ± {half:.3f}")
-

@@ -1,37 +1,32 @@
 """A study pair by pair: features of a source under a network, and what they give."""
 
-import dataclasses
 import functools
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfpipeline import atomic, terminal
 from tfpipeline.config import DataSettings, RunSettings, with_source
 from tfpipeline.config_study import StudySettings
-from tfpipeline.data import preparation, splits
+from tfpipeline.data import preparation
 from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source
 from tfpipeline.errors import UserError, check_each
-from tfpipeline.evaluation import probes, transferability
+from tfpipeline.evaluation import transferability
 from tfpipeline.models import backbones
 from tfpipeline.training import axes, head_search, heads
-from tfpipeline.workflow import study_pairs, study_scratch
-from tfpipeline.workflow.study_features import Features, Vectors
+from tfpipeline.workflow import study_pairs, study_rows, study_scratch
+from tfpipeline.workflow.study_features import Features
 from tfpipeline.workflow.study_networks import StudyNetwork, open_network, read_word
 from tfpipeline.workflow.study_pairs import PairFiles
 from tfpipeline.workflow.study_scratch import SCRATCH
-from tfpipeline.workflow.study_shots import ALL, read_shots
+from tfpipeline.workflow.study_shots import read_shots
 from tfpipeline.workflow.study_speeds import BATCH, Speeds, read_kept
-
-# Steps in which every head of a search is trained.
-STEPS = 150
 
 
 def check(settings: StudySettings) -> None:
@@ -108,7 +103,9 @@ class Study:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Every source with every network, source by source."""
-        return [(s, w) for s in dict.fromkeys(self.settings.sources) for w in self.words]
+        return [
+            (s, w) for s in dict.fromkeys(self.settings.sources) for w in self.words
+        ]
 
     @property
     def seeds(self) -> range:
@@ -193,7 +190,7 @@ class Study:
                 _, found = study_scratch.run(settings, self.strategy, self.cache)
                 kept = {key: found["test"][key] for key in ("accuracy", "n")}
                 atomic.write_json(file, kept)
-            return kept
+            return kept if kept["n"] else None
         except Exception as error:  # The study itself is sound.
             _said(name, "the recommended command", error)
             return None
@@ -228,17 +225,13 @@ class Study:
         vectors = self.features.of(network, opened)
         classes = len(examples.source.labels)
         x, y = vectors.of(examples, "train")
-        programs = functools.cache(
-            lambda: head_search.Program(
-                heads.draw_heads(self.settings.heads, self.settings.seed),
-                axes.count_for(len(y), vectors.width),
-                classes,
-            )
-        )
+        drawn = heads.draw_heads(self.settings.heads, self.settings.seed)
+        count = axes.count_for(len(y), vectors.width)
+        program = head_search.Program(drawn, count, classes)
         rows = [
             row
             for seed, own in zip(self.seeds, opened)
-            for row in self._rows(vectors, own, seed, programs)
+            for row in study_rows.rows(vectors, own, seed, program, self.settings)
         ]
         distance = self.features.statistics_distance(network, examples)
         pair = {
@@ -253,58 +246,6 @@ class Study:
             ),
         }
         return {"rows": rows, "pair": pair}
-
-    def _rows(
-        self,
-        vectors: Vectors,
-        examples: Examples,
-        seed: int,
-        programs: Callable[[], head_search.Program],
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the accuracies of every method and number of examples."""
-        label, classes = examples.source.label, len(examples.source.labels)
-        most = int(examples.counts().max())
-        chooses = vectors.of(examples, "validation")
-        measures = vectors.of(examples, "test")
-        for shots in read_shots(self.settings.shots):
-            if shots is not None and shots >= most:
-                continue
-            kept = splits.few(label, examples.split, most=shots, fraction=1, seed=seed)
-            x, y = vectors.of(examples, kept[examples.split[kept] == "train"])
-            trained = programs().train(x, y, steps=STEPS, seed=seed)
-            best = trained.best(*chooses)
-            chosen = dataclasses.asdict(trained.program.heads[best])
-            answers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-                "probe": probes.fit_probe(x, y, classes).scores,
-                "neighbours": functools.partial(
-                    probes.neighbours, x, y, classes=classes, count=self._votes(shots)
-                ),
-            }
-            accuracies = {
-                method: [probes.accuracy(answer(z), of) for z, of in (measures, chooses)]
-                for method, answer in answers.items()
-            }
-            # The images that chose a head say nothing of how good it is.
-            accuracies["head"] = [
-                probes.accuracy(trained.logits(measures[0])[best], measures[1]),
-                probes.accuracy(trained.cross_fitted(*chooses), chooses[1]),
-            ]
-            for method, (test, validation) in accuracies.items():
-                yield {
-                    "method": method,
-                    "shots": ALL if shots is None else shots,
-                    "seed": seed,
-                    "accuracy": test,
-                    "validation_accuracy": validation,
-                    "trained_on": len(y),
-                    "measured_on": len(measures[1]),
-                    **({"head": chosen} if method == "head" else {}),
-                }
-
-    def _votes(self, shots: int | None) -> int:
-        """Return how many neighbours vote: no more than a class has examples."""
-        most = self.settings.neighbours
-        return most if shots is None else min(most, shots)
 
 
 def _about(opened: Sequence[Examples]) -> dict[str, Any]:
