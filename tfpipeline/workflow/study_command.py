@@ -23,6 +23,7 @@ def train_settings(
     source: str,
     backbone: str,
     rows: Sequence[Mapping[str, Any]],
+    precision: str = "auto",
 ) -> RunSettings:
     """Return what `train` is told to make a run of a source and a backbone.
 
@@ -34,6 +35,7 @@ def train_settings(
         source: To be learned from.
         backbone: As the study calls it.
         rows: Of the study, one a seed.
+        precision: As for `train`; the study itself computes in float32.
     """
     data = dataclasses.replace(settings.data, source=source)
     if backbone == SCRATCH:
@@ -52,7 +54,10 @@ def train_settings(
         train = _training(head, mine[0]["trained_on"])
         given = RunSettings(seed=settings.seed, data=data, model=model, train=train)
     return dataclasses.replace(
-        given, cache_dir=settings.cache_dir, distribute=settings.distribute
+        given,
+        cache_dir=settings.cache_dir,
+        distribute=settings.distribute,
+        train=dataclasses.replace(given.train, precision=precision),
     )
 
 

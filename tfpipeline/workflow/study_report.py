@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, images
+from tfpipeline import atomic, distribution, images
 from tfpipeline.evaluation import transferability
 from tfpipeline.report import study_charts, study_table
 from tfpipeline.workflow import study_checks, study_command, study_shots
@@ -88,7 +88,11 @@ def _with_command(
         rows: One a seed.
     """
     name = entry["source"]
-    given = study_command.train_settings(study.settings, name, entry["backbone"], rows)
+    # Where `train` would choose another precision, its features would be others too.
+    alike = distribution.precision("auto", study.strategy) == "float32"
+    given = study_command.train_settings(
+        study.settings, name, entry["backbone"], rows, "auto" if alike else "float32"
+    )
     trained = study.trained(name, given)
     found = {
         **entry,
