@@ -107,3 +107,16 @@ def test_copies_are_other_files_of_the_same_pictures(
     shown = {images.decode(file).tobytes() for file in files}
     assert len(shown) == 4
     assert (tmp_path / "new" / "test").is_dir()
+
+
+@pytest.mark.slow
+def test_the_memory_of_neighbours_is_measured_in_processes_of_their_own(
+    tmp_path: Path,
+) -> None:
+    words = [sys.executable, str(BENCHMARKS / "study_memory.py"), "--networks"]
+    words += ["--asked", "10", "--examples", "2000", "--width", "512"]
+    words += ["--output", str(tmp_path / "found.json")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert 4 < found["inputs"]["peak_mb"] <= found["neighbours"]["peak_mb"]

@@ -108,7 +108,10 @@ def test_what_it_recommends_is_trained_by_the_command_that_it_says(
     }
     assert trained[1]["alpha"] == 0.35 and trained[1]["weights"] == "demo"
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["test"]["accuracy"] > 0.5
+    told = {key: metrics["test"][key] for key in ("accuracy", "n")}
+    assert entry["trained"] == told, "what the study says that it reaches"
+    assert entry["method"] == "head" and told["accuracy"] > 0.5
+    assert f"{told['accuracy']:.3f} on {told['n']} test images" in entry["reason"]
 
 
 def test_the_page_has_charts_means_advice_and_what_to_be_careful_of(
@@ -134,11 +137,13 @@ def test_a_second_study_computes_nothing_and_says_the_same(
     before = result(done)
     assert run(done) == 2, "not without being asked to"
     monkeypatch.setattr(studying.Study, "_pair", None)
+    monkeypatch.setattr(studying.study_scratch, "run", None)
     assert run(done, "--overwrite", "true") == 0
     assert f"over untrained {NETWORKS[1]}; " in capsys.readouterr().out
     after = result(done)
     assert after["rows"] == before["rows"]
     assert after["summary"]["pairs"] == before["summary"]["pairs"]
+    assert after["recommendation"] == before["recommendation"]
 
 
 def test_two_workers_make_one_study(done: Path, tmp_path: Path, capsys) -> None:
@@ -221,3 +226,34 @@ def test_from_scratch_is_a_row_of_its_own(tmp_path: Path) -> None:
     rows = [row for row in result(tmp_path)["rows"] if row["method"] == "scratch"]
     assert [row["backbone"] for row in rows] == ["PlainCNN, from scratch"]
     assert 0 <= rows[0]["accuracy"] <= 1 and rows[0]["trained_on"] == 54
+
+
+def light_and_dark(folder: Path, count: int = 16) -> Path:
+    """Write a CSV whose classes alternate at random; any network tells them apart."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(2 * count):
+        label = "light" if number < count else "dark"
+        picture = rng.integers(0, 90, (48, 48, 3)) + 160 * (label == "light")
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number}.png")
+        rows.append((f"{number}.png", label))
+    rng.shuffle(rows)
+    atomic.write_csv(folder / "images.csv", ("path", "label"), rows)
+    return folder / "images.csv"
+
+
+def test_fewer_training_images_keep_their_own_labels_for_every_seed(
+    tmp_path: Path,
+) -> None:
+    argv = [
+        "--sources",
+        str(light_and_dark(tmp_path)),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    argv += ["--backbones", "demo", "--shots", "all", "--heads", "1", "--seeds", "2"]
+    argv += ["--cache_dir", str(tmp_path / "cache"), "--data.examples_per_class", "4"]
+    assert cli.main(study, StudySettings, argv) == 0
+    rows = result(tmp_path)["rows"]
+    probes = {row["seed"]: row["accuracy"] for row in rows if row["method"] == "probe"}
+    assert probes == {0: 1.0, 1: 1.0}

@@ -1,7 +1,11 @@
 """Closed forms against what they stand for, computed another way."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tfpipeline.evaluation import probes
 
@@ -89,6 +93,71 @@ def test_neighbours_vote_as_in_the_definition() -> None:
         np.testing.assert_allclose(found / found.sum(), own / own.sum(), rtol=1e-4)
     everything = probes.neighbours(features, label, asked, 3, 1000)
     assert np.isfinite(everything).all() and (everything > 0).all()
+
+
+def naive(features, label, asked, classes, count):
+    """Return the same votes from all products at once, sorted stably."""
+    one, two = (
+        x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
+        for x in (np.asarray(asked, float), np.asarray(features, float))
+    )
+    alike = (one[:, None] * two[None]).sum(axis=-1)
+    found = np.zeros((len(asked), classes))
+    for row, votes in zip(alike, found):
+        nearest = np.argsort(-row, kind="stable")[:count]
+        for i in nearest:
+            votes[label[i]] += np.exp((row[i] - row[nearest[0]]) / 0.07)
+    return found
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sizes=st.tuples(*[st.integers(1, 25)] * 2, st.integers(1, 9)),
+    levels=st.integers(1, 4),
+    count=st.integers(1, 50),
+    blocks=st.tuples(st.integers(1, 17), st.integers(1, 300)),
+)
+def test_neighbours_in_any_blocks_are_exactly_the_naive_ones_ties_included(
+    seed, sizes, levels, count, blocks
+) -> None:
+    rng = np.random.default_rng(seed)
+    asked, features = (rng.integers(0, levels, (n, sizes[2])) for n in sizes[:2])
+    # Every label is its own: a vote tells which of equally near ones it is from.
+    label = rng.permutation(sizes[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probes, "_BLOCK", blocks[0])
+        patch.setattr(probes, "_CELLS", blocks[1])
+        votes = probes.neighbours(features, label, asked, sizes[1], count)
+    expected = naive(features, label, asked, sizes[1], min(count, sizes[1]))
+    np.testing.assert_array_equal(votes, expected)
+
+
+def peak(call) -> int:
+    """Return the bytes that a call takes at most, beyond what was there."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_for_neighbours_does_not_grow_with_both_sides(monkeypatch) -> None:
+    monkeypatch.setattr(probes, "_BLOCK", 256)
+    monkeypatch.setattr(probes, "_CELLS", 2**14)
+    features, label = data(3000, 8)
+    asked, _ = data(2000, 8, seed=1)
+    most = peak(lambda: probes.neighbours(features, label, asked, 3, 5))
+    assert most < 8 * len(features) * len(asked) / 20
+
+
+def test_equal_features_are_equally_near_wherever_they_stand_in_a_block() -> None:
+    rng = np.random.default_rng(0)
+    one, asked = rng.normal(size=(1, 1280)), rng.normal(size=(37, 1280))
+    features = np.repeat(one, 3001, axis=0)
+    votes = probes.neighbours(features, np.arange(3001), asked, 3001, 3)
+    assert (votes == (np.arange(3001) < 3)).all()
 
 
 def test_a_row_of_zeros_is_no_error() -> None:

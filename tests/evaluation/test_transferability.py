@@ -66,6 +66,20 @@ def test_the_kernel_distance_is_unbiased_and_sees_a_shift() -> None:
     assert shifted > max(same)
 
 
+def test_the_kernel_distance_is_that_of_all_pairs_in_any_blocks(monkeypatch) -> None:
+    one, two = normal(23, 5), normal(17, 5, 1) + 0.5
+
+    def mean(x: np.ndarray, y: np.ndarray, apart: bool) -> float:
+        kernel = (x @ y.T / 5 + 1) ** 3
+        return kernel[~np.eye(len(x), dtype=bool)].mean() if apart else kernel.mean()
+
+    expected = mean(one, one, True) + mean(two, two, True) - 2 * mean(one, two, False)
+    for cells in (1, 40, 10**6):
+        monkeypatch.setattr(transferability, "_CELLS", cells)
+        found = transferability.kernel_distance(one, two)
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_statistics_distance_counts_deviations() -> None:
     maps = normal(50_000, 3).reshape(500, 10, 10, 3) * [1, 2, 3] + [0, 1, 2]
     mean, variance = np.array([0.0, 1, 2]), np.array([1.0, 4, 9])

@@ -1,7 +1,9 @@
 """Workers that share a study: the last to end finds all, and what failed is known."""
 
+import json
 import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpipeline import machine
 from tfpipeline.config_study import StudySettings
 from tfpipeline.errors import UserError
 from tfpipeline.workflow.studying import Study
@@ -26,6 +29,7 @@ class Canned(Study):
         super().__post_init__()
         self.during: Callable[[str], object] = lambda word: None
         self.computed: list[str] = []
+        self.order: list[tuple[str, str]] = []
 
     def _open_source(self, name: str) -> tuple[Any, ...]:
         if name == "nowhere":
@@ -33,9 +37,13 @@ class Canned(Study):
         source = SimpleNamespace(labels=["a"], label=np.array([0]))
         return (SimpleNamespace(keys=[name], split=np.array(["train"]), source=source),)
 
+    def _milliseconds(self, word: str) -> float:
+        return 1.0
+
     def _pair(self, name: str, word: str) -> dict[str, Any]:
         self.during(word)
         self.computed.append(word)
+        self.order.append((name, word))
         return {"rows": [{"method": "probe"}], "pair": {"classes": 1}}
 
 
@@ -162,3 +170,47 @@ def test_a_damaged_pair_is_computed_again(worker, tmp_path: Path) -> None:
     again = worker(0, workers=1)
     assert known(again) == {w: "done" for w in WORDS}
     assert sorted(again.computed) == sorted(WORDS)
+
+
+def test_networks_come_one_after_the_other_each_with_all_its_sources(worker) -> None:
+    study = worker(0, workers=1, sources=["a", "b", "c"], backbones=WORDS[:2])
+    told = [
+        (found["pair"]["source"], found["pair"]["backbone"])
+        for found in study.results()
+    ]
+    assert told == study.pairs, "still told source by source"
+    assert study.order == [(name, word) for word in WORDS[:2] for name in "abc"]
+
+
+def test_a_network_is_gone_when_the_next_one_is_opened(tmp_path: Path) -> None:
+    study = Study(StudySettings(), tmp_path, tf.distribute.get_strategy())
+    gone = []
+    for word in ("PlainCNN@32", "PlainCNN@40", "PlainCNN@48"):
+        network = study.network(word)
+        assert study.network(word) is network, "opened once"
+        assert [one() for one in gone] == [None] * len(gone)
+        gone += [weakref.ref(network.backbone), weakref.ref(network.predictor)]
+        del network
+
+
+def test_a_pair_says_how_fast_the_network_is_on_this_machine_whoever_computed_it(
+    worker, monkeypatch
+) -> None:
+    first = worker(0, workers=1, backbones=["PlainCNN@32"])
+    monkeypatch.setattr(Canned, "_milliseconds", Study._milliseconds)
+    (here,) = first.results()
+    about = machine.about()
+    monkeypatch.setattr(machine, "about", lambda: about | {"processor": "another"})
+    again = worker(0, workers=1, backbones=["PlainCNN@32"])
+    (there,) = again.results()
+    assert first.computed and not again.computed, "the pair itself is kept"
+    assert again.speeds.place["processor"] == "another"
+    files = sorted(again.speeds.folder.glob("*.speed.json"))
+    kept = {
+        told["place"]["processor"]: round(told["milliseconds"], 3)
+        for told in (json.loads(file.read_text()) for file in files)
+    }
+    assert kept == {
+        str(about["processor"]): here["pair"]["milliseconds"],
+        "another": there["pair"]["milliseconds"],
+    }

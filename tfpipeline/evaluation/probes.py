@@ -11,6 +11,10 @@ RIDGES = tuple(float(10.0**power) for power in np.arange(-5.0, 3.1, 0.5))
 # Temperature of the votes of neighbours, as in arXiv:1805.01978.
 VOTE_TEMPERATURE = 0.07
 
+# Training examples that neighbours are looked for among at a time, and numbers that a
+# block of likenesses may have: 32 MiB in float64.
+_BLOCK, _CELLS = 2048, 2**22
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -120,18 +124,70 @@ def neighbours(
     Returns:
         float64, shape (m, classes): a nearer neighbour has the larger vote.
 
+    Blocks of both sides are compared at a time: memory does not grow with their
+    product. Of equally near ones the first votes, whatever the blocks are.
+
     Source: weighted k-NN, Wu et al., arXiv:1805.01978.
     """
-    alike = _directions(asked) @ _directions(features).T
-    count = min(count, len(features))
-    # Of equally near ones the first, so that the answer does not depend on a sort.
-    nearest = np.argsort(-alike, axis=1, kind="stable")[:, :count]
-    likeness = np.take_along_axis(alike, nearest, axis=1)
-    votes = np.exp((likeness - likeness[:, :1]) / VOTE_TEMPERATURE)
-    found = np.zeros((len(alike), classes))
-    rows = np.repeat(np.arange(len(alike)), count)
-    np.add.at(found, (rows, np.asarray(label)[nearest].ravel()), votes.ravel())
+    label, count = np.asarray(label), min(count, len(features))
+    found = np.zeros((len(asked), classes))
+    most = max(1, _CELLS // (_BLOCK + count))
+    for start in range(0, len(asked), most):
+        part = slice(start, start + most)
+        likeness, nearest = _nearest(features, _directions(asked[part]), count)
+        votes = np.exp((likeness - likeness[:, :1]) / VOTE_TEMPERATURE)
+        rows = np.repeat(np.arange(len(votes)), count)
+        np.add.at(found[part], (rows, label[nearest].ravel()), votes.ravel())
     return found
+
+
+def _nearest(
+    features: np.ndarray, asked: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosines and indices of the nearest, the nearest and first ones first.
+
+    A matrix product rounds by the place in its matrix: equal rows may differ in the
+    last bits. So it only finds who may be among the nearest; those are multiplied one
+    by one, each the same wherever it stands.
+
+    Args:
+        features: Shape (n, width).
+        asked: Of length 1, shape (m, width).
+        count: At most n.
+    """
+    likeness = np.full((len(asked), count), -np.inf)
+    nearest = np.zeros((len(asked), count), int)
+    slack = 4 * np.finfo(float).eps * (features.shape[1] + 8)
+    for start in range(0, len(features), _BLOCK):
+        block = _directions(features[start : start + _BLOCK])
+        rough = asked @ block.T
+        able = min(count, len(block))
+        least = np.partition(rough, -able, axis=1)[:, -able]
+        # What is as near as the last one so far comes after it.
+        least = np.maximum(least, likeness[:, -1]) - slack
+        rows, columns = np.nonzero(rough >= least[:, None])
+        exact = _products(asked, block, rows, columns)
+        rows = np.r_[np.repeat(np.arange(len(asked)), count), rows]
+        exact = np.r_[likeness.ravel(), exact]
+        index = np.r_[nearest.ravel(), start + columns]
+        # Sorted stably, and what was found before stands first.
+        order = np.lexsort((-exact, rows))
+        firsts = np.searchsorted(rows[order], np.arange(len(asked)))
+        chosen = order[firsts[:, None] + np.arange(count)]
+        likeness, nearest = exact[chosen], index[chosen]
+    return likeness, nearest
+
+
+def _products(
+    one: np.ndarray, two: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Return the scalar products of some pairs of rows."""
+    out = np.empty(len(rows))
+    step = max(1, _CELLS // (4 * one.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        out[part] = (one[rows[part]] * two[columns[part]]).sum(axis=1)
+    return out
 
 
 def _directions(features: np.ndarray) -> np.ndarray:

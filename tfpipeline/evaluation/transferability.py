@@ -7,6 +7,9 @@ import numpy as np
 # Rounds in which the evidence finds its two precisions; it rests after a dozen.
 _ROUNDS = 50
 
+# Numbers that a block of kernels may have: 32 MiB in float64.
+_CELLS = 2**22
+
 
 def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
     """Return the LogME score: the log evidence of a Bayesian linear model, per example.
@@ -111,15 +114,18 @@ def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
     """
     a, b = np.asarray(one, np.float64), np.asarray(two, np.float64)
 
-    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
-
     def within(x: np.ndarray) -> float:
-        found = kernel(x, x)
-        pairs = len(x) * (len(x) - 1)
-        return float(found.sum() - np.trace(found)) / pairs
+        itself = ((x * x).sum(axis=1) / x.shape[1] + 1) ** 3
+        return float(_kernels(x, x) - itself.sum()) / (len(x) * (len(x) - 1))
 
-    return within(a) + within(b) - 2 * float(kernel(a, b).mean())
+    return within(a) + within(b) - 2 * _kernels(a, b) / (len(a) * len(b))
+
+
+def _kernels(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the sum of the cubic kernel over all pairs, some rows at a time."""
+    step = max(1, _CELLS // len(y))
+    parts = (x[start : start + step] for start in range(0, len(x), step))
+    return float(sum(((part @ y.T / x.shape[1] + 1) ** 3).sum() for part in parts))
 
 
 def statistics_distance(

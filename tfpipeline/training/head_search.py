@@ -274,22 +274,6 @@ class Trained:
         found, _ = self.program.answers(self.weights, self.axes(features))
         return self.program.layout.by_head(found)
 
-    def best(self, features: np.ndarray, label: np.ndarray) -> int:
-        """Return the number of the head with the best accuracy; of equals, least loss.
-
-        Args:
-            features: Of the validation examples, shape (n, width); without any it is
-                the first head.
-            label: Index of the class of each, shape (n,).
-        """
-        if not len(label):
-            return 0
-        logits = self.logits(features)
-        right = (logits.argmax(axis=2) == label).mean(axis=1)
-        rows = np.arange(len(label))
-        sure = np.asarray(tf.nn.log_softmax(logits))[:, rows, label].mean(axis=1)
-        return int(np.lexsort((-sure, -right))[0])
-
 
 def _slope(logits: Any, targets: Any, smoothing: np.ndarray, axis: int) -> Any:
     """Return the gradient of the cross-entropy by the logits.

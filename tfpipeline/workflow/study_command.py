@@ -10,19 +10,22 @@ from tfpipeline.config import RunSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.config_training import TrainSettings
 from tfpipeline.training.heads import Head
-from tfpipeline.workflow.study_networks import BATCH, read_word
-from tfpipeline.workflow.study_scratch import BACKBONE, SCRATCH
+from tfpipeline.workflow import study_scratch
+from tfpipeline.workflow.study_networks import read_word
+from tfpipeline.workflow.study_rows import STEPS
+from tfpipeline.workflow.study_scratch import SCRATCH
 from tfpipeline.workflow.study_shots import ALL
-from tfpipeline.workflow.studying import STEPS
+from tfpipeline.workflow.study_speeds import BATCH
 
 
-def train_command(
+def train_settings(
     settings: StudySettings,
     source: str,
     backbone: str,
     rows: Sequence[Mapping[str, Any]],
-) -> str:
-    """Return the command that makes a run of a source and a backbone.
+    precision: str = "auto",
+) -> RunSettings:
+    """Return what `train` is told to make a run of a source and a backbone.
 
     Its head is the one that validation images chose from all that were tried, in most
     of the seeds; of equals, in the first.
@@ -32,12 +35,11 @@ def train_command(
         source: To be learned from.
         backbone: As the study calls it.
         rows: Of the study, one a seed.
+        precision: As for `train`; the study itself computes in float32.
     """
     data = dataclasses.replace(settings.data, source=source)
-    given = RunSettings(seed=settings.seed, cache_dir=settings.cache_dir, data=data)
     if backbone == SCRATCH:
-        model = dataclasses.replace(given.model, backbone=BACKBONE)
-        train = dataclasses.replace(given.train, epochs=settings.scratch_epochs)
+        given = study_scratch.settings_for(data, settings.seed, settings.scratch_epochs)
     else:
         mine = [
             row
@@ -50,7 +52,21 @@ def train_command(
         model = read_word(backbone)
         model = dataclasses.replace(model, hidden=_units(head), dropout=head.dropout)
         train = _training(head, mine[0]["trained_on"])
-    given = dataclasses.replace(given, model=model, train=train)
+        given = RunSettings(seed=settings.seed, data=data, model=model, train=train)
+    return dataclasses.replace(
+        given,
+        cache_dir=settings.cache_dir,
+        distribute=settings.distribute,
+        train=dataclasses.replace(given.train, precision=precision),
+    )
+
+
+def command(given: RunSettings) -> str:
+    """Return the command line that tells `train` some settings.
+
+    Args:
+        given: The settings.
+    """
     return calling.read("train", RunSettings, given, {}).command
 
 

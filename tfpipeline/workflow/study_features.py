@@ -1,5 +1,6 @@
 """Features of a study, and how far they are from those of the pretraining images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,56 @@ from tfpipeline import distribution, images
 from tfpipeline.config import DataSettings
 from tfpipeline.data import pipeline, preparation
 from tfpipeline.data.preparation import Examples
+from tfpipeline.data.rows import Row
 from tfpipeline.demo import source, world
 from tfpipeline.evaluation import transferability
 from tfpipeline.models import classifier, norms, preprocessing
 from tfpipeline.training import extraction
-from tfpipeline.workflow.study_networks import BATCH, StudyNetwork
+from tfpipeline.workflow.study_networks import StudyNetwork
+from tfpipeline.workflow.study_speeds import BATCH
 
 # Images whose activations are held against the statistics of a batch norm.
 _LOOKED_AT = 64
 
 # Pictures of each pretraining class that the drawn world is known by.
 _DRAWN = 8
+
+
+class Vectors:
+    """Feature vectors, each found by the digest of its image and by nothing else.
+
+    A position means one image in one selection and another in the next: examples are
+    split, and perhaps thinned out, anew for each seed. So this takes no positions but
+    those of the examples that are given with them, and returns their labels with them.
+
+    Args:
+        keys: Digest of each image.
+        rows: Its features, float32, shape (len(keys), width).
+    """
+
+    def __init__(self, keys: Sequence[str], rows: np.ndarray) -> None:
+        self._place = {key: i for i, key in enumerate(keys)}
+        self._rows = rows
+        self.width = int(rows.shape[1])
+
+    def of(
+        self, examples: Examples, chosen: str | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features and labels of some examples.
+
+        Args:
+            examples: Whose images are all among those that were computed.
+            chosen: A split, or positions in these examples.
+
+        Returns:
+            float32, shape (n, width); and the index of the class of each, shape (n,).
+
+        Raises:
+            KeyError: An image was not computed.
+        """
+        some = examples.of(chosen) if isinstance(chosen, str) else chosen
+        places = [self._place[examples.keys[i]] for i in some]
+        return self._rows[np.array(places, int)], examples.source.label[some]
 
 
 @dataclass(frozen=True)
@@ -39,12 +79,13 @@ class Features:
     cache: Path
     strategy: tf.distribute.Strategy
 
-    def of(self, network: StudyNetwork, examples: Examples) -> np.ndarray:
+    def of(self, network: StudyNetwork, opened: Sequence[Examples]) -> Vectors:
         """Return the features of all examples, kept ones where there are any.
 
         Args:
             network: That looks at them.
-            examples: Of a source.
+            opened: Examples of a source, one selection or several; an image that is in
+                more than one is looked at once.
         """
         frozen = extraction.Extraction(
             network.predictor,
@@ -56,10 +97,14 @@ class Features:
             ),
             self.cache / "features",
         )
-        keys, batches = examples.keys, self._batches(network, examples)
-        return frozen.features(keys, batches.plain).rows(keys)
+        every = {row.sha256: row for examples in opened for row in examples.files}
+        keys, files = list(every), list(every.values())
+        batches = self._batches(network, files, np.zeros(len(files), np.int32))
+        return Vectors(keys, frozen.features(keys, batches.plain).rows(keys))
 
-    def _batches(self, network: StudyNetwork, examples: Examples) -> pipeline.Batches:
+    def _batches(
+        self, network: StudyNetwork, files: Sequence[Row], label: np.ndarray
+    ) -> pipeline.Batches:
         reading = pipeline.Reading(
             network.size,
             network.size,
@@ -67,7 +112,7 @@ class Features:
             distribution.replica_multiple(BATCH, self.strategy),
             seed=self.seed,
         )
-        return pipeline.Batches(examples.files, examples.source.label, reading)
+        return pipeline.Batches(files, label, reading)
 
     def some_images(
         self, network: StudyNetwork, examples: Examples, count: int
@@ -79,7 +124,7 @@ class Features:
             examples: Of a source.
             count: How many, at most.
         """
-        batches = self._batches(network, examples)
+        batches = self._batches(network, examples.files, examples.source.label)
         order = batches.shuffled(examples.of("train"), 0)[:count]
         parts = [np.asarray(x)[np.asarray(w) > 0] for x, _, w in batches.plain(order)]
         return np.concatenate(parts)
@@ -105,16 +150,18 @@ class Features:
         return transferability.statistics_distance(np.concatenate(maps), mean, variance)
 
     def kernel_distance(
-        self, network: StudyNetwork, features: np.ndarray
+        self, network: StudyNetwork, vectors: Vectors, examples: Examples
     ) -> float | None:
         """Return the distance from the drawn world, for what was pretrained on it.
 
         Args:
             network: None is returned for one that was pretrained on other images.
-            features: Of a source, under the network.
+            vectors: Of a source, under the network.
+            examples: Of the source.
         """
         if network.settings.weights != "demo":
             return None
+        features = self._all(vectors, examples)
         return transferability.kernel_distance(features, self._drawn_world(network))
 
     def _drawn_world(self, network: StudyNetwork) -> np.ndarray:
@@ -123,4 +170,8 @@ class Features:
             world.write_folder(folder, world.PRETRAINING_CLASSES, _DRAWN, seed=1)
         data = DataSettings(source=str(folder), resize=self.data.resize)
         examples = preparation.open_all(data, self.cache, source.drawer(data))
-        return self.of(network, examples)
+        return self._all(self.of(network, [examples]), examples)
+
+    @staticmethod
+    def _all(vectors: Vectors, examples: Examples) -> np.ndarray:
+        return vectors.of(examples, np.arange(len(examples.source)))[0]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import time
 from dataclasses import dataclass
 
 import keras
@@ -15,8 +14,7 @@ from tfpipeline.errors import UserError, unknown
 from tfpipeline.models import backbones, classifier, table
 from tfpipeline.models.frozen import Frozen
 from tfpipeline.training.predictor import Predictor
-
-BATCH = 32
+from tfpipeline.workflow.study_speeds import Speeds
 
 _WORD = re.compile(r"([^:@]+)(?::(\d*\.?\d+))?(?::([^@:]+))?(?:@(\d+))?")
 
@@ -87,14 +85,14 @@ class StudyNetwork:
 
     def costs(self) -> dict[str, float]:
         """Return what it costs to have and to ask."""
-        return costs(self.backbone, self.milliseconds)
+        return costs(self.backbone)
 
 
 def open_network(
     word: str,
     strategy: tf.distribute.Strategy,
     seed: int,
-    speeds: dict[tuple[object, ...], float],
+    speeds: Speeds,
 ) -> StudyNetwork:
     """Return the network that a word means, and measure how fast it is.
 
@@ -102,8 +100,8 @@ def open_network(
         word: As for `read_word`.
         strategy: Where it runs.
         seed: Of random weights.
-        speeds: Milliseconds an image, of each architecture that was measured; what it
-            does is no faster with other weights.
+        speeds: Of each architecture that was timed on this machine; with other weights
+            it is no faster.
 
     Raises:
         UserError: It cannot be built.
@@ -116,44 +114,23 @@ def open_network(
         model = classifier.build_classifier(backbone, mode, settings, 2)
     extractor, _ = classifier.split_classifier(model)
     predictor = Predictor(Frozen(extractor), strategy)
-    key = (settings.backbone, settings.alpha, settings.image_size)
-    if key not in speeds:
-        speeds[key] = milliseconds(predictor, int(settings.image_size or 0))
+    took = speeds.of(settings, predictor)
     if settings.weights == "none":
         # Its weights are scaled later, by the images of each source.
         predictor = Predictor(lambda x: extractor(x, training=False), strategy)
-    return StudyNetwork(word, settings, backbone, extractor, predictor, speeds[key])
+    return StudyNetwork(word, settings, backbone, extractor, predictor, took)
 
 
-def costs(model: keras.Model, took: float) -> dict[str, float]:
-    """Return what it costs to have a network and to ask it.
+def costs(model: keras.Model) -> dict[str, float]:
+    """Return what it costs to have a network, on any machine.
 
     Args:
         model: The network.
-        took: What `milliseconds` returned for it.
     """
     return {
-        "milliseconds": round(took, 3),
         "parameters": int(model.count_params()),
         # As they are kept in memory and in `model.keras`.
         "bytes": sum(
             int(np.prod(w.shape)) * tf.as_dtype(w.dtype).size for w in model.weights
         ),
     }
-
-
-def milliseconds(predictor: Predictor, size: int) -> float:
-    """Return what an image takes in a batch: the best of a few, the first traces.
-
-    Args:
-        predictor: Asks the network.
-        size: Height and width of its input, in pixels.
-    """
-    count = BATCH * predictor.strategy.num_replicas_in_sync
-    blank = np.zeros((count, size, size, 3), np.float32)
-    seconds = []
-    for _ in range(6):
-        started = time.perf_counter()
-        predictor(blank)
-        seconds.append(time.perf_counter() - started)
-    return 1000 * min(seconds[1:]) / count

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import __version__, atomic
-from tfpipeline.config import with_source
+from tfpipeline.config import RunSettings, with_source
 from tfpipeline.config_study import StudySettings
 from tfpipeline.data.preparation import Examples
 from tfpipeline.errors import UserError
 from tfpipeline.workflow import study_shots
 from tfpipeline.workflow.study_networks import read_word
 from tfpipeline.workflow.study_scratch import SCRATCH
+from tfpipeline.workflow.study_speeds import read_kept
 
 # In a new version, pairs of an older one are computed again.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,22 @@ class PairFiles:
             overwrite=False,
             data=with_source(self.settings.data, ""),
         )
-        images = [
-            (one.keys, one.split.tolist(), one.source.labels, one.source.label.tolist())
-            for one in opened
-        ]
+        images = [_told(examples) for examples in opened]
         return self._file(f"{(__version__, _VERSION, own, _stamp(word), images)!r}")
+
+    def trained(self, settings: RunSettings, examples: Examples) -> Path:
+        """Return where it is kept what `train` reaches with some settings.
+
+        Args:
+            settings: Of the command.
+            examples: Of its source.
+        """
+        own = dataclasses.replace(
+            settings, cache_dir=None, data=with_source(settings.data, "")
+        )
+        stamp = _digest(str(settings.model.weights))
+        told = ("trained", __version__, _VERSION, own, stamp, _told(examples))
+        return self._file(f"{told!r}")
 
     def _failed(self, name: str, word: str) -> Path:
         # What the workers of a study have in common.
@@ -84,7 +95,7 @@ class PairFiles:
             name: Of the source.
             word: Of the network.
         """
-        found = _json(self._failed(name, word))
+        found = read_kept(self._failed(name, word))
         return {"error": str(found["error"])} if "error" in found else {}
 
     def leave_failure(self, name: str, word: str, error: str) -> None:
@@ -117,7 +128,7 @@ def read(file: Path) -> dict[str, Any] | None:
     Args:
         file: What `PairFiles.done` returned.
     """
-    found = _json(file)
+    found = read_kept(file)
     if not isinstance(found.get("rows"), list) or not found.get("pair"):
         return None
     # JSON has no NaN, which is the accuracy on no images.
@@ -128,16 +139,17 @@ def read(file: Path) -> dict[str, Any] | None:
     return {**found, "rows": rows}
 
 
-def _json(file: Path) -> dict[str, Any]:
-    """Return what a file holds; nothing where it is missing or damaged."""
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
+def _told(examples: Examples) -> tuple[object, ...]:
+    source = examples.source
+    labels = (source.labels, source.label.tolist())
+    return (examples.keys, examples.split.tolist(), *labels)
 
 
 def _stamp(word: str) -> str:
     """Return what a file of weights holds; networks by name have theirs for good."""
-    weights = "" if word == SCRATCH else str(read_word(word).weights)
+    return "" if word == SCRATCH else _digest(str(read_word(word).weights))
+
+
+def _digest(weights: str) -> str:
     file = Path(weights)
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""

@@ -1,16 +1,21 @@
-"""What a study comes to: means over its seeds, gains, a recommendation."""
+"""What a study comes to: its rows and means, scores, checks, a recommendation."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, images
-from tfpipeline.evaluation import intervals, transferability
+from tfpipeline import atomic, distribution, images
+from tfpipeline.evaluation import transferability
 from tfpipeline.report import study_charts, study_table
 from tfpipeline.workflow import study_checks, study_command, study_shots
-from tfpipeline.workflow.study_networks import read_word
-from tfpipeline.workflow.study_scratch import SCRATCH
+from tfpipeline.workflow.study_selection import (
+    SELECTION,
+    gain,
+    is_number,
+    means,
+    recommend,
+)
 from tfpipeline.workflow.study_shots import ALL
 from tfpipeline.workflow.studying import Study
 
@@ -20,9 +25,6 @@ COLUMNS = (
     *("source", "backbone", "method", "shots", "seed", "accuracy"),
     *("validation_accuracy", "trained_on", "measured_on"),
 )
-
-# What is this much worse on validation images is still as good, if it is cheaper.
-_AS_GOOD = 0.01
 
 Row = Mapping[str, Any]
 
@@ -57,74 +59,52 @@ def collect(study: Study) -> dict[str, Any]:
             "failed": failed,
             "missing": missing,
             "shots_left_out": study_shots.left_out(rows, study.settings.shots),
+            "selection": SELECTION,
+            "timed_on": study.speeds.place,
             "shots_chart": "figures/shots.png",
             "cost_chart": "figures/cost.png",
         },
         "checks": study_checks.checks(rows, pairs),
-        "recommendation": [
-            {
-                **entry,
-                "command": study_command.train_command(
-                    study.settings, entry["source"], entry["backbone"], rows
-                ),
-            }
-            for entry in recommend(table, pairs, rows)
-        ],
+        # The last of several workers sees to it.
+        "recommendation": (
+            []
+            if missing
+            else [
+                _with_command(study, entry, rows)
+                for entry in recommend(table, pairs, rows)
+            ]
+        ),
     }
 
 
-def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return mean and interval of every source, backbone, method and shots.
+def _with_command(
+    study: Study, entry: Mapping[str, Any], rows: Sequence[Row]
+) -> dict[str, Any]:
+    """Return what is recommended with the command that trains it, and what that gives.
 
     Args:
-        rows: One a seed as well.
-    """
-    kinds = list(dict.fromkeys(map(_kind, rows)))
-    found = []
-    for kind in kinds:
-        mine = [row for row in rows if _kind(row) == kind]
-        mean, half = intervals.mean_interval([row["accuracy"] for row in mine])
-        chosen = [row["validation_accuracy"] for row in mine]
-        validation, _ = intervals.mean_interval([v for v in chosen if _is_number(v)])
-        entry = dict(zip(("source", "backbone", "method", "shots"), kind))
-        numbers = {"accuracy": mean, "half_interval": half, "seeds": len(mine)}
-        found.append({**entry, **numbers, "validation_accuracy": validation})
-    return found
-
-
-def gain(
-    entry: Row, rows: Sequence[Row], pairs: Sequence[Row]
-) -> dict[str, float | str]:
-    """Return how much better a mean is than without pretraining, seed by seed.
-
-    It is held against the same architecture untrained where the study has it, else
-    against the best untrained network there is.
-
-    Args:
-        entry: Of `means`.
+        study: Whose command it is.
+        entry: What `recommend` returned of a source.
         rows: One a seed.
-        pairs: What is known of each pair.
     """
-    word = entry["backbone"]
-    untrained = [
-        pair["backbone"]
-        for pair in pairs
-        if pair["source"] == entry["source"] and pair["untrained"]
-    ]
-    if word in untrained or word == SCRATCH or not untrained:
-        return {}
-
-    def of(backbone: str) -> dict[int, float]:
-        wanted = (entry["source"], backbone, entry["method"], entry["shots"])
-        return {row["seed"]: row["accuracy"] for row in rows if _kind(row) == wanted}
-
-    own = _architecture(word)
-    same = [other for other in untrained if _architecture(other) == own]
-    against = max(same or untrained, key=lambda other: sum(of(other).values()))
-    mine, theirs = of(word), of(against)
-    paired = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
-    mean, half = intervals.mean_interval(paired)
-    return {"gain": mean, "gain_half_interval": half, "gain_against": against}
+    name = entry["source"]
+    # Where `train` would choose another precision, its features would be others too.
+    alike = distribution.precision("auto", study.strategy) == "float32"
+    given = study_command.train_settings(
+        study.settings, name, entry["backbone"], rows, "auto" if alike else "float32"
+    )
+    trained = study.trained(name, given)
+    found = {
+        **entry,
+        "command": study_command.command(given),
+        "trained": trained,
+    }
+    if trained is not None:
+        found["reason"] += (
+            f"; its command reaches {trained['accuracy']:.3f} on {trained['n']} test "
+            "images"
+        )
+    return found
 
 
 def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
@@ -152,11 +132,11 @@ def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
             mine = [
                 (pair[score], result[pair["source"], pair["backbone"]])
                 for pair in pairs
-                if pair[within] == name and _is_number(pair.get(score))
+                if pair[within] == name and is_number(pair.get(score))
             ]
             if mine:
                 found[name] = transferability.rank_correlation(*zip(*mine))
-        numbers = [value for value in found.values() if _is_number(value)]
+        numbers = [value for value in found.values() if is_number(value)]
         mean = sum(numbers) / len(numbers) if numbers else math.nan
         return {"mean": mean, f"of_each_{within}": found}
 
@@ -165,48 +145,6 @@ def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
         "statistics_distance": correlations("statistics_distance", "backbone"),
         "kernel_distance": correlations("kernel_distance", "backbone"),
     }
-
-
-def recommend(
-    table: Sequence[Row], pairs: Sequence[Row], rows: Sequence[Row]
-) -> list[dict[str, Any]]:
-    """Return for each source the cheapest network and method that is as good as any.
-
-    Validation images choose; what is told of the choice is of the test images.
-
-    Args:
-        table: What `means` returned.
-        pairs: What is known of each pair.
-        rows: One a seed.
-    """
-    cost = {(p["source"], p["backbone"]): p["milliseconds"] for p in pairs}
-    found = []
-    for name in dict.fromkeys(pair["source"] for pair in pairs):
-        mine = [e for e in table if e["source"] == name and e["shots"] == ALL]
-        able = [e for e in mine if _is_number(e["validation_accuracy"])]
-        if not able:
-            continue
-        best = max(able, key=lambda e: float(e["validation_accuracy"]))
-        least = best["validation_accuracy"] - _AS_GOOD
-        good = [e for e in able if e["validation_accuracy"] >= least]
-        chosen = min(
-            good,
-            key=lambda e: (cost[name, e["backbone"]], -e["validation_accuracy"]),
-        )
-        milliseconds = cost[name, chosen["backbone"]]
-        which = "only one that is"
-        if len(good) > 1:
-            which = f"cheapest of the {len(good)} that are"
-        reason = (
-            f"{chosen['validation_accuracy']:.3f} on validation images, at most "
-            f"{_AS_GOOD} below the best of {len(able)} "
-            f"({best['backbone']}, {best['method']}: "
-            f"{best['validation_accuracy']:.3f}), and the {which}: "
-            f"{milliseconds:.1f} ms an image"
-        )
-        more = gain(chosen, rows, pairs)
-        found.append({**chosen, **more, "milliseconds": milliseconds, "reason": reason})
-    return found
 
 
 def write(output: Path, result: Mapping[str, Any]) -> None:
@@ -228,16 +166,3 @@ def write(output: Path, result: Mapping[str, Any]) -> None:
     table = study_table.markdown(summary["means"], summary["pairs"])
     atomic.write_text(output / "table.md", table)
     atomic.write_json(output / RESULT, result)
-
-
-def _kind(row: Row) -> tuple[Any, ...]:
-    return row["source"], row["backbone"], row["method"], row["shots"]
-
-
-def _architecture(word: str) -> tuple[str, float | None, int | None]:
-    settings = read_word(word)
-    return settings.backbone, settings.alpha, settings.image_size
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

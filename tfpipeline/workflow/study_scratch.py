@@ -1,4 +1,4 @@
-"""The rows of a study that are trained from scratch, by the loop of `train`."""
+"""What a study trains by the loop of `train`: from scratch, and what it recommends."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +16,57 @@ from tfpipeline.config import (
     TrainSettings,
 )
 from tfpipeline.training.checkpoints import Checkpoints
-from tfpipeline.training.predictor import Predictor
 from tfpipeline.workflow import preparing, stages, study_networks
 
 BACKBONE = "PlainCNN"
 
 # What stands for a network in the pairs that are trained from scratch.
 SCRATCH = "PlainCNN, from scratch"
+
+
+def settings_for(data: DataSettings, seed: int, epochs: int) -> RunSettings:
+    """Return what `train` is told to train the plain network.
+
+    Args:
+        data: The section `data`.
+        seed: Of splits, weights and order.
+        epochs: Passes over the training images.
+    """
+    return RunSettings(
+        seed=seed,
+        data=data,
+        model=ModelSettings(BACKBONE, "none"),
+        train=TrainSettings(
+            epochs=epochs, learning_rate=3e-3, schedule="cosine", patience=None
+        ),
+    )
+
+
+def run(
+    settings: RunSettings, strategy: tf.distribute.Strategy, cache: Path
+) -> tuple[preparing.Work, dict[str, dict[str, Any]]]:
+    """Train and measure as `train` does, and write no run.
+
+    Args:
+        settings: Of the run.
+        strategy: Where the steps run.
+        cache: What all commands share.
+
+    Returns:
+        What was trained; and its metrics on `test` and `validation` images.
+
+    Raises:
+        UserError: The source cannot be used.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    work = preparing.prepare(settings, strategy, cache, manifest.Phases())
+    # It is short: what is interrupted starts again, and nothing is written.
+    nowhere = Checkpoints(cache, CheckpointSettings(0, 0), {"study": ""}, writes=False)
+    course = stages.Course(work, cache, nowhere, None)
+    course.extract()
+    course.train_head()
+    none: dict[str, Any] = {"accuracy": float("nan"), "n": 0}
+    return work, {"test": none, "validation": none, **course.measure()}
 
 
 def train(
@@ -50,43 +94,17 @@ def train(
     rows: list[dict[str, Any]] = []
     costs: dict[str, Any] = {}
     for seed in seeds:
-        settings = RunSettings(
-            seed=seed,
-            data=data,
-            model=ModelSettings(BACKBONE, "none"),
-            train=TrainSettings(
-                epochs=epochs, learning_rate=3e-3, schedule="cosine", patience=None
-            ),
-        )
-        keras.utils.set_random_seed(seed)
-        work = preparing.prepare(settings, strategy, cache, manifest.Phases())
-        # It is short: what is interrupted starts again, and nothing is written.
-        nowhere = Checkpoints(
-            cache, CheckpointSettings(0, 0), {"study": "scratch"}, writes=False
-        )
-        course = stages.Course(work, cache, nowhere, None)
-        course.extract()
-        course.train_head()
-        result = course.measure()
-        none = {"accuracy": float("nan"), "n": 0}
+        work, result = run(settings_for(data, seed, epochs), strategy, cache)
         rows.append(
             {
                 "method": "scratch",
                 "shots": "all",
                 "seed": seed,
-                "accuracy": result.get("test", none)["accuracy"],
-                "validation_accuracy": result.get("validation", none)["accuracy"],
+                "accuracy": result["test"]["accuracy"],
+                "validation_accuracy": result["validation"]["accuracy"],
                 "trained_on": len(work.examples.of("train")),
-                "measured_on": result.get("test", none)["n"],
+                "measured_on": result["test"]["n"],
             }
         )
-        costs = costs or _costs(work)
+        costs = {**study_networks.costs(work.model), "untrained": False}
     return rows, costs
-
-
-def _costs(work: preparing.Work) -> dict[str, Any]:
-    """Return what it costs to have the network and to ask it."""
-    model = work.model
-    predictor = Predictor(lambda x: model(x, training=False), work.strategy)
-    took = study_networks.milliseconds(predictor, work.settings.model.image_size or 0)
-    return {**study_networks.costs(model, took), "untrained": False}

@@ -25,26 +25,28 @@ def closing_words(
         page: About it; None where there is none.
     """
     summary = result["summary"]
-    best: dict[tuple[str, str], Row] = {}
+    entries: dict[tuple[str, str], list[Row]] = {}
     for entry in summary["means"]:
-        key = (entry["source"], entry["backbone"])
         if entry["shots"] == ALL and entry["method"] != "neighbours":
-            if key not in best or _better(entry, best[key]):
-                best[key] = entry
+            key = (entry["source"], entry["backbone"])
+            entries.setdefault(key, []).append(entry)
     items = []
     pairs = {(p["source"], p["backbone"]): p for p in summary["pairs"]}
-    for key, entry in best.items():
-        against = ""
-        if math.isfinite(entry.get("gain", math.nan)):
-            against = f", {entry['gain']:+.3f} over untrained {entry['gain_against']}"
+    for key, some in entries.items():
+        accuracies = ", ".join(f"{entry['method']} {told(entry)}" for entry in some)
+        first, against = some[0], ""
+        if math.isfinite(first.get("gain", math.nan)):
+            against = (
+                f"{first['method']} {first['gain']:+.3f} over untrained "
+                f"{first['gain_against']}; "
+            )
         items.append(
-            f"{study_table.short(key[0])}, {key[1]}: {told(entry)} "
-            f"({entry['method']}{against}; "
-            f"{pairs[key]['milliseconds']:.1f} ms an image)"
+            f"{study_table.short(key[0])}, {key[1]}: {accuracies} "
+            f"({against}{pairs[key]['milliseconds']:.1f} ms an image)"
         )
     advice = [
-        f"{study_table.short(entry['source'])}: take {entry['backbone']} with the "
-        f"{entry['method']} ({entry['reason']})."
+        f"{study_table.short(entry['source'])}: take {entry['backbone']} "
+        f"({entry['reason']})."
         for entry in result["recommendation"]
     ]
     failed = [
@@ -53,7 +55,7 @@ def closing_words(
     ]
     chosen = result["checks"]["validation_images"]
     unchosen = [chosen["otherwise"]] if chosen["passed"] is False else []
-    done = ["Accuracy on test images, all examples, the better of probe and head:"]
+    done = ["Accuracy on test images, learned from all examples:"]
     commands = [f"Train it: {one['command']}" for one in result["recommendation"]]
     if len(commands) > 1:
         commands = [f"The commands that train these: `recommendation` in {RESULT}"]
@@ -71,8 +73,3 @@ def told(entry: Row) -> str:
     """
     half = entry["half_interval"]
     return f"{entry['accuracy']:.3f}" + ("" if math.isnan(half) else f" ± {half:.3f}")
-
-
-def _better(one: Row, two: Row) -> bool:
-    """Tell which method validation images prefer."""
-    return bool(one["validation_accuracy"] > two["validation_accuracy"])

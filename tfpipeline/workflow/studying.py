@@ -1,39 +1,32 @@
 """A study pair by pair: features of a source under a network, and what they give."""
 
-import dataclasses
 import functools
+import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfpipeline import atomic, terminal
-from tfpipeline.config import DataSettings, with_source
+from tfpipeline.config import DataSettings, RunSettings, with_source
 from tfpipeline.config_study import StudySettings
-from tfpipeline.data import preparation, splits
+from tfpipeline.data import preparation
 from tfpipeline.data.preparation import Examples
 from tfpipeline.demo import source
 from tfpipeline.errors import UserError, check_each
-from tfpipeline.evaluation import probes, transferability
+from tfpipeline.evaluation import transferability
 from tfpipeline.models import backbones
 from tfpipeline.training import axes, head_search, heads
-from tfpipeline.workflow import study_pairs, study_scratch
+from tfpipeline.workflow import study_pairs, study_rows, study_scratch
 from tfpipeline.workflow.study_features import Features
-from tfpipeline.workflow.study_networks import (
-    BATCH,
-    open_network,
-    read_word,
-)
+from tfpipeline.workflow.study_networks import StudyNetwork, open_network, read_word
 from tfpipeline.workflow.study_pairs import PairFiles
 from tfpipeline.workflow.study_scratch import SCRATCH
-from tfpipeline.workflow.study_shots import ALL, read_shots
-
-# Steps in which every head of a search is trained.
-STEPS = 150
+from tfpipeline.workflow.study_shots import read_shots
+from tfpipeline.workflow.study_speeds import BATCH, Speeds, read_kept
 
 
 def check(settings: StudySettings) -> None:
@@ -79,23 +72,40 @@ class Study:
     strategy: tf.distribute.Strategy
 
     def __post_init__(self) -> None:
-        """Open each source and each network once."""
+        """Open each source once."""
         self.opened = functools.cache(self._open_source)
         own = self.settings
         self.files = PairFiles(own, self.cache)
         self.features = Features(own.data, own.seed, self.cache, self.strategy)
-        speeds: dict[tuple[object, ...], float] = {}
-        self.network = functools.cache(
-            lambda word: open_network(word, self.strategy, self.settings.seed, speeds)
-        )
+        self.speeds = Speeds(self.cache / "study", self.strategy)
+        self._network: StudyNetwork | None = None
+
+    def network(self, word: str) -> StudyNetwork:
+        """Return a network; the one before is dropped, since there may be dozens.
+
+        Args:
+            word: As for `read_word`.
+        """
+        if self._network is None or self._network.word != word:
+            self._network = None
+            # Models and their graphs hold each other, and are rarely looked for.
+            gc.collect()
+            own = self.settings
+            self._network = open_network(word, self.strategy, own.seed, self.speeds)
+        return self._network
+
+    @property
+    def words(self) -> list[str]:
+        """Every network, once."""
+        words = list(dict.fromkeys(self.settings.backbones))
+        return words + ([SCRATCH] if self.settings.scratch else [])
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Every source with every network, source by source."""
-        settings = self.settings
-        words = list(dict.fromkeys(settings.backbones))
-        words += [SCRATCH] if settings.scratch else []
-        return [(s, w) for s in dict.fromkeys(settings.sources) for w in words]
+        return [
+            (s, w) for s in dict.fromkeys(self.settings.sources) for w in self.words
+        ]
 
     @property
     def seeds(self) -> range:
@@ -112,6 +122,9 @@ class Study:
         mine = [pair for n, pair in enumerate(self.pairs) if n % shared == index]
         for pair in mine:
             self.files.forget_failure(*pair)
+        # Network by network, so that each is opened once and only one is there at a
+        # time.
+        mine.sort(key=lambda pair: self.words.index(pair[1]))
         results = {pair: self._tried(*pair) for pair in mine}
         for name, word in self.pairs:
             found = results.get((name, word)) or self._left(name, word)
@@ -127,14 +140,14 @@ class Study:
         try:
             file = self.files.done(word, self.opened(name))
             if (kept := study_pairs.read(file)) is not None:
-                return kept
+                return self._with_cost(word, kept)
             number = self.pairs.index((name, word)) + 1
             terminal.note(f"[{number}/{len(self.pairs)}] {name}, {word}")
             started = time.perf_counter()
             found = self._scratch(name) if word == SCRATCH else self._pair(name, word)
             found["pair"]["seconds"] = round(time.perf_counter() - started, 3)
             atomic.write_json(file, found)
-            return found
+            return self._with_cost(word, found)
         except Exception as error:  # Whatever it is, the other pairs are sound.
             told = _said(name, word, error)
             self.files.leave_failure(name, word, told)
@@ -144,9 +157,43 @@ class Study:
         """Return what another worker has left of a pair; nothing if it has not yet."""
         try:
             kept = study_pairs.read(self.files.done(word, self.opened(name)))
+            if kept is not None:
+                return self._with_cost(word, kept)
         except Exception as error:  # As above.
             return {"error": _said(name, word, error)}
-        return kept or self.files.failure(name, word)
+        return self.files.failure(name, word)
+
+    def _with_cost(self, word: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Return a pair with what an image takes here, wherever it was computed."""
+        took = self._milliseconds(study_scratch.BACKBONE if word == SCRATCH else word)
+        return {**found, "pair": {**found["pair"], "milliseconds": round(took, 3)}}
+
+    def _milliseconds(self, word: str) -> float:
+        """Return what an image takes under a network, timed before or now."""
+        known = self.speeds.known(read_word(word))
+        return self.network(word).milliseconds if known is None else known
+
+    def trained(self, name: str, settings: RunSettings) -> dict[str, Any] | None:
+        """Return what `train` reaches with settings that a study recommends.
+
+        Args:
+            name: Of the source.
+            settings: What the command is told.
+
+        Returns:
+            `accuracy` and `n` on the test images; None where it failed, which is said,
+            or where there are none.
+        """
+        try:
+            file = self.files.trained(settings, self.opened(name)[0])
+            if not (kept := read_kept(file)):
+                _, found = study_scratch.run(settings, self.strategy, self.cache)
+                kept = {key: found["test"][key] for key in ("accuracy", "n")}
+                atomic.write_json(file, kept)
+            return kept if kept["n"] else None
+        except Exception as error:  # The study itself is sound.
+            _said(name, "the recommended command", error)
+            return None
 
     def _data(self, name: str) -> DataSettings:
         return with_source(self.settings.data, name)
@@ -160,7 +207,6 @@ class Study:
         )
 
     def _scratch(self, name: str) -> dict[str, Any]:
-        examples = self.opened(name)[0]
         rows, costs = study_scratch.train(
             self._data(name),
             self.seeds,
@@ -168,7 +214,7 @@ class Study:
             self.strategy,
             self.cache,
         )
-        return {"rows": rows, "pair": {**_about(examples), **costs}}
+        return {"rows": rows, "pair": {**_about(self.opened(name)), **costs}}
 
     def _pair(self, name: str, word: str) -> dict[str, Any]:
         opened, network = self.opened(name), self.network(word)
@@ -176,90 +222,40 @@ class Study:
         if network.untrained:
             some = self.features.some_images(network, examples, BATCH)
             backbones.calibrate(network.backbone, some, network.mode)
-        features = self.features.of(network, examples)
+        vectors = self.features.of(network, opened)
         classes = len(examples.source.labels)
-        train, width = examples.of("train"), features.shape[1]
-        programs = functools.cache(
-            lambda: head_search.Program(
-                heads.draw_heads(self.settings.heads, self.settings.seed),
-                axes.count_for(len(train), width),
-                classes,
-            )
-        )
+        x, y = vectors.of(examples, "train")
+        drawn = heads.draw_heads(self.settings.heads, self.settings.seed)
+        count = axes.count_for(len(y), vectors.width)
+        program = head_search.Program(drawn, count, classes)
         rows = [
             row
             for seed, own in zip(self.seeds, opened)
-            for row in self._rows(features, own, seed, programs)
+            for row in study_rows.rows(vectors, own, seed, program, self.settings)
         ]
+        distance = self.features.statistics_distance(network, examples)
         pair = {
-            **_about(examples),
+            **_about(opened),
             **network.costs(),
-            "width": int(width),
+            "width": vectors.width,
             "untrained": network.untrained,
-            "logme": transferability.logme(
-                features[train], examples.source.label[train], classes
+            "logme": transferability.logme(x, y, classes),
+            "statistics_distance": distance,
+            "kernel_distance": self.features.kernel_distance(
+                network, vectors, examples
             ),
-            "statistics_distance": self.features.statistics_distance(network, examples),
-            "kernel_distance": self.features.kernel_distance(network, features),
         }
         return {"rows": rows, "pair": pair}
 
-    def _rows(
-        self,
-        features: np.ndarray,
-        examples: Examples,
-        seed: int,
-        programs: Callable[[], head_search.Program],
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the accuracies of every method and number of examples."""
-        label, classes = examples.source.label, len(examples.source.labels)
-        most = int(examples.counts().max())
-        chooses, measures = examples.of("validation"), examples.of("test")
-        for shots in read_shots(self.settings.shots):
-            if shots is not None and shots >= most:
-                continue
-            kept = splits.few(label, examples.split, most=shots, fraction=1, seed=seed)
-            some = kept[examples.split[kept] == "train"]
-            x, y = features[some], label[some]
-            probe = probes.fit_probe(x, y, classes)
-            trained = programs().train(x, y, steps=STEPS, seed=seed)
-            best = trained.best(features[chooses], label[chooses])
-            chosen = dataclasses.asdict(trained.program.heads[best])
-            answers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-                "probe": probe.scores,
-                "neighbours": functools.partial(
-                    probes.neighbours, x, y, classes=classes, count=self._votes(shots)
-                ),
-                "head": lambda asked: trained.logits(asked)[best],
-            }
-            for method, answer in answers.items():
-                validation, test = (
-                    probes.accuracy(answer(features[part]), label[part])
-                    for part in (chooses, measures)
-                )
-                yield {
-                    "method": method,
-                    "shots": ALL if shots is None else shots,
-                    "seed": seed,
-                    "accuracy": test,
-                    "validation_accuracy": validation,
-                    "trained_on": len(some),
-                    "measured_on": len(measures),
-                    **({"head": chosen} if method == "head" else {}),
-                }
 
-    def _votes(self, shots: int | None) -> int:
-        """Return how many neighbours vote: no more than a class has examples."""
-        most = self.settings.neighbours
-        return most if shots is None else min(most, shots)
-
-
-def _about(examples: Examples) -> dict[str, Any]:
+def _about(opened: Sequence[Examples]) -> dict[str, Any]:
+    first = opened[0]
     return {
-        "images": len(examples.source),
-        "classes": len(examples.source.labels),
-        "test_images": len(examples.of("test")),
-        "leaks": examples.leaks(),
+        "images": len(first.source),
+        "classes": len(first.source.labels),
+        "test_images": len(first.of("test")),
+        # Other splits divide other copies.
+        "leaks": max(examples.leaks() for examples in opened),
     }
 
 
