@@ -113,7 +113,8 @@ def test_each_signature_has_its_method_and_names(exported: Exported) -> None:
     assert set(known["classify"].inputs) == {"inputs"}
     assert set(known["classify"].outputs) == {"classes", "scores"}
     assert set(known["serving_default"].inputs) == {"image_bytes"}
-    assert {"labels", "probabilities", "valid", "error", "accepted"} == set(
+    # The demo has too few validation images for a threshold.
+    assert {"labels", "probabilities", "valid", "error", "accepted_reason"} == set(
         known["serving_default"].outputs
     )
 
