@@ -7,11 +7,11 @@ The promise: with confidence 0.95, at most the target of accepted answers is wro
 Whether it was kept is exact: validation images are drawn, with replacement, from a
 population whose every answer is known. Each PICTURES is a folder of class folders: half
 of its photographs train a linear probe on frozen MobileNetV2 0.35 features, the others
-are the population. `fixed` takes the last epoch of each probe, so that validation images
-chose the temperature alone; `whole` takes the best of 30 epochs by the same validation
-images, as `train` does. Beside them, classifiers are drawn, wrong labels included.
-`empirical` is the lowest threshold whose share of errors on the validation images is at
-most the target, without a bound.
+are the population. `fixed` takes the last epoch of each probe, so that validation
+images chose the temperature alone; `whole` takes the best of 30 epochs by the same
+validation images, as `train` does. Beside them, classifiers are drawn, wrong labels
+included. `empirical` is the lowest threshold whose share of errors on the validation
+images is at most the target, without a bound.
 """
 
 import argparse
@@ -101,29 +101,28 @@ def probes(
         most: Validation images to draw.
         choose: How many of those choose the epoch; 0 takes the last one.
     """
-    classes = int(label.max()) + 1
+    classes, alike = int(label.max()) + 1, rows @ rows.T
     for seed in range(draws):
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(label))
         train, rest = order[: len(order) // 2], order[len(order) // 2 :]
         validation = rng.integers(0, len(rest), most)
         asked = validation[:choose]
-        weight = np.zeros((rows.shape[1], classes), np.float32)
-        speed, truth = np.zeros_like(weight), np.eye(classes, dtype=np.float32)
-        best = np.inf, rows[rest] @ weight
+        # The weights are sums of training features: only products are needed.
+        own, other = alike[np.ix_(train, train)], alike[np.ix_(rest, train)]
+        shares = np.zeros((len(train), classes), np.float32)
+        speed, truth = np.zeros_like(shares), np.eye(classes, dtype=np.float32)
+        best = np.inf, other @ shares
         for _ in range(EPOCHS):
             for _ in range(3):
-                error = (
-                    metrics.probabilities(rows[train] @ weight) - truth[label[train]]
-                )
-                slope = rows[train].T @ error.astype(np.float32) / len(train)
-                speed = 0.9 * speed - 0.02 * slope
-                weight = weight + speed
-            logits = rows[rest] @ weight
+                error = metrics.probabilities(own @ shares) - truth[label[train]]
+                speed = 0.9 * speed - 0.02 * error.astype(np.float32) / len(train)
+                shares = shares + speed
+            logits = other @ shares
             loss = -np.inf
             if choose:
-                own = logits[asked], label[rest][asked]
-                loss = metrics.loss_and_accuracy(*own)["loss"]
+                answers = logits[asked], label[rest][asked]
+                loss = metrics.loss_and_accuracy(*answers)["loss"]
             if not choose or loss < best[0]:
                 best = loss, logits
         yield Draw(best[1], label[rest], validation)
