@@ -15,7 +15,7 @@ images is at most the target, without a bound.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from results import tell
 
 from tfpipeline import cli, images
 from tfpipeline.data import folders
-from tfpipeline.evaluation import calibration, metrics
+from tfpipeline.evaluation import abstention, calibration, metrics
 
 EPOCHS = 30
 CONFIDENCE = 0.95
@@ -53,7 +53,7 @@ def drawn(kind: str, draws: int, most: int) -> Iterator[Draw]:
     }[kind]
     for seed in range(draws):
         rng = np.random.default_rng(seed)
-        label = rng.integers(0, classes, 20_000 if classes < 100 else 4_000)
+        label = rng.integers(0, classes, 4_000)
         logits = rng.normal(size=(len(label), classes)).astype(np.float32)
         logits[np.arange(len(label)), label] += rng.gamma(4, sharp / 4, len(label))
         flipped = rng.random(len(label)) < wrong
@@ -136,20 +136,32 @@ def empirical(sure: np.ndarray, right: np.ndarray, target: float) -> float:
     return float(sure[order[kept[-1]]]) if len(kept) else np.inf
 
 
-def judged(draw: Draw, n: int, target: float) -> list[tuple[float, float]]:
-    """Return the true coverage and risk of the bound's threshold, and of the other."""
+def judged(draw: Draw, n: int, targets: Sequence[float]) -> np.ndarray:
+    """Return true coverage and risk of the bound's threshold, and of the other.
+
+    Args:
+        draw: The training.
+        n: Validation images that are asked.
+        targets: Shares of wrong answers.
+
+    Returns:
+        Shape (targets, 2, 2).
+    """
     chosen = draw.validation[:n]
     logits, label = draw.logits[chosen], draw.label[chosen]
-    fitted = calibration.calibrate(logits, label, target, CONFIDENCE)
-    chance = metrics.probabilities(draw.logits / fitted.temperature)
+    # The temperature knows no target.
+    used = calibration.calibrate(logits, label, targets[0], CONFIDENCE).temperature
+    chance = metrics.probabilities(draw.logits / used)
     sure, right = chance.max(1).astype(np.float32), chance.argmax(1) == draw.label
-    at = np.inf if fitted.threshold is None else fitted.threshold
     found = []
-    for threshold in (at, empirical(sure[chosen], right[chosen], target)):
-        accepted = right[sure >= np.float32(threshold)]
-        risk = float(1 - accepted.mean()) if len(accepted) else 0.0
-        found.append((len(accepted) / len(right), risk))
-    return found
+    for target in targets:
+        asked = sure[chosen], right[chosen], target
+        best = abstention.best(abstention.curve(*asked, 1 - CONFIDENCE), target)
+        for threshold in (best.threshold if best else np.inf, empirical(*asked)):
+            accepted = right[sure >= np.float32(threshold)]
+            risk = float(1 - accepted.mean()) if len(accepted) else 0.0
+            found.append((len(accepted) / len(right), risk))
+    return np.array(found).reshape(-1, 2, 2)
 
 
 def summed(found: np.ndarray, n: int, target: float) -> dict[str, Any]:
@@ -191,12 +203,10 @@ def main() -> None:
     result = []
     for name, made in ways.items():
         for n in given.images:
-            found: dict[float, list[Any]] = {target: [] for target in given.targets}
-            for draw in made(n):
-                for target, each in found.items():
-                    each.append(judged(draw, n, target))
-            for target, each in found.items():
-                result.append({"classifier": name, **summed(np.array(each), n, target)})
+            found = np.stack([judged(draw, n, given.targets) for draw in made(n)])
+            for place, target in enumerate(given.targets):
+                row = summed(found[:, place], n, target)
+                result.append({"classifier": name, **row})
     tell({"confidence": CONFIDENCE, "rows": result}, given.output)
 
 

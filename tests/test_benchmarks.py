@@ -104,7 +104,7 @@ def test_a_promise_is_judged_by_every_answer_of_the_population(
     found = json.loads((tmp_path / "a.json").read_text())
     assert len(rows.abstention(found)) == len(found["rows"]) == 6
     (draw,) = abstention.drawn("drawn, 10 classes", 1, 200)
-    (covered, risk), (_, other) = abstention.judged(draw, 200, 0.1)
+    (((covered, risk), (_, other)),) = abstention.judged(draw, 200, [0.1])
     wrong = draw.logits.argmax(1) != draw.label
     assert 0 < covered < 1 and 0 < risk < other + wrong.mean()
     everything = abstention.empirical(np.array([0.5, 0.9]), np.array([True, True]), 0.0)
