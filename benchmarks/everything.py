@@ -92,6 +92,9 @@ BENCHES: dict[str, Bench] = {
     "training_loop": Bench("--rounds 5", "--rounds 1", rows.training_loop),
     "serving": Bench("RUN PHOTOS", "--rounds 1 --requests 20", rows.serving),
     "head_search": Bench("", "--heads 4 --steps 5 --repeats 1", rows.head_search),
+    "abstention": Bench(
+        "PICTURES", "--draws 2 --images 60 --targets 0.05", rows.abstention
+    ),
     "data_room": Bench("PICTURES --rounds 5", None, rows.data_room),
     "workers": Bench("PICTURES --rounds 5", None, rows.workers),
     "growth": Bench(

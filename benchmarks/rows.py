@@ -200,6 +200,22 @@ def head_search(found: Mapping[str, Any]) -> list[Figure]:
     return rows
 
 
+def abstention(found: Mapping[str, Any]) -> list[Figure]:
+    """Return the rows of promises: broken ones, and what is answered for them."""
+    most = f"{1 - found['confidence']:.2g} at most"
+    rows = []
+    for row in found["rows"]:
+        title = (
+            f"promise of at most {row['target']:g} wrong broken, {row['images']} "
+            f"validation images, {row['classifier']}"
+        )
+        bound, other = row["bound"], row["empirical"]
+        told = f"{bound['broken']:.3f} (coverage {bound['coverage']:.2f}); without a "
+        told += f"bound {other['broken']:.3f} (coverage {other['coverage']:.2f})"
+        rows.append((title, most, told))
+    return rows
+
+
 def _times(
     ratio: float, found: Mapping[str, Any] | None = None, key: str = "", name: str = ""
 ) -> str:

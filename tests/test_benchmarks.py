@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-ON_PHOTOGRAPHS = ("main_job", "extraction", "attacks", "serving")
+ON_PHOTOGRAPHS = ("main_job", "extraction", "attacks", "serving", "abstention")
 ON_ANYTHING = ("ideal_images", "training_loop", "growth", "head_search")
 
 
@@ -88,6 +89,31 @@ def test_figures_of_a_smoke_run_are_not_for_the_docs(
         everything.main()
     assert "--docs" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_promise_is_judged_by_every_answer_of_the_population(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import abstention
+    import rows
+
+    words = f"_ --draws 3 --images 60 200 --targets 0.1 --output {tmp_path}/a.json"
+    monkeypatch.setattr("sys.argv", words.split())
+    abstention.main()
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert len(rows.abstention(found)) == len(found["rows"]) == 6
+    (draw,) = abstention.drawn("drawn, 10 classes", 1, 200)
+    (((covered, risk), (_, other)),) = abstention.judged(draw, 200, [0.1])
+    wrong = draw.logits.argmax(1) != draw.label
+    assert 0 < covered < 1 and 0 < risk < other + wrong.mean()
+    everything = abstention.empirical(np.array([0.5, 0.9]), np.array([True, True]), 0.0)
+    assert everything == 0.5
+    nothing = abstention.empirical(np.array([0.5, 0.9]), np.array([True, False]), 0.4)
+    assert nothing == np.inf
+    row = abstention.summed(np.array([[[0.5, 0.2], [1.0, 0.0]]] * 2), 60, 0.1)
+    assert row["bound"]["broken"] == 1 and row["empirical"]["broken"] == 0
+    capsys.readouterr()
 
 
 def test_copies_are_other_files_of_the_same_pictures(

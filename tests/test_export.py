@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_serving.config import model_server_config_pb2
 
-from tests.conftest import Trained
+from tests.conftest import Exported, Trained
 from tests.test_train import start as train
 from tfpipeline import atomic, cli, images, terminal
 from tfpipeline.config import PredictSettings
@@ -21,6 +21,7 @@ from tfpipeline.config_serving import ExportSettings
 from tfpipeline.data import encoded
 from tfpipeline.errors import UserError
 from tfpipeline.export import _closing, export
+from tfpipeline.face.runs import Run
 from tfpipeline.predict import predict
 from tfpipeline.workflow import publishing
 
@@ -116,14 +117,32 @@ def test_what_is_too_unsure_is_told_by_the_run_and_by_what_is_served(
         return [row["accepted"] for row in rows(model)]
 
     chance = [float(row["probability"]) for row in rows(run)]
-    threshold = sorted(chance)[3]  # Itself accepted.
+    threshold = sum(sorted(chance)[2:4]) / 2
     expected = ["true" if p >= threshold else "false" for p in chance]
-    assert accepted(run, threshold=threshold) == expected
+    promise = {"threshold": threshold, "bound": 0.04, "reason": ""}
+    assert accepted(run, **promise) == expected
     assert expected.count("true") == 3
     assert start(run, tmp_path / "base") == 0
     assert accepted(tmp_path / "base") == expected
-    assert accepted(run, threshold=None) == ["false"] * 6
-    assert accepted(run, n=0) == [""] * 6
+    assert {row["accepted_reason"] for row in rows(tmp_path / "base")} == {""}
+
+
+def test_what_allows_no_promise_is_null_with_the_reason_wherever_it_is_asked(
+    demo_run: Trained, exported: Exported, tmp_path: Path, capsys
+) -> None:
+    # Its 36 validation images are too few.
+    why = read(demo_run.path / "calibration.json")["reason"]
+    words = ["--images", str(exported.pictures[0]), "--output"]
+    for model in (demo_run.path, exported.base):
+        output = tmp_path / "found.jsonl"
+        argv = ["--model", str(model), *words, str(output)]
+        assert cli.main(predict, PredictSettings, argv) == 0
+        (row,) = (json.loads(line) for line in output.read_text().splitlines())
+        assert row["accepted"] is None and row["accepted_reason"] == why
+        assert why in capsys.readouterr().out
+    assert "60 are needed" in why
+    found = Run(demo_run.path).predict(str(exported.pictures[0]))
+    assert found[0].accepted is None and found[0].accepted_reason == why
 
 
 def test_nothing_is_published_where_the_answers_differ(

@@ -38,7 +38,8 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
     assert start(demo_run, *argv) == 0
     rows = atomic.read_csv(output)
     assert len(rows) == 13 and list(rows[0]) == [
-        *("id", "label", "probability", "accepted", "top_k", "error")
+        *("id", "label", "probability", "accepted", "accepted_reason"),
+        *("top_k", "error"),
     ]
     broken = [row for row in rows if row["error"]]
     assert [Path(row["id"]).name for row in broken] == ["broken.jpg"]

@@ -95,7 +95,9 @@ def test_every_way_to_ask_gives_the_same_rows(
             for one, two in zip(here, there):
                 assert (one["id"], one["label"]) == (two["id"], two["label"])
                 assert one["error"] == two["error"]
-                assert one["accepted"] == two["accepted"]
+                assert one["accepted"] == two["accepted"] == ""
+                assert one["accepted_reason"] == two["accepted_reason"]
+                assert (one["accepted_reason"] == "") == (one["error"] != "")
                 if not one["error"]:
                     chance = float(two["probability"])
                     assert chance == pytest.approx(float(one["probability"]), abs=1e-5)

@@ -105,16 +105,21 @@ def test_a_run_says_how_far_its_probabilities_can_be_believed(
     told = measured["validation"]["calibration"]
     assert found["loss"] == [told["loss"], told["loss_calibrated"]]
     assert told["loss_calibrated"] <= told["loss"]
+    # Its 36 validation images can promise nothing at 5 %.
+    assert found["threshold"] is None and "60 are needed" in found["reason"]
+    assert [point["n"] for point in found["curve"]] == [found["n"] - 1]
     assert 0 <= measured["test"]["calibration"]["ece_calibrated"] <= 1
 
 
-def test_four_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
+def test_five_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
     lines = demo_run.printed.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert "MobileNetV2 0.35" in lines[0] and "252 images of 6 classes" in lines[0]
     assert "Test accuracy" in lines[1]
-    assert lines[2] == f"Look at {demo_run.path}/report.html"
-    assert "python -m tfpipeline.train --data.source" in lines[3]
+    found = json.loads((demo_run.path / "calibration.json").read_text())
+    assert found["reason"] in lines[2]
+    assert lines[3] == f"Look at {demo_run.path}/report.html"
+    assert "python -m tfpipeline.train --data.source" in lines[4]
 
 
 def test_logits_from_cached_features_are_those_of_the_whole_classifier(

@@ -26,7 +26,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.data import pipeline, splits
-        from tfpipeline.evaluation import metrics
+        from tfpipeline.evaluation import calibration, metrics
         from tfpipeline.models import frozen, saving
         from tfpipeline.report import summary
         from tfpipeline.training.predictor import Predictor
@@ -39,6 +39,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             from tfpipeline.workflow import robustness
 
             robustness.check(settings.adversary, epsilons, "--robust")
+    fitted = measuring.calibration_of(run)
     with phases("build"), strategy.scope():
         model, labels = saving.load_classifier(run.model)
     with phases("audit"):
@@ -74,13 +75,14 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
         **metrics.classification(logits, label[chosen], labels),
+        "calibration": calibration.told(fitted, logits, label[chosen]),
         **robust,
         "seen_in_training": seen,
         "quarantined": len(examples.quarantined),
         "seconds": phases.report(),
     }
     atomic.write_json(run.evaluation, result)
-    terminal.close(summary.evaluated(result, run.evaluation))
+    terminal.close(summary.evaluated(result, run.evaluation, fitted.to_json()))
     return result | {"written": terminal.written(run.path, None)}
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 # Of a first line, which names one file and some classes.
 _MOST_BYTES = 2**16
 
-HEADER = ("id", "label", "probability", "accepted", "top_k", "error")
+HEADER = (
+    *("id", "label", "probability", "accepted", "accepted_reason", "top_k", "error"),
+)
 
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
@@ -37,9 +39,13 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
     errors = f"{bad} have no answer, see the column error."
+    unknown = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
     closing = terminal.Closing(
         [f"{len(rows) - bad} of {len(rows)} images predicted."],
-        careful=[errors] if bad else [],
+        careful=[
+            *([errors] if bad else []),
+            *(f"Careful: accepted is null: {reason}." for reason in unknown),
+        ],
         look=output,
     )
     terminal.close(closing, beside=output is None)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tfpipeline.errors import UserError
 from tfpipeline.evaluation import calibration, metrics
@@ -16,34 +14,6 @@ def drawn(scale: float, n: int = 4000, classes: int = 3) -> tuple[np.ndarray, ..
     chance = metrics.probabilities(honest)
     label = (random.random((n, 1)) > np.cumsum(chance, axis=1)).sum(axis=1)
     return honest * scale, np.minimum(label, classes - 1)
-
-
-@pytest.mark.parametrize("scale", [0.25, 1.0, 5.0])
-def test_the_temperature_undoes_what_logits_were_multiplied_by(scale: float) -> None:
-    logits, label = drawn(scale)
-    found = calibration.temperature(logits, label)
-    assert found == pytest.approx(
-        scale * calibration.temperature(*drawn(1.0)), rel=1e-6
-    )
-    assert found == pytest.approx(scale, rel=0.08)
-
-
-def test_no_other_temperature_has_a_lower_cross_entropy() -> None:
-    logits, label = drawn(3.0, n=60)
-    best = calibration.temperature(logits, label)
-    least = calibration.cross_entropy(logits / best, label)
-    for other in np.geomspace(1 / 16, 16, 200):
-        assert calibration.cross_entropy(logits / other, label) >= least - 1e-12
-
-
-def test_images_that_are_all_right_make_nothing_surer() -> None:
-    logits = np.array([[3.0, 0.0], [0.0, 2.0]])
-    assert calibration.temperature(logits, np.array([0, 1])) == 1.0
-
-
-def test_images_that_are_all_wrong_make_it_as_unsure_as_can_be() -> None:
-    logits = np.array([[3.0, 0.0], [0.0, 2.0]])
-    assert calibration.temperature(logits, np.array([1, 0])) == 16.0
 
 
 def test_the_temperature_lowers_the_error_of_what_is_too_sure() -> None:
@@ -64,23 +34,47 @@ def test_calibration_error_is_the_gap_of_each_part_by_its_share() -> None:
     assert all(row["from"] < row["confidence"] <= row["to"] for row in rows)
 
 
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.3]))
-def test_above_the_threshold_no_more_answers_are_wrong_than_asked(
-    seed: int, target: float
-) -> None:
-    random = np.random.default_rng(seed)
-    logits = np.round(random.normal(size=(30, 3)) * 2)
-    label = random.integers(0, 3, 30)
-    chance = metrics.probabilities(logits)
-    at, share = calibration.threshold(chance, label, target)
-    sure, right = chance.max(1), chance.argmax(1) == label
-    if at is None:
-        assert all(1 - right[sure >= s].mean() > target for s in sure)
-        return
-    assert (sure >= at).mean() == share
-    assert 1 - right[sure >= at].mean() <= target + 1e-9
-    lower = [s for s in sure if s < at]
-    assert all(1 - right[sure >= s].mean() > target for s in lower)
+def test_three_right_images_are_no_reason_to_accept_anything() -> None:
+    logits = np.eye(3) * 4
+    found = calibration.calibrate(logits, np.arange(3), 0.05)
+    assert found.threshold is found.coverage is found.bound is None
+    assert found.accepts(np.array([0.34, 1.0])) is None
+    assert "60 are needed" in found.reason
+
+
+def test_a_blank_picture_is_not_accepted_because_the_run_was_good() -> None:
+    random = np.random.default_rng(0)
+    label = np.arange(300) % 3
+    logits = np.eye(3)[label] * random.uniform(3, 9, (300, 1))
+    found = calibration.calibrate(logits, label, 0.05)
+    least = metrics.probabilities(logits / found.temperature).max(1).min()
+    assert found.threshold is not None and found.threshold >= least > 0.9
+    assert found.accepts(np.array([0.54, 1.0])).tolist() == [False, True]
+
+
+def test_the_curve_has_risk_and_bound_of_what_each_threshold_accepts() -> None:
+    logits, label = drawn(1.5, n=800)
+    found = calibration.calibrate(logits, label, 0.25)
+    chance = metrics.probabilities(logits / found.temperature)
+    right = chance.argmax(1) == label
+    assert len(found.curve) > 2
+    for point in found.curve:
+        accepted = np.float32(chance.max(1)) >= np.float32(point["threshold"])
+        assert point["n"] == accepted.sum() and point["coverage"] == accepted.mean()
+        assert point["errors"] == (~right[accepted]).sum()
+        assert point["risk"] <= point["bound"]
+    chosen = next(p for p in found.curve if p["threshold"] == found.threshold)
+    assert chosen["bound"] == found.bound <= 0.25
+    more = [p for p in found.curve if p["n"] > chosen["n"]]
+    assert all(p["bound"] > 0.25 for p in more)
+
+
+def test_a_temperature_that_held_out_images_do_not_want_is_not_used() -> None:
+    logits, label = drawn(1.0, n=60)
+    found = calibration.calibrate(logits, label, 0.1)
+    assert found.held_out is not None and not found.held_out["kept"]
+    assert found.temperature == 1 != found.held_out["temperature"]
+    assert found.loss is not None and found.loss[0] == found.loss[1]
 
 
 def test_what_is_told_of_a_split_agrees_with_what_was_chosen_on_it() -> None:
@@ -89,12 +83,21 @@ def test_what_is_told_of_a_split_agrees_with_what_was_chosen_on_it() -> None:
     told = calibration.told(chosen, logits, label)
     assert chosen.ece == (told["ece"], told["ece_calibrated"])
     assert told["coverage"] == chosen.coverage
+    assert told["answered"] == round(500 * chosen.coverage)
     assert told["error"] is not None and told["error"] <= 0.2
+
+
+def test_a_threshold_of_an_earlier_version_promises_nothing() -> None:
+    old = {"temperature": 1.5, "target_error": 0.05, "threshold": 0.0, "n": 3}
+    found = calibration.Calibration.of(old | {"coverage": 1.0})
+    assert found.temperature == 1.5 and found.threshold is found.coverage is None
+    assert found.accepts(np.array([1.0])) is None and found.reason
 
 
 def test_without_validation_images_nothing_is_changed() -> None:
     found = calibration.calibrate(np.zeros((0, 3)), np.zeros(0, int), 0.05)
-    assert found == calibration.Calibration()
+    assert found.temperature == 1 and found.threshold is None and not found.n
+    assert "no validation images" in found.reason
     told = calibration.told(found, *drawn(1.0, n=20))
     assert told["coverage"] is None and told["ece"] == told["ece_calibrated"]
 
@@ -102,7 +105,13 @@ def test_without_validation_images_nothing_is_changed() -> None:
 @pytest.mark.parametrize("target", [-0.1, 1.0])
 def test_a_target_that_is_no_share_is_refused(target: float) -> None:
     with pytest.raises(UserError, match="--calibration.target_error"):
-        calibration.check(target)
+        calibration.check(target, 0.95)
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 0.0, 1.0, 95.0])
+def test_a_confidence_that_is_no_share_is_refused(confidence: float) -> None:
+    with pytest.raises(UserError, match="--calibration.confidence"):
+        calibration.check(0.05, confidence)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "2", None, []])

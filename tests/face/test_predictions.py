@@ -36,6 +36,13 @@ def test_what_is_not_sure_enough_is_marked(tmp_path: Path) -> None:
     assert found._repr_html_().count("not accepted") == 1
 
 
+def test_why_it_is_not_known_what_is_sure_enough_is_told_once(tmp_path: Path) -> None:
+    good, bad = rows(tmp_path)
+    found = Predictions([good | {"accepted_reason": "<3> images"}] * 2 + [bad])
+    assert [one.accepted_reason for one in found] == ["<3> images"] * 2 + [""]
+    assert repr(found).count("<3> images") == 1 and "&lt;3&gt;" in found._repr_html_()
+
+
 def test_what_was_no_file_is_called_by_its_number(tmp_path: Path) -> None:
     assert [one.id for one in Predictions(rows(tmp_path), named=False)] == ["0", "1"]
 

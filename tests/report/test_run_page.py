@@ -1,5 +1,6 @@
 """The page of a run tells what is there, and does without what is not."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -41,6 +42,31 @@ def test_a_bare_run_of_an_earlier_version_has_a_page(tmp_path: Path) -> None:
         file.unlink()
     shutil.rmtree(folder.figures)
     assert "The result" in words(run_page.write(folder))
+
+
+@pytest.mark.parametrize("count", [3, 120, 400])
+def test_the_page_promises_what_the_validation_images_show_and_no_more(
+    tmp_path: Path, count: int
+) -> None:
+    folder = made.run(tmp_path / "run", ["a", "b", "c"], count=count)
+    fitted = json.loads(folder.calibration.read_text())
+    page = run_page.write(folder)
+    assert (fitted["threshold"] is None) == bool(fitted["reason"])
+    assert (fitted["reason"] in words(page)) and "None" not in words(page)
+    # The bound is a line where there are points to join.
+    assert (">bound</text>" in page.read_text()) == (len(fitted["curve"]) > 1)
+    rows = re.findall(r"<tr>(?:(?!</tr>).)*</tr>", page.read_text())
+    shown = [row for row in rows if re.search(r"\D0\.\d+", row)]
+    assert len(shown) >= len(fitted["curve"])
+
+
+def test_a_threshold_without_a_bound_is_shown_as_no_promise(tmp_path: Path) -> None:
+    folder = made.run(tmp_path / "run", ["a", "b"])
+    old = {"temperature": 1.5, "target_error": 0.05, "threshold": 0.0, "n": 3}
+    old |= {"coverage": 1.0, "loss": [1.0, 1.0], "ece": [0.1, 0.1]}
+    folder.calibration.write_text(json.dumps(old))
+    text = words(run_page.write(folder))
+    assert "without a bound" in text and "An answer is accepted" not in text
 
 
 def test_the_demo_has_a_page_with_everything_on_it(demo_run: Trained) -> None:

@@ -113,7 +113,8 @@ def test_each_signature_has_its_method_and_names(exported: Exported) -> None:
     assert set(known["classify"].inputs) == {"inputs"}
     assert set(known["classify"].outputs) == {"classes", "scores"}
     assert set(known["serving_default"].inputs) == {"image_bytes"}
-    assert {"labels", "probabilities", "valid", "error", "accepted"} == set(
+    # The demo has too few validation images for a threshold.
+    assert {"labels", "probabilities", "valid", "error", "accepted_reason"} == set(
         known["serving_default"].outputs
     )
 
@@ -188,3 +189,30 @@ def test_a_temperature_divides_logits_and_ties_go_to_the_first() -> None:
     assert labels.numpy().tolist() == [[b"a", b"b"], [b"b", b"c"]]
     expected = metrics.probabilities(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0]]))
     np.testing.assert_allclose(chance, [expected[0, :2], expected[1, 1:]], atol=1e-6)
+
+
+@pytest.mark.parametrize("reason", ["3 images are too few: é", ""])
+def test_without_a_threshold_the_reason_is_answered_and_never_true_or_false(
+    reason: str,
+) -> None:
+    image = keras.Input((8, 8, 3))
+    backbone = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+    model = classifier.build_classifier(backbone, "tf", ModelSettings(), 3)
+    extractor, head = classifier.split_classifier(model)
+    content = tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy()
+    for least in (None, 0.0, 1.1):
+        answers = signatures.Answers(["a", "b", "c"], 1.0, 5, least, reason)
+        reader = encoded.Reader(8, 8, "squash")
+        served = signatures.Served(
+            signatures.Parts(extractor, head, answers, reader, max_images=2)
+        )
+        found = served.serve(tf.constant([content, b"broken", content]))
+        told = signatures.answers_of({k: v.numpy() for k, v in found.items()})
+        expected = None if least is None else least == 0
+        assert [one.accepted for one in told] == [expected, None, None]
+        known = {signatures.ACCEPTED, signatures.REASON} & set(found)
+        if least is not None:
+            assert known == {signatures.ACCEPTED}
+        else:
+            assert known == ({signatures.REASON} if reason else set())
+            assert told[0].reason == reason and not told[1].reason

@@ -1,18 +1,17 @@
 """How far probabilities can be believed, and when it is better to say nothing."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tfpipeline.errors import UserError
-from tfpipeline.evaluation.metrics import log_probabilities, probabilities
+from tfpipeline.evaluation import abstention, temperature
+from tfpipeline.evaluation.metrics import probabilities
+from tfpipeline.evaluation.temperature import cross_entropy
 
 BINS = 15
-
-# No temperature outside of this is told from an accident of few images.
-_LOWEST, _HIGHEST = 1 / 16, 16.0
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,17 @@ class Calibration:
     Args:
         temperature: By which logits are divided, positive; 1 leaves them as they are.
         target_error: Share of wrong answers that is allowed where it answers.
-        threshold: Highest probability, after the temperature, from which on it answers;
-            null where no threshold keeps the target.
+        threshold: Lowest probability, after the temperature, that is answered; null
+            where no threshold is known to keep the target.
         n: Number of validation images; 0 where there are none.
         loss: Mean cross-entropy in nats, as it is and with the temperature.
         ece: Expected calibration error in [0, 1], as it is and with the temperature.
-        coverage: Share of the validation images at or above the threshold.
+        coverage: Share of the validation images that is answered.
+        confidence: With which the target is kept on new images like these.
+        bound: What the share of wrong answers is at most, with that confidence.
+        reason: Why there is no threshold; empty where there is one.
+        curve: Risk against coverage, with bounds; see `abstention.Point`.
+        held_out: Why the temperature is what it is; null where nothing was measured.
     """
 
     temperature: float = 1.0
@@ -37,17 +41,22 @@ class Calibration:
     loss: tuple[float, float] | None = None
     ece: tuple[float, float] | None = None
     coverage: float | None = None
+    confidence: float = 0.95
+    bound: float | None = None
+    reason: str = "it was not calibrated"
+    curve: tuple[Mapping[str, float], ...] = ()
+    held_out: Mapping[str, Any] | None = None
 
-    @property
-    def accepts_from(self) -> float | None:
-        """The probability from which on to answer; None where nothing was measured.
+    def accepts(self, sure: np.ndarray) -> np.ndarray | None:
+        """Return which answers are sure enough; None where no threshold is known.
 
-        It is infinite where no threshold keeps the target. An image that stands on the
-        threshold is accepted in float32 as well.
+        Args:
+            sure: Probability of the best class, after the temperature, shape (n,).
         """
-        if not self.n:
+        if self.threshold is None:
             return None
-        return np.inf if self.threshold is None else self.threshold - 1e-6
+        # As they are served.
+        return np.asarray(sure, np.float32) >= np.float32(self.threshold)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `calibration.json`."""
@@ -56,6 +65,9 @@ class Calibration:
     @staticmethod
     def of(found: Mapping[str, Any]) -> "Calibration":
         """Return what `to_json` had; fields that are unknown are left out.
+
+        A threshold without a bound, as earlier versions wrote it, promises nothing and
+        is left out.
 
         Args:
             found: The content of `calibration.json`.
@@ -70,48 +82,72 @@ class Calibration:
             raise ValueError(
                 f"expected a positive number as temperature, found {read.temperature!r}"
             )
+        if "bound" not in found:
+            why = "an earlier version chose its threshold, without a bound: train again"
+            return replace(read, threshold=None, coverage=None, reason=why)
         return read
 
 
-def check(target_error: float) -> None:
-    """Refuse a target that is no share.
+def check(target_error: float, confidence: float) -> None:
+    """Refuse settings that are no shares.
 
     Args:
         target_error: Of the answers, at most.
+        confidence: With which that is to hold.
 
     Raises:
-        UserError: It does not lie in [0, 1).
+        UserError: They do not lie in [0, 1) and (0, 1).
     """
     if not 0 <= target_error < 1:
         raise UserError(
             "--calibration.target_error: expected a share from 0 up to, but not, 1. "
             f"Received: {target_error}."
         )
+    if not 0 < confidence < 1:
+        raise UserError(
+            "--calibration.confidence: expected a share between 0 and 1. Received: "
+            f"{confidence}. Say 0.95 to have the target kept in 95 of 100 trainings."
+        )
 
 
 def calibrate(
-    logits: np.ndarray, label: np.ndarray, target_error: float
+    logits: np.ndarray,
+    label: np.ndarray,
+    target_error: float,
+    confidence: float = 0.95,
 ) -> Calibration:
     """Return temperature and threshold of a classifier, by images it did not learn.
 
     Args:
         logits: Of a validation split, shape (n, classes).
         label: Index of the true class, shape (n,).
-        target_error: See `threshold`.
+        target_error: Share of the answers that may be wrong.
+        confidence: With which no more are, on new images like these.
     """
-    if not len(label):
-        return Calibration(target_error=target_error)
-    found = temperature(logits, label)
+    n, alpha = len(label), 1 - confidence
+    if not n:
+        why = abstention.reason((), 0, target_error, alpha)
+        return Calibration(target_error=target_error, confidence=confidence, reason=why)
+    check = temperature.held_out(logits, label)
+    found = check.temperature if check.kept else 1.0
     before, after = probabilities(logits), probabilities(logits / found)
-    at, coverage = threshold(after, label, target_error)
-    return Calibration(
+    points = abstention.curve(*_answers(after, label), target_error, alpha)
+    result = Calibration(
         found,
         target_error,
-        at,
-        len(label),
-        (cross_entropy(logits, label), cross_entropy(logits / found, label)),
-        (expected_error(before, label), expected_error(after, label)),
-        coverage,
+        n=n,
+        loss=(cross_entropy(logits, label), cross_entropy(logits / found, label)),
+        ece=(expected_error(before, label), expected_error(after, label)),
+        confidence=confidence,
+        reason=abstention.reason(points, n, target_error, alpha),
+        curve=tuple(asdict(point) for point in points),
+        held_out=asdict(check),
+    )
+    best = abstention.best(points, target_error)
+    if best is None:
+        return result
+    return replace(
+        result, threshold=best.threshold, coverage=best.coverage, bound=best.bound
     )
 
 
@@ -127,67 +163,23 @@ def told(
 
     Returns:
         `ece` and `loss` as they are and, `_calibrated`, with the temperature; with a
-        threshold the `coverage` and the `error` of what is answered, else nulls.
+        threshold the `coverage`, the `error` of what is answered and how many
+        `answered` are, else nulls.
     """
     calibrated = logits / chosen.temperature
     chance = probabilities(calibrated)
     sure, right = _answers(chance, label)
-    at = np.inf if chosen.threshold is None else chosen.threshold
-    answered = right[sure >= at]
+    accepted = chosen.accepts(sure)
+    answered = right[accepted] if accepted is not None else right[:0]
     return {
         "ece": expected_error(probabilities(logits), label),
         "ece_calibrated": expected_error(chance, label),
         "loss": cross_entropy(logits, label),
         "loss_calibrated": cross_entropy(calibrated, label),
-        "coverage": len(answered) / len(label) if np.isfinite(at) else None,
+        "coverage": None if accepted is None else float(accepted.mean()),
         "error": float(1 - answered.mean()) if len(answered) else None,
+        "answered": None if accepted is None else len(answered),
     }
-
-
-def cross_entropy(logits: np.ndarray, label: np.ndarray) -> float:
-    """Return the mean cross-entropy in nats.
-
-    Args:
-        logits: Shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
-    """
-    return float(-log_probabilities(logits)[np.arange(len(label)), label].mean())
-
-
-def temperature(logits: np.ndarray, label: np.ndarray) -> float:
-    """Return the temperature whose softmax has the least cross-entropy.
-
-    The cross-entropy is convex in 1 / T, so its slope is bisected. Where every image is
-    right, sharper is better without end: that cannot be measured, and the answer is 1,
-    or more.
-
-    Args:
-        logits: Shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
-
-    Returns:
-        T in [1 / 16, 16]; logits / T are calibrated.
-
-    Source: Guo et al., On Calibration of Modern Neural Networks, arXiv:1706.04599.
-    """
-    logits = np.asarray(logits, np.float64)
-    true = logits[np.arange(len(label)), label]
-
-    def slope(inverse: float) -> float:
-        """Return the derivative of the cross-entropy by 1 / T."""
-        expected = (probabilities(logits * inverse) * logits).sum(axis=1)
-        return float((expected - true).mean())
-
-    all_right = bool((true >= logits.max(axis=1)).all())
-    low, high = 1 / _HIGHEST, 1.0 if all_right else 1 / _LOWEST
-    if slope(high) <= 0:
-        return 1 / high
-    if slope(low) >= 0:
-        return 1 / low
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
-    return 2 / (low + high)
 
 
 def reliability(
@@ -256,29 +248,6 @@ def coverage(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, ...]:
     last = np.append(np.flatnonzero(np.diff(sure)), len(sure) - 1)
     counts = last + 1
     return sure[last], counts / len(sure), np.cumsum(right)[last] / counts
-
-
-def threshold(
-    chance: np.ndarray, label: np.ndarray, target_error: float
-) -> tuple[float | None, float | None]:
-    """Return from which probability on to answer, so that few answers are wrong.
-
-    Args:
-        chance: Probabilities, shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
-        target_error: Share of the answers that may be wrong.
-
-    Returns:
-        The lowest threshold with at most that error on these images, and the share of
-        them that is answered; nulls where even the surest ones are wrong too often.
-    """
-    at, share, accuracy = coverage(chance, label)
-    kept = np.flatnonzero(1 - accuracy <= target_error + 1e-12)
-    if not len(kept):
-        return None, None
-    if kept[-1] == len(at) - 1:
-        return 0.0, 1.0  # It may always answer, on images less sure than these too.
-    return float(at[kept[-1]]), float(share[kept[-1]])
 
 
 def _answers(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,7 @@ class Prediction:
         top_k: The likeliest classes with their probabilities, best first.
         error: Why it cannot be read; empty where it can.
         accepted: Whether it is sure enough; None where no threshold is known.
+        accepted_reason: Why none is known; empty where one is.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Prediction:
     top_k: tuple[tuple[str, float], ...]
     error: str = ""
     accepted: bool | None = None
+    accepted_reason: str = ""
 
 
 class Predictions(Sequence[Prediction]):
@@ -43,7 +45,7 @@ class Predictions(Sequence[Prediction]):
 
     Args:
         rows: As `predict` makes them: `id`, `label`, `probability`, `accepted`,
-            `top_k`, `error`.
+            `accepted_reason`, `top_k`, `error`.
         named: Whether the pictures are files that the user named; otherwise they are
             called by their numbers.
     """
@@ -58,6 +60,7 @@ class Predictions(Sequence[Prediction]):
                 tuple((label, share) for label, share in row["top_k"]),
                 row["error"],
                 row.get("accepted"),
+                row.get("accepted_reason", ""),
             )
             for number, row in enumerate(rows)
         ]
@@ -87,7 +90,12 @@ class Predictions(Sequence[Prediction]):
             f"{row.id}: {row.error or f'{row.label} {_share(row)}'}"
             for row in self._rows[:_SHOWN]
         ]
-        return "\n".join(lines) or "<no pictures>"
+        return "\n".join([*lines, *self._unknown()]) or "<no pictures>"
+
+    def _unknown(self) -> list[str]:
+        """Return why it is not known which of them are sure enough."""
+        reasons = dict.fromkeys(row.accepted_reason for row in self._rows)
+        return [f"accepted is not known: {reason}" for reason in reasons if reason]
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
@@ -108,6 +116,8 @@ class Predictions(Sequence[Prediction]):
         if len(self._rows) > _SHOWN:
             left = len(self._rows) - _SHOWN
             yield f'<tr><td colspan="5">and {left} more</td></tr>'
+        for line in self._unknown():
+            yield f'<tr><td colspan="5">{escape(line)}</td></tr>'
 
 
 def _share(row: Prediction) -> str:

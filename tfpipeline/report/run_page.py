@@ -170,16 +170,20 @@ def _reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
 
 
 def _coverage(measured: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
-    """Return the chart of accuracy against the share of images that is answered."""
+    """Return the chart of accuracy against coverage, with what is sure of it."""
     lines = [
         Line(split, found["coverage"]["share"], found["coverage"]["accuracy"])
         for split, found in measured.items()
     ]
     if not lines:
         return None
+    points = sorted(fitted.get("curve", ()), key=lambda point: point["coverage"])
+    if len(points) > 1:
+        bounds = [1 - point["bound"] for point in points]
+        lines.append(Line("bound", [point["coverage"] for point in points], bounds))
     at = []
     share, threshold = fitted.get("coverage"), fitted.get("threshold")
-    if share is not None and threshold:
+    if share is not None and threshold is not None:
         at = [(float(share), f"threshold {threshold:.3f}")]
     least = min(y for line in lines for y in line.y if y is not None)
     return plots.lines(

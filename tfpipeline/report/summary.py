@@ -10,6 +10,9 @@ from tfpipeline.checks import failed
 from tfpipeline.config import ModelSettings, RunSettings
 from tfpipeline.terminal import Closing
 
+# A calibration error that rises by less is not told from an accident of the bins.
+_RISE = 0.005
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -27,6 +30,7 @@ class Trained:
         unusable: Number of files that could not be used.
         rare: Classes with few images.
         page: Whether there is a page to look at.
+        calibration: As in `calibration.json`.
     """
 
     settings: RunSettings
@@ -40,6 +44,7 @@ class Trained:
     unusable: int = 0
     rare: Sequence[str] = field(default_factory=tuple)
     page: bool = False
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def trained(told: Trained) -> Closing:
@@ -61,8 +66,9 @@ def trained(told: Trained) -> Closing:
         test = metrics["test"]
         done.append(
             f"Test accuracy {test['accuracy']:.3f} on {test['n']} images that it never "
-            "saw."
+            f"saw{_believed(test, told.calibration)}."
         )
+        done += abstained(test, told.calibration)
         done += robust(test).splitlines()
     else:
         done.append("No test images, so no test accuracy.")
@@ -76,6 +82,7 @@ def trained(told: Trained) -> Closing:
             f"{'s' if alike == 1 else ''} like a training image, see {told.folder}/"
             "figures/leaks.png. --data.group near keeps such pictures together."
         )
+    careful += raised(metrics.get("test", {}), told.calibration, "test")
     if told.rare:
         careful.append(
             f"Few images of {_some(told.rare)}: --train.class_weights balanced or "
@@ -85,12 +92,15 @@ def trained(told: Trained) -> Closing:
     return Closing(done, careful=careful, look=look, then=[_next(told)])
 
 
-def evaluated(result: Mapping[str, Any], file: Path) -> Closing:
+def evaluated(
+    result: Mapping[str, Any], file: Path, calibration: Mapping[str, Any]
+) -> Closing:
     """Return what a classifier is worth on a source.
 
     Args:
         result: As in `evaluation.json`.
         file: Where it lies.
+        calibration: As in `calibration.json`.
     """
     top_3 = result["top_3_accuracy"]
     more = f" (top 3 {top_3:.3f})" if len(result["classes"]) > 3 else ""
@@ -98,12 +108,66 @@ def evaluated(result: Mapping[str, Any], file: Path) -> Closing:
     return Closing(
         [
             f"Accuracy {result['accuracy']:.3f}{more}, loss {result['loss']:.3f} on "
-            f"{result['n']} images of {result['source']}, split {result['split']}.",
+            f"{result['n']} images of {result['source']}, split {result['split']}"
+            f"{_believed(result, calibration)}.",
+            *abstained(result, calibration),
             robust(result),
         ],
-        careful=[f"Careful: {seen} of them were trained on."] if seen else [],
+        careful=[
+            *([f"Careful: {seen} of them were trained on."] if seen else []),
+            *raised(result, calibration, "measured"),
+        ],
         look=file,
     )
+
+
+def _believed(metrics: Mapping[str, Any], calibration: Mapping[str, Any]) -> str:
+    """Say the calibration error, and what it is without the temperature."""
+    if "calibration" not in metrics:
+        return ""
+    measured, used = metrics["calibration"], calibration.get("temperature", 1)
+    without = f", {measured['ece']:.3f} without the temperature {used:.3g}"
+    words = f"; calibration error (ECE) {measured['ece_calibrated']:.3f}"
+    return f"{words}{without if used != 1 else ''}"
+
+
+def abstained(metrics: Mapping[str, Any], calibration: Mapping[str, Any]) -> list[str]:
+    """Say in a line how much it accepts, or why that is not known.
+
+    Args:
+        metrics: Of a split.
+        calibration: As in `calibration.json`.
+    """
+    measured = metrics.get("calibration", {})
+    if measured.get("coverage") is None:
+        why = calibration.get("reason")
+        return [f"Which answers to accept is not known: {why}."] if why else []
+    wrong = round((measured["error"] or 0) * measured["answered"])
+    return [
+        f"Accepts {measured['answered']} of them, {wrong} of those wrong; of new "
+        f"images like these a share of at most {calibration['target_error']:.3g} is, "
+        f"with confidence {calibration['confidence']:.3g}."
+    ]
+
+
+def raised(
+    metrics: Mapping[str, Any], calibration: Mapping[str, Any], images: str
+) -> list[str]:
+    """Say where the temperature made probabilities less true.
+
+    Args:
+        metrics: Of a split.
+        calibration: As in `calibration.json`.
+        images: What those of the split are called.
+    """
+    measured = metrics.get("calibration", {"ece": 0.0, "ece_calibrated": 0.0})
+    if measured["ece_calibrated"] <= measured["ece"] + _RISE:
+        return []
+    return [
+        f"Careful: the temperature {calibration['temperature']:.3g}, chosen for its "
+        f"lower cross-entropy, raises the calibration error (ECE) on the {images} "
+        f"images from {measured['ece']:.3f} to {measured['ece_calibrated']:.3f}."
+    ]
 
 
 def robust(metrics: Mapping[str, Any]) -> str:

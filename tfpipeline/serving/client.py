@@ -42,12 +42,14 @@ class Answer(NamedTuple):
         error: Why the image could not be read; empty where it could.
         accepted: Whether the best class is sure enough, by the threshold that was
             stored for a target error; None where there is none.
+        reason: Why there is none, where that is known.
     """
 
     labels: Sequence[str]
     probabilities: Sequence[float]
     error: str
     accepted: bool | None = None
+    reason: str = ""
 
 
 # From some encoded images to their answers.
@@ -146,7 +148,8 @@ def instances(contents: Sequence[bytes]) -> list[dict[str, Any]]:
 def _answer(row: dict[str, Any]) -> Answer:
     if not row["valid"]:
         return Answer((), (), row["error"])
-    return Answer(row["labels"], row["probabilities"], "", row.get("accepted"))
+    sure = row.get("accepted"), row.get("accepted_reason", "")
+    return Answer(row["labels"], row["probabilities"], "", *sure)
 
 
 def _checked(rows: list[Any], count: int, address: str) -> list[Any]:

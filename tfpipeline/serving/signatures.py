@@ -20,8 +20,9 @@ ALL = "probabilities"
 # What is sent together; memory for more is not asked for.
 MAX_IMAGES = 256
 
-# An output that only a model with a stored threshold has.
-ACCEPTED = "accepted"
+# Outputs of which a model has one: by a threshold that keeps a target, or why there is
+# none. Versions of before may have neither.
+ACCEPTED, REASON = "accepted", "accepted_reason"
 
 # The keys of an Example in which an encoded image may stand, the first of them first.
 EXAMPLE_KEYS = ("image/encoded", "image_bytes")
@@ -43,12 +44,14 @@ class Answers:
         top_k: Classes that are named for each image, at most.
         accepts_from: The probability from which on an answer is accepted; None accepts
             and refuses nothing.
+        reason: Why there is no such probability, which is then answered instead.
     """
 
     labels: Sequence[str]
     temperature: float = 1.0
     top_k: int = 5
     accepts_from: float | None = None
+    reason: str = ""
 
     def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the names of the best classes, and their probabilities.
@@ -138,10 +141,10 @@ class Served(tf.Module):
         return {"labels": labels, "probabilities": chance, **self._accepted(chance)}
 
     def _accepted(self, chance: tf.Tensor, valid: Any = True) -> dict[str, tf.Tensor]:
-        """Return which answers are sure enough, where that is known."""
-        least = self._parts.answers.accepts_from
+        """Return which answers are sure enough, or why that is not known."""
+        least, reason = self._parts.answers.accepts_from, self._parts.answers.reason
         if least is None:
-            return {}
+            return {REASON: tf.fill(tf.shape(chance)[:1], reason)} if reason else {}
         return {ACCEPTED: valid & (chance[:, 0] >= tf.constant(least, tf.float32))}
 
     def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -292,13 +295,23 @@ def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:
     Args:
         found: By their names.
     """
-    accepted = found.get(ACCEPTED, np.full(len(found["valid"]), None)).tolist()
+    count = len(found["valid"])
+    accepted = found.get(ACCEPTED, np.full(count, None)).tolist()
+    reasons = found.get(REASON, np.full(count, b"")).tolist()
     columns = (found[k] for k in ("labels", "probabilities", "valid", "error"))
     return [
         (
-            Answer([name.decode() for name in labels], chance.tolist(), "", sure)
+            Answer(
+                [name.decode() for name in labels],
+                chance.tolist(),
+                "",
+                sure,
+                reason.decode(),
+            )
             if valid
             else Answer((), (), error.decode())
         )
-        for labels, chance, valid, error, sure in zip(*columns, accepted)
+        for labels, chance, valid, error, sure, reason in zip(
+            *columns, accepted, reasons
+        )
     ]

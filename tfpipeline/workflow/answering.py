@@ -58,18 +58,21 @@ def of_ready(ready: Ready, fitted: Calibration, top_k: int) -> Ask:
     def ask(files: Sequence[Row]) -> list[Answer]:
         from tfpipeline.evaluation import metrics
 
-        labels, least = ready.labels, fitted.accepts_from
+        labels = ready.labels
         logits = ready.predictor.all(ready.batches(files), len(files), "predict")
         chance = metrics.probabilities(logits / fitted.temperature)
         best = metrics.top_k(logits, top_k)
+        accepted = fitted.accepts(chance.max(axis=1))
+        sure = [None] * len(files) if accepted is None else accepted.tolist()
         return [
             Answer(
                 [labels[k] for k in row],
                 [float(p[k]) for k in row],
                 "",
-                None if least is None else bool(p[row[0]] >= least),
+                enough,
+                fitted.reason,
             )
-            for row, p in zip(best, chance)
+            for row, p, enough in zip(best, chance, sure)
         ]
 
     return ask
@@ -97,7 +100,8 @@ def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
         top_k: Classes to name, at most.
 
     Returns:
-        `id`, `label`, `probability`, `accepted`, `top_k` (pairs, best first), `error`.
+        `id`, `label`, `probability`, `accepted`, `accepted_reason` (why that is null),
+        `top_k` (pairs, best first), `error`.
 
     Raises:
         UserError: A word means no file, or `top_k` is not positive.
@@ -126,13 +130,14 @@ def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
 def _row(path: Path, answer: Answer | None, reason: str, top_k: int) -> dict[str, Any]:
     """Return the row of a file."""
     row: dict[str, Any] = {"id": str(path), "label": "", "probability": None}
-    row |= {"accepted": None, "top_k": [], "error": reason}
+    row |= {"accepted": None, "accepted_reason": "", "top_k": [], "error": reason}
     if answer is None:
         return row
     if answer.error:
         return row | {"error": answer.error}
     ranked = [list(pair) for pair in zip(answer.labels, answer.probabilities)][:top_k]
-    row |= {"accepted": answer.accepted, "top_k": ranked}
+    row |= {"accepted": answer.accepted, "accepted_reason": answer.reason}
+    row |= {"top_k": ranked}
     return row | {"label": ranked[0][0], "probability": ranked[0][1]}
 
 

@@ -92,6 +92,7 @@ class Members:
             logits.get("validation", np.zeros((0, len(self.labels)))),
             self.label("validation"),
             self.told[0].calibration.target_error,
+            self.told[0].calibration.confidence,
         )
 
 

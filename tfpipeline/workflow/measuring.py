@@ -170,7 +170,7 @@ def calibration_of(run: runs.RunFolder) -> Calibration:
         UserError: The file is damaged.
     """
     if not run.calibration.is_file():
-        return Calibration()
+        return Calibration(reason=f"there is no {run.calibration.name} in the run")
     try:
         return Calibration.of(json.loads(run.calibration.read_text(encoding="utf-8")))
     except (ValueError, AttributeError, TypeError) as error:

@@ -102,7 +102,9 @@ def check(settings: RunSettings) -> None:
     checkpoints.check(settings.checkpoint)
     least = {"profile_steps": ("at least 0", settings.logs.profile_steps >= 0)}
     check_each("logs", settings.logs, least)
-    calibration.check(settings.calibration.target_error)
+    calibration.check(
+        settings.calibration.target_error, settings.calibration.confidence
+    )
 
 
 def check_together(settings: RunSettings, strategy: tf.distribute.Strategy) -> None:

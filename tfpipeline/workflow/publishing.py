@@ -102,7 +102,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         opened.labels,
         opened.calibration.temperature,
         settings.top_k,
-        opened.calibration.accepts_from,
+        opened.calibration.threshold,
+        opened.calibration.reason,
     )
     bounds = settings.max_pixels, settings.max_request_pixels
     reader = encoded.Reader(height, width, resize, *bounds)

@@ -222,5 +222,6 @@ def closing_words(
             unusable=len(examples.quarantined),
             rare=examples.rare(work.settings.data.min_class_share),
             page=folder.report.is_file(),
+            calibration=course.calibration.to_json(),
         )
     )

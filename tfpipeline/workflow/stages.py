@@ -173,6 +173,7 @@ class Course:
             self.logits.get("validation", np.zeros((0, classes))),
             label["validation"],
             self.work.settings.calibration.target_error,
+            self.work.settings.calibration.confidence,
         )
         for split in result:
             result[split]["calibration"] = calibration.told(
