@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfpipeline import interruption, terminal
+from tfpipeline import interruption, machine, terminal
 from tfpipeline.errors import UserError, mendable
 from tfpipeline.flags import anchored, dump, of_run, parse, read
 
@@ -118,6 +118,7 @@ def quiet_start(*, keras: bool = True) -> Iterator[None]:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # Else the first process takes all memory of a GPU, and `export` needs a second one.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    machine.limit_threads()
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
