@@ -93,6 +93,7 @@ BENCHES: dict[str, Bench] = {
     "serving": Bench("RUN PHOTOS", "--rounds 1 --requests 20", rows.serving),
     "head_search": Bench("", "--heads 4 --steps 5 --repeats 1", rows.head_search),
     "data_room": Bench("PICTURES --rounds 5", None, rows.data_room),
+    "audit_cache": Bench("", "--files 8 --foreign 500 --rounds 1", rows.audit_cache),
     "workers": Bench("PICTURES --rounds 5", None, rows.workers),
     "growth": Bench(
         "",
