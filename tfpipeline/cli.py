@@ -49,8 +49,8 @@ def main(
         argv: The words of the command line; those of this process where None.
 
     Returns:
-        0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C,
-        143 after SIGTERM.
+        0 when all went well, 2 after an error that the user can mend, 75 where the same
+        command may go well the next time, 130 after Ctrl-C, 143 after SIGTERM.
     """
     if argv is None:
         _own_process.set()
@@ -68,7 +68,7 @@ def main(
         terminal.end_badly(str(error))
         return 128 + error.number
     except UserError as error:
-        return _fail(str(error), 2)
+        return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         return _fail(
             "Interrupted. No file is half-written; the same command goes on from what "

@@ -22,7 +22,7 @@ from tfpipeline.adversarial.victim import Inspection
 from tfpipeline.errors import UserError
 from tfpipeline.interruption import Stopped, Terminated
 from tfpipeline.manifest import Phases
-from tfpipeline.workflow import attack_report, measuring, subjects
+from tfpipeline.workflow import agreement, attack_report, measuring, subjects
 from tfpipeline.workflow.attack_figures import Figures
 from tfpipeline.workflow.attack_report import Outcome, Written
 from tfpipeline.workflow.networks import Network
@@ -121,6 +121,7 @@ class Attacking:
             kept = self.made.copied()
             try:
                 good = self._gathered(some)
+                agreement.check_subjects(self.strike.strategy, good)
                 if good:
                     self._block(good, chosen, where)
             except KeyboardInterrupt as error:
