@@ -104,8 +104,8 @@ def _multi_worker(
     except tf.errors.OpError as error:
         raise TemporaryError(
             "--distribute.strategy multi_worker: the workers did not find each other: "
-            f"{error.message.rstrip('.')}. Are all started, with the same addresses, and are the "
-            "ports free?"
+            f"{error.message.rstrip('.')}. Are all started, with the same addresses, "
+            "and are the ports free?"
         ) from None
 
 
