@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from results import spreads, tell
 
-from tfpipeline import cli, images
+from tfpipeline import cli, images, machine
 from tfpipeline.config import DistributeSettings, ModelSettings
 
 EPSILON, STEP, TARGET, BUDGET = 8 / 255, 1 / 255, 284, 100
@@ -391,7 +391,7 @@ def main() -> None:
     bench = Bench(network, pictures, strategy)
     result: dict[str, Any] = {
         "batch": len(pictures),
-        "cpu_cores": os.cpu_count(),
+        "cpu_cores": machine.cores(),
         "load_before": os.getloadavg()[0],
         "cpu_time": given.cpu_time,
     }

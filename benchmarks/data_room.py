@@ -14,7 +14,6 @@ ROOT is a folder of class folders. Measured, each as a ratio within this run:
 """
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -27,7 +26,7 @@ import numpy as np
 from main_job import timed
 from results import spread, tell
 
-from tfpipeline import cli
+from tfpipeline import cli, machine
 from tfpipeline.config import DataSettings, DistributeSettings, ModelSettings
 
 
@@ -152,7 +151,7 @@ def main() -> None:
     source = opening.open_source(settings, Path(), lambda cache: cache)
     paths = list(source.paths)
     result: dict[str, Any] = {
-        "cores": os.cpu_count(),
+        "cores": machine.cores(),
         "audit": audit_rates(paths, given.rounds),
         "memory": memory_growth(given.rounds),
         "feeding": feeding_rates(paths, given.images, given.rounds),

@@ -96,6 +96,7 @@ BENCHES: dict[str, Bench] = {
         "PICTURES", "--draws 2 --images 60 --targets 0.05", rows.abstention
     ),
     "data_room": Bench("PICTURES --rounds 5", None, rows.data_room),
+    "audit_cache": Bench("", "--files 8 --foreign 500 --rounds 1", rows.audit_cache),
     "workers": Bench("PICTURES --rounds 5", None, rows.workers),
     "growth": Bench(
         "",

@@ -25,6 +25,7 @@ import numpy as np
 from main_job import timed
 from PIL import Image
 from results import tell
+
 from workers import run_pinned
 
 # Of an image in the memory of every worker, as docs/distribution.md measures them.

@@ -156,6 +156,20 @@ def data_room(found: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
+def audit_cache(found: Mapping[str, Any]) -> list[Figure]:
+    """Return the rows of an audit beside what is known of other files."""
+    title = f"audit of {found['files']} files, {found['foreign']} others in the cache"
+    parts = {"first": "new", "again": "known", "peak_mb": "peak memory"}
+    return [
+        (
+            f"{title}, against an empty cache: {words}",
+            "",
+            _times(found[f"{name}_to_empty"], found, f"{name}_to_empty"),
+        )
+        for name, words in parts.items()
+    ]
+
+
 def workers(found: Mapping[str, Any]) -> list[Figure]:
     """Return the row of two processes."""
     times = _times(found["times_as_fast"], found, "times_as_fast")

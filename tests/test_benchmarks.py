@@ -10,7 +10,10 @@ import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ON_PHOTOGRAPHS = ("main_job", "extraction", "attacks", "serving", "abstention")
-ON_ANYTHING = ("ideal_images", "training_loop", "growth", "head_search")
+ON_ANYTHING = (
+    *("ideal_images", "training_loop", "growth", "head_search"),
+    "audit_cache",
+)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tfpipeline import cli, terminal
 from tfpipeline.config import PredictSettings, RunSettings
 from tfpipeline.demo import world
-from tfpipeline.errors import UserError
+from tfpipeline.errors import TemporaryError, UserError
 
 
 def without_reader() -> int:
@@ -116,6 +116,18 @@ def test_a_wrong_value_is_the_users_to_mend(argv: tuple[str, ...]) -> None:
 def test_a_value_of_a_wrong_kind_is_told_in_plain_words(argv, words: str) -> None:
     with pytest.raises(UserError, match=words):
         parse(*argv)
+
+
+@pytest.mark.parametrize(("error", "code"), [(UserError, 2), (TemporaryError, 75)])
+def test_what_may_go_well_the_next_time_has_a_code_of_its_own(
+    error: type[UserError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(settings: RunSettings) -> None:
+        """Fail."""
+        raise error("--flag: in words")
+
+    assert cli.main(command, RunSettings, []) == code
+    assert capsys.readouterr().err.count("error: --flag: in words") == 1
 
 
 def test_settings_survive_being_written_and_read(tmp_path: Path) -> None:

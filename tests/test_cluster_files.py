@@ -14,6 +14,7 @@ import yaml
 
 from tfpipeline import cli, cluster
 from tfpipeline.config import RunSettings
+from tfpipeline.errors import TemporaryError, UserError
 
 FOLDER = Path(__file__).parent.parent / "configs" / "cluster"
 KUBERNETES, KUBEFLOW, SLURM = (
@@ -185,11 +186,14 @@ def test_a_lost_worker_may_fail_all_the_others_several_times() -> None:
     # A pod failure policy is refused with any other restart policy.
     assert pod["restartPolicy"] == "Never"
     rules = spec["podFailurePolicy"]["rules"]
-    (codes,) = [rule["onExitCodes"] for rule in rules if "onExitCodes" in rule]
-    assert codes["containerName"] == pod["containers"][0]["name"]
-    # Code 2 is a lost worker too: it must neither end the Job nor be tried for ever.
-    assert {rule["action"] for rule in rules} == {"Ignore"}
-    assert 143 in codes["values"] and 2 not in codes["values"]
+    actions = {}
+    for rule in rules:
+        if (codes := rule.get("onExitCodes")) is not None:
+            assert codes["containerName"] == pod["containers"][0]["name"]
+            assert codes["operator"] == "In"
+            actions |= dict.fromkeys(codes["values"], rule["action"])
+    lost, mistake = TemporaryError.exit_code, UserError.exit_code
+    assert actions == {143: "Ignore", mistake: "FailJob", lost: "Count"}
     kubeflow = documents(KUBEFLOW)["TFJob"]["spec"]
     assert kubeflow["runPolicy"]["backoffLimit"] >= 3 * replicas(KUBEFLOW)[0]
     worker = kubeflow["tfReplicaSpecs"]["Worker"]
@@ -211,7 +215,10 @@ def test_the_slurm_script_is_bash_and_ends_before_its_time() -> None:
 
 @pytest.mark.parametrize(
     ("code", "restarts", "again"),
-    [(0, 0, False), (2, 0, False), (143, 99, True), (137, 0, True), (137, 5, False)],
+    [
+        *((0, 0, False), (2, 0, False), (143, 99, True)),
+        *((137, 0, True), (137, 5, False), (75, 0, True), (75, 5, False)),
+    ],
 )
 def test_a_slurm_job_goes_on_where_another_start_can_help(
     stage: Stage, code: int, restarts: int, again: bool

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfpipeline import distribution
 from tfpipeline.config import DistributeSettings
-from tfpipeline.errors import UserError
+from tfpipeline.errors import TemporaryError, UserError
 
 
 def test_names_give_the_strategies_they_promise() -> None:
@@ -68,6 +68,21 @@ def test_a_gpu_that_is_in_use_already_is_taken_as_it_is(
 def test_what_is_not_there_is_told(settings: DistributeSettings, words: str) -> None:
     with pytest.raises(UserError, match=words):
         distribution.choose(settings)
+
+
+def test_workers_that_do_not_find_each_other_may_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a port is still held by the worker that was started before."""
+
+    def refuse(**_: object) -> None:
+        raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
+
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", refuse)
+    monkeypatch.setenv("TF_CONFIG", "")
+    given = DistributeSettings("multi_worker", workers="127.0.0.1:1", index=0)
+    with pytest.raises(TemporaryError, match="Could not start gRPC server"):
+        distribution.choose(given)
 
 
 def test_precision_is_float32_on_a_cpu_and_what_was_asked_for_else(strategy) -> None:

@@ -2,18 +2,23 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.test_train import start
 from tfpipeline import atomic
+from tfpipeline.data.rows import Ledger
+from tfpipeline.errors import TemporaryError
 from tfpipeline.models import saving
 
 pytestmark = pytest.mark.slow
@@ -42,9 +47,16 @@ def free_ports(count: int) -> list[int]:
 
 
 class Workers:
-    """Two processes with one command."""
+    """Two processes with one command, each with further flags, in its own folder."""
 
-    def __init__(self, folder: Path, *more: str, verb: str = "train") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *more: str,
+        verb: str = "train",
+        own: Sequence[Sequence[str]] = ((), ()),
+        where: Sequence[Path | None] = (None, None),
+    ) -> None:
         addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
         words = [sys.executable, "-m", f"tfpipeline.{verb}", *more]
         if verb == "train":
@@ -58,10 +70,11 @@ class Workers:
         for index, log in enumerate(self.logs):
             with log.open("w") as file:
                 process = subprocess.Popen(
-                    [*words, "--distribute.index", str(index)],
+                    [*words, "--distribute.index", str(index), *own[index]],
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+                    cwd=where[index],
                 )
             self.processes.append(process)
 
@@ -94,6 +107,14 @@ class Workers:
         """Return the numbers of the checkpoints that stand there."""
         there = (folder / "run" / "checkpoints").glob("[0-9]*.npz")
         return sorted(int(file.stem) for file in there)
+
+
+def copied_alone(part: Path, folder: Path) -> Path:
+    """Return a folder in which a part of an audit's ledger is the only one."""
+    target = folder / "parts" / part.stem
+    target.mkdir(parents=True)
+    shutil.copy(part, target)
+    return target
 
 
 def weights(run: Path) -> list[np.ndarray]:
@@ -149,10 +170,13 @@ def test_two_workers_train_as_one_device_does(alone: Path, tmp_path: Path) -> No
         for line in file.read_text().split()
     ]
     assert len(keys) == len(set(keys)), "no image was put through the network twice"
-    parts = [json.loads(f.read_text()) for f in (tmp_path / "c").glob("audit-*/*.json")]
-    looked_at = [row[0] for part in parts for row in part]
-    assert len(looked_at) == len(set(looked_at)), "no file was looked at twice"
+    pictures = [str(file) for file in (tmp_path / "c" / "demo").rglob("*.png")]
+    parts = [
+        Ledger(copied_alone(part, tmp_path)).read([(path, 0) for path in pictures])
+        for part in (tmp_path / "c").glob("audit-*/*.sqlite")
+    ]
     assert [len(part) for part in parts] == [66, 66], "each looked at its half"
+    assert not set(parts[0]) & set(parts[1]), "no file was looked at twice"
 
 
 def test_a_lost_worker_ends_the_run_in_words_and_the_same_command_goes_on(
@@ -162,7 +186,7 @@ def test_a_lost_worker_ends_the_run_in_words_and_the_same_command_goes_on(
     with Workers(tmp_path, *more) as workers:
         workers.wait_for_checkpoints(tmp_path, 4)
         workers.processes[1].kill()
-        assert workers.wait(60) == [2, -signal.SIGKILL]
+        assert workers.wait(60) == [TemporaryError.exit_code, -signal.SIGKILL]
         told = workers.told(0)
         assert told.count("error:") == 1 and "Traceback" not in told
         assert "another worker has gone" in told and "same command" in told
@@ -172,6 +196,14 @@ def test_a_lost_worker_ends_the_run_in_words_and_the_same_command_goes_on(
         assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
         assert "going on with" in workers.told(0)
     assert_alike(alone / "run", tmp_path / "run")
+
+
+def test_a_lost_chief_is_noticed_by_the_others(tmp_path: Path) -> None:
+    with Workers(tmp_path, "--checkpoint.every_steps", "1") as workers:
+        workers.wait_for_checkpoints(tmp_path, 1)
+        workers.processes[0].kill()
+        assert workers.wait(60) == [-signal.SIGKILL, TemporaryError.exit_code]
+        assert "another worker has gone" in workers.told(1)
 
 
 def test_sigterm_at_one_worker_stops_both_at_one_checkpoint(
@@ -189,6 +221,57 @@ def test_sigterm_at_one_worker_stops_both_at_one_checkpoint(
     with Workers(tmp_path, *more) as workers:
         assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
     assert_alike(alone / "run", tmp_path / "run")
+
+
+def refused(folder: Path, *more: str, **each: Any) -> str:
+    """Return what both workers say, neither of which has trained."""
+    with Workers(folder, *more, **each) as workers:
+        assert workers.wait() == [2, 2], workers.told(0) + workers.told(1)
+        both = [workers.told(index).strip() for index in range(2)]
+    assert "Traceback" not in "".join(both)
+    assert not (folder / "run" / "manifest.json").exists()
+    return "\n".join(one.splitlines()[-1] for one in both)
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two folders, each with a list of the same pictures, as on two machines."""
+    from tfpipeline.demo import world
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.getcwd(), *sys.path]))
+    world.write_folder(tmp_path / "pictures", ["rocket", "teapot"], 10, seed=1)
+    files = sorted((tmp_path / "pictures").rglob("*.png"))
+    rows = [(file, file.parent.name) for file in files]
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        atomic.write_csv(folder / "data.csv", ("path", "label"), rows)
+    return folders
+
+
+def test_workers_with_other_labels_train_nothing_and_name_the_first(
+    tmp_path: Path, copies: list[Path]
+) -> None:
+    older = copies[1] / "data.csv"
+    lines = older.read_text().splitlines()
+    name = lines[3].split(",")[0]
+    older.write_text("\n".join([*lines[:3], f"{name},teapot", *lines[4:]]))
+    told = refused(tmp_path, "--data.source", "data.csv", where=copies)
+    first = f"worker 0 has '{name}: rocket'; worker 1 has '{name}: teapot'"
+    assert told.count(f"labels: {first}") == 2
+
+
+def test_what_one_worker_lacks_ends_both_and_neither_waits(
+    tmp_path: Path, copies: list[Path]
+) -> None:
+    (copies[1] / "data.csv").unlink()
+    told = refused(tmp_path, "--data.source", "data.csv", where=copies)
+    assert told.count("--data.source data.csv") == 2
+    assert "Worker 1 of 2" in told.splitlines()[0]
+
+
+def test_workers_with_other_seeds_train_nothing(tmp_path: Path) -> None:
+    told = refused(tmp_path, own=(("--seed", "1"), ("--seed", "2")))
+    assert told.count("worker 0 has '--seed 1'; worker 1 has '--seed 2'") == 2
 
 
 def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         from tfpipeline import distribution
         from tfpipeline.report import result_page
         from tfpipeline.workflow import (
+            agreement,
             attack_summary,
             attack_words,
             attacking,
@@ -45,7 +47,11 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
 
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
     chief = distribution.is_chief(strategy)
-    with phases("build"), strategy.scope():
+    losing_nobody = functools.partial(
+        distribution.losing_nobody, strategy, "it starts again"
+    )
+    with phases("build"), losing_nobody(), strategy.scope():
+        agreement.check_settings(strategy, settings)
         number = settings.target is None or str(settings.target).isdecimal()
         network = networks.open_network(
             settings.run, settings.model, names_needed=not number
@@ -53,12 +59,13 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         others = [networks.open_judge(w, "--together") for w in settings.together]
         judges = [networks.open_judge(word) for word in settings.judges]
         every = [network, *others]
+        agreement.check_weights(strategy, [one.model for one in every])
         surveying.check_networks(every, judges, matrix=settings.matrix)
         plan = striking.plan(settings, network, len(paths))
         strike = striking.Strike(every, plan, settings, strategy, titles=chief)
         work = attacking.Attacking(strike, judges, output, phases)
     with output.recording():
-        with distribution.losing_nobody(strategy, "it starts again"):
+        with losing_nobody():
             checks = work.run(paths)
         if not chief:
             return {}

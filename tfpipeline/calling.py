@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -73,9 +73,8 @@ def _start(kind: type, config: Config) -> tuple[list[str], dict[str, Any]]:
     if isinstance(config, (str, os.PathLike)):
         return ["--config", os.fspath(config)], {}
     if isinstance(config, kind):
-        plain = dict(_flat(_section(kind())))
-        mine = dict(_flat(_section(config)))
-        return [], {name: v for name, v in mine.items() if v != plain[name]}
+        plain = flat(kind())
+        return [], {name: v for name, v in flat(config).items() if v != plain[name]}
     if isinstance(config, Mapping):
         return [], dict(_flat(config))
     raise UserError(
@@ -91,6 +90,20 @@ def _known(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _known(hint, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", hint
+
+
+def flat(settings: object, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return settings by their dotted names.
+
+    Args:
+        settings: The dataclass of a command.
+        without: Names of settings and of sections that are left aside.
+    """
+    return {
+        name: value
+        for name, value in _flat(_section(settings))
+        if not {name, name.partition(".")[0]} & {*without}
+    }
 
 
 def _section(value: Any) -> dict[str, Any]:

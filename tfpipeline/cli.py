@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfpipeline import interruption, terminal
+from tfpipeline import interruption, machine, terminal
 from tfpipeline.errors import UserError, mendable
 from tfpipeline.flags import anchored, dump, of_run, parse, read
 
@@ -49,8 +49,8 @@ def main(
         argv: The words of the command line; those of this process where None.
 
     Returns:
-        0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C,
-        143 after SIGTERM.
+        0 when all went well, 2 after an error that the user can mend, 75 where the same
+        command may go well the next time, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
         SystemExit: With code 141, where nobody reads what it prints any more.
@@ -80,7 +80,7 @@ def _main(
         terminal.end_badly(str(error))
         return 128 + error.number
     except UserError as error:
-        return _fail(str(error), 2)
+        return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         return _fail(
             "Interrupted. No file is half-written; the same command goes on from what "
@@ -130,6 +130,7 @@ def quiet_start(*, keras: bool = True) -> Iterator[None]:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # Else the first process takes all memory of a GPU, and `export` needs a second one.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    machine.limit_threads()
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as chatter:

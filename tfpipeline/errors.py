@@ -12,6 +12,15 @@ class UserError(Exception):
     The message names the file or field, what was expected, what came, and what to do.
     """
 
+    exit_code = 2
+
+
+class TemporaryError(UserError):
+    """What may go well when the same command is given again, with nothing mended."""
+
+    # EX_TEMPFAIL of sysexits.h, by which schedulers can tell it from a mistake.
+    exit_code = 75
+
 
 # Among more names, the nearest would take seconds to find.
 MOST_KNOWN = 20_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -36,18 +37,25 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     with phases("import"), cli.quiet_start():
         from tfpipeline import distribution
         from tfpipeline.report import result_page
-        from tfpipeline.workflow import channels, looking, networks, telling
+        from tfpipeline.workflow import agreement, channels, looking, networks, telling
 
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
-    with phases("build"), strategy.scope():
+    losing_nobody = functools.partial(
+        distribution.losing_nobody, strategy, "it starts again"
+    )
+    with phases("build"), losing_nobody(), strategy.scope():
+        agreement.check_settings(strategy, settings)
         named = all(word.isdecimal() for word in settings.classes)
         network = networks.open_network(
             settings.run, settings.model, names_needed=not named
         )
+        agreement.check_weights(strategy, [network.model])
         wish = looking.wish(settings, network)
-    good, bad = looking.photographs(paths, network, settings.resize or network.resize)
-    telling.check_some(good, bad)
-    with phases("ascent"), distribution.losing_nobody(strategy, "it starts again"):
+    how = settings.resize or network.resize
+    with losing_nobody(), distribution.jointly(strategy):
+        good, bad = looking.photographs(paths, network, how)
+        telling.check_some(good, bad)
+    with phases("ascent"), losing_nobody():
         made = channels.ideal_images(network, wish, settings, strategy)
     if not distribution.is_chief(strategy):
         return {}

@@ -106,11 +106,17 @@ def _is_own(file: Path) -> bool:
     with open(file, "rb") as lines:
         first = lines.readline(_MOST_BYTES)
     if file.suffix.lower() == ".csv":
-        return first.strip() in (b"", ",".join(HEADER).encode())
+        return not first.strip() or _is_header(first.decode("utf-8", "replace"))
     try:
-        return not first or tuple(json.loads(first)) == HEADER
+        return not first or _is_header(",".join(json.loads(first)))
     except (ValueError, TypeError):
         return False
+
+
+def _is_header(line: str) -> bool:
+    """Tell whether names of columns are those of predictions, of any version."""
+    names = line.strip().split(",")
+    return names[:3] == [*HEADER[:3]] and names[-2:] == [*HEADER[-2:]]
 
 
 def _write(rows: list[dict[str, Any]], output: Path | None) -> None:

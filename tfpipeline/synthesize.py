@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,27 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         from tfpipeline import distribution
         from tfpipeline.models import naming
         from tfpipeline.report import result_page
-        from tfpipeline.workflow import board, ideals, networks, plans, showing
+        from tfpipeline.workflow import (
+            agreement,
+            board,
+            ideals,
+            networks,
+            plans,
+            showing,
+        )
 
         wanted = plans.chosen_plans(settings)
         strategy = distribution.start(settings.distribute, "float32", settings.seed)
-    with phases("build"), strategy.scope():
+    losing_nobody = functools.partial(
+        distribution.losing_nobody, strategy, "it starts again"
+    )
+    with phases("build"), losing_nobody(), strategy.scope():
+        agreement.check_settings(strategy, settings, settings.synthesis.start)
         numbers = all(word.isdecimal() for word in settings.classes)
         network = networks.open_network(
             settings.run, settings.model, names_needed=not numbers
         )
+        agreement.check_weights(strategy, [network.model])
         found = naming.find(settings.classes, network.labels, "--classes")
         indices = list(dict.fromkeys(found))
         judges = [networks.open_judge(word) for word in settings.judges]
@@ -53,8 +66,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     made: dict[str, list[Any]] = {}
     with output.recording():
         for name, job in jobs.items():
-            losing_nobody = distribution.losing_nobody(strategy, "it starts again")
-            with phases(f"ascent_{name}"), losing_nobody:
+            with phases(f"ascent_{name}"), losing_nobody():
                 made[name] = []
                 for ideal in ideals.make(job):
                     if chief:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,9 @@ def train(settings: RunSettings) -> dict[str, Any]:
         settings = preparing.with_noted_batch(settings, run.checkpoints)
     with distribution.losing_nobody(strategy):
         work = preparing.prepare(settings, strategy, cache, phases)
-        with folder.claimed(writes=work.chief):
+        with contextlib.ExitStack() as held:
+            with distribution.jointly(strategy):
+                held.enter_context(folder.claimed(writes=work.chief))
             with distribution.chief_first(strategy):
                 kept = checkpoints.Checkpoints(
                     run.checkpoints,

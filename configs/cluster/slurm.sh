@@ -42,9 +42,11 @@ srun --distribution=block --kill-on-bad-exit=0 \
 status=$?
 
 # srun gives the highest code of the tasks: 143 is a checkpoint on request, another one
-# above 128 a worker that was killed. A mistake in the command is 2, and ends the job.
+# above 128 a worker that was killed, and 75 is given where only the others are left to
+# tell of it. A mistake in the command is 2, and ends the job.
 if [ "$status" -eq 143 ] ||
-    { [ "$status" -gt 128 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ]; }; then
+    { { [ "$status" -eq 75 ] || [ "$status" -gt 128 ]; } &&
+        [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ]; }; then
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

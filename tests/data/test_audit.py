@@ -91,7 +91,7 @@ def test_a_file_of_the_same_size_and_time_with_other_content_is_seen(
 def test_a_damaged_memory_is_as_good_as_none(folder, tmp_path, rubbish) -> None:
     paths = sorted(folder.iterdir())
     first = audit.audit(paths, cache=tmp_path)
-    store = next(tmp_path.glob("audit-*/*.json"))
+    store = next(tmp_path.glob("audit-*/*.sqlite"))
     store.write_bytes(rubbish)
     assert audit.audit(paths, cache=tmp_path) == first
 

@@ -48,3 +48,24 @@ def test_balanced_epochs_show_every_class_equally_often(
 def test_occurrences_count_what_came_before(values: list[int]) -> None:
     expected = [values[:i].count(value) for i, value in enumerate(values)]
     assert orders.occurrences(np.array(values)).tolist() == expected
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    st.integers(1, 5),
+    st.integers(1, 4),
+)
+def test_any_number_of_workers_has_the_entries_and_neighbours_of_one(
+    order: list[int], workers: int, each: int
+) -> None:
+    indices, _ = orders.padded(np.array(order), workers * each)
+    again = orders.occurrences(indices.ravel()).reshape(indices.shape)
+    for part in (indices, again):
+        shares = [orders.share(part, worker, workers) for worker in range(workers)]
+        np.testing.assert_array_equal(np.concatenate(shares, axis=1), part)
+        neighbours = [
+            orders.share(part, worker, workers, before=1)[:, :-1]
+            for worker in range(workers)
+        ]
+        rolled = np.roll(part, 1, axis=1)
+        np.testing.assert_array_equal(np.concatenate(neighbours, axis=1), rolled)

@@ -100,6 +100,56 @@ def test_the_workers_parts_make_up_each_global_batch(files, workers: int) -> Non
             np.testing.assert_array_equal(joined, expected)
 
 
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory) -> list[Row]:
+    """Pictures on which every random change can be seen."""
+    root = tmp_path_factory.mktemp("textured")
+    noise = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), np.uint8)
+    for i in range(COUNT):
+        images.save_png(root / f"{i:02d}.png", noise[i])
+    return audit.audit(sorted(root.iterdir()), cache=None)
+
+
+@pytest.mark.parametrize("augmentation", ["light", "mixup", "cutmix"])
+@pytest.mark.parametrize("sampling", ["natural", "balanced"])
+def test_workers_change_and_mix_images_as_one_of_them_would(
+    textured, sampling: str, augmentation: str
+) -> None:
+    """Of two images of a rare class each comes several times, at any worker."""
+    label = (np.arange(COUNT) > 1).astype(np.int32)
+
+    def epoch(workers: int, worker: int = 0) -> list[list[np.ndarray]]:
+        reading = pipeline.Reading(
+            *(8, 8, "squash", 4, augmentation, 1, sampling),
+            worker=worker,
+            workers=workers,
+        )
+        some = pipeline.Batches(textured, label, reading)
+        order = some.shuffled(np.arange(COUNT), 3)
+        return [[np.asarray(part) for part in b] for b in some.augmented(order, 3)]
+
+    whole = epoch(1)
+    for workers in (2, 4):
+        parts = [epoch(workers, worker) for worker in range(workers)]
+        for expected, *own in zip(whole, *parts, strict=True):
+            for k, value in enumerate(expected):
+                joined = np.concatenate([batch[k] for batch in own])
+                np.testing.assert_allclose(joined, value, atol=1e-6)
+
+
+def test_kept_images_are_mixed_across_workers_too(textured, tmp_path: Path) -> None:
+    label = np.arange(COUNT, dtype=np.int32)
+    reading = pipeline.Reading(8, 8, "squash", 4, "mixup", worker=1, workers=2)
+    plain, keeping = (pipeline.Batches(textured, label, reading) for _ in range(2))
+    assert keeping.keep_decoded("ram", tmp_path).where == "ram"
+    order = np.arange(COUNT)
+    for _ in range(2):
+        both = zip(plain.augmented(order, 0), keeping.augmented(order, 0), strict=True)
+        for one, two in both:
+            for a, b in zip(one, two):
+                np.testing.assert_array_equal(a, b)
+
+
 def test_workers_that_cannot_share_a_batch_are_refused(files) -> None:
     with pytest.raises(UserError, match="multiple of the number of workers, 3"):
         batches(files, workers=3)

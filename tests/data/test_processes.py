@@ -240,7 +240,7 @@ def test_none_is_left_where_this_one_is_ended(
         finally:
             one.kill()
     assert all(gone(pid) for pid in pids)
-    kept = list((tmp_path / "cache").glob("audit-*/*.json"))
+    kept = list((tmp_path / "cache").glob("audit-*/*.sqlite"))
     assert len(kept) == (sent == signal.SIGINT)
 
 

@@ -23,7 +23,7 @@ from tfpipeline.errors import UserError
 
 # Part of the cache's name, with the rules of `images`: raise it when one of `examining`
 # changes.
-_RULES = f"5.{images.RULES}-pillow{PIL.__version__}"
+_RULES = f"6.{images.RULES}-pillow{PIL.__version__}"
 
 # Findings are kept at least so often, so that an interruption costs little.
 KEEP_SECONDS = 30.0
@@ -60,17 +60,18 @@ def audit(
         One row a file, in the order of `paths`; nothing is raised for a bad one.
     """
     ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
-    known = ledger.read(joins=joins) if ledger else {}
-    places = spans or [(0, 0)] * len(paths)
+    spans = spans or [(0, 0)] * len(paths)
+    places = [(os.path.abspath(path), start) for path, (start, _) in zip(paths, spans)]
+    known = ledger.read(places, joins=joins) if ledger else {}
     # The images of a shard come one after the other: it is asked for its time once.
     state = functools.lru_cache(maxsize=16)(_state)
     rows = [
-        _unchanged(known.get((os.path.abspath(path), at)), length, state)
-        for path, (at, length) in zip(paths, places)
+        _unchanged(known.get(place), length, state)
+        for place, (_, length) in zip(places, spans)
     ]
     open_ = [i for i, row in enumerate(rows) if row is None]
     if open_:
-        asked = [(os.fspath(paths[i]), *places[i], max_pixels) for i in open_]
+        asked = [(os.fspath(paths[i]), *spans[i], max_pixels) for i in open_]
         _fill(rows, open_, asked, ledger)
     return [row for row in rows if row is not None]
 

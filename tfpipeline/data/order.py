@@ -91,3 +91,20 @@ def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     filled = np.resize(order, (rows, batch_size)).astype(np.int64)
     weights = np.arange(rows * batch_size).reshape(rows, -1) < len(order)
     return filled, weights.astype(np.float32)
+
+
+def share(part: np.ndarray, worker: int, workers: int, before: int = 0) -> np.ndarray:
+    """Return a worker's columns of all global batches.
+
+    Args:
+        part: Of every entry of the batches, shape (batches, batch_size).
+        worker: Which one, from 0.
+        workers: How many there are; they divide the batch size.
+        before: Columns that come before these as well; before the first column of a
+            batch comes its last one.
+
+    Returns:
+        Shape (batches, before + batch_size / workers).
+    """
+    own = part.shape[1] // workers
+    return part[:, np.arange(worker * own - before, (worker + 1) * own)]

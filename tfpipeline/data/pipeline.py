@@ -173,10 +173,9 @@ class Batches:
         Returns:
             As `order.padded`; together the workers' columns are the global batches.
         """
-        own = self.reading.own_size
-        columns = slice(self.reading.worker * own, (self.reading.worker + 1) * own)
         indices, weights = orders.padded(order, self.reading.batch_size)
-        return indices[:, columns], weights[:, columns]
+        here = self.reading.worker, self.reading.workers
+        return orders.share(indices, *here), orders.share(weights, *here)
 
     def keep_decoded(self, choice: str, folder: Path) -> Plan:
         """Keep decoded images for the next epoch, where there is room for them.
@@ -242,9 +241,14 @@ class Batches:
     def _dataset(
         self, order: np.ndarray, augmentation: Augmentation, epoch: int, first_step: int
     ) -> Feed:
-        indices, weights = self.arrange(order)
-        label, identity = self._label[indices], self._identity[indices]
+        indices, weights = orders.padded(order, self.reading.batch_size)
+        # Of all workers: the same image may stand in another one's part as well, and
+        # so may the one before, with which an image is mixed.
         again = orders.occurrences(indices.ravel()).reshape(indices.shape)
+        here, mix = (self.reading.worker, self.reading.workers), augmentation.mix
+        before = int(mix is not None and here[1] > 1)
+        every = (indices, self._label[indices], weights, self._identity[indices], again)
+        parts = [orders.share(part, *here, before)[first_step:] for part in every]
         fold_in = tf.random.experimental.stateless_fold_in
         drawn = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
 
@@ -259,23 +263,18 @@ class Batches:
             return self._read(indices), *others
 
         def batch(
-            images: tf.Tensor,
-            label: tf.Tensor,
-            weights: tf.Tensor,
-            *which: tf.Tensor,
+            images: tf.Tensor, label: tf.Tensor, weights: tf.Tensor, *which: tf.Tensor
         ) -> tuple[tf.Tensor, ...]:
             images = tf.cast(images, tf.float32)
             if augmentation.image is not None:
                 own = seeds(*which)
                 images = _each(augmentation.image, images, own)
-                if augmentation.mix is not None:
+                if mix is not None:
                     targets = tf.one_hot(label, self._classes)
-                    images, label = augmentation.mix(images, targets, own)
-            return images / 255, label, weights
+                    images, label = mix(images, targets, own)
+            return images[before:] / 255, label[before:], weights[before:]
 
-        size = self.reading.own_size * self.reading.height * self.reading.width * 3
-        every = (indices, label, weights, identity, again)
-        parts = tuple(part[first_step:] for part in every)
+        size = parts[0].shape[1] * self.reading.height * self.reading.width * 3
 
         def begin(step: int) -> tf.data.Dataset:
             rest = tuple(part[step:] for part in parts)
@@ -289,7 +288,7 @@ class Batches:
         if self.decoded is None:
             return self._decoder(indices)
         kept = self.decoded
-        shape = (self.reading.own_size, self.reading.height, self.reading.width, 3)
+        shape = (*indices.shape, self.reading.height, self.reading.width, 3)
 
         def call(function: Callable[..., Any], *given: tf.Tensor) -> tf.Tensor:
             found = tf.numpy_function(function, given, tf.uint8, stateful=False)

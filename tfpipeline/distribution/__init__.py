@@ -1,9 +1,8 @@
 """ROOM: choose a strategy, and hand each replica its part of a global batch."""
 
+from tfpipeline.distribution.agreement import check_same, chief_first, jointly
 from tfpipeline.distribution.choosing import check, choose, precision, start
 from tfpipeline.distribution.sharing import (
-    agree,
-    chief_first,
     gather,
     gather_all,
     is_chief,
@@ -17,13 +16,14 @@ from tfpipeline.distribution.sharing import (
 )
 
 __all__ = [
-    "agree",
     "check",
+    "check_same",
     "chief_first",
     "choose",
     "gather",
     "gather_all",
     "is_chief",
+    "jointly",
     "losing_nobody",
     "own_part",
     "precision",

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpipeline import cluster, machine
 from tfpipeline.config import DistributeSettings
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.errors import TemporaryError, UserError, unknown
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -102,10 +102,10 @@ def _multi_worker(
             "this process asks of TensorFlow: one training a process."
         ) from None
     except tf.errors.OpError as error:
-        raise UserError(
+        raise TemporaryError(
             "--distribute.strategy multi_worker: the workers did not find each other: "
-            f"{error.message} Are all started, with the same addresses, and are the "
-            "ports free?"
+            f"{error.message.rstrip('.')}. Are all started, with the same addresses, "
+            "and are the ports free?"
         ) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.errors import UserError
+from tfpipeline.errors import TemporaryError
 
 
 def workers(strategy: tf.distribute.Strategy) -> tuple[int, int]:
@@ -56,22 +56,6 @@ def sum_over_workers(strategy: tf.distribute.Strategy, value: Any) -> Any:
     return strategy.reduce("SUM", each, axis=None)
 
 
-def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
-    """Tell whether every worker has the same number.
-
-    Args:
-        strategy: Where the steps run.
-        number: At least 0, below a million.
-    """
-    _, count = workers(strategy)
-    if count == 1:
-        return True
-    value = tf.constant([number, number**2], tf.float64)
-    first, second = np.asarray(_adding(strategy)(value))
-    # By Cauchy and Schwarz, only equal numbers have this in common.
-    return bool(first * first == count * second)
-
-
 @functools.lru_cache(maxsize=None)
 def _adding(strategy: tf.distribute.Strategy) -> Any:
     return tf.function(lambda value: sum_over_workers(strategy, value), autograph=False)
@@ -88,21 +72,6 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
 
 @contextlib.contextmanager
-def chief_first(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Let the chief do the block before the others, who find what it has kept.
-
-    Args:
-        strategy: Where the steps run.
-    """
-    chief = is_chief(strategy)
-    if not chief:
-        wait_for_all(strategy)
-    yield
-    if chief:
-        wait_for_all(strategy)
-
-
-@contextlib.contextmanager
 def losing_nobody(
     strategy: tf.distribute.Strategy, what: str = "it goes on from the last checkpoint"
 ) -> Iterator[None]:
@@ -113,7 +82,7 @@ def losing_nobody(
         what: Happens when all are started again.
 
     Raises:
-        UserError: It has.
+        TemporaryError: It has.
     """
     index, count = workers(strategy)
     try:
@@ -123,7 +92,7 @@ def losing_nobody(
             raise
         first = (error.message.strip().splitlines() or ["no answer"])[-1]
         reason = next((n for n in error.message.splitlines() if "aborted" in n), first)
-        raise UserError(
+        raise TemporaryError(
             f"Worker {index} of {count}: another worker has gone, so no step can be "
             f"made any more ({reason.strip()}). Start all workers again with the same "
             f"command: {what}."

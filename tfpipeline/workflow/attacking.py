@@ -24,7 +24,7 @@ from tfpipeline.errors import UserError
 from tfpipeline.interruption import Stopped, Terminated
 from tfpipeline.manifest import Phases
 from tfpipeline.results import Output
-from tfpipeline.workflow import measuring, subjects
+from tfpipeline.workflow import agreement, measuring, subjects
 from tfpipeline.workflow.attack_figures import Figures
 from tfpipeline.workflow.attack_report import Outcome, Written
 from tfpipeline.workflow.networks import Network
@@ -121,6 +121,7 @@ class Attacking:
             kept, files = self.made.copied(), len(self.output.written)
             try:
                 good = self._gathered(some)
+                agreement.check_subjects(self.strike.strategy, good)
                 if good:
                     self._block(good, chosen, where)
             except KeyboardInterrupt as error:

@@ -1,7 +1,6 @@
 """From settings to everything that a training needs: devices, images, network."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from tfpipeline.models import backbones, classifier, table, unfreezing
 from tfpipeline.training import checkpoints, optimizers, probing
 from tfpipeline.training.checkpoints import State
 from tfpipeline.training.meter import Meter
-from tfpipeline.workflow import scratch
+from tfpipeline.workflow import agreement, scratch
 
 
 @dataclass(frozen=True)
@@ -154,12 +153,14 @@ def prepare(
     Raises:
         UserError: Something of the user's is wrong.
     """
-    check_together(settings, strategy)
-    settings = scratch.resolve(settings)
+    agreement.check_settings(strategy, settings)
+    with distribution.jointly(strategy):
+        check_together(settings, strategy)
+        settings = scratch.resolve(settings)
+        if settings.data.batch_size != "auto":
+            _reading(settings, strategy, settings.data.batch_size)
     model_settings = settings.model
     mode = table.BACKBONES[model_settings.backbone].mode
-    if settings.data.batch_size != "auto":
-        _reading(settings, strategy, settings.data.batch_size)
     with phases("audit"):
         draw = source.drawer(settings.data)
         opened = _look_together(settings.data, strategy, cache, draw)
@@ -167,6 +168,7 @@ def prepare(
             examples = preparation.prepare(
                 settings.data, settings.seed, cache, draw, opened
             )
+        agreement.check_examples(strategy, examples)
     _check_validated(settings, examples)
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
@@ -175,6 +177,8 @@ def prepare(
             some = _some_images(settings, examples)
             backbones.calibrate(backbone, some, mode)
         model = classifier.build_classifier(backbone, mode, model_settings, classes)
+    if model_settings.weights != "none":
+        agreement.check_weights(strategy, [backbone])
     if settings.fine_tune.epochs:
         unfreezing.check_wish(backbone, settings.fine_tune.unfreeze)
     with phases("build"):
@@ -208,8 +212,8 @@ def _look_together(
         opened = open_source(settings, cache, draw)
     count = len(opened)
     part = slice(count * worker // workers, count * (worker + 1) // workers)
-    audit.audit(opened.paths[part], opened.spans[part], cache=cache, joins=False)
-    distribution.wait_for_all(strategy)
+    with distribution.jointly(strategy):
+        audit.audit(opened.paths[part], opened.spans[part], cache=cache, joins=False)
     return opened
 
 
@@ -240,13 +244,14 @@ def check_agreement(strategy: tf.distribute.Strategy, state: State | None) -> No
     Raises:
         UserError: Another worker has found another one.
     """
-    told = repr(None if state is None else sorted(state.values.items(), key=str))
-    number = int(hashlib.sha256(told.encode()).hexdigest()[:8], 16) % 10**6
-    if not distribution.agree(strategy, number):
-        raise UserError(
-            "--workdir: the workers find different checkpoints there. It has to be one "
-            "folder that all of them see; remove what is left of other trainings."
-        )
+    values = {} if state is None else state.values
+    facts = {"checkpoints": lambda: (f"{k}: {values[k]}" for k in sorted(values))}
+    distribution.check_same(
+        strategy,
+        facts,
+        "--workdir has to be one folder that all of them see; remove what is left of "
+        "other trainings.",
+    )
 
 
 def _check_validated(settings: RunSettings, examples: Examples) -> None:

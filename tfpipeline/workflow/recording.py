@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipeline import atomic, cli, images, manifest, runs, terminal
+from tfpipeline import atomic, calling, cli, images, manifest, runs, terminal
 from tfpipeline.config import RunSettings
 from tfpipeline.data import preparation, splits
 from tfpipeline.models import saving
@@ -34,20 +34,8 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
         settings: As the user gave them.
         work: Their images.
     """
-    found: dict[str, str] = {}
-
-    def flatten(prefix: str, value: Any) -> None:
-        for entry in dataclasses.fields(value):
-            name = f"{prefix}{entry.name}"
-            inner = getattr(value, entry.name)
-            if name in _FREE:
-                continue
-            if dataclasses.is_dataclass(inner):
-                flatten(f"{name}.", inner)
-            else:
-                found[f"--{name}"] = str(inner)
-
-    flatten("", cli.anchored(settings))
+    given = calling.flat(cli.anchored(settings), _FREE)
+    found = {f"--{name}": str(value) for name, value in given.items()}
     examples = work.examples
     source = examples.source
     told = (examples.keys, examples.split.tolist(), source.labels)
