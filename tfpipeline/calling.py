@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from tfpipeline import cli
 from tfpipeline.errors import UserError, suggest
@@ -54,12 +54,14 @@ def read(
     known = dict(_known(kind))
     prog = f"python -m tfpipeline.{verb}"
     for name, value in values.items():
-        if name not in known:
+        # A setting may be a number, or one for each name.
+        above = get_args(known.get(name.rpartition(".")[0]))
+        if name not in known and dict[str, float] not in above:
             raise UserError(
                 f"{name}: no such setting of {verb}.{suggest(name, known)} See "
                 f"`{prog} --help`."
             )
-        if known[name] == list[str] and isinstance(value, (str, os.PathLike)):
+        if known.get(name) == list[str] and isinstance(value, (str, os.PathLike)):
             value = [value]
         words.append(f"--{name}={_text(value)}")
     settings = cli.parse(kind, words, prog=prog, description="")
@@ -75,7 +77,7 @@ def _start(kind: type, config: Config) -> tuple[list[str], dict[str, Any]]:
     if isinstance(config, kind):
         plain = dict(_flat(_section(kind())))
         mine = dict(_flat(_section(config)))
-        return [], {name: v for name, v in mine.items() if v != plain[name]}
+        return [], {name: v for name, v in mine.items() if v != plain.get(name)}
     if isinstance(config, Mapping):
         return [], dict(_flat(config))
     raise UserError(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tfpipeline import interruption, terminal
-from tfpipeline.errors import UserError, mendable
+from tfpipeline.errors import Incomplete, UserError, mendable
 from tfpipeline.flags import anchored, dump, of_run, parse, read
 
 __all__ = [
@@ -49,8 +49,8 @@ def main(
         argv: The words of the command line; those of this process where None.
 
     Returns:
-        0 when all went well, 2 after an error that the user can mend, 130 after Ctrl-C,
-        143 after SIGTERM.
+        0 when all went well, 1 when a part of what was asked for was not done, 2 after
+        an error that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
     """
     if argv is None:
         _own_process.set()
@@ -67,6 +67,8 @@ def main(
     except interruption.Stopped as error:
         terminal.end_badly(str(error))
         return 128 + error.number
+    except Incomplete as error:
+        return _fail(str(error), 1)
     except UserError as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt as error:

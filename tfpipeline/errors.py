@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import errno
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 
 class UserError(Exception):
@@ -11,6 +12,19 @@ class UserError(Exception):
 
     The message names the file or field, what was expected, what came, and what to do.
     """
+
+
+class Incomplete(UserError):
+    """Not all that was asked for was done: exit code 1; what was done is kept.
+
+    Args:
+        message: What was not done, and why.
+        result: What the command returns of the rest.
+    """
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 # Among more names, the nearest would take seconds to find.

@@ -1,5 +1,6 @@
 """Whether what is served answers as what was trained: asked before it is published."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ def compare(
     tolerance: float,
     agreement: float = 1,
     least: float = 0,
+    within: float = 1,
 ) -> dict[str, Any]:
     """Return how far two answers to the same images are apart.
 
@@ -43,13 +45,17 @@ def compare(
             training path has two best classes of equal probability (to `TIE`), either
             is.
         least: Share of the images that the served model has to read.
+        within: Share of the images whose difference has to be within the tolerance;
+            below 1, one image may be beyond it in any case. Those beyond have to keep
+            their best class.
 
     Returns:
         For `parity.json`: `passed`, `n` (images that were compared), `max_difference`,
-        `tolerance`, `labels_equal` and `agreement` (shares), `answered` and `least`
-        (shares of all images), `worst` (the image of the
-        largest difference), and `not_served`, the images that the served model refuses,
-        with its reasons.
+        `tolerance`, `labels_equal` and `agreement` (shares), `beyond` and `most_beyond`
+        (images that differ by more than the tolerance, and that may), `changed` (those
+        of them with another best class), `answered` and `least` (shares of all images),
+        `worst` (the image of the largest difference), and `not_served`, the images that
+        the served model refuses, with its reasons.
     """
     names = list(trained.labels)
     differences, equal, compared = [], [], []
@@ -69,8 +75,10 @@ def compare(
     largest = float(np.max(differences)) if differences else 0.0
     share = float(np.mean(equal)) if equal else 0.0
     answered = len(compared) / len(trained.ids)
-    passed = bool(compared) and answered >= least
-    passed &= largest <= tolerance and share >= agreement
+    beyond = [same for off, same in zip(differences, equal) if not off <= tolerance]
+    most = 0 if within == 1 else max(1, round((1 - within) * len(compared)))
+    passed = bool(compared) and answered >= least and share >= agreement
+    passed &= math.isfinite(largest) and len(beyond) <= most and all(beyond)
     return {
         "passed": passed,
         "n": len(compared),
@@ -78,6 +86,9 @@ def compare(
         "tolerance": tolerance,
         "labels_equal": share,
         "agreement": agreement,
+        "beyond": len(beyond),
+        "most_beyond": most,
+        "changed": beyond.count(False),
         "answered": answered,
         "least": least,
         "worst": compared[int(np.argmax(differences))] if compared else None,

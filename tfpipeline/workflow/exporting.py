@@ -1,7 +1,10 @@
 """What is exported, and what its training path says of the images of the gate."""
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,11 +14,34 @@ from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.data import audit, folders
 from tfpipeline.data.rows import Row
-from tfpipeline.errors import UserError
+from tfpipeline.errors import UserError, unknown
 from tfpipeline.evaluation import metrics
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.serving import asking, other_targets, parity, versions
 from tfpipeline.workflow import measuring
+
+# What the gate of the version itself is called among those of other runtimes.
+SAVEDMODEL = "savedmodel"
+
+# Float32 here and there: more than the order of sums makes is a fault.
+_TOLERANCE = 1e-4
+
+# Images by which the ranges of 8-bit numbers are set, at most.
+_RANGES = 100
+
+
+class Sample(NamedTuple):
+    """Images by which the ranges of 8-bit numbers are set; none of them is of the gate.
+
+    Args:
+        split: That they are of; empty where they were named by `--images`.
+        files: Audited images.
+        pixels: What the network is shown of them, uint8.
+    """
+
+    split: str
+    files: list[Row]
+    pixels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -28,10 +54,12 @@ class Opened:
         model: The classifier.
         labels: Class names.
         calibration: Of its probabilities.
-        files: Audited images.
+        held_out: Audited images, all that the run was not trained on.
         label: Their true classes; None where they are not known.
-        logits: What the training path says of them.
-        pixels: What the network is shown of them, uint8.
+        files: Those of them that the gate asks about.
+        logits: What the training path says of those.
+        pixels: What the network is shown of those, uint8.
+        ranges: Other images; None where nothing needs them.
     """
 
     run: runs.RunFolder
@@ -39,10 +67,12 @@ class Opened:
     model: keras.Model
     labels: tuple[str, ...]
     calibration: Calibration
-    files: list[Row]
+    held_out: list[Row]
     label: np.ndarray | None
+    files: list[Row]
     logits: np.ndarray
     pixels: np.ndarray
+    ranges: Sample | None = None
 
     @property
     def asked(self) -> parity.Trained:
@@ -55,8 +85,17 @@ class Opened:
 
     @property
     def places(self) -> list[asking.Place]:
-        """Where the encoded images lie."""
-        return [(row.path, row.offset, row.length) for row in self.files]
+        """Where the encoded images of the gate lie."""
+        return places(self.files)
+
+
+def places(files: Iterable[Row]) -> list[asking.Place]:
+    """Return where encoded images lie.
+
+    Args:
+        files: Audited.
+    """
+    return [(row.path, row.offset, row.length) for row in files]
 
 
 def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
@@ -73,41 +112,95 @@ def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
     with phases("load"):
         ready = measuring.ready(run)
     with phases("audit"):
-        files, label = _asked_about(settings, ready.trained, run, ready.labels)
+        held_out, label, train = _known(settings, ready.trained, run, ready.labels)
+        needed = any(other_targets.TARGETS[n].kind == "int8" for n in settings.also)
+        files, ranges = divide(held_out, train, settings.parity_images, needed)
     with phases("ask"):
         logits, pixels = [], []
-        for shown, _, weights in ready.batches(files):
-            there = np.asarray(weights) > 0
+        for shown, there in _shown(ready, files):
             logits.append(ready.predictor(shown)[there])
-            pixels.append(images.to_uint8(np.asarray(shown)[there]))
+            pixels.append(images.to_uint8(shown[there]))
+        sample = [
+            images.to_uint8(shown[there]) for shown, there in _shown(ready, ranges)
+        ]
     return Opened(
         run,
         ready.trained,
         ready.model,
         ready.labels,
         measuring.calibration_of(run),
-        files,
+        held_out,
         label,
+        files,
         np.concatenate(logits),
         np.concatenate(pixels),
+        (
+            Sample("train" if train else "", ranges, np.concatenate(sample))
+            if needed
+            else None
+        ),
     )
 
 
-def _asked_about(
+def _shown(
+    ready: measuring.Ready, files: Sequence[Row]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield batches of what the network is shown, and which rows are images."""
+    for shown, _, weights in ready.batches(files) if files else ():
+        yield np.asarray(shown), np.asarray(weights) > 0
+
+
+def divide(
+    held_out: Sequence[Row], train: Sequence[Row], most: int, needed: bool
+) -> tuple[list[Row], list[Row]]:
+    """Return the images of the gate, and others by which 8-bit ranges are set.
+
+    What a network was fitted to says too little of it: the ranges come from training
+    images, or, where there are none, from every other one of the images that there are.
+
+    Args:
+        held_out: Images that the gate may ask about, at least one.
+        train: Training images; none where they are not known.
+        most: Images of the gate.
+        needed: Whether ranges are to be set.
+
+    Returns:
+        Both evenly spread over what there is; the second without any copy of an image
+        of the first, and empty where none is needed.
+
+    Raises:
+        UserError: There are too few different images.
+    """
+    halved = needed and not train
+    pool = held_out[::2] if halved else held_out
+    gate = [pool[i] for i in measuring.spread(len(pool), most)]
+    if not needed:
+        return gate, []
+    of_gate = {row.sha256 for row in gate}
+    others = held_out[1::2] if halved else train
+    others = [row for row in others if row.sha256 not in of_gate]
+    if not others:
+        raise UserError(
+            "--also litert_int8: expected at least two different images: some set its "
+            "ranges, and the gate asks about others. Received: one. Name more by "
+            "--images, or leave that flag out, and training images set them."
+        )
+    return gate, [others[i] for i in measuring.spread(len(others), _RANGES)]
+
+
+def _known(
     settings: ExportSettings,
     trained: RunSettings,
     run: runs.RunFolder,
     labels: tuple[str, ...],
-) -> tuple[list[Row], np.ndarray | None]:
-    """Return audited images, evenly spread over what there is, and their classes."""
+) -> tuple[list[Row], np.ndarray | None, list[Row]]:
+    """Return audited images that measure, their classes, and those that trained."""
     if settings.images:
         paths = folders.named_files(settings.images)
         good = [row for row in audit.audit(paths, cache=None) if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")
-        return [
-            good[i] for i in measuring.spread(len(good), settings.parity_images)
-        ], None
+        return good, None, []
     told = EvaluateSettings(run=settings.run, cache_dir=settings.cache_dir)
     try:
         examples = measuring.examples_of(told, trained, run, labels)
@@ -117,8 +210,28 @@ def _asked_about(
             "photographs: --images names others than the run's own."
         ) from None
     chosen = measuring.measured(examples)
-    chosen = chosen[measuring.spread(len(chosen), settings.parity_images)]
-    return [examples.files[i] for i in chosen], examples.source.label[chosen]
+    train = np.setdiff1d(examples.of("train"), chosen)
+    return (
+        [examples.files[i] for i in chosen],
+        examples.source.label[chosen],
+        [examples.files[i] for i in train],
+    )
+
+
+def tolerance(settings: ExportSettings, name: str) -> float:
+    """Return by how much a probability may differ.
+
+    Args:
+        settings: What was asked for: one number for all, or one each for some.
+        name: `savedmodel`, or another runtime.
+    """
+    given = settings.tolerance
+    if isinstance(given, int | float):
+        return given
+    default = _TOLERANCE
+    if name != SAVEDMODEL:
+        default = other_targets.TARGETS[name].tolerance
+    return (given or {}).get(name, default)
 
 
 def check(settings: ExportSettings) -> None:
@@ -131,6 +244,7 @@ def check(settings: ExportSettings) -> None:
         UserError: A number out of range, or an unknown name.
     """
     other_targets.check(settings.also)
+    _check_tolerance(settings.tolerance)
     known = versions.read_name(Path(str(settings.output)))
     if known is not None and known != settings.name:
         raise UserError(
@@ -168,4 +282,17 @@ def check(settings: ExportSettings) -> None:
             raise UserError(
                 f"--{name}: expected {least:,} at least, since one image or batch may "
                 f"have as many. Received: {getattr(settings, name):,}."
+            )
+
+
+def _check_tolerance(given: float | dict[str, float] | None) -> None:
+    """Refuse a name that nobody knows, and what is no difference."""
+    known = (SAVEDMODEL, *other_targets.TARGETS)
+    for name, value in given.items() if isinstance(given, dict) else (("", given),):
+        if name and name not in known:
+            raise unknown("--tolerance", name, known)
+        if value is not None and not (0 < value and math.isfinite(value)):
+            raise UserError(
+                f"--tolerance{'.' if name else ''}{name}: expected a positive number. "
+                f"Received: {value}."
             )
