@@ -91,6 +91,18 @@ def test_one_image_in_a_hundred_may_be_beyond_that_keeps_its_class(
     assert not parity.compare(trained, told, 0.02)["passed"]
 
 
+@pytest.mark.parametrize(("margin", "passes"), [(0.05, False), (0.15, True)])
+def test_another_class_agrees_where_the_two_were_no_further_apart_than_the_margin(
+    margin: float, passes: bool
+) -> None:
+    trained = parity.Trained(["x"], np.array([[0.55, 0.45]]), ["a", "b"])
+    told = {"labels": [["b", "a"]], "probabilities": [[0.51, 0.49]]}
+    told |= {"valid": [True], "error": [""]}
+    found = parity.compare(trained, told, 0.1, 0.95, margin=margin)
+    assert found["passed"] is passes and found["agreed"] == passes
+    assert found["labels_equal"] == 0
+
+
 def test_of_two_best_classes_within_the_tolerance_either_is_right() -> None:
     trained = parity.Trained(["x"], np.array([[0.50001, 0.49999]]), ["a", "b"])
     told = {"labels": [["b"]], "probabilities": [[0.5]], "valid": [1], "error": [""]}

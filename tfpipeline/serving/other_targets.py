@@ -80,9 +80,8 @@ class Target:
             content of the file.
         kind: Of numbers; the ranges of `int8` are set by images.
         tolerance: Difference of a probability that is let pass.
-        agreement: Share of images whose best class has to be the same. Where a
-            probability changes by no more than the tolerance, another one is best only
-            where the two were close.
+        agreement: Share of images whose best class has to be the same, where it is
+            ahead by more than the tolerance.
         packages: That it needs, of the extra with the name of the target.
     """
 

@@ -1,6 +1,5 @@
 """What is exported, and what its training path says of the images of the gate."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +13,19 @@ from tfpipeline.config import EvaluateSettings, RunSettings
 from tfpipeline.config_serving import ExportSettings
 from tfpipeline.data import audit, folders
 from tfpipeline.data.rows import Row
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.serving import asking, other_targets, parity, versions
-from tfpipeline.workflow import measuring
-
-# What the gate of the version itself is called among those of other runtimes.
-SAVEDMODEL = "savedmodel"
-
-# Float32 here and there: more than the order of sums makes is a fault.
-_TOLERANCE = 1e-4
-
-# Images by which the ranges of 8-bit numbers are set, at most.
-_RANGES = 100
+from tfpipeline.workflow import gate, measuring
 
 
 class Sample(NamedTuple):
     """Images by which the ranges of 8-bit numbers are set; none of them is of the gate.
 
     Args:
-        split: That they are of; empty where they were named by `--images`.
+        split: That they are of; empty where every other image that the gate might have
+            asked about was taken instead.
         files: Audited images.
         pixels: What the network is shown of them, uint8.
     """
@@ -54,7 +45,7 @@ class Opened:
         model: The classifier.
         labels: Class names.
         calibration: Of its probabilities.
-        held_out: Audited images, all that the run was not trained on.
+        held_out: Audited images, all that may be asked about.
         label: Their true classes; None where they are not known.
         files: Those of them that the gate asks about.
         logits: What the training path says of those.
@@ -114,7 +105,7 @@ def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
     with phases("audit"):
         held_out, label, train = _known(settings, ready.trained, run, ready.labels)
         needed = any(other_targets.TARGETS[n].kind == "int8" for n in settings.also)
-        files, ranges = divide(held_out, train, settings.parity_images, needed)
+        files, ranges = gate.divide(held_out, train, settings.parity_images, needed)
     with phases("ask"):
         logits, pixels = [], []
         for shown, there in _shown(ready, files):
@@ -150,44 +141,6 @@ def _shown(
         yield np.asarray(shown), np.asarray(weights) > 0
 
 
-def divide(
-    held_out: Sequence[Row], train: Sequence[Row], most: int, needed: bool
-) -> tuple[list[Row], list[Row]]:
-    """Return the images of the gate, and others by which 8-bit ranges are set.
-
-    What a network was fitted to says too little of it: the ranges come from training
-    images, or, where there are none, from every other one of the images that there are.
-
-    Args:
-        held_out: Images that the gate may ask about, at least one.
-        train: Training images; none where they are not known.
-        most: Images of the gate.
-        needed: Whether ranges are to be set.
-
-    Returns:
-        Both evenly spread over what there is; the second without any copy of an image
-        of the first, and empty where none is needed.
-
-    Raises:
-        UserError: There are too few different images.
-    """
-    halved = needed and not train
-    pool = held_out[::2] if halved else held_out
-    gate = [pool[i] for i in measuring.spread(len(pool), most)]
-    if not needed:
-        return gate, []
-    of_gate = {row.sha256 for row in gate}
-    others = held_out[1::2] if halved else train
-    others = [row for row in others if row.sha256 not in of_gate]
-    if not others:
-        raise UserError(
-            "--also litert_int8: expected at least two different images: some set its "
-            "ranges, and the gate asks about others. Received: one. Name more by "
-            "--images, or leave that flag out, and training images set them."
-        )
-    return gate, [others[i] for i in measuring.spread(len(others), _RANGES)]
-
-
 def _known(
     settings: ExportSettings,
     trained: RunSettings,
@@ -218,22 +171,6 @@ def _known(
     )
 
 
-def tolerance(settings: ExportSettings, name: str) -> float:
-    """Return by how much a probability may differ.
-
-    Args:
-        settings: What was asked for: one number for all, or one each for some.
-        name: `savedmodel`, or another runtime.
-    """
-    given = settings.tolerance
-    if isinstance(given, int | float):
-        return given
-    default = _TOLERANCE
-    if name != SAVEDMODEL:
-        default = other_targets.TARGETS[name].tolerance
-    return (given or {}).get(name, default)
-
-
 def check(settings: ExportSettings) -> None:
     """Refuse settings that cannot be, before any work is done.
 
@@ -244,7 +181,7 @@ def check(settings: ExportSettings) -> None:
         UserError: A number out of range, or an unknown name.
     """
     other_targets.check(settings.also)
-    _check_tolerance(settings.tolerance)
+    gate.check(settings.tolerance)
     known = versions.read_name(Path(str(settings.output)))
     if known is not None and known != settings.name:
         raise UserError(
@@ -282,17 +219,4 @@ def check(settings: ExportSettings) -> None:
             raise UserError(
                 f"--{name}: expected {least:,} at least, since one image or batch may "
                 f"have as many. Received: {getattr(settings, name):,}."
-            )
-
-
-def _check_tolerance(given: float | dict[str, float] | None) -> None:
-    """Refuse a name that nobody knows, and what is no difference."""
-    known = (SAVEDMODEL, *other_targets.TARGETS)
-    for name, value in given.items() if isinstance(given, dict) else (("", given),):
-        if name and name not in known:
-            raise unknown("--tolerance", name, known)
-        if value is not None and not (0 < value and math.isfinite(value)):
-            raise UserError(
-                f"--tolerance{'.' if name else ''}{name}: expected a positive number. "
-                f"Received: {value}."
             )

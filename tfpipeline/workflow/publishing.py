@@ -25,7 +25,7 @@ from tfpipeline.serving import (
     warmup,
     wording,
 )
-from tfpipeline.workflow import contest, exporting
+from tfpipeline.workflow import contest, gate
 from tfpipeline.workflow.exporting import Opened
 
 PARITY, GOLDEN, ABOUT = "parity.json", "golden_requests.json", "export.json"
@@ -64,7 +64,7 @@ def publish(
             _write(folder, opened, settings)
         with phases("parity"):
             answers = asking.ask(folder, opened.places, Path(scratch))
-        tolerance = exporting.tolerance(settings, exporting.SAVEDMODEL)
+        tolerance = gate.tolerance(settings, gate.SAVEDMODEL)
         found = parity.compare(
             opened.asked, answers, tolerance, least=settings.min_answered
         )
@@ -79,7 +79,7 @@ def publish(
         also = {}
         for name in settings.also if best else ():
             with phases(name):
-                allowed = exporting.tolerance(settings, name)
+                allowed = gate.tolerance(settings, name)
                 also[name] = _convert(folder, name, opened, Path(scratch), allowed)
         atomic.write_json(folder / PARITY, {**found, "also": also})
         size = versions.size_bytes(folder)
@@ -172,14 +172,14 @@ def check_passed(found: Mapping[str, Any], what: str) -> None:
 
 def _apart(found: Mapping[str, Any]) -> str:
     """Return in words how far an answer is from what was trained."""
-    most = f" but {found['most_beyond']} images" if found["most_beyond"] else ""
+    most = f" on all images but {found['most_beyond']}" if found["most_beyond"] else ""
     kept = f", {found['changed']} with another best class" if found["changed"] else ""
     return (
         f"Largest difference of a probability: {found['max_difference']:.2g} (expected "
-        f"at most {found['tolerance']:g}{f' on all{most}' if most else ''}; beyond it "
+        f"at most {found['tolerance']:g}{most}; beyond it "
         f"are {found['beyond']}{kept}) on {found['worst']}; the best class is the same "
-        f"on {found['labels_equal']:.1%} of {found['n']} images (expected "
-        f"{found['agreement']:.0%})"
+        f"on {found['labels_equal']:.1%} of {found['n']} images, or as good on "
+        f"{found['agreed']:.1%} (expected {found['agreement']:.0%})"
     )
 
 
@@ -237,17 +237,15 @@ def _convert(
         "probabilities": np.take_along_axis(chance, best, axis=1),
     }
     about |= parity.compare(
-        opened.asked,
-        answers,
-        tolerance,
-        target.agreement,
+        *(opened.asked, answers, tolerance, target.agreement),
         within=other_targets.WITHIN,
+        margin=tolerance,
     )
     if not about["passed"]:
         file.unlink()
         why = f"{_apart(about)}. --tolerance.{name} NUMBER lets more pass"
         return about | {"why": why}
-    about |= {"published": True, "file": str(file.relative_to(folder))}
-    about["bytes"] = len(content)
+    about |= {"published": True, "bytes": len(content)}
+    about["file"] = str(file.relative_to(folder))
     atomic.write_json(file.with_suffix(".parity.json"), about)
     return about
