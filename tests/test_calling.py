@@ -10,6 +10,7 @@ import pytest
 from tfpipeline import calling, cli
 from tfpipeline.config import DataSettings, PredictSettings, RunSettings, TrainSettings
 from tfpipeline.config_attack import AttackSettings
+from tfpipeline.config_serving import ExportSettings
 from tfpipeline.errors import UserError
 
 
@@ -41,6 +42,20 @@ def test_keywords_win_over_a_mapping_a_file_and_a_dataclass(tmp_path: Path) -> N
 def test_a_dataclass_is_taken_as_it_is() -> None:
     given = RunSettings(workdir="1e-3", train=TrainSettings(learning_rate="auto"))
     assert read(given) == given
+
+
+def test_a_setting_that_is_one_number_or_one_for_each_name_takes_both() -> None:
+    def tolerance(config: Any = None, **given: Any) -> Any:
+        return calling.read("export", ExportSettings, config, given).settings.tolerance
+
+    assert tolerance() is None and tolerance(tolerance=0.05) == 0.05
+    each = {"onnx": 1e-2, "litert_int8": 0.4}
+    for config in ({"tolerance": each}, ExportSettings(tolerance=each)):
+        assert tolerance(config) == each == tolerance(tolerance=each)
+    with pytest.raises(UserError, match="name.x: no such setting of export"):
+        tolerance({"name.x": 1})
+    with pytest.raises(UserError, match="--tolerance: expected a number.*: 'much'"):
+        tolerance({"tolerance.onnx": "much"})
 
 
 @pytest.mark.parametrize(

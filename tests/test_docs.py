@@ -5,7 +5,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from tfpipeline.data.opening import SCHEMES
 from tfpipeline.models.table import BACKBONES
 from tfpipeline.synthesis.objectives import OBJECTIVES, Seen
 from tfpipeline.synthesis.presets import CLASS_OBJECTIVES
+from tfpipeline.workflow import gate
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -171,6 +172,8 @@ def _flags(settings: Any, prefix: str = "--") -> set[str]:
         found.add(name)
         if dataclasses.is_dataclass(hints[entry.name]):
             found |= _flags(hints[entry.name], f"{name}.")
+        if dict[str, float] in get_args(hints[entry.name]):
+            found |= {f"{name}.{key}" for key in gate.tolerances()}
     return found
 
 

@@ -1,6 +1,7 @@
 """From a run to a version for a server: proven equal, or not published at all."""
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -23,6 +24,7 @@ from tfpipeline.errors import UserError
 from tfpipeline.export import _closing, export
 from tfpipeline.face.runs import Run
 from tfpipeline.predict import predict
+from tfpipeline.serving import other_targets
 from tfpipeline.workflow import publishing
 
 
@@ -191,11 +193,14 @@ def test_only_a_better_version_is_published(
     words += ("--cache_dir", str(demo_run.cache), "--train.epochs", "1")
     assert train(*words) == 0
     base = tmp_path / "base"
-    assert start(tmp_path / "poor", base, "--parity_images", "72") == 0
-    words = ("--only_if_better", "true", "--parity_images", "72")
+    assert start(tmp_path / "poor", base) == 0
+    words = ("--only_if_better", "true")
     capsys.readouterr()
-    assert start(demo_run.path, base, *words, "--label", "stable") == 0
-    assert "Better: the new one" in capsys.readouterr().out
+    assert start(demo_run.path, base, *words, "--label", "stable", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    # All test images are asked about, however few the gate is content with.
+    assert told["parity"]["n"] == 12 and told["better"]["n"] == 72
+    assert told["better"]["winner"] == "new" and told["better"]["left_out"] == 0
     assert start(demo_run.path, base, *words) == 0
     said = capsys.readouterr().out
     assert "the live one stays" in said and "Nothing was published" in said
@@ -264,7 +269,8 @@ def test_another_runtime_is_asked_as_well(
     assert start(demo_run.path, tmp_path / "base", "--also", target) == 0
     (parity,) = (tmp_path / "base" / "1" / "also").glob("*.parity.json")
     found = read(parity)
-    assert found["passed"] and found["n"] == 12
+    assert found["published"] and found["passed"] and found["n"] == 12
+    assert read(tmp_path / "base" / "1" / "parity.json")["also"] == {target: found}
     file = tmp_path / "base" / "1" / found["file"]
     assert file.stat().st_size == found["bytes"]
     weights = (demo_run.path / "model.keras").stat().st_size
@@ -272,6 +278,43 @@ def test_another_runtime_is_asked_as_well(
         found["bytes"]
         < {"litert_float16": 0.7, "litert_int8": 0.45}.get(target, 1.1) * weights
     )
+
+
+@pytest.mark.slow
+def test_a_runtime_that_fails_does_not_take_the_version_with_it(
+    demo_run: Trained, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise ValueError("no such operation: Gelu")
+
+    for name, convert in (("onnx", refuse), ("litert_int8", lambda *_: b"no model")):
+        target = dataclasses.replace(
+            other_targets.TARGETS[name], convert=convert, packages=()
+        )
+        monkeypatch.setitem(other_targets.TARGETS, name, target)
+    words = ("--also", "onnx", "litert_int8", "litert_float16", "--json")
+    words += ("--tolerance.litert_float16", "1e-12")
+    assert start(demo_run.path, tmp_path / "base", *words) == 1
+    said = capsys.readouterr()
+    told, version = json.loads(said.out), tmp_path / "base" / "1"
+    assert told["version"] == 1 and told["parity"]["passed"]
+    assert (version / "saved_model.pb").is_file()
+    assert list((version / "also").iterdir()) == []
+    assert read(version / "parity.json")["also"] == told["also"]
+    assert not any(one["published"] for one in told["also"].values())
+    assert "no such operation: Gelu" in told["also"]["onnx"]["why"]
+    assert "model_int8.tflite could not be asked" in told["also"]["litert_int8"]["why"]
+    off = told["also"]["litert_float16"]
+    assert off["tolerance"] == 1e-12 < off["max_difference"] and off["beyond"] == 12
+    assert "--tolerance.litert_float16" in off["why"]
+    for one in told["also"].values():
+        assert one["why"][:40] in said.err
+    # Python gives back the version, and says the same.
+    version = Run(demo_run.path).export(
+        tmp_path / "other", also="onnx", parity_images=12, batch_sizes=[1]
+    )
+    assert version.version == 1 and not version["also"]["onnx"]["published"]
+    assert "no such operation: Gelu" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -311,6 +354,12 @@ def test_real_photographs_are_answered_as_in_training(
         (["--run", "r", "--output", "o", "--max_request_pixels", "9"], "80,000,000 at"),
         (["--run", "r", "--output", "o", "--min_answered", "0"], "--min_answered"),
         (["--run", "r", "--output", "o", "--stable", "1"], "leave --run out"),
+        (["--run", "r", "--output", "o", "--tolerance", "0"], "--tolerance: expected"),
+        (
+            ["--run", "r", "--output", "o", "--tolerance.onnx", "-1"],
+            "--tolerance.onnx: expected",
+        ),
+        (["--run", "r", "--output", "o", "--tolerance.onx", "1"], "'onnx'"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(
@@ -324,7 +373,9 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
 
 def test_closing_words_of_an_export_that_has_much_to_tell_are_short() -> None:
     one = {"labels_equal": 1.0, "max_difference": 1e-3, "bytes": 1e6, "n": 72}
-    better = {"n": 72, "winner": "new", "live_version": 1, "p": 0.01, "p_loss": 0.01}
+    one["published"] = True
+    better = {"n": 72, "winner": "new", "live_version": 1, "p_loss": 0.01}
+    better |= {"p_holm": 0.01, "p_loss_holm": 0.02}
     better |= {"only_new": 9, "only_live": 0, "left_out": 3, "learned_known": False}
     better |= {side: {"accuracy": 0.9, "loss": 0.5} for side in ("new", "live")}
     refused = [{"id": "a.webp", "error": "of another kind"}]

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from tfpipeline import cli
 from tfpipeline.errors import UserError, suggest
@@ -54,12 +54,14 @@ def read(
     known = dict(_known(kind))
     prog = f"python -m tfpipeline.{verb}"
     for name, value in values.items():
-        if name not in known:
+        # A setting may be a number, or one for each name.
+        above = get_args(known.get(name.rpartition(".")[0]))
+        if name not in known and dict[str, float] not in above:
             raise UserError(
                 f"{name}: no such setting of {verb}.{suggest(name, known)} See "
                 f"`{prog} --help`."
             )
-        if known[name] == list[str] and isinstance(value, (str, os.PathLike)):
+        if known.get(name) == list[str] and isinstance(value, (str, os.PathLike)):
             value = [value]
         words.append(f"--{name}={_text(value)}")
     settings = cli.parse(kind, words, prog=prog, description="")
@@ -73,8 +75,8 @@ def _start(kind: type, config: Config) -> tuple[list[str], dict[str, Any]]:
     if isinstance(config, (str, os.PathLike)):
         return ["--config", os.fspath(config)], {}
     if isinstance(config, kind):
-        plain = flat(kind())
-        return [], {name: v for name, v in flat(config).items() if v != plain[name]}
+        plain, mine = flat(kind()), flat(config)
+        return [], {name: v for name, v in mine.items() if v != plain.get(name)}
     if isinstance(config, Mapping):
         return [], dict(_flat(config))
     raise UserError(

@@ -49,8 +49,9 @@ def main(
         argv: The words of the command line; those of this process where None.
 
     Returns:
-        0 when all went well, 2 after an error that the user can mend, 75 where the same
-        command may go well the next time, 130 after Ctrl-C, 143 after SIGTERM.
+        0 when all went well, 1 when a part of what was asked for was not done, 2 after
+        an error that the user can mend, 75 where the same command may go well the next
+        time, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
         SystemExit: With code 141, where nobody reads what it prints any more.

@@ -15,22 +15,25 @@ class ExportSettings:
         images: Files, folders or globs that the written model is asked about; empty is
             the run's own test images.
         parity_images: How many of them, at most.
-        tolerance: Largest difference of a probability between what was trained and
-            what is served.
+        tolerance: Difference of a probability between what was trained and what is
+            served that is let pass: a number for all that is written, or one each, e.g.
+            `--tolerance.litert_float16 0.05`; what is not named (`savedmodel` is the
+            version itself) keeps its own, as does all where null.
         min_answered: Share of those images that the written model has to read; it knows
             fewer kinds of files than a training.
         max_pixels: Height times width of an image that is sent, at most; more is
             refused before it is decoded.
         max_request_pixels: Of all images of a request; the largest are refused.
         max_images: That a request may have; those behind are refused.
-        only_if_better: Whether a version that is not better than the live one, on the
-            same test images, is not published.
+        only_if_better: Whether a version that is not better than the live one, on all
+            test images that neither has learned from, is not published.
         label: What the new version is called: `stable`, `canary`, or `auto`, which is
             stable for the first version and canary for all others.
         stable: A version that is made the stable one, without exporting anything: to
             promote a canary, or to go back.
         also: Other runtimes that the version is converted to, each asked like the
-            SavedModel: `litert_float16`, `litert_int8`, `onnx`.
+            SavedModel: `litert_float16`, `litert_int8`, `onnx`. One that does not
+            answer rightly is left out, and the exit code is then 1.
         batch_sizes: Images that the server takes together, in rising order.
         cache_dir: What all runs share; null is what the run used.
     """
@@ -41,7 +44,7 @@ class ExportSettings:
     top_k: int = 5
     images: list[str] = field(default_factory=list)
     parity_images: int = 200
-    tolerance: float = 1e-4
+    tolerance: float | dict[str, float] | None = None
     min_answered: float = 0.9
     max_pixels: int = 80_000_000
     max_request_pixels: int = 400_000_000

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import errno
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 
 class UserError(Exception):
@@ -20,6 +21,21 @@ class TemporaryError(UserError):
 
     # EX_TEMPFAIL of sysexits.h, by which schedulers can tell it from a mistake.
     exit_code = 75
+
+
+class Incomplete(UserError):
+    """Not all that was asked for was done: exit code 1; what was done is kept.
+
+    Args:
+        message: What was not done, and why.
+        result: What the command returns of the rest.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 # Among more names, the nearest would take seconds to find.

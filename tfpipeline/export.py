@@ -9,7 +9,7 @@ from typing import Any
 
 from tfpipeline import cli, manifest, terminal
 from tfpipeline.config_serving import ExportSettings
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.errors import Incomplete, UserError, unknown
 
 
 def export(settings: ExportSettings) -> dict[str, Any]:
@@ -65,7 +65,17 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             f"or without Docker: {server_files.local_command(base, settings.name)}",
         ]
     terminal.close(_closing(result, then))
-    return result | {"written": terminal.written(base, None)}
+    result |= {"written": terminal.written(base, None)}
+    missing = {n: one for n, one in result["also"].items() if not one["published"]}
+    if missing:
+        terminal.answer(result)
+        each = " ".join(f"{name}: {one['why']}." for name, one in missing.items())
+        raise Incomplete(
+            f"Version {result['version']} was published, but of --also not "
+            f"{', '.join(missing)}. {each}",
+            result,
+        )
+    return result
 
 
 def _closing(result: dict[str, Any], then: list[str]) -> terminal.Closing:
@@ -86,6 +96,7 @@ def _closing(result: dict[str, Any], then: list[str]) -> terminal.Closing:
         f"{name}: the same best class on {other['labels_equal']:.1%}, largest "
         f"difference {other['max_difference']:.2g}, {other['bytes'] / 1e6:.1f} MB."
         for name, other in result["also"].items()
+        if other["published"]
     ]
     if better := result.get("better"):
         done.append(_compared(better))
@@ -115,12 +126,12 @@ def _compared(better: dict[str, Any]) -> str:
         f"On the same {better['n']} images: accuracy {new['accuracy']:.3f} (new), "
         f"{live['accuracy']:.3f} (version {better['live_version']}); only the new one "
         f"is right on {better['only_new']}, only the other on {better['only_live']} "
-        f"(p = {better['p']:.2g})."
+        f"(p = {better['p_holm']:.2g})."
     ]
     if better["p_loss"] is not None:
         lines.append(
             f"Cross-entropy {new['loss']:.3f} and {live['loss']:.3f} "
-            f"(p = {better['p_loss']:.2g})."
+            f"(p = {better['p_loss_holm']:.2g})."
         )
     if better["left_out"]:
         lines.append(

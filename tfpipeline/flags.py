@@ -66,11 +66,13 @@ _NO_KIND = re.compile(
     r"Parser key \"([\w.]+)\": Does not validate against any of the Union subtypes "
     r"Subtypes: \[(.*?)\] Errors: .*Given value: (.*?)\.?$"
 )
+_NESTED = re.compile(r"NestedArg\(key='([\w.]+)', val=(.*?)\)")
 _SUBTYPE = re.compile(r"<class '(\w+)'>|Literal\['(\w+)'\]")
 
 
 def _plainly(text: str) -> str:
     """Return an error of jsonargparse in the words of this project, where known."""
+    text = _NESTED.sub(r"\2", text)
     found = _NO_KIND.search(text)
     if found is not None:
         kinds = [_KINDS.get(k, k) or word for k, word in _SUBTYPE.findall(found[2])]

@@ -23,6 +23,21 @@ def test_runs_are_compared_on_the_images_that_they_share(tmp_path: Path) -> None
     assert content["differences"] == [("seed", ["0", "1"])]
 
 
+def test_of_many_runs_that_are_held_against_one_chance_finds_none(
+    tmp_path: Path,
+) -> None:
+    runs = [made.run(tmp_path / str(i), ["a", "b"], seed=i) for i in range(4)]
+    made.predictions(runs[0], [True] * 10)
+    for number, run in enumerate(runs[1:]):
+        made.predictions(run, [False] * (6 + number) + [True] * (4 - number))
+    rows = comparison.content([run_files.read(run) for run in runs])["rows"]
+    p = [row["against"]["p"] for row in rows[1:]]
+    assert p == pytest.approx([2 / 2**6, 2 / 2**7, 2 / 2**8])
+    # Each is less than 0.05 alone; the smallest counts three times, the next twice.
+    held = [row["against"]["p_holm"] for row in rows[1:]]
+    assert held == pytest.approx([2 / 2**6, 4 / 2**7, 6 / 2**8])
+
+
 def test_the_page_of_a_comparison_is_quiet_and_sorts(tmp_path: Path) -> None:
     runs = [
         made.run(tmp_path / n / "run", ["a", "b"], seed=i) for i, n in enumerate("xy")

@@ -1,11 +1,14 @@
 """The process that asks a version answers each image as if it came alone."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pytest
 
+from tests.conftest import Exported
 from tfpipeline import formats
-from tfpipeline.serving import asking
+from tfpipeline.serving import asking, signatures
 
 
 def test_what_had_too_much_beside_it_is_asked_again_alone() -> None:
@@ -27,3 +30,23 @@ def test_what_had_too_much_beside_it_is_asked_again_alone() -> None:
     assert found["probabilities"].tolist() == [[3], [4], [0]]
     assert found["error"][1] == b"" and found["error"][2].endswith(b"in one request")
     assert requests[1:] == [[b"4567"], [b"1234567"]]
+
+
+def test_a_few_images_at_a_time_are_answered_by_another_process_as_by_this_one(
+    exported: Exported, tmp_path: Path
+) -> None:
+    pictures = (exported.pictures * 4)[:20]
+    places = [(str(path), 0, 0) for path in pictures]
+    model = exported.base / "1"
+    parts = list(asking.stream(model, places, tmp_path, signatures.ALL))
+    assert [len(part["valid"]) for part in parts] == [16, 4]
+    told = np.concatenate([part["probabilities"] for part in parts])
+    contents = [path.read_bytes() for path in pictures]
+    here = signatures.Loaded(model)(contents, signatures.ALL)["probabilities"]
+    np.testing.assert_allclose(told, here, atol=1e-5)
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="^7 could not be asked: .*Error") as error:
+        asking.ask(tmp_path / "7", [("a.png", 0, 0)], tmp_path)
+    assert "saved_model" in str(error.value)

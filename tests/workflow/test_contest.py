@@ -9,7 +9,7 @@ import pytest
 
 from tfpipeline import atomic
 from tfpipeline.errors import UserError
-from tfpipeline.report.intervals import mcnemar
+from tfpipeline.report.intervals import sign_flip
 from tfpipeline.workflow import contest
 
 
@@ -17,8 +17,7 @@ def told(only_new: int, only_live: int, p_loss=None, losses=(0.5, 0.5)) -> dict:
     return {
         "only_new": only_new,
         "only_live": only_live,
-        "p": mcnemar(only_new, only_live),
-        "p_loss": p_loss,
+        **contest.p_values(only_new, only_live, p_loss),
         "new": {"loss": losses[0]},
         "live": {"loss": losses[1]},
     }
@@ -31,6 +30,11 @@ def told(only_new: int, only_live: int, p_loss=None, losses=(0.5, 0.5)) -> dict:
         (told(5, 2), "tie"),
         (told(6, 0), "new"),
         (told(0, 6), "live"),
+        # Two tests are held against what one alone would be.
+        (told(6, 0, 0.9), "tie"),
+        (told(7, 0, 0.9), "new"),
+        (told(0, 7, 0.9), "live"),
+        (told(0, 0, 0.03, (0.2, 0.4)), "tie"),
         # Of as many right answers, the better probabilities win.
         (told(0, 0, 0.01, (0.2, 0.4)), "new"),
         (told(0, 0, 0.01, (0.4, 0.2)), "live"),
@@ -45,12 +49,11 @@ def test_the_rule(found: dict, winner: str) -> None:
     assert contest.winner(found) == winner
 
 
-def test_the_paired_test_is_that_of_the_mean() -> None:
-    random = np.random.default_rng(0)
-    draws = [contest.paired(random.normal(size=100)) for _ in range(400)]
-    assert 0.02 < np.mean(np.array(draws) <= 0.05) < 0.09
-    assert contest.paired(random.normal(size=100) + 1) < 1e-6
-    assert contest.paired(np.zeros(9)) == contest.paired(np.ones(1)) == 1.0
+@pytest.mark.parametrize("n", range(1, 13))
+def test_so_few_images_decide_nothing_however_clear_they_are(n: int) -> None:
+    p_loss = float(sign_flip(np.full(n, -1.0)))
+    found = told(n, 0, p_loss, (0.0, 1.0))
+    assert contest.winner(found) == ("new" if n >= contest._FEWEST else "tie")
 
 
 def test_a_live_version_of_something_else_is_refused_in_words(tmp_path: Path) -> None:

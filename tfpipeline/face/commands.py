@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfpipeline import calling, runs
+from tfpipeline import calling, runs, terminal
 from tfpipeline.calling import Call, Config
 from tfpipeline.config import (
     AuditSettings,
@@ -26,6 +26,7 @@ from tfpipeline.config_serving import ExportSettings, ServeSettings
 from tfpipeline.config_study import StudySettings
 from tfpipeline.config_synthesis import FeaturesSettings, SynthesizeSettings
 from tfpipeline.config_training import CombineSettings
+from tfpipeline.errors import Incomplete
 from tfpipeline.face import calls, pictures, results
 from tfpipeline.face.predictions import Predictions
 from tfpipeline.face.results import Export, Result
@@ -138,7 +139,8 @@ def export(config: Config = None, /, **settings: Any) -> Export:
         settings: More of them, which win.
 
     Returns:
-        The version, which can be asked.
+        The version, which can be asked; where another runtime did not answer rightly,
+        `also` tells why, and so does a line on stderr.
 
     Raises:
         UserError: As the command, where it ends with code 2.
@@ -146,7 +148,11 @@ def export(config: Config = None, /, **settings: Any) -> Export:
     from tfpipeline.export import export as verb
 
     call = calling.read("export", ExportSettings, config, settings)
-    content = calls.done(verb, call)
+    try:
+        content = calls.done(verb, call)
+    except Incomplete as error:
+        terminal.warn(str(error))
+        content = error.result
     base = Path(str(call.settings.output))
     path = Path(content.get("folder") or base)
     return Export(path, content, base=base, name=call.settings.name)

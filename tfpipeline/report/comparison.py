@@ -6,7 +6,7 @@ from typing import Any
 
 from tfpipeline import atomic
 from tfpipeline.report import page, plots, run_files, run_page
-from tfpipeline.report.intervals import mcnemar
+from tfpipeline.report.intervals import holm, mcnemar
 from tfpipeline.report.plots import Line
 from tfpipeline.report.run_files import RunFiles
 from tfpipeline.runs import RunFolder
@@ -48,6 +48,9 @@ def content(runs: Sequence[RunFiles]) -> dict[str, Any]:
                 "against": _against(answers[0], own) if own is not answers[0] else None,
             }
         )
+    told = [row["against"] for row in rows if row["against"]]
+    for against, p in zip(told, holm([against["p"] for against in told])):
+        against["p_holm"] = p
     measured = [
         (row["name"], row["result"]["accuracy"], *row["run"].interval)
         for row in rows

@@ -1,13 +1,15 @@
 """A process of its own that asks a written model, as a server would load it.
 
-``python -m tfpipeline.serving.asking MODEL QUESTIONS ANSWERS``
+``python -m tfpipeline.serving.asking MODEL QUESTIONS SIGNATURE-or-ANSWERS``
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def ask(
 
     Args:
         model: A version.
-        places: Of the encoded images.
+        places: Of the encoded images, at least one.
         folder: For what the two processes tell each other.
         signature: Of those that take encoded images.
 
@@ -43,10 +45,35 @@ def ask(
     Raises:
         RuntimeError: The process failed; what it said is in the message.
     """
-    questions, answers = folder / "questions.json", folder / "answers.json"
+    told: dict[str, Any] = {}
+    for answers in stream(model, places, folder, signature):
+        seconds = answers.pop("seconds")
+        for key, value in answers.items():
+            told.setdefault(key, []).extend(value)
+    return {**told, "seconds": seconds}
+
+
+def stream(
+    model: Path, places: Sequence[Place], folder: Path, signature: str
+) -> Iterator[dict[str, Any]]:
+    """Yield what a SavedModel answers in a fresh process, a few images at a time.
+
+    Args:
+        model: A version.
+        places: Of the encoded images, any number of them.
+        folder: For what the two processes tell each other.
+        signature: Of those that take encoded images.
+
+    Yields:
+        As `ask` returns, of the next images.
+
+    Raises:
+        RuntimeError: The process failed; what it said is in the message.
+    """
+    questions = folder / "questions.json"
     atomic.write_json(questions, list(places))
-    _run(model, questions, answers, signature)
-    return dict(json.loads(answers.read_text(encoding="utf-8")))
+    with _started(model, questions, signature) as lines:
+        yield from map(json.loads, lines)
 
 
 def ask_pixels(model: Path, pixels: np.ndarray, folder: Path) -> np.ndarray:
@@ -65,41 +92,58 @@ def ask_pixels(model: Path, pixels: np.ndarray, folder: Path) -> np.ndarray:
     """
     questions, answers = folder / "questions.npy", folder / "answers.npy"
     np.save(questions, pixels)
-    _run(model, questions, answers)
+    with _started(model, questions, str(answers)):
+        pass
     return np.asarray(np.load(answers, allow_pickle=False))
 
 
-def _run(model: Path, questions: Path, answers: Path, *more: str) -> None:
-    argv = [sys.executable, "-m", __name__, str(model), str(questions), str(answers)]
-    argv += more
+@contextlib.contextmanager
+def _started(model: Path, questions: Path, word: str) -> Iterator[Iterable[str]]:
+    """Start the process, give the lines that it writes, and see that it ends well."""
+    argv = [sys.executable, "-m", __name__, str(model), str(questions), word]
     # It finds this package where this process found it.
     found = os.pathsep.join(path for path in sys.path if path)
-    done = subprocess.run(
-        argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": found}
-    )
-    if done.returncode:
-        raise RuntimeError(f"{model} could not be asked:\n{done.stderr[-2000:]}")
+    env = {**os.environ, "PYTHONPATH": found}
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as chatter,
+        subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=chatter, text=True, env=env
+        ) as process,
+    ):
+        try:
+            yield process.stdout or ()
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait():
+            chatter.seek(0)
+            said = chatter.read()[-2000:].strip()
+            last = said.splitlines()[-1] if said else f"code {process.returncode}"
+            raise RuntimeError(f"{model.name} could not be asked: {last}\n{said}")
 
 
 def main(argv: Sequence[str]) -> int:
     """Answer in this process.
 
     Args:
-        argv: The model's folder or file, the file of questions, and that of answers;
-            then, for a folder, the signature.
+        argv: The model's folder or file, the file of questions, and the signature, or
+            for a file that of the answers.
 
     Returns:
         The exit code.
     """
     import time
 
-    model, questions, answers = (Path(word) for word in argv[:3])
+    model, questions = Path(argv[0]), Path(argv[1])
     if questions.suffix == ".npy":
         from tfpipeline.serving import other_targets
 
         pixels = np.load(questions, allow_pickle=False).astype(np.float32) / 255
-        np.save(answers, other_targets.run(model, pixels))
+        np.save(argv[2], other_targets.run(model, pixels))
         return 0
+    # Whatever else is printed here is no answer.
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     from tfpipeline.serving import signatures, wording
 
     since = time.perf_counter()
@@ -107,14 +151,13 @@ def main(argv: Sequence[str]) -> int:
     seconds = time.perf_counter() - since
     text = questions.read_text(encoding="utf-8", errors="surrogateescape")
     places = json.loads(text)
-    told: dict[str, Any] = {}
     for first in range(0, len(places), TOGETHER):
         some = places[first : first + TOGETHER]
         contents = [images.content(Path(path), *at) for path, *at in some]
-        found = _answered(lambda some: loaded(some, argv[3]), contents)
-        for key, value in found.items():
-            told.setdefault(key, []).extend(wording.plain(value.tolist()))
-    atomic.write_json(answers, {**told, "seconds": seconds})
+        found = _answered(lambda some: loaded(some, argv[2]), contents)
+        told = {key: wording.plain(value.tolist()) for key, value in found.items()}
+        lines.write(json.dumps({**told, "seconds": seconds}) + "\n")
+        lines.flush()
     return 0
 
 

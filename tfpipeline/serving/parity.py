@@ -1,5 +1,6 @@
 """Whether what is served answers as what was trained: asked before it is published."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ def compare(
     tolerance: float,
     agreement: float = 1,
     least: float = 0,
+    within: float = 1,
+    margin: float = TIE,
 ) -> dict[str, Any]:
     """Return how far two answers to the same images are apart.
 
@@ -39,20 +42,25 @@ def compare(
         answers: Of the served model: `labels` and `probabilities`, best first, `valid`
             and `error`, each with an entry an image.
         tolerance: Largest difference of a probability that is let pass.
-        agreement: Share of the images whose best class has to be the same. Where the
-            training path has two best classes of equal probability (to `TIE`), either
-            is.
+        agreement: Share of the images whose best class has to be the same, or one that
+            the training path puts below its own by `margin` at most.
         least: Share of the images that the served model has to read.
+        within: Share of the images whose difference has to be within the tolerance;
+            below 1, one image may be beyond it in any case. Those beyond have to keep
+            their best class.
+        margin: By how much; classes that are no further apart than `TIE` are equal.
 
     Returns:
         For `parity.json`: `passed`, `n` (images that were compared), `max_difference`,
-        `tolerance`, `labels_equal` and `agreement` (shares), `answered` and `least`
-        (shares of all images), `worst` (the image of the
-        largest difference), and `not_served`, the images that the served model refuses,
-        with its reasons.
+        `tolerance`, `labels_equal` (share of the same best class), `agreed` (the share
+        that `agreement` is about), `agreement`, `beyond` and `most_beyond`
+        (images that differ by more than the tolerance, and that may), `changed` (those
+        of them with another best class), `answered` and `least` (shares of all images),
+        `worst` (the image of the largest difference), and `not_served`, the images that
+        the served model refuses, with its reasons.
     """
     names = list(trained.labels)
-    differences, equal, compared = [], [], []
+    differences, equal, agreed, compared = [], [], [], []
     refused = []
     for row, image in enumerate(trained.ids):
         if not answers["valid"][row]:
@@ -63,21 +71,29 @@ def compare(
         told = np.asarray(answers["probabilities"][row], np.float64)  # None is NaN.
         off = np.abs(told - chance[places])
         differences.append(float(off.max()))
-        equal.append(bool(chance[places[0]] >= chance.max() - TIE))
+        below = chance.max() - chance[places[0]]
+        equal.append(bool(below <= TIE))
+        agreed.append(bool(below <= margin))
         compared.append(image)
     # The largest of NaN and any number is NaN, and no NaN is within a tolerance.
     largest = float(np.max(differences)) if differences else 0.0
-    share = float(np.mean(equal)) if equal else 0.0
+    share = float(np.mean(agreed)) if agreed else 0.0
     answered = len(compared) / len(trained.ids)
-    passed = bool(compared) and answered >= least
-    passed &= largest <= tolerance and share >= agreement
+    beyond = [same for off, same in zip(differences, equal) if not off <= tolerance]
+    most = 0 if within == 1 else max(1, round((1 - within) * len(compared)))
+    passed = bool(compared) and answered >= least and share >= agreement
+    passed &= math.isfinite(largest) and len(beyond) <= most and all(beyond)
     return {
         "passed": passed,
         "n": len(compared),
         "max_difference": largest,
         "tolerance": tolerance,
-        "labels_equal": share,
+        "labels_equal": float(np.mean(equal)) if equal else 0.0,
+        "agreed": share,
         "agreement": agreement,
+        "beyond": len(beyond),
+        "most_beyond": most,
+        "changed": beyond.count(False),
         "answered": answered,
         "least": least,
         "worst": compared[int(np.argmax(differences))] if compared else None,

@@ -1,7 +1,9 @@
 """What is exported, and what its training path says of the images of the gate."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -15,7 +17,22 @@ from tfpipeline.errors import UserError
 from tfpipeline.evaluation import metrics
 from tfpipeline.evaluation.calibration import Calibration
 from tfpipeline.serving import asking, other_targets, parity, versions
-from tfpipeline.workflow import measuring
+from tfpipeline.workflow import gate, measuring
+
+
+class Sample(NamedTuple):
+    """Images by which the ranges of 8-bit numbers are set; none of them is of the gate.
+
+    Args:
+        split: That they are of; empty where every other image that the gate might have
+            asked about was taken instead.
+        files: Audited images.
+        pixels: What the network is shown of them, uint8.
+    """
+
+    split: str
+    files: list[Row]
+    pixels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -28,10 +45,12 @@ class Opened:
         model: The classifier.
         labels: Class names.
         calibration: Of its probabilities.
-        files: Audited images.
+        held_out: Audited images, all that may be asked about.
         label: Their true classes; None where they are not known.
-        logits: What the training path says of them.
-        pixels: What the network is shown of them, uint8.
+        files: Those of them that the gate asks about.
+        logits: What the training path says of those.
+        pixels: What the network is shown of those, uint8.
+        ranges: Other images; None where nothing needs them.
     """
 
     run: runs.RunFolder
@@ -39,10 +58,12 @@ class Opened:
     model: keras.Model
     labels: tuple[str, ...]
     calibration: Calibration
-    files: list[Row]
+    held_out: list[Row]
     label: np.ndarray | None
+    files: list[Row]
     logits: np.ndarray
     pixels: np.ndarray
+    ranges: Sample | None = None
 
     @property
     def asked(self) -> parity.Trained:
@@ -55,8 +76,17 @@ class Opened:
 
     @property
     def places(self) -> list[asking.Place]:
-        """Where the encoded images lie."""
-        return [(row.path, row.offset, row.length) for row in self.files]
+        """Where the encoded images of the gate lie."""
+        return places(self.files)
+
+
+def places(files: Iterable[Row]) -> list[asking.Place]:
+    """Return where encoded images lie.
+
+    Args:
+        files: Audited.
+    """
+    return [(row.path, row.offset, row.length) for row in files]
 
 
 def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
@@ -73,41 +103,57 @@ def open_run(settings: ExportSettings, phases: manifest.Phases) -> Opened:
     with phases("load"):
         ready = measuring.ready(run)
     with phases("audit"):
-        files, label = _asked_about(settings, ready.trained, run, ready.labels)
+        held_out, label, train = _known(settings, ready.trained, run, ready.labels)
+        needed = any(other_targets.TARGETS[n].kind == "int8" for n in settings.also)
+        files, ranges = gate.divide(held_out, train, settings.parity_images, needed)
     with phases("ask"):
         logits, pixels = [], []
-        for shown, _, weights in ready.batches(files):
-            there = np.asarray(weights) > 0
+        for shown, there in _shown(ready, files):
             logits.append(ready.predictor(shown)[there])
-            pixels.append(images.to_uint8(np.asarray(shown)[there]))
+            pixels.append(images.to_uint8(shown[there]))
+        sample = [
+            images.to_uint8(shown[there]) for shown, there in _shown(ready, ranges)
+        ]
     return Opened(
         run,
         ready.trained,
         ready.model,
         ready.labels,
         measuring.calibration_of(run),
-        files,
+        held_out,
         label,
+        files,
         np.concatenate(logits),
         np.concatenate(pixels),
+        (
+            Sample("train" if train else "", ranges, np.concatenate(sample))
+            if needed
+            else None
+        ),
     )
 
 
-def _asked_about(
+def _shown(
+    ready: measuring.Ready, files: Sequence[Row]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield batches of what the network is shown, and which rows are images."""
+    for shown, _, weights in ready.batches(files) if files else ():
+        yield np.asarray(shown), np.asarray(weights) > 0
+
+
+def _known(
     settings: ExportSettings,
     trained: RunSettings,
     run: runs.RunFolder,
     labels: tuple[str, ...],
-) -> tuple[list[Row], np.ndarray | None]:
-    """Return audited images, evenly spread over what there is, and their classes."""
+) -> tuple[list[Row], np.ndarray | None, list[Row]]:
+    """Return audited images that measure, their classes, and those that trained."""
     if settings.images:
         paths = folders.named_files(settings.images)
         good = [row for row in audit.audit(paths, cache=None) if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")
-        return [
-            good[i] for i in measuring.spread(len(good), settings.parity_images)
-        ], None
+        return good, None, []
     told = EvaluateSettings(run=settings.run, cache_dir=settings.cache_dir)
     try:
         examples = measuring.examples_of(told, trained, run, labels)
@@ -117,8 +163,12 @@ def _asked_about(
             "photographs: --images names others than the run's own."
         ) from None
     chosen = measuring.measured(examples)
-    chosen = chosen[measuring.spread(len(chosen), settings.parity_images)]
-    return [examples.files[i] for i in chosen], examples.source.label[chosen]
+    train = np.setdiff1d(examples.of("train"), chosen)
+    return (
+        [examples.files[i] for i in chosen],
+        examples.source.label[chosen],
+        [examples.files[i] for i in train],
+    )
 
 
 def check(settings: ExportSettings) -> None:
@@ -131,6 +181,7 @@ def check(settings: ExportSettings) -> None:
         UserError: A number out of range, or an unknown name.
     """
     other_targets.check(settings.also)
+    gate.check(settings.tolerance)
     known = versions.read_name(Path(str(settings.output)))
     if known is not None and known != settings.name:
         raise UserError(

@@ -23,8 +23,9 @@ from tfpipeline.serving import (
     signatures,
     versions,
     warmup,
+    wording,
 )
-from tfpipeline.workflow import contest, measuring
+from tfpipeline.workflow import contest, gate
 from tfpipeline.workflow.exporting import Opened
 
 PARITY, GOLDEN, ABOUT = "parity.json", "golden_requests.json", "export.json"
@@ -49,7 +50,8 @@ def publish(
 
     Returns:
         `version` (null where it was not better), `folder`, `labels`, `bytes`, `parity`,
-        `also`, and `better`, the comparison with the live version, where there was one.
+        `also` (of each other runtime `published`, `why` not, and its `parity`), and
+        `better`, the comparison with the live version, where there was one.
 
     Raises:
         UserError: Its answers are others than those of the training path.
@@ -62,24 +64,27 @@ def publish(
             _write(folder, opened, settings)
         with phases("parity"):
             answers = asking.ask(folder, opened.places, Path(scratch))
+        tolerance = gate.tolerance(settings, gate.SAVEDMODEL)
         found = parity.compare(
-            opened.asked, answers, settings.tolerance, least=settings.min_answered
+            opened.asked, answers, tolerance, least=settings.min_answered
         )
         found["seconds_to_load"] = answers["seconds"]
-        atomic.write_json(folder / PARITY, found)
         check_passed(found, "the SavedModel")
         _write_golden(folder, opened, answers)
-        also = {}
-        for name in settings.also:
-            with phases(name):
-                also[name] = _convert(folder, name, opened, Path(scratch))
         result: dict[str, Any] = {"version": None, "folder": None}
         if settings.only_if_better:
             with phases("compare"):
                 result["better"] = contest.compare(folder, opened, Path(scratch))
+        best = result.get("better", {}).get("winner", "new") == "new"
+        also = {}
+        for name in settings.also if best else ():
+            with phases(name):
+                allowed = gate.tolerance(settings, name)
+                also[name] = _convert(folder, name, opened, Path(scratch), allowed)
+        atomic.write_json(folder / PARITY, {**found, "also": also})
         size = versions.size_bytes(folder)
         result |= {"bytes": size, "parity": found, "also": also}
-        if result.get("better", {}).get("winner", "new") == "new":
+        if best:
             number, labels = publication.publish(
                 folder,
                 settings.label,
@@ -162,10 +167,20 @@ def check_passed(found: Mapping[str, Any], what: str) -> None:
         )
     raise UserError(
         f"Nothing was published: {what} does not answer as the training path does. "
+        f"{_apart(found)}."
+    )
+
+
+def _apart(found: Mapping[str, Any]) -> str:
+    """Return in words how far an answer is from what was trained."""
+    most = f" on all images but {found['most_beyond']}" if found["most_beyond"] else ""
+    kept = f", {found['changed']} with another best class" if found["changed"] else ""
+    return (
         f"Largest difference of a probability: {found['max_difference']:.2g} (expected "
-        f"at most {found['tolerance']:g}) on {found['worst']}; the best class is the "
-        f"same on {found['labels_equal']:.1%} of {found['n']} images (expected "
-        f"{found['agreement']:.0%})."
+        f"at most {found['tolerance']:g}{most}; beyond it "
+        f"are {found['beyond']}{kept}) on {found['worst']}; the best class is the same "
+        f"on {found['labels_equal']:.1%} of {found['n']} images, or as good on "
+        f"{found['agreed']:.1%} (expected {found['agreement']:.0%})"
     )
 
 
@@ -187,26 +202,51 @@ def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> N
     atomic.write_json(folder / GOLDEN, golden)
 
 
-def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str, Any]:
-    """Convert to another runtime, and ask that as well."""
+def _convert(
+    folder: Path, name: str, opened: Opened, scratch: Path, tolerance: float
+) -> dict[str, Any]:
+    """Convert to another runtime, ask that as well, and keep it if it answers rightly.
+
+    The version itself does not suffer: what is not kept says why.
+    """
     target = other_targets.TARGETS[name]
-    chosen = measuring.spread(len(opened.pixels), 100)
-    some = opened.pixels[chosen].astype(np.float32) / 255
-    temperature = opened.calibration.temperature
-    with cli.quiet_start():
-        content = target.convert(opened.model, temperature, some, target.kind)
     file = folder / "also" / target.file
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(content)
-    chance = asking.ask_pixels(file, opened.pixels, scratch)
+    about: dict[str, Any] = {"published": False}
+    pixels = np.zeros((0, *opened.pixels.shape[1:]), np.uint8)
+    if target.kind == "int8" and opened.ranges is not None:
+        split, rows, pixels = opened.ranges
+        digests = [row.sha256[: contest.DIGITS] for row in rows]
+        about["ranges"] = {"split": split, "n": len(rows), "sha256": digests}
+    some = pixels.astype(np.float32) / 255
+    try:
+        with cli.quiet_start():
+            content = target.convert(
+                opened.model, opened.calibration.temperature, some, target.kind
+            )
+        file.write_bytes(content)
+        chance = asking.ask_pixels(file, opened.pixels, scratch)
+    except OSError:
+        raise  # A full disk is no fault of the runtime.
+    except Exception as error:
+        file.unlink(missing_ok=True)
+        return about | {"why": f"It cannot be converted: {wording.reason(error)}"}
     best = metrics.top_k(chance, chance.shape[1])
     answers = {
         "valid": [True] * len(chance),
         "labels": [[opened.labels[k] for k in row] for row in best],
         "probabilities": np.take_along_axis(chance, best, axis=1),
     }
-    found = parity.compare(opened.asked, answers, target.tolerance, target.agreement)
-    found |= {"file": str(file.relative_to(folder)), "bytes": len(content)}
-    atomic.write_json(file.with_suffix(".parity.json"), found)
-    check_passed(found, f"{name} of --also")
-    return found
+    about |= parity.compare(
+        *(opened.asked, answers, tolerance, target.agreement),
+        within=other_targets.WITHIN,
+        margin=tolerance,
+    )
+    if not about["passed"]:
+        file.unlink()
+        why = f"{_apart(about)}. --tolerance.{name} NUMBER lets more pass"
+        return about | {"why": why}
+    about |= {"published": True, "bytes": len(content)}
+    about["file"] = str(file.relative_to(folder))
+    atomic.write_json(file.with_suffix(".parity.json"), about)
+    return about
