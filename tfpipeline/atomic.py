@@ -2,26 +2,34 @@
 
 import contextlib
 import csv
+import errno
+import io
 import json
 import os
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfpipeline import disk
 from tfpipeline.errors import UserError
+
+# The errors of a full disk. Writing to an open file raises them without its name.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` when all went well.
 
-    Readers see the old file or the new one, never a part. After an error, Ctrl-C or a
-    full disk the temporary file is removed and the old file still stands.
+    Readers see the old file or the new one, never a part, also after a power cut. After
+    an error, Ctrl-C or a full disk the temporary file is removed and the old file still
+    stands.
 
     Args:
-        path: The file (or folder) to be written.
+        path: The file to be written.
+        durable: Whether it is on the disk before it gets its name. Only what carries a
+            digest, or is synced with its folder later, can do without.
 
     Yields:
         A path in the same folder, with the same suffix, to write to.
@@ -29,12 +37,18 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk is full, or the file cannot be written for another reason.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
+    temporary = disk.temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if durable:
+            disk.sync(temporary)
         os.replace(temporary, path)
+        if durable:
+            disk.sync(path.parent)
     except OSError as error:
+        if not _is_of_writing(error, path, temporary):
+            raise
         raise UserError(
             f"{path}: cannot be written: {error.strerror or error}. Make room there, "
             "or name another folder, and give the same command again."
@@ -44,16 +58,36 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
+def _is_of_writing(error: OSError, path: Path, temporary: Path) -> bool:
+    """Tell whether an error is one of writing a file, and not of reading another."""
+    names = [str(n) for n in (error.filename, error.filename2) if n is not None]
+    if not names:
+        return error.errno in _FULL
+    return bool({str(p) for p in (temporary, path, *path.parents)}.intersection(names))
+
+
+def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: The file.
+        data: Its content.
+        durable: See `replacing`.
+    """
+    with replacing(path, durable=durable) as temporary, disk.naming(temporary):
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a text file whole or not at all.
 
     Args:
         path: The file.
         text: Its content.
+        durable: See `replacing`.
     """
-    with replacing(path) as temporary:
-        # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), durable=durable)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -119,13 +153,12 @@ def write_csv(
         header: Names of the columns.
         rows: One sequence a row, in the order of the header.
     """
-    with replacing(path) as temporary:
-        with open(
-            temporary, "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
+    # In memory first: rows that are made of files as they are read may fail to.
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -135,4 +135,5 @@ class Ledger:
     def _write(self, stamp: str, rows: Sequence[Row]) -> None:
         values = [list(vars(row).values()) for row in rows]
         name = f"{stamp}-{uuid.uuid4().hex[:8]}.json"
-        atomic.write_text(self.folder / name, json.dumps(values))
+        # One that a power cut has torn is no JSON, and as good as not there.
+        atomic.write_text(self.folder / name, json.dumps(values), durable=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, cli
+from tfpipeline import atomic, cli, disk
 from tfpipeline.demo import world
 
 SIZE = 96
@@ -139,7 +139,7 @@ def save(file: Path, backbone: Any, top: Any) -> None:
     kernel, bias = top.get_weights()
     arrays = {f"{i:03d}": value for i, value in enumerate(backbone.get_weights())}
     arrays |= {"top_kernel": kernel, "top_bias": bias}
-    with atomic.replacing(file) as temporary:
+    with atomic.replacing(file) as temporary, disk.naming(temporary):
         halves = {name: value.astype(np.float16) for name, value in arrays.items()}
         np.savez_compressed(temporary, **halves)
 

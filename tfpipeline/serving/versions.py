@@ -5,13 +5,12 @@ import errno
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic
+from tfpipeline import atomic, disk, staging
 from tfpipeline.errors import UserError
 
 # What the server is told of which version is which.
@@ -51,10 +50,10 @@ def staged(base: Path) -> Iterator[Path]:
     Raises:
         UserError: It cannot be written, or the disk is full.
     """
-    folder = base / f"{STAGED}{uuid.uuid4().hex[:12]}"
+    name = f"{STAGED}{uuid.uuid4().hex[:12]}"
     try:
-        folder.mkdir(parents=True)
-        yield folder
+        with staging.held(base / name) as folder:
+            yield folder
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
@@ -62,8 +61,6 @@ def staged(base: Path) -> Iterator[Path]:
             f"{base}: cannot be written: {error.strerror or error}. Make room there, "
             "or name another --output, and give the same command again."
         ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(
@@ -79,12 +76,14 @@ def publish(
         The number; another process that publishes at the same time gets another one.
     """
     base = staged_folder.parent
+    disk.sync_all(staged_folder)
     numbers = [int(p.name) for p in base.iterdir() if p.name.isdecimal()]
     number = max(numbers, default=0) + 1
     while True:
         announce(number)
         try:
             os.rename(staged_folder, base / str(number))
+            disk.sync(base)
             return number
         except OSError:
             if not (base / str(number)).exists():
