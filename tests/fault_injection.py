@@ -1,4 +1,4 @@
-"""What lies on the disk after a process was killed, for every moment at which it can be.
+"""What lies on the disk after a process was killed, at every moment it could be.
 
 Python tells of each operation on files before it is done. Whatever a folder holds at
 that moment is what SIGKILL would leave: no handler, `finally` or exit function of the
@@ -36,16 +36,20 @@ class Moments:
     Args:
         folder: Where it works; what it does elsewhere is not looked at.
         kept: Where copies of the folder are kept.
+        power_cut: Whether the machine dies, and not the process alone: then files that
+            were written and not synced have their length and zeros for their content.
     """
 
     folder: Path
     kept: Path
+    power_cut: bool = False
     operations: list[str] = field(default_factory=list)
     states: list[tuple[str, Path]] = field(default_factory=list)
     _digests: set[str] = field(default_factory=set)
+    _synced: set[tuple[int, int]] = field(default_factory=set)
 
     def before(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Keep what lies there before an operation is done, if nobody has seen it yet."""
+        """Keep what lies there before an operation is done, if that is new."""
         paths = _changed(event, arguments)
         if not any(self._is_inside(path) for path in paths):
             return
@@ -58,7 +62,8 @@ class Moments:
 
     def keep(self, what: str, empty: Path | None = None) -> None:
         """Keep a copy of the folder as it is, or with one empty file more."""
-        digest = _digest(self.folder, empty)
+        lost = self._unsynced() if self.power_cut else []
+        digest = _digest(self.folder, empty) + repr([_plain(name) for name in lost])
         if digest in self._digests:
             return
         self._digests.add(digest)
@@ -68,7 +73,21 @@ class Moments:
             shutil.copytree(self.folder, copy, symlinks=True, dirs_exist_ok=True)
         if empty is not None:
             (copy / empty.absolute().relative_to(self.folder.absolute())).touch()
+        for name in lost:
+            (copy / name).write_bytes(bytes((copy / name).stat().st_size))
         self.states.append((what, copy))
+
+    def _sync(self, status: os.stat_result) -> None:
+        self._synced.add((status.st_ino, status.st_mtime_ns))
+
+    def _unsynced(self) -> list[str]:
+        """Return the files whose content is in memory alone."""
+        found = []
+        for path in sorted(p for p in self.folder.rglob("*") if p.is_file()):
+            status = path.stat()
+            if (status.st_ino, status.st_mtime_ns) not in self._synced:
+                found.append(str(path.relative_to(self.folder)))
+        return found
 
     def _is_inside(self, path: str) -> bool:
         return Path(path).absolute().is_relative_to(self.folder.absolute())
@@ -78,11 +97,19 @@ class Moments:
         """Note the moments of a block."""
         global _watching
         _install()
-        _watching = self
+        for path in self.folder.rglob("*"):
+            self._sync(path.stat())
+        fsync = os.fsync
+
+        def noted(descriptor: int) -> None:
+            fsync(descriptor)
+            self._sync(os.fstat(descriptor))
+
+        _watching, os.fsync = self, noted
         try:
             yield
         finally:
-            _watching = None
+            _watching, os.fsync = None, fsync
         # Killed after the last operation.
         self.keep("the end")
 
@@ -166,13 +193,14 @@ def _install() -> None:
 
 
 @contextlib.contextmanager
-def watched(folder: Path, kept: Path) -> Iterator[Moments]:
+def watched(folder: Path, kept: Path, *, power_cut: bool = False) -> Iterator[Moments]:
     """Yield what will know every moment of the block at which it could be killed.
 
     Args:
         folder: Where the block works.
         kept: A folder elsewhere, for copies.
+        power_cut: See `Moments`.
     """
-    moments = Moments(folder, kept)
+    moments = Moments(folder, kept, power_cut)
     with moments.watched():
         yield moments

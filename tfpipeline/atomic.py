@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import errno
 import io
 import json
 import os
@@ -13,9 +12,6 @@ from typing import Any
 
 from tfpipeline import disk
 from tfpipeline.errors import UserError
-
-# The errors of a full disk. Writing to an open file raises them without its name.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -38,7 +34,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         UserError: The disk is full, or the file cannot be written for another reason.
     """
     temporary = disk.temporary_name(path)
-    try:
+    with disk.telling(path, temporary), contextlib.ExitStack() as stack:
+        stack.callback(_remove, temporary)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if durable:
@@ -46,24 +43,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
         if durable:
             disk.sync(path.parent)
-    except OSError as error:
-        if not _is_of_writing(error, path, temporary):
-            raise
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
-            "or name another folder, and give the same command again."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
-def _is_of_writing(error: OSError, path: Path, temporary: Path) -> bool:
-    """Tell whether an error is one of writing a file, and not of reading another."""
-    names = [str(n) for n in (error.filename, error.filename2) if n is not None]
-    if not names:
-        return error.errno in _FULL
-    return bool({str(p) for p in (temporary, path, *path.parents)}.intersection(names))
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()
 
 
 def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:

@@ -9,8 +9,13 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tfpipeline.errors import UserError
+
 # How the name of a file begins that is not whole yet.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.")
+
+# The errors of a full disk. Writing to an open file raises them without its name.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Files that are synced at a time: one by one it takes six times as long (n = 2,000).
 _TOGETHER = 8
@@ -32,6 +37,33 @@ def is_temporary(path: Path) -> bool:
         path: Of a file or folder.
     """
     return _TEMPORARY.match(path.name) is not None
+
+
+@contextlib.contextmanager
+def telling(path: Path, temporary: Path) -> Iterator[None]:
+    """Tell errors of writing as such, and none of reading something else.
+
+    Args:
+        path: The file or folder that the block writes.
+        temporary: Where it does so until it is whole.
+
+    Raises:
+        UserError: The disk is full, or it cannot be written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = [Path(name) for name in (error.filename, error.filename2) if name]
+        places = (path, temporary)
+        ours = any(
+            n.is_relative_to(p) or p.is_relative_to(n) for n in named for p in places
+        )
+        if not ours and (named or error.errno not in _FULL):
+            raise
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
+            "or name another folder, and give the same command again."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -117,9 +117,13 @@ def beside(folder: Path) -> Iterator[Path]:
 
     Yields:
         An empty folder; it is removed unless it was renamed.
+
+    Raises:
+        UserError: The disk is full, or the folder cannot be written.
     """
     recover(folder)
-    with held(disk.temporary_name(folder)) as staged:
+    temporary = disk.temporary_name(folder)
+    with disk.telling(folder, temporary), held(temporary) as staged:
         yield staged
 
 

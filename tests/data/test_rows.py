@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import fault_injection
 from tfpipeline import atomic
 from tfpipeline.data import rows
 from tfpipeline.data.rows import Ledger, Row
@@ -83,7 +84,7 @@ def test_a_full_disk_joins_nothing_and_loses_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert len(ledger.read()) == rows.MOST_PARTS + 1
     assert len(list(tmp_path.iterdir())) == rows.MOST_PARTS + 1
 
@@ -130,7 +131,7 @@ def test_what_is_added_while_many_become_one_counts_later(
     def late(self: Ledger, stamp: str, some: list[Row]) -> None:
         monkeypatch.setattr(Ledger, "_write", real)
         self.add([row(0, size=99)])
-        real(self, stamp, some)
+        real(self, stamp, some, **how)
 
     monkeypatch.setattr(Ledger, "_write", late)
     assert ledger.read()[("/0.jpg", 3)].size == rows.MOST_PARTS
@@ -158,3 +159,18 @@ def test_a_link_to_nothing_is_passed_over(tmp_path: Path) -> None:
     ledger.add([row(0)])
     (tmp_path / "0.json").symlink_to("nowhere")
     assert ledger.read() == {("/0.jpg", 3): row(0)}
+
+
+@pytest.mark.parametrize("power_cut", [False, True])
+def test_no_row_that_was_there_is_lost_wherever_joining_is_killed(
+    memory_path: Path, power_cut: bool
+) -> None:
+    ledger = many(memory_path / "w")
+    expected = ledger.read(joins=False)
+    with fault_injection.watched(
+        memory_path / "w", memory_path / "kept", power_cut=power_cut
+    ) as moments:
+        ledger.read()
+    for moment in moments:
+        assert ledger.read() == expected, moment
+    assert len(moments.states) > rows.MOST_PARTS

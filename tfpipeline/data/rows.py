@@ -91,7 +91,9 @@ class Ledger:
         if joins and len(rows) > MOST_PARTS and not failed:
             with contextlib.suppress(UserError, OSError):
                 # What was added since is found later, and read after it.
-                self._write(max(rows).name.partition("-")[0], list(found.values()))
+                # On the disk, before those that it was made of are gone.
+                stamp = max(rows).name.partition("-")[0]
+                self._write(stamp, list(found.values()), durable=True)
                 for part in rows:
                     part.unlink(missing_ok=True)
         return found
@@ -132,8 +134,8 @@ class Ledger:
             # Named by the time, so that what was found last is read last.
             self._write(f"{time.time_ns():020d}", rows)
 
-    def _write(self, stamp: str, rows: Sequence[Row]) -> None:
+    def _write(self, stamp: str, rows: Sequence[Row], *, durable: bool = False) -> None:
         values = [list(vars(row).values()) for row in rows]
         name = f"{stamp}-{uuid.uuid4().hex[:8]}.json"
         # One that a power cut has torn is no JSON, and as good as not there.
-        atomic.write_text(self.folder / name, json.dumps(values), durable=False)
+        atomic.write_text(self.folder / name, json.dumps(values), durable=durable)

@@ -1,7 +1,6 @@
 """Version folders of a served model: numbers that only grow, and never a half model."""
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -19,9 +18,6 @@ STABLE, CANARY = "stable", "canary"
 
 # How the name of a folder begins that is not a version yet.
 STAGED = ".next-"
-
-# What tells of the disk, and not of a file that is missing.
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 _LABEL = re.compile(r'version_labels\s*\{\s*key:\s*"(\w+)"\s*value:\s*(\d+)\s*\}')
 
@@ -51,16 +47,8 @@ def staged(base: Path) -> Iterator[Path]:
         UserError: It cannot be written, or the disk is full.
     """
     name = f"{STAGED}{uuid.uuid4().hex[:12]}"
-    try:
-        with staging.held(base / name) as folder:
-            yield folder
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        raise UserError(
-            f"{base}: cannot be written: {error.strerror or error}. Make room there, "
-            "or name another --output, and give the same command again."
-        ) from error
+    with disk.telling(base, base / name), staging.held(base / name) as folder:
+        yield folder
 
 
 def publish(
