@@ -128,7 +128,7 @@ def test_what_is_added_while_many_become_one_counts_later(
         ledger.add([row(0, size=number)])
     real = Ledger._write
 
-    def late(self: Ledger, stamp: str, some: list[Row]) -> None:
+    def late(self: Ledger, stamp: str, some: list[Row], **how: bool) -> None:
         monkeypatch.setattr(Ledger, "_write", real)
         self.add([row(0, size=99)])
         real(self, stamp, some, **how)

@@ -1,0 +1,198 @@
+"""Commands that are killed at any operation on files, and given again: nothing is lost.
+
+The first time a command does all of its work, and every moment at which it could be
+killed is kept. Given again from each of them, its files are written by the same code,
+but what it computes is remembered from the first time: else this would take hours.
+"""
+
+import copy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from tests import fault_injection
+from tests.conftest import Trained
+from tfpipeline import cli, distribution, runs
+from tfpipeline.config import RunSettings
+from tfpipeline.train import train
+from tfpipeline.training.checkpoints import Checkpoints
+from tfpipeline.workflow import diagnosing, preparing, reporting, stages
+
+# A run can be used when it has these.
+WHOLE = (
+    *("config.yaml", "labels.txt", "splits.csv", "quarantine.csv", "model.keras"),
+    *("history.csv", "metrics.json", "calibration.json", "manifest.json"),
+)
+
+# What tells of the time at which it was written.
+TIMED = {"metrics.json", "manifest.json", "report.html", "model.keras", "logs"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder; of those that tell the time, their names."""
+    found = {}
+    for path in (p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder)
+        timed = name.parts[0] in TIMED
+        if name.parts[0] != "logs":
+            found[str(name)] = b"" if timed else path.read_bytes()
+    return found
+
+
+def remembering(
+    patch: pytest.MonkeyPatch, owner: Any, name: str, again: Callable[..., Any] | None
+) -> None:
+    """Let a function be called in earnest once; what it returned is returned again.
+
+    Args:
+        patch: Undoes it.
+        owner: Module or class.
+        name: Of the function.
+        again: Is called from then on with what was returned, and the arguments.
+    """
+    real, known = getattr(owner, name), []
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        if not known:
+            known.append(real(*arguments, **keywords))
+            return known[0]
+        return known[0] if again is None else again(known[0], *arguments, **keywords)
+
+    patch.setattr(owner, name, call)
+
+
+@pytest.fixture()
+def training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the second training, and those after it, compute nothing."""
+    states: list[Any] = []
+    after: dict[str, dict[str, Any]] = {}
+    real = Checkpoints.save
+
+    def save(self: Checkpoints, state: Any) -> bool:
+        if len(after) < 4:
+            states.append(copy.deepcopy(state))
+        return real(self, state)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    for name in ("extract", "train_head", "fine_tune", "measure"):
+        _remember_stage(monkeypatch, name, after, states)
+    remembering(monkeypatch, distribution, "start", None)
+    remembering(monkeypatch, preparing, "prepare", None)
+    remembering(monkeypatch, diagnosing, "answer_training", None)
+    monkeypatch.setattr(reporting, "_explain", lambda *_: None)
+    _remember_saved(monkeypatch)
+    monkeypatch.setattr(reporting, "LOSSES", 1)
+    monkeypatch.setattr(reporting, "SUSPECTS", 1)
+
+
+def _remember_stage(
+    patch: pytest.MonkeyPatch, name: str, after: dict[str, Any], states: list[Any]
+) -> None:
+    kept = ("history", "seconds", "task", "kept_epoch", "undone", "search", "logits")
+    real = getattr(stages.Course, name)
+
+    def stage(self: stages.Course) -> Any:
+        if name not in after:
+            result = real(self)
+            values = {key: getattr(self, key) for key in (*kept, "calibration", "work")}
+            after[name] = {**values, "history": list(self.history)}, result
+            return copy.deepcopy(result)
+        if name == "train_head":
+            for state in list(states):
+                self.checkpoints.save(state)
+        values, result = after[name]
+        for key, value in values.items():
+            setattr(self, key, list(value) if key == "history" else value)
+        return copy.deepcopy(result)
+
+    patch.setattr(stages.Course, name, stage)
+
+
+def _remember_saved(patch: pytest.MonkeyPatch) -> None:
+    """Write the bytes of a model that was saved once: that takes half a second."""
+    real, known = keras.Model.save, []
+
+    def save(self: keras.Model, file: Path) -> None:
+        if not known:
+            real(self, file)
+            known.append(file.read_bytes())
+        file.write_bytes(known[0])
+
+    patch.setattr(keras.Model, "save", save)
+
+
+SMALL = (
+    *("--train.epochs", "2", "--data.batch_size", "32", "--seed", "7"),
+    *("--checkpoint.every_steps", "5", "--train.learning_rate", "0.001"),
+)
+
+
+def holds(folder: Path, expected: dict[str, bytes]) -> bool:
+    """Tell whether everything that is expected below a folder is there, as it was."""
+    found = contents(folder)
+    return all(found.get(name) == data for name, data in expected.items())
+
+
+@pytest.mark.slow
+def test_a_training_replaces_a_run_wherever_it_is_killed(
+    demo_run: Trained, memory_path: Path, training: None
+) -> None:
+    place = memory_path / "w"
+    run = runs.RunFolder(place / "run")
+    shutil.copytree(demo_run.path, run.path)
+    (run.path / "notes.txt").write_text("mine")
+    header, first, *rows = run.cleaning.read_text().splitlines()
+    assert header.endswith("action,new_label") and first.endswith(",,")
+    handwork = "\n".join([header, f"{first[:-2]},drop,", *rows, ""])
+    run.cleaning.write_text(handwork)
+    before = contents(run.path)
+    argv = [*SMALL, "--workdir", str(run.path), "--cache_dir", str(demo_run.cache)]
+    argv += ["--overwrite", "true", "--data.corrections", str(run.cleaning)]
+    with fault_injection.watched(place, memory_path / "kept") as moments:
+        assert cli.main(train, RunSettings, argv) == 0
+    end = contents(run.path)
+    assert end["notes.txt"] == b"mine" and b",drop," in end["corrections.csv"]
+    assert not [name for name in end if "checkpoints" in name or name.startswith(".")]
+    new = {name: end[name] for name in WHOLE}
+    for moment in moments:
+        staged = run.next.path if run.is_half_published() else run.path
+        replaced = run.read_manifest().get("seed") == 7
+        if run.is_half_published():
+            kept = {"notes.txt": b"mine", "cleaning.csv": before["cleaning.csv"]}
+            ended = contents(run.path) | contents(run.next.path)
+            assert holds(run.path, kept) and new.items() <= ended.items(), moment
+        else:
+            assert holds(staged, new if replaced else before), moment
+        assert cli.main(train, RunSettings, argv) == 0, moment
+        assert contents(run.path) == end, moment
+    print(len(moments.operations), "operations,", len(moments.states), "states")
+    assert len(moments.states) > 100
+
+
+@pytest.mark.slow
+def test_a_new_run_is_whole_wherever_its_training_is_killed(
+    demo_run: Trained, memory_path: Path, training: None
+) -> None:
+    place = memory_path / "w"
+    run = runs.RunFolder(place / "run")
+    place.mkdir()
+    argv = [*SMALL, "--workdir", str(run.path), "--cache_dir", str(demo_run.cache)]
+    with fault_injection.watched(place, memory_path / "kept") as moments:
+        assert cli.main(train, RunSettings, argv) == 0
+    end = contents(run.path)
+    seen = set()
+    for moment in moments:
+        finished = run.is_finished()
+        seen.add(finished)
+        if finished:
+            assert holds(run.path, {name: end[name] for name in WHOLE}), moment
+        # One that is whole is refused, as ever; any other comes to its end.
+        code = cli.main(train, RunSettings, argv)
+        assert code == (2 if finished else 0), moment
+        assert finished or contents(run.path) == end, moment
+    print(len(moments.operations), "operations,", len(moments.states), "states")
+    assert seen == {True, False} and len(moments.states) > 60
