@@ -5,7 +5,9 @@ killed is kept. Given again from each of them, its files are written by the same
 but what it computes is remembered from the first time: else this would take hours.
 """
 
+import contextlib
 import copy
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +18,28 @@ import pytest
 
 from tests import fault_injection
 from tests.conftest import Trained
-from tfpipeline import cli, distribution, runs
+from tfpipeline import cli, disk, distribution, runs
+from tfpipeline.adversarial import honesty
+from tfpipeline.attack import attack
+from tfpipeline.combine import combine
 from tfpipeline.config import RunSettings
+from tfpipeline.config_attack import AttackSettings
+from tfpipeline.config_training import CombineSettings
+from tfpipeline.data import pipeline
+from tfpipeline.demo import world
+from tfpipeline.errors import UserError
 from tfpipeline.train import train
 from tfpipeline.training.checkpoints import Checkpoints
-from tfpipeline.workflow import diagnosing, preparing, reporting, stages
+from tfpipeline.workflow import (
+    board,
+    combining,
+    diagnosing,
+    networks,
+    preparing,
+    reporting,
+    stages,
+    striking,
+)
 
 # A run can be used when it has these.
 WHOLE = (
@@ -29,7 +48,14 @@ WHOLE = (
 )
 
 # What tells of the time at which it was written.
-TIMED = {"metrics.json", "manifest.json", "report.html", "model.keras", "logs"}
+TIMED = {
+    "attack.json",
+    "metrics.json",
+    "manifest.json",
+    "report.html",
+    "model.keras",
+    "logs",
+}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -83,6 +109,12 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
     remembering(monkeypatch, distribution, "start", None)
     remembering(monkeypatch, preparing, "prepare", None)
     remembering(monkeypatch, diagnosing, "answer_training", None)
+    remembering(monkeypatch, board, "confusion", None)
+    batches = pipeline.Batches.augmented
+    monkeypatch.setattr(
+        pipeline.Batches, "augmented", lambda *given: [next(iter(batches(*given)))]
+    )
+    remembering(monkeypatch, pipeline.Batches, "augmented", None)
     monkeypatch.setattr(reporting, "_explain", lambda *_: None)
     _remember_saved(monkeypatch)
     monkeypatch.setattr(reporting, "LOSSES", 1)
@@ -149,11 +181,18 @@ def test_a_training_replaces_a_run_wherever_it_is_killed(
     assert header.endswith("action,new_label") and first.endswith(",,")
     handwork = "\n".join([header, f"{first[:-2]},drop,", *rows, ""])
     run.cleaning.write_text(handwork)
+    shutil.copyfile(run.cleaning, memory_path / "fixes.csv")
     before = contents(run.path)
     argv = [*SMALL, "--workdir", str(run.path), "--cache_dir", str(demo_run.cache)]
-    argv += ["--overwrite", "true", "--data.corrections", str(run.cleaning)]
+    argv += [
+        "--overwrite",
+        "true",
+        "--data.corrections",
+        str(memory_path / "fixes.csv"),
+    ]
+    settings = cli.parse(RunSettings, argv, prog="train", description="")
     with fault_injection.watched(place, memory_path / "kept") as moments:
-        assert cli.main(train, RunSettings, argv) == 0
+        train(settings)
     end = contents(run.path)
     assert end["notes.txt"] == b"mine" and b",drop," in end["corrections.csv"]
     assert not [name for name in end if "checkpoints" in name or name.startswith(".")]
@@ -167,9 +206,8 @@ def test_a_training_replaces_a_run_wherever_it_is_killed(
             assert holds(run.path, kept) and new.items() <= ended.items(), moment
         else:
             assert holds(staged, new if replaced else before), moment
-        assert cli.main(train, RunSettings, argv) == 0, moment
+        train(settings)
         assert contents(run.path) == end, moment
-    print(len(moments.operations), "operations,", len(moments.states), "states")
     assert len(moments.states) > 100
 
 
@@ -181,8 +219,9 @@ def test_a_new_run_is_whole_wherever_its_training_is_killed(
     run = runs.RunFolder(place / "run")
     place.mkdir()
     argv = [*SMALL, "--workdir", str(run.path), "--cache_dir", str(demo_run.cache)]
+    settings = cli.parse(RunSettings, argv, prog="train", description="")
     with fault_injection.watched(place, memory_path / "kept") as moments:
-        assert cli.main(train, RunSettings, argv) == 0
+        train(settings)
     end = contents(run.path)
     seen = set()
     for moment in moments:
@@ -191,8 +230,96 @@ def test_a_new_run_is_whole_wherever_its_training_is_killed(
         if finished:
             assert holds(run.path, {name: end[name] for name in WHOLE}), moment
         # One that is whole is refused, as ever; any other comes to its end.
-        code = cli.main(train, RunSettings, argv)
-        assert code == (2 if finished else 0), moment
+        refused = pytest.raises(UserError, match="a finished run stands here")
+        with refused if finished else contextlib.nullcontext():
+            train(settings)
         assert finished or contents(run.path) == end, moment
-    print(len(moments.operations), "operations,", len(moments.states), "states")
     assert seen == {True, False} and len(moments.states) > 60
+
+
+@pytest.mark.slow
+def test_a_combination_replaces_a_run_wherever_it_is_killed(
+    demo_run: Trained, memory_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembering(monkeypatch, combining, "open_members", None)
+    remembering(monkeypatch, combining, "combined", None)
+    remembering(monkeypatch, combining.Members, "logits", None)
+    monkeypatch.setattr(reporting, "_gallery", lambda *_: {})
+    _remember_saved(monkeypatch)
+    place = memory_path / "w"
+    run = runs.RunFolder(place / "run")
+    shutil.copytree(demo_run.path, run.path)
+    shutil.copytree(demo_run.path, memory_path / "other")
+    (run.path / "notes.txt").write_text("mine")
+    before = contents(run.path)
+    argv = ["--runs", str(demo_run.path), str(memory_path / "other")]
+    argv += ["--workdir", str(run.path), "--overwrite", "true"]
+    settings = cli.parse(CombineSettings, argv, prog="combine", description="")
+    with fault_injection.watched(place, memory_path / "kept") as moments:
+        combine(settings)
+    end = contents(run.path)
+    assert end["notes.txt"] == b"mine" and "history.csv" not in end
+    assert not [name for name in end if name.startswith((".", "figures"))]
+    new = {name: end[name] for name in (*set(WHOLE) - {"history.csv"}, INHERITED)}
+    for moment in moments:
+        found = contents(run.path)
+        if run.is_half_published():
+            assert new.items() <= (found | contents(run.next.path)).items(), moment
+        else:
+            replaced = "combined" in run.read_manifest()
+            assert holds(run.path, new if replaced else before), moment
+        assert found["notes.txt"] == b"mine"
+        combine(settings)
+        assert contents(run.path) == end, moment
+    assert len(moments.states) > 50
+
+
+INHERITED = "learned_from.csv"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["nothing", "an earlier result"])
+def test_an_attack_comes_to_the_same_end_wherever_it_is_killed(
+    demo_run: Trained,
+    memory_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+) -> None:
+    remembering(monkeypatch, distribution, "start", None)
+    remembering(monkeypatch, networks, "open_network", None)
+    remembering(monkeypatch, striking.Strike, "look", None)
+    remembering(monkeypatch, striking.Strike, "run", None)
+    remembering(monkeypatch, honesty, "stronger", None)
+    place, output = memory_path / "w", memory_path / "w" / "out"
+    photographs = place / "photographs"
+    world.write_folder(photographs, ["rocket", "teapot"], 1, seed=77)
+    argv = ["--run", str(demo_run.path), "--images", str(photographs)]
+    argv += ["--output", str(output), "--full_size", "true", "--epsilons"]
+    words = [*argv, "--adversary.attack", "pgd", "--adversary.steps", "3"]
+    words += ["--overwrite", "true"]
+    settings = cli.parse(AttackSettings, words, prog="attack", description="")
+    if before != "nothing":
+        attack(settings)
+    output.mkdir(exist_ok=True)
+    (output / "notes.txt").write_text("mine")
+    given = contents(photographs)
+    with fault_injection.watched(place, memory_path / "kept") as moments:
+        attack(settings)
+    end = contents(output)
+    assert {"attack.json", "attack.csv", "notes.txt", "sheet.png"} <= set(end)
+    for moment in moments:
+        told = output / "attack.json"
+        if told.is_file():
+            # A result that is told of is there.
+            for item in json.loads(told.read_text())["images"]:
+                assert (output / item["adversarial"]).is_file(), moment
+        assert contents(photographs) == given, moment
+        attack(settings)
+        found = contents(output)
+        assert {n: d for n, d in found.items() if not is_left(n)} == end, moment
+    assert len(moments.states) > 20
+
+
+def is_left(name: str) -> bool:
+    """Tell whether a file is one that a killed process has not ended."""
+    return disk.is_temporary(Path(name))
