@@ -7,6 +7,7 @@ but what it computes is remembered from the first time: else this would take hou
 
 import contextlib
 import copy
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,21 +18,29 @@ import pytest
 
 from tests import fault_injection
 from tests.conftest import Trained
-from tfpipeline import cli, distribution, runs
+from tfpipeline import cli, disk, distribution, runs
+from tfpipeline.adversarial import honesty
+from tfpipeline.attack import attack
 from tfpipeline.combine import combine
 from tfpipeline.config import RunSettings
+from tfpipeline.config_attack import AttackSettings
 from tfpipeline.config_training import CombineSettings
 from tfpipeline.data import pipeline
+from tfpipeline.demo import world
 from tfpipeline.errors import UserError
+from tfpipeline.report import perturbations
 from tfpipeline.train import train
 from tfpipeline.training.checkpoints import Checkpoints
 from tfpipeline.workflow import (
     board,
     combining,
     diagnosing,
+    networks,
     preparing,
     reporting,
     stages,
+    striking,
+    surveying,
 )
 
 # A run can be used when it has these.
@@ -270,3 +279,72 @@ def test_a_combination_replaces_a_run_wherever_it_is_killed(
 
 
 INHERITED = "learned_from.csv"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["nothing", "an earlier result"])
+def test_an_attack_comes_to_the_same_end_wherever_it_is_killed(
+    demo_run: Trained,
+    memory_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+) -> None:
+    remembering(monkeypatch, distribution, "start", None)
+    remembering(monkeypatch, networks, "open_network", None)
+    remembering(monkeypatch, striking.Strike, "look", None)
+    remembering(monkeypatch, striking.Strike, "run", None)
+    remembering(monkeypatch, honesty, "stronger", None)
+    remembering(monkeypatch, perturbations, "attacked", None)
+    monkeypatch.setattr(surveying.Survey, "add", lambda *_: None)
+    monkeypatch.setattr(surveying.Survey, "told", lambda *_: None)
+    known: dict[bytes, Any] = {}
+    real = networks.Network.logits
+
+    def logits(self: networks.Network, pictures: Any) -> Any:
+        key = pictures.tobytes()
+        return (
+            known[key] if key in known else known.setdefault(key, real(self, pictures))
+        )
+
+    monkeypatch.setattr(networks.Network, "logits", logits)
+    place, output = memory_path / "w", memory_path / "w" / "out"
+    photographs = place / "photographs"
+    world.write_folder(photographs, ["rocket", "teapot"], 1, seed=77)
+    argv = ["--run", str(demo_run.path), "--images", str(photographs)]
+    argv += ["--output", str(output), "--full_size", "true"]
+    words = [
+        *argv,
+        "--figures",
+        "1",
+        "--adversary.attack",
+        "pgd",
+        "--adversary.steps",
+        "3",
+    ]
+    words += ["--overwrite", "true"]
+    settings = cli.parse(AttackSettings, words, prog="attack", description="")
+    if before != "nothing":
+        attack(settings)
+    output.mkdir(exist_ok=True)
+    (output / "notes.txt").write_text("mine")
+    given = contents(photographs)
+    with fault_injection.watched(place, memory_path / "kept") as moments:
+        attack(settings)
+    end = contents(output)
+    assert {"attack.json", "attack.csv", "notes.txt", "sheet.png"} <= set(end)
+    for moment in moments:
+        told = output / "attack.json"
+        if told.is_file():
+            # A result that is told of is there.
+            for item in json.loads(told.read_text())["images"]:
+                assert (output / item["adversarial"]).is_file(), moment
+        assert contents(photographs) == given, moment
+        attack(settings)
+        found = contents(output)
+        assert {n: d for n, d in found.items() if not is_left(n)} == end, moment
+    assert len(moments.states) > 20
+
+
+def is_left(name: str) -> bool:
+    """Tell whether a file is one that a killed process has not ended."""
+    return disk.is_temporary(Path(name))

@@ -22,11 +22,15 @@ def withdraw(folder: Path, name: str, keys: Sequence[str]) -> None:
     file = folder / name
     if not file.is_file():
         return
+    words: list[str] = []
     with contextlib.suppress(ValueError, OSError):
-        for word in _under(keys, json.loads(file.read_text(encoding="utf-8"))):
-            if not Path(word).is_absolute() and ".." not in Path(word).parts:
-                (folder / word).unlink(missing_ok=True)
+        words += _under(keys, json.loads(file.read_text(encoding="utf-8")))
+    # First, so that it never names what is not there any more.
     file.unlink()
+    for word in words:
+        if not Path(word).is_absolute() and ".." not in Path(word).parts:
+            with contextlib.suppress(OSError):
+                (folder / word).unlink(missing_ok=True)
 
 
 def _under(keys: Sequence[str], value: Any) -> Iterator[str]:
