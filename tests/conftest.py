@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
     """Keep caches of one test out of the next, and out of the user's home."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where thousands of files cost nothing; else on the disk."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tfpipeline-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ ROOT = Path(tfpipeline.__file__).parent
 GROUND = {
     *("atomic", "calling", "checks", "cli", "cluster", "config", "config_attack"),
     *("config_adversary", "config_benchmark", "config_serving", "config_study"),
-    *("config_synthesis", "config_training", "errors", "flags", "formats", "images"),
-    *("interruption", "machine", "manifest", "orientation", "progress", "results"),
-    *("runs", "sheets", "terminal"),
+    *("config_synthesis", "config_training", "disk", "errors", "flags", "formats"),
+    *("images", "interruption", "machine", "manifest", "orientation", "progress"),
+    *("results", "run_replacement", "runs", "sheets", "staging", "terminal"),
 }
 # Joins rooms for the verbs.
 WORKFLOW = {"workflow"}

@@ -1,6 +1,7 @@
 """One decoder: every odd picture becomes RGB by the stated rules, or an ImageError."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -231,3 +232,19 @@ def test_heic_is_named_and_told_what_to_do() -> None:
 def test_rarer_formats_are_read(photo: np.ndarray, form: str) -> None:
     out = images.decode(encoded(photo, form))
     assert np.abs(out.astype(int) - photo).mean() < 3
+
+
+@pytest.mark.parametrize("most", [1, 3, 7, 100])
+def test_a_drive_that_gives_a_few_bytes_at_a_time_gives_the_whole_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    file, data, real = tmp_path / "shard", bytes(range(50)), os.pread
+    file.write_bytes(data)
+    monkeypatch.setattr(os, "pread", lambda fd, n, at: real(fd, min(n, most), at))
+    for start in (0, 5, 49):
+        assert images.content(file, start, 50 - start) == data[start:]
+    # The file ends there, however often it is asked.
+    with pytest.raises(images.ImageError, match="only 45 of 60 bytes are there"):
+        images.content(file, 5, 60)
+    with pytest.raises(images.ImageError, match="only 0 of 1 bytes are there"):
+        images.content(file, 50, 1)

@@ -18,9 +18,10 @@ The map of the house:
   another, but `distribution`, which loops stand on.
 - *Ground* (`atomic`, `calling`, `checks`, `cli`, `cluster`, `config`,
   `config_adversary`, `config_attack`, `config_benchmark`, `config_serving`,
-  `config_study`, `config_synthesis`, `config_training`, `errors`, `flags`, `formats`,
-  `images`, `interruption`, `machine`, `manifest`, `orientation`, `progress`, `results`,
-  `runs`, `sheets`, `terminal`) is shared by all.
+  `config_study`, `config_synthesis`, `config_training`, `disk`, `errors`, `flags`,
+  `formats`, `images`, `interruption`, `machine`, `manifest`, `orientation`, `progress`,
+  `results`, `run_replacement`, `runs`, `sheets`, `staging`, `terminal`) is shared by
+  all.
 """
 
 import importlib

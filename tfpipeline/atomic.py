@@ -2,15 +2,16 @@
 
 import contextlib
 import csv
+import io
 import json
 import os
 import tempfile
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from tfpipeline import disk
 from tfpipeline.errors import UserError
 
 # Is given the temporary file and the name that it is about to take, and may refuse.
@@ -19,14 +20,17 @@ guard: ContextVar[_Guard | None] = ContextVar("guard", default=None)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` when all went well.
 
-    Readers see the old file or the new one, never a part. After an error, Ctrl-C or a
-    full disk the temporary file is removed and the old file still stands.
+    Readers see the old file or the new one, never a part, also after a power cut. After
+    an error, Ctrl-C or a full disk the temporary file is removed and the old file still
+    stands.
 
     Args:
-        path: The file (or folder) to be written.
+        path: The file to be written.
+        durable: Whether it is on the disk before it gets its name. Only what carries a
+            digest, or is synced with its folder later, can do without.
 
     Yields:
         A path in the same folder, with the same suffix, to write to.
@@ -34,33 +38,47 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk is full, or the file cannot be written for another reason.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
-    try:
+    temporary = disk.temporary_name(path)
+    with disk.telling(path, temporary), contextlib.ExitStack() as stack:
+        stack.callback(_remove, temporary)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if (ask := guard.get()) is not None:
             ask(temporary, path)
+        if durable:
+            disk.sync(temporary)
         os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
-            "or name another folder, and give the same command again."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        if durable:
+            disk.sync(path.parent)
 
 
-def write_text(path: Path, text: str) -> None:
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()
+
+
+def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: The file.
+        data: Its content.
+        durable: See `replacing`.
+    """
+    with replacing(path, durable=durable) as temporary, disk.naming(temporary):
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a text file whole or not at all.
 
     Args:
         path: The file.
         text: Its content.
+        durable: See `replacing`.
     """
-    with replacing(path) as temporary:
-        # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), durable=durable)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -126,13 +144,12 @@ def write_csv(
         header: Names of the columns.
         rows: One sequence a row, in the order of the header.
     """
-    with replacing(path) as temporary:
-        with open(
-            temporary, "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
+    # In memory first: rows that are made of files as they are read may fail to.
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

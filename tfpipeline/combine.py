@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import cli, manifest, runs, terminal
+from tfpipeline import cli, manifest, run_replacement, runs, terminal
 from tfpipeline.config_training import CombineSettings
 from tfpipeline.errors import UserError, unknown
 
@@ -21,7 +21,7 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
     if len(settings.runs) < 2:
         raise UserError("--runs: expected the folders of at least two finished runs.")
     members = [runs.RunFolder(Path(name)).existing() for name in settings.runs]
-    folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     if folder.checkpoints.is_dir() and not settings.overwrite:
         raise UserError(
             f"{folder.path}: a training that is not finished stands here. Choose "
@@ -29,13 +29,13 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
         )
     with phases("import"), cli.quiet_start():
         from tfpipeline.workflow import combining, reporting
-    with phases("load"):
-        work = combining.open_members(members, settings)
-    with phases("combine"):
-        found = combining.combined(work, settings.how)
-    with folder.claimed():
+    with run_replacement.claimed(folder, overwrite=settings.overwrite):
+        with phases("load"):
+            work = combining.open_members(members, settings)
+        with phases("combine"):
+            found = combining.combined(work, settings.how)
         result, measured = combining.write(folder, work, found, phases)
-    page = reporting.attempt(folder, measured)
+        page = reporting.attempt(folder, measured)
     terminal.close(combining.closing_words(page or folder.path, result))
     return result | {"written": terminal.written(folder.path, page)}
 

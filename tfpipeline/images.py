@@ -50,12 +50,22 @@ def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
         if not length:
             return path.read_bytes()
         with open(path, "rb", buffering=0) as file:
-            data = os.pread(file.fileno(), length, offset)
+            data = _pread(file.fileno(), offset, length)
     except OSError as error:
         raise ImageError(error.strerror or "cannot be read") from None
     if len(data) < length:
         raise ImageError(f"only {len(data)} of {length} bytes are there")
     return data
+
+
+def _pread(descriptor: int, offset: int, length: int) -> bytes:
+    """Return a part of a file; a network drive may give less at a time."""
+    parts: list[bytes] = []
+    end = offset + length
+    while offset < end and (part := os.pread(descriptor, end - offset, offset)):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
 
 
 def decode(
@@ -288,15 +298,15 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def save_png(path: Path, image: np.ndarray) -> None:
+def save_png(path: Path, image: np.ndarray, *, durable: bool = True) -> None:
     """Write an image as PNG, whole or not at all.
 
     Args:
         path: The file.
         image: uint8, or float in [0, 1]; shape (height, width, 3).
+        durable: See `atomic.replacing`.
     """
-    with atomic.replacing(path) as temporary:
-        temporary.write_bytes(to_png(image))
+    atomic.write_bytes(path, to_png(image), durable=durable)
 
 
 def to_png(image: np.ndarray) -> bytes:

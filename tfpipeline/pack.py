@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, cli, terminal
+from tfpipeline import atomic, cli, staging, terminal
 from tfpipeline.config import PackSettings, with_source
 from tfpipeline.errors import UserError
 
@@ -28,13 +28,19 @@ def pack(settings: PackSettings) -> dict[str, Any]:
 
         from tfpipeline.data import packed, preparation
         from tfpipeline.demo.source import drawer
+    staging.recover(output)
     packed.check_target(output, overwrite=settings.overwrite)
     cache = cli.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
     examples = preparation.open_all(data, cache, drawer(data))
     source, files = examples.source, examples.files
-    shards = packed.pack(source, files, output, settings.shard_megabytes * 1_000_000)
-    preparation.write_quarantine(output / "quarantine.csv", examples.quarantined)
+
+    def write_more(folder: Path) -> None:
+        file = folder / "quarantine.csv"
+        preparation.write_quarantine(file, examples.quarantined)
+
+    size = settings.shard_megabytes * 1_000_000
+    shards = packed.pack(source, files, output, size, write_more)
     size = sum(shard.stat().st_size for shard in shards)
     left = len(examples.quarantined)
     words = (

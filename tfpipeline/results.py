@@ -111,6 +111,9 @@ class Output:
         with open(self._ledger, "a", encoding="ascii") as ledger:
             name = str(path.relative_to(self.folder))
             ledger.write(f"{json.dumps([name, digest])}\n")
+            # On the disk before the file has its name.
+            ledger.flush()
+            os.fsync(ledger.fileno())
         self.written.append((path, digest))
 
     def _withdraw(self) -> None:

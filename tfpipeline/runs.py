@@ -1,18 +1,15 @@
-"""GROUND: names of the files in a run folder, and who may write into it."""
+"""GROUND: names of the files in a run folder, and what state it is in."""
 
-import contextlib
-import fcntl
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic
+from tfpipeline import disk
 from tfpipeline.errors import UserError
+
+# Of the process that writes into the folder.
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -112,6 +109,18 @@ class RunFolder:
         return (self.predictions, self.cleaning, self.diagnosis, self.report)
 
     @property
+    def replaced(self) -> tuple[Path, ...]:
+        """What goes with an old run, whether the new one has the like or not.
+
+        But for `cleaning`, the user's handwork, which stays until the next is written.
+        """
+        return (
+            *(self.evaluation, self.corrections, self.inherited, self.history),
+            *(self.predictions, self.diagnosis, self.report),
+            *(self.figures, self.logs, self.checkpoints),
+        )
+
+    @property
     def figures(self) -> Path:
         """The folder of the figures."""
         return self.path / "figures"
@@ -156,40 +165,31 @@ class RunFolder:
             UserError: It holds files, and no manifest of a run.
         """
         inside = sorted(self.path.iterdir()) if self.path.is_dir() else []
-        other = [entry.name for entry in inside if entry.name != ".lock"]
-        if other and not self.manifest.is_file():
+        # What a process leaves that is killed before it has written the manifest.
+        ours = [e for e in inside if e.name == LOCK or disk.is_temporary(e)]
+        other = [entry.name for entry in inside if entry not in ours]
+        run = self.manifest.is_file() or self.is_half_published()
+        if other and not run:
             raise UserError(
                 f"{self.path}: expected a new or empty folder, or that of a run, found "
                 f"{other[0]!r} in it. Name another --workdir."
             )
 
-    @contextlib.contextmanager
-    def claimed(self, *, writes: bool = True) -> Iterator[None]:
-        """Make the folder, and keep it from other processes until the block ends.
+    def check_free(self, *, overwrite: bool) -> None:
+        """Refuse a folder that no new run may be written into.
 
         Args:
-            writes: Whether this process does; one that only reads claims nothing.
+            overwrite: Whether a finished run may be replaced.
 
         Raises:
-            UserError: Another process writes into it.
+            UserError: A finished run or something else stands there.
         """
-        if not writes:
-            yield
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "a", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError(
-                    f"{self.path}: another training writes into this folder. Wait for "
-                    "it, or name another --workdir."
-                ) from None
-            try:
-                yield
-            finally:
-                with contextlib.suppress(OSError):
-                    os.unlink(lock.name)
+        self.check_own()
+        if not overwrite and self.is_finished():
+            raise UserError(
+                f"{self.path}: a finished run stands here. Choose another --workdir, "
+                "or say --overwrite true to replace it."
+            )
 
     def staged(self) -> "RunFolder":
         """Return where to write a run: beside a finished one until it is whole.
@@ -197,36 +197,18 @@ class RunFolder:
         Returns:
             This folder, or one inside of it while a finished run stands here.
         """
-        return RunFolder(self.path / ".next") if self.is_finished() else self
+        return self.next if self.is_finished() else self
 
-    def publish(self, staged: "RunFolder") -> None:
-        """Put a run that is whole in the place of the one that stands here.
+    @property
+    def next(self) -> "RunFolder":
+        """Where a run is written while a finished one stands here."""
+        return RunFolder(self.path / ".next")
 
-        Args:
-            staged: What `staged` returned before the run began.
-        """
-        if staged.path == self.path:
-            return
-        self.manifest.unlink(missing_ok=True)
-        for old in (self.evaluation, self.corrections, *self.told):
-            old.unlink(missing_ok=True)
-        shutil.rmtree(self.logs, ignore_errors=True)
-        # What it went on from is not part of a run that is whole.
-        shutil.rmtree(staged.checkpoints, ignore_errors=True)
-        entries = sorted(staged.path.iterdir(), key=lambda e: e == staged.manifest)
-        for entry in entries:
-            if entry.is_dir():
-                shutil.rmtree(self.path / entry.name, ignore_errors=True)
-            os.replace(entry, self.path / entry.name)
-        staged.path.rmdir()
-        if self.learned != self.inherited:
-            self.inherited.unlink(missing_ok=True)
-
-    def recover(self) -> None:
-        """Put a run in its place whose publishing was interrupted."""
-        staged = RunFolder(self.path / ".next")
-        if not self.manifest.is_file() and staged.read_manifest().get("finished"):
-            self.publish(staged)
+    def is_half_published(self) -> bool:
+        """Tell whether a whole run has yet to be put in the place of an older one."""
+        return not self.manifest.is_file() and bool(
+            self.next.read_manifest().get("finished")
+        )
 
     def existing(self) -> "RunFolder":
         """Return this folder if it holds a finished run.
@@ -246,34 +228,3 @@ class RunFolder:
                 "give the same train command again and it goes on."
             )
         return self
-
-
-def fresh() -> Path:
-    """Return ``runs/<date>-<time>``, to the microsecond: several may be started."""
-    return Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-
-
-def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
-    """Return the folder for a new run, without making it yet.
-
-    Args:
-        workdir: Where the user wants it; ``runs/<date>-<time>`` where None.
-        overwrite: Whether a finished run may be replaced.
-
-    Returns:
-        The folder; it may exist, and then holds no finished run.
-
-    Raises:
-        UserError: A finished run or something else stands there, or the folder cannot
-            be written.
-    """
-    folder = RunFolder(Path(workdir) if workdir else fresh())
-    atomic.check_writable(folder.path)
-    folder.recover()
-    folder.check_own()
-    if folder.is_finished() and not overwrite:
-        raise UserError(
-            f"{folder.path}: a finished run stands here. Choose another --workdir, or "
-            "say --overwrite true to replace it."
-        )
-    return folder

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline import atomic, cli, manifest, runs, terminal
+from tfpipeline import atomic, cli, manifest, run_replacement, runs, terminal
 from tfpipeline.config import RunSettings
 from tfpipeline.errors import UserError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = manifest.Phases()
-    folder = runs.new_run(settings.workdir, overwrite=settings.overwrite)
+    folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     _check_kept(settings.data.corrections, folder)
     cache = cli.cache_folder(settings.cache_dir)
     atomic.check_writable(cache)
@@ -31,29 +31,29 @@ def train(settings: RunSettings) -> dict[str, Any]:
         strategy = distribution.start(
             settings.distribute, settings.train.precision, settings.seed
         )
-    given, run = settings, folder.staged()
-    if settings.data.batch_size == "auto" and not settings.overwrite:
-        settings = preparing.with_noted_batch(settings, run.checkpoints)
-    with distribution.losing_nobody(strategy):
+    given, overwrite = settings, settings.overwrite
+    chief = distribution.is_chief(strategy)
+    claim = run_replacement.claimed(folder, overwrite=overwrite, writes=chief)
+    with distribution.losing_nobody(strategy), contextlib.ExitStack() as held:
+        with distribution.jointly(strategy):
+            held.enter_context(claim)
+        if settings.data.batch_size == "auto" and not overwrite:
+            settings = preparing.with_noted_batch(settings, folder.checkpoints)
         work = preparing.prepare(settings, strategy, cache, phases)
-        with contextlib.ExitStack() as held:
-            with distribution.jointly(strategy):
-                held.enter_context(folder.claimed(writes=work.chief))
-            with distribution.chief_first(strategy):
-                kept = checkpoints.Checkpoints(
-                    run.checkpoints,
-                    settings.checkpoint,
-                    recording.identity(given, work),
-                    writes=work.chief,
-                )
-                state = kept.load(anew=settings.overwrite)
-            preparing.check_agreement(strategy, state)
-            shown = board.Board(
-                run.logs, settings.logs, writes=work.chief, anew=state is None
+        with distribution.chief_first(strategy):
+            run = folder.staged()
+            kept = checkpoints.Checkpoints(
+                run.checkpoints,
+                settings.checkpoint,
+                recording.identity(given, work),
+                writes=chief,
             )
-            course = stages.Course(work, cache, kept, state, board=shown)
-            result = _train(folder, run, course, phases)
-            distribution.wait_for_all(strategy)
+            state = kept.load(anew=overwrite)
+        preparing.check_agreement(strategy, state)
+        shown = board.Board(run.logs, settings.logs, writes=chief, anew=state is None)
+        course = stages.Course(work, cache, kept, state, board=shown)
+        result = _train(folder, run, course, phases)
+        distribution.wait_for_all(strategy)
     return result
 
 
@@ -107,7 +107,7 @@ def _train(
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks
     recording.finish(run, course, result)
-    folder.publish(run)
+    run_replacement.publish(folder, run)
     course.checkpoints.clear()
     with phases("report"):
         page = reporting.attempt(folder, Measured.of(course))

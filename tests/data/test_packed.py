@@ -1,15 +1,19 @@
 """Shards hold what the files held, to the byte, and anything may read them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import fault_injection
 from tests.data.test_sources import put
-from tfpipeline import images
+from tfpipeline import cli, images
+from tfpipeline.config import PackSettings
 from tfpipeline.data import audit, folders, packed, pipeline
 from tfpipeline.errors import UserError
+from tfpipeline.pack import pack
 
 
 def packed_source(root: Path, shard_bytes: int = 200):
@@ -123,6 +127,56 @@ def test_an_interrupted_packing_leaves_what_was_there(
             packed.pack(source, rows, tmp_path / folder, 100)
     assert {f.name: f.read_bytes() for f in (tmp_path / "out").iterdir()} == before
     assert sorted(e.name for e in tmp_path.iterdir()) == ["in", "out"]
+
+
+@pytest.mark.parametrize("onto", ["itself", "nothing"])
+def test_packing_comes_to_the_same_end_wherever_it_is_killed(
+    memory_path: Path, tmp_path: Path, onto: str
+) -> None:
+    """By the command, whose source may be what it replaces."""
+    place, out = memory_path / "w", memory_path / "w" / "out"
+    source, _ = packed_source(tmp_path)
+    shutil.copytree(tmp_path / "out", memory_path / "in")
+    if onto == "itself":
+        shutil.copytree(tmp_path / "out", out)
+        (out / "quarantine.csv").write_text("id,path,reason\n")
+    given = out if onto == "itself" else memory_path / "in"
+    argv = ["--source", str(given), "--output", str(out), "--overwrite", "true"]
+    argv += ["--cache_dir", str(memory_path / "cache")]
+    place.mkdir(exist_ok=True)
+    with fault_injection.watched(place, memory_path / "kept") as moments:
+        assert cli.main(pack, PackSettings, argv) == 0
+    end = contents(place)
+    assert set(end) == {f"out/{name}" for name in (*SHARDS, "quarantine.csv")}
+    for moment in moments:
+        assert cli.main(pack, PackSettings, argv) == 0, moment
+        assert contents(place) == end, moment
+    again = packed.open_packed(out)
+    assert again.ids == source.ids
+    for file, shard, span in zip(source.paths, again.paths, again.spans):
+        assert images.content(shard, *span) == file.read_bytes()
+    assert len(moments.states) > 12
+
+
+SHARDS = ("00000.tfrecord", packed.INDEX, packed.DESCRIPTION)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_what_has_come_into_the_folder_meanwhile_is_not_removed(
+    tmp_path: Path,
+) -> None:
+    source, _ = packed_source(tmp_path)
+    rows = audit.audit(source.paths, cache=None)
+    note = tmp_path / "out" / "thesis.txt"
+    with pytest.raises(UserError, match="thesis.txt"):
+        packed.pack(
+            source, rows, tmp_path / "out", 100, lambda _: note.write_text("mine")
+        )
+    assert note.read_text() == "mine" and packed.open_packed(tmp_path / "out")
 
 
 def test_a_source_can_be_packed_onto_itself(tmp_path: Path) -> None:

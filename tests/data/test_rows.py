@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import fault_injection
 from tfpipeline import atomic
 from tfpipeline.data import rows
 from tfpipeline.data.rows import Ledger, Place, Row
@@ -217,10 +218,10 @@ def test_what_is_added_while_many_become_one_counts_later(
         ledger.add([row(0, size=number)])
     real = Ledger._write
 
-    def late(self: Ledger, stamp: str, some: object) -> None:
+    def late(self: Ledger, stamp: str, some: object, **how: bool) -> None:
         monkeypatch.setattr(Ledger, "_write", real)
         self.add([row(0, size=99)])
-        real(self, stamp, some)
+        real(self, stamp, some, **how)
 
     monkeypatch.setattr(Ledger, "_write", late)
     assert ledger.read(places(1))[("/0.jpg", 3)].size == rows.MOST_PARTS
@@ -248,3 +249,18 @@ def test_a_link_to_nothing_is_passed_over(tmp_path: Path) -> None:
     ledger.add([row(0)])
     (tmp_path / "0.sqlite").symlink_to("nowhere")
     assert ledger.read(places(1)) == {("/0.jpg", 3): row(0)}
+
+
+@pytest.mark.parametrize("power_cut", [False, True])
+def test_no_row_that_was_there_is_lost_wherever_joining_is_killed(
+    memory_path: Path, power_cut: bool
+) -> None:
+    ledger = many(memory_path / "w")
+    expected = ledger.read(EVERY, joins=False)
+    with fault_injection.watched(
+        memory_path / "w", memory_path / "kept", power_cut=power_cut
+    ) as moments:
+        ledger.read(EVERY)
+    for moment in moments:
+        assert ledger.read(EVERY) == expected, moment
+    assert len(moments.states) > rows.MOST_PARTS

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests import fault_injection
+from tfpipeline import atomic
 from tfpipeline.errors import UserError
 from tfpipeline.serving import publication, versions
 
@@ -102,11 +103,53 @@ def test_going_back_ends_what_was_begun_first(tmp_path: Path) -> None:
         publication.promote(tmp_path, 9)
 
 
-def test_what_was_left_long_ago_is_removed(tmp_path: Path) -> None:
-    old, young = tmp_path / ".next-old", tmp_path / ".next-young"
-    for folder in (old, young):
-        (folder / "variables").mkdir(parents=True)
-    long_ago = time.time() - 2 * 24 * 3600
-    os.utime(old, (long_ago, long_ago))
-    put(tmp_path)
-    assert not old.exists() and young.exists()
+def test_what_a_killed_export_has_left_is_removed_and_a_living_ones_is_not(
+    tmp_path: Path,
+) -> None:
+    with versions.staged(tmp_path) as living:
+        (living / "variables").mkdir()
+        dead = tmp_path / ".next-0123456789ab"
+        (dead / "variables").mkdir(parents=True)
+        put(tmp_path)
+        assert not dead.exists() and (living / "variables").is_dir()
+
+
+def export(base: Path) -> tuple[int, dict[str, int]]:
+    with versions.staged(base) as folder:
+        atomic.write_bytes(folder / "saved_model.pb", b"x")
+        atomic.write_bytes(folder / "variables" / "variables.index", b"y")
+        return publication.publish(folder, "auto", "pets", [1, 4])
+
+
+@pytest.mark.parametrize("power_cut", [False, True])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_version_is_whole_and_labelled_wherever_publishing_is_killed(
+    memory_path: Path, before: int, power_cut: bool
+) -> None:
+    base = memory_path / "base"
+    base.mkdir()
+    for _ in range(before):
+        export(base)
+    old = versions.read_labels(base)
+    notes = base / "notes.txt"
+    notes.write_text("mine")
+    with fault_injection.watched(
+        base, memory_path / "kept", power_cut=power_cut
+    ) as moments:
+        number, labels = export(base)
+    names = {"batching.config", "compose.yaml", "models.config", "notes.txt"}
+    for moment in moments:
+        # What a server sees meanwhile: whole versions, and labels of those there are.
+        there = versions.versions(base)
+        assert there in ([*range(1, number)], [*range(1, number + 1)]), moment
+        assert versions.read_labels(base) in (old, labels), moment
+        whole = [(base / f"{n}/variables/variables.index").read_bytes() for n in there]
+        assert whole == [b"y"] * len(there), moment
+        again, now = export(base)
+        assert again == len(there) + 1 and now == versions.read_labels(base), moment
+        # A label is never lost: the next one is the canary of what was to be stable.
+        expected = labels if again == number else {"stable": 1, "canary": again}
+        assert now == expected, moment
+        entries = {path.name for path in base.iterdir()}
+        assert entries == names | {str(n) for n in range(1, again + 1)}, moment
+    assert len(moments.states) > 20

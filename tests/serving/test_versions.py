@@ -41,8 +41,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     # A file that is missing is no matter of the disk.
     with pytest.raises(FileNotFoundError):
         with versions.staged(tmp_path):
-            (tmp_path / "splits.csv").read_text()
+            (tmp_path.parent / "splits.csv").read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["base", "elsewhere"])
+def test_only_what_cannot_be_written_here_is_told_as_such(
+    tmp_path: Path, place: str
+) -> None:
+    file = tmp_path / place / "splits.csv"
+    error = PermissionError(13, "Permission denied", str(file))
+    with pytest.raises(UserError if place == "base" else PermissionError):
+        with versions.staged(tmp_path / "base"):
+            raise error
 
 
 def test_many_that_publish_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:

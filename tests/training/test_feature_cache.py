@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import fault_injection
 from tfpipeline.errors import UserError
 from tfpipeline.training import feature_cache
 from tfpipeline.training.feature_cache import FeatureCache, fingerprint
@@ -71,8 +72,13 @@ def test_shards_are_cut_and_joined(tmp_path: Path, monkeypatch) -> None:
     np.testing.assert_array_equal(cache.rows(KEYS)[:, 0], expected(KEYS))
 
 
-@pytest.mark.parametrize("spoil", ["truncate", "empty", "keys", "gone", "text"])
-def test_a_damaged_shard_is_computed_again(tmp_path: Path, spoil: str) -> None:
+SPOILT = ["truncate", "empty", "keys", "gone", "text", "zeros", "bit", "no checksum"]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_a_damaged_shard_is_computed_again(
+    tmp_path: Path, spoil: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     FeatureCache(tmp_path, 2).fill(KEYS, Extractor(KEYS))
     rows, keys = next(tmp_path.glob("*.npy")), next(tmp_path.glob("*.keys"))
     if spoil == "truncate":
@@ -83,11 +89,81 @@ def test_a_damaged_shard_is_computed_again(tmp_path: Path, spoil: str) -> None:
         keys.write_text("abc\n")
     elif spoil == "gone":
         rows.unlink()
+    elif spoil == "zeros":
+        # A header with zeros behind it, as a power cut leaves it.
+        data = rows.read_bytes()
+        rows.write_bytes(data[:128] + bytes(len(data) - 128))
+    elif spoil == "bit":
+        data = rows.read_bytes()
+        rows.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif spoil == "no checksum":
+        # As an earlier version wrote it.
+        keys.write_text("".join(keys.read_text().splitlines(keepends=True)[1:]))
     else:
         keys.write_bytes(b"\xff\xfe")
+    capsys.readouterr()
     cache = FeatureCache(tmp_path, 2)
     assert cache.fill(KEYS, Extractor(KEYS)) == 30
     np.testing.assert_array_equal(cache.rows(KEYS)[:, 0], expected(KEYS))
+    told = capsys.readouterr().err.splitlines()
+    assert [str(tmp_path) in line for line in told] == [True] * (spoil != "gone")
+    # It is removed, and not told of again.
+    assert FeatureCache(tmp_path, 2).fill(KEYS, Extractor(KEYS, stop_after=0)) == 0
+    assert not capsys.readouterr().err
+
+
+def test_rows_of_a_torn_shard_are_taken_from_another_that_has_them(
+    tmp_path: Path,
+) -> None:
+    """Two runs side by side have computed the same; one of their shards was torn."""
+    first, second = FeatureCache(tmp_path, 2), FeatureCache(tmp_path, 2)
+    for cache in (first, second):
+        cache.fill(KEYS, Extractor(KEYS))
+    torn = sorted(tmp_path.glob("*.npy"))[0]
+    torn.write_bytes(torn.read_bytes()[:-8] + bytes(8))
+    again = FeatureCache(tmp_path, 2)
+    assert again.fill(KEYS, Extractor(KEYS, stop_after=0)) == 0
+    np.testing.assert_array_equal(again.rows(KEYS)[:, 0], expected(KEYS))
+    assert not torn.exists()
+
+
+def test_a_shard_is_proven_once_and_only_where_its_rows_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "SHARD_ROWS", 8)
+    FeatureCache(tmp_path, 2).fill(KEYS, Extractor(KEYS))
+    proven, real = [], feature_cache._is_whole
+
+    def counted(file: Path) -> bool:
+        proven.append(file)
+        return real(file)
+
+    monkeypatch.setattr(feature_cache, "_is_whole", counted)
+    cache = FeatureCache(tmp_path, 2)
+    assert not len(cache.missing(KEYS[:3])) and len(proven) == 1
+    assert not len(cache.missing(KEYS)) and not len(cache.missing(KEYS))
+    assert len(proven) == len(set(proven)) == 4
+
+
+@pytest.mark.parametrize("power_cut", [False, True])
+def test_no_row_is_wrong_wherever_filling_is_killed(
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch, power_cut: bool
+) -> None:
+    monkeypatch.setattr(feature_cache, "SHARD_ROWS", 8)
+    folder = memory_path / "c"
+    with fault_injection.watched(
+        folder, memory_path / "kept", power_cut=power_cut
+    ) as moments:
+        FeatureCache(folder, 2).fill(KEYS, Extractor(KEYS))
+    counts = []
+    for moment in moments:
+        cache = FeatureCache(folder, 2)
+        counts.append(cache.fill(KEYS, Extractor(KEYS)))
+        found = cache.rows(KEYS)[:, 0]
+        np.testing.assert_array_equal(found, expected(KEYS), err_msg=moment)
+    # All that whole shards hold is taken from them; the zeros of torn ones are not.
+    assert counts[0] == 30 and counts[-1] == (30 if power_cut else 0)
+    assert len(moments.states) > 15
 
 
 def test_rows_are_read_as_they_are_asked_for_and_no_file_stays_open(

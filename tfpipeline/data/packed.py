@@ -9,14 +9,11 @@ import dataclasses
 import json
 import os
 import re
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, formats, images, progress
+from tfpipeline import atomic, formats, images, progress, staging
 from tfpipeline.data.rows import Row
 from tfpipeline.data.sources import Source, check_labels, from_rows
 from tfpipeline.errors import UserError
@@ -63,7 +60,11 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
 
 
 def pack(
-    source: Source, files: Sequence[Row], folder: Path, shard_bytes: int
+    source: Source,
+    files: Sequence[Row],
+    folder: Path,
+    shard_bytes: int,
+    write_more: Callable[[Path], None] = lambda folder: None,
 ) -> list[Path]:
     """Write the examples of a source into shards of about one size.
 
@@ -76,24 +77,20 @@ def pack(
         files: The audit of each.
         folder: Where to; made if needed.
         shard_bytes: Size at which the next shard begins.
+        write_more: Writes what else belongs there into the folder that it is given.
 
     Returns:
         The shards.
 
     Raises:
-        UserError: The disk is full, or a file has gone bad since it was audited.
+        UserError: The disk is full, a file has gone bad since it was audited, or files
+            of other kinds have come into the folder.
     """
-    staged = folder.with_name(f".{uuid.uuid4().hex[:12]}.{folder.name}")
-    staged.mkdir(parents=True)
-    try:
+    with staging.beside(folder) as staged:
         _write_shards(source, files, staged, shard_bytes)
-        old = folder.with_name(f"{staged.name}.old")
-        if is_packed(folder):
-            os.replace(folder, old)
-        os.replace(staged, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        write_more(staged)
+        check_target(folder, overwrite=True)
+        staging.replace(staged, folder)
     return sorted(folder.glob("*.tfrecord"))
 
 
@@ -129,20 +126,20 @@ def _write_shard(
 
     rows: list[tuple[object, ...]] = []
     end = 0
-    with atomic.replacing(shard) as temporary, ExitStack() as stack:
+    with atomic.replacing(shard) as temporary:
         try:
-            writer = stack.enter_context(tf.io.TFRecordWriter(str(temporary)))
-            for i in part:
-                row = files[i]
-                data = images.content(Path(row.path), row.offset, row.length)
-                record = _example(source, i, data).SerializeToString()
-                writer.write(record)
-                offset = end + _FRAME_BYTES + record.index(data)
-                end += _FRAME_BYTES + len(record) + 4
-                label, split = source.labels[source.label[i]], source.split[i]
-                place = (shard.name, offset, len(data))
-                rows.append((source.ids[i], *place, label, split, row.sha256))
-                bar.update()
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                for i in part:
+                    row = files[i]
+                    data = images.content(Path(row.path), row.offset, row.length)
+                    record = _example(source, i, data).SerializeToString()
+                    writer.write(record)
+                    offset = end + _FRAME_BYTES + record.index(data)
+                    end += _FRAME_BYTES + len(record) + 4
+                    label, split = source.labels[source.label[i]], source.split[i]
+                    place = (shard.name, offset, len(data))
+                    rows.append((source.ids[i], *place, label, split, row.sha256))
+                    bar.update()
         except formats.ImageError as error:
             raise UserError(
                 f"{row.path}: {error}. It was readable when it was audited. Give the "
@@ -150,7 +147,8 @@ def _write_shard(
             ) from None
         except tf.errors.OpError as error:
             # TensorFlow writes past Python: its full disk has a name of its own.
-            raise OSError(0, error.message.splitlines()[0]) from None
+            reason = error.message.splitlines()[0]
+            raise OSError(0, reason, str(temporary)) from None
     return rows
 
 

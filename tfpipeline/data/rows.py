@@ -164,10 +164,12 @@ class Ledger:
             if count <= _JOINED_SHARE * sum(counts[k + 1 :])
         )
         some = parts[first:]
-        # What was added since is found later, and read after it.
+        # What was added since is found later, and read after it. On the disk before
+        # those that it is made of are gone.
         self._write(
             some[-1].name.partition("-")[0],
             (record for part in some for record in _records(part)),
+            durable=True,
         )
         for part in some:
             part.unlink(missing_ok=True)
@@ -182,9 +184,12 @@ class Ledger:
             # Named by the time, so that what was found last is read last.
             self._write(f"{time.time_ns():020d}", map(_record, rows))
 
-    def _write(self, stamp: str, records: Iterable[_Record]) -> None:
+    def _write(
+        self, stamp: str, records: Iterable[_Record], *, durable: bool = False
+    ) -> None:
         name = f"{stamp}-{uuid.uuid4().hex[:8]}.sqlite"
-        with atomic.replacing(self.folder / name) as temporary:
+        # One that a power cut has torn is told, and as good as not there.
+        with atomic.replacing(self.folder / name, durable=durable) as temporary:
             try:
                 # Nobody else knows the file: no locks, which some drives do not have.
                 with _opened(temporary, "vfs=unix-none") as base:
@@ -198,8 +203,8 @@ class Ledger:
                     base.execute(f"PRAGMA user_version = {count}")
                     base.commit()
             except sqlite3.OperationalError as error:
-                full = "full" in str(error)
-                raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from None
+                number = errno.ENOSPC if "full" in str(error) else errno.EIO
+                raise OSError(number, str(error), str(temporary)) from None
 
 
 @contextlib.contextmanager

@@ -6,13 +6,11 @@ import hashlib
 import logging
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic, formats, progress
+from tfpipeline import atomic, disk, formats, progress, staging
 from tfpipeline.data.sources import Source
 from tfpipeline.data.tables import open_csv
 from tfpipeline.errors import UserError, suggest
@@ -60,17 +58,15 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
     folder = cache / "tfds" / re.sub(r"[^\w.+-]", "_", title)
     index = folder / "index.csv"
     if not index.is_file():
-        staged = folder.with_name(f".{uuid.uuid4().hex[:12]}.{folder.name}")
-        try:
+        with staging.beside(folder) as staged:
             rows = _export(builder, name, match["split"], image_key, label_key, staged)
             header = ("id", "path", "label", "split")
             found = [(i, path, labels[k], split) for i, path, k, split in rows]
             atomic.write_csv(staged / "index.csv", header, found)
+            disk.sync_all(staged)
             # Another run may have been faster: then its files are as good.
             with contextlib.suppress(OSError):
                 os.replace(staged, folder)
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
     return dataclasses.replace(open_csv(index, labels=labels), name=name)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline import atomic
+from tfpipeline import atomic, disk
 
 # The middle of what `cats_vs_dogs` and many others hold.
 HEIGHT, WIDTH = 375, 500
@@ -54,7 +54,7 @@ def write_folder(root: Path, count: int, seed: int) -> Path:
     for number in range(count):
         file = root / LABELS[number % 2] / f"{seed + number:06d}.jpg"
         if not file.is_file():
-            with atomic.replacing(file) as part:
+            with atomic.replacing(file) as part, disk.naming(part):
                 Image.fromarray(picture(seed + number)).save(
                     part, "JPEG", quality=_QUALITY
                 )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, cli, results, terminal
+from tfpipeline import atomic, cli, disk, results, terminal
 from tfpipeline.demo import world
 from tfpipeline.errors import UserError
 
@@ -140,7 +140,7 @@ def save(file: Path, backbone: Any, top: Any) -> None:
     kernel, bias = top.get_weights()
     arrays = {f"{i:03d}": value for i, value in enumerate(backbone.get_weights())}
     arrays |= {"top_kernel": kernel, "top_bias": bias}
-    with atomic.replacing(file) as temporary:
+    with atomic.replacing(file) as temporary, disk.naming(temporary):
         halves = {name: value.astype(np.float16) for name, value in arrays.items()}
         np.savez_compressed(temporary, **halves)
 

@@ -2,8 +2,6 @@
 
 import functools
 import os
-import shutil
-import uuid
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import images, machine, sheets
+from tfpipeline import disk, images, machine, sheets, staging
 from tfpipeline.demo import scene
 from tfpipeline.demo.known_objects import KNOWN_OBJECTS
 from tfpipeline.demo.new_objects import NEW_OBJECTS
@@ -81,22 +79,20 @@ def write_folder(
         seed: Of the set.
         size: Height and width in pixels.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    half_done = folder.with_name(f".{uuid.uuid4().hex[:12]}.{folder.name}")
     jobs = [(name, index) for name in classes for index in range(per_class)]
 
     def write(job: tuple[str, int]) -> None:
         name, index = job
         picture = draw(name, [index], seed, size)[0]
-        images.save_png(half_done / name / f"{index:05d}.png", picture)
+        file = half_done / name / f"{index:05d}.png"
+        images.save_png(file, picture, durable=False)
 
-    try:
+    with staging.beside(folder) as half_done:
         with ThreadPoolExecutor(machine.cores()) as pool:
             list(pool.map(write, jobs))
+        disk.sync_all(half_done)
         if not folder.is_dir():
             os.replace(half_done, folder)
-    finally:
-        shutil.rmtree(half_done, ignore_errors=True)
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfpipeline import calling, runs, terminal
+from tfpipeline import calling, run_replacement, terminal
 from tfpipeline.calling import Call, Config
 from tfpipeline.config import (
     AuditSettings,
@@ -77,7 +77,7 @@ def combine(config: Config = None, /, **settings: Any) -> Run:
 def _run(verb: Callable[[Told], Any], call: Call[Told]) -> Run:
     """Do what makes a run, in a folder that is known before."""
     told: Any = call.settings
-    folder = told.workdir or str(runs.fresh())
+    folder = told.workdir or str(run_replacement.fresh())
     told = dataclasses.replace(told, workdir=folder)
     calls.done(verb, Call(told, call.command))
     return Run(folder)

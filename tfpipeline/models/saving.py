@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from tfpipeline import atomic
+from tfpipeline import atomic, disk
 from tfpipeline.errors import UserError
 
 # A member that Keras does not look at: the file stays a valid `.keras` archive.
@@ -21,7 +21,7 @@ def save_classifier(path: Path, model: keras.Model, labels: Sequence[str]) -> No
         model: From images in [0, 1] to logits.
         labels: Class names, in the order of the logits.
     """
-    with atomic.replacing(path) as temporary:
+    with atomic.replacing(path) as temporary, disk.naming(temporary):
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_LABELS, "".join(f"{label}\n" for label in labels))

@@ -5,22 +5,16 @@ next one can end what one that was killed has begun.
 """
 
 import contextlib
-import fcntl
 import json
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic
+from tfpipeline import atomic, disk, staging
 from tfpipeline.serving import server_files, versions
 
 # The server looks at whole numbers alone.
 _LOCK, _INTENT = ".lock", ".publishing.json"
-
-# What is older was left by a process that was killed.
-_STALE_SECONDS = 24 * 3600
 
 
 def publish(
@@ -79,17 +73,14 @@ def promote(base: Path, number: int) -> dict[str, int]:
 @contextlib.contextmanager
 def _alone(base: Path) -> Iterator[None]:
     """Keep other processes out until the block ends; end what one has begun."""
-    with open(base / _LOCK, "a", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with staging.locked(base / _LOCK, waits=True):
         _recover(base)
         yield
 
 
 def _recover(base: Path) -> None:
-    for left in base.glob(f"{versions.STAGED}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(left)
+    staging.sweep(base.glob(f"{versions.STAGED}*"))
+    disk.sweep(base, (_INTENT, *server_files.WRITTEN))
     file = base / _INTENT
     if not file.is_file():
         return

@@ -9,7 +9,7 @@ from tfpipeline import atomic, results
 from tfpipeline.serving import versions
 
 BATCHING, COMPOSE = "batching.config", "compose.yaml"
-
+WRITTEN = (BATCHING, COMPOSE, versions.MODELS_CONFIG)
 
 REST_PORT, GRPC_PORT = 8501, 8500
 

@@ -1,17 +1,15 @@
 """Version folders of a served model: numbers that only grow, and never a half model."""
 
 import contextlib
-import errno
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import atomic
+from tfpipeline import atomic, disk, staging
 from tfpipeline.errors import UserError
 
 # What the server is told of which version is which.
@@ -20,9 +18,6 @@ STABLE, CANARY = "stable", "canary"
 
 # How the name of a folder begins that is not a version yet.
 STAGED = ".next-"
-
-# What tells of the disk, and not of a file that is missing.
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 _LABEL = re.compile(r'version_labels\s*\{\s*key:\s*"(\w+)"\s*value:\s*(\d+)\s*\}')
 
@@ -51,19 +46,9 @@ def staged(base: Path) -> Iterator[Path]:
     Raises:
         UserError: It cannot be written, or the disk is full.
     """
-    folder = base / f"{STAGED}{uuid.uuid4().hex[:12]}"
-    try:
-        folder.mkdir(parents=True)
+    name = f"{STAGED}{uuid.uuid4().hex[:12]}"
+    with disk.telling(base, base / name), staging.held(base / name) as folder:
         yield folder
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        raise UserError(
-            f"{base}: cannot be written: {error.strerror or error}. Make room there, "
-            "or name another --output, and give the same command again."
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(
@@ -79,12 +64,14 @@ def publish(
         The number; another process that publishes at the same time gets another one.
     """
     base = staged_folder.parent
+    disk.sync_all(staged_folder)
     numbers = [int(p.name) for p in base.iterdir() if p.name.isdecimal()]
     number = max(numbers, default=0) + 1
     while True:
         announce(number)
         try:
             os.rename(staged_folder, base / str(number))
+            disk.sync(base)
             return number
         except OSError:
             if not (base / str(number)).exists():

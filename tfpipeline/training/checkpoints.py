@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, terminal
+from tfpipeline import atomic, disk, terminal
 from tfpipeline.config import CheckpointSettings
 from tfpipeline.errors import UserError, check_each
 
@@ -124,7 +124,7 @@ class Checkpoints:
         with atomic.replacing(self.folder / f"{self._number:06d}.npz") as temporary:
             buffer = io.BytesIO()
             np.savez(buffer, allow_pickle=False, **{"told": text, **arrays})
-            with open(temporary, "wb") as file:
+            with disk.naming(temporary), open(temporary, "wb") as file:
                 file.write(buffer.getbuffer())
                 file.write(hashlib.sha256(buffer.getbuffer()).digest())
         for old in _files(self.folder)[:-KEPT]:

@@ -6,18 +6,22 @@ import itertools
 import operator
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import atomic
+from tfpipeline import atomic, terminal
 from tfpipeline.errors import UserError
 
 # A shard is written when it has this many rows or this many seconds have gone by, so
 # that a machine that dies costs little; Ctrl-C costs nothing.
 SHARD_ROWS = 512
 SHARD_SECONDS = 30.0
+
+# Bytes of a shard that are in memory while its checksum is made.
+_CHUNK_BYTES = 2**20
 
 
 def fingerprint(*parts: object) -> str:
@@ -32,14 +36,28 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
+def _is_whole(file: Path) -> bool:
+    """Tell whether a shard has the checksum that its `.keys` file begins with."""
+    found = 0
+    try:
+        checksum, text = file.read_bytes().split(b"\n", 1)
+        with open(file.with_suffix(".npy"), "rb", buffering=0) as array:
+            while part := array.read(_CHUNK_BYTES):
+                found = zlib.crc32(part, found)
+    except (OSError, ValueError):
+        return False
+    return checksum == b"%08x" % zlib.crc32(text, found)
+
+
 class FeatureCache:
     """Rows of features below one folder, each under the digest of its image.
 
     Shards are only ever added: a shard is a `.npy` array, and a `.keys` file that is
-    renamed into place after it and so marks it as whole. What an interruption leaves
-    behind is ignored; runs side by side may at worst compute a row twice. Rows are read
-    from their places in the files when they are asked for: memory holds the places
-    alone, and no file stays open.
+    renamed into place after it and so marks it as whole. Its first line is a checksum
+    of both: a shard that a power cut has torn is removed and computed again. What an
+    interruption leaves behind is ignored; runs side by side may at worst compute a row
+    twice. Rows are read from their places in the files when they are asked for: memory
+    holds the places alone, and no file stays open.
 
     Args:
         folder: Of one extractor; see `fingerprint`. Made when the first row comes.
@@ -49,26 +67,60 @@ class FeatureCache:
     def __init__(self, folder: Path, width: int) -> None:
         self.folder = folder
         self.width = width
+        # Files whose checksum was found right, and those that are not what was written.
+        self._proven: set[Path] = set()
+        self._damaged: set[Path] = set()
+        self._find()
+
+    def _find(self) -> None:
+        """Find the rows of all shards."""
         # Each file, and where in it the first row begins.
         self._shards: list[tuple[Path, int]] = []
         self._place: dict[str, tuple[int, int]] = {}
-        for file in sorted(folder.glob("[!.]*.keys")):
-            self._open(file)
+        for file in sorted(self.folder.glob("[!.]*.keys")):
+            if file not in self._damaged:
+                self._open(file)
 
     def _open(self, file: Path) -> None:
         """Find the rows of a shard; a damaged one is left aside and computed again."""
         try:
-            keys = file.read_text(encoding="ascii").split()
+            _, *keys = file.read_text(encoding="ascii").split()
             rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
-        except (OSError, ValueError, EOFError):
+        except OSError:
             return
-        if rows.shape != (len(keys), self.width) or rows.dtype != np.float32:
+        except (ValueError, EOFError):
+            self._damaged.add(file)
             return
-        if not (isinstance(rows, np.memmap) and rows.flags.c_contiguous):
+        whole = rows.shape == (len(keys), self.width) and rows.dtype == np.float32
+        if not (whole and isinstance(rows, np.memmap) and rows.flags.c_contiguous):
+            self._damaged.add(file)
             return
         for row, key in enumerate(keys):
             self._place.setdefault(key, (len(self._shards), row))
         self._shards.append((file.with_suffix(".npy"), rows.offset))
+
+    def _prove(self, keys: Sequence[str]) -> None:
+        """Remove damaged shards; those of some rows are read for it, once."""
+        while True:
+            shards = {self._place[key][0] for key in keys if key in self._place}
+            files = {self._shards[shard][0].with_suffix(".keys") for shard in shards}
+            torn = {file for file in files - self._proven if not _is_whole(file)}
+            self._proven |= files - torn
+            self._damaged |= torn
+            if not torn:
+                break
+            # Another shard may have the same rows.
+            self._find()
+        if not self._damaged:
+            return
+        terminal.warn(
+            f"{self.folder}: {len(self._damaged)} shards of features are damaged, or "
+            "of an earlier version; their images are computed again."
+        )
+        for file in self._damaged:
+            file.unlink(missing_ok=True)
+            file.with_suffix(".npy").unlink(missing_ok=True)
+        self._damaged.clear()
 
     def missing(self, keys: Sequence[str]) -> np.ndarray:
         """Return where in `keys` a row has yet to be computed, each key once.
@@ -79,6 +131,7 @@ class FeatureCache:
         Returns:
             Positions in `keys`, ascending, int64.
         """
+        self._prove(keys)
         first = {key: i for i, key in reversed(list(enumerate(keys)))}
         wanted = [i for key, i in first.items() if key not in self._place]
         return np.array(sorted(wanted), np.int64)
@@ -126,14 +179,17 @@ class FeatureCache:
         """Write rows as one shard, under the keys at the positions."""
         rows = np.concatenate(parts)
         file = self.folder / f"{uuid.uuid4().hex}.keys"
-        with atomic.replacing(file.with_suffix(".npy")) as temporary:
-            # Through memory: NumPy writes to files past Python, and where the disk is
-            # full it raises an error without its number.
-            buffer = io.BytesIO()
-            np.save(buffer, rows)
-            temporary.write_bytes(buffer.getbuffer())
+        # Through memory: NumPy writes to files past Python, and where the disk is full
+        # it raises an error without its number.
+        buffer = io.BytesIO()
+        np.save(buffer, rows)
+        array = buffer.getbuffer()
         names = [keys[position] for position in positions[: len(rows)]]
-        atomic.write_text(file, "\n".join(names) + "\n")
+        text = "".join(f"{name}\n" for name in names)
+        checksum = zlib.crc32(text.encode("ascii"), zlib.crc32(array))
+        atomic.write_bytes(file.with_suffix(".npy"), array, durable=False)
+        atomic.write_text(file, f"{checksum:08x}\n{text}", durable=False)
+        self._proven.add(file)
         self._open(file)
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:

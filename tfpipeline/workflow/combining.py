@@ -11,7 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import atomic, cli, distribution, manifest, runs, terminal
+from tfpipeline import (
+    atomic,
+    cli,
+    distribution,
+    manifest,
+    run_replacement,
+    runs,
+    terminal,
+)
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.config_training import CombineSettings
 from tfpipeline.data import pipeline, splits
@@ -216,7 +224,7 @@ def write(
     atomic.write_text(run.config, cli.dump(cli.anchored(own)))
     for name in _TAKEN:
         if (file := getattr(first, name)).is_file():
-            shutil.copyfile(file, getattr(run, name))
+            atomic.write_bytes(getattr(run, name), file.read_bytes())
     learned = sorted(_learned(members))
     atomic.write_csv(run.inherited, ("split", "sha256"), map(list, learned))
     saving.save_classifier(run.model, found.model, members.labels)
@@ -246,8 +254,7 @@ def write(
             "seconds": result["seconds"],
         },
     )
-    folder.publish(run)
-    _clear(folder)
+    run_replacement.publish(folder, run)
     resize = trained.data.resize
     return result, Measured(found.model, members.examples, logits, chosen, resize)
 

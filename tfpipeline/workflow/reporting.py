@@ -52,7 +52,10 @@ def write(run: runs.RunFolder, measured: Measured) -> None:
     """
     found = diagnosing.answers(measured)
     told: dict[str, Any] = {"data": diagnosing.data(measured.examples)}
-    if found is not None:
+    if found is None:
+        # That of the run that stood here before.
+        run.cleaning.unlink(missing_ok=True)
+    else:
         rows = diagnosing.predictions(found)
         atomic.write_csv(run.predictions, diagnosing.PREDICTIONS, rows)
         atomic.write_csv(run.cleaning, diagnosing.CLEANING, diagnosing.cleaning(found))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tfpipeline import atomic, images, sheets
+from tfpipeline import atomic, disk, images, sheets
 from tfpipeline.checks import Check, failed, unasked
 from tfpipeline.report import charts
 from tfpipeline.terminal import Closing
@@ -128,7 +128,7 @@ def _caption(ideal: Ideal) -> str:
 def _write_gif(file: Path, frames: Sequence[np.ndarray]) -> None:
     first, *rest = (Image.fromarray(frame) for frame in frames)
     durations = [100] * len(rest) + [2000]
-    with atomic.replacing(file) as temporary:
+    with atomic.replacing(file) as temporary, disk.naming(temporary):
         first.save(
             temporary,
             "GIF",
