@@ -244,8 +244,11 @@ def test_rest_answers_what_is_sent_as_curl_does_and_says_what_is_wrong(
     wrong = {
         "a list `instances`": [{"instances": []}, {"instances": "x"}, [1], {}],
         "expected a signature of": [
+            {**good, "signature_name": name} for name in ("other", "serving")
+        ],
+        "must be a string": [
             {**good, "signature_name": name}
-            for name in ("other", "classify", [], {}, ["pixels"], {"a": 1}, 0)
+            for name in ([], {}, ["pixels"], {"a": 1}, 0)
         ],
     }
     for words, bodies in wrong.items():

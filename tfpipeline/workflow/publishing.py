@@ -17,6 +17,7 @@ from tfpipeline.models.frozen import Frozen
 from tfpipeline.serving import (
     asking,
     client,
+    descriptions,
     other_targets,
     parity,
     publication,
@@ -224,6 +225,7 @@ def _convert(
             content = target.convert(
                 opened.model, opened.calibration.temperature, some, target.kind
             )
+            content = descriptions.describe(content, target.file, _described(opened))
         file.write_bytes(content)
         chance = asking.ask_pixels(file, opened.pixels, scratch)
     except OSError:
@@ -250,3 +252,11 @@ def _convert(
     about["file"] = str(file.relative_to(folder))
     atomic.write_json(file.with_suffix(".parity.json"), about)
     return about
+
+
+def _described(opened: Opened) -> descriptions.Description:
+    """Return what a converted classifier says of itself."""
+    height, width = opened.model.input_shape[1:3]
+    resize = opened.trained.data.resize
+    name = opened.run.path.name
+    return descriptions.Description(name, opened.labels, (height, width), resize)
