@@ -54,6 +54,39 @@ def test_probabilities_and_images_of_another_range_are_refused(linear) -> None:
         perturb(linear, linear.clean * 255, labels)
 
 
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (lambda some: some[0], "shape"),
+        (lambda some: some[:, 0], "shape"),
+        (lambda some: np.where(some > 0.5, np.nan, some), "NaN"),
+        (lambda some: (some * 255).astype(np.int64), "0 to"),
+        (lambda some: some - 1, "preprocessing"),
+        (lambda some: some.astype(np.complex64), "complex64"),
+        (lambda some: some.astype(str), "str"),
+        (lambda some: some[:3], "3 images"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused(linear, change, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        Perturbing("4/255", adversary=PGD)(
+            linear, change(linear.clean), np.zeros(5, int)
+        )
+
+
+def test_images_of_8_bits_are_those_that_were_divided(linear) -> None:
+    eight = np.round(linear.clean * 255).astype(np.uint8)
+    labels = np.zeros(5, int)
+    perturb = Perturbing("8/255", adversary=PGD)
+    found = perturb(linear, eight, labels)
+    same = perturb(linear, eight.astype(np.float32) / 255, labels)
+    assert np.array_equal(found.image, same.image)
+    assert found.image.dtype == np.float32
+    double = perturb(linear, eight.astype(np.float64) / 255, labels)
+    assert double.image.dtype == np.float32
+    np.testing.assert_allclose(double.image, found.image, atol=1e-6)
+
+
 def test_masked_gradients_are_told(linear, capsys) -> None:
     def masked(image: tf.Tensor) -> tf.Tensor:
         return linear(tf.stop_gradient(image))

@@ -41,6 +41,57 @@ def test_names_stay_names(given: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float16, np.float64])
+def test_numbers_of_any_type_from_0_to_1_are_pixels(kind: type, tmp_path: Path) -> None:
+    (word,) = pictures.written((GREEN // 255).astype(kind), tmp_path)
+    assert np.array_equal(images.decode(Path(word)), GREEN)
+
+
+def test_what_interpolation_overshoots_is_clipped(tmp_path: Path) -> None:
+    overshot = np.where(GREEN, 1 + images.OVERSHOOT, -images.OVERSHOOT)
+    (word,) = pictures.written(overshot.astype(np.float32), tmp_path)
+    assert np.array_equal(images.decode(Path(word)), GREEN)
+
+
+def _turned() -> Image.Image:
+    """Return a picture that says it is to be turned by a quarter."""
+    picture = Image.fromarray(GREEN)
+    picture.getexif()[0x0112] = 6
+    return picture
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (5, 4, 4), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("picture", "suffix"),
+    [
+        (Image.fromarray(NOISE), "png"),
+        (Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257), "png"),
+        (Image.fromarray(NOISE[..., 0].astype(np.float32) / 255), "tiff"),
+        (Image.fromarray(NOISE[..., 0].astype(np.int32) * 257), "tiff"),
+        (Image.fromarray(NOISE[..., :3]).quantize(8), "png"),
+        (_turned(), "png"),
+    ],
+    ids=["transparent", "16 bit", "float", "32 bit", "palette", "turned"],
+)
+def test_a_picture_of_pillow_is_what_its_file_is(
+    picture: Image.Image, suffix: str, tmp_path: Path
+) -> None:
+    file = tmp_path / f"given.{suffix}"
+    picture.save(file, exif=picture.getexif())
+    (word,) = pictures.written(picture, tmp_path / "written")
+    assert np.array_equal(images.decode(Path(word)), images.decode(file))
+
+
+def test_a_picture_of_pillow_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "cut.png"
+    Image.fromarray(NOISE.repeat(40, 0)).save(file)
+    file.write_bytes(file.read_bytes()[:300])
+    with Image.open(file) as cut, pytest.raises(UserError, match="at number 0"):
+        pictures.written(cut, tmp_path / "written")
+
+
 def test_names_and_pixels_may_be_mixed(tmp_path: Path) -> None:
     words = pictures.written(["a.png", GREEN], tmp_path)
     assert words == ["a.png", str(tmp_path / "0001.png")]
@@ -69,7 +120,16 @@ def test_no_class_leads_out_of_the_folder(label: str, tmp_path: Path) -> None:
     ("given", "words"),
     [
         (np.full((2, 2, 3), 200.0), "from 200 to 200. Divide"),
-        (np.full((2, 2, 3), np.nan), "from nan to nan"),
+        (np.full((2, 2, 3), np.nan), "NaN or infinite"),
+        (np.full((2, 2, 3), np.inf), "NaN or infinite"),
+        (np.full((2, 2, 3), 1 + images.OVERSHOOT + 0.01), "from 1.26 to 1.26"),
+        (GREEN.astype(np.int64), "int64 from 0 to 255. Divide"),
+        (GREEN.astype(np.uint16) * 257, "uint16 from 0 to 65535"),
+        (GREEN.astype(np.complex64), "complex64"),
+        (np.full((2, 2, 3), None), "object"),
+        (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"),
+        (np.zeros((2, 3, 5, 4), np.uint8), r"at number 0: .* shape \(3, 5, 4\)"),
+        (np.zeros((3, 5, 4), np.uint8), r"shape \(3, 5, 4\)"),
         (np.full((2, 2, 3), -0.5), "from -0.5"),
         (np.zeros((2, 2), np.uint8), r"ndarray of shape \(2, 2\)"),
         ([GREEN, np.zeros((2, 2, 1))], "at number 1"),

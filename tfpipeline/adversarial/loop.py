@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfpipeline import distribution, progress
 from tfpipeline.adversarial.task import FIXED, Attack, State, Task
 from tfpipeline.adversarial.victim import check_images
+from tfpipeline.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,18 @@ class Wanted:
             epsilon: The radius.
 
         Raises:
-            UserError: Values are no numbers, or not in [0, 1].
+            UserError: It is no batch, values are no numbers or not in [0, 1], or there
+                is another number of labels.
         """
+        check_images(clean)
+        if len(index) != len(clean):
+            raise UserError(
+                f"Images to attack: expected a label or target each. Received: "
+                f"{len(clean)} images and {len(index)} of those."
+            )
         if clean.dtype == np.uint8:
             clean = clean.astype(np.float32) / np.float32(255)
-        else:
-            check_images(clean)
+        clean = clean.astype(np.float32, copy=False)
         rows = np.arange(len(clean))
         radius = np.full(len(clean), epsilon, np.float32)
         return cls(clean, np.asarray(index), radius, rows, np.zeros_like(rows))

@@ -203,11 +203,19 @@ def check_images(images: np.ndarray) -> None:
     """Refuse images that are none.
 
     Args:
-        images: Of any shape.
+        images: Of any shape and type.
 
     Raises:
-        UserError: A value is no number, or not in [0, 1].
+        UserError: It is no batch of images, or a value is no number, or not in [0, 1];
+            uint8 is divided by 255.
     """
+    if images.ndim != 4 or images.dtype.kind not in "biuf":
+        raise UserError(
+            "Images to attack: expected numbers in [0, 1] of shape (n, height, width, "
+            f"3), or uint8. Received: {images.dtype} of shape {images.shape}."
+        )
+    if images.dtype == np.uint8:
+        return
     if not np.isfinite(images).all():
         count = int((~np.isfinite(images)).sum())
         raise UserError(

@@ -12,6 +12,9 @@ from tfpipeline import images as images_
 from tfpipeline import sheets
 from tfpipeline.errors import UserError
 
+# The tag of EXIF that says how a picture is to be turned.
+_ORIENTATION = 0x0112
+
 # At most so many on a sheet in a notebook.
 _SHOWN = 32
 
@@ -67,7 +70,8 @@ def written(given: Any, folder: Path) -> list[str]:
 
     Args:
         given: Names of files, a `Sample`, or arrays or pictures of Pillow, one or many:
-            uint8, or float in [0, 1], which are rounded to 8 bits; shape (height,
+            uint8, or float in [0, 1], which are rounded to 8 bits (what lies outside by
+            no more than `images.OVERSHOOT` is clipped, more is refused); shape (height,
             width, 3) or (n, height, width, 3).
         folder: Where to write; those of a sample below a folder of their class, from
             which an attack learns what is on them.
@@ -111,22 +115,38 @@ def _each(given: Any) -> Iterator[Any]:
 
 def _pixels(one: Any, number: int) -> np.ndarray:
     """Return a picture as the contract of images wants it."""
-    if hasattr(one, "convert"):
-        one = one.convert("RGB")  # Of Pillow.
+    where = f"images: at number {number}"
+    if hasattr(one, "getexif"):
+        return _of_pillow(one, where)
     found = np.asarray(one)
-    if found.ndim != 3 or found.shape[-1] != 3:
+    if found.ndim != 3 or found.shape[-1] != 3 or not found.size:
         raise UserError(
-            f"images: expected names of files, or arrays of shape (height, width, 3), "
-            f"RGB. Received, at number {number}: {type(one).__name__} of shape "
-            f"{found.shape}."
+            f"{where}: expected names of files, or arrays of shape (height, width, 3), "
+            f"RGB. Received: {type(one).__name__} of shape {found.shape}."
         )
     if found.dtype == np.uint8:
         return found
-    found = found.astype(np.float32)
-    if not (np.isfinite(found).all() and 0 <= found.min() and found.max() <= 1):
+    if found.dtype.kind not in "biuf":
         raise UserError(
-            f"images: expected uint8, or numbers from 0 to 1. Received, at number "
-            f"{number}: numbers from {found.min():g} to {found.max():g}. Divide those "
-            "of 0 to 255 by 255."
+            f"{where}: expected uint8, or float in [0, 1]. Received: {found.dtype}."
         )
-    return found
+    if not np.isfinite(found).all():
+        raise UserError(
+            f"{where}: expected numbers in [0, 1]. Received: NaN or infinite."
+        )
+    least, most = float(found.min()), float(found.max())
+    if least < -images_.OVERSHOOT or most > 1 + images_.OVERSHOOT:
+        raise UserError(
+            f"{where}: expected uint8, or numbers from 0 to 1. Received: {found.dtype} "
+            f"from {least:g} to {most:g}. Divide those of 0 to 255 by 255."
+        )
+    return found.astype(np.float32)
+
+
+def _of_pillow(picture: Any, where: str) -> np.ndarray:
+    """Return what a file of a picture would be: turned, over white, of 8 bits."""
+    try:
+        picture.load()
+        return images_.upright(picture, picture.getexif().get(_ORIENTATION, 1))
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise UserError(f"{where}: Pillow cannot read it: {error}.") from None

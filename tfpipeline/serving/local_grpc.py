@@ -16,6 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from tfpipeline.serving import inputs as inputs_
 from tfpipeline.serving import signatures, wording
 from tfpipeline.serving.client import MAX_MESSAGE_BYTES
 from tfpipeline.serving.holding import Holder
@@ -33,12 +34,17 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         number, model = self._chosen(request.model_spec, context)
         name = request.model_spec.signature_name or BYTES
         if name not in model.signatures:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no signature {name}")
+            context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f'Serving signature key "{name}" not found, expected one of '
+                f"{', '.join(model.signatures)}.",
+            )
         with _wrong_is_told(context):
             inputs = {
                 key: tf.constant(tf.make_ndarray(value))
                 for key, value in request.inputs.items()
             }
+            inputs_.check(model.signatures[name], inputs)
             found = model.signatures[name](**inputs)
         reply = predict_pb2.PredictResponse()
         for key, value in found.items():
@@ -74,11 +80,8 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "expected the metadata field signature_def",
             )
-        told = get_model_metadata_pb2.SignatureDefMap()
-        for name, definition in signatures.definitions(model.folder).items():
-            told.signature_def[name].CopyFrom(definition)
         reply = get_model_metadata_pb2.GetModelMetadataResponse()
-        reply.metadata["signature_def"].Pack(told)
+        reply.metadata["signature_def"].Pack(signature_map(model))
         self._tell(reply.model_spec, number, "")
         return reply
 
@@ -90,15 +93,28 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         spec.version.value = number
 
 
+def signature_map(model: Loaded) -> get_model_metadata_pb2.SignatureDefMap:
+    """Return the inputs and outputs of each signature.
+
+    Args:
+        model: A version.
+    """
+    told = get_model_metadata_pb2.SignatureDefMap()
+    for name, definition in signatures.definitions(model.folder).items():
+        told.signature_def[name].CopyFrom(definition)
+    return told
+
+
 def _found(holder: Holder, name: str, spec: Any, context: Any) -> tuple[int, Loaded]:
     """Return the version that a request names; end the request where there is none."""
     version = spec.version.value if spec.HasField("version") else None
-    chosen = holder.choose(version, spec.version_label or None)
+    label = spec.version_label or None
+    chosen = holder.choose(version, label)
     if spec.name != name or chosen is None:
+        unknown = grpc.StatusCode.NOT_FOUND
         context.abort(
-            grpc.StatusCode.NOT_FOUND,
-            f"Servable not found for request: {spec.name} "
-            f"{version if version is not None else spec.version_label}",
+            unknown if label is None else grpc.StatusCode.INVALID_ARGUMENT,
+            wording.missing(spec.name, version, label),
         )
     assert chosen is not None  # Aborting raises.
     return chosen

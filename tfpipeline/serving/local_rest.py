@@ -1,142 +1,94 @@
-"""KServe's REST server over held versions: the v1 protocol, without Docker."""
+"""KServe's REST server over held versions: TF Serving's protocol, without Docker."""
 
 import asyncio
-import base64
 import functools
 import json
 import logging
-import re
 import socket
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import kserve
-import tensorflow as tf
-from kserve.errors import InvalidInput
+from google.protobuf import json_format
 from kserve.model_repository import ModelRepository
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
-from kserve.protocol.rest.v1_endpoints import V1Endpoints
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
+from tfpipeline.serving import local_grpc, rest, wording
 from tfpipeline.serving.client import MAX_MESSAGE_BYTES
 from tfpipeline.serving.holding import Holder
-from tfpipeline.serving.signatures import (
-    ALL,
-    BYTES,
-    FEATURES,
-    PIXELS,
-    Loaded,
-)
-from tfpipeline.serving.wording import plain, reason
+from tfpipeline.serving.rest_values import RequestError
+from tfpipeline.serving.signatures import Loaded
 
 VERSION_HEADER = "x-model-version"
 
-# Finds a version and its number; None where it is not served any more.
-_Choose = Callable[[], tuple[int, Loaded] | None]
 
-_NAMED = re.compile(r"([^/]+)(?:/(?:versions/(\d+)|labels/(\w+)))?")
-
-# The one input of each signature that can be asked by JSON.
-_INPUTS = {name: "image_bytes" for name in (BYTES, FEATURES, ALL)} | {PIXELS: "images"}
-
-
-class _Repository(ModelRepository):
-    """Finds versions and labels by the names that the official server gives them."""
+class _Models:
+    """Answers whatever is asked below `/v1/models/`."""
 
     def __init__(self, holder: Holder, name: str) -> None:
-        super().__init__()
         self._holder, self._name = holder, name
-        self.update(_Model(name, lambda: holder.choose()))
 
-    def get_model(self, name: str) -> Any:
-        """Return what answers for `NAME`, `NAME/versions/N` or `NAME/labels/L`."""
-        choose = self._choosing(name)
-        return _Model(name, choose) if choose and choose() is not None else None
-
-    def served(self, name: str) -> list[int]:
-        """Return the versions that can be asked for by a name; none where it is wrong.
-
-        Args:
-            name: As `get_model` has it.
-        """
-        if name == self._name:
-            return list(self._holder.served.models)
-        choose = self._choosing(name)
-        chosen = choose() if choose else None
-        return [chosen[0]] if chosen else []
-
-    def _choosing(self, name: str) -> _Choose | None:
-        found = _NAMED.fullmatch(name)
-        if found is None or found[1] != self._name:
-            return None
-        version = int(found[2]) if found[2] else None
-        return functools.partial(self._holder.choose, version, found[3])
-
-
-class _Model(kserve.Model):
-    def __init__(self, name: str, choose: _Choose) -> None:
-        super().__init__(name, return_response_headers=True)
-        self._choose = choose
-        self.ready = True
-
-    async def predict(
-        self, payload: Any, headers: Any = None, response_headers: Any = None
-    ) -> dict[str, Any]:
-        """Answer a request of the v1 protocol, beside others."""
-        chosen = self._choose()
-        if chosen is None:
-            raise InvalidInput(f"{self.name} is not served any more")
-        number, model = chosen
-        if response_headers is not None:
-            response_headers[VERSION_HEADER] = str(number)
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(None, _answer, model, payload)
-        return {"predictions": answer}
-
-
-def _answer(model: Loaded, payload: Any) -> list[Any]:
-    payload = _parsed(payload)
-    signature = payload.get("signature_name")
-    signature = BYTES if signature in (None, "") else signature
-    # One that was exported long ago has fewer.
-    known = [name for name in _INPUTS if name in model.signatures]
-    if signature not in known:
-        raise InvalidInput(f"expected a signature of {', '.join(known)}")
-    key = _INPUTS[signature]
-    if not isinstance(payload.get("instances"), list) or not payload["instances"]:
-        raise InvalidInput("expected a list `instances`, one an image")
-    kind = tf.float32 if signature == PIXELS else tf.string
-    try:
-        sent = [_value(row, key) for row in payload["instances"]]
-        found = model.signatures[signature](**{key: tf.constant(sent, kind)})
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
-        raise InvalidInput(reason(error)) from None
-    columns = {name: plain(value.numpy().tolist()) for name, value in found.items()}
-    return [dict(zip(columns, row)) for row in zip(*columns.values())]
-
-
-def _parsed(payload: Any) -> dict[str, Any]:
-    """Return a request whatever its content type says: `curl -d` says it is a form."""
-    if isinstance(payload, bytes):
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request beside others; what is wrong is told as JSON."""
+        headers: dict[str, str] = {}
         try:
-            payload = json.loads(payload)
-        except ValueError as error:
-            raise InvalidInput(f"expected JSON, but {error}") from None
-    if not isinstance(payload, dict):
-        raise InvalidInput("expected an object with a list `instances`, one an image")
-    return payload
+            asked = rest.read_path(request.method, request.scope["path"])
+            body = await request.body()
+            number, model = self._chosen(asked)
+            headers[VERSION_HEADER] = str(number)
+            loop = asyncio.get_running_loop()
+            told = await loop.run_in_executor(
+                None, self._answer, asked, number, model, body
+            )
+            code = 200
+        except RequestError as error:
+            told, code = {"error": str(error)}, error.code
+        except HTTPException as error:
+            told, code = {"error": error.detail}, error.status_code
+        # NaN is a number in this protocol.
+        content = json.dumps(told)
+        return Response(content, code, headers, "application/json")
 
+    def _chosen(self, asked: rest.Asked) -> tuple[int, Loaded]:
+        chosen = self._holder.choose(asked.version, asked.label)
+        if asked.name != self._name or chosen is None:
+            said = wording.missing(asked.name, asked.version, asked.label)
+            raise RequestError(said, 404 if asked.label is None else 400)
+        return chosen
 
-def _value(row: Any, key: str) -> Any:
-    """Return the input of one image: itself, below its key, or as base 64."""
-    value = row.get(key) if isinstance(row, dict) and key in row else row
-    if isinstance(value, dict) and set(value) == {"b64"}:
-        return base64.b64decode(value["b64"], validate=True)
-    return value
+    def _answer(
+        self, asked: rest.Asked, number: int, model: Loaded, body: bytes
+    ) -> dict[str, Any]:
+        if asked.what in rest.METHODS:
+            return rest.METHODS[asked.what](model, rest.read_body(body))
+        if asked.what == "metadata":
+            return self._metadata(number, model)
+        named = asked.version is not None or asked.label is not None
+        return self._status([number] if named else list(self._holder.served.models))
+
+    def _status(self, versions: list[int]) -> dict[str, Any]:
+        """Tell which versions can be asked for, as the official server and KServe."""
+        fine = {"error_code": "OK", "error_message": ""}
+        told = [
+            {"version": str(number), "state": "AVAILABLE", "status": fine}
+            for number in versions
+        ]
+        return {"name": self._name, "ready": True, "model_version_status": told}
+
+    def _metadata(self, number: int, model: Loaded) -> dict[str, Any]:
+        """Tell the inputs and outputs of each signature."""
+        spec = {"name": self._name, "signature_name": "", "version": str(number)}
+        told = json_format.MessageToDict(
+            local_grpc.signature_map(model),
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
+        return {"model_spec": spec, "metadata": {"signature_def": told}}
 
 
 def run(holder: Holder, name: str, listening: socket.socket) -> None:
@@ -152,24 +104,18 @@ def run(holder: Holder, name: str, listening: socket.socket) -> None:
     logging.getLogger("kserve").setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"fastapi\.")
-    repository = _Repository(holder, name)
+    repository = ModelRepository()
+    # Its own paths say whether it is alive.
+    alive = kserve.Model(name)
+    alive.ready = True
+    repository.update(alive)
     plane = DataPlane(model_registry=repository)
     extension = ModelRepositoryExtension(model_registry=repository)
     server = RESTServer("", plane, extension, http_port=0)
-    server.create_application = functools.partial(_application, server, plane)
+    server.create_application = functools.partial(
+        _application, server, _Models(holder, name)
+    )
     server.run(sockets=[listening])
-
-
-async def _status(repository: _Repository, model_name: str) -> dict[str, Any]:
-    """Tell which versions can be asked for, as the official server and as KServe do."""
-    versions = repository.served(model_name)
-    if not versions:
-        raise HTTPException(404, f"Model with name {model_name} does not exist.")
-    told = [
-        {"version": str(number), "state": "AVAILABLE", "status": {"error_code": "OK"}}
-        for number in versions
-    ]
-    return {"name": model_name, "ready": True, "model_version_status": told}
 
 
 class _Bounded:
@@ -198,16 +144,12 @@ class _Bounded:
         await self._app(scope, counted, send)
 
 
-def _application(server: RESTServer, plane: DataPlane) -> None:
-    """Make KServe's application, and let names have versions and labels."""
+def _application(server: RESTServer, models: _Models) -> None:
+    """Make KServe's application, whose own paths of this protocol know no versions."""
     from kserve.model_server import app
 
-    path = "/v1/models/{model_name:path}:predict"
-    # First, since KServe's own path ends at the first slash.
-    predict = V1Endpoints(plane).predict
-    app.add_api_route(path, predict, methods=["POST"], response_model=None)
-    status = functools.partial(_status, plane.model_registry)
-    app.add_api_route(path.removesuffix(":predict"), status, methods=["GET"])
+    # First, since KServe's own paths end at the first slash.
+    path = "/v1/models/{rest:path}"
+    app.router.add_route(path, models.__call__, methods=["GET", "POST"])
     RESTServer.create_application(server)
     app.add_middleware(_Bounded)
-    server.config.app = app

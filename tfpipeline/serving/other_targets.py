@@ -13,15 +13,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.errors import UserError, unknown
+from tfpipeline.serving import inputs
 
 INPUT, OUTPUT = "images", "probabilities"
 
 
 class _Pixels(tf.Module):
-    """From images to the probabilities of all classes, in the order of `labels.txt`."""
+    """From images to the probabilities of all classes, in the order of `labels.txt`.
+
+    They are all 0 for an image whose values are none of pixels, where `judged`.
+    """
 
     def __init__(
-        self, model: keras.Model, temperature: float, batch: int | None
+        self, model: keras.Model, temperature: float, batch: int | None, judged: bool
     ) -> None:
         super().__init__()
         self.weights = [weight.value for weight in model.weights]
@@ -29,7 +33,11 @@ class _Pixels(tf.Module):
 
         def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
             logits = tf.cast(model(images, training=False), tf.float32)
-            return {OUTPUT: tf.nn.softmax(logits / temperature)}
+            chance = tf.nn.softmax(logits / temperature)
+            if judged:
+                valid = inputs.in_range(images)
+                chance = tf.where(valid[:, None], chance, tf.zeros_like(chance))
+            return {OUTPUT: chance}
 
         spec = tf.TensorSpec((batch, *size), tf.float32, name=INPUT)
         self.forward = tf.function(forward, input_signature=[spec])
@@ -38,7 +46,8 @@ class _Pixels(tf.Module):
 def _litert(
     model: keras.Model, temperature: float, some: np.ndarray, kind: str
 ) -> bytes:
-    served = _Pixels(model, temperature, 1)
+    # What 8 bits cannot hold is clipped before anything could look at it.
+    served = _Pixels(model, temperature, 1, judged=kind != "int8")
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(
             served, folder, signatures={"serving_default": served.forward}
@@ -63,7 +72,7 @@ def _litert(
 def _onnx(model: keras.Model, temperature: float, some: np.ndarray, kind: str) -> bytes:
     import tf2onnx
 
-    served = _Pixels(model, temperature, None)
+    served = _Pixels(model, temperature, None, judged=True)
     proto, _ = tf2onnx.convert.from_function(
         served.forward, served.forward.input_signature, opset=17
     )

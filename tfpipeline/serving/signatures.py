@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfpipeline import formats
+from tfpipeline.serving import inputs as inputs_
 from tfpipeline.serving.client import Answer
 
 BYTES, PIXELS, FEATURES, CLASSIFY = "serving_default", "pixels", "features", "classify"
@@ -106,13 +107,14 @@ class Served(tf.Module):
         self._parts = parts
 
         self.image_shape = tuple(parts.extractor.input_shape[1:])
-        many = tf.TensorSpec((None,), tf.string, name="image_bytes")
         # What is sent may have any shape; it is looked at when it comes, since layers
         # that are given another rank end the whole process.
+        many = tf.TensorSpec(None, tf.string, name="image_bytes")
         images = tf.TensorSpec(None, tf.float32, name="images")
-        examples = tf.TensorSpec((None,), tf.string, name="inputs")
+        examples = tf.TensorSpec(None, tf.string, name="inputs")
         # Traced once for all signatures.
-        self._read = tf.function(parts.read, input_signature=[many])
+        some = tf.TensorSpec((None,), tf.string)
+        self._read = tf.function(parts.read, input_signature=[some])
         self._vectors = tf.function(self._extract, input_signature=[images])
         self.serve = tf.function(self._serve, input_signature=[many])
         self.pixels = tf.function(self._pixels, input_signature=[images])
@@ -125,17 +127,21 @@ class Served(tf.Module):
         self.weights = list(self.all.get_concrete_function().variables)
 
     def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        vectors, valid, error = self._sent(image_bytes)
+        return self._answer(*self._sent(image_bytes))
+
+    def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        shown, valid, error = inputs_.pixels(images, "images", self.image_shape)
+        return self._answer(self._vectors(shown), valid, error)
+
+    def _answer(
+        self, vectors: tf.Tensor, valid: tf.Tensor, error: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         labels, chance = self._parts.answers(self._logits(vectors))
         labels = _among(valid, labels)
         chance = _among(valid, chance)
         told = {"labels": labels, "probabilities": chance}
         told |= {"valid": valid, "error": error}
         return told | self._accepted(chance, valid)
-
-    def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        labels, chance = self._parts.answers(self._logits(self._vectors(images)))
-        return {"labels": labels, "probabilities": chance, **self._accepted(chance)}
 
     def _accepted(self, chance: tf.Tensor, valid: Any = True) -> dict[str, tf.Tensor]:
         """Return which answers are sure enough, where that is known."""
@@ -151,7 +157,7 @@ class Served(tf.Module):
 
     def _classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {key: tf.io.FixedLenFeature((), tf.string, "") for key in EXAMPLE_KEYS}
-        found = tf.io.parse_example(inputs, spec)
+        found = tf.io.parse_example(inputs_.vector(inputs, "inputs"), spec)
         first, second = (found[key] for key in EXAMPLE_KEYS)
         answer = self.serve(tf.where(tf.strings.length(first) > 0, first, second))
         return {"classes": answer["labels"], "scores": answer["probabilities"]}
@@ -164,6 +170,7 @@ class Served(tf.Module):
 
     def _sent(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return features of as many images as are taken; of all, what is valid."""
+        image_bytes = inputs_.vector(image_bytes, "image_bytes")
         most = self._parts.max_images
         images, valid, error = self._read(image_bytes[:most])
         rest = tf.maximum(0, tf.size(image_bytes) - most)
@@ -211,7 +218,7 @@ def save(folder: Path, served: Served) -> None:
 
 
 def _describe(file: Path, size: tuple[int, ...]) -> None:
-    """Tell the method of `classify`, all are named for `Predict`, and what `pixels` is.
+    """Tell the method of `classify`, all are named for `Predict`, and what is sent.
 
     Args:
         file: The written graphs.
@@ -220,8 +227,10 @@ def _describe(file: Path, size: tuple[int, ...]) -> None:
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for graph in saved.meta_graphs:
         graph.signature_def[CLASSIFY].method_name = _CLASSIFY_METHOD
-        shape = graph.signature_def[PIXELS].inputs["images"].tensor_shape
-        shape.CopyFrom(tf.TensorShape((None, *size)).as_proto())
+        for name in (BYTES, PIXELS, FEATURES, CLASSIFY, ALL):
+            shape = (None, *size) if name == PIXELS else (None,)
+            for told in graph.signature_def[name].inputs.values():
+                told.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
     file.write_bytes(saved.SerializeToString(deterministic=True))
 
 

@@ -17,6 +17,7 @@ from tfpipeline.models.frozen import Frozen
 from tfpipeline.serving import (
     asking,
     client,
+    descriptions,
     other_targets,
     parity,
     publication,
@@ -194,6 +195,7 @@ def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str
     temperature = opened.calibration.temperature
     with cli.quiet_start():
         content = target.convert(opened.model, temperature, some, target.kind)
+        content = descriptions.describe(content, target.file, _described(opened))
     file = folder / "also" / target.file
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(content)
@@ -209,3 +211,11 @@ def _convert(folder: Path, name: str, opened: Opened, scratch: Path) -> dict[str
     atomic.write_json(file.with_suffix(".parity.json"), found)
     check_passed(found, f"{name} of --also")
     return found
+
+
+def _described(opened: Opened) -> descriptions.Description:
+    """Return what a converted classifier says of itself."""
+    height, width = opened.model.input_shape[1:3]
+    resize = opened.trained.data.resize
+    name = opened.run.path.name
+    return descriptions.Description(name, opened.labels, (height, width), resize)

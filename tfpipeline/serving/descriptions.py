@@ -1,0 +1,176 @@
+"""What a converted classifier says of itself: its classes, and what it is to be shown.
+
+LiteRT reads a table of metadata that lies in the model, and files that are appended to
+it as a zip archive, stored and not compressed. TensorFlow comes without the classes of
+that table, so its few fields are written here by their places in
+`metadata_schema.fbs` (https://github.com/tensorflow/tflite-support).
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flatbuffers
+import numpy as np
+
+# Of the entry in the model, of the table itself, and the file that it names.
+TFLITE_METADATA, _IDENTIFIER, LABELS = "TFLITE_METADATA", b"M001", "labels.txt"
+
+# The schema since which all fields that are written are known.
+_SCHEMA = "1.0.0"
+
+# Numbers of the schema's enumerations.
+_NORMALIZATION, _FEATURE, _IMAGE, _RGB, _AXIS_LABELS = 1, 1, 2, 1, 2
+
+_RESIZED = {
+    "squash": "the whole picture, whatever its aspect",
+    "crop": "the largest part from its middle that has the aspect of that size",
+    "pad": "the whole picture in its own aspect, black added around it",
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is said of a classifier.
+
+    Args:
+        name: Of the model.
+        labels: Class names, in the order of the probabilities.
+        size: Height and width of an image.
+        resize: How a picture gets that size: `squash`, `crop` or `pad`.
+    """
+
+    name: str
+    labels: Sequence[str]
+    size: tuple[int, int]
+    resize: str
+
+    @property
+    def image(self) -> str:
+        """What the input is, in a sentence."""
+        height, width = self.size
+        return (
+            f"RGB, float32 in [0, 1] (8 bits divided by 255), {height} x {width} "
+            f"pixels (height x width): {_RESIZED[self.resize]}."
+        )
+
+
+def describe(content: bytes, file: str, said: Description) -> bytes:
+    """Return a converted classifier that says what it is.
+
+    Args:
+        content: Of the file.
+        file: Its name, which ends in `.tflite` or `.onnx`.
+        said: Of it.
+    """
+    if file.endswith(".onnx"):
+        return _onnx(content, said)
+    return _tflite(content, said)
+
+
+def _onnx(content: bytes, said: Description) -> bytes:
+    import onnx
+
+    model = onnx.load_from_string(content)
+    told = {
+        # As ONNX's own list of metadata has them.
+        "Image.BitmapPixelFormat": "Rgb8",
+        "Image.ColorSpaceGamma": "SRGB",
+        "Image.NominalPixelRange": "Normalized_0_1",
+        "labels": json.dumps(list(said.labels), ensure_ascii=False),
+        "image_size": json.dumps(said.size),
+        "resize": said.resize,
+    }
+    onnx.helper.set_model_props(model, told)
+    model.doc_string = f"{said.name}: {said.image}"
+    return bytes(model.SerializeToString())
+
+
+def _tflite(content: bytes, said: Description) -> bytes:
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    table, entry = schema.BufferT(), schema.MetadataT()
+    table.data = np.frombuffer(_table(said), np.uint8)
+    entry.name, entry.buffer = TFLITE_METADATA, len(model.buffers)
+    model.buffers.append(table)
+    model.metadata = [*(model.metadata or ()), entry]
+    model.description = said.image
+    with io.BytesIO() as file:
+        file.write(flatbuffer_utils.convert_object_to_bytearray(model))
+        with zipfile.ZipFile(file, "a") as archive:
+            lines = "".join(f"{label}\n" for label in said.labels)
+            # The date of an entry is that of the oldest there can be, not of today.
+            archive.writestr(zipfile.ZipInfo(LABELS), lines.encode())
+        return file.getvalue()
+
+
+class _Number(NamedTuple):
+    """A number in a table, of one of the kinds of FlatBuffers."""
+
+    kind: str
+    value: int
+
+
+def _table(said: Description) -> bytes:
+    """Return the metadata: fields by their places in the tables of the schema."""
+    height, width = said.size
+    sides = {0: _Number("Uint32", width), 1: _Number("Uint32", height)}
+    image = {0: _Number("Int8", _RGB), 1: sides}
+    divided = {0: _floats(0), 1: _floats(255)}
+    span = {0: _floats(1), 1: _floats(0)}
+    given = {
+        0: "images",
+        1: said.image,
+        3: {0: _Number("Uint8", _IMAGE), 1: image},
+        4: [{0: _Number("Uint8", _NORMALIZATION), 1: divided}],
+        5: span,
+    }
+    names = {0: LABELS, 1: "Class names, one a line.", 2: _Number("Int8", _AXIS_LABELS)}
+    answer = {
+        0: "probabilities",
+        1: f"Of the {len(said.labels)} classes, in the order of {LABELS}.",
+        3: {0: _Number("Uint8", _FEATURE), 1: {}},
+        5: span,
+        6: [names],
+    }
+    graph = {2: [given], 3: [answer]}
+    builder = flatbuffers.Builder(1024)
+    root = {0: said.name, 1: "An image classifier.", 3: [graph], 7: _SCHEMA}
+    builder.Finish(_put(builder, root), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _floats(value: float) -> np.ndarray:
+    """Return a number that holds for all channels."""
+    return np.array([value], np.float32)
+
+
+def _put(builder: Any, value: Any) -> int:
+    """Return where a text, numbers, a list of tables, or a table was written."""
+    if isinstance(value, str):
+        return int(builder.CreateString(value))
+    if isinstance(value, np.ndarray):
+        return int(builder.CreateNumpyVector(value))
+    if isinstance(value, list):
+        places = [_put(builder, inner) for inner in value]
+        builder.StartVector(4, len(places), 4)
+        for place in reversed(places):
+            builder.PrependUOffsetTRelative(place)
+        return int(builder.EndVector())
+    inside = {
+        slot: _put(builder, inner)
+        for slot, inner in value.items()
+        if not isinstance(inner, _Number)
+    }
+    builder.StartObject(max(value, default=-1) + 1)
+    for slot, inner in value.items():
+        if slot in inside:
+            builder.PrependUOffsetTRelativeSlot(slot, inside[slot], 0)
+        else:
+            getattr(builder, f"Prepend{inner.kind}Slot")(slot, inner.value, 0)
+    return int(builder.EndObject())
