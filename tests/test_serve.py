@@ -219,8 +219,8 @@ def test_wrong_grpc_requests_are_told_by_their_code(served: Served) -> None:
         }
 
 
-def post(address: str, body: bytes | None) -> tuple[int, dict]:
-    """Send a body as `curl -d` does, without a word on what it is; None gets."""
+def post(address: str, body: bytes) -> tuple[int, dict]:
+    """Send a body as `curl -d` does, without a word on what it is."""
     try:
         with urllib.request.urlopen(address, body, timeout=60) as reply:
             return reply.status, json.load(reply)
@@ -260,66 +260,6 @@ def test_rest_answers_what_is_sent_as_curl_does_and_says_what_is_wrong(
     assert [one["version"] for one in told["model_version_status"]] == ["1"]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{served.rest}/versions/9", timeout=30)
-
-
-def test_documented_requests_get_documented_replies_over_http(
-    served: Served, exported: Exported
-) -> None:
-    def ask(where: str, body: object = None) -> tuple[int, dict]:
-        sent = None if body is None else json.dumps(body).encode()
-        return post(f"{served.rest}{where}", sent)
-
-    rows = client.instances(exported.contents[:2])
-    columns = {"image_bytes": [row["image_bytes"] for row in rows]}
-    for where in ("/versions/1:predict", "/labels/stable:predict"):
-        code, by_row = ask(where, {"instances": rows})
-        again, by_column = ask(where, {"inputs": columns})
-        assert (code, again) == (200, 200)
-        found = by_column["outputs"]
-        for name, values in found.items():
-            assert [row[name] for row in by_row["predictions"]] == values
-    code, told = ask("/versions/1:classify", {"examples": rows})
-    assert code == 200
-    assert [[label for label, _ in row] for row in told["results"]] == found["labels"]
-
-    pixels = {"signature_name": "pixels"}
-    grey = [[[0.5] * 3] * 96] * 96
-    odd = [[[float("nan")] * 3] * 96] * 96
-    code, told = ask(":predict", pixels | {"inputs": [grey, odd]})
-    assert code == 200 and told["outputs"]["valid"] == [True, False]
-    code, told = ask(":predict", pixels | {"inputs": [[[0.5] * 3]]})
-    assert code == 400
-    assert "(batch, 96, 96, 3)" in told["error"] and "(1, 1, 3)" in told["error"]
-
-    for where in ("", "/versions/1", "/labels/stable"):
-        code, told = ask(where)
-        assert code == 200
-        state = told["model_version_status"][-1 if where == "" else 0]
-        assert state["status"] == {"error_code": "OK", "error_message": ""}
-    code, told = ask("/versions/1/metadata")
-    assert code == 200 and told["model_spec"]["version"] == "1"
-    known = told["metadata"]["signature_def"]["signature_def"]
-    assert known["pixels"]["inputs"]["images"]["dtype"] == "DT_FLOAT"
-    sides = known["pixels"]["inputs"]["images"]["tensor_shape"]["dim"]
-    assert [side["size"] for side in sides] == ["-1", "96", "96", "3"]
-    assert known["classify"]["method_name"] == "tensorflow/serving/classify"
-
-    other = f"{served.rest.rpartition('/')[0]}/nobody"
-    wrong = [
-        (served.rest + ":regress", {"examples": rows}, 400, "serving/regress"),
-        (served.rest + ":explain", {"instances": rows}, 400, "Malformed request"),
-        (served.rest + ":predict", None, 400, "Malformed request"),
-        (served.rest + "/nothing", None, 400, "Malformed request"),
-        (served.rest + "/versions/9:predict", {"instances": rows}, 404, "Specific"),
-        (served.rest + "/labels/x:predict", {"instances": rows}, 400, "label: x"),
-        (other, None, 404, "Latest(nobody)"),
-        (other + ":predict", {"instances": rows}, 404, "Latest(nobody)"),
-    ]
-    for address, body, status, words in wrong:
-        sent = None if body is None else json.dumps(body).encode()
-        code, told = post(address, sent)
-        assert (code, set(told)) == (status, {"error"}), address
-        assert words in told["error"], told
 
 
 def test_no_shape_of_input_ends_the_server(served: Served) -> None:

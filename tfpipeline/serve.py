@@ -79,7 +79,7 @@ def serve(settings: ServeSettings) -> None:
                 terminal.answer(told)
                 holder.follow(settings.poll_seconds)
                 _served.set()
-                local_rest.run(holder, settings.name, listening)
+                local_rest.server(holder, settings.name).run([listening])
         finally:
             holder.end()
             if settings.grpc_port is not None:

@@ -8,7 +8,7 @@ import pytest
 from tfpipeline.config import ModelSettings
 from tfpipeline.data import encoded
 from tfpipeline.models import classifier
-from tfpipeline.serving import signatures
+from tfpipeline.serving import holding, server_files, signatures
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def loaded(folder: Path) -> signatures.Loaded:
     return signatures.Loaded(folder)
+
+
+@pytest.fixture(scope="session")
+def holder(folder: Path) -> holding.Holder:
+    """The small version, called stable."""
+    server_files.write(folder.parent, "classifier", {"stable": 1}, [1])
+    return holding.Holder(folder.parent)

@@ -4,7 +4,6 @@ import asyncio
 import functools
 import json
 import logging
-import socket
 import warnings
 from typing import Any
 
@@ -91,13 +90,12 @@ class _Models:
         return {"model_spec": spec, "metadata": {"signature_def": told}}
 
 
-def run(holder: Holder, name: str, listening: socket.socket) -> None:
-    """Serve until the process is told to end.
+def server(holder: Holder, name: str) -> RESTServer:
+    """Return a server, whose `run` serves at bound sockets until it is told to end.
 
     Args:
         holder: The versions.
         name: Of the served model.
-        listening: A bound socket.
     """
     # Wrong requests are told to those who send them; how KServe sends its answers is
     # between it and its libraries.
@@ -111,11 +109,11 @@ def run(holder: Holder, name: str, listening: socket.socket) -> None:
     repository.update(alive)
     plane = DataPlane(model_registry=repository)
     extension = ModelRepositoryExtension(model_registry=repository)
-    server = RESTServer("", plane, extension, http_port=0)
-    server.create_application = functools.partial(
-        _application, server, _Models(holder, name)
+    made = RESTServer("", plane, extension, http_port=0)
+    made.create_application = functools.partial(
+        _application, made, _Models(holder, name)
     )
-    server.run(sockets=[listening])
+    return made
 
 
 class _Bounded:
