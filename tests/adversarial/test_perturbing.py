@@ -63,7 +63,7 @@ def test_probabilities_and_images_of_another_range_are_refused(linear) -> None:
         (lambda some: (some * 255).astype(np.int64), "0 to"),
         (lambda some: some - 1, "preprocessing"),
         (lambda some: some.astype(np.complex64), "complex64"),
-        (lambda some: some.astype(str), "str"),
+        (lambda some: some.astype(str), "<U"),
         (lambda some: some[:3], "3 images"),
     ],
 )

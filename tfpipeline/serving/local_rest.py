@@ -25,6 +25,9 @@ from tfpipeline.serving.signatures import Loaded
 
 VERSION_HEADER = "x-model-version"
 
+# Where KServe has its one application.
+_APP = "kserve.model_server:app"
+
 
 class _Models:
     """Answers whatever is asked below `/v1/models/`."""
@@ -109,7 +112,7 @@ def server(holder: Holder, name: str) -> RESTServer:
     repository.update(alive)
     plane = DataPlane(model_registry=repository)
     extension = ModelRepositoryExtension(model_registry=repository)
-    made = RESTServer("", plane, extension, http_port=0)
+    made = RESTServer(_APP, plane, extension, http_port=0)
     made.create_application = functools.partial(
         _application, made, _Models(holder, name)
     )
