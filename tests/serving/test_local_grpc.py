@@ -28,7 +28,9 @@ def request(signature: str, name: str, value: Any) -> predict_pb2.PredictRequest
 
 
 def test_pixels_out_of_range_are_not_valid(stub: Any) -> None:
-    images = np.stack([np.full((8, 8, 3), v, np.float32) for v in (0.5, 200, -1, np.inf)])
+    images = np.stack(
+        [np.full((8, 8, 3), v, np.float32) for v in (0.5, 200, -1, np.inf)]
+    )
     reply = stub.Predict(request("pixels", "images", images), timeout=60)
     valid = tf.make_ndarray(reply.outputs["valid"])
     assert valid.tolist() == [True, False, False, False]
@@ -37,10 +39,25 @@ def test_pixels_out_of_range_are_not_valid(stub: Any) -> None:
 @pytest.mark.parametrize(
     ("signature", "name", "value", "words"),
     [
-        ("pixels", "images", np.zeros((1, 8, 8, 3), np.uint8), "float32. Received: uint8"),
+        (
+            "pixels",
+            "images",
+            np.zeros((1, 8, 8, 3), np.uint8),
+            "float32. Received: uint8",
+        ),
         ("pixels", "images", np.zeros((1, 8, 8, 3)), "float32. Received: float64"),
-        ("pixels", "image", np.zeros((1, 8, 8, 3), np.float32), "images. Received: image"),
-        ("pixels", "images", np.zeros((8, 8, 3), np.float32), "Received: shape (8, 8, 3)"),
+        (
+            "pixels",
+            "image",
+            np.zeros((1, 8, 8, 3), np.float32),
+            "images. Received: image",
+        ),
+        (
+            "pixels",
+            "images",
+            np.zeros((8, 8, 3), np.float32),
+            "Received: shape (8, 8, 3)",
+        ),
         ("pixels", "images", np.zeros((1, 3, 8, 8), np.float32), "(1, 3, 8, 8)"),
         ("serving_default", "image_bytes", np.array(b"x"), "Received: shape ()"),
         ("serving_default", "image_bytes", np.ones(2), "string. Received: float64"),
