@@ -87,8 +87,12 @@ def test_the_range_of_resized_photographs_is_within_the_tolerance() -> None:
 
 
 SHAPES = {
-    "pixels": ("images", tf.float32, [(), (3,), (8, 8, 3), (1, 5, 5, 3), (1, 8, 8, 1)]),
-    "serving_default": ("image_bytes", tf.string, [(), (1, 1)]),
+    "pixels": (
+        "images",
+        tf.float32,
+        [(), (3,), (8, 8, 3), (1, 5, 5, 3), (0, 8, 8, 3), (1, 8, 8, 1)],
+    ),
+    "serving_default": ("image_bytes", tf.string, [(), (0,), (1, 1)]),
     "features": ("image_bytes", tf.string, [()]),
     "probabilities": ("image_bytes", tf.string, [(2, 1)]),
     "classify": ("inputs", tf.string, [(), (1, 2)]),

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from tfpipeline.images import OVERSHOOT
 
+# As the official server has it, a request without an image is a wrong one.
+_BATCH = r"[1-9]\d*"
+
 # Of an image: whether its values can be pixels, and, where not, why.
 Judged = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
@@ -19,8 +22,8 @@ def vector(sent: tf.Tensor, name: str) -> tf.Tensor:
         sent: Of any shape.
         name: Of the input.
     """
-    wanted = "a string an image, shape (batch,)"
-    return tf.ensure_shape(_checked(sent, name, r"\d+", wanted), (None,))
+    wanted = "a string an image, one at least, shape (batch,)"
+    return tf.ensure_shape(_checked(sent, name, _BATCH, wanted), (None,))
 
 
 def pixels(sent: tf.Tensor, name: str, size: Sequence[int]) -> Judged:
@@ -36,9 +39,9 @@ def pixels(sent: tf.Tensor, name: str, size: Sequence[int]) -> Judged:
         those that are none black; whether each is one, bool (n,); and why not, (n,).
     """
     sides = ", ".join(str(side) for side in size)
-    wanted = f"float32 in [0, 1], RGB, shape (batch, {sides})"
+    wanted = f"float32 in [0, 1], RGB, one image at least, shape (batch, {sides})"
     sent = tf.ensure_shape(
-        _checked(sent, name, rf"\d+, {sides}", wanted), (None, *size)
+        _checked(sent, name, f"{_BATCH}, {sides}", wanted), (None, *size)
     )
     valid = in_range(sent)
     span = tf.stack([tf.reduce_min(sent, [1, 2, 3]), tf.reduce_max(sent, [1, 2, 3])])
