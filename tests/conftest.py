@@ -161,3 +161,44 @@ def exported(demo_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exp
     assert cli.main(export, ExportSettings, [*argv, "--top_k", "2"]) == 0
     world.write_folder(folder / "new", ["rocket", "teapot"], 3, seed=77)
     return Exported(folder / "base", sorted((folder / "new").rglob("*.png")))
+
+
+@pytest.fixture(scope="session")
+def small_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version of a small untrained classifier of images of 8 x 8."""
+    import keras
+
+    from tfpipeline.config import ModelSettings
+    from tfpipeline.data import encoded
+    from tfpipeline.models import classifier
+    from tfpipeline.serving import signatures
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    backbone = keras.Model(image, keras.layers.Conv2D(4, 3, activation="relu")(image))
+    model = classifier.build_classifier(backbone, "tf", ModelSettings(), 3)
+    parts = signatures.Parts(
+        *classifier.split_classifier(model),
+        signatures.Answers(["a", "b", "c"], top_k=2, accepts_from=0.0),
+        encoded.Reader(8, 8, "squash"),
+    )
+    path = tmp_path_factory.mktemp("served") / "1"
+    signatures.save(path, signatures.Served(parts))
+    return path
+
+
+@pytest.fixture(scope="session")
+def loaded(small_version: Path):
+    """The same in memory, for what every signature has to do."""
+    from tfpipeline.serving import signatures
+
+    return signatures.Loaded(small_version)
+
+
+@pytest.fixture(scope="session")
+def holder(small_version: Path):
+    """The same, called stable, as a server holds it."""
+    from tfpipeline.serving import holding, server_files
+
+    server_files.write(small_version.parent, "classifier", {"stable": 1}, [1])
+    return holding.Holder(small_version.parent)

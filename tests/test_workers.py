@@ -282,11 +282,12 @@ def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
 
     words = ["--run", str(demo_run.path), "--classes", "teapot", "0", "1"]
     words += ["--synthesis.steps", "6", "--output"]
-    both = [*words, str(tmp_path / "both")]
+    # One at a time for each: another number may be rounded otherwise.
+    both = [*words, str(tmp_path / "both"), "--synthesis.batch_size", "2"]
     with Workers(tmp_path, *both, verb="synthesize") as workers:
         assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
         assert "3 ideal images" in workers.told(0) + workers.told(1)
-    alone = [*words, str(tmp_path / "alone")]
+    alone = [*words, str(tmp_path / "alone"), "--synthesis.batch_size", "1"]
     assert cli.main(synthesize, SynthesizeSettings, alone) == 0
     found = json.loads((tmp_path / "alone" / "synthesis.json").read_text())["images"]
     assert len(found) == 3

@@ -115,9 +115,13 @@ def test_a_wrong_shape_is_told_with_the_expected_one(
     assert said.endswith(f"shape ({', '.join(map(str, shape))}).")
 
 
-def test_a_session_as_the_official_server_has_tells_the_same(folder: Path) -> None:
+def test_a_session_as_the_official_server_has_tells_the_same(
+    small_version: Path,
+) -> None:
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        told = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
+        told = tf.compat.v1.saved_model.loader.load(
+            session, ["serve"], str(small_version)
+        )
         for signature, shape in CASES:
             (sent,) = told.signature_def[signature].inputs.values()
             fetched = [o.name for o in told.signature_def[signature].outputs.values()]
@@ -130,9 +134,9 @@ def test_a_session_as_the_official_server_has_tells_the_same(folder: Path) -> No
 
 
 def test_the_shapes_that_a_server_tells_its_clients_are_the_expected_ones(
-    folder: Path,
+    small_version: Path,
 ) -> None:
-    for name, definition in signatures.definitions(folder).items():
+    for name, definition in signatures.definitions(small_version).items():
         (sent,) = definition.inputs.values()
         shape = tf.TensorShape(sent.tensor_shape).as_list()
         assert shape == ([None, 8, 8, 3] if name == "pixels" else [None]), name
