@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seeds import results
 
-from tfpipeline.evaluation.intervals import mean_interval
+from tfpipeline.metrics.statistics import mean_interval
 
 BASE = (
     *("--data.examples_per_class", "3", "--model.hidden", "[128]"),

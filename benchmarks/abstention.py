@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from results import tell
 
-from tfpipeline import cli, images
-from tfpipeline.data import folders
-from tfpipeline.evaluation import abstention, calibration, metrics
+from tfpipeline.core import image_io, startup
+from tfpipeline.data.sources import image_folder
+from tfpipeline.metrics import abstention, calibration, classification
 
 EPOCHS = 30
 CONFIDENCE = 0.95
@@ -70,10 +70,10 @@ DRAWN = (
 
 def features(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return what a frozen network says of photographs, and their classes."""
-    with cli.quiet_start():
+    with startup.quiet_start():
         import keras
 
-    files = folders.named_files([str(folder)])
+    files = image_folder.named_files([str(folder)])
     names = sorted({file.parent.name for file in files})
     label = np.array([names.index(file.parent.name) for file in files])
     network = keras.applications.MobileNetV2(
@@ -81,8 +81,8 @@ def features(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     )
     found = []
     for start in range(0, len(files), 32):
-        some = [images.content(file) for file in files[start : start + 32]]
-        pixels = [images.read(content, 224, 224, "squash") for content in some]
+        some = [image_io.content(file) for file in files[start : start + 32]]
+        pixels = [image_io.read(content, 224, 224, "squash") for content in some]
         batch = np.stack(pixels).astype(np.float32) / 127.5 - 1
         found.append(np.asarray(network(batch, training=False)))
     rows = np.concatenate(found)
@@ -115,14 +115,14 @@ def probes(
         best = np.inf, other @ shares
         for _ in range(EPOCHS):
             for _ in range(3):
-                error = metrics.probabilities(own @ shares) - truth[label[train]]
+                error = classification.probabilities(own @ shares) - truth[label[train]]
                 speed = 0.9 * speed - 0.02 * error.astype(np.float32) / len(train)
                 shares = shares + speed
             logits = other @ shares
             loss = -np.inf
             if choose:
                 answers = logits[asked], label[rest][asked]
-                loss = metrics.loss_and_accuracy(*answers)["loss"]
+                loss = classification.loss_and_accuracy(*answers)["loss"]
             if not choose or loss < best[0]:
                 best = loss, logits
         yield Draw(best[1], label[rest], validation)
@@ -151,7 +151,7 @@ def judged(draw: Draw, n: int, targets: Sequence[float]) -> np.ndarray:
     logits, label = draw.logits[chosen], draw.label[chosen]
     # The temperature knows no target.
     used = calibration.calibrate(logits, label, targets[0], CONFIDENCE).temperature
-    chance = metrics.probabilities(draw.logits / used)
+    chance = classification.probabilities(draw.logits / used)
     sure, right = chance.max(1).astype(np.float32), chance.argmax(1) == draw.label
     found = []
     for target in targets:

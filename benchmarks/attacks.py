@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 from results import spreads, tell
 
-from tfpipeline import cli, images, machine
 from tfpipeline.config import DistributeSettings, ModelSettings
+from tfpipeline.core import hardware, image_io, startup
 
 EPSILON, STEP, TARGET, BUDGET = 8 / 255, 1 / 255, 284, 100
 
@@ -76,21 +76,21 @@ class Bench:
     """One network, some images, and everybody's ways to attack them."""
 
     def __init__(self, network: Any, pictures: np.ndarray, strategy: Any) -> None:
-        from tfpipeline.workflow import striking
+        from tfpipeline.attack import experiment
 
         self.strategy = strategy
         self.clean = pictures.astype(np.float32) / np.float32(255)
         self.target = np.full(len(pictures), TARGET)
         self.label = network.logits(pictures).argmax(-1)
         # What `attack` asks, and what everybody else does.
-        (self.ask,) = striking.models([network], network.size)
+        (self.ask,) = experiment.models([network], network.size)
         self.model = network.model
 
     def campaign(self, part: Any, norm: str, **victim: Any) -> Any:
         """Return one of ours."""
-        from tfpipeline.adversarial.campaign import Campaign
-        from tfpipeline.adversarial.norms import NORMS
-        from tfpipeline.adversarial.victim import Victim
+        from tfpipeline.attack.engine.model import Victim
+        from tfpipeline.attack.engine.norms import NORMS
+        from tfpipeline.attack.engine.sequence import Campaign
 
         whom = Victim([self.ask], **victim)
         count = len(self.clean)
@@ -100,9 +100,9 @@ class Bench:
 
     def ours(self, steps: int, confidence: float) -> Callable[[], Any]:
         """Return targeted PGD of ours; with much confidence nobody leaves."""
-        from tfpipeline.adversarial.attacks import Part
-        from tfpipeline.adversarial.iterative import Iterative
-        from tfpipeline.adversarial.loop import Wanted
+        from tfpipeline.attack.engine.gradient import Iterative
+        from tfpipeline.attack.engine.loop import Wanted
+        from tfpipeline.attack.engine.registry import Part
 
         part = Part(Iterative(steps, STEP / EPSILON))
         one = self.campaign(part, "linf", targeted=True, confidence=confidence)
@@ -120,7 +120,7 @@ class Bench:
 
     def bare_constants(self, steps: int) -> Callable[[], Any]:
         """Return the same where the weights are constants."""
-        from tfpipeline.models.frozen import Frozen
+        from tfpipeline.models.constant_weights import Frozen
 
         return self._passes(steps, Frozen(self.model))
 
@@ -219,9 +219,9 @@ class Bench:
         self, norm: str, slow: bool
     ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the smallest perturbations that each has found, and its questions."""
-        from tfpipeline.adversarial.attacks import Part
-        from tfpipeline.adversarial.loop import Wanted
-        from tfpipeline.adversarial.minimal_norm import FastMinimumNorm
+        from tfpipeline.attack.engine.loop import Wanted
+        from tfpipeline.attack.engine.minimal import FastMinimumNorm
+        from tfpipeline.attack.engine.registry import Part
 
         one = self.campaign(
             Part(FastMinimumNorm(BUDGET), "margin"), norm, targeted=False
@@ -293,7 +293,7 @@ def photographs(folder: Path, size: tuple[int, int], count: int) -> np.ndarray:
     """Return some photographs of a folder."""
     files = sorted(file for file in folder.iterdir() if file.is_file())
     some = files[:: max(1, len(files) // count)][:count]
-    return np.stack([images.read(file, *size, how="squash") for file in some])
+    return np.stack([image_io.read(file, *size, how="squash") for file in some])
 
 
 def steps(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
@@ -374,24 +374,24 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Print the figures; write JSON where asked to."""
     given = options()
-    with cli.quiet_start():
-        from tfpipeline import distribution
-        from tfpipeline.workflow import networks
+    with startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.models import load_network
 
-        strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+        strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
         settings = ModelSettings(weights="imagenet" if given.images else "none")
-        network = networks.open_network(None, settings, names_needed=False)
+        network = load_network.open_network(None, settings, names_needed=False)
     if given.images:
         pictures = photographs(given.images, network.size, given.batch)
     else:
         coarse = np.random.default_rng(0).integers(0, 256, (given.batch, 14, 14, 3))
         pictures = np.stack(
-            [images.resize(np.uint8(c), *network.size, how="squash") for c in coarse]
+            [image_io.resize(np.uint8(c), *network.size, how="squash") for c in coarse]
         )
     bench = Bench(network, pictures, strategy)
     result: dict[str, Any] = {
         "batch": len(pictures),
-        "cpu_cores": machine.cores(),
+        "cpu_cores": hardware.cores(),
         "load_before": os.getloadavg()[0],
         "cpu_time": given.cpu_time,
     }

@@ -19,9 +19,9 @@ from typing import Any
 from growth import write_pictures
 from results import spread, tell
 
-from tfpipeline import formats
-from tfpipeline.data import audit
-from tfpipeline.data.rows import Ledger, Row
+from tfpipeline.core import image_formats
+from tfpipeline.data import scan
+from tfpipeline.data.scan_cache import Ledger, Row
 
 # Files of a source: a part of the cache each.
 _SOURCE = 100_000
@@ -29,7 +29,7 @@ _SOURCE = 100_000
 _AUDIT = """
 import json, resource, sys, time
 from pathlib import Path
-from tfpipeline.data import audit
+from tfpipeline.data import scan as audit
 found, paths = {}, sorted(Path(sys.argv[1]).rglob("*.jpg"))
 for name in ("first", "again"):
     started = time.perf_counter()
@@ -42,7 +42,7 @@ print(json.dumps(found | {"peak_mb": peak / 1024}))
 
 def keep_others(cache: Path, count: int) -> None:
     """Keep rows of so many files that are not there, of several sources."""
-    ledger = Ledger(cache / f"audit-{audit._RULES}-{formats.MAX_PIXELS}")
+    ledger = Ledger(cache / f"audit-{scan._RULES}-{image_formats.MAX_PIXELS}")
     for first in range(0, count, _SOURCE):
         ledger.add(
             [

@@ -26,8 +26,8 @@ import numpy as np
 from main_job import timed
 from results import spread, tell
 
-from tfpipeline import cli, machine
 from tfpipeline.config import DataSettings, DistributeSettings, ModelSettings
+from tfpipeline.core import hardware, startup
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -39,21 +39,21 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 def audit_rates(paths: list[Path], rounds: int) -> dict[str, Any]:
     """Return files a second of a first audit, and ratios to it."""
-    from tfpipeline.data import audit
+    from tfpipeline.data import scan
 
-    least = audit.PROCESSES_FROM
+    least = scan.PROCESSES_FROM
     # As many as are worth processes of their own.
     paths = [paths[i % len(paths)] for i in range(2 * least)]
     taken: dict[str, list[float]] = {"threads": [], "first": [], "again": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             cache = Path(folder)
-            audit.PROCESSES_FROM = len(paths) + 1
-            work = seconds_of(lambda: audit.audit(paths, cache=None))
+            scan.PROCESSES_FROM = len(paths) + 1
+            work = seconds_of(lambda: scan.audit(paths, cache=None))
             taken["threads"].append(work)
-            audit.PROCESSES_FROM = least
+            scan.PROCESSES_FROM = least
             for name in ("first", "again"):
-                work = seconds_of(lambda: audit.audit(paths, cache=cache))
+                work = seconds_of(lambda: scan.audit(paths, cache=cache))
                 taken[name].append(work)
     first = taken["first"]
     threads = [a / b for a, b in zip(taken["threads"], first)]
@@ -68,20 +68,20 @@ def audit_rates(paths: list[Path], rounds: int) -> dict[str, Any]:
 
 def feeding_rates(paths: list[Path], images: int, rounds: int) -> dict[str, float]:
     """Return images a second of pipeline, network, and both; medians, interleaved."""
-    with cli.quiet_start():
-        from tfpipeline import distribution
-        from tfpipeline.data import audit, pipeline
+    with startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.data import pipeline, scan
         from tfpipeline.models import backbones, classifier
-        from tfpipeline.models.frozen import Frozen
-        from tfpipeline.training.predictor import Predictor
+        from tfpipeline.models.constant_weights import Frozen
+        from tfpipeline.models.inference import Predictor
 
-        strategy = distribution.start(DistributeSettings(), "auto", 0)
+        strategy = distribute.start(DistributeSettings(), "auto", 0)
     settings = backbones.resolve(ModelSettings(weights="none"), "folder")
     backbone = backbones.build_backbone(settings, Path())
     model = classifier.build_classifier(backbone, "tf", settings, 2)
     extractor, _ = classifier.split_classifier(model)
     predictor = Predictor(Frozen(extractor), strategy)
-    files = [row for row in audit.audit(paths, cache=None) if not row.reason]
+    files = [row for row in scan.audit(paths, cache=None) if not row.reason]
     reading = pipeline.Reading(224, 224, "squash", 32)
     batches = pipeline.Batches(files, np.zeros(len(files), np.int32), reading)
     order = np.resize(np.arange(len(files)), images)
@@ -145,13 +145,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    from tfpipeline.data import opening
+    from tfpipeline.data.sources import opening
 
     settings = DataSettings(source=str(given.root))
     source = opening.open_source(settings, Path(), lambda cache: cache)
     paths = list(source.paths)
     result: dict[str, Any] = {
-        "cores": machine.cores(),
+        "cores": hardware.cores(),
         "audit": audit_rates(paths, given.rounds),
         "memory": memory_growth(given.rounds),
         "feeding": feeding_rates(paths, given.images, given.rounds),

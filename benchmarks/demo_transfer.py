@@ -15,8 +15,8 @@ import numpy as np
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
-from tfpipeline.evaluation.intervals import mean_interval
-from tfpipeline.train import train
+from tfpipeline.metrics.statistics import mean_interval
+from tfpipeline.train.command import train
 
 
 def accuracies(weights: str, seeds: int, folder: Path) -> list[float]:

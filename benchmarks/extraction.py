@@ -29,7 +29,7 @@ from typing import Any
 
 from results import spreads, tell
 
-from tfpipeline import cli, machine
+from tfpipeline.core import hardware, startup
 
 
 def openvino_calls(
@@ -70,20 +70,21 @@ def measure(
 ) -> dict[str, Any]:
     """Return images a second of each way, in this process."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    with cli.quiet_start():
+    with startup.quiet_start():
         import numpy as np
         import tensorflow as tf
 
-        from tfpipeline import distribution, manifest
+        from tfpipeline import distribute
+        from tfpipeline.benchmark import measurement, preparation
         from tfpipeline.config import DistributeSettings
-        from tfpipeline.config_benchmark import BenchmarkSettings
-        from tfpipeline.models.frozen import Frozen
-        from tfpipeline.training.predictor import Predictor
-        from tfpipeline.workflow import gauged, gauging
+        from tfpipeline.config.benchmark import BenchmarkSettings
+        from tfpipeline.core import provenance
+        from tfpipeline.models.constant_weights import Frozen
+        from tfpipeline.models.inference import Predictor
 
-        strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+        strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
     settings = BenchmarkSettings(source=str(root), images=images)
-    setup, _ = gauged.prepare(settings, strategy, Path(), manifest.Phases())
+    setup, _ = preparation.prepare(settings, strategy, Path(), provenance.Phases())
     model, chosen = setup.extractor, setup.order
     bare = tf.function(lambda x: model(x, training=False), autograph=False)
     constants = tf.function(Frozen(model), autograph=False)
@@ -115,7 +116,7 @@ def measure(
             peers[f"{name}_wait"]()
 
         work[name] = (calls * size, run)
-    found = gauging.in_turn(work, rounds)
+    found = measurement.in_turn(work, rounds)
     ratios = {
         name: [t / r for t, r in zip(found["together"], rates)]
         for name, rates in found.items()
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 32, 128])
-    parser.add_argument("--threads", type=int, nargs="+", default=[machine.cores()])
+    parser.add_argument("--threads", type=int, nargs="+", default=[hardware.cores()])
     parser.add_argument("--alone", action="store_true", help="in this process")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()

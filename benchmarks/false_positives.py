@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from results import tell
 
-from tfpipeline.report.intervals import Z_95, sign_flip
-from tfpipeline.workflow import contest
+from tfpipeline.export import compare
+from tfpipeline.metrics.significance import Z_95, sign_flip
 
 Shape = tuple[int, ...]
 
@@ -77,11 +77,11 @@ def rates(null: str, n: int, draws: int, seed: int = 0) -> dict[str, float]:
         for i, p_loss in enumerate(sign_flip(difference).tolist()):
             new, live = only[:, i].tolist()
             found: dict[str, Any] = {"only_new": new, "only_live": live}
-            found |= contest.p_values(new, live, p_loss)
+            found |= compare.p_values(new, live, p_loss)
             new, live = loss[:, i].mean(axis=-1)
             found |= {"new": {"loss": new}, "live": {"loss": live}}
-            winners += contest.winner(found) != "tie"
-            uncorrected += bool(apart[i]) or found["p"] <= contest.SIGNIFICANT
+            winners += compare.winner(found) != "tie"
+            uncorrected += bool(apart[i]) or found["p"] <= compare.SIGNIFICANT
     return {"only_if_better": winners / draws, "uncorrected": uncorrected / draws}
 
 

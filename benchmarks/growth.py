@@ -25,7 +25,6 @@ import numpy as np
 from main_job import timed
 from PIL import Image
 from results import tell
-
 from workers import run_pinned
 
 # Of an image in the memory of every worker, as docs/distribution.md measures them.
@@ -36,9 +35,9 @@ SHAPE, PHASES = (120, 160), ("audit", "extract", "train", "evaluate", "report")
 
 def write_pictures(folder: Path, count: int, classes: int) -> None:
     """Write so many different small JPEG files, evenly into class folders."""
-    from tfpipeline.demo import photographs
+    from tfpipeline.demo import photo_like
 
-    some = [Image.fromarray(photographs.picture(seed)) for seed in range(16)]
+    some = [Image.fromarray(photo_like.picture(seed)) for seed in range(16)]
     small = [one.resize(SHAPE[::-1]) for one in some]
     for number in range(count):
         label = number % classes

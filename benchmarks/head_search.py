@@ -21,7 +21,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy looks at it when it is importe
 import numpy as np  # noqa: E402
 from results import spread, tell  # noqa: E402
 
-from tfpipeline import cli  # noqa: E402
+from tfpipeline.core import startup  # noqa: E402
 
 KINDS = ("from_nothing", "again", "steps")
 
@@ -46,15 +46,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    with cli.quiet_start():
+    with startup.quiet_start():
         import tensorflow as tf
 
-        from tfpipeline.training import axes, head_search, heads
+        from tfpipeline.study.heads import pca, search, space
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.get_logger().setLevel("ERROR")  # Each program is traced once, as it should be.
-    drawn = heads.draw_heads(given.heads, 0)
-    count = axes.count_for(given.examples, given.width)
+    drawn = space.draw_heads(given.heads, 0)
+    count = pca.count_for(given.examples, given.width)
 
     def once(some: int, classes: int) -> list[float]:
         """Return the seconds of each of the kinds."""
@@ -64,7 +64,7 @@ def main() -> None:
         programs = []
 
         def from_nothing() -> None:
-            programs.append(head_search.Program(drawn[:some], count, classes))
+            programs.append(search.Program(drawn[:some], count, classes))
             programs[0].train(features, label, steps=given.steps)
 
         first = seconds(from_nothing)

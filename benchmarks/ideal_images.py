@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from results import spread, tell
 
-from tfpipeline import cli
 from tfpipeline.config import DistributeSettings, ModelSettings
+from tfpipeline.core import startup
 
 STEPS, CLASS = 16, 284
 
@@ -39,9 +39,9 @@ def seconds(call: Callable[[], object]) -> float:
 
 def ours(network: Any, batch: int, strategy: Any) -> Callable[[], float]:
     """Return what measures the seconds of a step, without starting and ending."""
-    from tfpipeline.synthesis import presets
-    from tfpipeline.synthesis.ascent import Ascent, Spread
-    from tfpipeline.workflow.ideals import climbed
+    from tfpipeline.synthesize import presets
+    from tfpipeline.synthesize.ascent import Ascent, Spread
+    from tfpipeline.synthesize.generate import climbed
 
     best = presets.PRESETS["best"]
     waves = best.parameterized(network.size)
@@ -111,7 +111,7 @@ def peers(network: Any, batch: int) -> dict[str, Callable[[], float]]:
 
 def measure(network: Any, batch: int, rounds: int, strategy: Any) -> dict[str, Any]:
     """Return the medians of all, and their ratios to ours, for one size of batch."""
-    from tfpipeline.models.frozen import Frozen
+    from tfpipeline.models.constant_weights import Frozen
 
     model = network.model
     ways = {
@@ -145,13 +145,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    with cli.quiet_start():
-        from tfpipeline import distribution
-        from tfpipeline.workflow import networks
+    with startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.models import load_network
 
-        strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+        strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
         settings = ModelSettings(weights="none")
-        network = networks.open_network(None, settings, names_needed=False)
+        network = load_network.open_network(None, settings, names_needed=False)
     rows = [measure(network, n, given.rounds, strategy) for n in given.batch]
     tell({"rounds": given.rounds, "rows": rows}, given.output)
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import machine, manifest
+from tfpipeline.core import hardware, provenance
 
 
 def about() -> dict[str, Any]:
     """Return on what machine, with what versions and when something was measured."""
     return {
-        "machine": machine.about(),
-        "versions": manifest.versions(),
+        "machine": hardware.about(),
+        "versions": provenance.versions(),
         "date": time.strftime("%Y-%m-%d"),
     }
 

@@ -20,8 +20,8 @@ from results import tell
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
-from tfpipeline.evaluation.intervals import mean_interval
-from tfpipeline.train import train
+from tfpipeline.metrics.statistics import mean_interval
+from tfpipeline.train.command import train
 
 
 def results(flags: Sequence[str], seeds: int, folder: Path) -> list[dict[str, Any]]:

@@ -38,8 +38,8 @@ def throughput(
     """Return images a second from bytes and from pixels in memory."""
     import tensorflow as tf
 
+    from tfpipeline.export.signatures import Loaded
     from tfpipeline.models import saving
-    from tfpipeline.serving.signatures import Loaded
 
     model, _ = saving.load_classifier(run / "model.keras")
     loaded = Loaded(base / "1")
@@ -100,8 +100,9 @@ def swaps(
     base: Path, addresses: tuple[str, str], content: bytes, requests: int
 ) -> dict[str, int]:
     """Return how many requests were lost, and how many had a mixed answer."""
-    from tfpipeline.config_serving import ServerSettings
-    from tfpipeline.serving import client, server_files
+    from tfpipeline.config.serving import ServerSettings
+    from tfpipeline.export import tf_serving_files
+    from tfpipeline.predict import client
 
     settings = ServerSettings()
 
@@ -110,7 +111,7 @@ def swaps(
 
     def label(number: int) -> None:
         # Only one has a name then: the other is let go, and has to be loaded anew.
-        server_files.write(base, "classifier", {"stable": number}, [1])
+        tf_serving_files.write(base, "classifier", {"stable": number}, [1])
 
     known = [asking(f"{addresses[1]}/versions/{n}")([content])[0] for n in (1, 2)]
     sends = [asking(f"{address}/labels/stable") for address in addresses]
@@ -160,12 +161,13 @@ def main() -> None:
     words = parser.parse_args()
 
     from tfpipeline import cli
-    from tfpipeline.config_serving import ExportSettings, ServerSettings
-    from tfpipeline.data import folders
-    from tfpipeline.export import export
-    from tfpipeline.serving import client, signatures
+    from tfpipeline.config.serving import ExportSettings, ServerSettings
+    from tfpipeline.data.sources import image_folder
+    from tfpipeline.export import signatures
+    from tfpipeline.export.command import export
+    from tfpipeline.predict import client
 
-    files = folders.named_files([str(path) for path in words.images])
+    files = image_folder.named_files([str(path) for path in words.images])
     contents = [file.read_bytes() for file in files[:BATCH]]
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"

@@ -34,7 +34,7 @@ def peak_mb() -> float:
 
 def neighbours(asked: int, examples: int, width: int, votes: bool) -> None:
     """Make features, and let the nearest vote where asked to."""
-    from tfpipeline.evaluation import probes
+    from tfpipeline.study import probes
 
     rng = np.random.default_rng(0)
     x, z = (rng.standard_normal((n, width), np.float32) for n in (examples, asked))
@@ -44,8 +44,8 @@ def neighbours(asked: int, examples: int, width: int, votes: bool) -> None:
 
 def study(networks: int, folder: str) -> None:
     """Study the drawn world under so many networks."""
-    from tfpipeline.config_study import StudySettings
-    from tfpipeline.study import study
+    from tfpipeline.config.study import StudySettings
+    from tfpipeline.study.command import study
 
     # The order is no order of sizes: the second has the largest already.
     sizes = np.linspace(*SIZES[::-1], networks).round().astype(int).tolist()

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from results import spread, tell
 
-from tfpipeline import cli
 from tfpipeline.config import DistributeSettings, ModelSettings, TrainSettings
+from tfpipeline.core import startup
 
 EXAMPLES, WIDTH, CLASSES, BATCH, EPOCHS = 2048, 1280, 37, 32, 10
 STEPS = 12
@@ -32,12 +32,12 @@ def head_rates(folder: Path, rounds: int) -> dict[str, Any]:
     """Return steps a second of head training: here, and by `fit`."""
     import keras
 
-    from tfpipeline import distribution
+    from tfpipeline import distribute
+    from tfpipeline.benchmark import head_timing, measurement
     from tfpipeline.models import classifier
-    from tfpipeline.workflow import gauging, timed_head
 
-    strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
-    drawn = timed_head.Drawn.of((EXAMPLES, WIDTH), CLASSES, EPOCHS)
+    strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
+    drawn = head_timing.Drawn.of((EXAMPLES, WIDTH), CLASSES, EPOCHS)
     x, y = drawn.features, drawn.label
     with strategy.scope():
         head = classifier.build_head(ModelSettings(), WIDTH, CLASSES)
@@ -49,12 +49,12 @@ def head_rates(folder: Path, rounds: int) -> dict[str, Any]:
         return lambda: other.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
 
     work = {
-        "ours": timed_head.head_fit(head, drawn, strategy, folder),
+        "ours": head_timing.head_fit(head, drawn, strategy, folder),
         "fit": fitted(),
         "fit_32_steps_a_call": fitted(steps_per_execution=32),
     }
     steps = EPOCHS * EXAMPLES // BATCH
-    rates = gauging.in_turn({n: (steps, w) for n, w in work.items()}, rounds)
+    rates = measurement.in_turn({n: (steps, w) for n, w in work.items()}, rounds)
     others = {"ours_to_fit": "fit", "ours_to_fit_32": "fit_32_steps_a_call"}
     return compared(rates, others)
 
@@ -78,13 +78,13 @@ def backbone_rates(rounds: int) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
-    from tfpipeline import distribution
+    from tfpipeline import distribute
+    from tfpipeline.benchmark import measurement
     from tfpipeline.models import backbones, classifier, unfreezing
-    from tfpipeline.training import loop, noise, optimizers
-    from tfpipeline.training.criterion import Criterion
-    from tfpipeline.workflow import gauging
+    from tfpipeline.train import dropout, optimizers, train_step
+    from tfpipeline.train.objective import Criterion
 
-    strategy = distribution.start(DistributeSettings("one_device"), "float32", 0)
+    strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
     rng = np.random.default_rng(0)
     x = rng.random((BATCH, 224, 224, 3), np.float32)
     y = rng.integers(0, CLASSES, BATCH).astype(np.int32)
@@ -101,12 +101,12 @@ def backbone_rates(rounds: int) -> dict[str, Any]:
     backbone, model = network()
     extractor, head = classifier.split_classifier(model)
     models = [head, backbone]
-    trainer = loop.Trainer(
-        lambda batch, draws: noise.train_through(
+    trainer = train_step.Trainer(
+        lambda batch, draws: dropout.train_through(
             head, extractor(batch, training=False), draws
         ),
         models,
-        optimizers.build_optimizer(settings, loop.trainable(models)),
+        optimizers.build_optimizer(settings, train_step.trainable(models)),
         Criterion(CLASSES),
         strategy,
         settings,
@@ -126,18 +126,18 @@ def backbone_rates(rounds: int) -> dict[str, Any]:
 
     # Tensors, as they come from the input pipeline.
     weights = tf.ones((1, BATCH))
-    one = loop.Steps(tf.constant(x[None]), tf.constant(y[None]), weights)
+    one = train_step.Steps(tf.constant(x[None]), tf.constant(y[None]), weights)
     held, labels = tf.constant(x), tf.constant(y)
 
     def ours() -> None:
-        np.asarray(trainer.run(one, loop.When(0, 0, np.float32([1e-4]))))
+        np.asarray(trainer.run(one, train_step.When(0, 0, np.float32([1e-4]))))
 
     def theirs() -> None:
         np.asarray(step(held, labels))
 
     # Step by step in turn: what else the machine does falls on both alike.
     work = {"ours": (1, ours), "bare": (1, theirs)}
-    rates = gauging.in_turn(work, STEPS * rounds)
+    rates = measurement.in_turn(work, STEPS * rounds)
     # A round is some steps: single ones differ by more than the ways do.
     middles = {
         name: [statistics.median(some[i::rounds]) for i in range(rounds)]
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    with cli.quiet_start():
+    with startup.quiet_start():
         import tensorflow  # noqa: F401
     with tempfile.TemporaryDirectory() as folder:
         result = {

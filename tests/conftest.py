@@ -98,11 +98,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["one_device", "two_replicas"])
 def strategy(request: pytest.FixtureRequest):
     """Each of the strategies that two CPU cores can really run."""
-    from tfpipeline import distribution
+    from tfpipeline import distribute
     from tfpipeline.config import DistributeSettings
 
     name = "one_device" if request.param == "one_device" else "mirrored"
-    return distribution.choose(
+    return distribute.choose(
         DistributeSettings(name, None if name == "one_device" else 2)
     )
 
@@ -124,7 +124,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
     from tfpipeline import cli
     from tfpipeline.config import RunSettings
-    from tfpipeline.train import train
+    from tfpipeline.train.command import train
 
     folder = tmp_path_factory.mktemp("demo")
     argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
@@ -149,9 +149,9 @@ class Exported:
 def exported(demo_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Two versions of the embedded default, exported once for all tests."""
     from tfpipeline import cli
-    from tfpipeline.config_serving import ExportSettings
+    from tfpipeline.config.serving import ExportSettings
     from tfpipeline.demo import world
-    from tfpipeline.export import export
+    from tfpipeline.export.command import export
 
     folder = tmp_path_factory.mktemp("served")
     argv = ["--run", str(demo_run.path), "--output", str(folder / "base")]
@@ -169,9 +169,9 @@ def small_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import keras
 
     from tfpipeline.config import ModelSettings
-    from tfpipeline.data import encoded
+    from tfpipeline.data import decode_graph
+    from tfpipeline.export import signatures
     from tfpipeline.models import classifier
-    from tfpipeline.serving import signatures
 
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 3))
@@ -180,7 +180,7 @@ def small_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = signatures.Parts(
         *classifier.split_classifier(model),
         signatures.Answers(["a", "b", "c"], top_k=2, accepts_from=0.0),
-        encoded.Reader(8, 8, "squash"),
+        decode_graph.Reader(8, 8, "squash"),
     )
     path = tmp_path_factory.mktemp("served") / "1"
     signatures.save(path, signatures.Served(parts))
@@ -190,7 +190,7 @@ def small_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def loaded(small_version: Path):
     """The same in memory, for what every signature has to do."""
-    from tfpipeline.serving import signatures
+    from tfpipeline.export import signatures
 
     return signatures.Loaded(small_version)
 
@@ -198,7 +198,8 @@ def loaded(small_version: Path):
 @pytest.fixture(scope="session")
 def holder(small_version: Path):
     """The same, called stable, as a server holds it."""
-    from tfpipeline.serving import holding, server_files
+    from tfpipeline.export import tf_serving_files
+    from tfpipeline.serve import live_versions
 
-    server_files.write(small_version.parent, "classifier", {"stable": 1}, [1])
-    return holding.Holder(small_version.parent)
+    tf_serving_files.write(small_version.parent, "classifier", {"stable": 1}, [1])
+    return live_versions.Holder(small_version.parent)

@@ -139,15 +139,15 @@ def test_copies_are_other_files_of_the_same_pictures(
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import copies
 
-    from tfpipeline import images
-    from tfpipeline.demo import photographs
+    from tfpipeline.core import image_io
+    from tfpipeline.demo import photo_like
 
-    photographs.write_folder(tmp_path / "root" / "train", 4, 0)
+    photo_like.write_folder(tmp_path / "root" / "train", 4, 0)
     (tmp_path / "root" / "test").mkdir()
     assert copies.write(tmp_path / "root", tmp_path / "new", 10) == 4
     files = sorted((tmp_path / "new" / "train").rglob("*.jpg"))
     assert len(files) == len({file.read_bytes() for file in files}) == 10
-    shown = {images.decode(file).tobytes() for file in files}
+    shown = {image_io.decode(file).tobytes() for file in files}
     assert len(shown) == 4
     assert (tmp_path / "new" / "test").is_dir()
 

@@ -17,10 +17,11 @@ from hypothesis import assume, example, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from tfpipeline import cli, terminal
+from tfpipeline import cli
 from tfpipeline.config import PredictSettings, RunSettings
+from tfpipeline.core import console, startup
+from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.demo import world
-from tfpipeline.errors import TemporaryError, UserError
 
 
 def without_reader() -> int:
@@ -62,7 +63,7 @@ def test_what_nobody_reads_ends_quietly_and_keeps_its_result(
 
 
 def test_another_pipe_that_broke_is_still_an_error(capfd) -> None:
-    with pytest.raises(BrokenPipeError), terminal.heard():
+    with pytest.raises(BrokenPipeError), console.heard():
         os.write(without_reader(), b"to a worker that died")
 
 
@@ -240,10 +241,10 @@ def test_a_surprise_keeps_its_traceback() -> None:
 
 
 def test_chatter_of_the_start_is_hidden_but_shown_after_a_crash(capfd) -> None:
-    with cli.quiet_start():
+    with startup.quiet_start():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ""
-    with pytest.raises(RuntimeError), cli.quiet_start():
+    with pytest.raises(RuntimeError), startup.quiet_start():
         os.write(2, b"chatter")
         raise RuntimeError
     assert capfd.readouterr().err == "chatter"
@@ -256,18 +257,18 @@ def test_gpu_memory_is_taken_as_needed_unless_the_user_chose(
     monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", chosen or "")
     if chosen is None:
         monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH")
-    with cli.quiet_start():
+    with startup.quiet_start():
         assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == (chosen or "true")
 
 
 def test_garbage_is_looked_for_again_after_the_start() -> None:
     before = gc.get_freeze_count()
-    with cli.quiet_start():
+    with startup.quiet_start():
         assert not gc.isenabled()
     assert gc.isenabled() and gc.get_freeze_count() == before
     gc.disable()
     try:
-        with cli.quiet_start():
+        with startup.quiet_start():
             pass
         assert not gc.isenabled(), "as it was before"
     finally:
@@ -299,8 +300,8 @@ def test_a_process_of_its_own_is_not_taken_apart_at_its_end() -> None:
 
 def test_who_asks_a_server_does_without_tensorflow() -> None:
     done = in_a_process(
-        "from tfpipeline.config_serving import ServerSettings",
-        "from tfpipeline.workflow import answering",
+        "from tfpipeline.config.serving import ServerSettings",
+        "from tfpipeline.predict import answers as answering",
         "url = 'http://127.0.0.1:9/v1/models/x'",
         "answering.of_server(url, ServerSettings())",
         "print('tensorflow' in sys.modules, 'keras' in sys.modules)",

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tfpipeline import cli, cluster
+from tfpipeline import cli
 from tfpipeline.config import RunSettings
-from tfpipeline.errors import TemporaryError, UserError
+from tfpipeline.core.errors import TemporaryError, UserError
+from tfpipeline.distribute import cluster_env
 
 FOLDER = Path(__file__).parent.parent / "configs" / "cluster"
 KUBERNETES, KUBEFLOW, SLURM = (
@@ -172,7 +173,7 @@ def test_every_pod_is_found_under_the_name_that_the_workers_are_told(
     for index in range(count):
         (stage.seen / "python").unlink(missing_ok=True)
         told = started(stage, KUBERNETES, index).distribute
-        cluster.announce(told.workers, told.index)
+        cluster_env.announce(told.workers, told.index)
         assert json.loads(os.environ["TF_CONFIG"]) == {
             "cluster": {"worker": expected},
             "task": {"type": "worker", "index": index},

@@ -80,6 +80,18 @@ def test_a_missing_source_is_named_and_nothing_is_written(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_package_itself_lists_its_commands_and_runs_any() -> None:
+    listed = run("tfpipeline")
+    assert listed.returncode == 0 and listed.stderr == ""
+    names = [line.split()[0] for line in listed.stdout.splitlines()[3:]]
+    assert sorted(names) == sorted([*VERBS, "report"])
+    one, other = run("tfpipeline", "audit", "--help"), run("tfpipeline.audit", "--help")
+    assert one.returncode == 0 and one.stdout == other.stdout
+    assert one.stdout.startswith("usage: python -m tfpipeline.audit ")
+    wrong = run("tfpipeline", "adit")
+    assert wrong.returncode == 2 and "'audit'" in wrong.stderr
+
+
 def test_version_stands_in_one_place() -> None:
     done = run("pip", "show", "tfpipeline")
     if done.returncode == 0:

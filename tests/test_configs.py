@@ -8,9 +8,9 @@ import pytest
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
-from tfpipeline.config_attack import AttackSettings
-from tfpipeline.config_synthesis import SynthesizeSettings
-from tfpipeline.train import train
+from tfpipeline.config.attack import AttackSettings
+from tfpipeline.config.synthesis import SynthesizeSettings
+from tfpipeline.train.command import train
 
 COMMANDS = {
     "train": RunSettings,

@@ -8,11 +8,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfpipeline import distribution, images
+from tfpipeline import distribute
 from tfpipeline.config import DataSettings
-from tfpipeline.data import audit, folders, packed, pipeline, preparation
-from tfpipeline.demo import source as demo
-from tfpipeline.training.predictor import Predictor
+from tfpipeline.core import image_io
+from tfpipeline.data import dataset, pipeline, scan
+from tfpipeline.data.sources import drawn_world as demo
+from tfpipeline.data.sources import image_folder, tfrecord
+from tfpipeline.models.inference import Predictor
 
 PER_CLASS = 9
 BATCH = 4
@@ -28,7 +30,7 @@ def picture(label: int, number: int) -> np.ndarray:
 def folder(root: Path) -> DataSettings:
     for label, name in enumerate(("ant", "bee")):
         for i in range(PER_CLASS):
-            images.save_png(root / "in" / name / f"{i}.png", picture(label, i))
+            image_io.save_png(root / "in" / name / f"{i}.png", picture(label, i))
     return DataSettings(source=str(root / "in"))
 
 
@@ -36,7 +38,7 @@ def split_folders(root: Path) -> DataSettings:
     for label, name in enumerate(("ant", "bee")):
         for i in range(PER_CLASS):
             part = ("train", "val", "test")[i % 3]
-            images.save_png(root / "in" / part / name / f"{i}.png", picture(label, i))
+            image_io.save_png(root / "in" / part / name / f"{i}.png", picture(label, i))
     return DataSettings(source=str(root / "in"))
 
 
@@ -50,14 +52,14 @@ def table(root: Path) -> DataSettings:
 def file_names(root: Path) -> DataSettings:
     for label, name in enumerate(("Ant", "bee")):
         for i in range(PER_CLASS):
-            images.save_png(root / "in" / f"{name}_{i}.png", picture(label, i))
+            image_io.save_png(root / "in" / f"{name}_{i}.png", picture(label, i))
     return DataSettings(source=str(root / "in"), label_from="file_name")
 
 
 def shards(root: Path) -> DataSettings:
-    source = folders.open_folder(Path(folder(root).source))
-    rows = audit.audit(source.paths, cache=None)
-    packed.pack(source, rows, root / "packed", 1000)
+    source = image_folder.open_folder(Path(folder(root).source))
+    rows = scan.audit(source.paths, cache=None)
+    tfrecord.pack(source, rows, root / "packed", 1000)
     return DataSettings(source=str(root / "packed"))
 
 
@@ -105,13 +107,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module", params=SOURCES)
-def examples(request, tmp_path_factory) -> preparation.Examples:
+def examples(request, tmp_path_factory) -> dataset.Examples:
     root = tmp_path_factory.mktemp(request.param)
     settings = SOURCES[request.param](root)
-    return preparation.prepare(settings, 0, root / "cache", demo.drawer(settings))
+    return dataset.prepare(settings, 0, root / "cache", demo.drawer(settings))
 
 
-def batches(examples: preparation.Examples, **changes) -> pipeline.Batches:
+def batches(examples: dataset.Examples, **changes) -> pipeline.Batches:
     reading = {"height": 8, "width": 8, "resize": "squash", "batch_size": BATCH}
     return pipeline.Batches(
         examples.files,
@@ -140,8 +142,8 @@ def test_every_example_comes_exactly_once_an_epoch(examples, split: str) -> None
     expected = []
     for i in some:
         row = examples.files[i]
-        data = images.content(Path(row.path), row.offset, row.length)
-        image = images.read(data, 8, 8, "squash").astype(np.float32) / 255
+        data = image_io.content(Path(row.path), row.offset, row.length)
+        image = image_io.read(data, 8, 8, "squash").astype(np.float32) / 255
         expected.append(image.tobytes() + bytes([int(examples.source.label[i])]))
     assert in_order == expected, "evaluation is complete and in order"
     epochs = [content(one.plain(one.shuffled(some, e))) for e in range(3)]
@@ -190,7 +192,7 @@ def test_two_workers_partition_every_epoch(examples) -> None:
 def test_under_every_strategy_every_example_is_predicted_once(
     examples, strategy
 ) -> None:
-    size = distribution.replica_multiple(BATCH, strategy)
+    size = distribute.replica_multiple(BATCH, strategy)
     some = examples.of("train")
     feed = batches(examples, batch_size=size).plain(some)
     predictor = Predictor(lambda x: tf.reduce_mean(x, axis=(1, 2)), strategy)
@@ -199,6 +201,6 @@ def test_under_every_strategy_every_example_is_predicted_once(
     means = []
     for i in some:
         row = examples.files[i]
-        data = images.content(Path(row.path), row.offset, row.length)
-        means.append(images.read(data, 8, 8, "squash").mean((0, 1)) / 255)
+        data = image_io.content(Path(row.path), row.offset, row.length)
+        means.append(image_io.read(data, 8, 8, "squash").mean((0, 1)) / 255)
     np.testing.assert_allclose(found, means, atol=1e-5)

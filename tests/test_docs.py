@@ -10,14 +10,18 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
-from tfpipeline import attack, cli, config, config_attack, config_synthesis, synthesize
-from tfpipeline.adversarial.attacks import ATTACKS
-from tfpipeline.data import opening
-from tfpipeline.data.opening import SCHEMES
-from tfpipeline.models.table import BACKBONES
-from tfpipeline.synthesis.objectives import OBJECTIVES, Seen
-from tfpipeline.synthesis.presets import CLASS_OBJECTIVES
-from tfpipeline.workflow import gate
+from tfpipeline import cli, config
+from tfpipeline.attack.command import attack
+from tfpipeline.attack.engine.registry import ATTACKS
+from tfpipeline.config import attack as attack_config
+from tfpipeline.config import synthesis as synthesis_config
+from tfpipeline.data.sources import opening
+from tfpipeline.data.sources.opening import SCHEMES
+from tfpipeline.export import gate
+from tfpipeline.models.registry import BACKBONES
+from tfpipeline.synthesize.command import synthesize
+from tfpipeline.synthesize.objectives import OBJECTIVES, Seen
+from tfpipeline.synthesize.presets import CLASS_OBJECTIVES
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -125,13 +129,13 @@ def _check_added_parts(folder: Path) -> None:
         "attacked",
     ]
     argv += ["--adversary.attack", "random_noise"]
-    assert cli.main(attack.attack, config_attack.AttackSettings, argv) == 0
+    assert cli.main(attack, attack_config.AttackSettings, argv) == 0
     (found,) = json.loads((folder / "attacked" / "attack.json").read_text())["images"]
     assert found["linf"] <= 8 / 255 + 1e-6
     flags = "--run runs/two --classes 0 --synthesis.steps 2 --output ideal"
     argv = [*flags.split(), "--synthesis.objective", "smooth_logit"]
-    settings = config_synthesis.SynthesizeSettings
-    assert cli.main(synthesize.synthesize, settings, argv) == 0
+    settings = synthesis_config.SynthesizeSettings
+    assert cli.main(synthesize, settings, argv) == 0
     objective = OBJECTIVES["sparsity"]("maps")
     maps = np.zeros((2, 3, 3, 4), np.float32)
     maps[0, ..., 1], maps[1] = 5, 5
@@ -149,15 +153,17 @@ def test_every_picture_and_page_that_is_linked_exists(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_every_flag_that_a_page_names_exists(page: Path) -> None:
     """Of any command: pages name flags beside the words that explain them."""
-    from tfpipeline import config_benchmark, config_serving, config_study
+    from tfpipeline.config import benchmark as benchmark_config
+    from tfpipeline.config import serving as serving_config
+    from tfpipeline.config import study as study_config
 
     known = set()
     for settings in (
         *(config.RunSettings, config.EvaluateSettings, config.PredictSettings),
         *(config.AuditSettings, config.PackSettings),
-        *(config_synthesis.SynthesizeSettings, config_synthesis.FeaturesSettings),
-        *(config_attack.AttackSettings, config_serving.ExportSettings),
-        *(config_study.StudySettings, config_benchmark.BenchmarkSettings),
+        *(synthesis_config.SynthesizeSettings, synthesis_config.FeaturesSettings),
+        *(attack_config.AttackSettings, serving_config.ExportSettings),
+        *(study_config.StudySettings, benchmark_config.BenchmarkSettings),
     ):
         known |= _flags(settings)
     # Those without a dot may be of a benchmark, or of another program.

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from tests.conftest import Trained
-from tests.test_train import SMALL, pictures, start
-from tfpipeline import atomic, cli, runs
+from tests.train.test_command import SMALL, pictures, start
+from tfpipeline import cli
 from tfpipeline.config import EvaluateSettings
-from tfpipeline.evaluate import evaluate
+from tfpipeline.core import file_io, run_dir
+from tfpipeline.evaluate.command import evaluate
 from tfpipeline.models import classifier, saving, unfreezing
-from tfpipeline.training import checkpoints, fitting
-from tfpipeline.workflow import preparing, recording
+from tfpipeline.train import checkpoints, fit, run_writer, setup
 
 TINY = ("--data.demo_per_class", "12", "--model.image_size", "32")
 
 
 def history(run: Path) -> list[dict[str, str]]:
-    return atomic.read_csv(run / "history.csv")
+    return file_io.read_csv(run / "history.csv")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_only_the_top_has_moved_and_no_statistic_of_batch_norm(tuned: Path) -> N
 def test_the_result_is_that_of_the_saved_classifier(tuned: Path) -> None:
     from tfpipeline import cli
     from tfpipeline.config import EvaluateSettings
-    from tfpipeline.evaluate import evaluate
+    from tfpipeline.evaluate.command import evaluate
 
     assert cli.main(evaluate, EvaluateSettings, ["--run", str(tuned)]) == 0
     again = json.loads((tuned / "evaluation.json").read_text())
@@ -142,7 +142,7 @@ def test_a_run_that_diverges_names_its_images(
     assert start(*argv, "--train.epochs", "20", "--train.patience", "null") == 2
     error = capsys.readouterr().err
     assert "is no number" in error and "Its batch: " in error and "roll_back" in error
-    rows = atomic.read_csv(tmp_path / "r" / "diverged.csv")
+    rows = file_io.read_csv(tmp_path / "r" / "diverged.csv")
     assert len(rows) == 8 and rows[0]["id"].endswith(".png")
     assert not (tmp_path / "r" / "model.keras").exists()
 
@@ -154,15 +154,15 @@ def test_killed_between_the_stages_it_goes_on_with_the_second(
     argv += ("--cache_dir", str(tmp_path / "c"), "--train.learning_rate", "auto")
     assert start(*argv, "--workdir", str(tmp_path / "whole")) == 0
     again = (*argv, "--workdir", str(tmp_path / "r"))
-    real = fitting.Fit.run
+    real = fit.Fit.run
 
-    def dies(self: fitting.Fit) -> None:
+    def dies(self: fit.Fit) -> None:
         if self.stage.name == "fine_tune":
             raise SystemExit(9)
         real(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(fitting.Fit, "run", dies)
+        patched.setattr(fit.Fit, "run", dies)
         with pytest.raises(SystemExit):
             start(*again)
     assert list((tmp_path / "r" / "checkpoints").glob("*.npz"))
@@ -246,16 +246,16 @@ def test_a_batch_size_that_was_found_is_kept_when_the_training_goes_on(
     argv += ("--cache_dir", str(tmp_path / "c"), "--workdir", str(tmp_path / "r"))
     argv += ("--checkpoint.every_steps", "1")
 
-    def saves_and_dies(self: fitting.Fit) -> None:
+    def saves_and_dies(self: fit.Fit) -> None:
         self.save()
         raise SystemExit(9)
 
     sizes = iter([8, 16])
     monkeypatch.setattr(
-        preparing.probing, "largest_batch", lambda *given, **more: next(sizes)
+        setup.batch_size_finder, "largest_batch", lambda *given, **more: next(sizes)
     )
     with monkeypatch.context() as patched:
-        patched.setattr(fitting.Fit, "run", saves_and_dies)
+        patched.setattr(fit.Fit, "run", saves_and_dies)
         with pytest.raises(SystemExit):
             start(*argv)
     assert start(*argv) == 0
@@ -263,7 +263,7 @@ def test_a_batch_size_that_was_found_is_kept_when_the_training_goes_on(
     assert "batch_size: 8\n" in (tmp_path / "r" / "config.yaml").read_text()
 
 
-def half_published(self: runs.RunFolder, staged: runs.RunFolder) -> None:
+def half_published(self: run_dir.RunFolder, staged: run_dir.RunFolder) -> None:
     """End after the old manifest is gone."""
     if staged.path != self.path:
         self.manifest.unlink()
@@ -286,9 +286,9 @@ def test_nothing_is_lost_by_an_end_while_the_result_is_written(
         assert start(*argv) == 0
     with monkeypatch.context() as patched:
         if place == "finish":
-            patched.setattr(recording, "finish", dies)
+            patched.setattr(run_writer, "finish", dies)
         else:
-            patched.setattr(runs.RunFolder, "publish", half_published)
+            patched.setattr(run_dir.RunFolder, "publish", half_published)
         with pytest.raises(SystemExit):
             start(*argv, *more)
     capsys.readouterr()

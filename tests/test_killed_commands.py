@@ -18,30 +18,24 @@ import pytest
 
 from tests import fault_injection
 from tests.conftest import Trained
-from tfpipeline import cli, disk, distribution, runs
-from tfpipeline.adversarial import honesty
-from tfpipeline.attack import attack
-from tfpipeline.combine import combine
+from tfpipeline import cli, distribute
+from tfpipeline.attack import experiment, plots, survey
+from tfpipeline.attack.command import attack
+from tfpipeline.attack.engine import sanity_checks
+from tfpipeline.combine import member_runs
+from tfpipeline.combine.command import combine
 from tfpipeline.config import RunSettings
-from tfpipeline.config_attack import AttackSettings
-from tfpipeline.config_training import CombineSettings
+from tfpipeline.config.attack import AttackSettings
+from tfpipeline.config.train import CombineSettings
+from tfpipeline.core import disk, run_dir
+from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline
 from tfpipeline.demo import world
-from tfpipeline.errors import UserError
-from tfpipeline.report import perturbations
-from tfpipeline.train import train
-from tfpipeline.training.checkpoints import Checkpoints
-from tfpipeline.workflow import (
-    board,
-    combining,
-    diagnosing,
-    networks,
-    preparing,
-    reporting,
-    stages,
-    striking,
-    surveying,
-)
+from tfpipeline.models import load_network
+from tfpipeline.report import diagnosis, run_report
+from tfpipeline.train import setup, stages, tensorboard
+from tfpipeline.train.checkpoints import Checkpoints
+from tfpipeline.train.command import train
 
 # A run can be used when it has these.
 WHOLE = (
@@ -108,19 +102,19 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Checkpoints, "save", save)
     for name in ("extract", "train_head", "fine_tune", "measure"):
         _remember_stage(monkeypatch, name, after, states)
-    remembering(monkeypatch, distribution, "start", None)
-    remembering(monkeypatch, preparing, "prepare", None)
-    remembering(monkeypatch, diagnosing, "answer_training", None)
-    remembering(monkeypatch, board, "confusion", None)
+    remembering(monkeypatch, distribute, "start", None)
+    remembering(monkeypatch, setup, "prepare", None)
+    remembering(monkeypatch, diagnosis, "answer_training", None)
+    remembering(monkeypatch, tensorboard, "confusion", None)
     batches = pipeline.Batches.augmented
     monkeypatch.setattr(
         pipeline.Batches, "augmented", lambda *given: [next(iter(batches(*given)))]
     )
     remembering(monkeypatch, pipeline.Batches, "augmented", None)
-    monkeypatch.setattr(reporting, "_explain", lambda *_: None)
+    monkeypatch.setattr(run_report, "_explain", lambda *_: None)
     _remember_saved(monkeypatch)
-    monkeypatch.setattr(reporting, "LOSSES", 1)
-    monkeypatch.setattr(reporting, "SUSPECTS", 1)
+    monkeypatch.setattr(run_report, "LOSSES", 1)
+    monkeypatch.setattr(run_report, "SUSPECTS", 1)
 
 
 def _remember_stage(
@@ -176,7 +170,7 @@ def test_a_training_replaces_a_run_wherever_it_is_killed(
     demo_run: Trained, memory_path: Path, training: None
 ) -> None:
     place = memory_path / "w"
-    run = runs.RunFolder(place / "run")
+    run = run_dir.RunFolder(place / "run")
     shutil.copytree(demo_run.path, run.path)
     shutil.rmtree(run.figures / "top_losses")
     (run.path / "notes.txt").write_text("mine")
@@ -219,7 +213,7 @@ def test_a_new_run_is_whole_wherever_its_training_is_killed(
     demo_run: Trained, memory_path: Path, training: None
 ) -> None:
     place = memory_path / "w"
-    run = runs.RunFolder(place / "run")
+    run = run_dir.RunFolder(place / "run")
     place.mkdir()
     argv = [*SMALL, "--workdir", str(run.path), "--cache_dir", str(demo_run.cache)]
     settings = cli.parse(RunSettings, argv, prog="train", description="")
@@ -244,13 +238,13 @@ def test_a_new_run_is_whole_wherever_its_training_is_killed(
 def test_a_combination_replaces_a_run_wherever_it_is_killed(
     demo_run: Trained, memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remembering(monkeypatch, combining, "open_members", None)
-    remembering(monkeypatch, combining, "combined", None)
-    remembering(monkeypatch, combining.Members, "logits", None)
-    monkeypatch.setattr(reporting, "_gallery", lambda *_: {})
+    remembering(monkeypatch, member_runs, "open_members", None)
+    remembering(monkeypatch, member_runs, "combined", None)
+    remembering(monkeypatch, member_runs.Members, "logits", None)
+    monkeypatch.setattr(run_report, "_gallery", lambda *_: {})
     _remember_saved(monkeypatch)
     place = memory_path / "w"
-    run = runs.RunFolder(place / "run")
+    run = run_dir.RunFolder(place / "run")
     shutil.copytree(demo_run.path, run.path)
     shutil.copytree(demo_run.path, memory_path / "other")
     shutil.rmtree(run.figures / "top_losses")
@@ -289,24 +283,24 @@ def test_an_attack_comes_to_the_same_end_wherever_it_is_killed(
     monkeypatch: pytest.MonkeyPatch,
     before: str,
 ) -> None:
-    remembering(monkeypatch, distribution, "start", None)
-    remembering(monkeypatch, networks, "open_network", None)
-    remembering(monkeypatch, striking.Strike, "look", None)
-    remembering(monkeypatch, striking.Strike, "run", None)
-    remembering(monkeypatch, honesty, "stronger", None)
-    remembering(monkeypatch, perturbations, "attacked", None)
-    monkeypatch.setattr(surveying.Survey, "add", lambda *_: None)
-    monkeypatch.setattr(surveying.Survey, "told", lambda *_: None)
+    remembering(monkeypatch, distribute, "start", None)
+    remembering(monkeypatch, load_network, "open_network", None)
+    remembering(monkeypatch, experiment.Strike, "look", None)
+    remembering(monkeypatch, experiment.Strike, "run", None)
+    remembering(monkeypatch, sanity_checks, "stronger", None)
+    remembering(monkeypatch, plots, "attacked", None)
+    monkeypatch.setattr(survey.Survey, "add", lambda *_: None)
+    monkeypatch.setattr(survey.Survey, "told", lambda *_: None)
     known: dict[bytes, Any] = {}
-    real = networks.Network.logits
+    real = load_network.Network.logits
 
-    def logits(self: networks.Network, pictures: Any) -> Any:
+    def logits(self: load_network.Network, pictures: Any) -> Any:
         key = pictures.tobytes()
         return (
             known[key] if key in known else known.setdefault(key, real(self, pictures))
         )
 
-    monkeypatch.setattr(networks.Network, "logits", logits)
+    monkeypatch.setattr(load_network.Network, "logits", logits)
     place, output = memory_path / "w", memory_path / "w" / "out"
     photographs = place / "photographs"
     world.write_folder(photographs, ["rocket", "teapot"], 1, seed=77)

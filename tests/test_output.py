@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Exported, Trained
 from tests.test_commands import VERBS
-from tfpipeline import cli, terminal
+from tfpipeline import cli
 from tfpipeline.config import (
     AuditSettings,
     EvaluateSettings,
@@ -22,12 +22,13 @@ from tfpipeline.config import (
     PredictSettings,
     RunSettings,
 )
-from tfpipeline.config_attack import AttackSettings
-from tfpipeline.config_benchmark import BenchmarkSettings
-from tfpipeline.config_serving import ExportSettings
-from tfpipeline.config_study import StudySettings
-from tfpipeline.config_synthesis import FeaturesSettings, SynthesizeSettings
-from tfpipeline.config_training import CombineSettings
+from tfpipeline.config.attack import AttackSettings
+from tfpipeline.config.benchmark import BenchmarkSettings
+from tfpipeline.config.serving import ExportSettings
+from tfpipeline.config.study import StudySettings
+from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
+from tfpipeline.config.train import CombineSettings
+from tfpipeline.core import console
 from tfpipeline.report import __main__ as report
 
 
@@ -108,7 +109,7 @@ def give(demo_run: Trained, exported: Exported, tmp_path: Path) -> Give:
     def start(verb: str, *more: str) -> int:
         spoken = TABLE[verb]
         words = [word.format(**names) for word in spoken.words.split()]
-        command: Any = getattr(import_module(f"tfpipeline.{verb}"), verb)
+        command: Any = getattr(import_module(f"tfpipeline.{verb}.command"), verb)
         return cli.main(command, spoken.settings, [*words, *more])
 
     return start
@@ -132,7 +133,7 @@ def test_with_json_stdout_is_one_document_and_the_summary_goes_to_stderr(
     assert "\r" not in said.out + said.err
     # Those that go through parts say each of them.
     summary = [line for line in said.err.splitlines() if not line.startswith("[")]
-    assert 1 <= len(summary) <= terminal.MOST_LINES
+    assert 1 <= len(summary) <= console.MOST_LINES
     if verb != "predict":
         assert any(line.startswith("Look at ") for line in summary)
         written = found["written"]

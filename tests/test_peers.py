@@ -14,18 +14,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.adversarial.attacks import Part
-from tfpipeline.adversarial.campaign import Campaign
-from tfpipeline.adversarial.iterative import Iterative
-from tfpipeline.adversarial.loop import Found, Wanted
-from tfpipeline.adversarial.minimal_norm import (
-    CarliniWagner,
-    DeepFool,
-    FastMinimumNorm,
-)
-from tfpipeline.adversarial.norms import NORMS
-from tfpipeline.adversarial.task import Attack
-from tfpipeline.adversarial.victim import Victim
+from tfpipeline.attack.engine.base import Attack
+from tfpipeline.attack.engine.gradient import Iterative
+from tfpipeline.attack.engine.loop import Found, Wanted
+from tfpipeline.attack.engine.minimal import CarliniWagner, DeepFool, FastMinimumNorm
+from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.norms import NORMS
+from tfpipeline.attack.engine.registry import Part
+from tfpipeline.attack.engine.sequence import Campaign
 
 pytestmark = [
     # What peers themselves say of what they import and how they are written.

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_train import start
-from tfpipeline import atomic
-from tfpipeline.data.rows import Ledger
-from tfpipeline.errors import TemporaryError
+from tests.train.test_command import start
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import TemporaryError
+from tfpipeline.data.scan_cache import Ledger
 from tfpipeline.models import saving
 
 pytestmark = pytest.mark.slow
@@ -125,7 +125,7 @@ def assert_alike(one: Path, two: Path, tolerance: float = 1e-5) -> None:
     """Compare weights, the losses of every epoch, and the result on test images."""
     for a, b in zip(weights(one), weights(two), strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance)
-    rows = [atomic.read_csv(run / "history.csv") for run in (one, two)]
+    rows = [file_io.read_csv(run / "history.csv") for run in (one, two)]
     for a, b in zip(*rows, strict=True):
         for name in set(a) - {"stage"}:
             assert float(a[name]) == pytest.approx(float(b[name]), abs=tolerance), name
@@ -244,7 +244,7 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     rows = [(file, file.parent.name) for file in files]
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
-        atomic.write_csv(folder / "data.csv", ("path", "label"), rows)
+        file_io.write_csv(folder / "data.csv", ("path", "label"), rows)
     return folders
 
 
@@ -276,9 +276,10 @@ def test_workers_with_other_seeds_train_nothing(tmp_path: Path) -> None:
 
 def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
     """Three classes are no multiple of two workers; only the first one writes."""
-    from tfpipeline import cli, images
-    from tfpipeline.config_synthesis import SynthesizeSettings
-    from tfpipeline.synthesize import synthesize
+    from tfpipeline import cli
+    from tfpipeline.config.synthesis import SynthesizeSettings
+    from tfpipeline.core import image_io
+    from tfpipeline.synthesize.command import synthesize
 
     words = ["--run", str(demo_run.path), "--classes", "teapot", "0", "1"]
     words += ["--synthesis.steps", "6", "--output"]
@@ -293,7 +294,7 @@ def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
     assert len(found) == 3
     for item in found:
         one, two = (
-            images.decode(tmp_path / name / item["image"]).astype(int)
+            image_io.decode(tmp_path / name / item["image"]).astype(int)
             for name in ("alone", "both")
         )
         assert np.abs(one - two).max() <= 1
@@ -301,9 +302,10 @@ def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
 
 def test_two_workers_share_an_attack(demo_run, tmp_path: Path) -> None:
     """Three pictures are no multiple of two workers; only the first one writes."""
-    from tfpipeline import cli, images
-    from tfpipeline.attack import attack
-    from tfpipeline.config_attack import AttackSettings
+    from tfpipeline import cli
+    from tfpipeline.attack.command import attack
+    from tfpipeline.config.attack import AttackSettings
+    from tfpipeline.core import image_io
     from tfpipeline.demo import world
 
     world.write_folder(tmp_path / "in", ["teapot"], 3, seed=77)
@@ -316,7 +318,7 @@ def test_two_workers_share_an_attack(demo_run, tmp_path: Path) -> None:
     assert cli.main(attack, AttackSettings, [*words, str(tmp_path / "alone")]) == 0
     for item in json.loads((tmp_path / "alone" / "attack.json").read_text())["images"]:
         one, two = (
-            images.decode(tmp_path / name / item["adversarial"]).astype(int)
+            image_io.decode(tmp_path / name / item["adversarial"]).astype(int)
             for name in ("alone", "both")
         )
         assert (one != two).mean() < 0.05

@@ -5,23 +5,17 @@ In Python, every command is a function, and a finished training is an object:
     run = tfpipeline.train({"data.source": "demo"})
     run = tfpipeline.Run.load("runs/demo")
 
-The map of the house:
+Packages stand in one order, and each imports only those before it:
 
-- The *face* (`face`) is what ``import tfpipeline`` gives; it calls verbs.
-- *Verbs* (`train`, `combine`, `evaluate`, `predict`, `export`, `serve`, `synthesize`,
-  `features`, `attack`, `study`, `audit`, `pack`, `benchmark`) are the commands
-  ``python -m tfpipeline.<verb>``; they call rooms and write files.
-  ``python -m tfpipeline.report`` makes pages of what they wrote.
-- The *workflow* (`workflow`) joins rooms for the verbs.
-- *Rooms* (`data`, `demo`, `models`, `training`, `evaluation`, `synthesis`,
-  `adversarial`, `serving`, `report`, `distribution`) compute; none of them imports
-  another, but `distribution`, which loops stand on.
-- *Ground* (`atomic`, `calling`, `checks`, `cli`, `cluster`, `config`,
-  `config_adversary`, `config_attack`, `config_benchmark`, `config_serving`,
-  `config_study`, `config_synthesis`, `config_training`, `disk`, `errors`, `flags`,
-  `formats`, `images`, `interruption`, `machine`, `manifest`, `orientation`, `progress`,
-  `results`, `run_replacement`, `runs`, `sheets`, `staging`, `terminal`) is shared by
-  all.
+- Ground: `core` (files, images, run folders, console), `config` (settings), `cli` (from
+  words to settings to an exit code), `distribute` (devices and workers).
+- Libraries: `metrics`, `demo` (the drawn world), `data` (files to batches), `models`
+  (networks, weights, features), `report` (pages and charts), and `attack.engine`.
+- Commands, ``python -m tfpipeline.<name>``, each in a package of its own, whose
+  `command` tells its story in one page: `train`, `synthesize`, `features`, `attack`,
+  `evaluate`, `study`, `combine`, `export`, `predict`, `serve`, `audit`, `pack`,
+  `benchmark`.
+- `api`: what ``import tfpipeline`` gives.
 """
 
 import importlib
@@ -30,8 +24,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfpipeline.errors import UserError
-    from tfpipeline.face.commands import (
+    from tfpipeline.api.commands import (
         attack,
         audit,
         benchmark,
@@ -46,7 +39,8 @@ if TYPE_CHECKING:
         synthesize,
         train,
     )
-    from tfpipeline.face.runs import Run
+    from tfpipeline.api.run import Run
+    from tfpipeline.core.errors import UserError
 
 __version__ = "0.1.0"
 
@@ -69,7 +63,7 @@ __all__ = [
 ]
 
 # Where the names are that are no commands.
-_PLACES = {"Run": "tfpipeline.face.runs", "UserError": "tfpipeline.errors"}
+_PLACES = {"Run": "tfpipeline.api.run", "UserError": "tfpipeline.core.errors"}
 _VERBS = frozenset(__all__) - set(_PLACES)
 
 
@@ -83,7 +77,7 @@ class _Verb(types.ModuleType):
             config: A YAML file, a mapping of settings, or the command's dataclass.
             settings: More of them, which win; see the command's ``--help``.
         """
-        from tfpipeline.face import commands
+        from tfpipeline.api import commands
 
         verb = getattr(commands, self.__name__.rpartition(".")[2])
         return verb(config, **settings)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.test_sources import put
-from tfpipeline import atomic
+from tests.data.sources.test_base import put
 from tfpipeline.config import DataSettings
-from tfpipeline.data import corrections, preparation, splits
-from tfpipeline.data.sources import Source, from_rows
-from tfpipeline.errors import UserError
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import corrections, dataset, splits
+from tfpipeline.data.sources.base import Source, from_rows
 
 HEADER = ("id", "label", "action", "new_label")
 
@@ -21,7 +21,7 @@ def source() -> Source:
 
 
 def write(path: Path, *rows: tuple[str, ...]) -> Path:
-    atomic.write_csv(path / "c.csv", HEADER, rows)
+    file_io.write_csv(path / "c.csv", HEADER, rows)
     return path / "c.csv"
 
 
@@ -67,7 +67,7 @@ def test_a_row_that_cannot_be_is_named(tmp_path: Path, row, words) -> None:
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         corrections.read(tmp_path / "none.csv", source())
-    atomic.write_csv(tmp_path / "c.csv", ("id", "label"), [("0", "cat")])
+    file_io.write_csv(tmp_path / "c.csv", ("id", "label"), [("0", "cat")])
     with pytest.raises(UserError, match="columns id, action, new_label"):
         corrections.read(tmp_path / "c.csv", source())
 
@@ -80,7 +80,7 @@ def test_an_example_that_cannot_be_read_any_more_needs_no_correction(tmp_path) -
 def prepared(root: Path, **settings) -> dict[str, tuple[str, str]]:
     """Return class and split of each example, by its id."""
     data = DataSettings(source=str(root), **settings)
-    found = preparation.prepare(data, 0, root.parent / "cache", lambda path: path)
+    found = dataset.prepare(data, 0, root.parent / "cache", lambda path: path)
     own = found.source
     names = [own.labels[label] for label in own.label]
     return dict(zip(own.ids, zip(names, found.split.tolist())))
@@ -119,12 +119,12 @@ def test_splits_may_be_pinned_from_before_and_from_after(tmp_path: Path) -> None
     runs = []
     for fixes in (None, str(file)):
         data = DataSettings(source=str(root), corrections=fixes)
-        found = preparation.prepare(data, 0, tmp_path / "cache", lambda path: path)
+        found = dataset.prepare(data, 0, tmp_path / "cache", lambda path: path)
         splits.write(tmp_path / "s.csv", found.source, found.split, found.keys)
         pinned = DataSettings(
             source=str(root), corrections=str(file), splits=str(tmp_path / "s.csv")
         )
-        again = preparation.prepare(pinned, 0, tmp_path / "cache", lambda path: path)
+        again = dataset.prepare(pinned, 0, tmp_path / "cache", lambda path: path)
         runs.append((again.source.ids, again.source.label.tolist(), list(again.split)))
     assert runs[0] == runs[1]
 
@@ -133,6 +133,6 @@ def test_an_evaluation_of_all_is_corrected_too(tmp_path: Path) -> None:
     root = folder(tmp_path)
     file = write(tmp_path, ("cat/3.png", "cat", "drop", ""))
     data = DataSettings(source=str(root), corrections=str(file))
-    found = preparation.open_all(data, tmp_path / "cache", lambda path: path)
+    found = dataset.open_all(data, tmp_path / "cache", lambda path: path)
     assert len(found.source) == len(found.files) == 39
     assert np.unique(found.source.label).tolist() == [0, 1]

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import images
-from tfpipeline.data import audit, duplicates, folders
-from tfpipeline.data.rows import Row
+from tfpipeline.core import image_io
+from tfpipeline.data import duplicates, scan
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import image_folder
 
 
 def test_near_copies_agree_with_comparing_all_pairs() -> None:
@@ -37,12 +38,12 @@ def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     pictures = [rng.integers(0, 256, (40, 40, 3), np.uint8) for _ in range(4)]
     for i, picture in enumerate(pictures):
-        images.save_png(tmp_path / f"train/{'ab'[i % 2]}/{i}.png", picture)
-    images.save_png(tmp_path / "test/a/copy.png", pictures[0])
-    images.save_png(tmp_path / "train/b/wrong.png", pictures[2])
+        image_io.save_png(tmp_path / f"train/{'ab'[i % 2]}/{i}.png", picture)
+    image_io.save_png(tmp_path / "test/a/copy.png", pictures[0])
+    image_io.save_png(tmp_path / "train/b/wrong.png", pictures[2])
     (tmp_path / "train/b/bad.png").write_text("x")
-    source = folders.open_folder(tmp_path)
-    rows = audit.audit(source.paths, cache=None)
+    source = image_folder.open_folder(tmp_path)
+    rows = scan.audit(source.paths, cache=None)
     result = duplicates.statistics(source, rows, duplicates.near(rows))
     assert result["exact_duplicates"] == 2 and result["leaks"] == 1
     assert result["label_conflicts"] == 1

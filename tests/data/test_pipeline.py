@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfpipeline import images
-from tfpipeline.data import audit, pipeline
-from tfpipeline.data.rows import Row
-from tfpipeline.errors import UserError
+from tfpipeline.core import image_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import pipeline, scan
+from tfpipeline.data.scan_cache import Row
 
 COUNT = 11
 
@@ -18,8 +18,8 @@ def files(tmp_path_factory) -> list[Row]:
     """Pictures whose grey value is ten times their number."""
     root = tmp_path_factory.mktemp("pictures")
     for i in range(COUNT):
-        images.save_png(root / f"{i:02d}.png", np.full((9, 7, 3), i * 10, np.uint8))
-    return audit.audit(sorted(root.iterdir()), cache=None)
+        image_io.save_png(root / f"{i:02d}.png", np.full((9, 7, 3), i * 10, np.uint8))
+    return scan.audit(sorted(root.iterdir()), cache=None)
 
 
 def batches(files, **changes) -> pipeline.Batches:
@@ -61,8 +61,8 @@ def test_the_same_seed_gives_the_same_batches(files) -> None:
 def test_augmentation_is_drawn_anew_each_epoch_whatever_the_place(tmp_path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     for i in range(3):
-        images.save_png(tmp_path / f"{i}.png", noise[i])
-    rows = audit.audit(sorted(tmp_path.iterdir()), cache=None)
+        image_io.save_png(tmp_path / f"{i}.png", noise[i])
+    rows = scan.audit(sorted(tmp_path.iterdir()), cache=None)
     reading = pipeline.Reading(32, 32, "squash", 1, "light", 1)
     some = pipeline.Batches(rows, np.zeros(3, np.int32), reading)
 
@@ -106,8 +106,8 @@ def textured(tmp_path_factory) -> list[Row]:
     root = tmp_path_factory.mktemp("textured")
     noise = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), np.uint8)
     for i in range(COUNT):
-        images.save_png(root / f"{i:02d}.png", noise[i])
-    return audit.audit(sorted(root.iterdir()), cache=None)
+        image_io.save_png(root / f"{i:02d}.png", noise[i])
+    return scan.audit(sorted(root.iterdir()), cache=None)
 
 
 @pytest.mark.parametrize("augmentation", ["light", "mixup", "cutmix"])
@@ -166,8 +166,8 @@ def test_mixed_batches_come_with_their_targets(files) -> None:
 
 def test_an_image_that_comes_again_in_an_epoch_is_changed_anew(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
-    images.save_png(tmp_path / "a.png", noise)
-    rows = audit.audit([tmp_path / "a.png"], cache=None)
+    image_io.save_png(tmp_path / "a.png", noise)
+    rows = scan.audit([tmp_path / "a.png"], cache=None)
     reading = pipeline.Reading(24, 24, "squash", 2, "light")
     some = pipeline.Batches(rows, np.zeros(1, np.int32), reading)
     ((pictures, _, _),) = list(some.augmented(np.array([0, 0]), 0))
@@ -213,9 +213,9 @@ def test_an_unknown_augmentation_suggests_one(files) -> None:
 
 def test_names_that_are_no_utf8_are_read(tmp_path: Path) -> None:
     name = tmp_path / b"caf\xe9.png".decode("utf-8", "surrogateescape")
-    images.save_png(tmp_path / "a.png", np.full((8, 8, 3), 50, np.uint8))
+    image_io.save_png(tmp_path / "a.png", np.full((8, 8, 3), 50, np.uint8))
     (tmp_path / "a.png").rename(name)
-    rows = audit.audit([name], cache=None)
+    rows = scan.audit([name], cache=None)
     reading = pipeline.Reading(8, 8, "squash", 1)
     one = pipeline.Batches(rows, np.zeros(1, np.int32), reading)
     (batch,) = list(one.plain(np.array([0])))
@@ -223,8 +223,8 @@ def test_names_that_are_no_utf8_are_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_has_gone_bad_since_is_named(tmp_path: Path) -> None:
-    images.save_png(tmp_path / "a.png", np.full((8, 8, 3), 50, np.uint8))
-    rows = audit.audit([tmp_path / "a.png"], cache=None)
+    image_io.save_png(tmp_path / "a.png", np.full((8, 8, 3), 50, np.uint8))
+    rows = scan.audit([tmp_path / "a.png"], cache=None)
     some = pipeline.Batches(
         rows, np.zeros(1, np.int32), pipeline.Reading(8, 8, "squash", 1)
     )
@@ -238,11 +238,11 @@ def test_a_file_that_was_changed_since_is_not_taken_for_the_old_one(
 ) -> None:
     """Its features would be kept under the digest of what was audited."""
     file = tmp_path / "a.png"
-    images.save_png(file, np.full((8, 8, 3), 50, np.uint8))
-    rows = audit.audit([file], cache=None)
+    image_io.save_png(file, np.full((8, 8, 3), 50, np.uint8))
+    rows = scan.audit([file], cache=None)
     some = pipeline.Batches(
         rows, np.zeros(1, np.int32), pipeline.Reading(8, 8, "squash", 1)
     )
-    images.save_png(file, np.full((8, 8, 3), 250, np.uint8))
+    image_io.save_png(file, np.full((8, 8, 3), 250, np.uint8))
     with pytest.raises(UserError, match="a.png: changed since it was audited"):
         list(some.plain(np.array([0])))

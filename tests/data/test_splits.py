@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfpipeline.core.errors import UserError
 from tfpipeline.data import splits
-from tfpipeline.data.sources import Source, from_rows
-from tfpipeline.errors import UserError
+from tfpipeline.data.sources.base import Source, from_rows
 
 
 def source(counts: list[int], given_split: str = "") -> Source:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfpipeline.core.errors import UserError
 from tfpipeline.demo import world
-from tfpipeline.errors import UserError
 
 
 @pytest.mark.parametrize("name", world.OBJECTS)

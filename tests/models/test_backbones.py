@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tfpipeline.config import ModelSettings
+from tfpipeline.core.errors import UserError
 from tfpipeline.demo import world
-from tfpipeline.errors import UserError
-from tfpipeline.evaluation import probes
 from tfpipeline.models import backbones
+from tfpipeline.study import probes
 
 
 def resolve(source: str = "folder", **settings) -> ModelSettings:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfpipeline.config import ModelSettings
-from tfpipeline.errors import UserError
+from tfpipeline.core.errors import UserError
 from tfpipeline.models import backbones, classifier
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_classifier import IMAGES, build
-from tfpipeline.evaluation import metrics
+from tfpipeline.metrics import classification
 from tfpipeline.models import classifier, ensembles, saving
 
 
@@ -31,7 +31,7 @@ def test_an_ensemble_has_the_mean_of_the_probabilities(
     temperatures = [1.0, 2.0, 0.5]
     expected = np.mean(
         [
-            metrics.probabilities(np.asarray(model(IMAGES)) / t)
+            classification.probabilities(np.asarray(model(IMAGES)) / t)
             for model, t in zip(models, temperatures)
         ],
         axis=0,
@@ -57,8 +57,10 @@ def test_an_ensemble_loses_no_more_than_its_members_do_in_the_mean() -> None:
     logits = [np.asarray(model(IMAGES)) for model in models]
     for _ in range(20):
         label = rng.integers(0, 3, len(IMAGES))
-        losses = [metrics.loss_and_accuracy(one, label)["loss"] for one in logits]
-        own = metrics.loss_and_accuracy(np.asarray(found(IMAGES)), label)["loss"]
+        losses = [
+            classification.loss_and_accuracy(one, label)["loss"] for one in logits
+        ]
+        own = classification.loss_and_accuracy(np.asarray(found(IMAGES)), label)["loss"]
         assert own <= np.mean(losses) + 1e-6
 
 
@@ -67,8 +69,8 @@ def test_equal_models_are_what_they_were() -> None:
     expected = np.asarray(model(IMAGES))
     weights = model.get_weights()
     found = ensembles.ensemble([model], [1.0])
-    both = metrics.probabilities(np.asarray(found(IMAGES)))
-    np.testing.assert_allclose(both, metrics.probabilities(expected), atol=1e-6)
+    both = classification.probabilities(np.asarray(found(IMAGES)))
+    np.testing.assert_allclose(both, classification.probabilities(expected), atol=1e-6)
     other = build()
     ensembles.soup(other, [weights, weights])
     np.testing.assert_allclose(other(IMAGES), expected, atol=1e-5)

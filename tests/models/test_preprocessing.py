@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.test_table import SMALLEST, THEIRS
+from tests.models.test_registry import SMALLEST, THEIRS
 from tfpipeline.config import ModelSettings
-from tfpipeline.errors import UserError
+from tfpipeline.core.errors import UserError
 from tfpipeline.models import backbones, classifier, preprocessing, saving
-from tfpipeline.models.table import BACKBONES
+from tfpipeline.models.registry import BACKBONES
 
 
 def pixels(size: int, count: int = 2) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_classifier import IMAGES, build
-from tfpipeline.errors import UserError
+from tfpipeline.core.errors import UserError
 from tfpipeline.models import saving
 
 PLAIN = """

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, images
 from tfpipeline.cli import dump
 from tfpipeline.config import ModelSettings, RunSettings
-from tfpipeline.evaluation import calibration, confusions, metrics
-from tfpipeline.runs import RunFolder
+from tfpipeline.core import file_io, image_io
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.metrics import calibration, classification, confusion_matrix
 
 
 def logits(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -25,9 +25,9 @@ def logits(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 def split(found: np.ndarray, label: np.ndarray, labels: list[str]) -> dict[str, Any]:
     """Return what `diagnosis.json` says of a split."""
     called, classes = found.argmax(1), len(labels)
-    pairs = confusions.pairs(label, called, classes)
-    shown = confusions.hardest(label, called, classes, 30)
-    chance = metrics.probabilities(found)
+    pairs = confusion_matrix.pairs(label, called, classes)
+    shown = confusion_matrix.hardest(label, called, classes, 30)
+    chance = classification.probabilities(found)
     at, share, accuracy = calibration.coverage(chance, label)
     wrong = [row for row in pairs.tolist() if row[0] != row[1]]
     return {
@@ -42,7 +42,7 @@ def split(found: np.ndarray, label: np.ndarray, labels: list[str]) -> dict[str, 
         },
         "confusion": {
             "labels": [labels[i] for i in shown],
-            "counts": confusions.matrix(pairs, shown).tolist(),
+            "counts": confusion_matrix.matrix(pairs, shown).tolist(),
         },
         "confused_pairs": len(wrong),
         "confused": [
@@ -62,26 +62,28 @@ def run(
     """Write a run folder and return it."""
     folder = RunFolder(path)
     own = {name: logits(count, len(labels), seed + i) for i, name in enumerate(splits)}
-    result = {s: metrics.classification(*pair, labels) for s, pair in own.items()}
+    result = {
+        s: classification.classification(*pair, labels) for s, pair in own.items()
+    }
     fitted = calibration.calibrate(*own.get("validation", (None, [])), 0.05)
     for name, (found, label) in own.items():
         result[name]["calibration"] = calibration.told(fitted, found, label)
     result["seconds"] = {"import": 3.0, "train": 2.5, "total": 6.0}
     result["input"] = {"verdict": "compute-bound", "images_per_second": 0.0}
-    atomic.write_json(folder.metrics, result)
-    atomic.write_json(folder.calibration, fitted.to_json())
-    atomic.write_text(folder.labels, "".join(f"{name}\n" for name in labels))
+    file_io.write_json(folder.metrics, result)
+    file_io.write_json(folder.calibration, fitted.to_json())
+    file_io.write_text(folder.labels, "".join(f"{name}\n" for name in labels))
     model = ModelSettings(weights="demo", image_size=96)
     settings = RunSettings(seed=seed, model=model)
-    atomic.write_text(folder.config, dump(settings))
-    atomic.write_text(folder.model, "")
-    atomic.write_csv(
+    file_io.write_text(folder.config, dump(settings))
+    file_io.write_text(folder.model, "")
+    file_io.write_csv(
         folder.history,
         ("stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"),
         [("head", 1, 2.0, 0.3, 1.9, 0.4), ("fine_tune", 2, 1.0, 0.8, 1.2, 0.7)],
     )
-    atomic.write_csv(folder.quarantine, ("id", "path", "reason"), [("q", "q", "bad")])
-    atomic.write_json(
+    file_io.write_csv(folder.quarantine, ("id", "path", "reason"), [("q", "q", "bad")])
+    file_io.write_json(
         folder.manifest,
         {
             "finished": True,
@@ -95,8 +97,8 @@ def run(
         },
     )
     picture = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
-    images.save_png(folder.figures / "top_losses" / "01.png", picture)
-    images.save_png(folder.figures / "batch.png", picture)
+    image_io.save_png(folder.figures / "top_losses" / "01.png", picture)
+    image_io.save_png(folder.figures / "batch.png", picture)
     worst = {
         "id": "a.png",
         "split": "test",
@@ -110,7 +112,7 @@ def run(
         "picture": "figures/top_losses/01.png",
         "grad_cam": "figures/top_losses/01.png",
     }
-    atomic.write_json(
+    file_io.write_json(
         folder.diagnosis,
         {
             "splits": {s: split(*pair, labels) for s, pair in own.items()},
@@ -135,7 +137,7 @@ def run(
 def predictions(folder: RunFolder, right: list[bool]) -> None:
     """Write `predictions.csv` of a test split, one image a truth value."""
     rows = [(f"{i}.png", "test", "a", "a" if r else "b") for i, r in enumerate(right)]
-    atomic.write_csv(folder.predictions, ("id", "split", "label", "predicted"), rows)
+    file_io.write_csv(folder.predictions, ("id", "split", "label", "predicted"), rows)
 
 
 def result(path: Path, name: str, found: dict[str, Any]) -> Path:

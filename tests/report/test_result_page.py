@@ -7,8 +7,8 @@ import pytest
 
 from tests.report import made
 from tests.report.browser import browsing
-from tfpipeline import images
-from tfpipeline.errors import UserError
+from tfpipeline.core import image_io
+from tfpipeline.core.errors import UserError
 from tfpipeline.report import result_page
 from tfpipeline.report.__main__ import make
 from tfpipeline.report.result_page import Table
@@ -28,7 +28,7 @@ CHECKS = {
 def test_every_kind_of_result_has_a_page(name: str, tmp_path: Path) -> None:
     kind = result_page.KINDS[name]
     picture = kind.pictures[0] if kind.pictures else "none"
-    images.save_png(tmp_path / "p.png", np.zeros((8, 8, 3), np.uint8))
+    image_io.save_png(tmp_path / "p.png", np.zeros((8, 8, 3), np.uint8))
     items = [
         {"class": EVIL, picture: "p.png", "score": 2.0, "fine": True, "many": [1]},
         {"class": "b", "score": 10.0, "fine": False},

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import Trained
 from tests.report import made
-from tfpipeline.report import run_files, run_page
-from tfpipeline.runs import RunFolder
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.report import run_data, run_page
 
 
 def words(file: Path) -> str:
@@ -87,7 +87,7 @@ def test_the_demo_has_a_page_with_everything_on_it(demo_run: Trained) -> None:
 
 def test_f1_is_the_harmonic_mean(tmp_path: Path) -> None:
     folder = made.run(tmp_path / "run", ["a", "b", "c"])
-    run = run_files.read(folder)
+    run = run_data.read(folder)
     for row in run_page.content(run)["classes"]:
         mean = 2 / (1 / row["precision"] + 1 / row["recall"])
         assert row["f1"] == pytest.approx(mean)

@@ -1,1 +1,1 @@
-"""ROOM: sources, audit, splits, augmentations, and the one input pipeline."""
+"""Sources, audit, splits, augmentations, and the one input pipeline."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import atomic
-from tfpipeline.data.sources import Source
-from tfpipeline.errors import UserError, suggest
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError, suggest
+from tfpipeline.data.sources.base import Source
 
 ACTIONS = ("keep", "relabel", "drop")
 
@@ -73,7 +73,7 @@ class Corrections:
             for name, new in self.relabelled.items()
         ]
         rows += [(name, "", "drop", "") for name in sorted(self.dropped)]
-        atomic.write_csv(path, HEADER, rows)
+        file_io.write_csv(path, HEADER, rows)
 
 
 NONE = Corrections({}, frozenset())
@@ -95,7 +95,7 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
     """
     flag = f"--data.corrections {file}"
     try:
-        rows = atomic.read_csv(file)
+        rows = file_io.read_csv(file)
     except OSError as error:
         raise UserError(f"{flag}: {error.strerror}.") from None
     if not rows or not {"id", "action"} <= set(rows[0]):

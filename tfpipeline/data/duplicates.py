@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import images, sheets
-from tfpipeline.data.rows import Row
-from tfpipeline.data.sources import Source
+from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources.base import Source
 
 # Bits of 64 in which the difference hashes of two near copies may differ.
 NEAR_BITS = 4
@@ -154,12 +154,12 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
             else:
                 small.append(np.full((96, 96, 3), 255, np.uint8))
             captions.append(name if place == 0 else "")
-    return sheets.contact_sheet(small, captions, per_class) if small else None
+    return contact_sheets.contact_sheet(small, captions, per_class) if small else None
 
 
 def _thumbnail(row: Row) -> np.ndarray:
-    data = images.content(Path(row.path), row.offset, row.length)
-    return images.read(data, 96, 96, "pad")
+    data = image_io.content(Path(row.path), row.offset, row.length)
+    return image_io.read(data, 96, 96, "pad")
 
 
 def findings(
@@ -229,4 +229,6 @@ def leak_sheet(
         return None
     shown = [i for pair in pairs for i in pair]
     captions = [split[i] for i in shown]
-    return sheets.contact_sheet([_thumbnail(rows[i]) for i in shown], captions, 2)
+    return contact_sheets.contact_sheet(
+        [_thumbnail(rows[i]) for i in shown], captions, 2
+    )

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline import images, machine
-from tfpipeline.data import order as orders
-from tfpipeline.data.ahead import read_ahead
-from tfpipeline.data.augmentations import AUGMENTATIONS, Augmentation
-from tfpipeline.data.decoded import Decoded, Plan, plan
-from tfpipeline.data.decoding import Decoder
-from tfpipeline.data.rows import Row
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.core import hardware, image_io
+from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.data import sampling as orders
+from tfpipeline.data.augment import AUGMENTATIONS, Augmentation
+from tfpipeline.data.decode import Decoder
+from tfpipeline.data.decoded_cache import Decoded, Plan, plan
+from tfpipeline.data.read_ahead import read_ahead
+from tfpipeline.data.scan_cache import Row
 
 SAMPLINGS = ("natural", "balanced")
 
@@ -57,8 +57,8 @@ class Reading:
         return self.batch_size // self.workers
 
     def __post_init__(self) -> None:
-        if self.resize not in images.RESIZES:
-            raise unknown("--data.resize", self.resize, images.RESIZES)
+        if self.resize not in image_io.RESIZES:
+            raise unknown("--data.resize", self.resize, image_io.RESIZES)
         if self.augmentation not in AUGMENTATIONS:
             raise unknown("--data.augmentation", self.augmentation, AUGMENTATIONS)
         if self.sampling not in SAMPLINGS:
@@ -85,8 +85,8 @@ class Reading:
                 f"{self.batch_size}."
             )
         size = 4 * 3 * self.own_size * self.height * self.width
-        if self.own_size > 1 and size > machine.free():
-            free = machine.free() / 1e9
+        if self.own_size > 1 and size > hardware.free():
+            free = hardware.free() / 1e9
             raise UserError(
                 f"A batch of {self.own_size} images of {self.height}x{self.width} "
                 f"pixels takes {size / 1e9:.0f} GB, but {free:.0f} GB of memory are "

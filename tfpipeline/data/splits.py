@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import atomic
-from tfpipeline.data.order import by_class
-from tfpipeline.data.sources import SPLITS, Source
-from tfpipeline.errors import UserError
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.data.sampling import by_class
+from tfpipeline.data.sources.base import SPLITS, Source
 
 HEADER = ("id", "path", "label", "split", "sha256")
 
@@ -145,7 +145,7 @@ def write(
             source.ids, source.paths, source.label, split, digests
         )
     ]
-    atomic.write_csv(path, HEADER, rows)
+    file_io.write_csv(path, HEADER, rows)
 
 
 def pin(
@@ -167,7 +167,7 @@ def pin(
         UserError: It names examples, labels or splits that the source does not have.
     """
     try:
-        rows = atomic.read_csv(file)
+        rows = file_io.read_csv(file)
     except OSError as error:
         raise UserError(f"--data.splits {file}: {error.strerror}.") from None
     if not rows or not {"id", "label", "split"} <= set(rows[0]):
@@ -219,7 +219,7 @@ def trained_digests(file: Path, names: Sequence[str] = ("train",)) -> set[str]:
         file: `splits.csv` of the run.
         names: Splits; what was chosen by `validation` images has learned from those.
     """
-    rows = atomic.read_csv(file)
+    rows = file_io.read_csv(file)
     return {row.get("sha256", "") for row in rows if row["split"] in names} - {""}
 
 

@@ -1,1 +1,1 @@
-"""ROOM: the embedded default: drawn pictures and a backbone pretrained on more."""
+"""The embedded default: drawn pictures and a backbone pretrained on more."""

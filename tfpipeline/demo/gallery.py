@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline import images, results, terminal
+from tfpipeline.core import console, image_io, result_dir
+from tfpipeline.core.errors import UserError
 from tfpipeline.demo import world
-from tfpipeline.errors import UserError
 
 SETS = {
     "transfer": world.TRANSFER_CLASSES,
@@ -43,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("expected positive --per_class and --size, and --seed from 0")
     try:
         if given.sheet:
-            results.check_file("--sheet", given.sheet, lambda file: False)
+            result_dir.check_file("--sheet", given.sheet, lambda file: False)
             sheet = world.contact_sheet(2, given.seed, given.size)
-            images.save_png(given.sheet, sheet)
+            image_io.save_png(given.sheet, sheet)
             print(f"Written: {given.sheet}")
         if given.folder:
             _write_folder(given)
@@ -63,5 +63,5 @@ def _write_folder(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with terminal.heard():
+    with console.heard():
         main()

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline import atomic, cli, disk, results, terminal
+from tfpipeline.core import console, disk, file_io, result_dir, startup
+from tfpipeline.core.errors import UserError
 from tfpipeline.demo import world
-from tfpipeline.errors import UserError
 
 SIZE = 96
 ALPHA = 0.35
@@ -140,7 +140,7 @@ def save(file: Path, backbone: Any, top: Any) -> None:
     kernel, bias = top.get_weights()
     arrays = {f"{i:03d}": value for i, value in enumerate(backbone.get_weights())}
     arrays |= {"top_kernel": kernel, "top_bias": bias}
-    with atomic.replacing(file) as temporary, disk.naming(temporary):
+    with file_io.replacing(file) as temporary, disk.naming(temporary):
         halves = {name: value.astype(np.float16) for name, value in arrays.items()}
         np.savez_compressed(temporary, **halves)
 
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if given.output.suffix != ".npz":
         parser.error(f"--output: expected a name in .npz. Received: {given.output}.")
     try:
-        results.check_file("--output", given.output, lambda file: False)
+        result_dir.check_file("--output", given.output, lambda file: False)
     except UserError as error:
         parser.error(str(error))
     if min(given.epochs, given.per_class, given.batch_size) < 1 or given.seed < 0:
@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     images, label = drawn(given.per_class, 0, given.seed)
     print(f"drew {len(images)} pictures in {time.perf_counter() - started:.0f} s")
-    with cli.quiet_start():
+    with startup.quiet_start():
         import tensorflow  # noqa: F401
     backbone, top = pretrain(
         images, label, epochs=given.epochs, batch_size=given.batch_size, seed=given.seed
@@ -207,5 +207,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with terminal.heard():
+    with console.heard():
         main()

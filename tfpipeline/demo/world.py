@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline import disk, images, machine, sheets, staging
+from tfpipeline.core import contact_sheets, disk, hardware, image_io, staging
+from tfpipeline.core.errors import unknown
 from tfpipeline.demo import scene
-from tfpipeline.demo.known_objects import KNOWN_OBJECTS
-from tfpipeline.demo.new_objects import NEW_OBJECTS
-from tfpipeline.errors import unknown
+from tfpipeline.demo.pretraining_classes import KNOWN_OBJECTS
+from tfpipeline.demo.transfer_classes import NEW_OBJECTS
 
 # Part of every cached picture's path: raise it when a drawing changes.
 WORLD_VERSION = "world1"
@@ -85,10 +85,10 @@ def write_folder(
         name, index = job
         picture = draw(name, [index], seed, size)[0]
         file = half_done / name / f"{index:05d}.png"
-        images.save_png(file, picture, durable=False)
+        image_io.save_png(file, picture, durable=False)
 
     with staging.beside(folder) as half_done:
-        with ThreadPoolExecutor(machine.cores()) as pool:
+        with ThreadPoolExecutor(hardware.cores()) as pool:
             list(pool.map(write, jobs))
         disk.sync_all(half_done)
         if not folder.is_dir():
@@ -114,4 +114,4 @@ def contact_sheet(per_class: int = 4, seed: int = 0, size: int = 96) -> np.ndarr
     names = _all_classes()
     pictures = [p for name in names for p in draw(name, range(per_class), seed, size)]
     captions = [name for name in names for _ in range(per_class)]
-    return sheets.contact_sheet(pictures, captions, columns=4 * per_class)
+    return contact_sheets.contact_sheet(pictures, captions, columns=4 * per_class)

@@ -1,1 +1,1 @@
-"""ROOM: backbones (a table), preprocessing, head, classifier, and their files."""
+"""Backbones (a table), preprocessing, head, classifier, and their files."""

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from tfpipeline.config import ModelSettings
-from tfpipeline.errors import UserError, suggest, unknown
-from tfpipeline.models.table import BACKBONES
+from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.models.registry import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
 _MOBILENET_SIZES = (96, 128, 160, 192, 224)

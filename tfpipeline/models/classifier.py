@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfpipeline.config import ModelSettings
-from tfpipeline.errors import UserError, unknown
+from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.models.preprocessing import preprocess
 
 POOLINGS: dict[str, type[keras.Layer]] = {

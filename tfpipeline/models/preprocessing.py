@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfpipeline.errors import unknown
+from tfpipeline.core.errors import unknown
 
 # Of ImageNet. BGR, 0 to 255 (Caffe's VGG); RGB, 0 to 1 (Torch).
 _CAFFE_MEAN = (103.939, 116.779, 123.68)

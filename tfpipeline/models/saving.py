@@ -6,8 +6,8 @@ from pathlib import Path
 
 import keras
 
-from tfpipeline import atomic, disk
-from tfpipeline.errors import UserError
+from tfpipeline.core import disk, file_io
+from tfpipeline.core.errors import UserError
 
 # A member that Keras does not look at: the file stays a valid `.keras` archive.
 _LABELS = "labels.txt"
@@ -21,7 +21,7 @@ def save_classifier(path: Path, model: keras.Model, labels: Sequence[str]) -> No
         model: From images in [0, 1] to logits.
         labels: Class names, in the order of the logits.
     """
-    with atomic.replacing(path) as temporary, disk.naming(temporary):
+    with file_io.replacing(path) as temporary, disk.naming(temporary):
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_LABELS, "".join(f"{label}\n" for label in labels))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfpipeline.config import FineTuneSettings
-from tfpipeline.errors import UserError, check_each, unknown
+from tfpipeline.core.errors import UserError, check_each, unknown
 
 # Up to its number, a name tells the block: block_13_expand, conv4_block2_1_conv.
 _BLOCK = re.compile(r"^.*?(?:block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?![0-9])")

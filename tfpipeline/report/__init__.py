@@ -1,1 +1,1 @@
-"""ROOM: what a run tells people: closing words and figures."""
+"""What a run tells people: closing words and figures."""

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline import flags, results, terminal
-from tfpipeline.errors import UserError
-from tfpipeline.report import comparison, result_page, run_page
-from tfpipeline.runs import RunFolder
+from tfpipeline.cli import flags
+from tfpipeline.core import console, result_dir
+from tfpipeline.core.errors import UserError
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.report import comparison_page, result_page, run_page
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,12 +47,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help=flags.JSON)
     given = parser.parse_args(argv)
     try:
-        with terminal.speaking(quiet=given.quiet, as_json=given.json):
+        with console.speaking(quiet=given.quiet, as_json=given.json):
             page = make(given.folders, given.output)
-            terminal.close(terminal.Closing([], look=page))
-            terminal.answer({"written": terminal.written(page.parent, page)})
+            console.close(console.Closing([], look=page))
+            console.answer({"written": console.written(page.parent, page)})
     except UserError as error:
-        terminal.end_badly(f"error: {error}")
+        console.end_badly(f"error: {error}")
         sys.exit(2)
 
 
@@ -72,10 +73,10 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
     page = output or (folder / result_page.NAME if kind else Path("comparison.html"))
     if output or kind or len(folders) > 1:
         # The page of a run is one of its own files.
-        results.check_file("--output", page, results.is_stamped)
+        result_dir.check_file("--output", page, result_dir.is_stamped)
     if len(folders) > 1:
         several = [RunFolder(folder).existing() for folder in folders]
-        return comparison.write(several, page)
+        return comparison_page.write(several, page)
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder, found none there.")
     if kind is not None:
@@ -84,5 +85,5 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
 
 
 if __name__ == "__main__":
-    with terminal.heard():
+    with console.heard():
         main()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tfpipeline import sheets
-from tfpipeline.report import charts, maps
+from tfpipeline.core import contact_sheets
+from tfpipeline.report import charts, heatmaps
 
 # Pixels of a square of a matrix: three figures fit in.
 _SQUARE = 28
@@ -28,7 +28,7 @@ def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
     step = max(1, shown.shape[1] // 128)
     small = [picture[::step, ::step] for picture in shown]
     captions = [_caption(target, labels) for target in np.asarray(targets)[:32]]
-    return sheets.contact_sheet(small, captions, columns=8)
+    return contact_sheets.contact_sheet(small, captions, columns=8)
 
 
 def learning_rates(
@@ -80,7 +80,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     Returns:
         uint8 RGB; the lighter a square, the larger its share of the row.
     """
-    font, side = sheets.font(), _SQUARE
+    font, side = contact_sheets.font(), _SQUARE
     names = [name if len(name) <= 24 else f"{name[:23]}…" for name in labels]
     edge = 8 + max(int(font.getlength(name)) for name in names)
     inner = side * len(labels)
@@ -94,7 +94,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str]) -> np.ndarray:
         columns.text((4, middle), name, "black", font, anchor="lm")
     picture.paste(above.rotate(90, expand=True), (edge, 0))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    heat = np.kron(maps.heat(shares), np.ones((side, side, 1), np.uint8))
+    heat = np.kron(heatmaps.heat(shares), np.ones((side, side, 1), np.uint8))
     picture.paste(Image.fromarray(heat), (edge, edge))
     for i, j in np.argwhere(counts):
         ink = "black" if shares[i, j] > 0.6 else "white"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfpipeline import results, terminal
-from tfpipeline.checks import outcome
-from tfpipeline.errors import UserError
-from tfpipeline.report import page, run_files
+from tfpipeline.core import console, result_dir
+from tfpipeline.core.checks import outcome
+from tfpipeline.core.errors import UserError
+from tfpipeline.report import html, run_data
 
-NAME = results.PAGE
+NAME = result_dir.PAGE
 
 # Pictures on a page, at most; the folder has all.
 SHOWN = 60
@@ -125,7 +125,7 @@ def write(folder: Path, output: Path | None = None) -> Path:
         raise UserError(
             f"{folder}: expected a result, one of {', '.join(KINDS)}. Found none."
         )
-    found = run_files.read_json(folder / name)
+    found = run_data.read_json(folder / name)
     file = output or folder / NAME
     kind, summary = KINDS[name], found.get("summary", {})
     items = summary.get(kind.rows) or _items(found)
@@ -179,7 +179,7 @@ def attempt(folder: Path) -> Path | None:
     try:
         return write(folder)
     except Exception as error:  # Nothing that goes wrong here may cost the result.
-        terminal.warn(
+        console.warn(
             f"The page {folder / NAME} could not be made ({type(error).__name__}: "
             f"{error}). Everything else is written."
         )
@@ -203,9 +203,9 @@ def write_table(
     shown = [
         (words, uri)
         for words, file_ in table.pictures[:SHOWN]
-        if (uri := page.picture(file_)) is not None
+        if (uri := html.picture(file_)) is not None
     ]
-    page.write(
+    html.write(
         file,
         "result.html",
         table=table,
@@ -245,7 +245,7 @@ def _words(value: Any) -> str:
     """Return a value for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return page.number(value) if isinstance(value, float) else str(value)
+    return html.number(value) if isinstance(value, float) else str(value)
 
 
 def _measured(check: Mapping[str, Any]) -> str:

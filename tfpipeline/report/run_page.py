@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.report import page, plots, run_files
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.report import html, plots, run_data
 from tfpipeline.report.plots import Line, Marks
-from tfpipeline.report.run_files import RunFiles
-from tfpipeline.runs import RunFolder
+from tfpipeline.report.run_data import RunFiles
 
 SHOWN_QUARANTINE = 200
 
@@ -23,7 +23,7 @@ def write(folder: RunFolder, output: Path | None = None) -> Path:
         output: The page; `report.html` in the folder where None.
     """
     file = output or folder.report
-    page.write(file, "run.html", **content(run_files.read(folder)))
+    html.write(file, "run.html", **content(run_data.read(folder)))
     return file
 
 
@@ -51,9 +51,9 @@ def content(run: RunFiles) -> dict[str, Any]:
         "suspected": _gallery(run, "suspected"),
         "suspects": run.diagnosis.get("suspects"),
         "data": run.diagnosis.get("data"),
-        "leaks": page.picture(run.folder.figures / "leaks.png"),
-        "batch": page.picture(run.folder.figures / "batch.png"),
-        "rates": page.picture(run.folder.figures / "learning_rate.png"),
+        "leaks": html.picture(run.folder.figures / "leaks.png"),
+        "batch": html.picture(run.folder.figures / "batch.png"),
+        "rates": html.picture(run.folder.figures / "learning_rate.png"),
         "quarantine": run.quarantine[:SHOWN_QUARANTINE],
         "phases": _phases(run.metrics.get("seconds", {})),
     }
@@ -200,7 +200,7 @@ def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:
     found = []
     for one in run.diagnosis.get(kind, []):
         inside = {
-            name: page.picture(run.folder.path / one[name])
+            name: html.picture(run.folder.path / one[name])
             for name in ("picture", "grad_cam")
             if name in one
         }

@@ -1,0 +1,117 @@
+"""The loop: who is done leaves, and what becomes of an image depends on it alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.attack.engine.base import Task
+from tfpipeline.attack.engine.gradient import Apgd, Iterative
+from tfpipeline.attack.engine.loop import Loop, Wanted
+from tfpipeline.attack.engine.losses import LOSSES
+from tfpipeline.attack.engine.minimal import FastMinimumNorm
+from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.norms import NORMS
+from tfpipeline.attack.engine.square import Square
+
+ONE = tf.distribute.get_strategy()
+KINDS = {
+    "pgd": Iterative(6, random_start=True),
+    "momentum": Iterative(6, momentum=1.0, diversity=0.7),
+    "apgd": Apgd(12),
+    "rivals": Apgd(12, rivals=True),
+    "fmn": FastMinimumNorm(8),
+    "square": Square(30),
+}
+
+
+def labels(network, pictures: np.ndarray) -> np.ndarray:
+    return np.asarray(network(pictures.astype(np.float32) / 255)).argmax(-1)
+
+
+def loop(network, attack, strategy=ONE, batch_size=4, **more) -> Loop:
+    task = Task(Victim([network], False), NORMS["linf"], LOSSES["margin"], **more)
+    return Loop(attack, task, strategy, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_alone_becomes_what_it_becomes_among_others(
+    kind: str, small, pictures
+) -> None:
+    wanted = Wanted.of(pictures, labels(small, pictures), 2 / 255)
+    attacker = loop(small, KINDS[kind])
+    together = attacker.run(wanted)
+    for k in (0, 3, 6):
+        alone = attacker.run(wanted.some(np.array([k])))
+        assert np.allclose(alone.image[0], together.image[k], atol=1e-5)
+        assert alone.success[0] == together.success[k]
+        assert alone.steps[0] == together.steps[k]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_replicas_make_what_one_makes(kind: str, small, pictures, strategy) -> None:
+    wanted = Wanted.of(pictures, labels(small, pictures), 2 / 255)
+    # As many at a time as each replica has: on some processors a convolution rounds
+    # otherwise for another number, and a sign makes a step of the last bit.
+    each = 4 // strategy.num_replicas_in_sync
+    one = loop(small, KINDS[kind], batch_size=each).run(wanted)
+    found = loop(small, KINDS[kind], strategy).run(wanted)
+    assert np.allclose(found.image, one.image, atol=1e-5)
+    assert np.array_equal(found.success, one.success)
+    assert np.array_equal(found.steps, one.steps)
+
+
+def test_who_is_wrong_already_leaves_at_once_and_unchanged(small, pictures) -> None:
+    label = labels(small, pictures)
+    wrong = (label + 1) % 5
+    found = loop(small, Iterative(9)).run(Wanted.of(pictures, wrong, 0.1))
+    assert found.success.all() and (found.steps == 1).all()
+    assert np.array_equal(found.image, pictures.astype(np.float32) / 255)
+
+
+def test_no_step_is_made_for_those_that_are_done(small, pictures) -> None:
+    """The network counts how many images it is asked about."""
+    asked = []
+
+    def counted(image: tf.Tensor) -> tf.Tensor:
+        tf.py_function(lambda n: asked.append(int(n)), [tf.shape(image)[0]], [])
+        return small(image)
+
+    wanted = Wanted.of(pictures, labels(small, pictures), 3 / 255)
+    found = loop(counted, Iterative(20)).run(wanted)
+    assert len(set(found.steps.tolist())) > 2
+    # Each question once, and once more for each that has made all steps.
+    assert sum(asked) <= found.steps.sum() + len(pictures)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_makes_the_same_and_the_inputs_stay(
+    kind: str, small, pictures
+) -> None:
+    before = pictures.copy()
+    wanted = Wanted.of(pictures, labels(small, pictures), 2 / 255)
+    one, two = (loop(small, KINDS[kind], seed=5).run(wanted) for _ in range(2))
+    assert np.array_equal(one.image, two.image)
+    assert np.array_equal(pictures, before)
+    assert np.array_equal(wanted.clean, before.astype(np.float32) / np.float32(255))
+
+
+def test_another_seed_and_another_turn_begin_elsewhere(small, pictures) -> None:
+    wanted = Wanted.of(pictures, labels(small, pictures), 2 / 255)
+    attack = Iterative(1, 0.0, random_start=True)
+    one = loop(small, attack, seed=5).run(wanted).image
+    assert not np.allclose(loop(small, attack, seed=6).run(wanted).image, one)
+    again = Wanted(*vars(wanted).values())
+    again.turn[:] = 1
+    assert not np.allclose(loop(small, attack, seed=5).run(again).image, one)
+
+
+def test_nothing_to_attack_is_nothing_found(small, pictures) -> None:
+    found = loop(small, Iterative(2)).run(Wanted.of(pictures[:0], [], 0.1))
+    assert found.image.shape == (0, 16, 16, 3)
+
+
+def test_steps_without_a_gradient_are_counted(small, pictures) -> None:
+    flat = lambda image: tf.stop_gradient(small(image))  # noqa: E731
+    wanted = Wanted.of(pictures, labels(small, pictures), 2 / 255)
+    found = loop(flat, Iterative(4)).run(wanted)
+    assert (found.flat == found.steps).all() and not found.success.any()

@@ -1,0 +1,84 @@
+"""Attacks on photographs: of networks of several sizes, and what is asked for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.attack import experiment
+from tfpipeline.config.adversary import AdversarySettings
+from tfpipeline.config.attack import AttackSettings
+from tfpipeline.core import image_io
+from tfpipeline.models.load_network import Network
+
+
+@dataclasses.dataclass
+class Mirror:
+    """A network that answers with what it sees.
+
+    Args:
+        side: Of its input.
+        variables: It has none.
+    """
+
+    side: int
+    variables: tuple[()] = ()
+
+    @property
+    def input_shape(self) -> tuple[None, int, int, int]:
+        return None, self.side, self.side, 3
+
+    def __call__(self, image: tf.Tensor, training: bool) -> tf.Tensor:
+        return tf.reshape(image, [-1, self.side * self.side * 3])
+
+
+def mirror(side: int) -> Network:
+    return Network(f"mirror {side}", Mirror(side), ("a", "b"))
+
+
+@pytest.mark.parametrize("side", [20, 32, 33, 47, 64])
+def test_an_attack_sees_of_another_size_what_a_file_will_show(side: int) -> None:
+    """Up and down, to the last of the 8 bits."""
+    rng = np.random.default_rng(side)
+    pictures = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    other = mirror(side)
+    _, answer = experiment.models([mirror(32), other], (32, 32))
+    found = np.asarray(answer(tf.constant(experiment.in_unit(pictures))))
+    assert np.array_equal(found, other.logits(pictures))
+    small = image_io.resize(pictures[0], side, side, "squash")
+    assert np.array_equal((found[0] * 255 + 0.5).astype(np.uint8), small.ravel())
+
+
+def test_gradients_pass_from_one_size_to_the_other() -> None:
+    _, answer = experiment.models([mirror(32), mirror(8)], (32, 32))
+    image = tf.fill((1, 32, 32, 3), 0.5)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        score = tf.reduce_sum(answer(image))
+    # Each value of the small picture is the mean of 16.
+    assert np.allclose(tape.gradient(score, image), 1 / 16, atol=1e-5)
+
+
+def plan(count: int = 1, **given):
+    settings = AttackSettings(**given)
+    return experiment.plan(settings, mirror(8), count)
+
+
+def test_radii_between_8_bit_steps_are_kept_as_they_were_written() -> None:
+    found = plan(epsilon="2/255", epsilons=["2.6/255"])
+    assert [round(255 * radius, 3) for radius in found.epsilons] == [2, 2.6]
+
+
+def test_half_and_twice_epsilon_are_whole_steps_of_8_bits_and_not_over_1() -> None:
+    found = plan(4, epsilon="5/255")
+    assert [round(255 * radius, 3) for radius in found.epsilons] == [2, 5, 10]
+    found = plan(4, epsilon="65/255")
+    assert [round(255 * radius, 3) for radius in found.epsilons] == [32, 65, 130]
+    found = plan(4, epsilon="1/255")
+    assert [round(255 * radius, 3) for radius in found.epsilons] == [1, 2]
+    found = plan(4, epsilon=0.7)
+    assert max(found.epsilons) == 1
+    free = AdversarySettings(eight_bit=False)
+    found = plan(4, epsilon="5/255", adversary=free)
+    assert [round(255 * radius, 3) for radius in found.epsilons] == [2.5, 5, 10]

@@ -1,0 +1,27 @@
+"""The audit as a command: what it writes about good, broken and doubled files."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tfpipeline import cli
+from tfpipeline.audit.command import audit
+from tfpipeline.config import AuditSettings
+from tfpipeline.core import file_io
+from tfpipeline.demo import world
+
+
+def test_it_lists_what_is_broken_and_what_is_doubled(tmp_path: Path, capsys) -> None:
+    root = tmp_path / "p"
+    world.write_folder(root, ["rocket", "teapot"], 5, seed=0)
+    (root / "rocket" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    shutil.copy(root / "teapot" / "00000.png", root / "teapot" / "copy.png")
+    argv = ["--source", str(root), "--output", str(tmp_path / "out")]
+    assert cli.main(audit, AuditSettings, argv) == 0
+    (row,) = file_io.read_csv(tmp_path / "out" / "quarantine.csv")
+    assert row["path"].endswith("broken.png") and row["reason"]
+    found = json.loads((tmp_path / "out" / "statistics.json").read_text())
+    assert found["exact_duplicates"] == 1
+    assert (tmp_path / "out" / "contact_sheet.png").stat().st_size > 1000
+    assert "12 files of 2 classes: 1 unusable" in capsys.readouterr().out
+    assert len(list(root.rglob("*.png"))) == 12

@@ -1,0 +1,88 @@
+"""A bar in a terminal, plain lines in a pipe, and something to see in a notebook."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from tfpipeline.core import console, progress
+
+LOOP = "from tfpipeline import progress, terminal\n"
+LOOP += "for i in progress.over(range(3), 'count', 'image'):\n"
+LOOP += "    terminal.note(f'step {i}')\n"
+
+
+class Clock:
+    """Seconds that a test decides on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_file_has_a_plain_line_every_half_a_minute(capsys) -> None:
+    clock = Clock()
+    with progress.Lines(1000, "head", "batch", 100, clock) as shown:
+        shown.set_postfix({"loss": "0.500"})
+        for _ in range(70):
+            clock.now += 1
+            shown.update(5)
+    said = capsys.readouterr()
+    assert not said.out and said.err.splitlines() == [
+        "head: 250/1000 (25%), 5 batch/s, loss 0.500",
+        "head: 400/1000 (40%), 5 batch/s, loss 0.500",
+    ]
+
+
+def test_a_short_loop_says_nothing_in_a_pipe() -> None:
+    done = subprocess.run([sys.executable, "-c", LOOP], capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"step 0\nstep 1\nstep 2\n")
+
+
+@pytest.mark.parametrize("columns", [0, 100])
+def test_a_terminal_sees_a_bar_even_where_it_does_not_know_its_width(
+    columns: int,
+) -> None:
+    ours, theirs = pty.openpty()
+    code = LOOP if not columns else f"import os; os.system('stty cols 100')\n{LOOP}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 4096):
+            text += part
+    except OSError:  # Linux says so that the other end is closed.
+        pass
+    assert process.wait() == 0
+    shown = text.decode()
+    assert "\r" in shown and "3/3" in shown and "100%" in shown
+    # A note does not stand in the middle of a bar.
+    lines = shown.replace("\r", "\n").splitlines()
+    assert {"step 0", "step 1", "step 2"} <= set(lines)
+    os.close(ours)
+
+
+def test_nobody_is_told_of_a_loop_without_a_title_or_when_all_is_quiet(capsys) -> None:
+    assert list(progress.over(range(3), None, "image")) == [0, 1, 2]
+    with console.speaking(quiet=True):
+        assert list(progress.over(iter("ab"), "count", "image", 2)) == ["a", "b"]
+    said = capsys.readouterr()
+    assert not said.out + said.err and not progress.in_notebook()
+
+
+def test_a_notebook_shows_how_far_it_is() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    cell = nbformat.v4.new_code_cell(f"{LOOP}print(progress.in_notebook())")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    outputs = notebook.cells[0].outputs
+    text = "".join(str(output.get("text", output.get("data"))) for output in outputs)
+    # Where there are widgets, what is kept of one is its beginning.
+    assert ("3/3" in text or "widget-view" in text) and "True" in text

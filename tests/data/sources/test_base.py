@@ -1,0 +1,233 @@
+"""Every source becomes the same list of files, or says what is wrong with it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfpipeline.config import DataSettings
+from tfpipeline.core import image_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources import csv_file, image_folder, opening
+
+
+def never(cache: Path) -> Path:
+    raise AssertionError("only the source demo draws")
+
+
+def put(root: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        image = np.full((8, 8, 3), number * 9 % 256, np.uint8)
+        image_io.save_png(root / name, image)
+    return root
+
+
+def test_a_folder_of_class_folders(tmp_path: Path) -> None:
+    put(tmp_path, "b/2.png", "b/sub/1.png", "a/1.png", "B/1.png", ".hidden/1.png")
+    (tmp_path / "b" / ".DS_Store").write_text("")
+    source = image_folder.open_folder(tmp_path)
+    assert source.labels == ("B", "a", "b")
+    assert source.ids == ("B/1.png", "a/1.png", "b/2.png", "b/sub/1.png")
+    assert source.label.tolist() == [0, 1, 2, 2] and set(source.split) == {""}
+
+
+def test_what_is_called_like_a_split_but_holds_images_is_a_class(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "train/1.png", "bus/1.png", "test/1.png")
+    source = image_folder.open_folder(tmp_path)
+    assert source.labels == ("bus", "test", "train") and set(source.split) == {""}
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("train/a/1.png", "train/b/1.png", "Test_old/a/1.png"), "Test_old"),
+        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "val and valid both"),
+        (("test/a/1.png", "val/b/1.png"), "no train folder"),
+    ],
+)
+def test_split_folders_that_cannot_be_meant_are_told(
+    tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    put(tmp_path, *names)
+    with pytest.raises(UserError, match=words):
+        image_folder.open_folder(tmp_path)
+
+
+def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "sub/1.png")
+    put(tmp_path / "p", "a/2.png", "b/3.png")
+    (tmp_path / "p" / "a" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "p" / "a")
+    source = image_folder.open_folder(tmp_path / "p")
+    assert source.ids == ("a/2.png", "a/link/sub/1.png", "b/3.png")
+
+
+def test_files_come_in_the_order_of_their_paths_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/b-c/1.png", "a/b/2.png", "a/b/1.png", "a/b.png", "z/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path, Path()):
+        source = image_folder.open_folder(root)
+        assert list(source.paths) == sorted(root.rglob("*.png"))
+        assert source.ids[:4] == ("a/b/1.png", "a/b/2.png", "a/b-c/1.png", "a/b.png")
+
+
+def test_pipes_and_links_to_nothing_are_no_files(tmp_path: Path) -> None:
+    for name in ("a/1.png", "b/1.png", "c/none"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "c" / "none").unlink()
+    os.mkfifo(tmp_path / "c" / "pipe.png")
+    (tmp_path / "c" / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "c" / "round.png").symlink_to("round.png")
+    assert image_folder.open_folder(tmp_path).labels == ("a", "b")
+
+
+def test_a_folder_that_may_not_be_read_is_no_folder_without_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a/1.png", "b/1.png", "c/1.png")
+    real = os.scandir
+
+    def scandir(folder: str) -> Iterator[os.DirEntry]:
+        if Path(folder).name == "b":
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError):
+        image_folder.open_folder(tmp_path)
+
+
+def test_what_a_disk_keeps_for_itself_is_no_class(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "b/1.png", "lost+found/1.png", "a/lost+found/2.png")
+    source = image_folder.open_folder(tmp_path)
+    assert source.labels == ("a", "b") and len(source) == 2
+
+
+def test_a_class_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "b").rename(tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape"))
+    with pytest.raises(UserError, match="not valid UTF-8"):
+        image_folder.open_folder(tmp_path)
+
+
+def test_a_quote_that_stays_open_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text('path,label\n"' + "a" * 140_000)
+    with pytest.raises(UserError, match="list.csv.*quote"):
+        csv_file.open_csv(file)
+
+
+@pytest.mark.parametrize("name", ["val", "validation", "Valid", "dev"])
+def test_split_folders_are_known_by_their_usual_names(
+    tmp_path: Path, name: str
+) -> None:
+    put(tmp_path, "Train/a/1.png", "Train/b/1.png", f"{name}/a/1.png", "test/b/1.png")
+    source = image_folder.open_folder(tmp_path)
+    assert source.split == ("train", "train", "validation", "test")
+    assert source.labels == ("a", "b")
+
+
+def test_more_classes_in_test_than_in_train_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/dogs/1.png")
+    with pytest.raises(UserError, match="'dog'"):
+        image_folder.open_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "it is empty"),
+        (("1.png", "2.png"), "one folder of images a class"),
+        (("only/1.png",), "at least two classes"),
+    ],
+)
+def test_folders_without_classes_are_refused(tmp_path, names, message) -> None:
+    put(tmp_path, *names)
+    with pytest.raises(UserError, match=message):
+        image_folder.open_folder(tmp_path)
+
+
+def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
+    put(tmp_path, "x/1.png", "x/2.png")
+    file = tmp_path / "list.csv"
+    file.write_text("\ufefffile,kind,split\nx/1.png,dog,train\nx/2.png,cat,val\n")
+    source = csv_file.open_csv(file, "file", "kind")
+    assert source.labels == ("cat", "dog") and source.label.tolist() == [1, 0]
+    assert source.paths[0] == tmp_path / "x/1.png"
+    assert source.split == ("train", "validation")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,class\na.png,x\n", "--data.label_column"),
+        ("", "header"),
+        ("path,label\n", "no row"),
+        ("path,label\na.png,x\nb.png,\n", "line 3 has no label"),
+        ("path,label\na.png,x\na.png,y\n", "more than once"),
+        ("path,label,split\na.png,x,train\nb.png,y,later\n", "line 3"),
+        ("path,label\na.png,x\nb.png,x\n", "two classes"),
+    ],
+)
+def test_a_wrong_csv_is_told_by_line_or_column(tmp_path, text, message) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message):
+        csv_file.open_csv(file)
+
+
+def test_a_missing_path_suggests_what_is_there(tmp_path: Path) -> None:
+    put(tmp_path, "flowers/a/1.png")
+    settings = DataSettings(source=str(tmp_path / "flower"))
+    with pytest.raises(UserError, match="'flowers'"):
+        opening.open_source(settings, tmp_path / "cache", never)
+
+
+def test_a_csv_without_permission_or_text_is_a_user_error(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_bytes(b"\x00\x01path,label\n")
+    with pytest.raises(UserError, match="list.csv"):
+        csv_file.open_csv(file)
+
+
+def test_classes_can_be_read_off_the_names_of_files(tmp_path: Path) -> None:
+    put(tmp_path, "Great_Pyrenees_12.jpg", "great_pyrenees_3.jpg", "Bengal_1.jpg")
+    (tmp_path / "Bengal_1.mat").write_text("")
+    settings = DataSettings(source=str(tmp_path), label_from="file_name")
+    source = opening.open_source(settings, tmp_path / "cache", never)
+    assert source.labels == ("bengal", "great_pyrenees")
+    assert source.label.tolist() == [0, 1, 1]
+    put(tmp_path, "nameless.png")
+    with pytest.raises(UserError, match="nameless.png.*last underscore"):
+        opening.open_source(settings, tmp_path / "cache", never)
+    unknown = DataSettings(source=str(tmp_path), label_from="filename")
+    with pytest.raises(UserError, match="'file_name'"):
+        opening.open_source(unknown, tmp_path / "cache", never)
+
+
+def test_a_picture_or_a_table_with_semicolons_is_no_table(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    with pytest.raises(UserError, match="found a picture .png."):
+        csv_file.open_csv(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("path;label\na.png;x\n")
+    with pytest.raises(UserError, match="semicolons"):
+        csv_file.open_csv(tmp_path / "t.csv")
+
+
+def test_no_source_and_empty_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="empty text"):
+        opening.open_source(DataSettings(source=""), tmp_path, never)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Thumbs.db").write_text("")
+    with pytest.raises(UserError, match="the folders cat, dog hold no file"):
+        image_folder.open_folder(tmp_path)

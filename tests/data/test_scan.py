@@ -1,0 +1,248 @@
+"""Every file is opened once, judged, remembered; too many bad ones stop the work."""
+
+import io
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ASSETS
+from tfpipeline.core import image_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan
+from tfpipeline.data.inspect_file import examine
+from tfpipeline.data.scan_cache import Row
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "in"
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        noise = rng.integers(0, 256, (20, 30, 3), np.uint8)
+        image_io.save_png(root / f"{i}.png", noise)
+    return root
+
+
+def noting(opened: list[Path]) -> Callable[..., Row]:
+    """Look at files, and note which."""
+
+    def look(path: Path, *more) -> Row:
+        opened.append(path)
+        return examine(path, *more)
+
+    return look
+
+
+def test_rows_come_in_order_with_true_formats(folder: Path) -> None:
+    os.rename(folder / "3.png", folder / "3.jpg")
+    (folder / "text.jpg").write_text("hello")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "x.jpg").mkdir()
+    paths = sorted(folder.iterdir())
+    rows = scan.audit(paths, cache=None)
+    by_name = {Path(row.path).name: row for row in rows}
+    assert [row.path for row in rows] == [str(path) for path in paths]
+    assert by_name["3.jpg"].format == "png" and "png called" in by_name["3.jpg"].warning
+    assert (by_name["1.png"].height, by_name["1.png"].width) == (20, 30)
+    assert "text" in by_name["text.jpg"].reason
+    assert by_name["empty.jpg"].reason == "empty file"
+    assert by_name["x.jpg"].reason == "not a file"
+
+
+def test_missing_files_links_and_permissions_are_reasons(folder: Path) -> None:
+    os.symlink(folder / "gone.png", folder / "link.png")
+    rows = scan.audit([folder / "link.png", folder / "none.png"], cache=None)
+    assert all(row.reason == "no such file" for row in rows)
+
+
+def test_unchanged_files_are_not_opened_again(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    paths = sorted(folder.iterdir())
+    first = scan.audit(paths, cache=tmp_path)
+    opened: list[Path] = []
+    monkeypatch.setattr(f"{scan.__name__}.examine", noting(opened))
+    assert scan.audit(paths, cache=tmp_path) == first and not opened
+    os.utime(paths[0], ns=(1, 1))
+    scan.audit(paths, cache=tmp_path)
+    assert opened == [paths[0]]
+
+
+def test_a_file_of_the_same_size_and_time_with_other_content_is_seen(
+    folder: Path, tmp_path: Path
+) -> None:
+    """As archives unpack them: every file with one and the same time."""
+    paths = sorted(folder.iterdir())
+    scan.audit(paths, cache=tmp_path)
+    state = os.stat(paths[0])
+    paths[0].write_bytes(b"x" * state.st_size)
+    os.utime(paths[0], ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert scan.audit(paths, cache=tmp_path)[0].reason
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{", b"[[1]]", b"\xff", b'{"a": 1}'])
+def test_a_damaged_memory_is_as_good_as_none(folder, tmp_path, rubbish) -> None:
+    paths = sorted(folder.iterdir())
+    first = scan.audit(paths, cache=tmp_path)
+    store = next(tmp_path.glob("audit-*/*.sqlite"))
+    store.write_bytes(rubbish)
+    assert scan.audit(paths, cache=tmp_path) == first
+
+
+def test_bad_files_are_set_aside_up_to_a_share(folder: Path) -> None:
+    (folder / "z.png").write_text("no image")
+    rows = scan.audit(sorted(folder.iterdir()), cache=None)
+    names = [Path(row.path).name for row in rows]
+    good, bad = scan.quarantine(rows, names, 0.2)
+    assert good.tolist() == list(range(6)) and [name for name, _ in bad] == ["z.png"]
+    with pytest.raises(UserError, match="--data.max_bad_fraction"):
+        scan.quarantine(rows, names, 0.1)
+
+
+def test_the_share_may_be_everything_but_not_all_files(folder: Path) -> None:
+    rows = scan.audit([folder / "none.png"], cache=None)
+    with pytest.raises(UserError, match="1 of 1 files"):
+        scan.quarantine(rows, ["none.png"], 1.0)
+
+
+def test_a_few_files_have_a_core_each(folder: Path, monkeypatch) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def look(path: Path, *more) -> Row:
+        both.wait()
+        return examine(path, *more)
+
+    monkeypatch.setattr(scan.hardware, "cores", lambda: 2)
+    monkeypatch.setattr(f"{scan.__name__}.examine", look)
+    paths = sorted(folder.iterdir())
+    assert [row.path for row in scan.audit(paths, cache=None)] == list(map(str, paths))
+
+
+def test_an_interrupted_audit_keeps_what_it_has_found(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    paths = sorted(folder.iterdir())
+
+    def until_the_last(path: Path, *more) -> Row:
+        if path == paths[-1]:
+            raise KeyboardInterrupt
+        return examine(path, *more)
+
+    monkeypatch.setattr(f"{scan.__name__}.examine", until_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        scan.audit(paths, cache=tmp_path)
+    opened: list[Path] = []
+    monkeypatch.setattr(f"{scan.__name__}.examine", noting(opened))
+    scan.audit(paths, cache=tmp_path)
+    assert opened == [paths[-1]]
+
+
+# What no network should be trained on, and why.
+UNUSABLE = {
+    "badwidth.bmp": "more than",
+    "broken.png": "damaged png",
+    "broken_data_stream.png": "damaged png",
+    "decompression_bomb.gif": "more than",
+    "decompression_bomb.ico": "more than",
+    "pngtest_bad.png.bin": "not an image",
+    "truncated_image.png": "truncated",
+    "truncated_jpeg.jpg": "truncated",
+    "zero_width.gif": "damaged gif",
+}
+ANIMATED = {
+    *("dispose_bgnd.gif", "no_palette.gif"),
+    *("mode_16bit.png", "mode_grayscale_alpha.png", "mode_palette.png"),
+}
+
+
+@pytest.mark.assets
+def test_every_odd_file_is_used_or_rightly_set_aside(assets: Path) -> None:
+    paths = sorted((assets / "images" / "odd").iterdir())
+    assert len(paths) == 38
+    for row in scan.audit(paths, cache=None):
+        name = Path(row.path).name
+        if name in UNUSABLE:
+            assert UNUSABLE[name] in row.reason
+            with pytest.raises(image_io.ImageError):
+                image_io.decode(Path(row.path))
+        else:
+            assert not row.reason, name
+            assert image_io.decode(Path(row.path)).shape[2] == 3
+            assert ("animated" in row.warning) == (name in ANIMATED), name
+
+
+@pytest.mark.assets
+def test_turned_and_deep_copies_of_a_portrait_look_alike(assets: Path) -> None:
+    names = ("hopper.png", "hopper_orientation_2.jpg", "hopper_orientation_6.jpg")
+    odd = assets / "images" / "odd"
+    rows = [examine(odd / name) for name in (*names, "hopper_16bit.pgm")]
+    hashes = [int(row.perceptual_hash, 16) for row in rows]
+    assert all((hashes[0] ^ other).bit_count() <= 6 for other in hashes[1:])
+
+
+@pytest.mark.assets
+def test_one_portrait_is_the_same_in_every_format(assets: Path) -> None:
+    odd = assets / "images" / "odd"
+    portrait = image_io.decode(odd / "hopper.png").astype(int)
+    limits = {"hopper.bmp": 0.01, "hopper.tif": 0.01, "hopper.jpg": 6}
+    limits |= {"hopper.webp": 10, "hopper.avif": 8, "hopper.gif": 12}
+    limits |= {f"hopper_orientation_{k}.jpg": 8 for k in (2, 6)}
+    for name, limit in limits.items():
+        found = image_io.decode(odd / name).astype(int)
+        assert np.abs(found - portrait).mean() < limit, name
+    grey = image_io.decode(odd / "hopper_16bit.pgm").astype(int)
+    assert np.abs(grey.mean(2) - portrait.mean(2)).mean() < 8
+
+
+def _seeds(extra: Path) -> list[bytes]:
+    """Return small valid files of every format, and odd ones where there are any."""
+    noise = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+    found = []
+    for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO"):
+        out = io.BytesIO()
+        Image.fromarray(noise).save(out, form)
+        found.append(out.getvalue())
+    odd = sorted(extra.glob("*")) if extra.is_dir() else []
+    return found + [f.read_bytes() for f in odd if f.stat().st_size < 30_000]
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_files_are_judged_without_crash_hang_or_leak(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    seeds = _seeds(ASSETS / "images" / "odd")
+    file, limit = tmp_path / "x", 1_000_000
+    usable, peaks, slowest = 0, [], 0.0
+    for number in range(10_000):
+        data = bytearray(seeds[number % len(seeds)])
+        kind = rng.integers(4)
+        if kind == 0:
+            data = data[: rng.integers(len(data))]
+        elif kind == 1:
+            place = int(rng.integers(len(data)))
+            data[place:place] = rng.bytes(int(rng.integers(1, 40)))
+        else:
+            # Headers are where the harm is done.
+            reach = len(data) if kind == 2 else min(len(data), 64)
+            for place in rng.integers(0, reach, rng.integers(1, 8)):
+                data[place] = rng.integers(256)
+        file.write_bytes(data)
+        started = time.perf_counter()
+        row = examine(file, limit)
+        slowest = max(slowest, time.perf_counter() - started)
+        usable += not row.reason
+        if not row.reason:
+            assert image_io.decode(file, max_pixels=limit).shape[2] == 3
+        if number in (2_000, 9_999):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    assert 500 < usable < 9_500
+    assert slowest < 20, "no file keeps the audit for long"
+    assert peaks[1] - peaks[0] < 150, "memory in MB does not grow with the files"

@@ -1,0 +1,137 @@
+"""Evaluation of a run: on its own test images, on other sources, and refusals."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Trained
+from tfpipeline import cli
+from tfpipeline.config import EvaluateSettings
+from tfpipeline.demo import world
+from tfpipeline.evaluate.command import evaluate
+
+
+@pytest.fixture()
+def run(demo_run: Trained, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo_run.path, tmp_path / "run"))
+
+
+def start(*argv: str) -> int:
+    return cli.main(evaluate, EvaluateSettings, argv)
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+def test_the_saved_model_reproduces_the_figures_of_its_training(
+    run: Path, strategy: str
+) -> None:
+    argv = ["--run", str(run), "--distribute.strategy", strategy]
+    argv += ["--distribute.devices", "2"] if strategy == "mirrored" else []
+    assert start(*argv) == 0
+    trained = json.loads((run / "metrics.json").read_text())["test"]
+    again = json.loads((run / "evaluation.json").read_text())
+    assert again["n"] == trained["n"] and again["split"] == "test"
+    assert again["accuracy"] == trained["accuracy"]
+    assert again["loss"] == pytest.approx(trained["loss"], abs=1e-4)
+
+
+def test_another_source_with_the_same_classes_is_measured_whole(
+    run: Path, tmp_path: Path
+) -> None:
+    world.write_folder(tmp_path / "other", world.TRANSFER_CLASSES, 10, seed=99)
+    assert start("--run", str(run), "--source", str(tmp_path / "other")) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["n"] == 60 and found["accuracy"] > 0.85
+
+
+def test_other_classes_are_refused_with_the_first_difference(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [*world.TRANSFER_CLASSES[:2], "house"]
+    world.write_folder(tmp_path / "other", names, 2, seed=0)
+    assert start("--run", str(run), "--source", str(tmp_path / "other")) == 2
+    error = capsys.readouterr().err
+    assert "number 2" in error and "'house'" in error
+    assert not (run / "evaluation.json").exists()
+
+
+def listed(root: Path, names: list[str]) -> Path:
+    """Return a TFDS-like source: the same classes in an order that is not sorted."""
+    from tfpipeline.data import scan
+    from tfpipeline.data.sources import image_folder, tfrecord
+
+    source = image_folder.open_folder(root).in_order(names)
+    tfrecord.pack(source, scan.audit(source.paths, cache=None), root / "packed", 10**6)
+    return root / "packed"
+
+
+def test_the_same_classes_in_another_order_are_refused_or_mapped(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.write_folder(tmp_path / "other", world.TRANSFER_CLASSES, 10, seed=99)
+    turned = listed(tmp_path / "other", list(world.TRANSFER_CLASSES[::-1]))
+    assert start("--run", str(run), "--source", str(turned)) == 2
+    assert "--map_labels true" in capsys.readouterr().err
+    argv = ("--run", str(run), "--source", str(turned), "--map_labels", "true")
+    assert start(*argv) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["accuracy"] > 0.85 and list(found["classes"]) == [
+        *world.TRANSFER_CLASSES
+    ]
+
+
+def test_images_that_were_trained_on_are_counted(
+    run: Path, demo_run: Trained, tmp_path: Path, capsys
+) -> None:
+    # Other tests may have drawn other pictures there.
+    folders = (demo_run.cache / "demo").iterdir()
+    (drawn,) = (f for f in folders if len(list(f.rglob("*.png"))) == 360)
+    shutil.copytree(drawn, tmp_path / "copy")
+    assert start("--run", str(run), "--source", str(tmp_path / "copy")) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["n"] == 360 and found["seen_in_training"] == 252
+    assert "252 of them were trained on" in capsys.readouterr().out
+
+
+def test_the_runs_own_source_by_its_name_is_measured_on_its_test_images(
+    run: Path,
+) -> None:
+    assert start("--run", str(run), "--source", "demo") == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["n"] == 72 and found["seen_in_training"] == 0
+
+
+def test_a_table_with_other_columns_can_be_measured(run: Path, tmp_path: Path) -> None:
+    world.write_folder(tmp_path / "p", world.TRANSFER_CLASSES, 2, seed=99)
+    lines = [
+        f"{f.relative_to(tmp_path)},{f.parent.name}"
+        for f in (tmp_path / "p").rglob("*.png")
+    ]
+    (tmp_path / "list.csv").write_text("file,kind\n" + "\n".join(lines) + "\n")
+    argv = ("--run", str(run), "--source", str(tmp_path / "list.csv"))
+    columns = ("--data.path_column", "file", "--data.label_column", "kind")
+    assert start(*argv) == 2 and start(*argv, *columns) == 0
+
+
+def test_what_is_no_run_is_told(tmp_path: Path, capsys) -> None:
+    assert start() == 2 and "--run" in capsys.readouterr().err
+    assert start("--run", str(tmp_path / "gone")) == 2
+    assert "found nothing there" in capsys.readouterr().err
+
+
+def test_accuracy_under_attack_is_measured_where_it_is_asked_for(
+    run: Path, capsys
+) -> None:
+    argv = ["--run", str(run), "--robust", "1/255,4/255", "--adversary.steps", "10"]
+    assert start(*argv, "--adversary.attack", "apgd") == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    rates = list(found["robust"]["accuracy"].values())
+    assert found["accuracy"] >= rates[0] >= rates[1]
+    assert rates[0] > rates[1] and found["robust"]["n"] == found["n"]
+    assert "Under attack (apgd, linf)" in capsys.readouterr().out
+
+
+def test_a_radius_that_is_none_is_refused(run: Path, capsys) -> None:
+    assert start("--run", str(run), "--robust", "1:255") == 2
+    assert "--robust: expected a number or a fraction" in capsys.readouterr().err

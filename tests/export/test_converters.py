@@ -1,0 +1,184 @@
+"""Other runtimes get a file that says what it is, and refuse what is no picture."""
+
+import contextlib
+import io
+import json
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.export import converters, model_metadata
+
+# What runs a file here will move to a package of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
+
+SAID = model_metadata.Description(
+    "pets", ["Hund", "kätzchen", "dog 3"], (12, 10), "crop"
+)
+SOME = np.random.default_rng(0).random((8, 12, 10, 3), np.float32)
+
+
+@pytest.fixture(scope="module", params=["litert_float16", "litert_int8", "onnx"])
+def converted(request: pytest.FixtureRequest) -> tuple[str, bytes]:
+    """A small untrained classifier, as it was converted."""
+    if request.param == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    keras.utils.set_random_seed(0)
+    image = keras.Input((12, 10, 3))
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    model = keras.Model(image, keras.layers.Dense(3)(pooled))
+    target = converters.TARGETS[request.param]
+    return target.file, target.convert(model, 1.5, SOME, target.kind)
+
+
+@pytest.fixture(scope="module")
+def described(converted: tuple[str, bytes]) -> tuple[str, bytes]:
+    file, content = converted
+    return file, model_metadata.describe(content, file, SAID)
+
+
+class Table:
+    """A table of FlatBuffers, read by the places of its fields.
+
+    Source: "FlatBuffer internals", https://flatbuffers.dev/internals.
+    """
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self.data, self.at = data, at
+
+    def read(self, kind: str, at: int) -> Any:
+        return struct.unpack_from("<" + kind, self.data, at)[0]
+
+    def place(self, slot: int) -> int:
+        fields = self.at - self.read("i", self.at)
+        assert self.read("H", fields) > 4 + 2 * slot, slot
+        offset = self.read("H", fields + 4 + 2 * slot)
+        assert offset, f"field {slot} is not there"
+        return self.at + offset
+
+    def number(self, slot: int, kind: str) -> int:
+        return self.read(kind, self.place(slot))
+
+    def table(self, slot: int) -> "Table":
+        at = self.place(slot)
+        return Table(self.data, at + self.read("I", at))
+
+    def tables(self, slot: int) -> list["Table"]:
+        vector = self.table(slot).at
+        places = range(vector + 4, vector + 4 + 4 * self.read("I", vector), 4)
+        return [Table(self.data, at + self.read("I", at)) for at in places]
+
+    def floats(self, slot: int) -> list[float]:
+        vector = self.table(slot).at
+        count = self.read("I", vector)
+        return list(struct.unpack_from(f"<{count}f", self.data, vector + 4))
+
+    def text(self, slot: int) -> str:
+        at = self.table(slot).at
+        return self.data[at + 4 : at + 4 + self.read("I", at)].decode()
+
+
+def metadata(content: bytes) -> Table:
+    """Return the metadata of a LiteRT model, found as its readers find it."""
+    model = Table(content, struct.unpack_from("<I", content)[0])
+    (place,) = [
+        one.number(1, "I")
+        for one in model.tables(6)
+        if one.text(0) == "TFLITE_METADATA"
+    ]
+    vector = model.tables(4)[place].table(0).at
+    count = struct.unpack_from("<I", content, vector)[0]
+    data = content[vector + 4 : vector + 4 + count]
+    assert data[4:8] == b"M001"
+    return Table(data, struct.unpack_from("<I", data)[0])
+
+
+def test_a_file_names_its_classes_range_and_size(described: tuple[str, bytes]) -> None:
+    file, content = described
+    if file.endswith(".onnx"):
+        import onnx
+
+        model = onnx.load_from_string(content)
+        onnx.checker.check_model(model)
+        told = {prop.key: prop.value for prop in model.metadata_props}
+        assert json.loads(told["labels"]) == SAID.labels
+        assert json.loads(told["image_size"]) == [12, 10]
+        assert told["Image.NominalPixelRange"] == "Normalized_0_1"
+        assert told["resize"] == "crop"
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        (entry,) = archive.infolist()
+        # Its readers on phones map it and inflate nothing.
+        assert entry.compress_type == zipfile.ZIP_STORED
+        assert archive.read("labels.txt").decode().splitlines() == SAID.labels
+    told = metadata(content)
+    assert told.text(0) == "pets" and told.text(7) == "1.0.0"
+    (graph,) = told.tables(3)
+    (given,), (answer,) = graph.tables(2), graph.tables(3)
+    assert given.text(0) == "images" and "12 x 10" in given.text(1)
+    assert given.table(3).number(0, "B") == 2
+    image = given.table(3).table(1)
+    assert image.number(0, "b") == 1
+    assert [image.table(1).number(slot, "I") for slot in (0, 1)] == [10, 12]
+    (unit,) = given.tables(4)
+    assert unit.number(0, "B") == 1
+    assert [unit.table(1).floats(slot) for slot in (0, 1)] == [[0], [255]]
+    assert [given.table(5).floats(slot) for slot in (0, 1)] == [[1], [0]]
+    (names,) = answer.tables(6)
+    assert answer.text(0) == "probabilities" and names.text(0) == "labels.txt"
+    assert names.number(2, "b") == 2
+
+
+def test_it_is_described_the_same_way_again_and_answers_as_before(
+    converted: tuple[str, bytes], described: tuple[str, bytes], tmp_path: Path
+) -> None:
+    file, content = described
+    assert model_metadata.describe(converted[1], file, SAID) == content
+    before, after = tmp_path / f"a{file}", tmp_path / file
+    before.write_bytes(converted[1]), after.write_bytes(content)
+    chance = converters.run(after, SOME)
+    assert np.array_equal(chance, converters.run(before, SOME))
+    np.testing.assert_allclose(chance.sum(1), 1, atol=0.02)
+
+
+def test_what_is_no_picture_has_no_probabilities(
+    described: tuple[str, bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / described[0]
+    file.write_bytes(described[1])
+    wrong = [SOME[0] * 255, SOME[0] * 2 - 1, SOME[0].copy(), SOME[0].copy()]
+    wrong[2][1, 2, 0], wrong[3][4, 5, 2] = np.nan, np.inf
+    chance = converters.run(file, np.stack([*wrong, SOME[0], np.zeros_like(SOME[0])]))
+    if "int8" in file.name:
+        # Values that 8 bits cannot hold are clipped before anything could look at them.
+        white = converters.run(file, np.ones_like(SOME[:1]))
+        bright = converters.run(file, np.maximum(SOME[:1] * 255, 1))
+        assert np.array_equal(bright, white)
+    else:
+        assert not chance[:2].any()
+        # Where an image has NaN, tf2onnx multiplies what TensorFlow selects.
+        assert not np.nan_to_num(chance[2:4]).any()
+    np.testing.assert_allclose(chance[4:].sum(1), 1, atol=0.02)
+
+
+def test_only_operations_that_every_phone_has_are_used(
+    described: tuple[str, bytes],
+) -> None:
+    file, content = described
+    if file.endswith(".onnx"):
+        import onnx
+
+        domains = {node.domain for node in onnx.load_from_string(content).graph.node}
+        assert domains <= {"", "ai.onnx"}
+        return
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        tf.lite.experimental.Analyzer.analyze(model_content=content)
+    assert "FlexOps" not in said.getvalue() and "Custom" not in said.getvalue()
+    assert "Op#0" in said.getvalue()

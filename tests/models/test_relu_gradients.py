@@ -1,0 +1,98 @@
+"""What comes before an activation function is told, and dead ReLUs are woken."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.models.layer_outputs import BEFORE, LOGITS, Backward, Inside
+
+
+def test_what_comes_before_an_activation_becomes_what_comes_after() -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", padding="same", name="a")(image)
+    x = keras.layers.DepthwiseConv2D(3, activation="relu", name="b")(x)
+    x = keras.layers.ReLU(6.0, name="c")(x - 0.1)
+    x = keras.layers.Activation("tanh", name="d")(x)
+    x = keras.layers.Conv2D(3, 1, name="e")(x)
+    x = keras.layers.Flatten()(x)
+    model = keras.Model(image, keras.layers.Dense(2, activation="gelu", name="f")(x))
+    names = list("abcdef")
+    values = tf.constant(np.random.default_rng(0).random((2, 8, 8, 3), np.float32))
+    found = Inside(model, [*names, *(n + BEFORE for n in names)])(values)
+    bends = {
+        "a": tf.nn.relu,
+        "b": tf.nn.relu,
+        "c": tf.nn.relu6,
+        "d": tf.tanh,
+        "e": tf.identity,
+        "f": keras.activations.gelu,
+    }
+    for name, bend in bends.items():
+        before = found[name + BEFORE]
+        np.testing.assert_allclose(bend(before), found[name], rtol=1e-5, atol=1e-6)
+    for name in "ab":
+        assert float(tf.reduce_min(found[name + BEFORE])) < 0
+
+
+def test_redirected_relus_answer_the_same_and_wake_only_the_dead() -> None:
+    image = keras.Input((4, 4, 1))
+    conv = keras.layers.Conv2D(1, 1, activation="relu", name="conv")
+    model = keras.Model(image, keras.layers.Flatten()(conv(image)))
+    conv.set_weights([np.ones((1, 1, 1, 1)), np.array([-0.5])])
+    half = np.zeros((4, 4, 1), np.float32)
+    half[:2] = 1
+    values = tf.constant(np.stack([half, np.zeros_like(half)]))
+
+    def gradient(network: Inside, sign: float) -> np.ndarray:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = sign * tf.reduce_sum(network(values)[LOGITS])
+        return tape.gradient(loss, values).numpy()
+
+    plain, waking = Inside(model), Inside(model).waking()
+    np.testing.assert_array_equal(plain(values)[LOGITS], waking(values)[LOGITS])
+    alive, dead = gradient(waking, -1.0)
+    np.testing.assert_array_equal(alive, gradient(plain, -1.0)[0])
+    assert (gradient(plain, -1.0)[1] == 0).all() and (dead == -1).all()
+    # A loss that falls when the ReLU stays dead has no reason to wake it.
+    assert (gradient(waking, 1.0)[1] == 0).all()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_share_of_the_gradient_passes_a_relu_and_nothing_else_changes(own) -> None:
+    """The slope is `share` where a ReLU is flat, and one more where it is open."""
+    image = keras.Input((4, 4, 1))
+    conv = keras.layers.Conv2D(
+        1, 1, kernel_initializer="ones", activation="relu" if own else None
+    )
+    x = conv(image)
+    x = x if own else keras.layers.ReLU(6.0)(x)
+    model = keras.Model(image, keras.layers.Flatten()(x))
+    rows = np.array([-2, 0.5, 3, 7], np.float32)
+    values = tf.constant(np.broadcast_to(rows[None, :, None, None], (1, 4, 4, 1)))
+    for share in (0.0, 0.25):
+        network = Inside(model, backward=Backward(relus=share))
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            answer = network(values)[LOGITS]
+        np.testing.assert_array_equal(answer, model(values))
+        found = np.asarray(tape.gradient(answer, values))[0, :, 0, 0]
+        open_ = np.array([0, 1, 1, own], np.float32)
+        np.testing.assert_allclose(found, open_ + share)
+
+
+def test_networks_without_relus_keep_their_gradient() -> None:
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(2, 1, activation="swish")(image)
+    model = keras.Model(image, keras.layers.Flatten()(x))
+    values = tf.constant(np.random.default_rng(0).random((1, 4, 4, 1), np.float32))
+    found = []
+    for share in (0.0, 0.5):
+        network = Inside(model, backward=Backward(relus=share))
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            answer = network(values)[LOGITS]
+        found.append(tape.gradient(answer, values))
+    np.testing.assert_array_equal(*found)

@@ -1,0 +1,126 @@
+"""Prediction for files, folders and globs; broken files become rows."""
+
+import csv
+import io
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Trained
+from tfpipeline import cli
+from tfpipeline.config import PredictSettings
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.demo import world
+from tfpipeline.export.protocol import Answer
+from tfpipeline.predict import answers
+from tfpipeline.predict.command import predict
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    world.write_folder(folder / "new", ["rocket", "teapot"], 6, seed=77)
+    (folder / "new" / "rocket" / "broken.jpg").write_text("no image")
+    return folder / "new"
+
+
+def start(run: Trained, *argv: str) -> int:
+    return cli.main(predict, PredictSettings, ["--model", str(run.path), *argv])
+
+
+def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
+    demo_run: Trained, pictures: Path, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "p.csv"
+    argv = ("--images", str(pictures), "--output", str(output))
+    assert start(demo_run, *argv) == 0
+    rows = file_io.read_csv(output)
+    assert len(rows) == 13 and list(rows[0]) == [
+        *("id", "label", "probability", "accepted", "accepted_reason"),
+        *("top_k", "error"),
+    ]
+    broken = [row for row in rows if row["error"]]
+    assert [Path(row["id"]).name for row in broken] == ["broken.jpg"]
+    good = [row for row in rows if not row["error"]]
+    right = [Path(row["id"]).parent.name == row["label"] for row in good]
+    assert sum(right) >= 10
+    for row in good:
+        ranked = json.loads(row["top_k"])
+        assert len(ranked) == 3 and ranked[0][0] == row["label"]
+        assert ranked[0][1] == pytest.approx(float(row["probability"]))
+    assert "12 of 13 images predicted" in capsys.readouterr().out
+
+
+def test_json_lines_hold_the_same_as_the_screen(
+    demo_run: Trained, pictures: Path, tmp_path: Path, capsys
+) -> None:
+    images = ("--images", str(pictures / "*" / "0000[01].png"), "--top_k", "2")
+    output = tmp_path / "p.jsonl"
+    assert start(demo_run, *images, "--output", str(output)) == 0
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert len(lines) == 4 and all(len(line["top_k"]) == 2 for line in lines)
+    capsys.readouterr()
+    assert start(demo_run, *images) == 0
+    shown = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["label"] for row in shown] == [line["label"] for line in lines]
+
+
+def test_a_picture_is_predicted_the_same_alone_and_among_others(
+    demo_run: Trained, pictures: Path, tmp_path: Path
+) -> None:
+    alone, among = tmp_path / "a.csv", tmp_path / "b.csv"
+    one = str(pictures / "teapot" / "00003.png")
+    assert start(demo_run, "--images", one, "--output", str(alone)) == 0
+    assert start(demo_run, "--images", str(pictures), "--output", str(among)) == 0
+    (first,) = file_io.read_csv(alone)
+    second = next(row for row in file_io.read_csv(among) if row["id"] == one)
+    assert float(first["probability"]) == pytest.approx(
+        float(second["probability"]), abs=1e-5
+    )
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
+    words = ["--model", str(tmp_path / "gone"), "--images", "."]
+    assert cli.main(predict, PredictSettings, words) == 2
+    assert "an exported SavedModel, or the address" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--images", "gone*.png"), "gone"),
+        ((), "--images"),
+        (("--images", ".", "--output", "p.txt"), ".jsonl"),
+        (("--images", ".", "--top_k", "0"), "--top_k"),
+    ],
+)
+def test_what_cannot_be_predicted_is_told(demo_run, argv, words, capsys) -> None:
+    assert start(demo_run, *argv) == 2 and words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [(UserError("the server is gone"), 2), (KeyboardInterrupt(), 130)],
+)
+def test_what_was_answered_before_it_ended_is_still_one_document(
+    cause: BaseException, code: int, monkeypatch, capsys
+) -> None:
+    pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
+    rows = [answers._row(Path(f"{n}.png"), one, "", 1) for n, one in enumerate(pair)]
+
+    def ended(*_: object) -> None:
+        raise answers.Unfinished(rows, cause)
+
+    monkeypatch.setattr(answers, "rows", ended)
+    monkeypatch.setattr(
+        import_module("tfpipeline.predict.command"), "_asked", lambda told: None
+    )
+    assert cli.main(predict, PredictSettings, ["--images", "*.png", "--json"]) == code
+    said = capsys.readouterr()
+    assert [row["probability"] for row in json.loads(said.out)] == [0.75, None]
+    assert "1 of 2 images predicted" in said.err

@@ -1,0 +1,128 @@
+"""Objectives add and scale exactly, and each of them rises."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.models.layer_outputs import Inside
+from tfpipeline.synthesize import objectives
+from tfpipeline.synthesize.ascent import Ascent
+from tfpipeline.synthesize.climb import Climb
+from tfpipeline.synthesize.objectives import OBJECTIVES, Objective, Seen
+from tfpipeline.synthesize.parameterizations import Fourier
+
+SIZE = (32, 32)
+
+# How each row of the table is asked for, in a network with a layer `conv`.
+ARGUMENTS = {
+    "class_logit": ([0, 3],),
+    "log_odds": ([0, 3],),
+    "cross_entropy": ([0, 3],),
+    "layer": ("conv",),
+    "channel": ("conv", [1, 2]),
+    "neuron": ("conv", 2),
+    "direction": ("conv", [1.0, -1.0, 0.5, 0.0, 0.0, 2.0, 0.0, 1.0]),
+    "total_variation": (),
+    "l2": (),
+    "diversity": ("conv", [0, 0]),
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((*SIZE, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, activation="gelu", name="conv")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(5)(x))
+
+
+def seen(model: keras.Model, count: int = 2) -> Seen:
+    rng = np.random.default_rng(0)
+    image = tf.constant(rng.random((count, *SIZE, 3), np.float32))
+    return Seen(image, Inside(model, ["conv"])(image), tf.range(count))
+
+
+def made(name: str) -> Objective:
+    return OBJECTIVES[name](*ARGUMENTS[name])
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_term_is_one_number_an_image_and_rises_in_three_steps(
+    model: keras.Model, name: str, strategy
+) -> None:
+    sign = -1 if name in ("cross_entropy", "total_variation", "l2") else 1
+    objective = sign * made(name)
+    assert objective(seen(model)).shape == (2,)
+    if name == "diversity":
+        strategy = tf.distribute.OneDeviceStrategy("/cpu:0")  # Both must be together.
+    waves = Fourier(SIZE)
+    ascent = Ascent(Inside(model, ["conv"]), objective, waves, [], Climb(3), strategy)
+    found = ascent.run(waves.start(0, [1, 2]))
+    assert (found.end_scores > found.start_scores).all()
+
+
+def test_two_a_plus_three_b_is_two_and_three(model: keras.Model) -> None:
+    one, two = made("class_logit"), made("channel")
+    what = seen(model)
+    both = (2 * one + 3 * two)(what)
+    np.testing.assert_allclose(both, 2 * one(what) + 3 * two(what), rtol=1e-6)
+    # The bug of a popular library: weights that compound, 2A + 3B becoming 6.
+    assert [weight for weight, _ in (2 * one + 3 * two).terms] == [2, 3]
+    twice = 2 * (one + 3 * two)
+    assert [weight for weight, _ in twice.terms] == [2, 6]
+    assert [weight for weight, _ in (one - two * 4).terms] == [1, -4]
+    assert (2 * one + 3 * two).needs == {"conv"}
+
+
+def test_closed_forms_of_what_is_said_of_logits() -> None:
+    logits = tf.constant([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]])
+    what = Seen(tf.zeros((2, 4, 4, 3)), {"logits": logits}, tf.range(2))
+    picked = objectives.class_logit([1, 2])(what)
+    np.testing.assert_allclose(picked, [2, 3])
+    p = tf.nn.softmax(logits).numpy()[[0, 1], [1, 2]]
+    np.testing.assert_allclose(
+        objectives.log_odds([1, 2])(what), np.log(p / (1 - p)), rtol=1e-5
+    )
+    by_keras = keras.losses.sparse_categorical_crossentropy(
+        tf.constant([1, 2]), logits, from_logits=True
+    )
+    for of_probabilities in (False, True):
+        ours = objectives.cross_entropy([1, 2], of_probabilities=of_probabilities)
+        np.testing.assert_allclose(ours(what), by_keras, rtol=1e-5)
+
+
+def test_a_softmax_output_has_no_gradient_where_the_class_is_hopeless() -> None:
+    logits = tf.constant([[40.0, 0.0]])
+    for of_probabilities, alive in ((True, False), (False, True)):
+        term = objectives.cross_entropy(1, of_probabilities=of_probabilities)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = term(Seen(tf.zeros((1, 4, 4, 3)), {"logits": logits}, tf.range(1)))
+        assert bool(tf.reduce_any(tape.gradient(loss, logits) != 0)) is alive
+
+
+def test_terms_of_pixels_are_sums() -> None:
+    image = np.full((1, 4, 4, 3), 0.5, np.float32)
+    image[0, 1, 1, 0] = 0.75
+    what = Seen(tf.constant(image), {}, tf.range(1))
+    np.testing.assert_allclose(objectives.total_variation()(what), [1.0])
+    np.testing.assert_allclose(objectives.l2()(what), [0.0625])
+
+
+def test_images_of_another_group_have_nothing_to_do_with_diversity(model) -> None:
+    image = tf.constant(np.random.default_rng(1).random((4, *SIZE, 3), np.float32))
+    image = tf.concat([image[:1], image[:1], image[2:]], 0)
+    what = Seen(image, Inside(model, ["conv"])(image), tf.range(4))
+    same = objectives.diversity("conv", [0, 0, 1, 2])(what)
+    np.testing.assert_allclose(same, [-1, -1, 0, 0], atol=1e-5)
+
+
+def test_every_image_has_its_own_target_or_all_the_same(model: keras.Model) -> None:
+    what = seen(model)
+    logits = what.outputs["logits"].numpy()
+    np.testing.assert_allclose(objectives.class_logit(3)(what), logits[:, 3])
+    np.testing.assert_allclose(
+        objectives.class_logit([4, 0])(what), logits[[0, 1], [4, 0]]
+    )

@@ -1,0 +1,45 @@
+"""``python -m tfpipeline``, or ``tfpipeline``: all commands, by their names."""
+
+import importlib
+import runpy
+import sys
+
+import tfpipeline
+from tfpipeline.core.errors import suggest
+
+COMMANDS = (
+    *("train", "evaluate", "predict", "export", "serve", "combine", "synthesize"),
+    *("features", "attack", "study", "audit", "pack", "report", "benchmark"),
+)
+
+
+def main() -> None:
+    """Run the command that is named first, as ``python -m tfpipeline.COMMAND`` does."""
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+    elif words[0] == "--version":
+        sys.stdout.write(f"tfpipeline {tfpipeline.__version__}\n")
+    elif words[0] in COMMANDS:
+        del sys.argv[1]
+        runpy.run_module(f"tfpipeline.{words[0]}", run_name="__main__", alter_sys=True)
+    else:
+        sys.stderr.write(
+            f"error: {words[0]}: expected a command.{suggest(words[0], COMMANDS)} "
+            "`python -m tfpipeline` lists them.\n"
+        )
+        sys.exit(2)
+
+
+def _overview() -> str:
+    """Return a line for each command: its name and what it is for."""
+    lines = ["usage: tfpipeline COMMAND [--help] ...", "", "commands:"]
+    for name in COMMANDS:
+        package = importlib.import_module(f"tfpipeline.{name}")
+        doc = " ".join((package.__doc__ or "").split()).rstrip(".")
+        lines.append(f"  {name:<11} {doc.partition(': ')[2] or doc}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

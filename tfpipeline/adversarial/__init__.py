@@ -1,1 +1,0 @@
-"""ROOM: norms, losses, attacks and their loop, defences: how little fools a network."""

@@ -1,0 +1,1 @@
+"""What `import tfpipeline` gives."""

@@ -1,0 +1,1 @@
+"""COMMAND `attack`: photographs changed slightly until a network is wrong."""

@@ -1,0 +1,1 @@
+"""Attacks on arrays: losses, norms, loop, methods, sanity checks."""

@@ -1,0 +1,116 @@
+"""Arrays in, adversarial arrays out: an attack in one call, for other programs."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.attack.engine import evidence, registry
+from tfpipeline.attack.engine.loop import Found, Wanted
+from tfpipeline.attack.engine.model import Change, Model, Victim, inspect
+from tfpipeline.attack.engine.norms import NORMS
+from tfpipeline.attack.engine.sequence import Campaign
+from tfpipeline.config import adversary as adversary_config
+from tfpipeline.config.adversary import AdversarySettings
+from tfpipeline.core import console
+
+# The network is looked at with so many images, before it is attacked.
+_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class Perturbing:
+    """An attack on any network, which is looked at before.
+
+    Args:
+        epsilon: Radius in [0, 1], a number or a fraction such as `4/255`.
+        norm: `linf`, `l2` or `l1`.
+        targeted: Whether images are to get a class, and not only to lose theirs.
+        adversary: The attack and how it goes; `standard` unless told.
+        seed: Of all draws.
+        changes: Random changes before the network, of images and a seed each: the
+            attack expects over `adversary.samples` draws of them.
+
+    Raises:
+        UserError: A name is unknown, or a number means nothing.
+    """
+
+    epsilon: str | float
+    norm: str = "linf"
+    targeted: bool = False
+    adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    seed: int = 0
+    changes: Sequence[Change] = ()
+
+    def __post_init__(self) -> None:
+        registry.choose(self.adversary, self.norm, targeted=self.targeted)
+        adversary_config.check_radius(
+            self.epsilon, self.norm, eight_bit=self.adversary.eight_bit
+        )
+
+    def __call__(self, network: Model, images: Any, index: Any) -> Found:
+        """Return the images that the attack found, and which of them fool.
+
+        Where gradients say nothing, or the network answers twice in two ways, that is
+        said in a warning: what withstands may only look robust then. So is how many
+        images are wrong without an attack: they are no success of it.
+
+        Args:
+            network: A Keras model, or any function, from images in [0, 1], shape
+                (n, height, width, 3), to logits, shape (n, classes).
+            images: In [0, 1], shape (n, height, width, 3), or uint8.
+            index: The target or the label of each, shape (n,).
+
+        Raises:
+            UserError: The images are not in [0, 1], or the answers are no logits.
+        """
+        keras_model = isinstance(network, keras.Model)
+        more = {"training": False} if keras_model else {}
+        adversary = self.adversary
+        victim = Victim(
+            [functools.partial(network, **more)],
+            self.targeted,
+            self.changes,
+            samples=adversary.samples,
+            seed=self.seed,
+            confidence=adversary.confidence,
+        )
+        radius = adversary_config.epsilon(self.epsilon, "epsilon")
+        wanted = Wanted.of(np.asarray(images), index, radius)
+        some = wanted.some(slice(_SHOWN))
+        seen = inspect(victim, some.clean, some.index) if len(some) else None
+        campaign = Campaign(
+            victim,
+            NORMS[self.norm],
+            registry.choose(adversary, self.norm, targeted=self.targeted),
+            tf.distribute.get_strategy(),
+            adversary.eight_bit,
+            self.seed,
+            adversary.batch_size,
+        )
+        if not self.targeted:
+            _tell_wrong(campaign, wanted)
+        found = campaign.run(wanted)
+        if seen is not None:
+            flat = float(found.flat.sum()) / max(1, int(found.steps.sum()))
+            for name, check in evidence.gradients(seen, flat).items():
+                if check.passed is False:
+                    console.warn(f"{name}: {check.otherwise}.")
+        return found
+
+
+def _tell_wrong(campaign: Campaign, wanted: Wanted) -> None:
+    """Warn of images that are wrong already: anything would succeed on them."""
+    plain = dataclasses.replace(campaign.victim, confidence=0.0)
+    judge = dataclasses.replace(campaign, victim=plain)
+    wrong = int(judge.fooled(wanted.clean, wanted.index).sum())
+    if wrong:
+        console.warn(
+            f"{wrong} of {len(wanted)} images are wrong without an attack, and no "
+            "success of it: other labels, or another pixel space?"
+        )

@@ -1,0 +1,140 @@
+"""Photographs that are to be attacked, and what is on them."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribute
+from tfpipeline.distribute.agreement import Rows
+from tfpipeline.features import layer_maps
+from tfpipeline.metrics import classification
+from tfpipeline.models import class_names, imagenet_weights
+from tfpipeline.models.load_network import Network
+
+# Where the name of a class may stand in the path of a photograph.
+FOLDER, WORDNET, NETWORK = "folder", "wordnet number", "network"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One photograph as the network sees it, and what the network says of it.
+
+    Args:
+        path: Of the file.
+        picture: uint8, of the size of the network's input.
+        label: Number of the class that it shows.
+        label_from: Who says so: the `folder` it lies in, a `wordnet number` in its
+            name, or, where neither does, the `network` itself.
+        probabilities: What the network sees, shape (classes,).
+    """
+
+    path: Path
+    picture: np.ndarray
+    label: int
+    label_from: str
+    probabilities: np.ndarray
+
+    @property
+    def seen(self) -> int:
+        """Number of the class that the network sees first."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def right(self) -> bool:
+        """Whether that is the right one."""
+        return self.seen == self.label
+
+
+def gather(
+    paths: Sequence[Path], network: Network, how: str
+) -> tuple[list[Subject], list[tuple[Path, str]]]:
+    """Return the photographs that can be read, and what is wrong with the others.
+
+    Args:
+        paths: Of the files.
+        network: That will be attacked.
+        how: They become square; see `images.resize`.
+    """
+    good, bad = layer_maps.photographs(paths, network, how)
+    if not good:
+        return [], bad
+    logits = network.logits(np.stack([one.picture for one in good]))
+    known = _known(network)
+    found = []
+    for one, share in zip(good, classification.probabilities(logits)):
+        label, who = _label(one.path, known)
+        if label is None:
+            label, who = int(share.argmax()), NETWORK
+        found.append(Subject(one.path, one.picture, label, who, share))
+    return found, bad
+
+
+def _known(network: Network) -> dict[str, tuple[int, str]]:
+    """Return what may stand in a path for which class."""
+    names = [class_names.plain(name) for name in network.labels]
+    known = {
+        name: (index, FOLDER)
+        for index, name in enumerate(names)
+        if names.count(name) == 1 and not name.isdecimal()
+    }
+    if network.imagenet and network.named:
+        for index, (number, _) in enumerate(imagenet_weights.class_table()):
+            known[number] = (index, WORDNET)
+    return known
+
+
+def _label(path: Path, known: dict[str, tuple[int, str]]) -> tuple[int | None, str]:
+    for word in (path.name, path.parent.name):
+        number = re.match(r"n\d{8}(?!\d)", word)
+        if number and number[0] in known:
+            return known[number[0]]
+    folder = class_names.plain(path.absolute().parent.name)
+    return known.get(folder, (None, ""))
+
+
+def attackable(
+    subjects: Sequence[Subject], target: int | None
+) -> tuple[list[Subject], list[tuple[Subject, str]]]:
+    """Return the photographs that an attack can say something about, and the others.
+
+    Args:
+        subjects: All of them.
+        target: The class that the network is to see, or None.
+    """
+    good, left = [], []
+    for subject in subjects:
+        if target is not None and target in (subject.seen, subject.label):
+            left.append((subject, "it is taken for the target already, or is one"))
+        elif not subject.right:
+            left.append((subject, "the network is wrong without an attack"))
+        else:
+            good.append(subject)
+    return good, left
+
+
+def check_subjects(strategy: tf.distribute.Strategy, some: Sequence[Subject]) -> None:
+    """Refuse to attack where workers see different photographs.
+
+    Args:
+        strategy: Where the steps run.
+        some: That this worker has read.
+
+    Raises:
+        UserError: They do.
+    """
+    told: dict[str, Rows] = {
+        "photographs": lambda: (f"{one.path}: class {one.label}" for one in some),
+        "contents of photographs": lambda: (
+            f"{one.path}: digest {_digest(one.picture)}" for one in some
+        ),
+    }
+    distribute.check_same(strategy, told, "Give all of them one copy of --images.")
+
+
+def _digest(picture: np.ndarray) -> str:
+    return hashlib.sha256(picture.tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""COMMAND `benchmark`: what this machine gives and what holds it back."""

@@ -1,0 +1,47 @@
+"""What this machine gives, and what holds it back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tfpipeline.config import benchmark as benchmark_config
+from tfpipeline.config.benchmark import BenchmarkSettings
+from tfpipeline.core import console, file_io, hardware, provenance, result_dir, startup
+
+RESULT = "benchmark.json"
+
+
+def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
+    """Measure how fast this machine reads, computes and learns, and what bounds it."""
+    phases = provenance.Phases()
+    benchmark_config.check(settings)
+    output = result_dir.new_result(
+        settings.output, RESULT, overwrite=settings.overwrite
+    )
+    output.check(())
+    cache = startup.cache_folder(settings.cache_dir)
+    file_io.check_writable(cache)
+    with phases("import"), startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.benchmark import forecast, measurement, preparation
+
+        strategy = distribute.start(
+            settings.distribute, settings.precision, settings.seed
+        )
+    setup, audited = preparation.prepare(settings, strategy, cache, phases)
+    result: dict[str, Any] = measurement.gauge(setup, audited, phases)
+    fixed = phases.seconds["import"] + phases.seconds["build"]
+    result["forecast"] = forecast.forecast(
+        result["images_per_second"], fixed, settings.epochs
+    )
+    word, advice = forecast.verdict(result["images_per_second"])
+    result |= {"epochs": settings.epochs, "verdict": word, "advice": advice}
+    result["machine"] |= hardware.about()
+    result["date"] = time.strftime("%Y-%m-%d")
+    result |= provenance.of_result(phases, settings.seed)
+    with output.recording():
+        file_io.write_json(output.folder / RESULT, result)
+    words = forecast.closing_words(result).splitlines()
+    console.close(console.Closing(words, look=output.folder / RESULT))
+    return result | {"written": console.written(output.folder, None)}

@@ -1,0 +1,231 @@
+"""What this machine gives: how fast it reads, computes and learns, each alone."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribute
+from tfpipeline.benchmark import preparation
+from tfpipeline.benchmark.head_timing import Drawn, head_fit
+from tfpipeline.benchmark.preparation import CLASSES, Setup
+from tfpipeline.core import provenance
+from tfpipeline.models import classifier
+from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.inference import Predictor
+from tfpipeline.train import batch_size_finder
+
+# Batch sizes that are tried, and how near to the best rate the one taken has to come.
+_SIZES = (1, 8, 16, 32, 64, 128)
+_NEARLY = 0.97
+
+# Of the head that is trained: what a small study has.
+_EXAMPLES = 2048
+
+# Of the matrices and the block by which the machine itself is measured.
+_SIDE, _BLOCK_BYTES = 1536, 2**28
+
+Rates = dict[str, float]
+
+
+def in_turn(
+    work: Mapping[str, tuple[float, Callable[[], object]]], rounds: int
+) -> dict[str, list[float]]:
+    """Return how much of each kind of work is done in a second, round by round.
+
+    Every round does each once, one after the other, so that what else the machine does
+    falls on all of them; a first round traces and is not counted.
+
+    Args:
+        work: By name, how much a call does, and the call.
+        rounds: That count.
+    """
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for number in range(rounds + 1):
+        for name, (amount, call) in work.items():
+            started = time.perf_counter()
+            call()
+            if number:
+                found[name].append(amount / (time.perf_counter() - started))
+    return found
+
+
+def interleaved(
+    work: Mapping[str, tuple[float, Callable[[], object]]], rounds: int
+) -> Rates:
+    """Return the medians of what `in_turn` returns.
+
+    Args:
+        work: By name, how much a call does, and the call.
+        rounds: That count.
+    """
+    found = in_turn(work, rounds)
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def machine_rates(rounds: int) -> Rates:
+    """Return what the machine does at its best: products of matrices, and copies.
+
+    Args:
+        rounds: How often, in turn; medians are told.
+
+    Returns:
+        `matmul_gflops` (10^9 floating point operations a second, float32) and
+        `copied_gb_per_second`.
+    """
+    matrix = tf.random.uniform((_SIDE, _SIDE))
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix), autograph=False)
+    block = np.zeros(_BLOCK_BYTES, np.uint8)
+    target = np.empty_like(block)
+    return interleaved(
+        {
+            "matmul_gflops": (2e-9 * _SIDE**3, lambda: product().numpy()),
+            "copied_gb_per_second": (
+                1e-9 * block.size,
+                lambda: np.copyto(target, block),
+            ),
+        },
+        max(rounds, 3),
+    )
+
+
+def by_batch_size(setup: Setup) -> dict[int, float]:
+    """Return images a second of the network alone, by batch size.
+
+    Args:
+        setup: What is measured.
+
+    Returns:
+        By batch size, up to what the device has memory for.
+
+    Raises:
+        UserError: It has too little for the smallest batch.
+    """
+    replicas = int(setup.strategy.num_replicas_in_sync)
+    predictor = Predictor(Frozen(setup.extractor), setup.strategy)
+    work: dict[str, tuple[float, Callable[[], object]]] = {}
+    with suppress(tf.errors.ResourceExhaustedError, MemoryError):
+        for size in sorted({replicas * max(1, n // replicas) for n in _SIZES}):
+            if size > max(setup.settings.images, replicas):
+                break
+            held = tf.zeros((size, setup.size, setup.size, 3))
+            predictor(held)
+            calls = max(1, 64 // size)
+            work[str(size)] = (calls * size, _repeated(predictor, held, calls))
+    if not work:
+        raise batch_size_finder.too_little_memory()
+    rates = interleaved(work, setup.settings.rounds)
+    return {int(size): rate for size, rate in rates.items()}
+
+
+def _repeated(call: Callable[[Any], object], held: Any, times: int) -> Any:
+    def run() -> None:
+        for _ in range(times):
+            call(held)
+
+    return run
+
+
+def good_size(rates: dict[int, float]) -> int:
+    """Return the smallest batch size that is nearly as fast as the best.
+
+    Args:
+        rates: Images a second by batch size.
+    """
+    best = max(rates.values())
+    return min(size for size, rate in rates.items() if rate >= _NEARLY * best)
+
+
+def extraction_rates(setup: Setup, batch_size: int) -> Rates:
+    """Return images a second of reading alone, the network alone, and both.
+
+    Args:
+        setup: What is measured.
+        batch_size: Images a step.
+    """
+    predictor = Predictor(Frozen(setup.extractor), setup.strategy)
+    batches, chosen = setup.batches(batch_size), setup.order
+    held, _, _ = next(iter(batches.plain(chosen)))
+    calls = max(1, len(chosen) // batch_size)
+    count = len(chosen)
+    return interleaved(
+        {
+            "reading": (count, lambda: [None for _ in batches.plain(chosen)]),
+            "network": (calls * batch_size, _repeated(predictor, held, calls)),
+            "extraction": (
+                count,
+                lambda: list(predictor.over(batches.plain(chosen), count, None)),
+            ),
+        },
+        setup.settings.rounds,
+    )
+
+
+def training_rates(setup: Setup, batch_size: int) -> Rates:
+    """Return examples a second of training the head, and of fine-tuning everything.
+
+    Args:
+        setup: What is measured.
+        batch_size: Images a step of fine-tuning.
+    """
+    width = int(setup.extractor.output_shape[-1])
+    with setup.strategy.scope():
+        model = classifier.build_head(setup.settings.model, width, CLASSES)
+    drawn = Drawn.of((_EXAMPLES, width), CLASSES, seed=setup.settings.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        fit = head_fit(model, drawn, setup.strategy, Path(folder))
+        head = interleaved({"head": (_EXAMPLES, fit)}, setup.settings.rounds)
+    fine = batch_size_finder.images_per_second(
+        setup.extractor, setup.strategy, batch_size, learns=True
+    )
+    return head | {"fine_tuning": fine}
+
+
+def gauge(setup: Setup, audited: float, phases: provenance.Phases) -> dict[str, Any]:
+    """Measure everything, one after the other.
+
+    Args:
+        setup: What is measured.
+        audited: Files a second, as `gauged.prepare` has measured.
+        phases: Are told how long each took.
+
+    Returns:
+        `machine`, `network`, `batch_size`, `by_batch_size`, `pictures` and
+        `images_per_second`, by what was measured.
+    """
+    rounds = setup.settings.rounds
+    with phases("machine"):
+        machine = machine_rates(rounds)
+    size = setup.settings.data.batch_size
+    with phases("batch_sizes"):
+        sizes = by_batch_size(setup) if size == "auto" else {}
+    if size == "auto":
+        size = good_size(sizes)
+    size = distribute.replica_multiple(int(size), setup.strategy)
+    with phases("extraction"):
+        rates = extraction_rates(setup, size)
+    with phases("learning"):
+        rates |= training_rates(setup, size)
+    return {
+        "machine": {"devices": _devices(setup.strategy), **machine},
+        "network": preparation.figures(setup),
+        "pictures": {"files": len(setup.rows), "images": setup.settings.images},
+        "batch_size": size,
+        "by_batch_size": sizes,
+        "images_per_second": {"audit": audited, **rates},
+    }
+
+
+def _devices(strategy: tf.distribute.Strategy) -> str:
+    """Return what computes, in words."""
+    kinds = [device.device_type for device in tf.config.list_logical_devices()]
+    count = int(strategy.num_replicas_in_sync)
+    gpus, tpus = kinds.count("GPU"), kinds.count("TPU")
+    has = f"{gpus} GPU" if gpus else f"{tpus} TPU" if tpus else "no GPU"
+    return f"{has}, {count} replicas" if count > 1 else has

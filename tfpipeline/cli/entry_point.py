@@ -1,0 +1,70 @@
+"""A command from its command line to its exit code. Imports no TensorFlow."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from tfpipeline.cli.flags import read
+from tfpipeline.core import console, provenance, signals, startup
+from tfpipeline.core.errors import UserError, mendable
+
+Settings = TypeVar("Settings")
+
+
+def main(
+    command: Callable[[Settings], Any],
+    settings: type[Settings],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run a command from the command line and return its exit code.
+
+    Args:
+        command: Its function; the docstring's first line is the description.
+        settings: The frozen dataclass that it takes.
+        argv: The words of the command line; those of this process where None.
+
+    Returns:
+        0 when all went well, 1 when a part of what was asked for was not done, 2 after
+        an error that the user can mend, 75 where the same command may go well the next
+        time, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Raises:
+        SystemExit: With code 141, where nobody reads what it prints any more.
+    """
+    with console.heard():
+        return _main(command, settings, argv)
+
+
+def _main(
+    command: Callable[[Settings], Any],
+    settings: type[Settings],
+    argv: Sequence[str] | None,
+) -> int:
+    if argv is None:
+        startup.own_process()
+    named = f"python -m {command.__module__.removesuffix('.command')}"
+    prog = provenance.program() if argv is None else named
+    description = (command.__doc__ or "").strip().splitlines()[0]
+    try:
+        arguments = sys.argv[1:] if argv is None else argv
+        given, switches = read(settings, arguments, prog=prog, description=description)
+        told = console.speaking(quiet=switches.quiet, as_json=switches.json)
+        with told, signals.terminable(), mendable():
+            console.answer(command(given))
+        return 0
+    except signals.Stopped as error:
+        console.end_badly(str(error))
+        return 128 + error.number
+    except UserError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt as error:
+        return _fail(
+            "Interrupted. No file is half-written; the same command goes on from what "
+            "is kept, or starts again.",
+            143 if isinstance(error, signals.Terminated) else 130,
+        )
+
+
+def _fail(message: str, code: int) -> int:
+    console.end_badly(f"error: {message}")
+    return code

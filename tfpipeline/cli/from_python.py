@@ -1,0 +1,142 @@
+"""Settings given in Python, as the words of the command that says the same."""
+
+import dataclasses
+import json
+import os
+import shlex
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+from tfpipeline import cli
+from tfpipeline.core.errors import UserError, suggest
+
+Settings = TypeVar("Settings")
+
+# What a user may give: a file, settings by their dotted or nested names, or the
+# dataclass itself.
+Config = str | os.PathLike[str] | Mapping[str, Any] | object | None
+
+
+@dataclass(frozen=True)
+class Call(Generic[Settings]):
+    """What a command was told in Python.
+
+    Args:
+        settings: Its dataclass.
+        command: The command line that says the same.
+    """
+
+    settings: Settings
+    command: str
+
+
+def read(
+    verb: str, kind: type[Settings], config: Config, given: Mapping[str, Any]
+) -> Call[Settings]:
+    """Return the settings of a command that is called in Python.
+
+    They become flags and are read as the command reads them, so that both know the same
+    names, and refuse the same values in the same words.
+
+    Args:
+        verb: The command, e.g. `train`.
+        kind: Its dataclass.
+        config: A YAML file, a mapping of settings, an instance of `kind`, or None.
+        given: More settings, which win over `config`. Names are dotted
+            (`"train.epochs"`) or nested (`train={"epochs": 3}`).
+
+    Raises:
+        UserError: An unknown name, or a value of the wrong kind.
+    """
+    words, values = _start(kind, config)
+    values |= dict(_flat(given))
+    known = dict(_known(kind))
+    prog = f"python -m tfpipeline.{verb}"
+    for name, value in values.items():
+        # A setting may be a number, or one for each name.
+        above = get_args(known.get(name.rpartition(".")[0]))
+        if name not in known and dict[str, float] not in above:
+            raise UserError(
+                f"{name}: no such setting of {verb}.{suggest(name, known)} See "
+                f"`{prog} --help`."
+            )
+        if known.get(name) == list[str] and isinstance(value, (str, os.PathLike)):
+            value = [value]
+        words.append(f"--{name}={_text(value)}")
+    settings = cli.parse(kind, words, prog=prog, description="")
+    return Call(settings, f"{prog} {shlex.join(words)}".rstrip())
+
+
+def _start(kind: type, config: Config) -> tuple[list[str], dict[str, Any]]:
+    """Return the flags of a file, or the values of anything else."""
+    if config is None:
+        return [], {}
+    if isinstance(config, (str, os.PathLike)):
+        return ["--config", os.fspath(config)], {}
+    if isinstance(config, kind):
+        plain, mine = flat(kind()), flat(config)
+        return [], {name: v for name, v in mine.items() if v != plain.get(name)}
+    if isinstance(config, Mapping):
+        return [], dict(_flat(config))
+    raise UserError(
+        f"config: expected a YAML file, a mapping of settings, or {kind.__name__}. "
+        f"Received: {type(config).__name__}."
+    )
+
+
+def _known(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name of each setting, and what kind of value it takes."""
+    for name, hint in get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            yield from _known(hint, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", hint
+
+
+def flat(settings: object, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return settings by their dotted names.
+
+    Args:
+        settings: The dataclass of a command.
+        without: Names of settings and of sections that are left aside.
+    """
+    return {
+        name: value
+        for name, value in _flat(_section(settings))
+        if not {name, name.partition(".")[0]} & {*without}
+    }
+
+
+def _section(value: Any) -> dict[str, Any]:
+    return {
+        entry.name: getattr(value, entry.name) for entry in dataclasses.fields(value)
+    }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield settings by their dotted names."""
+    for name, value in values.items():
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = _section(value)
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _text(value: Any) -> str:
+    """Return a value as it is written behind a flag."""
+    if isinstance(value, (str, os.PathLike)):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return json.dumps([_plain(one) for one in value], ensure_ascii=False)
+    found = _plain(value)
+    return json.dumps(found) if found is None or isinstance(found, bool) else str(found)
+
+
+def _plain(value: Any) -> Any:
+    """Return a path as text, and a number of NumPy as one of Python."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,1 @@
+"""COMMAND `python -m tfpipeline.combine`: one classifier of several runs."""

@@ -1,0 +1,40 @@
+"""From several runs to one: an ensemble, or the mean of their weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.config.train import CombineSettings
+from tfpipeline.core import console, provenance, run_dir, run_replacement, startup
+from tfpipeline.core.errors import UserError, unknown
+
+HOW = ("ensemble", "soup", "greedy_soup")
+
+
+def combine(settings: CombineSettings) -> dict[str, Any]:
+    """Make one classifier of several, and measure it on what none has trained on."""
+    phases = provenance.Phases()
+    if settings.how not in HOW:
+        raise unknown("--how", settings.how, HOW)
+    if len(settings.runs) < 2:
+        raise UserError("--runs: expected the folders of at least two finished runs.")
+    members = [run_dir.RunFolder(Path(name)).existing() for name in settings.runs]
+    folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
+    if folder.checkpoints.is_dir() and not settings.overwrite:
+        raise UserError(
+            f"{folder.path}: a training that is not finished stands here. Choose "
+            "another --workdir, or say --overwrite true to replace it."
+        )
+    with phases("import"), startup.quiet_start():
+        from tfpipeline.combine import member_runs
+        from tfpipeline.report import run_report
+    with run_replacement.claimed(folder, overwrite=settings.overwrite):
+        with phases("load"):
+            work = member_runs.open_members(members, settings)
+        with phases("combine"):
+            found = member_runs.combined(work, settings.how)
+        result, measured = member_runs.write(folder, work, found, phases)
+        page = run_report.attempt(folder, measured)
+    console.close(member_runs.closing_words(page or folder.path, result))
+    return result | {"written": console.written(folder.path, page)}

@@ -1,0 +1,1 @@
+"""Ground without TensorFlow: files, images, run folders, console, errors."""

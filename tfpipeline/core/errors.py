@@ -1,0 +1,129 @@
+"""The one exception that means "the user can mend this", and suggestions."""
+
+import contextlib
+import difflib
+import errno
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+
+class UserError(Exception):
+    """Something the user can mend: shown as one message, exit code 2, no traceback.
+
+    The message names the file or field, what was expected, what came, and what to do.
+    """
+
+    exit_code = 2
+
+
+class TemporaryError(UserError):
+    """What may go well when the same command is given again, with nothing mended."""
+
+    # EX_TEMPFAIL of sysexits.h, by which schedulers can tell it from a mistake.
+    exit_code = 75
+
+
+class Incomplete(UserError):
+    """Not all that was asked for was done: exit code 1; what was done is kept.
+
+    Args:
+        message: What was not done, and why.
+        result: What the command returns of the rest.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+# Among more names, the nearest would take seconds to find.
+MOST_KNOWN = 20_000
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'X'?"`` for the nearest known name, or an empty string.
+
+    Args:
+        name: What the user wrote.
+        known: The names that would have been accepted.
+
+    Returns:
+        A sentence with a leading space, ready to append to a message; nothing where
+        very many are known.
+    """
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    if len(by_lower) > MOST_KNOWN:
+        return ""
+    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Return the error for a name that no table knows.
+
+    Args:
+        kind: What the name should have been, e.g. ``"backbone"``.
+        name: What the user wrote.
+        known: The names that would have been accepted.
+
+    Returns:
+        A `UserError` that lists the known names and suggests the nearest one.
+    """
+    names = sorted(known)
+    return UserError(
+        f"Unknown {kind} {name!r}.{suggest(name, names)} Known: {', '.join(names)}."
+    )
+
+
+def check_each(
+    prefix: str, settings: object, expected: Mapping[str, tuple[str, bool]]
+) -> None:
+    """Refuse the first setting of a section that is not as it has to be.
+
+    Args:
+        prefix: Name of the section; empty for flags of no section.
+        settings: The section.
+        expected: What each setting has to be, in words, and whether it is.
+
+    Raises:
+        UserError: One is not.
+    """
+    for name, (words, fine) in expected.items():
+        if not fine:
+            raise UserError(
+                f"--{prefix}{'.' if prefix else ''}{name}: expected {words}. Received: "
+                f"{getattr(settings, name)}."
+            )
+
+
+@contextlib.contextmanager
+def mendable() -> Iterator[None]:
+    """Turn what the user's machine refuses in the block into an error that says so.
+
+    Raises:
+        UserError: Instead of what was raised for lack of memory, room, or permission;
+            a real surprise stays as it is.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError(
+            f"Not enough memory: {error}. Lower --data.batch_size or "
+            "--model.image_size."
+        ) from error
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0)
+        if advice is None:
+            raise
+        where = error.filename or "writing"
+        raise UserError(f"{where}: {error.strerror}. {advice}") from error
+
+
+_ADVICE = {
+    errno.ENOSPC: "Make room there and give the same command again.",
+    errno.EDQUOT: "Make room in your quota and give the same command again.",
+    errno.EACCES: "Ask for the permission, or name another folder.",
+    errno.EROFS: "Name a folder that can be written.",
+}

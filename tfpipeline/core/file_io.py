@@ -1,0 +1,200 @@
+"""Files that are written whole or not at all, and read back."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.core import disk
+from tfpipeline.core.errors import UserError
+
+# Is given the temporary file and the name that it is about to take, and may refuse.
+_Guard = Callable[[Path, Path], None]
+guard: ContextVar[_Guard | None] = ContextVar("guard", default=None)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` when all went well.
+
+    Readers see the old file or the new one, never a part, also after a power cut. After
+    an error, Ctrl-C or a full disk the temporary file is removed and the old file still
+    stands.
+
+    Args:
+        path: The file to be written.
+        durable: Whether it is on the disk before it gets its name. Only what carries a
+            digest, or is synced with its folder later, can do without.
+
+    Yields:
+        A path in the same folder, with the same suffix, to write to.
+
+    Raises:
+        UserError: The disk is full, or the file cannot be written for another reason.
+    """
+    temporary = disk.temporary_name(path)
+    with disk.telling(path, temporary), contextlib.ExitStack() as stack:
+        stack.callback(_remove, temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if (ask := guard.get()) is not None:
+            ask(temporary, path)
+        if durable:
+            disk.sync(temporary)
+        os.replace(temporary, path)
+        if durable:
+            disk.sync(path.parent)
+
+
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()
+
+
+def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: The file.
+        data: Its content.
+        durable: See `replacing`.
+    """
+    with replacing(path, durable=durable) as temporary, disk.naming(temporary):
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a text file whole or not at all.
+
+    Args:
+        path: The file.
+        text: Its content.
+        durable: See `replacing`.
+    """
+    # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), durable=durable)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file of lines whole or not at all.
+
+    Args:
+        path: The file.
+        lines: Without their ends, and with none inside.
+    """
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines that `write_lines` wrote: only a line feed ends one.
+
+    Args:
+        path: The file.
+    """
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return text.split("\n")[:-1]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all; NaN becomes null.
+
+    Args:
+        path: The file.
+        value: Anything `json` can write.
+    """
+    write_text(path, as_json(value))
+
+
+def as_json(value: Any, *, ascii_only: bool = False) -> str:
+    """Return a value as indented JSON with a line feed at its end; NaN becomes null.
+
+    Args:
+        value: Anything `json` can write.
+        ascii_only: Whether other letters are escaped.
+    """
+    plain = _finite(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return f"{text}\n"
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinities, which JSON does not know, by None."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    return value
+
+
+def write_csv(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write a CSV file whole or not at all.
+
+    Args:
+        path: The file.
+        header: Names of the columns.
+        rows: One sequence a row, in the order of the header.
+    """
+    # In memory first: rows that are made of files as they are read may fail to.
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file as dictionaries.
+
+    Args:
+        path: The file.
+
+    Returns:
+        One dictionary a row; every value a string.
+
+    Raises:
+        UserError: It is no CSV file.
+    """
+    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        try:
+            return [
+                {key: value or "" for key, value in row.items() if key is not None}
+                for row in csv.DictReader(file)
+            ]
+        except csv.Error as error:
+            raise UserError(
+                f"{path}: expected a CSV file, but {error}. Is a quote left open?"
+            ) from None
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work starts whether its result can be written.
+
+    Args:
+        folder: A folder that may not exist yet; it is not made.
+
+    Raises:
+        UserError: Neither it nor its nearest parent takes a file.
+    """
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UserError(f"{folder}: expected a folder, but {nearest} is a file.")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot write into {nearest}: {error.strerror}. Choose another "
+            "folder, or make room there."
+        ) from None

@@ -1,0 +1,192 @@
+"""What an image file is, by its content, before its pixels are decoded."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from tfpipeline.core import orientation
+
+# Pillow tells of odd tags and of large pictures; the audit says what matters of it.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# More is no photograph but an attack on memory; Pillow itself warns from 89 million.
+MAX_PIXELS = 80_000_000
+
+# How the reason ends for which an image is refused that another request might take.
+TOGETHER = " in one request"
+
+# The first bytes of each format, at their offset.
+MAGIC: tuple[tuple[str, int, bytes], ...] = (
+    ("jpeg", 0, b"\xff\xd8\xff"),
+    ("png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("gif", 0, b"GIF8"),
+    ("webp", 8, b"WEBP"),
+    ("avif", 4, b"ftypavi"),
+    ("tiff", 0, b"II*\x00"),
+    ("tiff", 0, b"MM\x00*"),
+    ("tiff", 0, b"II+\x00"),
+    ("tiff", 0, b"MM\x00+"),
+    ("jp2", 0, b"\x00\x00\x00\x0cjP  "),
+    ("qoi", 0, b"qoif"),
+    ("ico", 0, b"\x00\x00\x01\x00"),
+    ("bmp", 0, b"BM"),
+    *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
+)
+
+
+def too_large(max_pixels: int) -> str:
+    """Return the reason for which an image with more pixels is refused.
+
+    Args:
+        max_pixels: Height times width, at most.
+    """
+    return f"more than {max_pixels:,} pixels"
+
+
+def is_too_large(reason: str) -> bool:
+    """Tell whether an image was refused for its size alone, whatever its kind.
+
+    Args:
+        reason: Why it was refused.
+    """
+    return reason.startswith("more than ") and reason.endswith(" pixels")
+
+
+class ImageError(ValueError):
+    """A file that is no usable image; the message is the reason, in a few words."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before its pixels are decoded.
+
+    Args:
+        format: `jpeg`, `png`, ... by its content, whatever the file is called.
+        height: In pixels, as stored.
+        width: In pixels, as stored.
+        mode: Pillow's name for the kind of pixel, e.g. `RGB`, `L`, `CMYK`, `I;16`.
+        orientation: EXIF orientation, 1 to 8; 1 where there is none.
+        frames: More than 1 in an animation.
+    """
+
+    format: str
+    height: int
+    width: int
+    mode: str
+    orientation: int
+    frames: int
+
+
+def sniff(data: bytes) -> str | None:
+    """Return the format of an image by its first bytes; None for anything else.
+
+    Args:
+        data: The file, or at least its first 16 bytes.
+    """
+    for name, offset, magic in MAGIC:
+        if data[offset : offset + len(magic)] == magic:
+            return name
+    return None
+
+
+def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open an image without decoding it, and refuse what is no picture or too large.
+
+    Args:
+        data: The file.
+        max_pixels: Height times width, at most.
+
+    Returns:
+        A lazy Pillow image.
+
+    Raises:
+        ImageError: With the reason.
+    """
+    if not data:
+        raise ImageError("empty file")
+    if sniff(data) is None:
+        raise ImageError(f"not an image ({_describe(data)})")
+    try:
+        picture = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ImageError(f"damaged {sniff(data)} header") from None
+    except Image.DecompressionBombError:
+        raise ImageError(too_large(max_pixels)) from None
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise ImageError(f"damaged {sniff(data)} header: {brief(error)}") from None
+    if picture.width < 1 or picture.height < 1:
+        raise ImageError("no pixels: a side is 0 long")
+    if picture.width * picture.height > max_pixels:
+        raise ImageError(f"{picture.height}x{picture.width} is {too_large(max_pixels)}")
+    return picture
+
+
+def _describe(data: bytes) -> str:
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1"):
+        return "HEIC, which is not supported: convert it to JPEG"
+    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:200])
+    return "text" if printable > 0.95 * len(data[:200]) else "unknown content"
+
+
+def brief(error: Exception) -> str:
+    """Return the first line of what an error says, or its name.
+
+    Args:
+        error: Of a codec.
+    """
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:100]
+
+
+def read_header(data: bytes, picture: Image.Image) -> Header:
+    """Return what an opened file says of itself.
+
+    Args:
+        data: The file.
+        picture: What `open_image` returned for it.
+    """
+    return Header(
+        format=sniff(data) or "unknown",
+        height=picture.height,
+        width=picture.width,
+        mode=picture.mode,
+        orientation=read_orientation(data, picture),
+        frames=_frames(picture),
+    )
+
+
+def _frames(picture: Image.Image) -> int:
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # Damage behind the first frame, which is all that is used.
+        return 1
+
+
+def read_orientation(data: bytes, picture: Image.Image) -> int:
+    """Return the orientation by EXIF or XMP, 1 to 8; 1 where there is none.
+
+    Args:
+        data: The file.
+        picture: What `open_image` returned for it.
+
+    Raises:
+        Exception: Of the codec, for damaged pixels of a format that keeps the tag
+            behind them.
+    """
+    found = orientation.of_file(data, sniff(data))
+    if found is not None:
+        return found
+    if picture.format in ("PNG", "TIFF"):
+        # Asking a PNG for the tag loads its pixels, and would hide that they are
+        # damaged; a TIFF is turned by Pillow itself when it is loaded.
+        picture.load()
+    try:
+        told = int(picture.getexif().get(orientation.TAG, 1))
+    except Exception:  # A damaged tag turns nothing.
+        return 1
+    return told if 1 <= told <= 8 else 1

@@ -1,0 +1,253 @@
+"""The folder of a result that is no run, and which files in it are its own.
+
+A result owns the files that it wrote and that nobody has changed since. A hidden file
+beside its JSON holds the digest of each, noted before the file takes its name, so that
+a command that was killed knows what it left. Nothing else is ever replaced or removed.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+
+# By name, the digests of what was written there.
+Owned = dict[str, set[str]]
+PAGE = "report.html"
+# The last line of a page, by which one is known that nobody has changed.
+_STAMP = "<!-- tfpipeline, sha256 of the lines above: {} -->\n"
+
+
+class Output:
+    """The folder of a result, before and while it is made anew.
+
+    Args:
+        folder: Where the result lies.
+        name: Of the JSON file that tells that a result is there.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, name
+        self._ledger = folder / f".{name}.files"
+        self._inputs: set[tuple[int, int]] = set()
+        # By this process, with the digest of each.
+        self.written: list[tuple[Path, str]] = []
+        self._withdrawn = False
+
+    def check(self, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
+        """Refuse, before the work, to replace what the result does not own.
+
+        Args:
+            names: Of all files that may be written besides the JSON, relative to the
+                folder; one with a slash at its end is a folder for nothing else.
+            inputs: Files that are read; none is ever replaced or removed.
+
+        Raises:
+            UserError: A file of somebody else's lies there, or one that is read.
+        """
+        owned = self._digests()
+        there = [path for name in (self.name, *names) for path in self._there(name)]
+        if there or owned:
+            # A million files of a source are only looked at where it matters.
+            self._inputs = {_identity(path) for path in inputs if path.exists()}
+        for path in there:
+            self._check(path, owned)
+
+    def _there(self, name: str) -> Iterator[Path]:
+        """Yield what lies at a name, or in its way; of a folder, all that is inside."""
+        path = self.folder
+        for part in Path(name).parts:
+            path /= part
+            if not path.is_dir():
+                break
+        if path.is_dir() and name.endswith("/"):
+            for folder, _, files in os.walk(path):
+                # Hidden ones are no results: what a killed command left, perhaps.
+                yield from (Path(folder, f) for f in files if f[0] != ".")
+        elif os.path.lexists(path):
+            yield path
+
+    def _check(self, path: Path, owned: Owned) -> None:
+        whose = "this command did not write it, or it was changed since"
+        if self._owns(path, owned):
+            if _identity(path) not in self._inputs:
+                return
+            whose = "it is one of the files that are read"
+        raise UserError(
+            f"--output {self.folder}: {path} would be replaced, but {whose}. Name "
+            "another --output, or move that file away."
+        )
+
+    @contextlib.contextmanager
+    def recording(self, *, adding: bool = False) -> Iterator[None]:
+        """Own what is written into the folder inside the block.
+
+        An earlier result is removed just before the first file takes its name.
+
+        Args:
+            adding: Whether an earlier result stays.
+        """
+        self._withdrawn = self._withdrawn or adding
+        token = file_io.guard.set(self._own)
+        try:
+            yield
+        finally:
+            file_io.guard.reset(token)
+
+    def _own(self, temporary: Path, path: Path) -> None:
+        """Note a file that is about to take its name, if it may."""
+        if not path.is_relative_to(self.folder) or path == self._ledger:
+            return
+        if not self._withdrawn:
+            self._withdrawn = True
+            self._withdraw()
+        if os.path.lexists(path):
+            self._check(path, self._digests())
+        digest = _digest(temporary)
+        with open(self._ledger, "a", encoding="ascii") as ledger:
+            name = str(path.relative_to(self.folder))
+            ledger.write(f"{json.dumps([name, digest])}\n")
+            # On the disk before the file has its name.
+            ledger.flush()
+            os.fsync(ledger.fileno())
+        self.written.append((path, digest))
+
+    def _withdraw(self) -> None:
+        """Remove an earlier result, but for what is read and what was changed."""
+        owned, kept = self._digests(), []
+        for name in sorted(owned, key=lambda name: name != self.name):
+            path = self.folder / name
+            if not self._owns(path, owned):
+                continue
+            if _identity(path) in self._inputs:
+                kept += [json.dumps([name, digest]) for digest in owned[name]]
+            else:
+                path.unlink()
+        if owned:
+            file_io.write_lines(self._ledger, kept)
+
+    def discard(self, since: int) -> None:
+        """Remove files that were written of late, as far as they are still the same.
+
+        Args:
+            since: Length of `written` before.
+        """
+        for path, digest in self.written[since:]:
+            if path.is_file() and _digest(path) == digest:
+                path.unlink()
+        del self.written[since:]
+
+    def _digests(self) -> Owned:
+        """Return what was written under each name, here or by an earlier command."""
+        found: Owned = {}
+        with contextlib.suppress(FileNotFoundError):
+            for line in self._ledger.read_text("ascii").splitlines():
+                # The last one may be cut off; and nobody is sent out of the folder.
+                with contextlib.suppress(ValueError, TypeError):
+                    name, digest = json.loads(line)
+                    if not Path(name).is_absolute() and ".." not in Path(name).parts:
+                        found.setdefault(name, set()).add(digest)
+        return found
+
+    def _owns(self, path: Path, owned: Owned) -> bool:
+        if path.is_symlink() or not path.is_file():
+            return False
+        known = owned.get(str(path.relative_to(self.folder)), set())
+        # Its page may have been made again.
+        return bool(known) and (_digest(path) in known or is_stamped(path))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what a file is, by whatever name."""
+    about = path.stat()
+    return about.st_dev, about.st_ino
+
+
+def new_result(output: str, name: str, *, overwrite: bool) -> Output:
+    """Return the folder for the result of a command, without making it yet.
+
+    Args:
+        output: Where the user wants it.
+        name: Of the file that tells that a result is there.
+        overwrite: Whether an earlier one may be replaced.
+
+    Raises:
+        UserError: An earlier result stands there, or the folder cannot be written.
+    """
+    if not output.strip():
+        raise UserError("--output: expected a folder. Received nothing.")
+    folder = Path(output)
+    file_io.check_writable(folder)
+    if os.path.lexists(folder / name) and not overwrite:
+        raise UserError(
+            f"{folder}: an earlier {name} stands here. Choose another --output, or say "
+            "--overwrite true to replace it."
+        )
+    return Output(folder, name)
+
+
+def check_file(flag: str, file: Path, is_own: Callable[[Path], bool]) -> None:
+    """Refuse to replace a file that the command did not write.
+
+    Args:
+        flag: By which the user names it.
+        file: That is to be written; nothing may be there yet.
+        is_own: Tells whether a regular file is such a one as the command writes.
+
+    Raises:
+        UserError: Something else lies there.
+    """
+    regular = file.is_file() and not file.is_symlink()
+    if os.path.lexists(file) and not (regular and is_own(file)):
+        raise UserError(
+            f"{flag} {file}: would be replaced, but this command did not write it, or "
+            "it was changed since. Name another file, or move that one away."
+        )
+
+
+def stamped(page: str) -> str:
+    """Return the text of a page with a last line by which it is known again.
+
+    Args:
+        page: The page.
+    """
+    ended = f"{page.rstrip()}\n"
+    content = ended.encode("utf-8", "surrogateescape")
+    return ended + _STAMP.format(hashlib.sha256(content).hexdigest())
+
+
+def is_stamped(file: Path) -> bool:
+    """Tell whether a file is a page that `stamped` ended, and nobody has changed.
+
+    Args:
+        file: Any file.
+    """
+    if file.suffix.lower() not in (".html", ".htm"):
+        return False
+    content = file.read_bytes()
+    lines, end = content[: content.rfind(b"\n", 0, -1) + 1], _STAMP
+    return content == lines + end.format(hashlib.sha256(lines).hexdigest()).encode()
+
+
+def own_name(path: Path, taken: set[str]) -> str:
+    """Return a name for what is made of a photograph, that no other has.
+
+    Args:
+        path: Of the photograph.
+        taken: Names that are in use; the new one is added.
+    """
+    # A stem of dots alone would be another folder.
+    first = stem = path.stem.strip(".") or "image"
+    number = 2
+    while stem in taken:
+        stem, number = f"{first}_{number}", number + 1
+    taken.add(stem)
+    return stem

@@ -1,0 +1,275 @@
+"""From the name of a source to examples that can be trusted: opened, audited, split."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.config import DataSettings, check_fraction
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.data import corrections, duplicates, splits
+from tfpipeline.data.corrections import Corrections
+from tfpipeline.data.scan import audit, quarantine
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.opening import open_source
+
+
+def _alone(files: Sequence[Row]) -> list[str]:
+    return [f"{row.path}:{row.offset}" for row in files]
+
+
+def _near(files: Sequence[Row]) -> list[str]:
+    return _named(files, duplicates.near(files))
+
+
+def _named(files: Sequence[Row], alike: Sequence[Sequence[int]]) -> list[str]:
+    names = [row.sha256 for row in files]
+    for group in alike:
+        for i in group:
+            names[i] = f"near {group[0]}"
+    # Equal files without a telling picture have only their digest in common.
+    return names
+
+
+# From audited files to the name of each one's group of copies.
+GROUPS: dict[str, Callable[[Sequence[Row]], list[str]]] = {
+    "exact": lambda files: [row.sha256 for row in files],
+    "near": _near,
+    "none": _alone,
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The usable examples of a source, and what was set aside.
+
+    Args:
+        source: Files, classes and ids of the usable examples.
+        files: The audit of each file.
+        split: `train`, `validation` or `test`, one an example, shape (n,).
+        quarantined: Id and audit of each file that cannot be used.
+        corrected: What a user said of single examples, and has been done.
+    """
+
+    source: Source
+    files: tuple[Row, ...]
+    split: np.ndarray
+    quarantined: tuple[tuple[str, Row], ...]
+    corrected: Corrections = corrections.NONE
+
+    @functools.cached_property
+    def keys(self) -> list[str]:
+        """The digest of each file's content; put together once."""
+        return [row.sha256 for row in self.files]
+
+    def of(self, split: str) -> np.ndarray:
+        """Return the indices of the examples of a split, ascending, int64."""
+        return np.flatnonzero(self.split == split)
+
+    @functools.cached_property
+    def alike(self) -> list[list[int]]:
+        """Groups of positions whose pictures look alike; looked for once."""
+        return duplicates.near(self.files)
+
+    def leaks(self, group: str = "exact") -> int:
+        """Count the validation and test examples of which train has a copy.
+
+        Args:
+            group: What is a copy: `exact` or `near`.
+        """
+        if group == "near":
+            return splits.leaks(_named(self.files, self.alike), self.split)
+        return splits.leaks(GROUPS[group](self.files), self.split)
+
+    def leak_sheet(self) -> np.ndarray | None:
+        """Return pairs of pictures across splits that look alike; None without any."""
+        return duplicates.leak_sheet(self.split, self.files, self.alike)
+
+    def counts(self) -> np.ndarray:
+        """Return the number of training images of each class, int64."""
+        train = self.source.label[self.of("train")]
+        return np.bincount(train, minlength=len(self.source.labels))
+
+    def rare(self, min_share: float) -> list[str]:
+        """Return the classes with too small a share of the largest one's images.
+
+        Args:
+            min_share: The smallest share that is not remarked on, in [0, 1].
+        """
+        counts = self.counts()
+        few = counts < min_share * counts.max()
+        return [name for name, is_few in zip(self.source.labels, few) if is_few]
+
+
+def prepare(
+    settings: DataSettings,
+    seed: int,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    source: Source | None = None,
+) -> Examples:
+    """Open a source, look at every file, set aside what is broken, and split the rest.
+
+    Args:
+        settings: The section `data`.
+        seed: Of the splits.
+        cache: The folder that runs share.
+        draw: Writes the pictures of the source `demo` and returns their folder.
+        source: What it is, where it has been opened before.
+
+    Returns:
+        Examples in the source's order.
+
+    Raises:
+        UserError: The source cannot be used, or too many of its files are broken.
+    """
+    check(settings)
+    if source is None:
+        source = open_source(settings, cache, draw)
+    source, files, quarantined = _audited(source, settings, cache)
+    fixes = _fixes(settings, source, quarantined)
+    if settings.splits is not None:
+        pinned = Path(settings.splits)
+        chosen, split = splits.pin(source, pinned, fixes.relabelled)
+    else:
+        chosen = np.arange(len(source))
+        split = splits.assign(
+            source,
+            GROUPS[settings.group](files),
+            validation_fraction=settings.validation_fraction,
+            test_fraction=settings.test_fraction,
+            seed=seed,
+        )
+    used = splits.few(
+        source.label[chosen],
+        split,
+        most=settings.examples_per_class,
+        fraction=settings.train_fraction,
+        seed=seed,
+    )
+    chosen, split = chosen[used], split[used]
+    # Last, so that no other example changes its split when one is taken away.
+    left = fixes.left(source.take(chosen))
+    chosen, split = chosen[left], split[left]
+    source = fixes.relabel(source.take(chosen))
+    files = tuple(files[i] for i in chosen)
+    _check_train(source, split)
+    return Examples(source, files, split, quarantined, fixes)
+
+
+def open_all(
+    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+) -> Examples:
+    """Open and look at a source without splitting it: for evaluation and packing.
+
+    Args:
+        settings: The section `data`.
+        cache: The folder that runs share.
+        draw: Writes the pictures of the source `demo` and returns their folder.
+
+    Returns:
+        Examples whose split is what the source says, an empty string where it says
+        nothing.
+
+    Raises:
+        UserError: The source cannot be used, or too many of its files are broken.
+    """
+    check(settings)
+    source, files, quarantined = _audited(
+        open_source(settings, cache, draw), settings, cache
+    )
+    fixes = _fixes(settings, source, quarantined)
+    left = fixes.left(source)
+    source, files = fixes.relabel(source.take(left)), tuple(files[i] for i in left)
+    split = np.array(source.split, dtype=object)
+    return Examples(source, files, split, quarantined, fixes)
+
+
+def _audited(
+    source: Source, settings: DataSettings, cache: Path
+) -> tuple[Source, tuple[Row, ...], tuple[tuple[str, Row], ...]]:
+    rows = audit(source.paths, source.spans, cache=cache)
+    good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
+    return source.take(good), tuple(rows[i] for i in good), tuple(bad)
+
+
+def _fixes(
+    settings: DataSettings, source: Source, bad: Sequence[tuple[str, Row]]
+) -> Corrections:
+    """Return what the user says of single examples."""
+    if settings.corrections is None:
+        return corrections.NONE
+    unusable = {name for name, _ in bad}
+    return corrections.read(Path(settings.corrections), source, unusable)
+
+
+def check(settings: DataSettings) -> None:
+    """Refuse shares and names that mean nothing.
+
+    Args:
+        settings: The section `data`.
+
+    Raises:
+        UserError: One of them does.
+    """
+    shares = {
+        "data.validation_fraction": settings.validation_fraction,
+        "data.test_fraction": settings.test_fraction,
+    }
+    for name, value in (
+        ("max_bad_fraction", settings.max_bad_fraction),
+        ("min_class_share", settings.min_class_share),
+    ):
+        if not 0 <= value <= 1:
+            raise UserError(
+                f"--data.{name}: expected a share from 0 to 1. Received: {value}."
+            )
+    for name, value in shares.items():
+        if message := check_fraction(name, value):
+            raise UserError(message)
+    if settings.group not in GROUPS:
+        raise unknown("--data.group", settings.group, GROUPS)
+    if settings.examples_per_class is not None and settings.examples_per_class < 1:
+        raise UserError(
+            "--data.examples_per_class: expected a positive number, or null. Received: "
+            f"{settings.examples_per_class}."
+        )
+    if not 0 < settings.train_fraction <= 1:
+        raise UserError(
+            "--data.train_fraction: expected a share above 0 and up to 1. Received: "
+            f"{settings.train_fraction}."
+        )
+    if sum(shares.values()) >= 1:
+        raise UserError(
+            "--data.validation_fraction and --data.test_fraction: expected a sum below "
+            f"1, or nothing is left to train on. Received: {sum(shares.values()):g}."
+        )
+
+
+def _check_train(source: Source, split: np.ndarray) -> None:
+    """Refuse classes that are evaluated but never trained."""
+    trained = set(source.label[split == "train"])
+    for index, label in enumerate(source.labels):
+        if index not in trained:
+            raise UserError(
+                f"{source.name}: class {label!r} has no usable image to train on. Add "
+                "images, or remove the class."
+            )
+
+
+def write_quarantine(path: Path, rows: Sequence[tuple[str, Row]]) -> None:
+    """Write which files could not be used, and why.
+
+    Args:
+        path: The file, `quarantine.csv` of a run.
+        rows: Id and audit of each.
+    """
+    file_io.write_csv(
+        path,
+        ("id", "path", "reason"),
+        ((name, row.path, row.reason) for name, row in rows),
+    )

@@ -1,0 +1,128 @@
+"""Decoded images, kept for the next epoch: in memory, on disk, or not at all."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.core import hardware
+from tfpipeline.core.errors import unknown
+
+CHOICES = ("auto", "ram", "disk", "none")
+
+# Shares of what is free that the images may take.
+MEMORY_SHARE, DISK_SHARE = 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where decoded images are kept, and why.
+
+    Args:
+        where: `ram`, `disk` or `none`.
+        reason: For the user, with the predicted size.
+    """
+
+    where: str
+    reason: str
+
+
+def plan(choice: str, size: int, folder: Path, free: int | None = None) -> Plan:
+    """Decide where decoded images are kept, from how many bytes they will take.
+
+    Args:
+        choice: `auto`, or where the user wants them.
+        size: Predicted bytes.
+        folder: Where they would be on disk.
+        free: Bytes of memory that are free; asked of the system where None.
+
+    Returns:
+        A plan.
+
+    Raises:
+        UserError: An unknown choice.
+    """
+    if choice not in CHOICES:
+        raise unknown("--data.cache", choice, CHOICES)
+    room = hardware.free() if free is None else free
+    nearest = next(
+        p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()
+    )
+    disk = shutil.disk_usage(nearest).free
+    says = f"{_bytes(size)} of decoded images"
+    if choice != "auto":
+        return Plan(choice, f"{says}, as --data.cache says")
+    if size <= room * MEMORY_SHARE:
+        return Plan("ram", f"{says}, {_bytes(room)} of memory are free")
+    if size <= disk * DISK_SHARE:
+        return Plan("disk", f"{says}, too many for {_bytes(room)} of free memory")
+    return Plan("none", f"{says}, too many for the free memory and disk")
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+class Decoded:
+    """Images of one size by their index, to be read once.
+
+    The disk holds them in a file without a name: it is gone with the process.
+
+    Args:
+        count: Number of images.
+        height: In pixels.
+        width: In pixels.
+        where: `ram` or `disk`.
+        folder: For the file.
+    """
+
+    def __init__(
+        self, count: int, height: int, width: int, where: str, folder: Path
+    ) -> None:
+        shape = (count, height, width, 3)
+        if where == "ram":
+            self._images = np.empty(shape, np.uint8)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                # Taken now: a disk that fills up later would end the process.
+                os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape))))
+                self._images = np.memmap(file, np.uint8, "r+", shape=shape)
+        self._there = np.zeros(count, bool)
+
+    def has(self, indices: np.ndarray) -> np.bool_:
+        """Tell whether some images are all there.
+
+        Args:
+            indices: Of images, shape (any,).
+        """
+        return np.bool_(self._there[indices].all())
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return images that are there.
+
+        Args:
+            indices: Of images, shape (any,).
+
+        Returns:
+            uint8, shape (any, height, width, 3).
+        """
+        taken: np.ndarray = self._images[indices]
+        return taken
+
+    def put(self, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Keep images.
+
+        Args:
+            indices: Of images, shape (any,).
+            images: uint8, shape (any, height, width, 3).
+
+        Returns:
+            The images.
+        """
+        self._images[indices] = images
+        self._there[indices] = True
+        return images

@@ -1,0 +1,203 @@
+"""Open every file once, before anything is trained: what is it, and is it whole?
+
+Imports no TensorFlow: the files are read while it is still being imported.
+"""
+
+import contextlib
+import functools
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import PIL
+
+from tfpipeline.core import hardware, image_formats, image_io, progress
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan_workers
+from tfpipeline.data.inspect_file import examine
+from tfpipeline.data.scan_cache import Ledger, Row
+
+# Part of the cache's name, with the rules of `images`: raise it when one of `examining`
+# changes.
+_RULES = f"6.{image_io.RULES}-pillow{PIL.__version__}"
+
+# Findings are kept at least so often, so that an interruption costs little.
+KEEP_SECONDS = 30.0
+
+# Files that a thread takes at a time, where there are many: handing them out one by one
+# costs as much as a tenth of looking at a small one.
+TOGETHER = 8
+
+# From so many files on, processes look at them: threads wait for each other for what
+# Python does, a fifth of the work with a photograph and most of it with a small one.
+PROCESSES_FROM = 4_000
+
+
+def audit(
+    paths: Sequence[Path],
+    spans: Sequence[tuple[int, int]] = (),
+    *,
+    cache: Path | None,
+    max_pixels: int = image_formats.MAX_PIXELS,
+    joins: bool = True,
+) -> list[Row]:
+    """Open every file once, in parallel, and tell what it is.
+
+    Args:
+        paths: The files.
+        spans: Offset and length of each image in its file; empty for whole files.
+        cache: Folder where findings are kept; a file of the same path, size and time
+            is not opened again. None keeps nothing.
+        max_pixels: Height times width of a picture, at most.
+        joins: Whether many files of findings become one: not where other processes are
+            about to read them.
+
+    Returns:
+        One row a file, in the order of `paths`; nothing is raised for a bad one.
+    """
+    ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
+    spans = spans or [(0, 0)] * len(paths)
+    places = [(os.path.abspath(path), start) for path, (start, _) in zip(paths, spans)]
+    known = ledger.read(places, joins=joins) if ledger else {}
+    # The images of a shard come one after the other: it is asked for its time once.
+    state = functools.lru_cache(maxsize=16)(_state)
+    rows = [
+        _unchanged(known.get(place), length, state)
+        for place, (_, length) in zip(places, spans)
+    ]
+    open_ = [i for i, row in enumerate(rows) if row is None]
+    if open_:
+        asked = [(os.fspath(paths[i]), *spans[i], max_pixels) for i in open_]
+        _fill(rows, open_, asked, ledger)
+    return [row for row in rows if row is not None]
+
+
+def _fill(
+    rows: list[Row | None],
+    positions: Sequence[int],
+    asked: Sequence[scan_workers.Asked],
+    ledger: Ledger | None,
+) -> None:
+    """Fill in the rows of some files, and keep each of them before long."""
+    fresh: deque[Row] = deque()
+    count = len(positions)
+    # A few large pictures have a core each.
+    together = max(1, min(TOGETHER, count // (4 * hardware.cores())))
+
+    def fill(start: int) -> int:
+        some = slice(start, start + together)
+        for i, row in zip(positions[some], look(asked[some])):
+            rows[i] = row
+            if row.sha256:
+                fresh.append(row)
+        return len(positions[some])
+
+    def keep() -> None:
+        found = [fresh.popleft() for _ in range(len(fresh))]
+        if ledger:
+            ledger.add(found)
+
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress.bar(count, "audit", "file"))
+        look = _looking(count, stack)
+        pool = stack.enter_context(ThreadPoolExecutor(hardware.cores()))
+        since = time.monotonic()
+        try:
+            for done in pool.map(fill, range(0, count, together)):
+                bar.update(done)
+                if time.monotonic() - since > KEEP_SECONDS:
+                    keep()
+                    since = time.monotonic()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            keep()
+
+
+def _looking(
+    count: int, stack: contextlib.ExitStack
+) -> Callable[[Sequence[scan_workers.Asked]], Iterable[Row]]:
+    """Return what looks at a few files of so many: here, or in other processes."""
+
+    def here(asked: Sequence[scan_workers.Asked]) -> Iterable[Row]:
+        return (
+            examine(Path(path), max_pixels, offset, length)
+            for path, offset, length, max_pixels in asked
+        )
+
+    others = scan_workers.fitting(count) if count >= PROCESSES_FROM else 0
+    if not others:
+        return here
+    started = stack.enter_context(scan_workers.Processes(others))
+
+    def elsewhere(asked: Sequence[scan_workers.Asked]) -> Iterable[Row]:
+        found = started.look(asked)
+        return here(asked) if found is None else found
+
+    return elsewhere
+
+
+# What tells that a file is another one: its size, and the two times.
+_State = tuple[int, int, int]
+
+
+def _state(path: str) -> _State | None:
+    try:
+        now = os.stat(path)
+    except OSError:
+        return None
+    return now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+def _unchanged(
+    row: Row | None, length: int, state: Callable[[str], _State | None]
+) -> Row | None:
+    """Return what is known of a file, where it is still the same one."""
+    if row is None or row.length != length:
+        return None
+    same = state(row.path) == (row.size, row.mtime_ns, row.ctime_ns)
+    return row if same else None
+
+
+def changed(row: Row) -> bool:
+    """Tell whether a file is another one than that which was looked at.
+
+    Args:
+        row: What was found then.
+    """
+    now = _state(row.path)
+    # Reading says why there is none.
+    return now is not None and now[:2] != (row.size, row.mtime_ns)
+
+
+def quarantine(
+    rows: Sequence[Row], ids: Sequence[str], max_bad_fraction: float
+) -> tuple[np.ndarray, list[tuple[str, Row]]]:
+    """Divide files into those that can be used and those that cannot.
+
+    Args:
+        rows: One a file.
+        ids: One a file.
+        max_bad_fraction: Largest share of unusable files that is put up with.
+
+    Returns:
+        Indices of the good ones, int64; and id and row of each bad one.
+
+    Raises:
+        UserError: More files are bad, or none is good.
+    """
+    bad = [(name, row) for name, row in zip(ids, rows) if row.reason]
+    good = np.array([i for i, row in enumerate(rows) if not row.reason], np.int64)
+    if len(bad) > max_bad_fraction * len(rows) or not len(good):
+        reasons = Counter(row.reason.split(":")[0] for _, row in bad)
+        counts = ", ".join(f"{count} x {why}" for why, count in reasons.most_common(5))
+        first = "; ".join(f"{row.path}: {row.reason}" for _, row in bad[:3])
+        raise UserError(
+            f"{len(bad)} of {len(rows)} files cannot be used ({counts}), more than "
+            f"--data.max_bad_fraction {max_bad_fraction:g}. First: {first}. Mend or "
+            "remove them, or raise the fraction."
+        )
+    return good, bad

@@ -1,0 +1,254 @@
+"""What audits have found out about files, kept for those that come after.
+
+Imports no TensorFlow: the files are read while it is still being imported.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import sqlite3
+import time
+import uuid
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfpipeline.core import console, file_io
+from tfpipeline.core.errors import UserError
+
+# A path and an offset.
+Place = tuple[str, int]
+
+# The same as a part has it: a path need not be UTF-8.
+Key = tuple[bytes, int]
+
+# Of more parts than these, reading makes fewer.
+MOST_PARTS = 32
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the audit found out about one file.
+
+    Args:
+        path: Of the file.
+        size: In bytes.
+        mtime_ns: When it was last changed, as its owner says.
+        ctime_ns: When it was last changed, as the system says: a copy keeps the other.
+        sha256: Digest of its content; an empty string where it cannot be read.
+        format: By its content: `jpeg`, `png`, ...; an empty string for no image.
+        height: In pixels, as stored.
+        width: In pixels, as stored.
+        mode: Pillow's name for the kind of pixel.
+        orientation: EXIF orientation, 1 to 8.
+        reason: Why it cannot be used; an empty string where it can.
+        warning: What the user may want to know though it can be used.
+        perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
+        offset: Where the image begins in its file, in bytes.
+        length: Of the image in bytes; 0 is the whole file.
+    """
+
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    sha256: str = ""
+    format: str = ""
+    height: int = 0
+    width: int = 0
+    mode: str = ""
+    orientation: int = 1
+    reason: str = ""
+    warning: str = ""
+    perceptual_hash: str = ""
+    offset: int = 0
+    length: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Which file it is, and where in it."""
+        return self.path, self.offset
+
+
+# What a place is found by in a part, the row as JSON, and the check sum of that.
+_TABLE = (
+    "CREATE TABLE rows (path BLOB, start INTEGER, row TEXT, crc INTEGER, "
+    "PRIMARY KEY (path, start)) WITHOUT ROWID"
+)
+_MAGIC = b"SQLite format 3\0"
+_Record = tuple[bytes, int, str, int]
+
+# Looking a row up costs as much as reading so many of them one after the other.
+_LOOK_UP = 4
+
+# A part is joined with later ones that have this share of its rows together.
+_JOINED_SHARE = 4
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Rows that audits have kept, in parts: files that are added and never changed.
+
+    A part is a database of SQLite that is whole before it has its name, so that no lock
+    is needed, on no network drive either. Any number of processes may add at the same
+    time, and neither adding nor reading some rows depends on how many are there.
+
+    Args:
+        folder: Of the parts. It need not exist yet.
+    """
+
+    folder: Path
+
+    def read(self, places: Iterable[Place], *, joins: bool = True) -> dict[Place, Row]:
+        """Return what was kept of some places, the last of each.
+
+        A damaged part is told, and removed: its files are looked at again.
+
+        Args:
+            places: That are asked for.
+            joins: Whether many parts become one; what others add meanwhile stays as it
+                is.
+        """
+        keys = {(os.fsencode(path), start): (path, start) for path, start in places}
+        rows, failed = self._rows(keys)
+        if joins and len(rows) > MOST_PARTS and not failed:
+            with contextlib.suppress(UserError, OSError, sqlite3.Error):
+                self._join(sorted(rows))
+        return {
+            keys[key]: row for part in sorted(rows) for key, row in rows[part].items()
+        }
+
+    def _rows(self, keys: Collection[Key]) -> tuple[dict[Path, dict[Key, Row]], bool]:
+        """Return what each part has of some places, and whether one cannot be read.
+
+        Where parts vanish meanwhile, another process has made one of them, which is
+        read as well.
+        """
+        rows: dict[Path, dict[Key, Row]] = {}
+        gone: set[Path] = set()
+        failed, again = False, True
+        while again:
+            again = False
+            for part in set(self.folder.glob("[0-9]*.sqlite")) - set(rows) - gone:
+                try:
+                    rows[part] = dict(_wanted(part, keys))
+                except (OSError, sqlite3.OperationalError) as error:
+                    # The second is what a network drive says.
+                    missing = (errno.ENOENT, errno.ESTALE)
+                    if getattr(error, "errno", 0) in missing or not part.is_file():
+                        gone.add(part)
+                        again = True
+                    else:
+                        failed, rows[part] = True, {}
+                except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+                    console.warn(
+                        f"warning: {part}: damaged ({error}); the files that it told "
+                        "of are looked at again."
+                    )
+                    gone.add(part)
+                    with contextlib.suppress(OSError):
+                        part.unlink()
+        return rows, failed
+
+    def _join(self, parts: Sequence[Path]) -> None:
+        """Make one part of the last ones that are small beside each other.
+
+        What is large stays, so that each row is written anew a few times only.
+        """
+        counts = [_count(part) for part in parts]
+        first = next(
+            k
+            for k, count in enumerate(counts)
+            if count <= _JOINED_SHARE * sum(counts[k + 1 :])
+        )
+        some = parts[first:]
+        # What was added since is found later, and read after it. On the disk before
+        # those that it is made of are gone.
+        self._write(
+            some[-1].name.partition("-")[0],
+            (record for part in some for record in _records(part)),
+            durable=True,
+        )
+        for part in some:
+            part.unlink(missing_ok=True)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Keep some more.
+
+        Args:
+            rows: Of files that could be read.
+        """
+        if rows:
+            # Named by the time, so that what was found last is read last.
+            self._write(f"{time.time_ns():020d}", map(_record, rows))
+
+    def _write(
+        self, stamp: str, records: Iterable[_Record], *, durable: bool = False
+    ) -> None:
+        name = f"{stamp}-{uuid.uuid4().hex[:8]}.sqlite"
+        # One that a power cut has torn is told, and as good as not there.
+        with file_io.replacing(self.folder / name, durable=durable) as temporary:
+            try:
+                # Nobody else knows the file: no locks, which some drives do not have.
+                with _opened(temporary, "vfs=unix-none") as base:
+                    base.execute("PRAGMA journal_mode = OFF")
+                    base.execute("PRAGMA synchronous = OFF")
+                    base.execute(_TABLE)
+                    base.executemany(
+                        "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", records
+                    )
+                    (count,) = base.execute("SELECT count(*) FROM rows").fetchone()
+                    base.execute(f"PRAGMA user_version = {count}")
+                    base.commit()
+            except sqlite3.OperationalError as error:
+                number = errno.ENOSPC if "full" in str(error) else errno.EIO
+                raise OSError(number, str(error), str(temporary)) from None
+
+
+@contextlib.contextmanager
+def _opened(part: Path, how: str) -> Iterator[sqlite3.Connection]:
+    base = sqlite3.connect(f"{part.absolute().as_uri()}?{how}", uri=True)
+    with contextlib.closing(base):
+        yield base
+
+
+def _record(row: Row) -> _Record:
+    text = json.dumps(list(vars(row).values()))
+    return os.fsencode(row.path), row.offset, text, zlib.crc32(text.encode())
+
+
+def _count(part: Path) -> int:
+    with _opened(part, "immutable=1") as base:
+        return int(base.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _records(part: Path) -> Iterator[_Record]:
+    """Yield all that a part has."""
+    with _opened(part, "immutable=1") as base:
+        yield from base.execute("SELECT path, start, row, crc FROM rows")
+
+
+def _wanted(part: Path, keys: Collection[Key]) -> Iterator[tuple[Key, Row]]:
+    """Yield the rows of some places.
+
+    Raises:
+        ValueError: One is not as it was written, or it is no database.
+    """
+    # SQLite would say of any file that it cannot be opened, and take an empty one.
+    with part.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError("it is no database")
+    with _opened(part, "immutable=1") as base:
+        (count,) = base.execute("PRAGMA user_version").fetchone()
+        query = "SELECT path, start, row, crc FROM rows"
+        found: Iterable[_Record] = base.execute(query)
+        if _LOOK_UP * len(keys) < count:
+            one = f"{query} WHERE path = ? AND start = ?"
+            found = (record for key in keys for record in base.execute(one, key))
+        for path, start, text, crc in found:
+            if zlib.crc32(text.encode()) != crc:
+                raise ValueError("a check sum is wrong")
+            if (path, start) in keys:
+                yield (path, start), Row(*json.loads(text))

@@ -1,0 +1,188 @@
+"""Processes that look at files: threads of Python wait for each other."""
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.core import hardware
+from tfpipeline.data.scan_cache import Row
+
+# It imports from the same places, whatever has changed them in this process.
+_START = (
+    "import sys; sys.path[:] = sys.argv[1:]; "
+    "from tfpipeline.data import scan_workers; scan_workers.answer()"
+)
+
+# What one says when it listens, on a line of its own.
+_READY = b"ready\n"
+
+# How long that may take, and how long one may take to end that has nothing to do.
+START_SECONDS, END_SECONDS = 60.0, 10.0
+
+# One is worth its start with so many files, and takes so much memory.
+_FILES_EACH, _BYTES_EACH = 500, 2**27
+
+Asked = tuple[str, int, int, int]
+
+
+def fitting(files: int) -> int:
+    """Return how many processes are worth their start, and have room.
+
+    Args:
+        files: To be looked at.
+
+    Returns:
+        0 where this process does as well, or where it is no Python that can be started.
+    """
+    if not sys.executable or getattr(sys, "frozen", False):
+        return 0
+    count = min(hardware.cores(), files // _FILES_EACH)
+    # Threads do more than the few for which there would be room.
+    return count if count > 1 and count * _BYTES_EACH < hardware.free() // 2 else 0
+
+
+class Processes:
+    """So many processes, each of which looks at the files that it is told.
+
+    They end with the block, or with this process, however that ends. A context.
+
+    Args:
+        count: How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._all: list[subprocess.Popen[bytes]] = []
+        # None, once none is left.
+        self._idle: queue.SimpleQueue[subprocess.Popen[bytes] | None]
+        self._idle = queue.SimpleQueue()
+        self._left, self._lock = 0, threading.Lock()
+        self._ready: set[int] = set()
+
+    def __enter__(self) -> "Processes":
+        try:
+            # Where the system has no room for more, those that are there do.
+            with contextlib.suppress(OSError):
+                for _ in range(self._count):
+                    self._all.append(_start())
+        except BaseException:
+            self.__exit__()
+            raise
+        self._left = len(self._all)
+        for one in self._all or (None,):
+            self._idle.put(one)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for one in self._all:
+            with contextlib.suppress(OSError):
+                _pipe(one.stdin).close()
+        for one in self._all:
+            try:
+                one.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+            _pipe(one.stdout).close()
+
+    def look(self, asked: Sequence[Asked]) -> list[Row] | None:
+        """Let the next that is idle look at some files; for any thread.
+
+        Args:
+            asked: Path, offset, length and pixels at most, as `examining.examine` takes
+                them, of each.
+
+        Returns:
+            A row each; None where the process does not answer as it should, and is not
+            asked again, or where none is left.
+        """
+        one = self._idle.get()
+        found = None
+        if one is not None:
+            found = self._answer(one, asked)
+        if one is None or found is not None:
+            self._idle.put(one)
+            return found
+        one.kill()
+        with self._lock:
+            self._left -= 1
+            if not self._left:
+                self._idle.put(None)
+        return None
+
+    def _answer(
+        self, one: subprocess.Popen[bytes], asked: Sequence[Asked]
+    ) -> list[Row] | None:
+        try:
+            if one.pid not in self._ready:
+                if not _listens(one):
+                    return None
+                self._ready.add(one.pid)
+            _pipe(one.stdin).write(_line(asked))
+            _pipe(one.stdin).flush()
+            rows = [Row(*values) for values in json.loads(_pipe(one.stdout).readline())]
+        except Exception:  # Whatever is wrong with it, others can look.
+            return None
+        places = [(os.path.abspath(path), offset) for path, offset, *_ in asked]
+        return rows if [row.place for row in rows] == places else None
+
+
+def _start() -> subprocess.Popen[bytes]:
+    path = [entry for entry in sys.path if isinstance(entry, str)]
+    # Each has one core: NumPy would start a thread for every one of the machine.
+    alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", _START, *path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **alone},
+        # Ctrl-C is for this process alone, which then lets them end.
+        start_new_session=True,
+    )
+
+
+def _listens(one: subprocess.Popen[bytes]) -> bool:
+    """Wait until a process listens; what is printed before that is passed over."""
+    ender = threading.Timer(START_SECONDS, one.kill)
+    ender.start()
+    try:
+        return any(line == _READY for line in _pipe(one.stdout))
+    finally:
+        ender.cancel()
+
+
+def _pipe(end: Any) -> Any:
+    """Return an end of a pipe that is there, as it was asked for."""
+    assert end is not None
+    return end
+
+
+def _line(value: Any) -> bytes:
+    # Names that are no UTF-8 are escaped, as all letters are.
+    return json.dumps(value).encode("ascii") + b"\n"
+
+
+def answer() -> None:
+    """Look at the files that each line of standard input names, until it ends."""
+    # What a codec prints does not get among the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    from tfpipeline.data.inspect_file import examine
+
+    with contextlib.suppress(BrokenPipeError), answers:
+        answers.write(b"\n" + _READY)
+        answers.flush()
+        for line in sys.stdin.buffer:
+            rows = [
+                examine(Path(path), max_pixels, offset, length)
+                for path, offset, length, max_pixels in json.loads(line)
+            ]
+            answers.write(_line([list(vars(row).values()) for row in rows]))
+            answers.flush()

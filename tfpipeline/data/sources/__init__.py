@@ -1,0 +1,1 @@
+"""Where examples come from: folders, CSV files, TFDS, TFRecords, the drawn world."""

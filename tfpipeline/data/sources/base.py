@@ -1,0 +1,146 @@
+"""Where examples come from: every source becomes a list of files with class names."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.core.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+# What a split may be called, in any letter case.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Examples: files, their classes, and the split that the source gives them.
+
+    Args:
+        name: What the user wrote, for messages.
+        labels: Class names, in the order of the logits.
+        paths: One file an example.
+        ids: A stable name of each example, unique within the source.
+        label: Index into `labels` of each example, int32, shape (n,).
+        split: `train`, `validation`, `test`, or an empty string where the source does
+            not say, one an example.
+        spans: Offset and length in bytes of each example within its file; empty where
+            every file is one example.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    paths: tuple[Path, ...]
+    ids: tuple[str, ...]
+    label: np.ndarray
+    split: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, indices: np.ndarray) -> "Source":
+        """Return the same source with only the examples at `indices`, in their order.
+
+        Args:
+            indices: Integers, shape (k,).
+        """
+        return dataclasses.replace(
+            self,
+            paths=tuple(self.paths[i] for i in indices),
+            ids=tuple(self.ids[i] for i in indices),
+            label=self.label[indices],
+            split=tuple(self.split[i] for i in indices),
+            spans=tuple(self.spans[i] for i in indices) if self.spans else (),
+        )
+
+    def in_order(self, labels: Sequence[str]) -> "Source":
+        """Return the same examples with the classes in another order.
+
+        Args:
+            labels: The same names, in any letter case, in the order of some logits.
+        """
+        place = {name.casefold(): i for i, name in enumerate(labels)}
+        mapped = np.array([place[n.casefold()] for n in self.labels], np.int32)
+        return dataclasses.replace(self, labels=tuple(labels), label=mapped[self.label])
+
+
+def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) -> None:
+    """Refuse a source without two classes.
+
+    Args:
+        where: The folder or file, for messages.
+        labels: Class names.
+        found: Returns what is there instead, where there is no class at all.
+
+    Raises:
+        UserError: There is no class, or only one.
+    """
+    if not labels:
+        raise UserError(
+            f"{where}: expected one folder of images a class, but {found()}. Put the "
+            "images of each class into a folder that has the class's name."
+        )
+    if len(labels) == 1:
+        raise UserError(
+            f"{where}: expected at least two classes, but there is only "
+            f"{labels[0]!r}. A classifier needs something to tell it from."
+        )
+
+
+def from_rows(
+    name: str, labels: Sequence[str], rows: Sequence[tuple[Path, str, int, str]]
+) -> Source:
+    """Return a source from rows of path, id, label index and split.
+
+    Args:
+        name: What the user wrote, for messages.
+        labels: Class names, in the order of the logits.
+        rows: One an example.
+
+    Raises:
+        UserError: An id stands twice, or a class has no example.
+    """
+    paths, ids, label, split = zip(*rows)
+    if len(set(ids)) < len(ids):
+        twice = Counter(ids).most_common(1)[0][0]
+        raise UserError(f"{name}: {twice!r} stands there more than once.")
+    _check_names(name, labels)
+    return Source(
+        name, tuple(labels), paths, ids, np.asarray(label, np.int32), tuple(split)
+    )
+
+
+def _check_names(name: str, labels: Sequence[str]) -> None:
+    """Refuse class names that one line of labels.txt cannot hold."""
+    for label in labels:
+        if any("\ud800" <= letter <= "\udfff" for letter in label):
+            raise UserError(
+                f"{name}: {ascii(label)} cannot be a class name: it is not valid "
+                "UTF-8. Rename it."
+            )
+        # Control characters, too: they would reach terminals, and change them.
+        if (
+            re.search(r"[\x00-\x1f\x7f-\x9f]", label)
+            or label != label.strip()
+            or not label
+        ):
+            raise UserError(
+                f"{name}: {label!r} cannot be a class name: expected one line without "
+                "spaces at its ends, and without control characters."
+            )

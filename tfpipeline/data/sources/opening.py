@@ -1,0 +1,79 @@
+"""From the name that a user writes to the source that it means."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from tfpipeline.config import DataSettings
+from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.data.sources import tfrecord
+from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.csv_file import open_csv
+from tfpipeline.data.sources.image_folder import open_folder, open_named
+
+# Opens a source by its name; is told the settings and a folder for what is no file yet.
+Opener = Callable[[str, DataSettings, Path], Source]
+
+
+def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
+    # Imported here: TensorFlow Datasets takes a second that few runs need.
+    from tfpipeline.data.sources.tfds import open_tfds
+
+    return open_tfds(name, cache, settings.tfds_dir)
+
+
+# Sources that are named by a word and a colon, as in `tfds:cats_vs_dogs`.
+SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
+
+# Where a folder's class names come from.
+LABEL_FROM: dict[str, Callable[[Path], Source]] = {
+    "folder": open_folder,
+    "file_name": open_named,
+}
+
+
+def open_source(
+    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+) -> Source:
+    """Return the examples of a source, by the name that the user wrote.
+
+    Args:
+        settings: The section `data`; its field `source` names the source.
+        cache: Folder where sources that are no files yet are written once.
+        draw: Writes the drawn world of `demo` below a folder and returns its folder.
+
+    Returns:
+        The examples, unchecked: the audit opens the files.
+
+    Raises:
+        UserError: There is no such source, or it holds no two classes of images.
+    """
+    name = settings.source
+    if not name:
+        raise UserError("--data.source: expected a source, received an empty text.")
+    if name == "demo":
+        return dataclasses.replace(open_folder(draw(cache)), name="demo")
+    scheme, colon, _ = name.partition(":")
+    if colon and scheme in SCHEMES:
+        return SCHEMES[scheme](name, settings, cache)
+    path = Path(name)
+    if tfrecord.is_packed(path):
+        return tfrecord.open_packed(path)
+    if path.is_dir():
+        if settings.label_from not in LABEL_FROM:
+            raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
+        return LABEL_FROM[settings.label_from](path)
+    if path.is_file():
+        return open_csv(path, settings.path_column, settings.label_column)
+    kinds = "demo, tfds:NAME, a folder of class folders, or a CSV file"
+    raise UserError(
+        f"--data.source {name}: no such file or folder. Expected: {kinds}."
+        + _nearest_entry(path)
+    )
+
+
+def _nearest_entry(path: Path) -> str:
+    """Suggest what stands beside a path that does not exist."""
+    parent = path.parent
+    beside = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    return suggest(path.name, [*beside, "demo"])

@@ -1,0 +1,187 @@
+"""TensorFlow Datasets as files: written out once, then a source like any other."""
+
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.core import disk, file_io, image_formats, progress, staging
+from tfpipeline.core.errors import UserError, suggest
+from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.csv_file import open_csv
+
+_NAME = re.compile(r"tfds:(?P<name>[\w/.+-]+)(:(?P<split>[\w\[\]:%+-]+))?")
+
+# What the splits of common datasets are called, and what they are for here.
+_SPLITS = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "test": "test",
+}
+
+
+def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
+    """Return the examples of a dataset of TensorFlow Datasets.
+
+    Its encoded images are written once below `cache`, byte by byte as they are, with an
+    index; the next run reads those files.
+
+    Args:
+        name: `tfds:NAME` or `tfds:NAME:SPLIT`, e.g. `tfds:cats_vs_dogs:train[:10%]`.
+        cache: Folder for the images and the index.
+        data_dir: Where TensorFlow Datasets keeps its files; its own default where None.
+
+    Returns:
+        The examples, with the dataset's own class names in its own order, and with its
+        own splits where no SPLIT is named.
+
+    Raises:
+        UserError: There is no such dataset or split, it cannot be downloaded, or it
+            holds no images with class labels.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise UserError(
+            f"--data.source {name}: expected tfds:NAME or tfds:NAME:SPLIT, e.g. "
+            "tfds:oxford_iiit_pet or tfds:cats_vs_dogs:train[:10%]."
+        )
+    builder = _builder(match["name"], data_dir)
+    label_key, image_key = _keys(name, builder)
+    labels = tuple(builder.info.features[label_key].names)
+    title = f"{builder.info.full_name}-{match['split'] or ''}-{_digest(builder)}"
+    folder = cache / "tfds" / re.sub(r"[^\w.+-]", "_", title)
+    index = folder / "index.csv"
+    if not index.is_file():
+        with staging.beside(folder) as staged:
+            rows = _export(builder, name, match["split"], image_key, label_key, staged)
+            header = ("id", "path", "label", "split")
+            found = [(i, path, labels[k], split) for i, path, k, split in rows]
+            file_io.write_csv(staged / "index.csv", header, found)
+            disk.sync_all(staged)
+            # Another run may have been faster: then its files are as good.
+            with contextlib.suppress(OSError):
+                os.replace(staged, folder)
+    return dataclasses.replace(open_csv(index, labels=labels), name=name)
+
+
+def _builder(name: str, data_dir: str | None) -> Any:
+    """Return a prepared builder: from files that are there, else by downloading."""
+    import tensorflow_datasets as tfds
+
+    if data_dir is not None and (Path(data_dir) / "dataset_info.json").is_file():
+        builder = tfds.builder_from_directory(data_dir)
+        if builder.name != name.partition("/")[0].partition(":")[0]:
+            raise UserError(
+                f"--data.source tfds:{name}: {data_dir} holds {builder.name}. Say "
+                f"tfds:{builder.name}, or name another --data.tfds_dir."
+            )
+        return builder
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        known = suggest(name, tfds.list_builders(with_community_datasets=False))
+        raise UserError(
+            f"--data.source tfds:{name}: TensorFlow Datasets knows no such dataset."
+            f"{known} ({_first_line(error)})"
+        ) from None
+    if (Path(builder.data_dir) / "dataset_info.json").is_file():
+        return builder
+    _give_up_soon()
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # Whatever network, checksum or archive brings.
+        raise UserError(
+            f"--data.source tfds:{name}: it is not in {builder.data_dir}, and it could "
+            f"not be downloaded: {_first_line(error)}. Prepare it on a machine with a "
+            "network, copy the folder here and name its parent by --data.tfds_dir; or "
+            "point --data.source at a folder of class folders."
+        ) from None
+    return builder
+
+
+def _digest(builder: Any) -> str:
+    """Return what tells prepared data from others of the same name and version."""
+    description = Path(builder.data_dir) / "dataset_info.json"
+    content = description.read_bytes() if description.is_file() else b""
+    where = os.path.abspath(builder.data_dir).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(where + b"\0" + content).hexdigest()[:12]
+
+
+def _give_up_soon() -> None:
+    """Keep TFDS from trying for minutes, with warnings, where there is no network."""
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    with contextlib.suppress(ImportError):
+        from tensorflow_datasets.core.download import downloader
+
+        downloader.MAX_RETRIES = 3
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _keys(name: str, builder: Any) -> tuple[str, str]:
+    """Return the names of the features that hold the class and the image."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    labels = [k for k, v in features.items() if isinstance(v, tfds.features.ClassLabel)]
+    pictures = [k for k, v in features.items() if isinstance(v, tfds.features.Image)]
+    if not labels or not pictures:
+        raise UserError(
+            f"--data.source {name}: expected images with class labels, found "
+            f"{', '.join(features)}. Choose a dataset for image classification."
+        )
+    supervised = builder.info.supervised_keys
+    if supervised and supervised[1] in labels and supervised[0] in pictures:
+        return supervised[1], supervised[0]
+    return ("label" if "label" in labels else labels[0]), pictures[0]
+
+
+def _export(
+    builder: Any,
+    name: str,
+    split: str | None,
+    image_key: str,
+    label_key: str,
+    folder: Path,
+) -> Iterator[tuple[str, Path, int, str]]:
+    """Write every image of the chosen splits; yield id, path, label and split."""
+    import tensorflow_datasets as tfds
+
+    chosen = {split: ""} if split else _own_splits(builder)
+    for part, role in chosen.items():
+        try:
+            examples = builder.as_dataset(
+                split=part, decoders={image_key: tfds.decode.SkipDecoding()}
+            )
+        except (ValueError, KeyError) as error:
+            raise UserError(
+                f"--data.source {name}: expected a split of "
+                f"{', '.join(builder.info.splits)}. ({_first_line(error)})"
+            ) from None
+        total = int(examples.cardinality())
+        shown = progress.over(examples, f"write {part}", "image", total)
+        for number, example in enumerate(shown):
+            data = example[image_key].numpy()
+            suffix = image_formats.sniff(data) or "bin"
+            file = Path(re.sub(r"\W", "_", part)) / f"{number:07d}.{suffix}"
+            label = int(example[label_key])
+            if label < 0:
+                # What TFDS gives where the label is not known.
+                continue
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(data)
+            yield os.fspath(file), file, label, role
+
+
+def _own_splits(builder: Any) -> dict[str, str]:
+    """Return the dataset's labelled splits with their roles here."""
+    splits = {name: _SPLITS[name] for name in builder.info.splits if name in _SPLITS}
+    return splits if "train" in splits else {next(iter(builder.info.splits)): ""}

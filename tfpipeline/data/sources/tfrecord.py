@@ -1,0 +1,225 @@
+"""A source packed into TFRecord shards: few large files instead of many small ones.
+
+Each record is a `tf.train.Example` with the keys that TensorFlow's own ImageNet shards
+have, so anything that reads TFRecords reads these. The index beside the shards says at
+which byte each encoded image lies: one image is read by one `pread`, in any order.
+"""
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.core import file_io, image_formats, image_io, progress, staging
+from tfpipeline.core.errors import UserError
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources.base import Source, check_labels, from_rows
+
+INDEX, DESCRIPTION = "index.csv", "packed.json"
+HEADER = ("id", "shard", "offset", "length", "label", "split", "sha256")
+VERSION = 1
+
+# What lies in the folder of a packed source.
+_OURS = re.compile(r"\d+\.tfrecord|index\.csv|packed\.json|quarantine\.csv")
+
+# What a record puts before its content: the length and its checksum.
+_FRAME_BYTES = 12
+
+
+def is_packed(folder: Path) -> bool:
+    """Tell whether a folder holds what `pack` wrote."""
+    return (folder / DESCRIPTION).is_file()
+
+
+def check_target(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to write shards where something else stands.
+
+    Args:
+        folder: Where `pack` would write.
+        overwrite: Whether a packed source may be replaced.
+
+    Raises:
+        UserError: A packed source stands there, or files of other kinds.
+    """
+    if is_packed(folder) and not overwrite:
+        raise UserError(
+            f"--output {folder}: a packed source stands here. Name another folder, or "
+            "say --overwrite true to replace it."
+        )
+    entries = folder.iterdir() if folder.is_dir() else iter(())
+    ours = _OURS if is_packed(folder) else re.compile("$")
+    other = sorted(e.name for e in entries if not ours.fullmatch(e.name))
+    if other:
+        raise UserError(
+            f"--output {folder}: expected a new or empty folder, found {other[0]!r} in "
+            "it. Name another one."
+        )
+
+
+def pack(
+    source: Source,
+    files: Sequence[Row],
+    folder: Path,
+    shard_bytes: int,
+    write_more: Callable[[Path], None] = lambda folder: None,
+) -> list[Path]:
+    """Write the examples of a source into shards of about one size.
+
+    They are written beside the folder and renamed to it when they are whole: a source
+    that stands there is read to the end before it is replaced, and stays where anything
+    goes wrong.
+
+    Args:
+        source: The examples, usable ones only.
+        files: The audit of each.
+        folder: Where to; made if needed.
+        shard_bytes: Size at which the next shard begins.
+        write_more: Writes what else belongs there into the folder that it is given.
+
+    Returns:
+        The shards.
+
+    Raises:
+        UserError: The disk is full, a file has gone bad since it was audited, or files
+            of other kinds have come into the folder.
+    """
+    with staging.beside(folder) as staged:
+        _write_shards(source, files, staged, shard_bytes)
+        write_more(staged)
+        check_target(folder, overwrite=True)
+        staging.replace(staged, folder)
+    return sorted(folder.glob("*.tfrecord"))
+
+
+def _write_shards(
+    source: Source, files: Sequence[Row], folder: Path, shard_bytes: int
+) -> None:
+    index = []
+    with progress.bar(len(source), "pack", "image") as bar:
+        for number, part in enumerate(_parts(files, shard_bytes)):
+            shard = folder / f"{number:05d}.tfrecord"
+            index += _write_shard(shard, source, files, part, bar)
+    file_io.write_csv(folder / INDEX, HEADER, index)
+    description = {"version": VERSION, "labels": source.labels, "n": len(source)}
+    file_io.write_json(folder / DESCRIPTION, {**description, "name": source.name})
+
+
+def _parts(files: Sequence[Row], shard_bytes: int) -> Iterator[range]:
+    """Divide examples into runs of about so many bytes."""
+    first, size = 0, 0
+    for i, row in enumerate(files):
+        size += row.length or row.size
+        if size >= shard_bytes:
+            yield range(first, i + 1)
+            first, size = i + 1, 0
+    if first < len(files):
+        yield range(first, len(files))
+
+
+def _write_shard(
+    shard: Path, source: Source, files: Sequence[Row], part: range, bar: Any
+) -> list[tuple[object, ...]]:
+    import tensorflow as tf
+
+    rows: list[tuple[object, ...]] = []
+    end = 0
+    with file_io.replacing(shard) as temporary:
+        try:
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                for i in part:
+                    row = files[i]
+                    data = image_io.content(Path(row.path), row.offset, row.length)
+                    record = _example(source, i, data).SerializeToString()
+                    writer.write(record)
+                    offset = end + _FRAME_BYTES + record.index(data)
+                    end += _FRAME_BYTES + len(record) + 4
+                    label, split = source.labels[source.label[i]], source.split[i]
+                    place = (shard.name, offset, len(data))
+                    rows.append((source.ids[i], *place, label, split, row.sha256))
+                    bar.update()
+        except image_formats.ImageError as error:
+            raise UserError(
+                f"{row.path}: {error}. It was readable when it was audited. Give the "
+                "same command again."
+            ) from None
+        except tf.errors.OpError as error:
+            # TensorFlow writes past Python: its full disk has a name of its own.
+            reason = error.message.splitlines()[0]
+            raise OSError(0, reason, str(temporary)) from None
+    return rows
+
+
+def _example(source: Source, i: int, data: bytes) -> Any:
+    import tensorflow as tf
+
+    def text(value: str) -> Any:
+        encoded = value.encode("utf-8", "surrogateescape")
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
+
+    label = int(source.label[i])
+    features = {
+        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
+        "image/class/label": tf.train.Feature(
+            int64_list=tf.train.Int64List(value=[label])
+        ),
+        "image/class/text": text(source.labels[label]),
+        "image/filename": text(source.ids[i]),
+        "image/split": text(source.split[i]),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features))
+
+
+def open_packed(folder: Path) -> Source:
+    """Return the examples of a folder of shards.
+
+    Args:
+        folder: What `pack` wrote.
+
+    Returns:
+        The examples, in the order in which they were packed, each with its place in its
+        shard.
+
+    Raises:
+        UserError: A shard or the index is missing or damaged.
+    """
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        labels, count = tuple(described["labels"]), described["n"]
+        index = {name: i for i, name in enumerate(labels)}
+        table = file_io.read_csv(folder / INDEX)
+        rows = [
+            (folder / row["shard"], row["id"], index[row["label"]], row["split"])
+            for row in table
+        ]
+        spans = tuple((int(row["offset"]), int(row["length"])) for row in table)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder}: expected what `python -m tfpipeline.pack` wrote, but "
+            f"{DESCRIPTION} or {INDEX} cannot be read ({error!r}). Pack them again."
+        ) from None
+    if described.get("version") != VERSION or len(rows) != count:
+        raise UserError(
+            f"{folder}: expected {count} rows of version {VERSION} in {INDEX}, found "
+            f"{len(rows)} of version {described.get('version')}. Pack them again."
+        )
+    check_labels(str(folder), labels, lambda: "no label")
+    _check_shards(folder, table)
+    source = from_rows(str(folder), labels, rows)
+    return dataclasses.replace(source, spans=spans)
+
+
+def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
+    """Refuse shards that are missing or shorter than the index says."""
+    ends: dict[str, int] = {}
+    for row in table:
+        end = int(row["offset"]) + int(row["length"])
+        ends[row["shard"]] = max(end, ends.get(row["shard"], 0))
+    for name, end in ends.items():
+        shard = folder / name
+        size = os.path.getsize(shard) if shard.is_file() else -1
+        if size < end or not re.fullmatch(r"\d+\.tfrecord", name):
+            what = "is missing" if size < 0 else f"has {size} bytes, {end} expected"
+            raise UserError(f"{shard}: {what}. Pack the source again.")

@@ -1,0 +1,1 @@
+"""COMMAND `python -m tfpipeline.evaluate`: a run measured on any source."""

@@ -1,0 +1,93 @@
+"""From a run to its metrics on any source."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import cli
+from tfpipeline.config import EvaluateSettings
+from tfpipeline.config import adversary as adversary_config
+from tfpipeline.core import console, file_io, provenance, result_dir, run_dir, startup
+from tfpipeline.core.errors import UserError
+
+
+def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
+    """Measure a trained classifier, on its own test images or on any source."""
+    phases = provenance.Phases()
+    if settings.run is None:
+        raise UserError("--run: expected the folder of a finished run.")
+    run = run_dir.RunFolder(Path(settings.run)).existing()
+    result_dir.check_file("--run", run.evaluation, _is_own)
+    trained = cli.of_run(run.config)
+    epsilons = []
+    if settings.robust is not None:
+        epsilons = adversary_config.epsilons(settings.robust, "--robust")
+    with phases("import"), startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.data import pipeline, splits
+        from tfpipeline.evaluate import run_inputs
+        from tfpipeline.metrics import calibration, classification
+        from tfpipeline.models import constant_weights, saving
+        from tfpipeline.models.inference import Predictor
+        from tfpipeline.train import text
+
+        strategy = distribute.start(
+            settings.distribute, trained.train.precision, trained.seed
+        )
+        if epsilons:
+            from tfpipeline.attack.engine import robust_accuracy
+
+            robust_accuracy.check(settings.adversary, epsilons, "--robust")
+    fitted = run_inputs.calibration_of(run)
+    with phases("build"), strategy.scope():
+        model, labels = saving.load_classifier(run.model)
+    with phases("audit"):
+        examples = run_inputs.examples_of(settings, trained, run, labels)
+    chosen = run_inputs.measured(examples)
+    reading = pipeline.Reading(
+        height=model.input_shape[1],
+        width=model.input_shape[2],
+        resize=trained.data.resize,
+        batch_size=distribute.replica_multiple(int(trained.data.batch_size), strategy),
+    )
+    label = examples.source.label
+    trained_on = splits.trained_digests(run.learned)
+    seen = sum(examples.keys[i] in trained_on for i in chosen)
+    batches = pipeline.Batches(examples.files, label, reading)
+    answer = constant_weights.traced(model, model.input_shape[1:3])
+    predictor = Predictor(answer, strategy)
+    with phases("evaluate"):
+        logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
+    robust: dict[str, Any] = {}
+    if epsilons:
+        with phases("attack"):
+            robust["robust"] = robust_accuracy.measure(
+                answer,
+                batches.plain(chosen),
+                settings.adversary,
+                epsilons,
+                robust_accuracy.Place(strategy, trained.seed),
+            )
+    result = {
+        "source": examples.source.name,
+        "split": str(examples.split[chosen[0]]) or "all",
+        **classification.classification(logits, label[chosen], labels),
+        "calibration": calibration.told(fitted, logits, label[chosen]),
+        **robust,
+        "seen_in_training": seen,
+        "quarantined": len(examples.quarantined),
+        "seconds": phases.report(),
+    }
+    file_io.write_json(run.evaluation, result)
+    console.close(text.evaluated(result, run.evaluation, fitted.to_json()))
+    return result | {"written": console.written(run.path, None)}
+
+
+def _is_own(file: Path) -> bool:
+    """Tell whether a file is what `evaluate` wrote."""
+    try:
+        return "seen_in_training" in json.loads(file.read_text("utf-8"))
+    except (ValueError, TypeError):
+        return False

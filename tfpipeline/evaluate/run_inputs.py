@@ -1,0 +1,181 @@
+"""What a finished run is measured on: its own test images, or another source."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from tfpipeline import cli, distribute
+from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
+from tfpipeline.core import run_dir, startup
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import dataset, pipeline
+from tfpipeline.data.dataset import Examples
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import drawn_world
+from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.models import saving
+from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.inference import Predictor
+
+
+class Ready(NamedTuple):
+    """A run whose classifier is in memory, on one device.
+
+    Args:
+        trained: What the run was told.
+        model: The classifier.
+        labels: Class names.
+        predictor: Asks it for logits.
+    """
+
+    trained: RunSettings
+    model: keras.Model
+    labels: tuple[str, ...]
+    predictor: Predictor
+
+    def batches(self, files: Sequence[Row]) -> pipeline.Feed:
+        """Return batches of some audited files, as the training read its own.
+
+        Args:
+            files: At least one.
+        """
+        height, width = self.model.input_shape[1:3]
+        size = min(int(self.trained.data.batch_size), len(files))
+        reading = pipeline.Reading(height, width, self.trained.data.resize, size)
+        unknown = np.zeros(len(files), np.int32)
+        return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
+
+
+def ready(run: run_dir.RunFolder) -> Ready:
+    """Load a finished run on one device.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        UserError: A file of it is damaged.
+    """
+    trained = cli.of_run(run.config)
+    with startup.quiet_start():
+        strategy = distribute.start(
+            DistributeSettings(strategy="one_device"), trained.train.precision, 0
+        )
+        model, labels = saving.load_classifier(run.model)
+    predictor = Predictor(Frozen(model), strategy)
+    return Ready(trained, model, labels, predictor)
+
+
+def examples_of(
+    settings: EvaluateSettings,
+    trained: RunSettings,
+    run: run_dir.RunFolder,
+    labels: tuple[str, ...],
+) -> Examples:
+    """Return the run's own examples and splits, or those of another source.
+
+    Args:
+        settings: Which source, and how it is read.
+        trained: What the run was told.
+        run: Its folder.
+        labels: Its class names.
+
+    Raises:
+        UserError: The source cannot be read, or has other classes.
+    """
+    given = {k: v for k, v in vars(settings.data).items() if v is not None}
+    data = dataclasses.replace(trained.data, **given)
+    own = settings.source is None or _same(settings.source, data.source)
+    if own:
+        fixes = str(run.corrections) if run.corrections.is_file() else None
+        data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
+    else:
+        data = dataclasses.replace(
+            data, source=str(settings.source), splits=None, corrections=None
+        )
+    # What limits training says nothing about what is measured.
+    data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
+    cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
+    draw = drawn_world.drawer(data)
+    if own:
+        examples = dataset.prepare(data, trained.seed, cache, draw)
+    else:
+        examples = dataset.open_all(data, cache, draw)
+    found = examples.source
+    if settings.map_labels and _alike(found.labels, labels):
+        return dataclasses.replace(examples, source=found.in_order(labels))
+    _check_labels(found.labels, labels, found.name)
+    return examples
+
+
+def _same(source: str, trained: str) -> bool:
+    """Tell whether two sources are the same, written differently perhaps."""
+    return source == trained or (
+        os.path.exists(source)
+        and os.path.exists(trained)
+        and os.path.samefile(source, trained)
+    )
+
+
+def _alike(found: tuple[str, ...], trained: tuple[str, ...]) -> bool:
+    """Tell whether two lists hold the same names, in any order and letter case."""
+    one, two = ({name.casefold() for name in names} for names in (found, trained))
+    return one == two and len(one) == len(found) == len(trained)
+
+
+def measured(examples: Examples) -> np.ndarray:
+    """Return the examples of the best split to measure on that there is.
+
+    Args:
+        examples: Audited and split.
+
+    Raises:
+        UserError: There are none.
+    """
+    for split in ("test", "", "validation", "train"):
+        if len(chosen := examples.of(split)):
+            return chosen
+    raise UserError(f"{examples.source.name}: expected images, found none.")
+
+
+def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
+    """Refuse a source whose classes are others, or are in another order."""
+    advice = "Name its classes as in labels.txt of the run."
+    if _alike(found, trained):
+        advice = (
+            "Only their order or letter case differs: say --map_labels true to map "
+            "them by name."
+        )
+    for index in range(max(len(found), len(trained))):
+        theirs = found[index] if index < len(found) else None
+        ours = trained[index] if index < len(trained) else None
+        if theirs != ours:
+            raise UserError(
+                f"{name}: its classes are not those that the model was trained on. "
+                f"First difference, at number {index}: the model has {ours!r}, the "
+                f"source {theirs!r}. {advice}"
+            )
+
+
+def calibration_of(run: run_dir.RunFolder) -> Calibration:
+    """Return the calibration of a run; one that changes nothing where it has none.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    if not run.calibration.is_file():
+        return Calibration(reason=f"there is no {run.calibration.name} in the run")
+    try:
+        return Calibration.of(json.loads(run.calibration.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{run.calibration}: expected what `train` wrote, but it cannot be used: "
+            f"{error}. Copy it from where it is whole, or train again."
+        ) from None

@@ -1,0 +1,63 @@
+"""Examples of a finished run, read again as its network is shown them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.config import EvaluateSettings, RunSettings
+from tfpipeline.core import image_io, run_dir, spread
+from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.core.image_formats import ImageError
+from tfpipeline.evaluate import run_inputs
+
+SPLITS = ("train", "validation", "test")
+
+
+def sample(
+    run: run_dir.RunFolder,
+    trained: RunSettings,
+    labels: tuple[str, ...],
+    split: str,
+    count: int,
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return some examples of a split, evenly spread over its classes.
+
+    Args:
+        run: Its folder.
+        trained: What it was told.
+        labels: Its class names.
+        split: `train`, `validation`, or `test`.
+        count: Of examples, at most.
+
+    Returns:
+        Pictures, uint8 of shape (n, height, width, 3); the class and id of each.
+
+    Raises:
+        UserError: There is no such split, or its pictures are not there any more.
+    """
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if count < 1:
+        raise UserError(f"n: expected a positive number. Received: {count}.")
+    told = EvaluateSettings(run=str(run.path))
+    examples = run_inputs.examples_of(told, trained, run, labels)
+    chosen, source = examples.of(split), examples.source
+    if not len(chosen):
+        raise UserError(f"{run.path}: the run has no {split} images.")
+    # By class, so that what is evenly spread shows all of them.
+    chosen = chosen[np.argsort(source.label[chosen], kind="stable")]
+    chosen = chosen[spread.spread(len(chosen), count)]
+    size, how = trained.model.image_size or 0, trained.data.resize
+    pictures = []
+    for index in chosen.tolist():
+        row = examples.files[index]
+        try:
+            data = image_io.content(Path(row.path), row.offset, row.length)
+            pictures.append(image_io.read(data, size, size, how))
+        except ImageError as error:
+            raise UserError(f"{row.path}: {error}. Is it still there?") from None
+    return (
+        np.stack(pictures),
+        [source.labels[i] for i in source.label[chosen]],
+        [source.ids[i] for i in chosen],
+    )

@@ -1,1 +1,0 @@
-"""ROOM: what the logits are worth."""

@@ -1,0 +1,1 @@
+"""COMMAND `export`: a version for TF Serving, published once it answers alike."""

@@ -1,1 +1,0 @@
-"""FACE: what `import tfpipeline` gives: commands as functions, runs as objects."""

@@ -1,0 +1,1 @@
+"""COMMAND `features`: what each layer extracts from photographs."""

@@ -1,0 +1,255 @@
+"""How far probabilities can be believed, and when it is better to say nothing."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core.errors import UserError
+from tfpipeline.metrics import abstention, temperature
+from tfpipeline.metrics.classification import probabilities
+from tfpipeline.metrics.temperature import cross_entropy
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a validation split says of the probabilities of a classifier.
+
+    Args:
+        temperature: By which logits are divided, positive; 1 leaves them as they are.
+        target_error: Share of wrong answers that is allowed where it answers.
+        threshold: Lowest probability, after the temperature, that is answered; null
+            where no threshold is known to keep the target.
+        n: Number of validation images; 0 where there are none.
+        loss: Mean cross-entropy in nats, as it is and with the temperature.
+        ece: Expected calibration error in [0, 1], as it is and with the temperature.
+        coverage: Share of the validation images that is answered.
+        confidence: With which the target is kept on new images like these.
+        bound: What the share of wrong answers is at most, with that confidence.
+        reason: Why there is no threshold; empty where there is one.
+        curve: Risk against coverage, with bounds; see `abstention.Point`.
+        held_out: Why the temperature is what it is; null where nothing was measured.
+    """
+
+    temperature: float = 1.0
+    target_error: float = 0.05
+    threshold: float | None = None
+    n: int = 0
+    loss: tuple[float, float] | None = None
+    ece: tuple[float, float] | None = None
+    coverage: float | None = None
+    confidence: float = 0.95
+    bound: float | None = None
+    reason: str = "it was not calibrated"
+    curve: tuple[Mapping[str, float], ...] = ()
+    held_out: Mapping[str, Any] | None = None
+
+    def accepts(self, sure: np.ndarray) -> np.ndarray | None:
+        """Return which answers are sure enough; None where no threshold is known.
+
+        Args:
+            sure: Probability of the best class, after the temperature, shape (n,).
+        """
+        if self.threshold is None:
+            return None
+        # As they are served.
+        return np.asarray(sure, np.float32) >= np.float32(self.threshold)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `calibration.json`."""
+        return asdict(self)
+
+    @staticmethod
+    def of(found: Mapping[str, Any]) -> "Calibration":
+        """Return what `to_json` had; fields that are unknown are left out.
+
+        A threshold without a bound, as earlier versions wrote it, promises nothing and
+        is left out.
+
+        Args:
+            found: The content of `calibration.json`.
+
+        Raises:
+            ValueError: The temperature is no positive number.
+        """
+        known = Calibration.__dataclass_fields__
+        read = Calibration(**{k: v for k, v in found.items() if k in known})
+        number = isinstance(read.temperature, int | float)
+        if not number or not 0 < read.temperature < np.inf:
+            raise ValueError(
+                f"expected a positive number as temperature, found {read.temperature!r}"
+            )
+        if "bound" not in found:
+            why = "an earlier version chose its threshold, without a bound: train again"
+            return replace(read, threshold=None, coverage=None, reason=why)
+        return read
+
+
+def check(target_error: float, confidence: float) -> None:
+    """Refuse settings that are no shares.
+
+    Args:
+        target_error: Of the answers, at most.
+        confidence: With which that is to hold.
+
+    Raises:
+        UserError: They do not lie in [0, 1) and (0, 1).
+    """
+    if not 0 <= target_error < 1:
+        raise UserError(
+            "--calibration.target_error: expected a share from 0 up to, but not, 1. "
+            f"Received: {target_error}."
+        )
+    if not 0 < confidence < 1:
+        raise UserError(
+            "--calibration.confidence: expected a share between 0 and 1. Received: "
+            f"{confidence}. Say 0.95 to have the target kept in 95 of 100 trainings."
+        )
+
+
+def calibrate(
+    logits: np.ndarray,
+    label: np.ndarray,
+    target_error: float,
+    confidence: float = 0.95,
+) -> Calibration:
+    """Return temperature and threshold of a classifier, by images it did not learn.
+
+    Args:
+        logits: Of a validation split, shape (n, classes).
+        label: Index of the true class, shape (n,).
+        target_error: Share of the answers that may be wrong.
+        confidence: With which no more are, on new images like these.
+    """
+    n, alpha = len(label), 1 - confidence
+    if not n:
+        why = abstention.reason((), 0, target_error, alpha)
+        return Calibration(target_error=target_error, confidence=confidence, reason=why)
+    check = temperature.held_out(logits, label)
+    found = check.temperature if check.kept else 1.0
+    before, after = probabilities(logits), probabilities(logits / found)
+    points = abstention.curve(*_answers(after, label), target_error, alpha)
+    result = Calibration(
+        found,
+        target_error,
+        n=n,
+        loss=(cross_entropy(logits, label), cross_entropy(logits / found, label)),
+        ece=(expected_error(before, label), expected_error(after, label)),
+        confidence=confidence,
+        reason=abstention.reason(points, n, target_error, alpha),
+        curve=tuple(asdict(point) for point in points),
+        held_out=asdict(check),
+    )
+    best = abstention.best(points, target_error)
+    if best is None:
+        return result
+    return replace(
+        result, threshold=best.threshold, coverage=best.coverage, bound=best.bound
+    )
+
+
+def told(
+    chosen: Calibration, logits: np.ndarray, label: np.ndarray
+) -> dict[str, float | None]:
+    """Return what a calibration is worth on a split.
+
+    Args:
+        chosen: Of another split, or of this one.
+        logits: Shape (n, classes), n at least 1.
+        label: Index of the true class, shape (n,).
+
+    Returns:
+        `ece` and `loss` as they are and, `_calibrated`, with the temperature; with a
+        threshold the `coverage`, the `error` of what is answered and how many
+        `answered` are, else nulls.
+    """
+    calibrated = logits / chosen.temperature
+    chance = probabilities(calibrated)
+    sure, right = _answers(chance, label)
+    accepted = chosen.accepts(sure)
+    answered = right[accepted] if accepted is not None else right[:0]
+    return {
+        "ece": expected_error(probabilities(logits), label),
+        "ece_calibrated": expected_error(chance, label),
+        "loss": cross_entropy(logits, label),
+        "loss_calibrated": cross_entropy(calibrated, label),
+        "coverage": None if accepted is None else float(accepted.mean()),
+        "error": float(1 - answered.mean()) if len(answered) else None,
+        "answered": None if accepted is None else len(answered),
+    }
+
+
+def reliability(
+    chance: np.ndarray, label: np.ndarray, bins: int = BINS
+) -> list[dict[str, float]]:
+    """Return how often answers are right, by how sure they are.
+
+    Args:
+        chance: Probabilities, shape (n, classes).
+        label: Index of the true class, shape (n,).
+        bins: Equal parts of (0, 1].
+
+    Returns:
+        For each part that is not empty, in order: `from` and `to`, `n`, the mean
+        `confidence` and the `accuracy` of its images.
+    """
+    sure, right = _answers(chance, label)
+    part = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    rows = []
+    for number in np.unique(part):
+        inside = part == number
+        rows.append(
+            {
+                "from": float(number / bins),
+                "to": float((number + 1) / bins),
+                "n": int(inside.sum()),
+                "confidence": float(sure[inside].mean()),
+                "accuracy": float(right[inside].mean()),
+            }
+        )
+    return rows
+
+
+def expected_error(chance: np.ndarray, label: np.ndarray, bins: int = BINS) -> float:
+    """Return the expected calibration error (ECE), in [0, 1].
+
+    Args:
+        chance: Probabilities, shape (n, classes), n at least 1.
+        label: Index of the true class, shape (n,).
+        bins: Equal parts of (0, 1].
+
+    Source: Naeini et al., AAAI 2015; Guo et al., arXiv:1706.04599.
+    """
+    parts = reliability(chance, label, bins)
+    off = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in parts]
+    return float(sum(off) / len(label))
+
+
+def coverage(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return accuracy against coverage, for every threshold that tells images apart.
+
+    Args:
+        chance: Probabilities, shape (n, classes), n at least 1.
+        label: Index of the true class, shape (n,).
+
+    Returns:
+        Thresholds, falling; the share of images at or above each; and the accuracy on
+        those. The last share is 1.
+
+    Source: Geifman & El-Yaniv, Selective Classification, arXiv:1705.08500.
+    """
+    sure, right = _answers(chance, label)
+    order = np.argsort(-sure, kind="stable")
+    sure, right = sure[order], right[order]
+    # Images that are equally sure are above a threshold together.
+    last = np.append(np.flatnonzero(np.diff(sure)), len(sure) - 1)
+    counts = last + 1
+    return sure[last], counts / len(sure), np.cumsum(right)[last] / counts
+
+
+def _answers(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how sure each answer is, and whether it is right."""
+    return chance.max(axis=1), np.argmax(chance, axis=1) == label

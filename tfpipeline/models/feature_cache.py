@@ -1,0 +1,260 @@
+"""Features computed once, on disk, found again by the content of the image."""
+
+import hashlib
+import io
+import itertools
+import operator
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.core import console, file_io
+from tfpipeline.core.errors import UserError
+
+# A shard is written when it has this many rows or this many seconds have gone by, so
+# that a machine that dies costs little; Ctrl-C costs nothing.
+SHARD_ROWS = 512
+SHARD_SECONDS = 30.0
+
+# Bytes of a shard that are in memory while its checksum is made.
+_CHUNK_BYTES = 2**20
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short name for everything that the features depend on, save the image.
+
+    Args:
+        parts: Digest of the weights, sizes, names: anything with a faithful `repr`.
+
+    Returns:
+        24 hexadecimal digits.
+    """
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def _is_whole(file: Path) -> bool:
+    """Tell whether a shard has the checksum that its `.keys` file begins with."""
+    found = 0
+    try:
+        checksum, text = file.read_bytes().split(b"\n", 1)
+        with open(file.with_suffix(".npy"), "rb", buffering=0) as array:
+            while part := array.read(_CHUNK_BYTES):
+                found = zlib.crc32(part, found)
+    except (OSError, ValueError):
+        return False
+    return checksum == b"%08x" % zlib.crc32(text, found)
+
+
+class FeatureCache:
+    """Rows of features below one folder, each under the digest of its image.
+
+    Shards are only ever added: a shard is a `.npy` array, and a `.keys` file that is
+    renamed into place after it and so marks it as whole. Its first line is a checksum
+    of both: a shard that a power cut has torn is removed and computed again. What an
+    interruption leaves behind is ignored; runs side by side may at worst compute a row
+    twice. Rows are read from their places in the files when they are asked for: memory
+    holds the places alone, and no file stays open.
+
+    Args:
+        folder: Of one extractor; see `fingerprint`. Made when the first row comes.
+        width: Length of a feature vector.
+    """
+
+    def __init__(self, folder: Path, width: int) -> None:
+        self.folder = folder
+        self.width = width
+        # Files whose checksum was found right, and those that are not what was written.
+        self._proven: set[Path] = set()
+        self._damaged: set[Path] = set()
+        self._find()
+
+    def _find(self) -> None:
+        """Find the rows of all shards."""
+        # Each file, and where in it the first row begins.
+        self._shards: list[tuple[Path, int]] = []
+        self._place: dict[str, tuple[int, int]] = {}
+        for file in sorted(self.folder.glob("[!.]*.keys")):
+            if file not in self._damaged:
+                self._open(file)
+
+    def _open(self, file: Path) -> None:
+        """Find the rows of a shard; a damaged one is left aside and computed again."""
+        try:
+            _, *keys = file.read_text(encoding="ascii").split()
+            rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
+        except OSError:
+            return
+        except (ValueError, EOFError):
+            self._damaged.add(file)
+            return
+        whole = rows.shape == (len(keys), self.width) and rows.dtype == np.float32
+        if not (whole and isinstance(rows, np.memmap) and rows.flags.c_contiguous):
+            self._damaged.add(file)
+            return
+        for row, key in enumerate(keys):
+            self._place.setdefault(key, (len(self._shards), row))
+        self._shards.append((file.with_suffix(".npy"), rows.offset))
+
+    def _prove(self, keys: Sequence[str]) -> None:
+        """Remove damaged shards; those of some rows are read for it, once."""
+        while True:
+            shards = {self._place[key][0] for key in keys if key in self._place}
+            files = {self._shards[shard][0].with_suffix(".keys") for shard in shards}
+            torn = {file for file in files - self._proven if not _is_whole(file)}
+            self._proven |= files - torn
+            self._damaged |= torn
+            if not torn:
+                break
+            # Another shard may have the same rows.
+            self._find()
+        if not self._damaged:
+            return
+        console.warn(
+            f"{self.folder}: {len(self._damaged)} shards of features are damaged, or "
+            "of an earlier version; their images are computed again."
+        )
+        for file in self._damaged:
+            file.unlink(missing_ok=True)
+            file.with_suffix(".npy").unlink(missing_ok=True)
+        self._damaged.clear()
+
+    def missing(self, keys: Sequence[str]) -> np.ndarray:
+        """Return where in `keys` a row has yet to be computed, each key once.
+
+        Args:
+            keys: Digests of images.
+
+        Returns:
+            Positions in `keys`, ascending, int64.
+        """
+        self._prove(keys)
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        wanted = [i for key, i in first.items() if key not in self._place]
+        return np.array(sorted(wanted), np.int64)
+
+    def fill(
+        self,
+        keys: Sequence[str],
+        extract: Callable[[np.ndarray], Iterator[np.ndarray]],
+    ) -> int:
+        """Compute and keep the rows that are missing, shard by shard.
+
+        Args:
+            keys: Digests of images.
+            extract: Takes positions in `keys` and yields their features in that order,
+                in arrays of shape (any, width).
+
+        Returns:
+            How many rows were computed.
+        """
+        positions = self.missing(keys)
+        if not len(positions):
+            return 0
+        waiting: list[np.ndarray] = []
+        done, since = 0, time.monotonic()
+        try:
+            for rows in extract(positions):
+                waiting.append(np.asarray(rows, np.float32))
+                late = time.monotonic() - since > SHARD_SECONDS
+                if late or sum(map(len, waiting)) >= SHARD_ROWS:
+                    # Taken out before they are written: Ctrl-C may come between any
+                    # two steps, and no row may be written under another's key.
+                    ready, first = waiting, done
+                    waiting, since = [], time.monotonic()
+                    done = first + sum(map(len, ready))
+                    self._add(keys, positions[first:done], ready)
+        finally:
+            if waiting:
+                self._add(keys, positions[done:], waiting)
+                done += sum(map(len, waiting))
+        return done
+
+    def _add(
+        self, keys: Sequence[str], positions: np.ndarray, parts: list[np.ndarray]
+    ) -> None:
+        """Write rows as one shard, under the keys at the positions."""
+        rows = np.concatenate(parts)
+        file = self.folder / f"{uuid.uuid4().hex}.keys"
+        # Through memory: NumPy writes to files past Python, and where the disk is full
+        # it raises an error without its number.
+        buffer = io.BytesIO()
+        np.save(buffer, rows)
+        array = buffer.getbuffer()
+        names = [keys[position] for position in positions[: len(rows)]]
+        text = "".join(f"{name}\n" for name in names)
+        checksum = zlib.crc32(text.encode("ascii"), zlib.crc32(array))
+        file_io.write_bytes(file.with_suffix(".npy"), array, durable=False)
+        file_io.write_text(file, f"{checksum:08x}\n{text}", durable=False)
+        self._proven.add(file)
+        self._open(file)
+
+    def rows(self, keys: Sequence[str]) -> np.ndarray:
+        """Return the features of some images.
+
+        Args:
+            keys: Digests of images whose rows are there.
+
+        Returns:
+            float32, shape (len(keys), width).
+
+        Raises:
+            KeyError: A row is missing; call `fill` first.
+            UserError: A file has been removed or cut since it was found.
+        """
+        places: list[tuple[int, int, int]] = sorted(
+            (*self._place[key], i) for i, key in enumerate(keys)
+        )
+        out = np.empty((len(keys), self.width), np.float32)
+        for shard, some in itertools.groupby(places, operator.itemgetter(0)):
+            file, start = self._shards[shard]
+            self._read(file, start, out, some)
+        return out
+
+    def _read(
+        self,
+        file: Path,
+        start: int,
+        out: np.ndarray,
+        places: Iterable[tuple[int, int, int]],
+    ) -> None:
+        """Fill in some rows of one shard: where they stand there, and in `out`."""
+        size = out.itemsize * self.width
+        try:
+            with open(file, "rb", buffering=0) as shard:
+                for _, row, i in places:
+                    shard.seek(start + size * row)
+                    wanted = memoryview(out[i]).cast("B")
+                    # A network drive may give less at a time.
+                    while wanted:
+                        if not (count := shard.readinto(wanted)):
+                            raise EOFError
+                        wanted = wanted[count:]
+        except (OSError, EOFError) as error:
+            reason = getattr(error, "strerror", None) or "it is shorter than it was"
+            raise UserError(
+                f"{file}: features cannot be read any more: {reason}. Give the same "
+                "command again: what is missing is computed anew."
+            ) from None
+
+    def batches(
+        self, keys: Sequence[str], indices: np.ndarray, per_call: int
+    ) -> Iterator[tuple[np.ndarray, slice]]:
+        """Yield the features of whole batches, several at once.
+
+        Args:
+            keys: Digests of images.
+            indices: Positions in `keys`, shape (batches, batch).
+            per_call: Batches at once, at most.
+
+        Yields:
+            float32 of shape (some, batch, width), and which rows of `indices` they are.
+        """
+        for start in range(0, len(indices), per_call):
+            part = slice(start, start + per_call)
+            chosen = indices[part]
+            rows = self.rows([keys[i] for i in chosen.ravel()])
+            yield rows.reshape(*chosen.shape, self.width), part

@@ -1,0 +1,83 @@
+"""A forward pass over any number of batches, on every replica."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribute
+from tfpipeline.core import progress
+from tfpipeline.models.throughput import Meter
+
+
+class Predictor:
+    """A forward pass, traced once and run on every replica.
+
+    Args:
+        forward: From inputs to outputs, in inference mode.
+        strategy: Where it runs.
+        meter: Is told how long it has waited for its input.
+        shared: Whether inputs are this worker's parts of global batches: the outputs
+            of all workers are then joined. Else each worker is on its own.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Any], Any],
+        strategy: tf.distribute.Strategy,
+        meter: Meter | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        self.strategy = strategy
+        self.meter = meter or Meter()
+        self.joins = shared and distribute.workers(strategy)[1] > 1
+        # A function that is traced already would be given all replicas' inputs as one.
+        self._run = tf.function(
+            lambda inputs: strategy.run(lambda own: forward(own), args=(inputs,)),
+            autograph=False,
+            reduce_retracing=True,
+        )
+
+    def __call__(self, inputs: Any) -> np.ndarray:
+        """Return the outputs of a batch, a multiple of the replicas, in order.
+
+        Args:
+            inputs: Shape (batch, ...).
+        """
+        (parts,) = distribute.split(self.strategy, (inputs,))
+        outputs = self._run(parts)
+        if self.joins:
+            return distribute.gather_all(self.strategy, outputs)
+        return distribute.gather(self.strategy, outputs)
+
+    def over(
+        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the outputs of many batches, without what pads the last one.
+
+        Args:
+            batches: `(inputs, labels, weights)`; where the weight is 0, it is padding.
+            total: Number of examples, for the progress bar.
+            name: Of the progress bar; None shows none.
+
+        Yields:
+            Arrays of shape (examples, ...), in order.
+        """
+        with progress.bar(total, name, "image") as bar:
+            for inputs, _, weights in self.meter.watch(batches):
+                outputs = self(inputs)
+                if self.joins:
+                    (parts,) = distribute.split(self.strategy, (weights,))
+                    weights = distribute.gather_all(self.strategy, parts)
+                outputs = outputs[np.asarray(weights) > 0]
+                self.meter.count(len(outputs))
+                yield outputs
+                bar.update(len(outputs))
+
+    def all(
+        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+    ) -> np.ndarray:
+        """Return the outputs of many batches in one array; see `over`."""
+        return np.concatenate(list(self.over(batches, total, name)))

@@ -1,0 +1,95 @@
+"""Every network of `keras.applications`, and a plain one: what to know of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+
+from tfpipeline.models.plain_cnn import build_plain_cnn
+
+MOBILENET_V1_ALPHAS = (0.25, 0.5, 0.75, 1.0)
+MOBILENET_V2_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+MOBILENET_V3_ALPHAS = (0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What is known of one architecture.
+
+    Args:
+        family: Module of `keras.applications` with its preprocessing.
+        mode: Keras' name for what the pixels go through: `caffe` (BGR, minus the mean),
+            `tf` (-1 to 1), `torch` (mean and deviation), `none` (0 to 255: the network
+            rescales by itself).
+        native_size: Height and width that its ImageNet weights were made for, pixels.
+        minimal_size: The smallest height and width that it takes, pixels.
+        parameters_million: With the ImageNet top.
+        imagenet_top_1: Published accuracy on the ImageNet validation set; None where
+            there are no weights of ImageNet, and the network starts from scratch.
+            Source: the table of keras.io/api/applications, and the Keras docstring for
+            MobileNetV3.
+        alphas: Widths for which ImageNet weights exist; empty where it has no width.
+        build: From height and width in pixels to the network without a top, untrained;
+            None is the function of that name in `keras.applications`.
+    """
+
+    family: str
+    mode: str
+    native_size: int
+    minimal_size: int
+    parameters_million: float
+    imagenet_top_1: float | None
+    alphas: tuple[float, ...] = ()
+    build: Callable[[int], keras.Model] | None = None
+
+
+BACKBONES: dict[str, Backbone] = {
+    "VGG16": Backbone("vgg16", "caffe", 224, 32, 138.4, 0.713),
+    "VGG19": Backbone("vgg19", "caffe", 224, 32, 143.7, 0.713),
+    "ResNet50": Backbone("resnet", "caffe", 224, 32, 25.6, 0.749),
+    "ResNet101": Backbone("resnet", "caffe", 224, 32, 44.7, 0.764),
+    "ResNet152": Backbone("resnet", "caffe", 224, 32, 60.4, 0.766),
+    "ResNet50V2": Backbone("resnet_v2", "tf", 224, 32, 25.6, 0.760),
+    "ResNet101V2": Backbone("resnet_v2", "tf", 224, 32, 44.7, 0.772),
+    "ResNet152V2": Backbone("resnet_v2", "tf", 224, 32, 60.4, 0.780),
+    "InceptionV3": Backbone("inception_v3", "tf", 299, 75, 23.9, 0.779),
+    "InceptionResNetV2": Backbone("inception_resnet_v2", "tf", 299, 75, 55.9, 0.803),
+    "Xception": Backbone("xception", "tf", 299, 71, 22.9, 0.790),
+    "MobileNet": Backbone("mobilenet", "tf", 224, 32, 4.3, 0.704, MOBILENET_V1_ALPHAS),
+    "MobileNetV2": Backbone(
+        "mobilenet_v2", "tf", 224, 32, 3.5, 0.713, MOBILENET_V2_ALPHAS
+    ),
+    "MobileNetV3Small": Backbone(
+        "mobilenet_v3", "none", 224, 32, 2.6, 0.681, MOBILENET_V3_ALPHAS
+    ),
+    "MobileNetV3Large": Backbone(
+        "mobilenet_v3", "none", 224, 32, 5.5, 0.756, MOBILENET_V3_ALPHAS
+    ),
+    "DenseNet121": Backbone("densenet", "torch", 224, 32, 8.1, 0.750),
+    "DenseNet169": Backbone("densenet", "torch", 224, 32, 14.3, 0.762),
+    "DenseNet201": Backbone("densenet", "torch", 224, 32, 20.2, 0.773),
+    "NASNetMobile": Backbone("nasnet", "tf", 224, 32, 5.3, 0.744),
+    "NASNetLarge": Backbone("nasnet", "tf", 331, 32, 88.9, 0.825),
+    "EfficientNetB0": Backbone("efficientnet", "none", 224, 32, 5.3, 0.771),
+    "EfficientNetB1": Backbone("efficientnet", "none", 240, 32, 7.9, 0.791),
+    "EfficientNetB2": Backbone("efficientnet", "none", 260, 32, 9.2, 0.801),
+    "EfficientNetB3": Backbone("efficientnet", "none", 300, 32, 12.3, 0.816),
+    "EfficientNetB4": Backbone("efficientnet", "none", 380, 32, 19.5, 0.829),
+    "EfficientNetB5": Backbone("efficientnet", "none", 456, 32, 30.6, 0.836),
+    "EfficientNetB6": Backbone("efficientnet", "none", 528, 32, 43.3, 0.840),
+    "EfficientNetB7": Backbone("efficientnet", "none", 600, 32, 66.7, 0.843),
+    "EfficientNetV2B0": Backbone("efficientnet_v2", "none", 224, 32, 7.2, 0.787),
+    "EfficientNetV2B1": Backbone("efficientnet_v2", "none", 240, 32, 8.2, 0.798),
+    "EfficientNetV2B2": Backbone("efficientnet_v2", "none", 260, 32, 10.2, 0.805),
+    "EfficientNetV2B3": Backbone("efficientnet_v2", "none", 300, 32, 14.5, 0.820),
+    "EfficientNetV2S": Backbone("efficientnet_v2", "none", 384, 32, 21.6, 0.839),
+    "EfficientNetV2M": Backbone("efficientnet_v2", "none", 480, 32, 54.4, 0.853),
+    "EfficientNetV2L": Backbone("efficientnet_v2", "none", 480, 32, 119.0, 0.857),
+    "ConvNeXtTiny": Backbone("convnext", "none", 224, 32, 28.6, 0.813),
+    "ConvNeXtSmall": Backbone("convnext", "none", 224, 32, 50.2, 0.823),
+    "ConvNeXtBase": Backbone("convnext", "none", 224, 32, 88.5, 0.853),
+    "ConvNeXtLarge": Backbone("convnext", "none", 224, 32, 197.7, 0.863),
+    "ConvNeXtXLarge": Backbone("convnext", "none", 224, 32, 350.1, 0.867),
+    # Of this package. Without a top.
+    "PlainCNN": Backbone("plain", "tf", 64, 32, 0.1, None, build=build_plain_cnn),
+}

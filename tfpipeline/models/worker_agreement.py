@@ -1,0 +1,109 @@
+"""What the workers of a command have to agree on before they compute together."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfpipeline import distribute
+from tfpipeline.cli import from_python
+from tfpipeline.core import provenance
+from tfpipeline.data.dataset import Examples
+from tfpipeline.distribute.agreement import Rows
+from tfpipeline.models import classifier
+
+# Settings that a worker may have for itself.
+_OWN = ("workdir", "cache_dir", "distribute", "data.cache")
+
+
+def check_settings(
+    strategy: tf.distribute.Strategy, settings: object, *files: str | None
+) -> None:
+    """Refuse to begin where workers were given different settings or packages.
+
+    Args:
+        strategy: Where the steps run.
+        settings: Of the command.
+        files: That the settings name, and whose content counts.
+
+    Raises:
+        UserError: They were.
+    """
+    given = from_python.flat(settings, _OWN)
+    told: dict[str, Rows] = {
+        "settings": lambda: (f"--{name} {given[name]}" for name in sorted(given)),
+        # Python itself, the first one, is no matter.
+        "packages": lambda: map(" ".join, list(provenance.versions().items())[1:]),
+        "files": lambda: (f"{file}: {_content(Path(file))}" for file in files if file),
+    }
+    distribute.check_same(strategy, told, "Give the same command to all of them.")
+
+
+def _content(file: Path) -> str:
+    """Return a digest of what a file holds, or why it cannot be read."""
+    try:
+        return f"SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    except OSError as error:
+        return error.strerror or "cannot be read"
+
+
+def check_examples(strategy: tf.distribute.Strategy, examples: Examples) -> None:
+    """Refuse to train where workers have different copies of the data.
+
+    Args:
+        strategy: Where the steps run.
+        examples: That this worker has found.
+
+    Raises:
+        UserError: Files, their contents, classes, labels, or splits differ.
+    """
+    advice = "Give all of them one copy of --data.source and of the files beside it."
+    distribute.check_same(strategy, facts(examples), advice)
+
+
+def facts(examples: Examples) -> dict[str, Rows]:
+    """Return what a training depends on, by what it is, the first cause first.
+
+    Args:
+        examples: That this worker has found.
+    """
+    source, fixes = examples.source, examples.corrected
+    names = source.labels
+    return {
+        "classes": lambda: names,
+        "unusable files": lambda: (f"{n}: {r.reason}" for n, r in examples.quarantined),
+        "corrections": lambda: (
+            *(f"{one}: {names[new]}" for one, new in fixes.relabelled.items()),
+            *(f"{one}: dropped" for one in sorted(fixes.dropped)),
+        ),
+        "files": lambda: source.ids,
+        "contents of files": lambda: (
+            f"{one}: SHA-256 {key}" for one, key in zip(source.ids, examples.keys)
+        ),
+        "labels": lambda: (
+            f"{one}: {names[label]}" for one, label in zip(source.ids, source.label)
+        ),
+        "splits": lambda: (
+            f"{one}: {split}" for one, split in zip(source.ids, examples.split)
+        ),
+    }
+
+
+def check_weights(
+    strategy: tf.distribute.Strategy, models: Sequence[keras.Model]
+) -> None:
+    """Refuse to go on where workers have different copies of the weights.
+
+    Args:
+        strategy: Where the steps run.
+        models: Built and loaded.
+
+    Raises:
+        UserError: Layers or weights differ.
+    """
+    if distribute.workers(strategy)[1] > 1:
+        told = [f"{one.name}: digest {classifier.describe(one)}" for one in models]
+        advice = "Give all of them one copy: see --model.weights, --run and KERAS_HOME."
+        distribute.check_same(strategy, {"weights": lambda: told}, advice)

@@ -1,0 +1,1 @@
+"""COMMAND `python -m tfpipeline.pack`: a source written into few large files."""

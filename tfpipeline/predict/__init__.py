@@ -1,0 +1,1 @@
+"""COMMAND `predict`: pictures named by a run, a SavedModel or a server."""

@@ -1,0 +1,203 @@
+"""Asking a server over REST or gRPC: one request, again where need be."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tfpipeline.config.serving import ServerSettings
+from tfpipeline.core.errors import UserError
+from tfpipeline.export.protocol import SIGNATURE, Answer, instances
+
+# Neither side holds more of one message in memory.
+MAX_MESSAGE_BYTES = 128 * 2**20
+
+# Seconds before the first of the retries; each later one waits twice as long.
+_BACKOFF_SECONDS = 0.2
+
+_BUSY = (429, 502, 503, 504)
+
+_REST = re.compile(
+    r"(?P<server>https?://[^/]+)/v1/models/(?P<name>[^/:]+)"
+    r"(?P<which>/(?:versions/\d+|labels/\w+))?(?::predict)?/?"
+)
+_GRPC = re.compile(
+    r"grpc://(?P<server>[^/]+)/(?P<name>[^/:]+)"
+    r"(?:/(?:versions/(?P<version>\d+)|labels/(?P<label>\w+)))?/?"
+)
+
+
+class Unreachable(UserError):
+    """The server was not there, or took too long: others will not reach it either."""
+
+
+# From some encoded images to their answers.
+Send = Callable[[Sequence[bytes]], list[Answer]]
+
+
+def is_address(word: str) -> bool:
+    """Tell whether something is meant to be the address of a server.
+
+    Args:
+        word: What a user gave.
+    """
+    return word.startswith(("http://", "https://", "grpc://"))
+
+
+def open_server(address: str, settings: ServerSettings) -> Send:
+    """Return what sends one request.
+
+    Args:
+        address: `http://HOST:PORT/v1/models/NAME`, perhaps with `/versions/N` or
+            `/labels/L`; or `grpc://HOST:PORT/NAME`, likewise.
+        settings: Of the server.
+
+    Raises:
+        UserError: No such address, or a package is missing.
+    """
+    try:
+        if found := _REST.fullmatch(address):
+            return _rest(found, settings)
+        if found := _GRPC.fullmatch(address):
+            return _grpc(found, settings)
+    except ImportError as error:
+        raise UserError(
+            f"--model {address}: asking a server needs a package that is not "
+            f"installed ({error.name}): give pip install '.[serving]' in the folder of "
+            "tfpipeline's source."
+        ) from None
+    raise UserError(
+        f"--model {address}: expected http://HOST:PORT/v1/models/NAME or "
+        "grpc://HOST:PORT/NAME, perhaps with /labels/stable or /versions/N behind."
+    )
+
+
+def _rest(found: re.Match[str], settings: ServerSettings) -> Send:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    which = found["which"] or ""
+    address = f"{found['server']}/v1/models/{found['name']}{which}:predict"
+    # Predicting changes nothing: any request may be sent again.
+    again = Retry(
+        total=settings.retries,
+        backoff_factor=_BACKOFF_SECONDS,
+        status_forcelist=_BUSY,
+        allowed_methods=None,
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    for kind in ("http://", "https://"):
+        adapter = HTTPAdapter(pool_maxsize=settings.parallel, max_retries=again)
+        session.mount(kind, adapter)
+
+    def send(contents: Sequence[bytes]) -> list[Answer]:
+        body = {"signature_name": SIGNATURE, "instances": instances(contents)}
+        try:
+            reply = session.post(
+                address, data=json.dumps(body), timeout=settings.timeout_seconds
+            )
+        except requests.RequestException as error:
+            raise _unreachable(address, error) from None
+        if reply.status_code != 200:
+            said = " ".join(reply.text.split())[:300]
+            raise _refused(address, f"{reply.status_code}: {said}")
+        try:
+            rows = reply.json()["predictions"]
+            return [_answer(row) for row in _checked(rows, len(contents), address)]
+        except (ValueError, KeyError, TypeError):
+            raise _refused(address, "no answer of a model of `export`") from None
+
+    return send
+
+
+def _answer(row: dict[str, Any]) -> Answer:
+    if not row["valid"]:
+        return Answer((), (), row["error"])
+    sure = row.get("accepted"), row.get("accepted_reason", "")
+    return Answer(row["labels"], row["probabilities"], "", *sure)
+
+
+def _checked(rows: list[Any], count: int, address: str) -> list[Any]:
+    if len(rows) != count:
+        raise _refused(address, f"{len(rows)} answers to {count} images")
+    return rows
+
+
+def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    from tfpipeline.export import signatures
+
+    address = found[0]
+    again = {
+        "maxAttempts": max(2, min(5, settings.retries + 1)),  # gRPC allows no others.
+        "initialBackoff": f"{_BACKOFF_SECONDS}s",
+        "maxBackoff": "5s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    }
+    service = {"service": "tensorflow.serving.PredictionService"}
+    options = [
+        (
+            "grpc.service_config",
+            json.dumps({"methodConfig": [{"name": [service], "retryPolicy": again}]}),
+        ),
+        # What is larger is sent once only.
+        ("grpc.per_rpc_retry_buffer_size", 2 * MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ]
+    channel = grpc.insecure_channel(found["server"], options=options)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+    def send(contents: Sequence[bytes]) -> list[Answer]:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = found["name"]
+        request.model_spec.signature_name = SIGNATURE
+        if found["version"]:
+            request.model_spec.version.value = int(found["version"])
+        if found["label"]:
+            request.model_spec.version_label = found["label"]
+        tensor = tf.make_tensor_proto(list(contents), tf.string, (len(contents),))
+        request.inputs["image_bytes"].CopyFrom(tensor)
+        try:
+            # A server that has not started yet is waited for, like a busy one.
+            reply = stub.Predict(
+                request,
+                timeout=settings.timeout_seconds,
+                wait_for_ready=settings.retries > 0,
+            )
+        except grpc.RpcError as error:
+            if error.code() in (
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            ):
+                raise _unreachable(address, error.details()) from None
+            raise _refused(address, str(error.details())[:300]) from None
+        outputs = {key: tf.make_ndarray(v) for key, v in reply.outputs.items()}
+        try:
+            answers = signatures.answers_of(outputs)
+        except KeyError:
+            raise _refused(address, "no answer of a model of `export`") from None
+        return _checked(answers, len(contents), address)
+
+    return send
+
+
+def _unreachable(address: str, error: object) -> Unreachable:
+    return Unreachable(
+        f"--model {address}: the server cannot be reached, or did not answer in time "
+        f"({' '.join(str(error).split())[:200]}). Is it running? --server.retries and "
+        "--server.timeout_seconds let it take longer."
+    )
+
+
+def _refused(address: str, said: str) -> UserError:
+    return UserError(
+        f"--model {address}: expected the answers of a model that `python -m "
+        f"tfpipeline.export` wrote. Received: {said}."
+    )

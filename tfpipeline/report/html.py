@@ -1,0 +1,145 @@
+"""One self-contained page: a template, its pictures inside, and no way to a network."""
+
+import base64
+import functools
+import hashlib
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from PIL import Image
+
+from tfpipeline.core import file_io, result_dir
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_QUALITY = 84
+
+
+def write(file: Path, template: str, **content: Any) -> None:
+    """Write a page, whole or not at all.
+
+    Args:
+        file: The page.
+        template: Name of a file below `templates`.
+        content: What it tells of.
+    """
+    file_io.write_text(file, result_dir.stamped(render(template, **content)))
+
+
+def render(template: str, **content: Any) -> str:
+    """Return a page as text. Everything that is no markup already is escaped.
+
+    Args:
+        template: Name of a file below `templates`.
+        content: What it tells of.
+    """
+    # Exactly what stands between the tags, or a browser runs nothing.
+    script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
+    style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template(template)
+        .render(**content, script=script, style=style, script_hash=f"sha256-{digest}")
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # A run of an earlier version lacks some of what is told today.
+        undefined=jinja2.ChainableUndefined,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "number": number,
+        "seconds": seconds,
+        "count": count,
+    }
+    return environment
+
+
+def picture(file: Path, widest: int = 1400) -> str | None:
+    """Return a picture as a data URI; None where there is none that can be read.
+
+    Args:
+        file: Of the picture.
+        widest: In pixels; wider ones are made smaller.
+    """
+    try:
+        with Image.open(file) as opened:
+            shown = opened.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    if shown.width > widest:
+        height = max(1, round(shown.height * widest / shown.width))
+        shown = shown.resize((widest, height), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    shown.save(stream, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or isinstance(value, jinja2.Undefined):
+        return True
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def percent(share: Any, digits: int = 1) -> str:
+    """Return a share in percent, e.g. `95.8 %`; a dash where there is none.
+
+    Args:
+        share: In [0, 1].
+        digits: After the point.
+    """
+    if _is_missing(share):
+        return "–"
+    return f"{100 * share:.{digits}f}\N{NARROW NO-BREAK SPACE}%"
+
+
+def number(value: Any) -> str:
+    """Return a number with the digits that tell; a dash where there is none.
+
+    Args:
+        value: A number, or None.
+    """
+    if _is_missing(value):
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value:.3f}" if 0.001 <= abs(value) < 100 else f"{value:.3g}"
+
+
+def seconds(value: float) -> str:
+    """Return a time in words.
+
+    Args:
+        value: In seconds.
+    """
+    space = "\N{NARROW NO-BREAK SPACE}"
+    if value < 100:
+        return f"{value:.1f}{space}s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 100:
+        return f"{minutes}{space}min {rest}{space}s"
+    return f"{minutes // 60}{space}h {minutes % 60}{space}min"
+
+
+def count(value: int, one: str, many: str | None = None) -> str:
+    """Return a number of things, e.g. `1 image` and `2 images`.
+
+    Args:
+        value: How many.
+        one: What one of them is called.
+        many: What several are called; with an s where None.
+    """
+    word = one if value == 1 else many or f"{one}s"
+    return f"{number(value)} {word}"

@@ -1,0 +1,129 @@
+"""What a run folder holds, read for its page; what is missing is left out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.metrics.significance import wilson
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of a run.
+
+    Args:
+        folder: Of the run.
+        manifest: How it came about.
+        metrics: What came out.
+        config: Every setting.
+        config_text: The same, as it stands in the file.
+        labels: Class names.
+        history: A row an epoch.
+        calibration: Temperature and threshold.
+        diagnosis: What the predictions come to.
+        quarantine: Files that could not be used, and why.
+    """
+
+    folder: RunFolder
+    manifest: dict[str, Any]
+    metrics: dict[str, Any]
+    config: dict[str, Any]
+    config_text: str
+    labels: list[str]
+    history: list[dict[str, Any]]
+    calibration: dict[str, Any]
+    diagnosis: dict[str, Any]
+    quarantine: list[dict[str, str]]
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.folder.path.resolve().name
+
+    @property
+    def split(self) -> str | None:
+        """The split that the result is of: test, else validation, else none."""
+        return next((s for s in ("test", "validation") if s in self.metrics), None)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """In which the accuracy lies, with 95 % confidence."""
+        if self.split is None:
+            return None
+        found = self.metrics[self.split]
+        return wilson(round(found["accuracy"] * found["n"]), found["n"])
+
+
+def read(folder: RunFolder) -> RunFiles:
+    """Return what a run folder holds.
+
+    Args:
+        folder: Of a finished run.
+
+    Raises:
+        UserError: A file is damaged.
+    """
+    text = _text(folder.config)
+    try:
+        config = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{folder.config}: expected YAML, but {error}.") from None
+    return RunFiles(
+        folder,
+        manifest=folder.read_manifest(),
+        metrics=read_json(folder.metrics),
+        config=dict(config),
+        config_text=text,
+        labels=file_io.read_lines(folder.labels) if folder.labels.is_file() else [],
+        history=[_numbers(row) for row in _rows(folder.history)],
+        calibration=read_json(folder.calibration),
+        diagnosis=read_json(folder.diagnosis),
+        quarantine=_rows(folder.quarantine),
+    )
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Return what a JSON file holds; nothing where there is none.
+
+    Args:
+        file: Holds an object.
+
+    Raises:
+        UserError: It holds something else.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(_text(file))
+    except ValueError as error:
+        raise UserError(f"{file}: expected JSON, but {error}.") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{file}: expected an object in JSON, found {type(found)}.")
+    return found
+
+
+def _text(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    return file.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    return file_io.read_csv(file) if file.is_file() else []
+
+
+def _numbers(row: dict[str, str]) -> dict[str, Any]:
+    """Return a row whose cells are numbers where they can be, None where empty."""
+    found: dict[str, Any] = {}
+    for name, cell in row.items():
+        try:
+            found[name] = float(cell) if cell else None
+        except ValueError:
+            found[name] = cell
+    return found

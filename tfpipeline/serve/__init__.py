@@ -1,0 +1,1 @@
+"""COMMAND `serve`: versions served by REST and gRPC on this machine."""

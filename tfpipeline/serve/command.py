@@ -1,0 +1,113 @@
+"""Versions of an exported model on a server of this machine, without Docker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.config.serving import ServeSettings
+from tfpipeline.core import console, startup
+from tfpipeline.core.errors import UserError
+
+# For requests that are under way when it is told to stop.
+_GRACE_SECONDS = 30
+
+# KServe has one application a process, which does not start twice.
+_served = threading.Event()
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serve what `export` wrote by KServe's REST server and by gRPC, to try it out."""
+    if settings.base is None:
+        raise UserError("--base: expected the folder above the versions.")
+    base = Path(settings.base)
+    _check_process(base, settings.name)
+    # Where a shell has its children ignore Ctrl-C, this one does not.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with startup.quiet_start():
+        try:
+            from tfpipeline.serve import grpc_api, live_versions, rest_api
+        except ImportError as error:
+            raise UserError(
+                f"Serving needs a package that is not installed ({error.name}): give "
+                "pip install '.[server]' in the folder of tfpipeline's source."
+            ) from None
+        holder = live_versions.Holder(base)
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((settings.host, settings.rest_port))
+            listening.listen()
+        except OSError as error:
+            raise _taken(
+                settings.host, "rest_port", settings.rest_port, error
+            ) from None
+        if settings.grpc_port is not None:
+            address = f"{settings.host}:{settings.grpc_port}"
+            with startup.quiet_start():
+                try:
+                    grpc_server, grpc_port = grpc_api.start(
+                        holder, settings.name, address
+                    )
+                except RuntimeError as error:
+                    port = settings.grpc_port
+                    raise _taken(settings.host, "grpc_port", port, error) from None
+        host, rest_port = settings.host, listening.getsockname()[1]
+        told: dict[str, Any] = {"versions": list(holder.served.models)}
+        told["rest"] = f"http://{host}:{rest_port}/v1/models/{settings.name}"
+        if settings.grpc_port is not None:
+            told["grpc"] = f"grpc://{host}:{grpc_port}/{settings.name}"
+        try:
+            # Where a shell has its children ignore Ctrl-C, the server ends by it as
+            # well, but nothing is raised. Whoever has read the addresses may give it
+            # before the server runs.
+            with contextlib.suppress(KeyboardInterrupt):
+                console.close(
+                    console.Closing(
+                        [f"Serving {holder.called} of {settings.name}, until Ctrl-C:"],
+                        then=[told[kind] for kind in ("rest", "grpc") if kind in told],
+                    )
+                )
+                # It goes on for long: what was asked for is needed now.
+                console.answer(told)
+                holder.follow(settings.poll_seconds)
+                _served.set()
+                rest_api.server(holder, settings.name).run([listening])
+        finally:
+            holder.end()
+            if settings.grpc_port is not None:
+                grpc_server.stop(grace=_GRACE_SECONDS).wait()
+            console.close("Stopped.")
+
+
+def _check_process(base: Path, name: str) -> None:
+    """Refuse a process in which the server cannot run: a notebook, or a second time.
+
+    Raises:
+        UserError: With the command to type instead.
+    """
+    why = "this process has served before" if _served.is_set() else ""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        why = "an event loop runs here, as in every notebook"
+    if why:
+        from tfpipeline.export import tf_serving_files
+
+        raise UserError(
+            f"{base}: cannot be served in this process: {why}. Type in a terminal: "
+            f"{tf_serving_files.local_command(base, name)}"
+        )
+
+
+def _taken(host: str, flag: str, port: int, error: Exception) -> UserError:
+    why = str(error).split("; set")[0]
+    return UserError(
+        f"--{flag} {port}: {host} cannot be listened at there ({why}). Another server "
+        f"may have the port: choose another --{flag}; 0 is any that is free."
+    )

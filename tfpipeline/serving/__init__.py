@@ -1,1 +1,0 @@
-"""ROOM: a classifier as a SavedModel: signatures, versions, parity, client, server."""

@@ -1,0 +1,1 @@
+"""COMMAND `study`: how well each network transfers to each source."""

@@ -1,0 +1,185 @@
+"""Features of a study, and how far they are from those of the pretraining images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribute
+from tfpipeline.config import DataSettings
+from tfpipeline.core import image_io
+from tfpipeline.data import dataset, pipeline
+from tfpipeline.data.dataset import Examples
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import drawn_world
+from tfpipeline.demo import world
+from tfpipeline.models import (
+    batchnorm_stats,
+    classifier,
+    feature_extraction,
+    preprocessing,
+)
+from tfpipeline.study import transferability
+from tfpipeline.study.networks import StudyNetwork
+from tfpipeline.study.speeds import BATCH
+
+# Images whose activations are held against the statistics of a batch norm.
+_LOOKED_AT = 64
+
+# Pictures of each pretraining class that the drawn world is known by.
+_DRAWN = 8
+
+
+class Vectors:
+    """Feature vectors, each found by the digest of its image and by nothing else.
+
+    A position means one image in one selection and another in the next: examples are
+    split, and perhaps thinned out, anew for each seed. So this takes no positions but
+    those of the examples that are given with them, and returns their labels with them.
+
+    Args:
+        keys: Digest of each image.
+        rows: Its features, float32, shape (len(keys), width).
+    """
+
+    def __init__(self, keys: Sequence[str], rows: np.ndarray) -> None:
+        self._place = {key: i for i, key in enumerate(keys)}
+        self._rows = rows
+        self.width = int(rows.shape[1])
+
+    def of(
+        self, examples: Examples, chosen: str | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features and labels of some examples.
+
+        Args:
+            examples: Whose images are all among those that were computed.
+            chosen: A split, or positions in these examples.
+
+        Returns:
+            float32, shape (n, width); and the index of the class of each, shape (n,).
+
+        Raises:
+            KeyError: An image was not computed.
+        """
+        some = examples.of(chosen) if isinstance(chosen, str) else chosen
+        places = [self._place[examples.keys[i]] for i in some]
+        return self._rows[np.array(places, int)], examples.source.label[some]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Computes features, and keeps them below the folder that all commands share.
+
+    Args:
+        data: How images are read.
+        seed: Of which images stand for a source.
+        cache: What all commands share.
+        strategy: Where features are computed.
+    """
+
+    data: DataSettings
+    seed: int
+    cache: Path
+    strategy: tf.distribute.Strategy
+
+    def of(self, network: StudyNetwork, opened: Sequence[Examples]) -> Vectors:
+        """Return the features of all examples, kept ones where there are any.
+
+        Args:
+            network: That looks at them.
+            opened: Examples of a source, one selection or several; an image that is in
+                more than one is looked at once.
+        """
+        frozen = feature_extraction.Extraction(
+            network.predictor,
+            network.extractor.output_shape[-1],
+            (
+                classifier.describe(network.extractor),
+                self.data.resize,
+                image_io.RULES,
+            ),
+            self.cache / "features",
+        )
+        every = {row.sha256: row for examples in opened for row in examples.files}
+        keys, files = list(every), list(every.values())
+        batches = self._batches(network, files, np.zeros(len(files), np.int32))
+        return Vectors(keys, frozen.features(keys, batches.plain).rows(keys))
+
+    def _batches(
+        self, network: StudyNetwork, files: Sequence[Row], label: np.ndarray
+    ) -> pipeline.Batches:
+        reading = pipeline.Reading(
+            network.size,
+            network.size,
+            self.data.resize,
+            distribute.replica_multiple(BATCH, self.strategy),
+            seed=self.seed,
+        )
+        return pipeline.Batches(files, label, reading)
+
+    def some_images(
+        self, network: StudyNetwork, examples: Examples, count: int
+    ) -> np.ndarray:
+        """Return some training images, the same ones each time.
+
+        Args:
+            network: For its size.
+            examples: Of a source.
+            count: How many, at most.
+        """
+        batches = self._batches(network, examples.files, examples.source.label)
+        order = batches.shuffled(examples.of("train"), 0)[:count]
+        parts = [np.asarray(x)[np.asarray(w) > 0] for x, _, w in batches.plain(order)]
+        return np.concatenate(parts)
+
+    def statistics_distance(
+        self, network: StudyNetwork, examples: Examples
+    ) -> float | None:
+        """Return how far images are from what the last batch norm remembers.
+
+        Args:
+            network: Pretrained; None is returned for one that remembers nothing.
+            examples: Of a source.
+        """
+        found = (
+            None if network.untrained else batchnorm_stats.remembered(network.backbone)
+        )
+        if found is None:
+            return None
+        before, mean, variance = found
+        pictures = self.some_images(network, examples, _LOOKED_AT)
+        maps = [
+            np.asarray(before(preprocessing.preprocess(part, network.mode)))
+            for part in np.array_split(pictures, -(-len(pictures) // BATCH))
+        ]
+        return transferability.statistics_distance(np.concatenate(maps), mean, variance)
+
+    def kernel_distance(
+        self, network: StudyNetwork, vectors: Vectors, examples: Examples
+    ) -> float | None:
+        """Return the distance from the drawn world, for what was pretrained on it.
+
+        Args:
+            network: None is returned for one that was pretrained on other images.
+            vectors: Of a source, under the network.
+            examples: Of the source.
+        """
+        if network.settings.weights != "demo":
+            return None
+        features = self._all(vectors, examples)
+        return transferability.kernel_distance(features, self._drawn_world(network))
+
+    def _drawn_world(self, network: StudyNetwork) -> np.ndarray:
+        folder = self.cache / "demo" / f"{world.WORLD_VERSION}-pretraining-{_DRAWN}"
+        if not folder.is_dir():
+            world.write_folder(folder, world.PRETRAINING_CLASSES, _DRAWN, seed=1)
+        data = DataSettings(source=str(folder), resize=self.data.resize)
+        examples = dataset.open_all(data, self.cache, drawn_world.drawer(data))
+        return self._all(self.of(network, [examples]), examples)
+
+    @staticmethod
+    def _all(vectors: Vectors, examples: Examples) -> np.ndarray:
+        return vectors.of(examples, np.arange(len(examples.source)))[0]

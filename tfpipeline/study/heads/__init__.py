@@ -1,0 +1,1 @@
+"""Many dense heads trained at once."""

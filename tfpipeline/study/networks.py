@@ -1,0 +1,136 @@
+"""The frozen networks of a study: what a word means, and what a network costs."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.config import ModelSettings
+from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.demo import world
+from tfpipeline.models import backbones, classifier, registry
+from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.inference import Predictor
+from tfpipeline.study.speeds import Speeds
+
+_WORD = re.compile(r"([^:@]+)(?::(\d*\.?\d+))?(?::([^@:]+))?(?:@(\d+))?")
+
+
+def read_word(word: str) -> ModelSettings:
+    """Return the network that a word means.
+
+    Args:
+        word: `NAME[:ALPHA][:WEIGHTS][@SIZE]`, or `demo`.
+
+    Raises:
+        UserError: It means none.
+    """
+    found = _WORD.fullmatch(word)
+    if found is None:
+        raise UserError(
+            f"--backbones {word}: expected NAME[:ALPHA][:WEIGHTS][@SIZE], e.g. "
+            "MobileNetV2, MobileNet:0.25, MobileNetV2:0.35:none@96, or demo."
+        )
+    name, alpha, weights, size = found.groups()
+    if name == "demo":
+        settings = ModelSettings("MobileNetV2", weights or "demo", 0.35, 96)
+    elif name not in registry.BACKBONES:
+        raise unknown("--backbones network", name, [*registry.BACKBONES, "demo"])
+    else:
+        known = registry.BACKBONES[name].imagenet_top_1 is not None
+        weights = weights or ("imagenet" if known else "none")
+        settings = ModelSettings(name, weights, float(alpha) if alpha else None)
+    if size:
+        settings = dataclasses.replace(settings, image_size=int(size))
+    return backbones.resolve(settings, "folder")
+
+
+@dataclass(frozen=True)
+class StudyNetwork:
+    """A frozen network from images to features.
+
+    Args:
+        word: What the user calls it.
+        settings: Of the network, without a null.
+        backbone: From preprocessed images to maps.
+        extractor: From images in [0, 1] to features.
+        predictor: The same, traced.
+        milliseconds: An image takes in a batch, on this machine.
+    """
+
+    word: str
+    settings: ModelSettings
+    backbone: keras.Model
+    extractor: keras.Model
+    predictor: Predictor
+    milliseconds: float
+
+    @property
+    def size(self) -> int:
+        """Height and width of its input, in pixels."""
+        return int(self.settings.image_size or 0)
+
+    @property
+    def mode(self) -> str:
+        """What the pixels go through."""
+        return registry.BACKBONES[self.settings.backbone].mode
+
+    @property
+    def untrained(self) -> bool:
+        """Whether its weights are random."""
+        return self.settings.weights == "none"
+
+    def costs(self) -> dict[str, float]:
+        """Return what it costs to have and to ask."""
+        return costs(self.backbone)
+
+
+def open_network(
+    word: str,
+    strategy: tf.distribute.Strategy,
+    seed: int,
+    speeds: Speeds,
+) -> StudyNetwork:
+    """Return the network that a word means, and measure how fast it is.
+
+    Args:
+        word: As for `read_word`.
+        strategy: Where it runs.
+        seed: Of random weights.
+        speeds: Of each architecture that was timed on this machine; with other weights
+            it is no faster.
+
+    Raises:
+        UserError: It cannot be built.
+    """
+    settings = read_word(word)
+    mode = registry.BACKBONES[settings.backbone].mode
+    with strategy.scope():
+        keras.utils.set_random_seed(seed)
+        backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)
+        model = classifier.build_classifier(backbone, mode, settings, 2)
+    extractor, _ = classifier.split_classifier(model)
+    predictor = Predictor(Frozen(extractor), strategy)
+    took = speeds.of(settings, predictor)
+    if settings.weights == "none":
+        # Its weights are scaled later, by the images of each source.
+        predictor = Predictor(lambda x: extractor(x, training=False), strategy)
+    return StudyNetwork(word, settings, backbone, extractor, predictor, took)
+
+
+def costs(model: keras.Model) -> dict[str, float]:
+    """Return what it costs to have a network, on any machine.
+
+    Args:
+        model: The network.
+    """
+    return {
+        "parameters": int(model.count_params()),
+        # As they are kept in memory and in `model.keras`.
+        "bytes": sum(
+            int(np.prod(w.shape)) * tf.as_dtype(w.dtype).size for w in model.weights
+        ),
+    }

@@ -1,0 +1,149 @@
+"""Means over the seeds, and what is chosen by them: baselines, a recommendation."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tfpipeline.metrics import statistics
+from tfpipeline.study.from_scratch import SCRATCH
+from tfpipeline.study.networks import read_word
+from tfpipeline.study.shot_counts import ALL
+
+# What is this much worse on validation images is still as good, if it is cheaper.
+_AS_GOOD = 0.01
+
+# What `train` can make; the others tell how good features are.
+_TRAINABLE = ("head", "scratch")
+
+# Which images choose, and which are reported on; see `docs/study.md`.
+SELECTION = {
+    "head": "all validation images choose among the heads; test images report",
+    "validation_accuracy": "of a head: two-fold cross-fitting; each half of the "
+    "validation images is answered by the head that the other half chooses",
+    "recommendation": "of head and scratch, the cheapest network whose mean validation "
+    f"accuracy is at most {_AS_GOOD} below the best one's; test images report",
+    "gain_against": "the untrained network of the best validation accuracy",
+}
+
+Row = Mapping[str, Any]
+
+
+def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return mean and interval of every source, backbone, method and shots.
+
+    Args:
+        rows: One a seed as well.
+    """
+    kinds = list(dict.fromkeys(map(_kind, rows)))
+    found = []
+    for kind in kinds:
+        mine = [row for row in rows if _kind(row) == kind]
+        mean, half = statistics.mean_interval([row["accuracy"] for row in mine])
+        chosen = [row["validation_accuracy"] for row in mine]
+        validation, _ = statistics.mean_interval([v for v in chosen if is_number(v)])
+        entry = dict(zip(("source", "backbone", "method", "shots"), kind))
+        numbers = {"accuracy": mean, "half_interval": half, "seeds": len(mine)}
+        found.append({**entry, **numbers, "validation_accuracy": validation})
+    return found
+
+
+def gain(
+    entry: Row, rows: Sequence[Row], pairs: Sequence[Row]
+) -> dict[str, float | str]:
+    """Return how much better a mean is than without pretraining, seed by seed.
+
+    It is held against the same architecture untrained where the study has it, else
+    against the untrained network that does best on validation images.
+
+    Args:
+        entry: Of `means`.
+        rows: One a seed.
+        pairs: What is known of each pair.
+    """
+    word = entry["backbone"]
+    untrained = [
+        pair["backbone"]
+        for pair in pairs
+        if pair["source"] == entry["source"] and pair["untrained"]
+    ]
+    if word in untrained or word == SCRATCH or not untrained:
+        return {}
+
+    def of(backbone: str, what: str = "accuracy") -> dict[int, float]:
+        wanted = (entry["source"], backbone, entry["method"], entry["shots"])
+        return {row["seed"]: row[what] for row in rows if _kind(row) == wanted}
+
+    own = _architecture(word)
+    same = [other for other in untrained if _architecture(other) == own]
+    # Of those that no validation images tell apart, the first.
+    against = max(
+        same or untrained,
+        key=lambda other: _sum(of(other, "validation_accuracy").values()),
+    )
+    mine, theirs = of(word), of(against)
+    paired = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
+    mean, half = statistics.mean_interval(paired)
+    return {"gain": mean, "gain_half_interval": half, "gain_against": against}
+
+
+def recommend(
+    table: Sequence[Row], pairs: Sequence[Row], rows: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """Return for each source the cheapest that `train` can make and is as good as any.
+
+    Validation images choose; what is told of the choice is of the test images.
+
+    Args:
+        table: What `means` returned.
+        pairs: What is known of each pair.
+        rows: One a seed.
+    """
+    cost = {(p["source"], p["backbone"]): p["milliseconds"] for p in pairs}
+    found = []
+    for name in dict.fromkeys(pair["source"] for pair in pairs):
+        mine = [e for e in table if e["source"] == name and e["shots"] == ALL]
+        mine = [e for e in mine if e["method"] in _TRAINABLE]
+        able = [e for e in mine if is_number(e["validation_accuracy"])]
+        if not able:
+            continue
+        best = max(able, key=lambda e: float(e["validation_accuracy"]))
+        least = best["validation_accuracy"] - _AS_GOOD
+        good = [e for e in able if e["validation_accuracy"] >= least]
+        chosen = min(
+            good,
+            key=lambda e: (cost[name, e["backbone"]], -e["validation_accuracy"]),
+        )
+        milliseconds = cost[name, chosen["backbone"]]
+        which = "only one that is"
+        if len(good) > 1:
+            which = f"cheapest of the {len(good)} that are"
+        reason = (
+            f"{chosen['validation_accuracy']:.3f} on validation images, at most "
+            f"{_AS_GOOD} below the best of {len(able)} "
+            f"({best['backbone']}, {best['method']}: "
+            f"{best['validation_accuracy']:.3f}), and the {which}: "
+            f"{milliseconds:.1f} ms an image"
+        )
+        more = gain(chosen, rows, pairs)
+        found.append({**chosen, **more, "milliseconds": milliseconds, "reason": reason})
+    return found
+
+
+def _kind(row: Row) -> tuple[Any, ...]:
+    return row["source"], row["backbone"], row["method"], row["shots"]
+
+
+def _architecture(word: str) -> tuple[str, float | None, int | None]:
+    settings = read_word(word)
+    return settings.backbone, settings.alpha, settings.image_size
+
+
+def _sum(values: Iterable[float]) -> float:
+    """Return a sum, below any other where something is no number."""
+    total = sum(values)
+    return total if is_number(total) else -math.inf
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)

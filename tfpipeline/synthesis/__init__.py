@@ -1,1 +1,0 @@
-"""ROOM: objectives, parameterizations, transforms, and the ascent that joins them."""

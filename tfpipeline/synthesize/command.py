@@ -1,0 +1,81 @@
+"""From class names to ideal images: what does a network think that is?"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.config.synthesis import SynthesizeSettings
+from tfpipeline.core import console, file_io, provenance, result_dir, startup
+from tfpipeline.core.errors import UserError
+
+RESULT = "synthesis.json"
+
+
+def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
+    """Make the images that excite classes of a network most, and have them judged."""
+    phases = provenance.Phases()
+    output = result_dir.new_result(
+        settings.output, RESULT, overwrite=settings.overwrite
+    )
+    if not settings.classes:
+        raise UserError(
+            "--classes: expected names or numbers of classes, e.g. --classes "
+            '"Siamese cat" zebra 898.'
+        )
+    with phases("import"), startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.models import class_names, load_network, worker_agreement
+        from tfpipeline.report import result_page
+        from tfpipeline.synthesize import generate, plans, tensorboard, writer
+
+        wanted = plans.chosen_plans(settings)
+        strategy = distribute.start(settings.distribute, "float32", settings.seed)
+    losing_nobody = functools.partial(
+        distribute.losing_nobody, strategy, "it starts again"
+    )
+    with phases("build"), losing_nobody(), strategy.scope():
+        worker_agreement.check_settings(strategy, settings, settings.synthesis.start)
+        numbers = all(word.isdecimal() for word in settings.classes)
+        network = load_network.open_network(
+            settings.run, settings.model, names_needed=not numbers
+        )
+        worker_agreement.check_weights(strategy, [network.model])
+        found = class_names.find(settings.classes, network.labels, "--classes")
+        indices = list(dict.fromkeys(found))
+        judges = [load_network.open_judge(word) for word in settings.judges]
+    chief, seed, folder = distribute.is_chief(strategy), settings.seed, output.folder
+    jobs = {
+        name: generate.Job(
+            network, indices, preset, given, seed, strategy, settings.gif
+        )
+        for name, (preset, given) in wanted.items()
+    }
+    places = {name: "." if name == settings.preset else name for name in jobs}
+    names = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
+    logs = ["logs/"] if settings.tensorboard else []
+    start = settings.synthesis.start
+    inputs = [] if start is None else [Path(start)]
+    both = ["compare.png"] if settings.compare else []
+    output.check([*names, *logs, *both, result_dir.PAGE], inputs)
+    made: dict[str, list[Any]] = {}
+    with output.recording():
+        for name, job in jobs.items():
+            with phases(f"ascent_{name}"), losing_nobody():
+                made[name] = []
+                for ideal in generate.make(job):
+                    if chief:
+                        kept = writer.save(folder / places[name], ideal, network.labels)
+                        made[name].append(kept)
+        if not chief:
+            return {}
+        with phases("judge"):
+            result = writer.write(folder, jobs, made, judges)
+            if settings.tensorboard:
+                tensorboard.show_ideals(folder / "logs", made)
+        result["summary"] |= provenance.of_result(phases, settings.seed)
+        file_io.write_json(folder / RESULT, result)
+        page = result_page.attempt(folder)
+    console.close(writer.closing_words(result, folder, page))
+    return result | {"written": console.written(folder, page)}

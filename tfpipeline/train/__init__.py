@@ -1,0 +1,1 @@
+"""COMMAND `train`: images to a trained, measured classifier in a run folder."""

@@ -1,0 +1,230 @@
+"""Where a training stands, on disk: written whole, found again, never trusted."""
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.config import CheckpointSettings
+from tfpipeline.core import console, disk, file_io
+from tfpipeline.core.errors import UserError, check_each
+
+# Checkpoints that stay: where the last one is damaged, the one before is used.
+KEPT = 2
+
+# What reading a damaged file may raise. At its end stands the digest of the rest.
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_DIGEST = hashlib.sha256().digest_size
+
+# A checkpoint may take this share of the time between two.
+_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a training goes on from.
+
+    Args:
+        values: What JSON can hold.
+        arrays: Lists of arrays by name.
+    """
+
+    values: dict[str, Any]
+    arrays: dict[str, list[np.ndarray]]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: `checkpoints` of a run.
+        settings: The section `checkpoint`.
+        identity: What a checkpoint must have been made by to be gone on from: settings
+            and data, by name. A text each.
+        writes: Whether this process writes; of several workers, one does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: CheckpointSettings,
+        identity: dict[str, str],
+        *,
+        writes: bool = True,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.identity = identity
+        self.writes = writes
+        self._number = max(map(_number, _files(self.folder)), default=0)
+        if writes:
+            # What a process that was killed while it wrote has left behind.
+            for file in folder.glob(".*.npz"):
+                file.unlink(missing_ok=True)
+        self._since = time.monotonic()
+        self._steps = 0
+        self._took = 0.0
+        self._warned = False
+
+    def due(self, steps: int) -> bool:
+        """Tell whether it is time for a checkpoint.
+
+        Args:
+            steps: Made since this was asked last.
+        """
+        self._steps += steps
+        every, seconds = self.settings.every_steps, self.settings.every_seconds
+        if every and self._steps >= every:
+            return True
+        patience = max(seconds, self._took / _SHARE)
+        return bool(seconds) and time.monotonic() - self._since >= patience
+
+    def save(self, state: State) -> bool:
+        """Write a checkpoint, whole or not at all; where it cannot be, say so.
+
+        Args:
+            state: Where the training stands.
+
+        Returns:
+            Whether it stands there now, or another worker writes it.
+        """
+        started, written = time.monotonic(), True
+        self._steps = 0
+        if self.writes:
+            try:
+                self._write(state)
+            except UserError as error:
+                if not self._warned:
+                    console.warn(
+                        f"warning: no checkpoint: {error} The training goes on; the "
+                        "checkpoint before stays."
+                    )
+                self._warned, written = True, False
+        self._since = time.monotonic()
+        self._took = self._since - started
+        return written
+
+    def _write(self, state: State) -> None:
+        self._number += 1
+        told = {"identity": self.identity, "values": state.values}
+        text = np.frombuffer(json.dumps(told).encode(), np.uint8)
+        arrays = {
+            f"{name}/{i:05d}": array
+            for name, some in state.arrays.items()
+            for i, array in enumerate(some)
+        }
+        with file_io.replacing(self.folder / f"{self._number:06d}.npz") as temporary:
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **{"told": text, **arrays})
+            with disk.naming(temporary), open(temporary, "wb") as file:
+                file.write(buffer.getbuffer())
+                file.write(hashlib.sha256(buffer.getbuffer()).digest())
+        for old in _files(self.folder)[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def load(self, *, anew: bool = False) -> State | None:
+        """Return the last checkpoint that is whole, or None where there is none.
+
+        Args:
+            anew: Whether one of another training is put aside and not refused.
+
+        Raises:
+            UserError: It was made with other settings or other data.
+        """
+        for file in reversed(_files(self.folder)):
+            try:
+                told, arrays = _read(file)
+            except _DAMAGE as error:
+                console.warn(
+                    f"{file}: damaged ({error}); the checkpoint before it is used, if "
+                    "there is one."
+                )
+                continue
+            other = _first_difference(told["identity"], self.identity)
+            if other is None:
+                return State(told["values"], arrays)
+            if anew:
+                self.clear()
+                return None
+            raise UserError(
+                f"{self.folder.parent}: an unfinished training stands here, which was "
+                f"started with {other[0]} {other[1]}, not {other[2]}. Give the command "
+                "of then and it goes on, name another --workdir, or say --overwrite "
+                "true to begin anew."
+            )
+        return None
+
+    def clear(self) -> None:
+        """Remove every checkpoint, where this process is the one that writes."""
+        if self.writes:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder, the last one at the end."""
+    return sorted(f for f in folder.glob("[0-9]*.npz") if _number(f))
+
+
+def _number(file: Path) -> int:
+    return int(file.stem) if file.stem.isdigit() else 0
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+    arrays: dict[str, list[np.ndarray]] = {}
+    data = file.read_bytes()
+    data, digest = data[:-_DIGEST], data[-_DIGEST:]
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError("its digest is that of other bytes")
+    with np.load(io.BytesIO(data), allow_pickle=False) as content:
+        told = json.loads(content["told"].tobytes().decode())
+        for key in sorted(content.files):
+            name, slash, _ = key.rpartition("/")
+            if slash:
+                arrays.setdefault(name, []).append(content[key])
+    return told, arrays
+
+
+def noted(folder: Path, name: str) -> Any:
+    """Return what the last checkpoint that is whole tells, or None.
+
+    Args:
+        folder: Of the checkpoints.
+        name: Of the value.
+    """
+    for file in reversed(_files(folder)):
+        with contextlib.suppress(*_DAMAGE):
+            return _read(file)[0]["values"].get(name)
+    return None
+
+
+def check(settings: CheckpointSettings) -> None:
+    """Refuse settings of the section `checkpoint` that cannot be.
+
+    Args:
+        settings: The section.
+
+    Raises:
+        UserError: A number out of range.
+    """
+    expected = {
+        "every_steps": ("0 or more", settings.every_steps >= 0),
+        "every_seconds": ("0 or more", settings.every_seconds >= 0),
+    }
+    check_each("checkpoint", settings, expected)
+
+
+def _first_difference(
+    old: dict[str, str], new: dict[str, str]
+) -> tuple[str, str, str] | None:
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            return name, old.get(name, "nothing"), new.get(name, "nothing")
+    return None

@@ -1,0 +1,124 @@
+"""From images to a run folder with a trained and measured classifier."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfpipeline.config import RunSettings
+from tfpipeline.core import (
+    console,
+    file_io,
+    provenance,
+    run_dir,
+    run_replacement,
+    startup,
+)
+from tfpipeline.core.errors import UserError
+
+if TYPE_CHECKING:
+    from tfpipeline.train.stages import Course
+
+
+def train(settings: RunSettings) -> dict[str, Any]:
+    """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
+    phases = provenance.Phases()
+    folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
+    _check_kept(settings.data.corrections, folder)
+    cache = startup.cache_folder(settings.cache_dir)
+    file_io.check_writable(cache)
+    with phases("import"), startup.quiet_start():
+        from tfpipeline import distribute
+        from tfpipeline.train import checkpoints, run_writer, setup, stages, tensorboard
+
+        setup.check(settings)
+        strategy = distribute.start(
+            settings.distribute, settings.train.precision, settings.seed
+        )
+    given, overwrite = settings, settings.overwrite
+    chief = distribute.is_chief(strategy)
+    claim = run_replacement.claimed(folder, overwrite=overwrite, writes=chief)
+    with distribute.losing_nobody(strategy), contextlib.ExitStack() as held:
+        with distribute.jointly(strategy):
+            held.enter_context(claim)
+        if settings.data.batch_size == "auto" and not overwrite:
+            settings = setup.with_noted_batch(settings, folder.checkpoints)
+        work = setup.prepare(settings, strategy, cache, phases)
+        with distribute.chief_first(strategy):
+            run = folder.staged()
+            kept = checkpoints.Checkpoints(
+                run.checkpoints,
+                settings.checkpoint,
+                run_writer.identity(given, work),
+                writes=chief,
+            )
+            state = kept.load(anew=overwrite)
+        setup.check_agreement(strategy, state)
+        shown = tensorboard.Board(
+            run.logs, settings.logs, writes=chief, anew=state is None
+        )
+        course = stages.Course(work, cache, kept, state, board=shown)
+        result = _train(folder, run, course, phases)
+        distribute.wait_for_all(strategy)
+    return result
+
+
+def _check_kept(corrections: str | None, folder: run_dir.RunFolder) -> None:
+    """Refuse to replace the run in which the corrections lie that are read."""
+    if corrections is None or not folder.is_finished():
+        return
+    if Path(corrections).resolve().is_relative_to(folder.path.resolve()):
+        raise UserError(
+            f"--data.corrections {corrections}: would be removed with the run in "
+            f"{folder.path}. Copy it, or name another --workdir."
+        )
+
+
+def _train(
+    folder: run_dir.RunFolder,
+    run: run_dir.RunFolder,
+    course: Course,
+    phases: provenance.Phases,
+) -> dict[str, Any]:
+    """Train and measure, now that nothing of the user's is known to be wrong."""
+    from tfpipeline.report import run_report
+    from tfpipeline.train import measurement, run_writer
+    from tfpipeline.train.fit_spec import Diverged
+
+    chief, leaks = course.work.chief, {"exact": 0, "near": 0}
+    if chief:
+        run_writer.begin(run, course.work)
+    with phases("extract"):
+        course.extract()
+    if chief:
+        with phases("figures"):
+            leaks = run_writer.draw(run, course.work)
+    try:
+        with phases("train"):
+            course.train_head()
+        with phases("fine_tune"):
+            course.fine_tune()
+    except Diverged as error:
+        if chief:
+            run_writer.diverged(run, error.ids)
+        raise
+    with phases("evaluate"):
+        result: dict[str, Any] = course.measure()
+        measurement.answer_training(course)
+    if not chief:
+        return result
+    with phases("save"):
+        run_writer.save(run, course)
+    result["seconds"] = phases.report()
+    result["input"] = course.work.meter.verdict()
+    result["leaks"] = leaks
+    run_writer.finish(run, course, result)
+    run_replacement.publish(folder, run)
+    course.checkpoints.clear()
+    with phases("report"):
+        page = run_report.attempt(folder, measurement.of_course(course))
+    result["seconds"] = phases.report()
+    run_writer.retime(folder, result)
+    console.close(run_writer.closing_words(folder, course, result))
+    return result | {"written": console.written(folder.path, page)}

@@ -1,0 +1,270 @@
+"""A stage of a training, epoch by epoch: it can stop anywhere and go on exactly."""
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.core import console, progress, signals
+from tfpipeline.core.errors import UserError
+from tfpipeline.train import schedules
+from tfpipeline.train.checkpoints import Checkpoints, State
+from tfpipeline.train.fit_spec import Best, Diverged, Row, Stage
+from tfpipeline.train.fit_state import Standing
+from tfpipeline.train.train_step import Sums, When
+from tfpipeline.train.weight_averaging import all_finite, arrays_of, assign
+
+# Results of steps are read so many calls late: a device that works on its own is kept
+# busy, and the meter sees who waits for whom. All workers act on what they read at the
+# same call.
+LAG = 3
+
+# How often a training that diverged is rolled back.
+ROLL_BACKS = 5
+
+
+class Fit(Standing):
+    """Trains one stage, from the beginning or from a checkpoint.
+
+    Args:
+        stage: What is trained.
+        checkpoints: Where it is noted how far it is; None for nowhere.
+        history: Rows of earlier stages; rows of this one are added, one an epoch:
+            `stage`, `epoch` from 1 over all stages, `loss`, `accuracy`, `val_...` of
+            what `validate` returns, and `learning_rate` of the last step.
+        notes: What else a checkpoint tells.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        checkpoints: Checkpoints | None,
+        history: list[Row],
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(stage, history, notes or {})
+        self.checkpoints = checkpoints
+        self.seconds: list[float] = []
+        self._calls = 0
+        self._pending: list[tuple[int, int, Any]] = []
+        # At which call something was seen that has to be acted on: step, or a stop.
+        self._bad: tuple[int, int] | None = None
+        self._stop: int | None = None
+
+    def run(self) -> None:
+        """Train to the end of the stage; put the best or the averaged weights in place.
+
+        Raises:
+            Diverged: The loss is no number any more.
+            Stopped: SIGTERM or Ctrl-C came; a checkpoint was written if that could be.
+            UserError: A device has too little memory.
+        """
+        listeners = keras.callbacks.CallbackList(
+            list(self.stage.callbacks), model=self.stage.trainer.models[0]
+        )
+        total = self.stage.settings.epochs * self.stage.steps_per_epoch
+        done = self.epoch * self.stage.steps_per_epoch + self.step
+        bar = progress.bar(total, self.stage.name, "batch", initial=done)
+        with signals.deferred() as wish, bar:
+            listeners.on_train_begin()
+            if self.stage.keeps_start and not self.best.weights and not self.done:
+                self._choose(self._validated())
+            while not self.done:
+                self._run_epoch(wish, listeners, bar)
+            listeners.on_train_end()
+            self._finish()
+            if self.checkpoints is not None and (wish or self._stop is not None):
+                self._leave(wish)
+
+    def _run_epoch(self, wish: signals.Wish, listeners: Any, bar: Any) -> None:
+        started = time.perf_counter()
+        if self.stage.begin_epoch is not None:
+            self.stage.begin_epoch(self.epoch)
+        listeners.on_epoch_begin(self.epoch)
+        rolls = self.stage.settings.on_nan == "roll_back"
+        if rolls:
+            self.note_start()
+        try:
+            self._train(wish, bar)
+        except Diverged as error:
+            if not rolls or self.roll_backs == ROLL_BACKS:
+                raise
+            self.roll_back()
+            self._pending, self._bad = [], None
+            console.note(
+                f"{error} Rolled back to the start of the epoch, at half the rate."
+            )
+            bar.n = self.epoch * self.stage.steps_per_epoch + self.step
+            return
+        self.seconds.append(time.perf_counter() - started)
+        row = self._end_epoch()
+        logs = {name: value for name, value in row.items() if name != "stage"}
+        listeners.on_epoch_end(self.epoch - 1, logs)
+        self.done = self.done or any(
+            getattr(model, "stop_training", False)
+            for model in self.stage.trainer.models
+        )
+        shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in _UNSHOWN}
+        bar.set_postfix({"epoch": self.epoch, **shown})
+
+    def _train(self, wish: signals.Wish, bar: Any) -> None:
+        """Run what is left of an epoch."""
+        stage = self.stage
+        for part in stage.meter.watch(stage.steps(self.epoch, self.step)):
+            count = len(part.labels)
+            first = self.epoch * stage.steps_per_epoch + self.step
+            rates = schedules.rates(stage.settings, first, count, stage.steps_per_epoch)
+            rates = rates * np.float32(self.plateau.scale * self.rate_scale)
+            self.rate = float(rates[-1])
+            when = When(stage.seed, first, rates, bool(wish))
+            with _memory_errors():
+                self._pending.append(
+                    (self._calls, self.step, stage.trainer.run(part, when))
+                )
+                self._calls += 1
+                self.step += count
+                while len(self._pending) >= LAG:
+                    self._read()
+            self._act(wish, self._calls - LAG)
+            if self.checkpoints is not None and self.checkpoints.due(count):
+                self.save()
+            bar.update(count)
+            stage.meter.count(part.labels.shape[0] * part.labels.shape[1])
+        self._flush()
+        self._act(wish, self._calls)
+        if not all_finite(stage.weights):
+            # The last step's loss was looked at before that step was made.
+            raise self._diverged(stage.steps_per_epoch - 1)
+
+    def _read(self) -> None:
+        """Wait for the oldest result that was not waited for yet."""
+        call, step, result = self._pending.pop(0)
+        found = Sums.read(result)
+        for i, value in enumerate((found.loss, found.correct, found.weight)):
+            self.sums[i] += value
+        if found.bad_step >= 0 and self._bad is None:
+            self._bad = (call, step + found.bad_step)
+        if found.stops and self._stop is None:
+            self._stop = call
+
+    def _flush(self) -> None:
+        with _memory_errors():
+            while self._pending:
+                self._read()
+
+    def _act(self, wish: signals.Wish, call: int) -> None:
+        """Act on what was seen up to a call: every worker does at the same one."""
+        if self._bad is not None and self._bad[0] <= call:
+            self._flush()
+            raise self._diverged(self._bad[1])
+        if self._stop is not None and self._stop <= call:
+            self._flush()
+            self._leave(wish)
+
+    def _diverged(self, step: int) -> Diverged:
+        ids = self.stage.ids(self.epoch, step) if self.stage.ids else []
+        shown = ", ".join(ids[:3])
+        rest = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        batch = f" Its batch: {shown}{rest}." if ids else ""
+        return Diverged(
+            f"The loss of step {step + 1} in epoch {len(self.history) + 1} "
+            f"({self.stage.name}) is no number: training has diverged.{batch} Lower "
+            "the learning rate, set --train.clip_norm 1 or --train.precision float32 "
+            "(with --overwrite true), or say --train.on_nan roll_back.",
+            ids,
+        )
+
+    def _leave(self, wish: signals.Wish) -> None:
+        saved = self.checkpoints is not None and self.save()
+        number = len(self.history) + 1
+        where = f"epoch {number}, step {self.step} ({self.stage.name})"
+        kept = "; a checkpoint is written, and the same command goes on there"
+        # Where another worker was asked, this one ends in the same way.
+        asked = wish.number or signal.SIGTERM
+        raise signals.Stopped(f"Stopped at {where}{kept if saved else ''}.", asked)
+
+    def _end_epoch(self) -> Row:
+        loss, correct, weight = self.sums
+        logs: dict[str, float] = {"loss": loss / weight, "accuracy": correct / weight}
+        self.averages.end_epoch(self.epoch)
+        metrics = self._validated()
+        logs.update({f"val_{name}": float(v) for name, v in metrics.items()})
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
+        self._choose(metrics)
+        patience = self.stage.settings.patience
+        rested = patience is not None and self.best.rested >= patience
+        rested = rested and not self.averages.awaited(self.epoch)
+        self.done = rested or self.epoch >= self.stage.settings.epochs
+        if self.stage.settings.schedule == "plateau":
+            self.plateau.tell(metrics.get("loss", math.inf))
+        number = len(self.history) + 1
+        row: Row = {"stage": self.stage.name, "epoch": number, **logs}
+        row["learning_rate"] = self.rate
+        self.history.append(row)
+        return row
+
+    def _validated(self) -> Mapping[str, float]:
+        """Return the metrics of the weights that would be kept now."""
+        if self.stage.validate is None:
+            return {}
+        self.averages.swap_in()
+        try:
+            return self.stage.validate()
+        finally:
+            self.averages.swap_out()
+
+    def _choose(self, metrics: Mapping[str, float]) -> None:
+        """Keep the weights where they are the best so far."""
+        if "loss" not in metrics:
+            return
+        if metrics["loss"] < self.best.loss:
+            self.averages.swap_in()
+            kept = arrays_of(self.stage.weights)
+            self.best = Best(metrics["loss"], 0, self.epoch, kept)
+            self.averages.swap_out()
+        else:
+            self.best.rested += 1
+
+    def _finish(self) -> None:
+        if self.best.weights:
+            assign(self.stage.weights, self.best.weights)
+        else:
+            self.averages.swap_in()
+
+    def capture(self) -> State:
+        """Return everything that the stage goes on from, after its last result."""
+        self._flush()
+        return super().capture()
+
+    def save(self) -> bool:
+        """Write a checkpoint, unless what it would hold has diverged.
+
+        Returns:
+            Whether it stands there now.
+        """
+        assert self.checkpoints is not None
+        state = self.capture()
+        if self._bad is not None or not all_finite(state.arrays["weights"]):
+            return False
+        return self.checkpoints.save(state)
+
+
+_UNSHOWN = ("epoch", "learning_rate")
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Say what to do where a device has too little memory."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise UserError(
+            "The device has too little memory for a step. Lower --data.batch_size (or "
+            "set it to auto) or --model.image_size, or unfreeze less."
+        ) from None

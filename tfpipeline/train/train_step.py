@@ -1,0 +1,285 @@
+"""The one training step: `strategy.run` and GradientTape, under every strategy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline import distribute
+from tfpipeline.config import TrainSettings
+from tfpipeline.train.dropout import Noise
+from tfpipeline.train.objective import Criterion
+
+Forward = Callable[[Any, Noise], Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some global batches in a row, to be trained on in one call.
+
+    Args:
+        inputs: float32, shape (steps, batch, ...).
+        labels: int32, shape (steps, batch); or targets, shape (steps, batch, classes).
+        weights: float32, shape (steps, batch); 0 leaves an example out.
+    """
+
+    inputs: Any
+    labels: Any
+    weights: Any
+
+
+@dataclass(frozen=True)
+class When:
+    """Where in the training some steps are.
+
+    Args:
+        seed: Of everything that is drawn in this stage of the training.
+        step: The first of them, counted from 0 over all epochs.
+        rates: The learning rate of each, shape (steps,).
+        stop: Whether this worker has been asked to stop; the others are told.
+    """
+
+    seed: int
+    step: int
+    rates: np.ndarray
+    stop: bool = False
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What some steps came to, over all replicas and workers.
+
+    Args:
+        loss: Summed over the examples.
+        correct: Right answers.
+        weight: Of the examples.
+        bad_step: The first step whose loss is no number; -1 where all are.
+        stops: Whether any worker has been asked to stop.
+    """
+
+    loss: float
+    correct: float
+    weight: float
+    bad_step: int
+    stops: bool
+
+    @classmethod
+    def read(cls, tensor: Any) -> "Sums":
+        """Wait for a result of `Trainer.run` and return it.
+
+        Args:
+            tensor: The result.
+        """
+        loss, correct, weight, stops, bad_step = np.asarray(tensor, np.float64)
+        return cls(loss, correct, weight, int(bad_step), stops > 0)
+
+
+class Trainer:
+    """What one step of training does, traced once and run on every replica.
+
+    The variables are those that are trainable now. Changing that later and not building
+    another trainer is a mistake that Keras lets pass: part of the network silently does
+    not train. Here it is an error.
+
+    Args:
+        forward: From inputs and noise to logits, in training mode.
+        models: Whose trainable variables learn.
+        optimizer: Built for those variables under the strategy's scope.
+        criterion: What is minimised.
+        strategy: Where the steps run.
+        settings: The section `train`: clipping and compilation.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        models: Sequence[keras.Model],
+        optimizer: keras.optimizers.Optimizer,
+        criterion: Criterion,
+        strategy: tf.distribute.Strategy,
+        settings: TrainSettings,
+    ) -> None:
+        self.forward = forward
+        self.hardening = criterion.hardening
+        self.models = models
+        self.variables = trainable(models)
+        self.optimizer = optimizer
+        self.criterion = criterion
+        self.strategy = strategy
+        self.settings = settings
+        self.loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True,
+            label_smoothing=criterion.label_smoothing,
+            reduction="none",
+        )
+        self._replicas = int(strategy.num_replicas_in_sync)
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        clips = settings.clip_norm is not None or settings.clip_value is not None
+        self._whole = self._replicas > 1 and (clips or scaled)
+        self._values = [variable.value for variable in self.variables]
+        self._compute = self._gradients
+        if settings.jit_compile:
+            self._compute = tf.function(
+                self._gradients, autograph=False, jit_compile=True
+            )
+        self._run = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
+
+    def check(self) -> None:
+        """Make sure that what is trainable is what this trainer was built for.
+
+        Raises:
+            RuntimeError: `trainable` was changed since.
+        """
+        now = trainable(self.models)
+        if list(map(id, now)) != list(map(id, self.variables)):
+            raise RuntimeError(
+                f"This trainer was built for {len(self.variables)} variables, but "
+                f"{len(now)} are trainable now. Build a new one (and its optimizer) "
+                "after changing `trainable`."
+            )
+
+    def run(self, steps: Steps, when: When) -> Any:
+        """Train on some global batches; return sums, without waiting for them.
+
+        Args:
+            steps: This worker's part of the batches.
+            when: Where in the training they are.
+
+        Returns:
+            A tensor for `Sums.read`.
+        """
+        self.check()
+        targets = self.criterion.targets(steps.labels)
+        weights = self.criterion.weigh(targets, steps.weights)
+        # Of this worker's part; the steps add the others'.
+        totals = tf.reduce_sum(weights, axis=1)
+        parts = distribute.split(
+            self.strategy, (steps.inputs, targets, weights), axis=1
+        )
+        start = tf.constant([when.seed, when.step], tf.int64)
+        stop = tf.constant(float(when.stop))
+        rates = tf.convert_to_tensor(when.rates)
+        return self._run(*parts, totals, (start, rates, stop))
+
+    def _run_steps(
+        self, inputs: Any, targets: Any, weights: Any, totals: Any, told: Any
+    ) -> Any:
+        start, rates, stop = told
+        # Every replica divides by the weight of the global batch.
+        totals = distribute.sum_over_workers(self.strategy, totals)
+
+        def one(k: Any, bad: Any, sums: Any) -> tuple[Any, Any, Any]:
+            self.optimizer.learning_rate.assign(rates[k])
+            seed = start + tf.stack([tf.zeros([], tf.int64), tf.cast(k, tf.int64)])
+            each = self.strategy.run(
+                self._step, args=(inputs, targets, weights, (totals, seed, stop), k)
+            )
+            now = self.strategy.reduce("SUM", each, axis=None)
+            fails = (bad < 0) & ~tf.math.is_finite(now[0])
+            return k + 1, tf.where(fails, tf.cast(k, tf.float32), bad), sums + now
+
+        # Written out: AutoGraph takes a second to turn a `for` into the same loop.
+        _, bad, sums = tf.while_loop(
+            lambda k, *_: k < tf.shape(totals)[0],
+            one,
+            (tf.constant(0), tf.constant(-1.0), tf.zeros([4])),
+            parallel_iterations=1,
+        )
+        return tf.concat([sums, [bad]], 0)
+
+    def _step(self, inputs: Any, targets: Any, weights: Any, told: Any, k: Any) -> Any:
+        totals, seed, stop = told
+        x, target, weight = inputs[k], targets[k], weights[k]
+        context = tf.distribute.get_replica_context()
+        replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
+        rows = tf.shape(weight, tf.int64)[0]
+        noise = Noise(seed, replica * rows)
+        if self.hardening is None:
+            each, logits, gradients, _ = self._compute(
+                x, x, target, weight, totals[k], noise
+            )
+            self._apply(gradients, context)
+        else:
+            each, logits = self._hardened(x, target, weight, totals[k], noise, context)
+        right = tf.argmax(logits, 1) == tf.argmax(target, 1)
+        correct = tf.cast(right, tf.float32) * weight
+        sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
+        return tf.stack([*sums, stop])
+
+    def _hardened(
+        self, x: Any, target: Any, weight: Any, total: Any, noise: Noise, context: Any
+    ) -> tuple[Any, Any]:
+        """Train on attacked images, once or several times."""
+        assert self.hardening is not None
+        method, answer = self.hardening
+        moved = method.perturbed(answer, x, target, noise.signed(tf.shape(x)))
+        for replay in range(method.replays):
+            each, logits, gradients, slope = self._compute(
+                x, moved, target, weight, total, noise
+            )
+            self._apply(gradients, context)
+            if replay < method.replays - 1:
+                moved = getattr(method, "further")(x, moved, slope)
+        return each, logits
+
+    def _apply(self, gradients: Any, context: Any) -> None:
+        if self._whole:
+            # The optimizer will sum over replicas: what is clipped is the whole.
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = self._clipped(gradients)
+        if self._whole:
+            gradients = [gradient / self._replicas for gradient in gradients]
+        self.optimizer.apply(gradients)
+
+    def _gradients(
+        self, x: Any, moved: Any, target: Any, weight: Any, total: Any, noise: Noise
+    ) -> tuple[Any, Any, Any, Any]:
+        method = self.hardening[0] if self.hardening else None
+        replays = method is not None and method.replays > 1
+
+        def forward(inputs: Any) -> Any:
+            return tf.cast(self.forward(inputs, noise), tf.float32)
+
+        def of_each(logits: Any) -> Any:
+            return self.loss(target, logits)
+
+        # Only what learns is watched: no gradient is computed below it.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*self._values, moved] if replays else self._values)
+            if method is None:
+                logits = forward(x)
+                each = of_each(logits)
+            else:
+                each, logits = method.loss(of_each, forward, x, moved)
+            each *= weight
+            # The optimizer sums over replicas: divide by the global batch, not ours.
+            loss = self.optimizer.scale_loss(tf.reduce_sum(each) / total)
+        if replays:
+            *gradients, slope = tape.gradient(loss, [*self._values, moved])
+            return each, logits, gradients, slope
+        return each, logits, tape.gradient(loss, self._values), x
+
+    def _clipped(self, gradients: Any) -> Any:
+        settings = self.settings
+        if settings.clip_norm is None and settings.clip_value is None:
+            return gradients
+        # With float16 the gradients are scaled up, and so are the limits.
+        scale = tf.convert_to_tensor(self.optimizer.scale_loss(1.0))
+        if settings.clip_value is not None:
+            most = settings.clip_value * scale
+            gradients = [tf.clip_by_value(g, -most, most) for g in gradients]
+        if settings.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm * scale)
+        return gradients
+
+
+def trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
+    """Return what is trainable in some models now.
+
+    Args:
+        models: Without a variable in common.
+    """
+    return [variable for model in models for variable in model.trainable_variables]

@@ -1,1 +1,0 @@
-"""ROOM: the one loop, optimizers, and the feature cache."""

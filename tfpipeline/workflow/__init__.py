@@ -1,1 +1,0 @@
-"""WORKFLOW: joins rooms for the verbs; rooms do not know of it."""
