@@ -117,6 +117,20 @@ def test_copies_that_only_look_alike_can_be_kept_together(tmp_path: Path) -> Non
     assert apart.leaks("near") > 0 == together.leaks("near")
 
 
+def test_equal_files_are_one_draw_for_statistics(tmp_path: Path) -> None:
+    root = animals(tmp_path / "a")
+    first = sorted((root / "cat").iterdir())[0]
+    for number in range(3):
+        (root / "cat" / f"copy{number}.png").write_bytes(first.read_bytes())
+    examples = prepare(root)
+    every = np.arange(len(examples.source))
+    chosen = every[::-1]
+    kept = chosen[examples.distinct(chosen)]
+    assert {examples.keys[i] for i in kept} == set(examples.keys)
+    assert len(kept) == len(set(examples.keys)) == len(every) - 3
+    assert len(examples.distinct(every[:0])) == 0
+
+
 def test_rare_classes_are_named(tmp_path: Path) -> None:
     root = animals(tmp_path / "a", 40)
     for i in range(6, 40):

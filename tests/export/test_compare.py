@@ -73,5 +73,8 @@ def test_images_that_one_has_learned_from_are_left_out_and_few_say_nothing() -> 
     seen = {digest[:16] for digest in digests[:10]}
     assert compare.unseen(digests, seen) == list(range(10, 20))
     assert compare.unseen(digests, set()) == list(range(20))
-    with pytest.raises(UserError, match="learned from all but 5, so they say nothing"):
-        compare.unseen(digests[:15], seen)
+    # A test counts each picture once.
+    assert compare.unseen([*digests, *digests[::-1]], seen) == list(range(10, 20))
+    for few, known in ((digests[:15], seen), (digests[:6] * 5, set())):
+        with pytest.raises(UserError, match="--only_if_better"):
+            compare.unseen(few, known)

@@ -16,7 +16,7 @@ import numpy as np
 # What commands set for themselves.
 _VARIABLES = (
     *("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF_FORCE_GPU_ALLOW_GROWTH"),
-    "TF_CONFIG",
+    *("TF_CONFIG", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
 )
 _LOGGERS = ("tensorflow", "absl", "urllib3", "kserve", "uvicorn.error")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -90,9 +90,10 @@ class Members:
         Args:
             logits: What `logits` returned for it.
         """
+        once = self.examples.distinct(self.examples.of("validation"))
         return calibration.calibrate(
-            logits.get("validation", np.zeros((0, len(self.labels)))),
-            self.label("validation"),
+            logits.get("validation", np.zeros((0, len(self.labels))))[once],
+            self.label("validation")[once],
             self.told[0].calibration.target_error,
             self.told[0].calibration.confidence,
         )
@@ -260,7 +261,8 @@ def write(
 
 def _clear(run: run_dir.RunFolder) -> None:
     """Remove what a training leaves in its folder, and a combined run does not have."""
-    run.history.unlink(missing_ok=True)
+    for file in (run.history, run.evaluation, run.corrections, *run.told):
+        file.unlink(missing_ok=True)
     for old in (run.figures, run.logs, run.checkpoints):
         shutil.rmtree(old, ignore_errors=True)
 

@@ -142,7 +142,7 @@ def heard() -> Iterator[None]:
         finally:
             # Not at the end of the interpreter, which would complain.
             for stream in streams:
-                stream.flush()
+                _flush(stream)
     except BrokenPipeError:
         unheard = list(filter(_has_no_reader, streams))
         if not unheard:
@@ -155,12 +155,24 @@ def heard() -> Iterator[None]:
         raise SystemExit(128 + signal.SIGPIPE) from None
 
 
+def _flush(stream: TextIO) -> None:
+    """Write what is kept of a stream; a full disk was told when it was printed."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
+
+
 def _has_no_reader(stream: TextIO) -> bool:
     """Tell whether a stream is a pipe whose other end is closed."""
     poll = select.poll()
     with contextlib.suppress(OSError, ValueError):
         poll.register(stream, 0)
-        return any(event & select.POLLERR for _, event in poll.poll(0))
+        # A socket whose other end is closed hangs up.
+        gone = select.POLLERR | select.POLLHUP
+        return any(event & gone for _, event in poll.poll(0))
     return False
 
 

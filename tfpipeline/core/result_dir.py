@@ -37,6 +37,8 @@ class Output:
         # By this process, with the digest of each.
         self.written: list[tuple[Path, str]] = []
         self._withdrawn = False
+        # What `_digests` found, while files are written.
+        self._known: Owned | None = None
 
     def check(self, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
         """Refuse, before the work, to replace what the result does not own.
@@ -53,7 +55,9 @@ class Output:
         there = [path for name in (self.name, *names) for path in self._there(name)]
         if there or owned:
             # A million files of a source are only looked at where it matters.
-            self._inputs = {_identity(path) for path in inputs if path.exists()}
+            for path in dict.fromkeys(inputs):
+                with contextlib.suppress(OSError):
+                    self._inputs.add(_identity(path))
         for path in there:
             self._check(path, owned)
 
@@ -106,7 +110,9 @@ class Output:
             self._withdrawn = True
             self._withdraw()
         if os.path.lexists(path):
-            self._check(path, self._digests())
+            if self._known is None:
+                self._known = self._digests()
+            self._check(path, self._known)
         digest = _digest(temporary)
         with open(self._ledger, "a", encoding="ascii") as ledger:
             name = str(path.relative_to(self.folder))
@@ -114,6 +120,8 @@ class Output:
             # On the disk before the file has its name.
             ledger.flush()
             os.fsync(ledger.fileno())
+        if self._known is not None:
+            self._known.setdefault(name, set()).add(digest)
         self.written.append((path, digest))
 
     def _withdraw(self) -> None:

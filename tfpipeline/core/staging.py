@@ -29,7 +29,8 @@ def locked(file: Path, *, waits: bool) -> Iterator[None]:
     """
     while True:
         with open(file, "a", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            with disk.naming(file):
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
             # Who held it may have removed it since it was opened: then others do not
             # see what is locked here.
             if not _is_at(lock.fileno(), file):
@@ -142,7 +143,8 @@ def replace(staged: Path, folder: Path) -> None:
     disk.sync(folder.parent)
     if there:
         # Under this name nobody takes it for one that has to come back.
-        os.replace(old, staged)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(old, staged)
         shutil.rmtree(staged, ignore_errors=True)
 
 

@@ -70,6 +70,19 @@ class Examples:
         """Return the indices of the examples of a split, ascending, int64."""
         return np.flatnonzero(self.split == split)
 
+    def distinct(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the places in `chosen` of the first of all equal files, ascending.
+
+        Equal files are in one split, and no independent draws: statistics count each
+        once.
+
+        Args:
+            chosen: Indices of examples, shape (n,).
+        """
+        digests = np.array([self.keys[i] for i in chosen])
+        _, first = np.unique(digests, return_index=True)
+        return np.sort(first)
+
     @functools.cached_property
     def alike(self) -> list[list[int]]:
         """Groups of positions whose pictures look alike; looked for once."""

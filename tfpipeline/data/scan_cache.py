@@ -220,13 +220,13 @@ def _record(row: Row) -> _Record:
 
 
 def _count(part: Path) -> int:
-    with _opened(part, "immutable=1") as base:
+    with _opened(part, "mode=ro&immutable=1") as base:
         return int(base.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _records(part: Path) -> Iterator[_Record]:
     """Yield all that a part has."""
-    with _opened(part, "immutable=1") as base:
+    with _opened(part, "mode=ro&immutable=1") as base:
         yield from base.execute("SELECT path, start, row, crc FROM rows")
 
 
@@ -240,7 +240,7 @@ def _wanted(part: Path, keys: Collection[Key]) -> Iterator[tuple[Key, Row]]:
     with part.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError("it is no database")
-    with _opened(part, "immutable=1") as base:
+    with _opened(part, "mode=ro&immutable=1") as base:
         (count,) = base.execute("PRAGMA user_version").fetchone()
         query = "SELECT path, start, row, crc FROM rows"
         found: Iterable[_Record] = base.execute(query)

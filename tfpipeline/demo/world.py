@@ -91,8 +91,12 @@ def write_folder(
         with ThreadPoolExecutor(hardware.cores()) as pool:
             list(pool.map(write, jobs))
         disk.sync_all(half_done)
-        if not folder.is_dir():
+        try:
             os.replace(half_done, folder)
+        except OSError:
+            # Another process may have drawn the same meanwhile.
+            if not folder.is_dir():
+                raise
 
 
 @functools.lru_cache(maxsize=1)

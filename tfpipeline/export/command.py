@@ -134,8 +134,8 @@ def _compared(better: dict[str, Any]) -> str:
         )
     if better["left_out"]:
         lines.append(
-            f"{better['left_out']} test images were left out: one of the two has "
-            "learned from them."
+            f"{better['left_out']} test images were skipped: equal files, or one of "
+            "the two has learned from them."
         )
     if not better["learned_known"]:
         lines.append(

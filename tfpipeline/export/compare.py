@@ -3,7 +3,8 @@
 Only images that neither has learned from are asked about. The new one has to be right
 on more of them, by McNemar's exact test; or, right on as many at least, to give the
 true classes better probabilities, by a sign-flip test of the paired cross-entropies.
-Both tests together find a difference where there is none in 5 % of cases at most, by
+Of two versions that could be exchanged for each other, so that each difference might as
+well have the other sign, both tests together prefer one in 5 % of cases at most, by
 Holm. Whatever else is a tie, and then the live one stays.
 """
 
@@ -170,7 +171,7 @@ def _live(base: Path) -> int | None:
 
 
 def unseen(digests: Sequence[str], seen: Collection[str]) -> list[int]:
-    """Return the places of images that neither version has learned from.
+    """Return the places of images that neither version has learned from, each once.
 
     Args:
         digests: SHA-256 of each image.
@@ -179,11 +180,13 @@ def unseen(digests: Sequence[str], seen: Collection[str]) -> list[int]:
     Raises:
         UserError: Too few are left.
     """
-    kept = [i for i, one in enumerate(digests) if one[:DIGITS] not in seen]
+    # Equal files are no further images: a test counts each once.
+    first = {one: place for place, one in reversed(list(enumerate(digests)))}
+    kept = sorted(place for one, place in first.items() if one[:DIGITS] not in seen)
     if len(kept) < _FEWEST:
         raise UserError(
-            f"--only_if_better: of {len(digests)} test images, one of the two versions "
-            f"has learned from all but {len(kept)}, so they say nothing. Give this run "
+            f"--only_if_better: of {len(digests)} test images, all but {len(kept)} are "
+            "equal files or were learned from, so they say nothing. Give this run "
             "a test split of the live version's, by train's --data.splits, or leave "
             "the flag out."
         )

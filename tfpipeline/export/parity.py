@@ -81,6 +81,8 @@ def compare(
     answered = len(compared) / len(trained.ids)
     beyond = [same for off, same in zip(differences, equal) if not off <= tolerance]
     most = 0 if within == 1 else max(1, round((1 - within) * len(compared)))
+    # One image at least has to be within the tolerance: else nothing was asked.
+    most = min(most, max(0, len(compared) - 1))
     passed = bool(compared) and answered >= least and share >= agreement
     passed &= math.isfinite(largest) and len(beyond) <= most and all(beyond)
     return {

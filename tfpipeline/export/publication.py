@@ -73,7 +73,8 @@ def promote(base: Path, number: int) -> dict[str, int]:
 @contextlib.contextmanager
 def _alone(base: Path) -> Iterator[None]:
     """Keep other processes out until the block ends; end what one has begun."""
-    with staging.locked(base / _LOCK, waits=True):
+    lock = base / _LOCK
+    with disk.telling(base, lock), staging.locked(lock, waits=True):
         _recover(base)
         yield
 

@@ -107,7 +107,8 @@ def curve(
 
     An image of a fixed rank is the threshold, and those that are surer are answered.
     Given its confidence, they are independent draws from all that is surer, whatever
-    the distribution; so their errors are binomial, and the bound is exact. The bounds
+    the distribution; so their errors are binomial, and the bound is exact for a
+    classifier, its temperature included, that these images did not choose. The bounds
     of all ranks hold together by Bonferroni's inequality.
 
     Args:
@@ -173,6 +174,11 @@ def reason(points: Sequence[Point], n: int, target_error: float, alpha: float) -
             return f"no number of images can show {asked}"
         return f"{images} cannot show {asked}: {least} are needed, or more"
     nearest = min(points, key=lambda point: point.bound)
+    if not nearest.n:
+        return (
+            f"{n} validation images do not show {asked}: too many of their answers are "
+            "equally sure for a threshold between them"
+        )
     return (
         f"{n} validation images do not show {asked}: of the {nearest.n} surest answers "
         f"{nearest.errors} are wrong, so that a share of {nearest.bound:.3g} may be"

@@ -1,5 +1,6 @@
 """Features computed once, on disk, found again by the content of the image."""
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -36,16 +37,18 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
-def _is_whole(file: Path) -> bool:
-    """Tell whether a shard has the checksum that its `.keys` file begins with."""
+def _is_whole(file: Path) -> bool | None:
+    """Tell whether a shard has the checksum of its `.keys` file; None if unreadable."""
     found = 0
     try:
         checksum, text = file.read_bytes().split(b"\n", 1)
         with open(file.with_suffix(".npy"), "rb", buffering=0) as array:
             while part := array.read(_CHUNK_BYTES):
                 found = zlib.crc32(part, found)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return False
+    except OSError:
+        return None
     return checksum == b"%08x" % zlib.crc32(text, found)
 
 
@@ -70,6 +73,7 @@ class FeatureCache:
         # Files whose checksum was found right, and those that are not what was written.
         self._proven: set[Path] = set()
         self._damaged: set[Path] = set()
+        self._told: set[Path] = set()
         self._find()
 
     def _find(self) -> None:
@@ -101,26 +105,31 @@ class FeatureCache:
 
     def _prove(self, keys: Sequence[str]) -> None:
         """Remove damaged shards; those of some rows are read for it, once."""
+        unread: set[Path] = set()
         while True:
             shards = {self._place[key][0] for key in keys if key in self._place}
             files = {self._shards[shard][0].with_suffix(".keys") for shard in shards}
-            torn = {file for file in files - self._proven if not _is_whole(file)}
+            whole = {file: _is_whole(file) for file in files - self._proven}
+            torn = {file for file, fine in whole.items() if not fine}
+            unread |= {file for file, fine in whole.items() if fine is None}
             self._proven |= files - torn
             self._damaged |= torn
             if not torn:
                 break
             # Another shard may have the same rows.
             self._find()
-        if not self._damaged:
+        if not (new := self._damaged - self._told):
             return
         console.warn(
-            f"{self.folder}: {len(self._damaged)} shards of features are damaged, or "
-            "of an earlier version; their images are computed again."
+            f"{self.folder}: {len(new)} shards of features are damaged, or of an "
+            "earlier version; their images are computed again."
         )
-        for file in self._damaged:
-            file.unlink(missing_ok=True)
-            file.with_suffix(".npy").unlink(missing_ok=True)
-        self._damaged.clear()
+        self._told |= new
+        # One that cannot be read now may be sound, and another user's stays.
+        for file in new - unread:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+                file.with_suffix(".npy").unlink(missing_ok=True)
 
     def missing(self, keys: Sequence[str]) -> np.ndarray:
         """Return where in `keys` a row has yet to be computed, each key once.

@@ -183,7 +183,7 @@ def _coverage(measured: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
         lines.append(Line("bound", [point["coverage"] for point in points], bounds))
     at = []
     share, threshold = fitted.get("coverage"), fitted.get("threshold")
-    if share is not None and threshold is not None:
+    if points and share is not None and threshold is not None:
         at = [(float(share), f"threshold {threshold:.3f}")]
     least = min(y for line in lines for y in line.y if y is not None)
     return plots.lines(

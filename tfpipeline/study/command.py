@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tfpipeline.config.study import StudySettings
-from tfpipeline.core import console, file_io, provenance, result_dir, startup
+from tfpipeline.core import (
+    console,
+    file_io,
+    provenance,
+    result_dir,
+    staging,
+    startup,
+)
 from tfpipeline.core.errors import UserError
 
 RESULT = "study.json"
@@ -53,7 +60,10 @@ def study(settings: StudySettings) -> dict[str, Any]:
         console.close(console.Closing(words, look=output.folder))
         return result | {"written": console.written(output.folder, None)}
     result["summary"] |= provenance.of_result(phases, settings.seed)
-    with output.recording():
+    output.folder.mkdir(parents=True, exist_ok=True)
+    # Workers that end together all find every pair.
+    lock = staging.locked(output.folder / f".{RESULT}.lock", waits=True)
+    with lock, output.recording():
         result_json.write(output.folder, result)
         page = result_page.attempt(output.folder)
     console.close(text.closing_words(result, output.folder, page))

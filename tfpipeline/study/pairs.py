@@ -169,8 +169,17 @@ class Study:
 
     def _milliseconds(self, word: str) -> float:
         """Return what an image takes under a network, timed before or now."""
-        known = self.speeds.known(read_word(word))
-        return self.network(word).milliseconds if known is None else known
+        own = read_word(word)
+        known = self.speeds.known(own)
+        if known is not None:
+            return known
+        try:
+            return self.network(word).milliseconds
+        except UserError:
+            # Its weights are not here, and do not matter.
+            alpha = "" if own.alpha is None else f":{own.alpha:g}"
+            bare = f"{own.backbone}{alpha}:none@{own.image_size}"
+            return self.network(bare).milliseconds
 
     def trained(self, name: str, settings: RunSettings) -> dict[str, Any] | None:
         """Return what `train` reaches with settings that a study recommends.

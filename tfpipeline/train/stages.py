@@ -178,9 +178,10 @@ class Course:
         label = {
             s: examples.source.label[examples.of(s)] for s in ("test", "validation")
         }
+        once = examples.distinct(examples.of("validation"))
         self.calibration = calibration.calibrate(
-            self.logits.get("validation", np.zeros((0, classes))),
-            label["validation"],
+            self.logits.get("validation", np.zeros((0, classes)))[once],
+            label["validation"][once],
             self.work.settings.calibration.target_error,
             self.work.settings.calibration.confidence,
         )
