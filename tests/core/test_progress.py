@@ -9,9 +9,9 @@ import pytest
 
 from tfpipeline.core import console, progress
 
-LOOP = "from tfpipeline import progress, terminal\n"
+LOOP = "from tfpipeline.core import console, progress\n"
 LOOP += "for i in progress.over(range(3), 'count', 'image'):\n"
-LOOP += "    terminal.note(f'step {i}')\n"
+LOOP += "    console.note(f'step {i}')\n"
 
 
 class Clock:

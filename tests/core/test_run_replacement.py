@@ -173,8 +173,8 @@ def test_two_processes_do_not_write_into_one_folder(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "r")
     program = (
         "import sys\nfrom pathlib import Path\n"
-        "from tfpipeline import errors, run_replacement, runs\n"
-        "run = runs.RunFolder(Path(sys.argv[1]))\n"
+        "from tfpipeline.core import errors, run_dir, run_replacement\n"
+        "run = run_dir.RunFolder(Path(sys.argv[1]))\n"
         "try:\n    with run_replacement.claimed(run): sys.exit(0)\n"
         "except errors.UserError as error: sys.exit(str(error))\n"
     )

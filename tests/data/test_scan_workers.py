@@ -208,7 +208,7 @@ def test_one_that_does_not_end_is_ended(monkeypatch) -> None:
 _COMMAND = """
 import sys
 from pathlib import Path
-from tfpipeline.data import audit, processes
+from tfpipeline.data import scan, scan_workers
 from tfpipeline.data.scan_workers import Processes
 
 class Told(Processes):
@@ -217,9 +217,10 @@ class Told(Processes):
         print(*(one.pid for one in self._all), flush=True)
         return self
 
-audit.PROCESSES_FROM, processes.fitting, processes.Processes = 1, lambda n: 2, Told
+scan.PROCESSES_FROM, scan_workers.fitting = 1, lambda n: 2
+scan_workers.Processes = Told
 # More than any test waits for.
-audit.audit([Path(sys.argv[1])] * 500_000, cache=Path(sys.argv[2]))
+scan.audit([Path(sys.argv[1])] * 500_000, cache=Path(sys.argv[2]))
 """
 
 
@@ -246,7 +247,7 @@ def test_none_is_left_where_this_one_is_ended(
 
 def test_they_start_without_tensorflow() -> None:
     told = (
-        "import sys; from tfpipeline.data import examining, processes; "
+        "import sys; from tfpipeline.data import inspect_file, scan_workers; "
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", told]).returncode == 0

@@ -17,7 +17,7 @@ from tfpipeline.export import publication, versions
 _PUT = """
 import sys, time
 from pathlib import Path
-from tfpipeline.serving import publication, server_files, versions
+from tfpipeline.export import publication, tf_serving_files, versions
 
 base, label, die_at = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
@@ -29,13 +29,13 @@ if die_at == "announced":
     import os
     os.rename = died
 if die_at == "renamed":
-    server_files.write = died
+    tf_serving_files.write = died
 if die_at == "half told":
-    real, calls = server_files.atomic.write_text, []
+    real, calls = tf_serving_files.file_io.write_text, []
     def third(*args):
         calls.append(args)
         return died() if len(calls) == 3 else real(*args)
-    server_files.atomic.write_text = third
+    tf_serving_files.file_io.write_text = third
 with versions.staged(base) as folder:
     (folder / "saved_model.pb").write_bytes(b"x")
     print(*publication.publish(folder, label, "pets", [1, 4]))
