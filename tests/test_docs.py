@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
+import tfpipeline
 from tfpipeline import cli, config
 from tfpipeline.attack.command import attack
 from tfpipeline.attack.engine.registry import ATTACKS
@@ -186,7 +187,7 @@ def _flags(settings: Any, prefix: str = "--") -> set[str]:
 def _said() -> str:
     """Return every text of the package that is no docstring, in one."""
     texts = []
-    for file in Path(cli.__file__).parent.rglob("*.py"):
+    for file in Path(tfpipeline.__file__).parent.rglob("*.py"):
         tree = ast.parse(file.read_text())
         alone = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
         for node in ast.walk(tree):
