@@ -12,7 +12,7 @@ from tests.conftest import Trained
 from tests.train.test_command import SMALL, pictures, start
 from tfpipeline import cli
 from tfpipeline.config import EvaluateSettings
-from tfpipeline.core import file_io, run_dir
+from tfpipeline.core import file_io, run_dir, run_replacement
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.models import classifier, saving, unfreezing
 from tfpipeline.train import checkpoints, fit, run_writer, setup
@@ -263,10 +263,10 @@ def test_a_batch_size_that_was_found_is_kept_when_the_training_goes_on(
     assert "batch_size: 8\n" in (tmp_path / "r" / "config.yaml").read_text()
 
 
-def half_published(self: run_dir.RunFolder, staged: run_dir.RunFolder) -> None:
+def half_published(run: run_dir.RunFolder, staged: run_dir.RunFolder) -> None:
     """End after the old manifest is gone."""
-    if staged.path != self.path:
-        self.manifest.unlink()
+    if staged.path != run.path:
+        run.manifest.unlink()
     raise SystemExit(9)
 
 
@@ -288,7 +288,7 @@ def test_nothing_is_lost_by_an_end_while_the_result_is_written(
         if place == "finish":
             patched.setattr(run_writer, "finish", dies)
         else:
-            patched.setattr(run_dir.RunFolder, "publish", half_published)
+            patched.setattr(run_replacement, "publish", half_published)
         with pytest.raises(SystemExit):
             start(*argv, *more)
     capsys.readouterr()
