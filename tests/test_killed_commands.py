@@ -32,8 +32,8 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline
 from tfpipeline.demo import world
 from tfpipeline.models import load_network
-from tfpipeline.report import diagnosis, run_report
-from tfpipeline.train import setup, stages, tensorboard
+from tfpipeline.report import run_report
+from tfpipeline.train import measurement, setup, stages, tensorboard
 from tfpipeline.train.checkpoints import Checkpoints
 from tfpipeline.train.command import train
 
@@ -45,6 +45,7 @@ WHOLE = (
 
 # What tells of the time at which it was written.
 TIMED = {
+    ".attack.json.files",
     "attack.json",
     "metrics.json",
     "manifest.json",
@@ -104,7 +105,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
         _remember_stage(monkeypatch, name, after, states)
     remembering(monkeypatch, distribute, "start", None)
     remembering(monkeypatch, setup, "prepare", None)
-    remembering(monkeypatch, diagnosis, "answer_training", None)
+    remembering(monkeypatch, measurement, "answer_training", None)
     remembering(monkeypatch, tensorboard, "confusion", None)
     batches = pipeline.Batches.augmented
     monkeypatch.setattr(

@@ -110,7 +110,7 @@ def test_what_answers_help_imports_nothing_heavy_at_once(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_modules_and_functions_stay_small(module: str) -> None:
     text = MODULES[module].read_text()
-    assert len(text.splitlines()) <= 330
+    assert len(text.splitlines()) <= 340
     assert MODULES[module].stem not in {"utils", "common", "misc", "helpers"}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

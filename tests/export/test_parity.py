@@ -52,7 +52,7 @@ def test_another_best_class_does_not_pass() -> None:
     other["probabilities"][1] = [0.3, 0.4]
     found = parity.compare(TRAINED, other, 1e-4)
     assert not found["passed"] and found["labels_equal"] == pytest.approx(2 / 3)
-    assert parity.compare(TRAINED, other, 1e-4, agreement=0.6)["passed"]
+    assert parity.compare(TRAINED, other, 1e-4, parity.Rules(0.6))["passed"]
 
 
 def many(count: int, off: dict[int, float]) -> tuple[parity.Trained, dict]:
@@ -84,7 +84,7 @@ def test_one_image_in_a_hundred_may_be_beyond_that_keeps_its_class(
     count: int, off: dict[int, float], passes: bool
 ) -> None:
     trained, told = many(count, off)
-    found = parity.compare(trained, told, 0.02, 0.95, within=0.99)
+    found = parity.compare(trained, told, 0.02, parity.Rules(0.95, within=0.99))
     assert found["passed"] is passes and found["beyond"] == len(off)
     assert found["changed"] == sum(value > 0.3 for value in off.values())
     assert found["most_beyond"] == max(1, count // 100)
@@ -98,7 +98,7 @@ def test_another_class_agrees_where_the_two_were_no_further_apart_than_the_margi
     trained = parity.Trained(["x"], np.array([[0.55, 0.45]]), ["a", "b"])
     told = {"labels": [["b", "a"]], "probabilities": [[0.51, 0.49]]}
     told |= {"valid": [True], "error": [""]}
-    found = parity.compare(trained, told, 0.1, 0.95, margin=margin)
+    found = parity.compare(trained, told, 0.1, parity.Rules(0.95, margin=margin))
     assert found["passed"] is passes and found["agreed"] == passes
     assert found["labels_equal"] == 0
 
@@ -118,6 +118,7 @@ def test_what_is_not_served_is_told_and_is_no_pass_alone() -> None:
     assert found["answered"] == pytest.approx(2 / 3)
     for least, passes in ((0.6, True), (0.7, False)):
         told = answers(valid=[True, False, True], error=["", "no", ""])
-        assert parity.compare(TRAINED, told, 1e-4, least=least)["passed"] == passes
+        rules = parity.Rules(least=least)
+        assert parity.compare(TRAINED, told, 1e-4, rules)["passed"] == passes
     none = answers(valid=[False] * 3, error=["no"] * 3)
     assert not parity.compare(TRAINED, none, 1e-4)["passed"]

@@ -26,14 +26,31 @@ class Trained:
     labels: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What is let pass besides the tolerance.
+
+    Args:
+        agreement: Share of the images whose best class has to be the same, or one that
+            the training path puts below its own by `margin` at most.
+        least: Share of the images that the served model has to read.
+        within: Share of the images whose difference has to be within the tolerance;
+            below 1, one of several may be beyond it in any case. Those beyond have to
+            keep their best class.
+        margin: By how much; classes that are no further apart than `TIE` are equal.
+    """
+
+    agreement: float = 1
+    least: float = 0
+    within: float = 1
+    margin: float = TIE
+
+
 def compare(
     trained: Trained,
     answers: Mapping[str, Any],
     tolerance: float,
-    agreement: float = 1,
-    least: float = 0,
-    within: float = 1,
-    margin: float = TIE,
+    rules: Rules = Rules(),
 ) -> dict[str, Any]:
     """Return how far two answers to the same images are apart.
 
@@ -42,13 +59,7 @@ def compare(
         answers: Of the served model: `labels` and `probabilities`, best first, `valid`
             and `error`, each with an entry an image.
         tolerance: Largest difference of a probability that is let pass.
-        agreement: Share of the images whose best class has to be the same, or one that
-            the training path puts below its own by `margin` at most.
-        least: Share of the images that the served model has to read.
-        within: Share of the images whose difference has to be within the tolerance;
-            below 1, one image may be beyond it in any case. Those beyond have to keep
-            their best class.
-        margin: By how much; classes that are no further apart than `TIE` are equal.
+        rules: What else is let pass.
 
     Returns:
         For `parity.json`: `passed`, `n` (images that were compared), `max_difference`,
@@ -73,17 +84,17 @@ def compare(
         differences.append(float(off.max()))
         below = chance.max() - chance[places[0]]
         equal.append(bool(below <= TIE))
-        agreed.append(bool(below <= margin))
+        agreed.append(bool(below <= rules.margin))
         compared.append(image)
     # The largest of NaN and any number is NaN, and no NaN is within a tolerance.
     largest = float(np.max(differences)) if differences else 0.0
     share = float(np.mean(agreed)) if agreed else 0.0
     answered = len(compared) / len(trained.ids)
     beyond = [same for off, same in zip(differences, equal) if not off <= tolerance]
-    most = 0 if within == 1 else max(1, round((1 - within) * len(compared)))
+    most = 0 if rules.within == 1 else max(1, round((1 - rules.within) * len(compared)))
     # One image at least has to be within the tolerance: else nothing was asked.
     most = min(most, max(0, len(compared) - 1))
-    passed = bool(compared) and answered >= least and share >= agreement
+    passed = bool(compared) and answered >= rules.least and share >= rules.agreement
     passed &= math.isfinite(largest) and len(beyond) <= most and all(beyond)
     return {
         "passed": passed,
@@ -92,12 +103,12 @@ def compare(
         "tolerance": tolerance,
         "labels_equal": float(np.mean(equal)) if equal else 0.0,
         "agreed": share,
-        "agreement": agreement,
+        "agreement": rules.agreement,
         "beyond": len(beyond),
         "most_beyond": most,
         "changed": beyond.count(False),
         "answered": answered,
-        "least": least,
+        "least": rules.least,
         "worst": compared[int(np.argmax(differences))] if compared else None,
         "not_served": refused,
     }

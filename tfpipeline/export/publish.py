@@ -67,9 +67,8 @@ def publish(
         with phases("parity"):
             answers = ask_process.ask(folder, opened.places, Path(scratch))
         tolerance = gate.tolerance(settings, gate.SAVEDMODEL)
-        found = parity.compare(
-            opened.asked, answers, tolerance, least=settings.min_answered
-        )
+        rules = parity.Rules(least=settings.min_answered)
+        found = parity.compare(opened.asked, answers, tolerance, rules)
         found["seconds_to_load"] = answers["seconds"]
         check_passed(found, "the SavedModel")
         _write_golden(folder, opened, answers)
@@ -240,11 +239,8 @@ def _convert(
         "labels": [[opened.labels[k] for k in row] for row in best],
         "probabilities": np.take_along_axis(chance, best, axis=1),
     }
-    about |= parity.compare(
-        *(opened.asked, answers, tolerance, target.agreement),
-        within=converters.WITHIN,
-        margin=tolerance,
-    )
+    rules = parity.Rules(target.agreement, within=converters.WITHIN, margin=tolerance)
+    about |= parity.compare(opened.asked, answers, tolerance, rules)
     if not about["passed"]:
         file.unlink()
         why = f"{_apart(about)}. --tolerance.{name} NUMBER lets more pass"
