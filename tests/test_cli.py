@@ -281,7 +281,10 @@ def in_a_process(
     """Run a command, of these lines, in a process; None is one of its own."""
     lines = [
         *("import sys", "from tfpipeline import cli"),
-        "from tfpipeline.config import PredictSettings",
+        *(
+            "from tfpipeline.config import PredictSettings",
+            "from tfpipeline.core import startup",
+        ),
         *(first, "def command(settings):", "    'A command.'"),
         *(f"    {line}" for line in body),
         "sys.argv = ['command']",
@@ -312,7 +315,7 @@ def test_who_asks_a_server_does_without_tensorflow() -> None:
 @pytest.mark.parametrize("own", (True, False))
 def test_only_a_process_of_its_own_hides_from_keras_what_slows_it_down(own) -> None:
     done = in_a_process(
-        "with cli.quiet_start():",
+        "with startup.quiet_start():",
         "    import keras",
         "print('matplotlib.pyplot' in sys.modules, keras.ops.add(1, 2).shape)",
         "import matplotlib.pyplot",
