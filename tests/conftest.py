@@ -29,6 +29,10 @@ if (ASSETS / "keras" / "models").is_dir():
 os.environ["KERAS_HOME"] = str(KERAS_HOME)
 
 
+# Finished results that many tests read, and none may write into.
+SHARED: list[Path] = []
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make two logical CPUs before TensorFlow starts its devices."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -56,9 +60,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
-    """Keep caches of one test out of the next, and out of the user's home."""
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Iterator[None]:
+    """Keep what one test writes out of the next, and out of the user's home."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    before = {folder: set(os.listdir(folder)) for folder in SHARED}
+    yield
+    for folder, names in before.items():
+        more = set(os.listdir(folder)) ^ names
+        for name in more:
+            (folder / name).unlink(missing_ok=True)
+        assert not more, f"this test changed {folder}, which others read: {more}"
 
 
 @pytest.fixture
@@ -130,6 +141,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         assert cli.main(train, RunSettings, argv) == 0
+    SHARED.append(folder / "run")
     return Trained(folder / "run", folder / "cache", printed.getvalue())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,7 +104,8 @@ Give = Callable[..., int]
 @pytest.fixture
 def give(demo_run: Trained, exported: Exported, tmp_path: Path) -> Give:
     """Give a command of the table in this process, and return its exit code."""
-    names = {"run": demo_run.path, "cache": demo_run.cache, "out": tmp_path / "out"}
+    names = {"run": tmp_path / "run", "cache": demo_run.cache, "out": tmp_path / "out"}
+    shutil.copytree(demo_run.path, names["run"])
     names["picture"] = exported.pictures[0]
 
     def start(verb: str, *more: str) -> int:
