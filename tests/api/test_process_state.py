@@ -5,6 +5,7 @@ import locale
 import logging
 import os
 import random
+import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -107,7 +108,7 @@ def test_a_call_leaves_everything_as_it_was(
 ) -> None:
     world.write_folder(tmp_path / "new", ["rocket", "teapot"], 1, seed=77)
     picture = tmp_path / "new" / "rocket" / "00000.png"
-    run = tfpipeline.Run.load(demo_run.path)
+    run = tfpipeline.Run.load(shutil.copytree(demo_run.path, tmp_path / "run"))
     keras.utils.set_random_seed(17)
     first = draws()
     second = draws()

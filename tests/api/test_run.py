@@ -100,10 +100,10 @@ def test_the_classifier_is_read_once_and_again_when_it_has_changed(
 
 
 @pytest.mark.slow
-def test_it_is_measured_as_the_command_measures_it(run: tfpipeline.Run) -> None:
-    found = run.evaluate()
-    assert found["accuracy"] == run.metrics["test"]["accuracy"]
-    assert found["n"] == 72 and found.path == run.path
+def test_it_is_measured_as_the_command_measures_it(own: tfpipeline.Run) -> None:
+    found = own.evaluate()
+    assert found["accuracy"] == own.metrics["test"]["accuracy"]
+    assert found["n"] == 72 and found.path == own.path
     assert f"accuracy {found['accuracy']:.4g}" in repr(found)
     assert found._repr_html_() is None
 
