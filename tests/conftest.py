@@ -29,6 +29,13 @@ if (ASSETS / "keras" / "models").is_dir():
 os.environ["KERAS_HOME"] = str(KERAS_HOME)
 
 
+# A frozen network that traces in a tenth of MobileNetV2's time, where any one will do.
+PLAIN_WEIGHTS = KERAS_HOME / "plain.weights.h5"
+PLAIN = (
+    *("--model.backbone", "PlainCNN", "--model.weights", str(PLAIN_WEIGHTS)),
+    *("--model.image_size", "32"),
+)
+
 # Finished results that many tests read, and none may write into.
 SHARED: list[Path] = []
 
@@ -70,6 +77,17 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Iterator[Non
         for name in more:
             (folder / name).unlink(missing_ok=True)
         assert not more, f"this test changed {folder}, which others read: {more}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_weights() -> None:
+    """Write the weights that `PLAIN` names."""
+    import keras
+
+    from tfpipeline.models.plain_cnn import build_plain_cnn
+
+    keras.utils.set_random_seed(0)
+    build_plain_cnn(32).save_weights(PLAIN_WEIGHTS)
 
 
 @pytest.fixture
@@ -145,6 +163,27 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(folder / "run", folder / "cache", printed.getvalue())
 
 
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run with the same classes by 16 layers, 32 pixels: for what any network shows.
+
+    MobileNetV2's 154 take ten times as long to trace, each time that a command starts.
+    """
+    from tfpipeline import cli
+    from tfpipeline.config import RunSettings
+    from tfpipeline.train.command import train
+
+    folder = tmp_path_factory.mktemp("small")
+    argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
+    argv += ["--model.backbone", "PlainCNN", "--model.image_size", "32"]
+    # 54 validation images: too few for a promise on `accepted`, which tests look for.
+    argv += ["--data.demo_per_class", "90", "--train.learning_rate", "3e-3"]
+    argv += ["--train.epochs", "16", "--quiet"]
+    assert cli.main(train, RunSettings, argv) == 0
+    SHARED.append(folder / "run")
+    return Trained(folder / "run", folder / "cache", "")
+
+
 @dataclass(frozen=True)
 class Exported:
     """The folder above the versions, of which there are two, and some pictures."""
@@ -158,15 +197,15 @@ class Exported:
 
 
 @pytest.fixture(scope="session")
-def exported(demo_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Two versions of the embedded default, exported once for all tests."""
+def exported(small_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Two versions of the small run, exported once for all tests."""
     from tfpipeline import cli
     from tfpipeline.config.serving import ExportSettings
     from tfpipeline.demo import world
     from tfpipeline.export.command import export
 
     folder = tmp_path_factory.mktemp("served")
-    argv = ["--run", str(demo_run.path), "--output", str(folder / "base")]
+    argv = ["--run", str(small_run.path), "--output", str(folder / "base")]
     argv += ["--parity_images", "20", "--batch_sizes", "[1, 4]"]
     assert cli.main(export, ExportSettings, argv) == 0
     # The second names fewer classes, so that its answers are told from the first's.

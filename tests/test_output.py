@@ -102,10 +102,10 @@ Give = Callable[..., int]
 
 
 @pytest.fixture
-def give(demo_run: Trained, exported: Exported, tmp_path: Path) -> Give:
+def give(small_run: Trained, exported: Exported, tmp_path: Path) -> Give:
     """Give a command of the table in this process, and return its exit code."""
-    names = {"run": tmp_path / "run", "cache": demo_run.cache, "out": tmp_path / "out"}
-    shutil.copytree(demo_run.path, names["run"])
+    names = {"run": tmp_path / "run", "cache": small_run.cache, "out": tmp_path / "out"}
+    shutil.copytree(small_run.path, names["run"])
     names["picture"] = exported.pictures[0]
 
     def start(verb: str, *more: str) -> int:
@@ -162,22 +162,22 @@ def test_an_error_is_told_on_stderr_whatever_was_asked_for(
     assert not said.out and said.err.startswith("error: --top_k: expected")
 
 
-def test_a_page_made_again_is_told_like_the_others(demo_run: Trained, capsys) -> None:
-    page = str(demo_run.path / "report.html")
-    report.main([str(demo_run.path)])
+def test_a_page_made_again_is_told_like_the_others(small_run: Trained, capsys) -> None:
+    page = str(small_run.path / "report.html")
+    report.main([str(small_run.path)])
     assert capsys.readouterr().out == f"Look at {page}\n"
-    report.main([str(demo_run.path), "--json"])
+    report.main([str(small_run.path), "--json"])
     said = capsys.readouterr()
     assert json.loads(said.out)["written"]["page"] == page and page in said.err
-    report.main([str(demo_run.path), "--quiet"])
+    report.main([str(small_run.path), "--quiet"])
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.slow
 def test_a_process_of_its_own_writes_nothing_else_to_stdout(
-    demo_run: Trained, exported: Exported
+    small_run: Trained, exported: Exported
 ) -> None:
-    words = ["--model", str(demo_run.path), "--images", str(exported.pictures[0])]
+    words = ["--model", str(small_run.path), "--images", str(exported.pictures[0])]
     done = subprocess.run(
         [sys.executable, "-m", "tfpipeline.predict", *words, "--json", "--quiet"],
         capture_output=True,

@@ -234,9 +234,9 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
     ],
 )
 def test_what_means_nothing_is_refused_with_advice(
-    words: list[str], told: str, demo_run, pictures, tmp_path, capsys
+    words: list[str], told: str, small_run, pictures, tmp_path, capsys
 ) -> None:
-    given = ["--run", str(demo_run.path), "--images", str(pictures), *words]
+    given = ["--run", str(small_run.path), "--images", str(pictures), *words]
     assert run(tmp_path / "out", *given) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

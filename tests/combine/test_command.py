@@ -23,10 +23,9 @@ from tfpipeline.models import classifier, saving
 from tfpipeline.predict.command import predict
 
 
-@pytest.fixture()
-def members(demo_run: Trained, tmp_path: Path) -> list[Path]:
+def three(run: Trained, tmp_path: Path) -> list[Path]:
     """Return the run, the same again, and one whose head is worse."""
-    found = [Path(shutil.copytree(demo_run.path, tmp_path / n)) for n in "abc"]
+    found = [Path(shutil.copytree(run.path, tmp_path / n)) for n in "abc"]
     file = run_dir.RunFolder(found[2]).model
     model, labels = saving.load_classifier(file)
     _, head = classifier.split_classifier(model)
@@ -35,6 +34,16 @@ def members(demo_run: Trained, tmp_path: Path) -> list[Path]:
     head.set_weights(noisy)
     saving.save_classifier(file, model, labels)
     return found
+
+
+@pytest.fixture()
+def members(small_run: Trained, tmp_path: Path) -> list[Path]:
+    return three(small_run, tmp_path)
+
+
+@pytest.fixture()
+def good_members(demo_run: Trained, tmp_path: Path) -> list[Path]:
+    return three(demo_run, tmp_path)
 
 
 def start(*folders: Path, how: str, to: Path) -> int:
@@ -99,8 +108,9 @@ def test_an_ensemble_is_published_once_its_answers_are_proven_equal(
 
 @pytest.mark.slow
 def test_an_ensemble_protects_from_an_attack_on_a_member_and_not_from_its_own(
-    members: list[Path], tmp_path: Path
+    good_members: list[Path], tmp_path: Path
 ) -> None:
+    members = good_members
     both, pictures = tmp_path / "both", tmp_path / "pictures"
     assert start(members[0], members[2], how="ensemble", to=both) == 0
     world.write_folder(pictures, ["rocket", "teapot"], 6, seed=5)

@@ -107,14 +107,14 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def give(demo_run: Trained, pictures: Path, out: Path) -> Give:
+def give(small_run: Trained, pictures: Path, out: Path) -> Give:
     """Give a command of the table in this process, and return its exit code."""
 
     def start(verb: str, *more: str) -> int:
         writer, some = TABLE[verb], pictures
         if verb in ("attack", "features"):
             some = pictures / "rocket" / "0000[01].png"
-        names = {"out": out, "pictures": some, "run": demo_run.path}
+        names = {"out": out, "pictures": some, "run": small_run.path}
         words = [word.format(**names) for word in writer.words.split()]
         command: Any = getattr(import_module(f"tfpipeline.{verb}.command"), verb)
         return cli.main(command, writer.settings, [*words, *more])
@@ -205,13 +205,13 @@ def _second_time_interrupted(folder: Path) -> Any:
 
 
 def test_a_photograph_is_never_replaced_by_what_is_made_of_it(
-    pictures: Path, demo_run: Trained, tmp_path: Path, capsys
+    pictures: Path, small_run: Trained, tmp_path: Path, capsys
 ) -> None:
     folder = tmp_path / "photographs"
     shutil.copytree(pictures / "rocket", folder)
     before = digests(folder)
     words = ["--images", str(folder), "--output", str(folder)]
-    words += ["--run", str(demo_run.path)]
+    words += ["--run", str(small_run.path)]
     for verb, settings in (("attack", AttackSettings), ("features", FeaturesSettings)):
         command: Any = getattr(import_module(f"tfpipeline.{verb}.command"), verb)
         (folder / "00000").mkdir(exist_ok=True)
@@ -342,24 +342,24 @@ def test_names_for_fewer_photographs_are_among_those_for_all() -> None:
 # Single files.
 
 
-def test_a_page_is_made_again_but_not_over_another(demo_run, tmp_path: Path) -> None:
+def test_a_page_is_made_again_but_not_over_another(small_run, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     for _ in range(2):
-        report.main([str(demo_run.path), "--output", str(page), "--quiet"])
+        report.main([str(small_run.path), "--output", str(page), "--quiet"])
     page.write_text(page.read_text().replace("<body", "<!-- my notes --><body"))
     before = page.read_bytes()
     with pytest.raises(SystemExit) as ended:
-        report.main([str(demo_run.path), "--output", str(page)])
+        report.main([str(small_run.path), "--output", str(page)])
     assert ended.value.code == 2 and page.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["found.csv", "found.jsonl"])
 def test_predictions_replace_predictions_alone(
-    name: str, demo_run: Trained, tmp_path: Path
+    name: str, small_run: Trained, tmp_path: Path
 ) -> None:
     file, other = tmp_path / name, tmp_path / f"other{Path(name).suffix}"
     (tmp_path / "broken.png").write_text("no image, so that no network is needed")
-    words = ["--model", str(demo_run.path), "--images", str(tmp_path / "broken.png")]
+    words = ["--model", str(small_run.path), "--images", str(tmp_path / "broken.png")]
     predict: Any = import_module("tfpipeline.predict.command").predict
     for _ in range(2):
         assert cli.main(predict, PredictSettings, [*words, "--output", str(file)]) == 0
@@ -381,12 +381,12 @@ def test_the_drawn_world_replaces_nothing(tmp_path: Path, capsys) -> None:
         assert file.read_text() == "mine"
 
 
-def test_evaluate_replaces_its_own_result_alone(demo_run, tmp_path: Path) -> None:
+def test_evaluate_replaces_its_own_result_alone(small_run, tmp_path: Path) -> None:
     from tfpipeline.config import EvaluateSettings
     from tfpipeline.evaluate.command import evaluate
 
     run = tmp_path / "run"
-    shutil.copytree(demo_run.path, run)
+    shutil.copytree(small_run.path, run)
     (run / "evaluation.json").write_text('["mine"]')
     before = digests(run)
     assert cli.main(evaluate, EvaluateSettings, ["--run", str(run)]) == 2
@@ -407,13 +407,13 @@ def test_a_packed_source_is_not_written_among_other_files(
 
 
 def test_corrections_are_not_removed_with_the_run_that_they_are_of(
-    demo_run: Trained, tmp_path: Path
+    small_run: Trained, tmp_path: Path
 ) -> None:
     from tfpipeline.config import RunSettings
     from tfpipeline.train.command import train
 
     run = tmp_path / "run"
-    shutil.copytree(demo_run.path, run)
+    shutil.copytree(small_run.path, run)
     (run / "cleaning.csv").write_text("id,action\n")
     before = digests(run)
     words = ["--workdir", str(run), "--overwrite", "true"]

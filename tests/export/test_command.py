@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_serving.config import model_server_config_pb2
 
-from tests.conftest import Exported, Trained
+from tests.conftest import PLAIN, Exported, Trained
 from tests.train.test_command import start as train
 from tfpipeline import cli
 from tfpipeline.api.run import Run
@@ -34,9 +34,9 @@ def start(run: Path, base: Path, *argv: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def base(demo_run: Trained, tmp_path_factory) -> Path:
+def base(small_run: Trained, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "base"
-    assert start(demo_run.path, folder) == 0
+    assert start(small_run.path, folder) == 0
     return folder
 
 
@@ -45,17 +45,17 @@ def read(file: Path) -> dict:
 
 
 def test_a_version_has_all_that_a_server_and_its_users_need(
-    base: Path, demo_run: Trained
+    base: Path, small_run: Trained
 ) -> None:
     folder = base / "1"
     parity = read(folder / "parity.json")
     assert parity["passed"] and parity["n"] == 12 and parity["labels_equal"] == 1
     assert parity["max_difference"] <= 1e-4 and not parity["not_served"]
-    names = (demo_run.path / "labels.txt").read_text()
+    names = (small_run.path / "labels.txt").read_text()
     assert (folder / "labels.txt").read_text() == names
     about = read(folder / "export.json")
-    calibration = read(demo_run.path / "calibration.json")
-    assert about["calibration"] == calibration and about["image_size"] == [96, 96]
+    calibration = read(small_run.path / "calibration.json")
+    assert about["calibration"] == calibration and about["image_size"] == [32, 32]
     config = text_format.Parse(
         (base / "models.config").read_text(),
         model_server_config_pb2.ModelServerConfig(),
@@ -70,7 +70,7 @@ def test_a_version_has_all_that_a_server_and_its_users_need(
     compose = yaml.safe_load((base / "compose.yaml").read_text())["services"]
     assert compose["classifier"]["volumes"] == [".:/models/classifier:ro"]
     assert "--enable_batching=true" in compose["classifier"]["command"]
-    with open(demo_run.path / "splits.csv") as file:
+    with open(small_run.path / "splits.csv") as file:
         used = [row for row in csv.DictReader(file) if row["split"] != "test"]
     learned = (folder / "learned_from.txt").read_text().split()
     assert learned == sorted({row["sha256"][:16] for row in used})
@@ -78,13 +78,13 @@ def test_a_version_has_all_that_a_server_and_its_users_need(
 
 
 def test_a_savedmodel_predicts_what_its_run_does(
-    base: Path, demo_run: Trained, tmp_path: Path
+    base: Path, small_run: Trained, tmp_path: Path
 ) -> None:
     shades = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
     for number, shade in enumerate(shades):
         image_io.save_png(tmp_path / "in" / f"{number}.png", shade)
     found = []
-    for model in (demo_run.path, base, base / "1"):
+    for model in (small_run.path, base, base / "1"):
         words = ["--model", str(model), "--images", str(tmp_path / "in")]
         output = tmp_path / f"{len(found)}.csv"
         assert (
@@ -99,9 +99,9 @@ def test_a_savedmodel_predicts_what_its_run_does(
 
 
 def test_what_is_too_unsure_is_told_by_the_run_and_by_what_is_served(
-    demo_run: Trained, tmp_path: Path
+    small_run: Trained, tmp_path: Path
 ) -> None:
-    run = Path(shutil.copytree(demo_run.path, tmp_path / "run"))
+    run = Path(shutil.copytree(small_run.path, tmp_path / "run"))
     shades = np.random.default_rng(0).integers(0, 256, (6, 9, 9, 3), np.uint8)
     for number, shade in enumerate(shades):
         image_io.save_png(tmp_path / "in" / f"{number}.png", shade)
@@ -114,7 +114,7 @@ def test_what_is_too_unsure_is_told_by_the_run_and_by_what_is_served(
         return file_io.read_csv(output)
 
     def accepted(model: Path, **told: object) -> list[str]:
-        known = read(demo_run.path / "calibration.json")
+        known = read(small_run.path / "calibration.json")
         (run / "calibration.json").write_text(json.dumps(known | told))
         return [row["accepted"] for row in rows(model)]
 
@@ -130,12 +130,12 @@ def test_what_is_too_unsure_is_told_by_the_run_and_by_what_is_served(
 
 
 def test_what_allows_no_promise_is_null_with_the_reason_wherever_it_is_asked(
-    demo_run: Trained, exported: Exported, tmp_path: Path, capsys
+    small_run: Trained, exported: Exported, tmp_path: Path, capsys
 ) -> None:
     # Its 36 validation images are too few.
-    why = read(demo_run.path / "calibration.json")["reason"]
+    why = read(small_run.path / "calibration.json")["reason"]
     words = ["--images", str(exported.pictures[0]), "--output"]
-    for model in (demo_run.path, exported.base):
+    for model in (small_run.path, exported.base):
         output = tmp_path / "found.jsonl"
         argv = ["--model", str(model), *words, str(output)]
         assert cli.main(predict, PredictSettings, argv) == 0
@@ -143,12 +143,12 @@ def test_what_allows_no_promise_is_null_with_the_reason_wherever_it_is_asked(
         assert row["accepted"] is None and row["accepted_reason"] == why
         assert why in capsys.readouterr().out
     assert "60 are needed" in why
-    found = Run(demo_run.path).predict(str(exported.pictures[0]))
+    found = Run(small_run.path).predict(str(exported.pictures[0]))
     assert found[0].accepted is None and found[0].accepted_reason == why
 
 
 def test_nothing_is_published_where_the_answers_differ(
-    demo_run: Trained, tmp_path: Path, monkeypatch, capsys
+    small_run: Trained, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     read_wrongly = decode_graph.Reader.__call__
 
@@ -157,25 +157,25 @@ def test_nothing_is_published_where_the_answers_differ(
         return found[:, ::-1], valid, error
 
     monkeypatch.setattr(decode_graph.Reader, "__call__", upside_down)
-    assert start(demo_run.path, tmp_path / "base") == 2
+    assert start(small_run.path, tmp_path / "base") == 2
     said = capsys.readouterr().err
     assert "Nothing was published" in said and "Largest difference" in said
     assert list((tmp_path / "base").iterdir()) == []
 
 
 def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
-    demo_run: Trained, tmp_path: Path, capsys
+    small_run: Trained, tmp_path: Path, capsys
 ) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
     Image.fromarray(picture).save(tmp_path / "a.webp")
     image_io.save_png(tmp_path / "b.png", picture)
     words = ("--images", str(tmp_path / "*.[wp]*"))
-    assert start(demo_run.path, tmp_path / "base", *words) == 2
+    assert start(small_run.path, tmp_path / "base", *words) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "reads 1 of 2 images, expected 90%" in said and "--min_answered" in said
     assert list((tmp_path / "base").iterdir()) == []
     words += ("--min_answered", "0.5")
-    assert start(demo_run.path, tmp_path / "base", *words) == 0
+    assert start(small_run.path, tmp_path / "base", *words) == 0
     assert "1 images that a server does not read" in capsys.readouterr().out
     parity = read(tmp_path / "base" / "1" / "parity.json")
     assert parity["n"] == 1 and len(parity["not_served"]) == 1
@@ -186,22 +186,23 @@ def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
 
 @pytest.mark.slow
 def test_only_a_better_version_is_published(
-    demo_run: Trained, tmp_path: Path, capsys
+    small_run: Trained, tmp_path: Path, capsys
 ) -> None:
     # One that has hardly learned is the live one at first.
     words = ("--workdir", str(tmp_path / "poor"), "--train.learning_rate", "1e-6")
-    words += ("--cache_dir", str(demo_run.cache), "--train.epochs", "1")
+    words += ("--cache_dir", str(small_run.cache), "--train.epochs", "1")
+    words += ("--model.backbone", "PlainCNN", "--model.image_size", "32")
     assert train(*words) == 0
     base = tmp_path / "base"
     assert start(tmp_path / "poor", base) == 0
     words = ("--only_if_better", "true")
     capsys.readouterr()
-    assert start(demo_run.path, base, *words, "--label", "stable", "--json") == 0
+    assert start(small_run.path, base, *words, "--label", "stable", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     # All test images are asked about, however few the gate is content with.
     assert told["parity"]["n"] == 12 and told["better"]["n"] == 72
     assert told["better"]["winner"] == "new" and told["better"]["left_out"] == 0
-    assert start(demo_run.path, base, *words) == 0
+    assert start(small_run.path, base, *words) == 0
     said = capsys.readouterr().out
     assert "the live one stays" in said and "Nothing was published" in said
     assert {p.name for p in base.iterdir() if p.is_dir()} == {"1", "2"}
@@ -213,10 +214,10 @@ def test_only_a_better_version_is_published(
 
 @pytest.mark.slow
 def test_a_run_of_mixed_precision_passes_the_gate(
-    demo_run: Trained, tmp_path: Path
+    small_run: Trained, tmp_path: Path
 ) -> None:
     words = ("--workdir", str(tmp_path / "run"), "--train.precision", "mixed_bfloat16")
-    words += ("--cache_dir", str(demo_run.cache), "--train.epochs", "1")
+    words += ("--cache_dir", str(small_run.cache), "--train.epochs", "1", *PLAIN)
     assert train(*words) == 0
     assert start(tmp_path / "run", tmp_path / "base") == 0
     parity = read(tmp_path / "base" / "1" / "parity.json")
@@ -225,10 +226,10 @@ def test_a_run_of_mixed_precision_passes_the_gate(
 
 @pytest.mark.parametrize("value", ["NaN", "0", "-2.5", "Infinity", '"warm"'])
 def test_a_temperature_that_cannot_be_is_refused_before_anything_is_written(
-    demo_run: Trained, tmp_path: Path, value: str, capsys
+    small_run: Trained, tmp_path: Path, value: str, capsys
 ) -> None:
     run = tmp_path / "run"
-    shutil.copytree(demo_run.path, run)
+    shutil.copytree(small_run.path, run)
     calibration = json.loads((run / "calibration.json").read_text())
     text = json.dumps(calibration | {"temperature": 0.125})
     (run / "calibration.json").write_text(text.replace("0.125", value))
@@ -262,18 +263,18 @@ def test_a_label_is_moved_without_exporting(base: Path, tmp_path: Path, capsys) 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["litert_float16", "litert_int8", "onnx"])
 def test_another_runtime_is_asked_as_well(
-    demo_run: Trained, tmp_path: Path, target: str
+    small_run: Trained, tmp_path: Path, target: str
 ) -> None:
     if target == "onnx":
         pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
-    assert start(demo_run.path, tmp_path / "base", "--also", target) == 0
+    assert start(small_run.path, tmp_path / "base", "--also", target) == 0
     (parity,) = (tmp_path / "base" / "1" / "also").glob("*.parity.json")
     found = read(parity)
     assert found["published"] and found["passed"] and found["n"] == 12
     assert read(tmp_path / "base" / "1" / "parity.json")["also"] == {target: found}
     file = tmp_path / "base" / "1" / found["file"]
     assert file.stat().st_size == found["bytes"]
-    weights = (demo_run.path / "model.keras").stat().st_size
+    weights = (small_run.path / "model.keras").stat().st_size
     assert (
         found["bytes"]
         < {"litert_float16": 0.7, "litert_int8": 0.45}.get(target, 1.1) * weights
@@ -282,7 +283,7 @@ def test_another_runtime_is_asked_as_well(
 
 @pytest.mark.slow
 def test_a_runtime_that_fails_does_not_take_the_version_with_it(
-    demo_run: Trained, tmp_path: Path, monkeypatch, capsys
+    small_run: Trained, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     def refuse(*_: object) -> bytes:
         raise ValueError("no such operation: Gelu")
@@ -294,7 +295,7 @@ def test_a_runtime_that_fails_does_not_take_the_version_with_it(
         monkeypatch.setitem(converters.TARGETS, name, target)
     words = ("--also", "onnx", "litert_int8", "litert_float16", "--json")
     words += ("--tolerance.litert_float16", "1e-12")
-    assert start(demo_run.path, tmp_path / "base", *words) == 1
+    assert start(small_run.path, tmp_path / "base", *words) == 1
     said = capsys.readouterr()
     told, version = json.loads(said.out), tmp_path / "base" / "1"
     assert told["version"] == 1 and told["parity"]["passed"]
@@ -311,7 +312,7 @@ def test_a_runtime_that_fails_does_not_take_the_version_with_it(
     for one in told["also"].values():
         assert one["why"][:40] in said.err
     # Python gives back the version, and says the same.
-    version = Run(demo_run.path).export(
+    version = Run(small_run.path).export(
         tmp_path / "other", also="onnx", parity_images=12, batch_sizes=[1]
     )
     assert version.version == 1 and not version["also"]["onnx"]["published"]

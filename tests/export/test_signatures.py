@@ -30,12 +30,12 @@ def example(key: str, content: bytes) -> bytes:
 
 
 def test_bytes_are_answered_by_names_and_calibrated_probabilities(
-    exported: Exported, loaded: signatures.Loaded, demo_run: Trained
+    exported: Exported, loaded: signatures.Loaded, small_run: Trained
 ) -> None:
-    model, labels = saving.load_classifier(demo_run.path / "model.keras")
-    pixels, _, _ = decode_graph.Reader(96, 96, "squash")(tf.constant(exported.contents))
+    model, labels = saving.load_classifier(small_run.path / "model.keras")
+    pixels, _, _ = decode_graph.Reader(32, 32, "squash")(tf.constant(exported.contents))
     logits = model(tf.cast(pixels, tf.float32) / 255, training=False).numpy()
-    calibration = json.loads((demo_run.path / "calibration.json").read_text())
+    calibration = json.loads((small_run.path / "calibration.json").read_text())
     chance = classification.probabilities(logits / calibration["temperature"])
     best = classification.top_k(logits, 5)
     found = loaded(exported.contents)
@@ -65,7 +65,7 @@ def test_pixels_features_and_examples_agree_with_bytes(
 ) -> None:
     contents = exported.contents
     found = loaded(contents)
-    pixels, _, _ = decode_graph.Reader(96, 96, "squash")(tf.constant(contents))
+    pixels, _, _ = decode_graph.Reader(32, 32, "squash")(tf.constant(contents))
     images = tf.cast(pixels, tf.float32) / 255
     by_pixels = loaded.signatures["pixels"](images=images)
     np.testing.assert_allclose(by_pixels["probabilities"], found["probabilities"], 1e-4)

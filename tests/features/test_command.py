@@ -35,10 +35,10 @@ def result(output: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def looked(demo_run, pictures, tmp_path_factory) -> tuple[Path, dict]:
+def looked(small_run, pictures, tmp_path_factory) -> tuple[Path, dict]:
     output = tmp_path_factory.mktemp("features") / "out"
-    words = ["--run", str(demo_run.path), "--images", str(pictures)]
-    words += ["--channels", "out_relu:7", "block_3_expand_relu:1", "--steps", "24"]
+    words = ["--run", str(small_run.path), "--images", str(pictures)]
+    words += ["--channels", "block4_relu:7", "block2_relu:1", "--steps", "24"]
     assert run(output, *words, "--top", "5") == 0
     return output, result(output)
 
@@ -48,7 +48,7 @@ def test_layers_are_evenly_chosen_and_their_strongest_channels_shown(looked) -> 
     assert len(found["images"]) == 6
     for item in found["images"]:
         assert len(item["layers"]) == 6
-        assert item["layers"][-1]["layer"] == "out_relu"
+        assert item["layers"][-1]["layer"] == "block4_pool"
         for told in item["layers"]:
             means = [c["mean"] for c in told["channels"]]
             assert means == sorted(means, reverse=True) and len(means) == 5
@@ -56,14 +56,14 @@ def test_layers_are_evenly_chosen_and_their_strongest_channels_shown(looked) -> 
         assert image_io.decode(output / item["overview"]).shape[1] > 800
 
 
-def test_the_channels_told_are_the_strongest_of_the_layer(looked, demo_run) -> None:
+def test_the_channels_told_are_the_strongest_of_the_layer(looked, small_run) -> None:
     _, found = looked
-    model, _ = saving.load_classifier(demo_run.path / "model.keras")
+    model, _ = saving.load_classifier(small_run.path / "model.keras")
     backbone = classifier.backbone_of(model)
     item = found["images"][0]
     told = item["layers"][2]
     inner = keras.Model(backbone.input, backbone.get_layer(told["layer"]).output)
-    picture = image_io.read(Path(item["image"]), 96, 96, "squash").astype(np.float32)
+    picture = image_io.read(Path(item["image"]), 32, 32, "squash").astype(np.float32)
     maps = np.asarray(inner(picture[None] / 127.5 - 1))[0]
     means = maps.mean((0, 1))
     best = np.argsort(np.where(np.ptp(maps, (0, 1)) > 0, -means, 0))[:5]
@@ -73,53 +73,53 @@ def test_the_channels_told_are_the_strongest_of_the_layer(looked, demo_run) -> N
     )
 
 
-def test_what_speaks_for_the_first_class_is_drawn(looked, demo_run) -> None:
+def test_what_speaks_for_the_first_class_is_drawn(looked, small_run) -> None:
     output, found = looked
-    labels = (demo_run.path / "labels.txt").read_text().split()
+    labels = (small_run.path / "labels.txt").read_text().split()
     for item in found["images"]:
         (told,) = item["explained"]
-        assert told["grad_cam_layer"] == "out_relu"
+        assert told["grad_cam_layer"] == "block4_pool"
         assert told["class"] == item["class"] == item["top"][0][0] in labels
         for kind in ("grad_cam", "smooth_grad"):
-            assert image_io.decode(output / told[kind]).shape == (96, 96, 3)
+            assert image_io.decode(output / told[kind]).shape == (32, 32, 3)
         assert image_io.decode(output / item["explained_sheet"]).shape[1] > 600
 
 
 def test_a_channel_has_an_ideal_and_photographs_in_order(looked) -> None:
     output, found = looked
     assert [c["layer"] for c in found["channels"]] == [
-        "out_relu",
-        "block_3_expand_relu",
+        "block4_relu",
+        "block2_relu",
     ]
     for channel in found["channels"]:
         assert channel["rose"] and channel["end_score"] > channel["start_score"]
         scores = [p["score"] for p in channel["photographs"]]
         assert scores == sorted(scores, reverse=True) and len(scores) == 6
         assert channel["end_score"] > scores[0]
-        assert image_io.decode(output / channel["ideal"]).shape == (96, 96, 3)
+        assert image_io.decode(output / channel["ideal"]).shape == (32, 32, 3)
         assert image_io.decode(output / channel["sheet"]).shape[1] > 200
 
 
 def test_how_much_a_photograph_excites_a_channel_is_what_its_layer_answers(
-    looked, demo_run
+    looked, small_run
 ) -> None:
-    model, _ = saving.load_classifier(demo_run.path / "model.keras")
+    model, _ = saving.load_classifier(small_run.path / "model.keras")
     backbone = classifier.backbone_of(model)
     for channel in looked[1]["channels"]:
         layer = backbone.get_layer(channel["layer"])
         inner = keras.Model(backbone.input, layer.output)
         for told in channel["photographs"]:
-            picture = image_io.read(Path(told["image"]), 96, 96, "squash")
+            picture = image_io.read(Path(told["image"]), 32, 32, "squash")
             maps = np.asarray(inner(picture[None].astype(np.float32) / 127.5 - 1))
             own = maps[..., channel["channel"]].mean()
             assert told["score"] == pytest.approx(own, rel=1e-3, abs=1e-5)
 
 
 def test_channels_of_a_layer_climb_together_as_each_does_alone(
-    looked, demo_run, pictures, tmp_path
+    looked, small_run, pictures, tmp_path
 ) -> None:
-    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
-    words += ["--channels", "out_relu:3", "out_relu:7", "--steps", "24"]
+    words = ["--run", str(small_run.path), "--images", str(pictures / "teapot")]
+    words += ["--channels", "block4_relu:3", "block4_relu:7", "--steps", "24"]
     assert run(tmp_path / "o", *words, "--layer_count", "1") == 0
     alone = looked[1]["channels"][0]
     together = result(tmp_path / "o")["channels"][1]
@@ -129,27 +129,27 @@ def test_channels_of_a_layer_climb_together_as_each_does_alone(
 
 
 def test_a_channel_that_did_not_rise_is_told(
-    demo_run, pictures, tmp_path, capsys
+    small_run, pictures, tmp_path, capsys
 ) -> None:
-    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
-    words += ["--channels", "out_relu:3", "--steps", "0", "--layer_count", "1"]
+    words = ["--run", str(small_run.path), "--images", str(pictures / "teapot")]
+    words += ["--channels", "block4_relu:3", "--steps", "0", "--layer_count", "1"]
     assert run(tmp_path / "o", *words) == 0
     check = result(tmp_path / "o")["checks"]["score_rose"]
-    assert not check["passed"] and check["value"] == ["out_relu:3"]
+    assert not check["passed"] and check["value"] == ["block4_relu:3"]
     printed = capsys.readouterr()
-    assert "out_relu:3: the score did not rise" in printed.out + printed.err
+    assert "block4_relu:3: the score did not rise" in printed.out + printed.err
 
 
 @pytest.fixture()
-def ensemble(demo_run, tmp_path) -> Path:
+def ensemble(small_run, tmp_path) -> Path:
     """A run with two backbones of one family."""
-    other = Path(shutil.copytree(demo_run.path, tmp_path / "other"))
+    other = Path(shutil.copytree(small_run.path, tmp_path / "other"))
     model, labels = saving.load_classifier(other / "model.keras")
     rng = np.random.default_rng(0)
     weights = [w * (1 + 0.05 * rng.random(w.shape)) for w in model.get_weights()]
     model.set_weights(weights)
     saving.save_classifier(other / "model.keras", model, labels)
-    argv = ["--runs", str(demo_run.path), str(other), "--how", "ensemble"]
+    argv = ["--runs", str(small_run.path), str(other), "--how", "ensemble"]
     both = tmp_path / "both"
     assert cli.main(combine, CombineSettings, [*argv, "--workdir", str(both)]) == 0
     return both
@@ -158,7 +158,7 @@ def ensemble(demo_run, tmp_path) -> Path:
 def test_an_ensemble_is_looked_into_by_the_names_of_its_members(
     ensemble, pictures, tmp_path, capsys
 ) -> None:
-    last = ["member_0/out_relu", "member_1/out_relu"]
+    last = ["member_0/block4_pool", "member_1/block4_pool"]
     words = ["--run", str(ensemble), "--images", str(pictures / "teapot")]
     assert run(tmp_path / "o", *words, "--layers", *last) == 0
     for item in result(tmp_path / "o")["images"]:
@@ -168,15 +168,15 @@ def test_an_ensemble_is_looked_into_by_the_names_of_its_members(
         assert item["explained"][0]["grad_cam_layer"] == ", ".join(last)
     assert "Grad-CAM" in (ensemble / "report.html").read_text()
     capsys.readouterr()
-    assert run(tmp_path / "no", *words, "--layers", "out_relu") == 2
+    assert run(tmp_path / "no", *words, "--layers", "block4_relu") == 2
     assert "Did you mean 'member_" in capsys.readouterr().err
 
 
-def test_the_layer_that_explains_can_be_chosen(demo_run, pictures, tmp_path) -> None:
-    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+def test_the_layer_that_explains_can_be_chosen(small_run, pictures, tmp_path) -> None:
+    words = ["--run", str(small_run.path), "--images", str(pictures / "teapot")]
     words += ["--layer_count", "1", "--grad_cam_layer"]
     found = []
-    for name in ("block_6_expand_relu", "out_relu"):
+    for name in ("block2_relu", "block4_relu"):
         assert run(tmp_path / name, *words, name) == 0
         (told,) = result(tmp_path / name)["images"][0]["explained"]
         assert told["grad_cam_layer"] == name
@@ -189,22 +189,25 @@ def test_a_broken_photograph_is_told_and_the_others_are_looked_at(looked) -> Non
     assert error["image"].endswith("broken.jpg") and error["error"]
 
 
-def test_layers_and_classes_can_be_named(demo_run, pictures, tmp_path) -> None:
-    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
-    words += ["--layers", "Conv1_relu", "out_relu", "--classes", "teapot", "rocket"]
+def test_layers_and_classes_can_be_named(small_run, pictures, tmp_path) -> None:
+    words = ["--run", str(small_run.path), "--images", str(pictures / "teapot")]
+    words += ["--layers", "block1_relu", "block4_relu", "--classes", "teapot", "rocket"]
     assert run(tmp_path / "o", *words) == 0
     for item in result(tmp_path / "o")["images"]:
-        assert [told["layer"] for told in item["layers"]] == ["Conv1_relu", "out_relu"]
+        assert [told["layer"] for told in item["layers"]] == [
+            "block1_relu",
+            "block4_relu",
+        ]
         assert [told["class"] for told in item["explained"]] == ["teapot", "rocket"]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--layers", "Conv1_rell"], "Did you mean 'Conv1_relu'"),
+        (["--layers", "block1_rell"], "Did you mean 'block1_relu'"),
         (["--layers", "features"], "a map with a height"),
-        (["--channels", "out_relu"], "expected LAYER:NUMBER"),
-        (["--channels", "out_relu:1280"], "1280 channels, from 0 to 1279"),
+        (["--channels", "block4_relu"], "expected LAYER:NUMBER"),
+        (["--channels", "block4_relu:128"], "128 channels, from 0 to 127"),
         (["--classes", "rokket"], "'rocket'"),
         (["--resize", "squish"], "'squash'"),
         (["--grad_cam_layer", "features"], "a map with a height"),
@@ -213,9 +216,9 @@ def test_layers_and_classes_can_be_named(demo_run, pictures, tmp_path) -> None:
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(
-    demo_run, pictures, tmp_path, capsys, words, said
+    small_run, pictures, tmp_path, capsys, words, said
 ) -> None:
-    given = ["--run", str(demo_run.path), *words]
+    given = ["--run", str(small_run.path), *words]
     if "--images" not in words:
         given += ["--images", str(pictures / "teapot")]
     assert run(tmp_path / "o", *given) == 2
@@ -224,10 +227,10 @@ def test_mistakes_are_told_and_nothing_is_written(
 
 
 def test_only_broken_photographs_are_an_error(
-    demo_run, pictures, tmp_path, capsys
+    small_run, pictures, tmp_path, capsys
 ) -> None:
     words = ["--images", str(pictures / "rocket" / "broken.jpg")]
-    assert run(tmp_path / "o", "--run", str(demo_run.path), *words) == 2
+    assert run(tmp_path / "o", "--run", str(small_run.path), *words) == 2
     assert "broken.jpg" in capsys.readouterr().err
 
 

@@ -32,11 +32,11 @@ def start(run: Trained, *argv: str) -> int:
 
 
 def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
-    demo_run: Trained, pictures: Path, tmp_path: Path, capsys
+    small_run: Trained, pictures: Path, tmp_path: Path, capsys
 ) -> None:
     output = tmp_path / "p.csv"
     argv = ("--images", str(pictures), "--output", str(output))
-    assert start(demo_run, *argv) == 0
+    assert start(small_run, *argv) == 0
     rows = file_io.read_csv(output)
     assert len(rows) == 13 and list(rows[0]) == [
         *("id", "label", "probability", "accepted", "accepted_reason"),
@@ -55,26 +55,26 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
 
 
 def test_json_lines_hold_the_same_as_the_screen(
-    demo_run: Trained, pictures: Path, tmp_path: Path, capsys
+    small_run: Trained, pictures: Path, tmp_path: Path, capsys
 ) -> None:
     images = ("--images", str(pictures / "*" / "0000[01].png"), "--top_k", "2")
     output = tmp_path / "p.jsonl"
-    assert start(demo_run, *images, "--output", str(output)) == 0
+    assert start(small_run, *images, "--output", str(output)) == 0
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert len(lines) == 4 and all(len(line["top_k"]) == 2 for line in lines)
     capsys.readouterr()
-    assert start(demo_run, *images) == 0
+    assert start(small_run, *images) == 0
     shown = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["label"] for row in shown] == [line["label"] for line in lines]
 
 
 def test_a_picture_is_predicted_the_same_alone_and_among_others(
-    demo_run: Trained, pictures: Path, tmp_path: Path
+    small_run: Trained, pictures: Path, tmp_path: Path
 ) -> None:
     alone, among = tmp_path / "a.csv", tmp_path / "b.csv"
     one = str(pictures / "teapot" / "00003.png")
-    assert start(demo_run, "--images", one, "--output", str(alone)) == 0
-    assert start(demo_run, "--images", str(pictures), "--output", str(among)) == 0
+    assert start(small_run, "--images", one, "--output", str(alone)) == 0
+    assert start(small_run, "--images", str(pictures), "--output", str(among)) == 0
     (first,) = file_io.read_csv(alone)
     second = next(row for row in file_io.read_csv(among) if row["id"] == one)
     assert float(first["probability"]) == pytest.approx(
@@ -99,8 +99,8 @@ def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
         (("--images", ".", "--top_k", "0"), "--top_k"),
     ],
 )
-def test_what_cannot_be_predicted_is_told(demo_run, argv, words, capsys) -> None:
-    assert start(demo_run, *argv) == 2 and words in capsys.readouterr().err
+def test_what_cannot_be_predicted_is_told(small_run, argv, words, capsys) -> None:
+    assert start(small_run, *argv) == 2 and words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

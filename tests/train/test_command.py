@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import Trained
+from tests.conftest import PLAIN, Trained
 from tests.data.sources.test_base import put
 from tfpipeline import cli
 from tfpipeline.audit.command import audit
@@ -34,10 +34,7 @@ from tfpipeline.predict.command import predict
 from tfpipeline.train import fit, measurement
 from tfpipeline.train.command import train
 
-SMALL = (
-    *("--model.weights", "demo", "--model.image_size", "32", "--train.epochs", "2"),
-    *("--data.batch_size", "8"),
-)
+SMALL = (*PLAIN, "--train.epochs", "2", "--data.batch_size", "8")
 
 
 def start(*argv: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Trained
+from tests.conftest import PLAIN, Trained
 from tests.train.test_events import values
 from tfpipeline import cli
 from tfpipeline.config import LogSettings, RunSettings
@@ -24,7 +24,7 @@ from tfpipeline.synthesize.command import synthesize
 from tfpipeline.train import tensorboard
 from tfpipeline.train.command import train
 
-SMALL = ("--train.epochs", "4", "--model.image_size", "32", "--data.batch_size", "32")
+SMALL = (*PLAIN, "--train.epochs", "4", "--data.batch_size", "32")
 
 
 def start(demo_run: Trained, workdir: Path, *more: str) -> int:
