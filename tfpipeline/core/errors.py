@@ -43,16 +43,7 @@ MOST_KNOWN = 20_000
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'X'?"`` for the nearest known name, or an empty string.
-
-    Args:
-        name: What the user wrote.
-        known: The names that would have been accepted.
-
-    Returns:
-        A sentence with a leading space, ready to append to a message; nothing where
-        very many are known.
-    """
+    """Return ``" Did you mean 'X'?"`` for the nearest known name, or nothing."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     if len(by_lower) > MOST_KNOWN:
         return ""
@@ -61,16 +52,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Return the error for a name that no table knows.
-
-    Args:
-        kind: What the name should have been, e.g. ``"backbone"``.
-        name: What the user wrote.
-        known: The names that would have been accepted.
-
-    Returns:
-        A `UserError` that lists the known names and suggests the nearest one.
-    """
+    """Return the error for a name, e.g. of a `kind` "backbone", that no table knows."""
     names = sorted(known)
     return UserError(
         f"Unknown {kind} {name!r}.{suggest(name, names)} Known: {', '.join(names)}."
@@ -85,10 +67,7 @@ def check_each(
     Args:
         prefix: Name of the section; empty for flags of no section.
         settings: The section.
-        expected: What each setting has to be, in words, and whether it is.
-
-    Raises:
-        UserError: One is not.
+        expected: By setting, what it has to be in words, and whether it is.
     """
     for name, (words, fine) in expected.items():
         if not fine:
@@ -100,19 +79,12 @@ def check_each(
 
 @contextlib.contextmanager
 def mendable() -> Iterator[None]:
-    """Turn what the user's machine refuses in the block into an error that says so.
-
-    Raises:
-        UserError: Instead of what was raised for lack of memory, room, or permission;
-            a real surprise stays as it is.
-    """
+    """Turn lack of memory, room or permission in the block into a `UserError`."""
     try:
         yield
     except MemoryError as error:
-        raise UserError(
-            f"Not enough memory: {error}. Lower --data.batch_size or "
-            "--model.image_size."
-        ) from error
+        advice = "Lower --data.batch_size or --model.image_size."
+        raise UserError(f"Not enough memory: {error}. {advice}") from error
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0)
         if advice is None:

@@ -13,14 +13,9 @@ from tfpipeline.core.run_dir import LOCK, RunFolder
 
 
 def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
-    """Return the folder for a new run, without making it yet.
+    """Return the folder for a new run, ``runs/<date>-<time>`` without a `workdir`.
 
-    Args:
-        workdir: Where the user wants it; ``runs/<date>-<time>`` where None.
-        overwrite: Whether a finished run may be replaced.
-
-    Returns:
-        The folder; it may exist, and then holds no finished run, or one that may go.
+    It is not made yet.
 
     Raises:
         UserError: A finished run or something else stands there, or the folder cannot
@@ -44,12 +39,8 @@ def claimed(
     """Make a run folder, and keep other processes from it until the block ends.
 
     What a process that was killed has begun there is ended before the block begins.
-    Afterwards a folder that was made for it and is still empty is removed.
-
-    Args:
-        run: The folder.
-        overwrite: Whether a finished run may be replaced.
-        writes: Whether this process does; one that only reads claims nothing.
+    Afterwards a folder that was made for it and is still empty is removed. A process
+    that only reads (`writes` is False) claims nothing.
 
     Raises:
         UserError: Another process writes into it, it cannot be made or locked, or a

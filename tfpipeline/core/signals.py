@@ -33,7 +33,6 @@ class Wish:
         self.number = 0
 
     def __bool__(self) -> bool:
-        """Tell whether a signal has come."""
         return self.number != 0
 
 
@@ -59,11 +58,7 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Wish]:
-    """Turn the first SIGTERM or Ctrl-C in the block into a wish; a second one acts.
-
-    Yields:
-        The wish, to be looked at wherever the work can be left.
-    """
+    """Turn the first SIGTERM or Ctrl-C in the block into a wish; a second one acts."""
     wish = Wish()
     if threading.current_thread() is not threading.main_thread():
         yield wish
