@@ -83,8 +83,10 @@ def mendable() -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        advice = "Lower --data.batch_size or --model.image_size."
-        raise UserError(f"Not enough memory: {error}. {advice}") from error
+        raise UserError(
+            f"Not enough memory: {error}. Lower --data.batch_size or "
+            "--model.image_size."
+        ) from error
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0)
         if advice is None:

@@ -53,8 +53,8 @@ def bar(total: int | None, title: str | None, unit: str, *, initial: int = 0) ->
     if sys.stderr.isatty():
         # A terminal that does not know its size, as in many a CI, says 0.
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
-        size = {"ncols": None if columns else 80, "nrows": None if lines else 24}
-        return tqdm(total=total, **told, **size)
+        told |= {"ncols": None if columns else 80, "nrows": None if lines else 24}
+        return tqdm(total=total, **told)
     count = "{n_fmt}/{total_fmt} ({percentage:.0f}%)" if total else "{n_fmt}"
     return _LogBar(
         total=total,
