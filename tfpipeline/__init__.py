@@ -5,17 +5,11 @@ In Python, every command is a function, and a finished training is an object:
     run = tfpipeline.train({"data.source": "demo"})
     run = tfpipeline.Run.load("runs/demo")
 
-Packages stand in one order, and each imports only those before it:
-
-- Ground: `core` (files, images, run folders, console), `config` (settings), `cli` (from
-  words to settings to an exit code), `distribute` (devices and workers).
-- Libraries: `metrics`, `demo` (the drawn world), `data` (files to batches), `models`
-  (networks, weights, features), `report` (pages and charts), and `attack.engine`.
-- Commands, ``python -m tfpipeline.<name>``, each in a package of its own, whose
-  `command` tells its story in one page: `train`, `synthesize`, `features`, `attack`,
-  `evaluate`, `study`, `combine`, `export`, `predict`, `serve`, `audit`, `pack`,
-  `benchmark`.
-- `api`: what ``import tfpipeline`` gives.
+Packages stand in one order, and each imports only those before it: `core`, `config`,
+`cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `models`, `report`, and
+`attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`, `synthesize`,
+`features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `serve`,
+`audit`, `pack`, `benchmark`; and `api`, which is what ``import tfpipeline`` gives.
 """
 
 import importlib

@@ -60,11 +60,10 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
 
     The images are as for `Run.predict`.
     """
-    config, settings = _joined(config, settings)
-    images = settings.get("images", ())
-    named = image_inputs.are_files(images)
+    images, config = _take_images(config, settings)
+    named = images is None or image_inputs.are_files(images)
     with tempfile.TemporaryDirectory() as folder:
-        if not named:
+        if images is not None:
             settings["images"] = image_inputs.written(images, Path(folder))
         given, line = from_python.read("predict", PredictSettings, config, settings)
         step = "predict" if given.output else "answer"
@@ -103,7 +102,7 @@ def features(config: Config = None, /, **settings: Any) -> Result:
 
     The images are as for `Run.predict`.
     """
-    config, settings = _with_files("features", FeaturesSettings, config, settings)
+    config = _write_pixels("features", FeaturesSettings, config, settings)
     return _result("features", FeaturesSettings, config, settings)
 
 
@@ -112,7 +111,7 @@ def attack(config: Config = None, /, **settings: Any) -> Result:
 
     The images are as for `Run.predict`.
     """
-    config, settings = _with_files("attack", AttackSettings, config, settings)
+    config = _write_pixels("attack", AttackSettings, config, settings)
     return _result("attack", AttackSettings, config, settings)
 
 
@@ -174,26 +173,29 @@ def _run(verb: str, kind: type, config: Config, settings: Mapping[str, Any]) -> 
     return Run(folder)
 
 
-def _joined(config: Config, settings: dict[str, Any]) -> tuple[Config, dict[str, Any]]:
-    """Return what is left of `config`, and all settings that are given by name."""
+def _take_images(config: Config, settings: dict[str, Any]) -> tuple[Any, Config]:
+    """Take the images, if any, out of all settings; return what is left of `config`."""
+    images: Any = None
     if isinstance(config, Mapping):
-        return None, {**config, **settings}
-    return config, settings
+        images = config.get("images")
+        config = {name: value for name, value in config.items() if name != "images"}
+    return settings.pop("images", images), config
 
 
-def _with_files(
+def _write_pixels(
     verb: str, kind: type, config: Config, settings: dict[str, Any]
-) -> tuple[Config, dict[str, Any]]:
-    """Return settings whose images are files; pixels are kept below the result."""
-    config, settings = _joined(config, settings)
-    if "images" not in settings or image_inputs.are_files(settings["images"]):
-        return config, settings
-    images = settings.pop("images")
-    given: Any = from_python.read(verb, kind, config, settings)[0]
-    output = result_dir.new_result(
-        given.output, f"{verb}.json", overwrite=given.overwrite
-    )
-    output.check(["given/"])
-    with output.recording(adding=True):
-        words = image_inputs.written(images, output.folder / "given")
-    return config, settings | {"images": words}
+) -> Config:
+    """Let the images in the settings be files: pixels are written below the result."""
+    images, config = _take_images(config, settings)
+    if images is not None and not image_inputs.are_files(images):
+        given: Any
+        given, _ = from_python.read(verb, kind, config, settings)
+        output = result_dir.new_result(
+            given.output, f"{verb}.json", overwrite=given.overwrite
+        )
+        output.check(["given/"])
+        with output.recording(adding=True):
+            images = image_inputs.written(images, output.folder / "given")
+    if images is not None:
+        settings["images"] = images
+    return config

@@ -69,14 +69,8 @@ def parse(
 ) -> Settings:
     """Return the settings that a command line and its ``--config`` file ask for.
 
-    Args:
-        settings: A frozen dataclass; nested dataclasses become dotted flags.
-        argv: The words of the command line, without the program's name.
-        prog: How the command is called, for ``--help``.
-        description: What it does, for ``--help``.
-
-    Returns:
-        An instance of `settings`; flags win over the file, the file over defaults.
+    Nested dataclasses become dotted flags. Flags win over the file, the file over
+    defaults.
 
     Raises:
         UserError: An unknown key, or a value of the wrong type.

@@ -10,19 +10,12 @@ _OUTCOMES = {True: "passed", False: "failed", None: "not asked"}
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that should be true of a result.
+    """One thing that should be true of a result."""
 
-    Args:
-        passed: None where there was nothing to check.
-        value: What was measured.
-        meaning: What is true if it passed.
-        otherwise: What it means if it failed.
-    """
-
-    passed: bool | None
-    value: Any
-    meaning: str
-    otherwise: str = ""
+    passed: bool | None  # None where there was nothing to check.
+    value: Any  # What was measured.
+    meaning: str  # What is true if it passed.
+    otherwise: str = ""  # What it means if it failed.
 
     def told(self) -> dict[str, Any]:
         """Return its fields, and the `outcome` in words, for a JSON file."""

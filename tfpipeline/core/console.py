@@ -26,23 +26,14 @@ _mode = _Mode()
 
 @dataclass(frozen=True)
 class Closing:
-    """The summary that a command ends with: ten lines at most, alike for all of them.
+    """The summary that a command ends with, ten lines at most."""
 
-    Args:
-        done: What was done and what came out; always shown.
-        items: One result a line; as many as there is room for.
-        careful: Warnings, a line each; they come before items.
-        all_of_it: Name of the file that has what there was no room for.
-        look: The page, file or folder to look at, if any.
-        then: What to do next; always shown.
-    """
-
-    done: Sequence[str]
-    items: Sequence[str] = ()
-    careful: Sequence[str] = ()
-    all_of_it: str = ""
-    look: object = None
-    then: Sequence[str] = ()
+    done: Sequence[str]  # What was done and what came out; always shown.
+    items: Sequence[str] = ()  # One result a line; as many as there is room for.
+    careful: Sequence[str] = ()  # Warnings, a line each; they get room before items.
+    all_of_it: str = ""  # The file that has what there was no room for.
+    look: object = None  # The page, file or folder to look at, if any.
+    then: Sequence[str] = ()  # What to do next; always shown.
 
     def __str__(self) -> str:
         done = [line for words in self.done for line in words.strip().splitlines()]
@@ -71,12 +62,10 @@ def is_quiet() -> bool:
 
 @contextlib.contextmanager
 def speaking(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
-    """Print in a certain way inside the block.
+    """Print nothing but errors and the result inside the block, or that as JSON.
 
-    Args:
-        quiet: Print nothing but errors and the result.
-        as_json: Leave stdout to `answer`: what anything else prints there, in whatever
-            language it is written, goes to stderr.
+    Stdout is then left to `answer`: what anything else prints there, in whatever
+    language it is written, goes to stderr.
     """
     global _mode
     before = _mode
@@ -116,10 +105,7 @@ def _stdout_to_stderr() -> Iterator[TextIO]:
 def heard() -> Iterator[None]:
     """End the process where nobody reads any more what it prints, as by `| head -1`.
 
-    That is no error: it ends without a word, as what SIGPIPE ends does.
-
-    Raises:
-        SystemExit: With code 141, which is 128 and the number of that signal.
+    That is no error: it ends without a word and with code 141, as SIGPIPE ends it.
     """
     streams = [s for s in (sys.stdout, sys.stderr) if s is not None]
     try:
@@ -187,12 +173,7 @@ def end_badly(text: str) -> None:
 
 
 def close(closing: Closing | str, *, beside: bool = False) -> None:
-    """Print the summary.
-
-    Args:
-        closing: The summary.
-        beside: Whether stdout has the result, so that words would be in it.
-    """
+    """Print the summary; to stderr where words on stdout would be in the result."""
     if _mode.quiet:
         return
     # After a progress bar, a line is left free; nothing is read in a file.

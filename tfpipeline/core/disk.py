@@ -33,14 +33,9 @@ def is_temporary(path: Path) -> bool:
 
 @contextlib.contextmanager
 def telling(path: Path, temporary: Path) -> Iterator[None]:
-    """Report errors of writing `path` as the user's, and none of reading something.
+    """Turn errors of writing into a `UserError`, and none of reading something else.
 
-    Args:
-        path: The file or folder that the block writes.
-        temporary: Where it does so until it is whole.
-
-    Raises:
-        UserError: The disk is full, or it cannot be written for another reason.
+    The block writes `path`, which is at `temporary` until it is whole.
     """
     try:
         yield
@@ -93,10 +88,7 @@ def sync_all(folder: Path) -> None:
 def sweep(folder: Path, names: Collection[str] | None = None) -> None:
     """Remove the temporary files below a folder that killed processes have left.
 
-    Args:
-        folder: The folder.
-        names: Of the files that they were to become, which no other process writes now;
-            None is any.
+    No other process may write what they were to become: any file, or those `names`.
     """
     for file in folder.rglob(".*"):
         name = _TEMPORARY.sub("", file.name, 1)

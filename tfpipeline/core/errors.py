@@ -24,12 +24,7 @@ class TemporaryError(UserError):
 
 
 class Incomplete(UserError):
-    """Not all that was asked for was done: exit code 1; what was done is kept.
-
-    Args:
-        message: What was not done, and why.
-        result: What the command returns of the rest.
-    """
+    """Not all that was asked for was done: exit code 1; the rest is the result."""
 
     exit_code = 1
 
@@ -62,12 +57,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 def check_each(
     prefix: str, settings: object, expected: Mapping[str, tuple[str, bool]]
 ) -> None:
-    """Refuse the first setting of a section that is not as it has to be.
+    """Refuse the first setting of a section `prefix`, or of none, that is wrong.
 
-    Args:
-        prefix: Name of the section; empty for flags of no section.
-        settings: The section.
-        expected: By setting, what it has to be in words, and whether it is.
+    `expected` holds by setting what it has to be in words, and whether it is.
     """
     for name, (words, fine) in expected.items():
         if not fine:

@@ -27,13 +27,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     an error, Ctrl-C or a full disk the temporary file is removed and the old file still
     stands.
 
-    Args:
-        path: The file to be written.
-        durable: Whether it is on the disk before it gets its name. Only what carries a
-            digest, or is synced with its folder later, can do without.
-
-    Raises:
-        UserError: The disk is full, or the file cannot be written for another reason.
+    Durable, it is on the disk before it gets its name. Only what carries a digest, or
+    is synced with its folder later, can do without.
     """
     temporary = disk.temporary_name(path)
     with disk.telling(path, temporary), contextlib.ExitStack() as stack:
@@ -113,11 +108,7 @@ def write_csv(
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, every value a string.
-
-    Raises:
-        UserError: It is no CSV file.
-    """
+    """Return the rows of a CSV file, every value a string."""
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         try:
             return [

@@ -25,9 +25,7 @@ _STAMP = "<!-- tfpipeline, sha256 of the lines above: {} -->\n"
 class Output:
     """The folder of a result, before and while it is made anew.
 
-    Args:
-        folder: Where the result lies.
-        name: Of the JSON file that shows that a result is there.
+    The JSON file `name` shows that a result is there.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -171,11 +169,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def new_result(output: str, name: str, *, overwrite: bool) -> Output:
-    """Return the folder for the result of a command, without making it yet.
-
-    Raises:
-        UserError: An earlier result stands there, or the folder cannot be written.
-    """
+    """Return the folder for the result of a command, if it may be written there."""
     if not output.strip():
         raise UserError("--output: expected a folder. Received nothing.")
     folder = Path(output)
@@ -189,13 +183,7 @@ def new_result(output: str, name: str, *, overwrite: bool) -> Output:
 
 
 def check_file(flag: str, file: Path, is_own: Callable[[Path], bool]) -> None:
-    """Refuse to replace a file that the command did not write.
-
-    Args:
-        flag: By which the user names it.
-        file: That is to be written.
-        is_own: Tells whether a regular file is such a one as the command writes.
-    """
+    """Refuse to replace a file, named by a flag, that the command did not write."""
     regular = file.is_file() and not file.is_symlink()
     if os.path.lexists(file) and not (regular and is_own(file)):
         raise UserError(

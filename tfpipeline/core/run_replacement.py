@@ -13,14 +13,7 @@ from tfpipeline.core.run_dir import LOCK, RunFolder
 
 
 def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
-    """Return the folder for a new run, ``runs/<date>-<time>`` without a `workdir`.
-
-    It is not made yet.
-
-    Raises:
-        UserError: A finished run or something else stands there, or the folder cannot
-            be written.
-    """
+    """Return the folder for a new run, if it may be written there."""
     folder = RunFolder(Path(workdir) if workdir else fresh())
     file_io.check_writable(folder.path)
     folder.check_free(overwrite=overwrite)
@@ -41,10 +34,6 @@ def claimed(
     What a process that was killed has begun there is ended before the block begins.
     Afterwards a folder that was made for it and is still empty is removed. A process
     that only reads (`writes` is False) claims nothing.
-
-    Raises:
-        UserError: Another process writes into it, it cannot be made or locked, or a
-            finished run or something else stands there.
     """
     if not writes:
         yield

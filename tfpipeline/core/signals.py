@@ -14,12 +14,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Stopped(Exception):
-    """The work was stopped on request, and everything is kept.
-
-    Args:
-        message: What was reached, and how to go on.
-        number: The signal that asked for it.
-    """
+    """The work was stopped by the signal `number`, and everything is kept."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)

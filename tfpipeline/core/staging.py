@@ -102,11 +102,7 @@ def sweep(folders: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside another, to be renamed to it when it is whole.
-
-    Raises:
-        UserError: The disk is full, or the folder cannot be written.
-    """
+    """Give a new folder beside another, to be renamed to it when it is whole."""
     recover(folder)
     temporary = disk.temporary_name(folder)
     with disk.telling(folder, temporary), held(temporary) as staged:
