@@ -71,7 +71,7 @@ def test_a_terminal_sees_a_bar_even_where_it_does_not_know_its_width(
 
 def test_nobody_is_told_of_a_loop_without_a_title_or_when_all_is_quiet(capsys) -> None:
     assert list(progress.over(range(3), None, "image")) == [0, 1, 2]
-    with console.speaking(quiet=True):
+    with console.set_mode(quiet=True):
         assert list(progress.over(iter("ab"), "count", "image", 2)) == ["a", "b"]
     said = capsys.readouterr()
     assert not said.out + said.err and not progress.in_notebook()

@@ -64,7 +64,7 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
     named = images is None or image_inputs.are_files(images)
     with tempfile.TemporaryDirectory() as folder:
         if images is not None:
-            settings["images"] = image_inputs.written(images, Path(folder))
+            settings["images"] = image_inputs.write(images, Path(folder))
         given, line = from_python.read("predict", PredictSettings, config, settings)
         step = "predict" if given.output else "answer"
         return Predictions(_do("predict", given, line, step), named=named)
@@ -142,7 +142,7 @@ def _do(verb: str, given: Any, line: str, step: str = "") -> Any:
     Its files say how it would have been typed.
     """
     command = importlib.import_module(f"tfpipeline.{verb}.command")
-    with process_state.preserved(), provenance.called(line), mendable():
+    with process_state.preserve(), provenance.record_command(line), mendable():
         return getattr(command, step or verb)(given)
 
 
@@ -195,7 +195,7 @@ def _write_pixels(
         )
         output.check(["given/"])
         with output.recording(adding=True):
-            images = image_inputs.written(images, output.folder / "given")
+            images = image_inputs.write(images, output.folder / "given")
     if images is not None:
         settings["images"] = images
     return config

@@ -59,7 +59,7 @@ def are_files(given: Any) -> bool:
     )
 
 
-def written(given: Any, folder: Path) -> list[str]:
+def write(given: Any, folder: Path) -> list[str]:
     """Return the words of `--images` for what a user gave; pixels become PNG files.
 
     Args:

@@ -24,7 +24,7 @@ _OF_KERAS = ("global_random_seed", "global_seed_generator", "dtype_policy")
 
 
 @contextlib.contextmanager
-def preserved() -> Iterator[None]:
+def preserve() -> Iterator[None]:
     """Leave the process after the block as it was before, however the block ends.
 
     That are the seeds of Python, NumPy, TensorFlow and Keras, Keras' precision, levels

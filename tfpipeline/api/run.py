@@ -99,7 +99,7 @@ class Run:
             settings = {"images": images, "top_k": top_k, "output": output}
             return tfpipeline.predict(model=self.path, **settings)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(process_state.preserved())
+            stack.enter_context(process_state.preserve())
             stack.enter_context(mendable())
             with startup.quiet_start():
                 from tfpipeline.evaluate import run_inputs
@@ -108,7 +108,7 @@ class Run:
             ask = answers.of_ready(
                 self._ready(), run_inputs.calibration_of(self.files), top_k
             )
-            words = image_inputs.written(images, Path(folder))
+            words = image_inputs.write(images, Path(folder))
             rows = answers.rows(words, ask, top_k)
             return Predictions(rows, named=image_inputs.are_files(images))
 
@@ -131,7 +131,7 @@ class Run:
         Raises:
             UserError: There are none, or they are not there any more.
         """
-        with process_state.preserved(), mendable():
+        with process_state.preserve(), mendable():
             with startup.quiet_start():
                 from tfpipeline.evaluate import sampling
             images, labels, ids = sampling.sample(

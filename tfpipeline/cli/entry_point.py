@@ -40,8 +40,8 @@ def main(
         try:
             given, switches = read(settings, argv, prog=prog, description=description)
             quiet, as_json = switches["quiet"], switches["json"]
-            with console.speaking(quiet=quiet, as_json=as_json):
-                with signals.terminable(), mendable():
+            with console.set_mode(quiet=quiet, as_json=as_json):
+                with signals.handle_sigterm(), mendable():
                     console.answer(command(given))
             return 0
         except signals.Stopped as error:
@@ -52,7 +52,7 @@ def main(
             return error.exit_code
         except KeyboardInterrupt as error:
             console.end_badly(
-                "error: Interrupted. No file is half-written; the same command goes on "
-                "from what is kept, or starts again."
+                "error: Interrupted. No file is half-written; the same command "
+                "resumes from what is kept, or starts again."
             )
             return 143 if isinstance(error, signals.Terminated) else 130

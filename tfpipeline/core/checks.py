@@ -34,10 +34,10 @@ def outcome(check: Mapping[str, Any]) -> str:
 
 def failed(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Return those checks that failed, by name."""
-    return {name: one for name, one in checks.items() if one["passed"] is False}
+    return {name: check for name, check in checks.items() if check["passed"] is False}
 
 
 def unasked(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return a line that names the checks that were not asked, if any."""
-    names = [name for name, one in checks.items() if one["passed"] is None]
+    names = [name for name, check in checks.items() if check["passed"] is None]
     return [f"Not asked: {', '.join(names)}."] if names else []

@@ -61,7 +61,7 @@ def is_quiet() -> bool:
 
 
 @contextlib.contextmanager
-def speaking(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
+def set_mode(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
     """Print nothing but errors and the result inside the block, or that as JSON.
 
     Stdout is then left to `answer`: what anything else prints there, in whatever

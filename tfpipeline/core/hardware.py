@@ -74,9 +74,9 @@ def _container_memory(root: Path = _CGROUPS, own: Path = _OWN_CGROUPS) -> int:
             # No limit is the word max.
             with contextlib.suppress(OSError, ValueError, StopIteration):
                 taken = int((group / used).read_text())
-                told = (group / "memory.stat").read_text().splitlines()
+                stat = (group / "memory.stat").read_text().splitlines()
                 # Copies of files, which go where room is wanted, count as used.
-                kept = next(line for line in told if line.startswith(files))
+                kept = next(line for line in stat if line.startswith(files))
                 limit = int((group / most).read_text())
                 left.append(limit - taken + int(kept.split()[1]))
     return min(left)

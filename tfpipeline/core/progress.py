@@ -42,23 +42,23 @@ def bar(total: int | None, title: str | None, unit: str, *, initial: int = 0) ->
     """
     if title is None or console.is_quiet():
         return tqdm(disable=True)
-    told: dict[str, Any] = {"desc": title, "unit": unit, "initial": initial}
+    options: dict[str, Any] = {"desc": title, "unit": unit, "initial": initial}
     if in_notebook():
         if importlib.util.find_spec("ipywidgets") is not None:
             from tqdm.notebook import tqdm as widget
 
-            return widget(total=total, **told)
+            return widget(total=total, **options)
         # There, stderr is shown on red.
-        return tqdm(total=total, **told, file=sys.stdout)
+        return tqdm(total=total, **options, file=sys.stdout)
     if sys.stderr.isatty():
         # A terminal that does not know its size, as in many a CI, says 0.
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
-        told |= {"ncols": None if columns else 80, "nrows": None if lines else 24}
-        return tqdm(total=total, **told)
+        options |= {"ncols": None if columns else 80, "nrows": None if lines else 24}
+        return tqdm(total=total, **options)
     count = "{n_fmt}/{total_fmt} ({percentage:.0f}%)" if total else "{n_fmt}"
     return _LogBar(
         total=total,
-        **told,
+        **options,
         file=_Lines(),
         bar_format="{desc}: " + count + ", {rate_noinv:.3g} {unit}/s{postfix}",
         delay=EVERY_SECONDS,  # None in a short loop.

@@ -47,12 +47,12 @@ def versions() -> dict[str, str]:
     return installed
 
 
-# What was called in Python instead of being typed; see `called`.
+# What was called in Python instead of being typed; see `record_command`.
 _CALLED: ContextVar[str | None] = ContextVar("called", default=None)
 
 
 @contextlib.contextmanager
-def called(line: str) -> Iterator[None]:
+def record_command(line: str) -> Iterator[None]:
     """Let `command` return the command line that says the same as a call in Python."""
     token = _CALLED.set(line)
     try:

@@ -140,15 +140,15 @@ class Output:
 
     def _digests(self) -> Owned:
         """Return what was written under each name, here or by an earlier command."""
-        found: Owned = {}
+        digests: Owned = {}
         with contextlib.suppress(FileNotFoundError):
             for line in self._ledger.read_text("ascii").splitlines():
                 # The last one may be cut off; and nobody is sent out of the folder.
                 with contextlib.suppress(ValueError, TypeError):
                     name, digest = json.loads(line)
                     if not Path(name).is_absolute() and ".." not in Path(name).parts:
-                        found.setdefault(name, set()).add(digest)
-        return found
+                        digests.setdefault(name, set()).add(digest)
+        return digests
 
     def _owns(self, path: Path, owned: Owned) -> bool:
         if path.is_symlink() or not path.is_file():

@@ -38,9 +38,9 @@ def claimed(
     if not writes:
         yield
         return
-    made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
+    new = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     with contextlib.ExitStack() as stack:
-        for folder in reversed(made):
+        for folder in reversed(new):
             stack.callback(_remove_empty, folder)
         try:
             run.path.mkdir(parents=True, exist_ok=True)

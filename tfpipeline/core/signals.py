@@ -36,7 +36,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
+def handle_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block as Ctrl-C does: what cleans up, runs.
 
     In any thread but the main one it does nothing: signals are not for those.
