@@ -96,7 +96,7 @@ def test_a_notebook_is_told_how_to_serve_in_a_terminal(monkeypatch) -> None:
 
 def test_an_export_that_published_nothing_does_not_ask_the_live_version() -> None:
     content = {"version": None, "folder": None}
-    found = result.Export(Path("served"), content, base=Path("served"))
+    found = result.Export(Path("served"), content, Path("served"), "classifier")
     with pytest.raises(tfpipeline.UserError, match="served: nothing was published"):
         found.predict("cat.jpg")
 

@@ -84,7 +84,7 @@ def export(config: Config = None, /, **settings: Any) -> Export:
         content = error.result
     base = Path(str(given.output))
     path = Path(content.get("folder") or base)
-    return Export(path, content, base=base, name=given.name)
+    return Export(path, content, base, given.name)
 
 
 def serve(config: Config = None, /, **settings: Any) -> None:

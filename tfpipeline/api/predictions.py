@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from PIL import Image
 
@@ -41,7 +41,7 @@ class Prediction:
     accepted_reason: str = ""
 
 
-class Predictions(Sequence[Prediction]):
+class Predictions(list[Prediction]):
     """What a classifier predicts for images, in their order.
 
     Args:
@@ -52,7 +52,7 @@ class Predictions(Sequence[Prediction]):
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], *, named: bool = True):
         self._thumbnails = [_thumbnail(str(row["id"])) for row in rows[:_PICTURED]]
-        self._rows = [
+        super().__init__(
             Prediction(
                 str(row["id"]) if named else str(number),
                 row["label"],
@@ -63,35 +63,23 @@ class Predictions(Sequence[Prediction]):
                 row.get("accepted_reason", ""),
             )
             for number, row in enumerate(rows)
-        ]
-
-    @overload
-    def __getitem__(self, index: int) -> Prediction: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Prediction]: ...
-
-    def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
-        return self._rows[index]
-
-    def __len__(self) -> int:
-        return len(self._rows)
+        )
 
     @property
     def labels(self) -> list[str]:
         """The likeliest class of each image."""
-        return [row.label for row in self._rows]
+        return [row.label for row in self]
 
     def __repr__(self) -> str:
         lines = [
             f"{row.id}: {row.error or f'{row.label} {_share(row)}'}"
-            for row in self._rows[:_SHOWN]
+            for row in self[:_SHOWN]
         ]
         return "\n".join([*lines, *self._unknown()]) or "<no pictures>"
 
     def _unknown(self) -> list[str]:
         """Return why it is not known which of them are sure enough."""
-        reasons = dict.fromkeys(row.accepted_reason for row in self._rows)
+        reasons = dict.fromkeys(row.accepted_reason for row in self)
         return [f"accepted is not known: {reason}" for reason in reasons if reason]
 
     def _repr_html_(self) -> str:
@@ -101,7 +89,7 @@ class Predictions(Sequence[Prediction]):
         )
 
     def _cells(self) -> Iterator[str]:
-        for row, small in itertools.zip_longest(self._rows[:_SHOWN], self._thumbnails):
+        for row, small in itertools.zip_longest(self[:_SHOWN], self._thumbnails):
             image = f'<img src="{small}" alt="">' if small else ""
             runners_up = ", ".join(
                 f"{name} {share:.3f}" for name, share in row.top_k[1:]
@@ -111,8 +99,8 @@ class Predictions(Sequence[Prediction]):
                 texts = row.id, "", "", row.error
             cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
             yield f"<tr><td>{image}</td>{cells}</tr>"
-        if len(self._rows) > _SHOWN:
-            left = len(self._rows) - _SHOWN
+        if len(self) > _SHOWN:
+            left = len(self) - _SHOWN
             yield f'<tr><td colspan="5">and {left} more</td></tr>'
         for line in self._unknown():
             yield f'<tr><td colspan="5">{escape(line)}</td></tr>'

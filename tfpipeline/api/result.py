@@ -1,7 +1,6 @@
 """What a command wrote, as an object that knows its files."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,9 +60,8 @@ class Gallery:
         )
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Result(Mapping[str, Any]):
-    """What a command wrote; read like the mapping that its JSON file holds.
+class Result(dict[str, Any]):
+    """What a command wrote: the content of its JSON file.
 
     Args:
         path: The folder.
@@ -71,23 +69,19 @@ class Result(Mapping[str, Any]):
         captioned: Its images, those of the whole first, each with a caption.
     """
 
-    path: Path
-    content: Mapping[str, Any]
-    captioned: Sequence[tuple[str, Path]] = ()
-
-    def __getitem__(self, key: str) -> Any:
-        return self.content[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.content)
-
-    def __len__(self) -> int:
-        return len(self.content)
+    def __init__(
+        self,
+        path: Path,
+        content: Mapping[str, Any],
+        captioned: Sequence[tuple[str, Path]] = (),
+    ) -> None:
+        super().__init__(content)
+        self.path, self._captioned = path, captioned
 
     def __repr__(self) -> str:
         facts = [
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in self.content.get("summary", self.content).items()
+            for key, value in self.get("summary", self).items()
             if isinstance(value, (str, int, float)) and key not in ("command", "seed")
         ]
         return f"<{self.path}: {', '.join(facts)}>"
@@ -95,7 +89,7 @@ class Result(Mapping[str, Any]):
     @property
     def pictures(self) -> Gallery:
         """Its images, those of the whole first: `result.pictures[:2]`."""
-        return Gallery(self.captioned)
+        return Gallery(self._captioned)
 
     def show(self) -> Gallery:
         """Return its first images, for a notebook to show."""
@@ -121,22 +115,19 @@ def read(folder: Path, name: str) -> Result:
     return Result(folder, content, captioned or [(file.stem, file) for file in files])
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class Export(Result):
-    """A version for TF Serving, in `path`.
+    """A version for TF Serving in `path`, below `base`; of the served model `name`."""
 
-    Args:
-        base: The folder above the versions.
-        name: Of the served model.
-    """
-
-    base: Path = Path()
-    name: str = "classifier"
+    def __init__(
+        self, path: Path, content: Mapping[str, Any], base: Path, name: str
+    ) -> None:
+        super().__init__(path, content)
+        self.base, self.name = base, name
 
     @property
     def version(self) -> int | None:
         """Its number; None where none was published."""
-        return self.content.get("version")
+        return self.get("version")
 
     @property
     def serve_command(self) -> str:
@@ -153,7 +144,7 @@ class Export(Result):
             settings: As for `tfpipeline.predict`.
         """
         # Where a label was moved alone, the live version is meant.
-        if self.content.get("version", 0) is None:
+        if self.get("version", 0) is None:
             raise UserError(
                 f"{self.base}: nothing was published, so there is no new version to "
                 f"ask. The live one is asked by tfpipeline.predict(model="
