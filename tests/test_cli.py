@@ -86,8 +86,19 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
-    file.write_text("train:\n  learning_rat: 1\n")
-    with pytest.raises(UserError, match="train.learning_rate"):
+    for text, near in (
+        ("train:\n  learning_rat: 1\n", "'--train.learning_rate'"),
+        ("sed: 1\n", "'--seed'"),
+    ):
+        file.write_text(text)
+        with pytest.raises(UserError, match=f"Did you mean {near}"):
+            parse("--config", str(file))
+
+
+def test_a_section_that_is_none_is_the_users_to_mend(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("train: 3\n")
+    with pytest.raises(UserError, match="--train: expected settings.* Received: 3"):
         parse("--config", str(file))
 
 
@@ -112,6 +123,8 @@ def test_a_wrong_value_is_the_users_to_mend(argv: tuple[str, ...]) -> None:
         (("--train.learning_rate", "low"), "--train.learning_rate: expected a number"),
         (("--overwrite", "maybe"), "--overwrite: expected true or false"),
         (("--model.hidden", "256"), r"a list like \[256, 64\]. Received: 256"),
+        (("--data.batch_size", "x.)"), r"number or auto. Received: x\.\)\. See"),
+        (("--train", "{epochs: x}"), "--train.epochs: expected a whole number"),
     ],
 )
 def test_a_value_of_a_wrong_kind_is_told_in_plain_words(argv, words: str) -> None:

@@ -16,7 +16,7 @@ ORDER = (
     *("evaluate", "study", "combine", "export", "predict", "serve", "audit", "pack"),
     *("benchmark", "api"),
 )
-COMMANDS = sorted(set(tfpipeline.__all__) - {"Run", "UserError"})
+COMMANDS = sorted(tfpipeline.COMMANDS)
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
 FILES = sorted(ROOT.rglob("*.py"))
 MODULES = {

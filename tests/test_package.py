@@ -11,7 +11,7 @@ import tfpipeline
 
 ROOT = Path(tfpipeline.__file__).parent.parent
 
-VERBS = sorted(set(tfpipeline.__all__) - {"Run", "UserError"})
+VERBS = sorted(tfpipeline.COMMANDS)
 
 ORDERS = {
     "the package alone": "import tfpipeline",

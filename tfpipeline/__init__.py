@@ -5,17 +5,11 @@ In Python, every command is a function, and a finished training is an object:
     run = tfpipeline.train({"data.source": "demo"})
     run = tfpipeline.Run.load("runs/demo")
 
-Packages stand in one order, and each imports only those before it:
-
-- Ground: `core` (files, images, run folders, console), `config` (settings), `cli` (from
-  words to settings to an exit code), `distribute` (devices and workers).
-- Libraries: `metrics`, `demo` (the drawn world), `data` (files to batches), `models`
-  (networks, weights, features), `report` (pages and charts), and `attack.engine`.
-- Commands, ``python -m tfpipeline.<name>``, each in a package of its own, whose
-  `command` tells its story in one page: `train`, `synthesize`, `features`, `attack`,
-  `evaluate`, `study`, `combine`, `export`, `predict`, `serve`, `audit`, `pack`,
-  `benchmark`.
-- `api`: what ``import tfpipeline`` gives.
+Packages stand in one order, and each imports only those before it: `core`, `config`,
+`cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `models`, `report`, and
+`attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`, `synthesize`,
+`features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `serve`,
+`audit`, `pack`, `benchmark`; and `api`, which is what ``import tfpipeline`` gives.
 """
 
 import importlib
@@ -24,50 +18,34 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfpipeline.api.commands import (
-        attack,
-        audit,
-        benchmark,
-        combine,
-        evaluate,
-        export,
-        features,
-        pack,
-        predict,
-        serve,
-        study,
-        synthesize,
-        train,
-    )
-    from tfpipeline.api.run import Run
-    from tfpipeline.core.errors import UserError
+    from tfpipeline.api.commands import attack as attack
+    from tfpipeline.api.commands import audit as audit
+    from tfpipeline.api.commands import benchmark as benchmark
+    from tfpipeline.api.commands import combine as combine
+    from tfpipeline.api.commands import evaluate as evaluate
+    from tfpipeline.api.commands import export as export
+    from tfpipeline.api.commands import features as features
+    from tfpipeline.api.commands import pack as pack
+    from tfpipeline.api.commands import predict as predict
+    from tfpipeline.api.commands import serve as serve
+    from tfpipeline.api.commands import study as study
+    from tfpipeline.api.commands import synthesize as synthesize
+    from tfpipeline.api.commands import train as train
+    from tfpipeline.api.run import Run as Run
+    from tfpipeline.core.errors import UserError as UserError
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Run",
-    "UserError",
-    "attack",
-    "audit",
-    "benchmark",
-    "combine",
-    "evaluate",
-    "export",
-    "features",
-    "pack",
-    "predict",
-    "serve",
-    "study",
-    "synthesize",
-    "train",
-]
-
-# Where the names are that are no commands.
+# Commands that are functions too, and where the other names are.
+COMMANDS = (
+    *("train", "evaluate", "predict", "export", "serve", "combine", "synthesize"),
+    *("features", "attack", "study", "audit", "pack", "benchmark"),
+)
 _PLACES = {"Run": "tfpipeline.api.run", "UserError": "tfpipeline.core.errors"}
-_VERBS = frozenset(__all__) - set(_PLACES)
+__all__ = [*_PLACES, *COMMANDS]
 
 
-class _Verb(types.ModuleType):
+class _Command(types.ModuleType):
     """The module of a command, which can be called as well."""
 
     def __call__(self, config: Any = None, /, **settings: Any) -> Any:
@@ -79,8 +57,8 @@ class _Verb(types.ModuleType):
         """
         from tfpipeline.api import commands
 
-        verb = getattr(commands, self.__name__.rpartition(".")[2])
-        return verb(config, **settings)
+        command = getattr(commands, self.__name__.rpartition(".")[2])
+        return command(config, **settings)
 
 
 class _Package(types.ModuleType):
@@ -89,8 +67,8 @@ class _Package(types.ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         # Whoever imports it, and whenever: `tfpipeline.train` is always the one module
         # `tfpipeline.train`, and always a function.
-        if name in _VERBS and isinstance(value, types.ModuleType):
-            value.__class__ = _Verb
+        if name in COMMANDS and isinstance(value, types.ModuleType):
+            value.__class__ = _Command
         super().__setattr__(name, value)
 
 
@@ -98,8 +76,8 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, so that ``import tfpipeline`` takes no time."""
-    if name in _VERBS:
+    """Import a name when it is used, so that ``import tfpipeline`` takes no time."""
+    if name in COMMANDS:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _PLACES:
         return getattr(importlib.import_module(_PLACES[name]), name)

@@ -7,17 +7,18 @@ import sys
 import tfpipeline
 from tfpipeline.core.errors import suggest
 
-COMMANDS = (
-    *("train", "evaluate", "predict", "export", "serve", "combine", "synthesize"),
-    *("features", "attack", "study", "audit", "pack", "report", "benchmark"),
-)
+COMMANDS = (*tfpipeline.COMMANDS, "report")
 
 
 def main() -> None:
     """Run the command that is named first, as ``python -m tfpipeline.COMMAND`` does."""
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_overview())
+        sys.stdout.write("usage: tfpipeline COMMAND [--help] ...\n\ncommands:\n")
+        for name in COMMANDS:
+            package = importlib.import_module(f"tfpipeline.{name}")
+            doc = " ".join((package.__doc__ or "").split()).rstrip(".")
+            sys.stdout.write(f"  {name:<11} {doc.partition(': ')[2] or doc}\n")
     elif words[0] == "--version":
         sys.stdout.write(f"tfpipeline {tfpipeline.__version__}\n")
     elif words[0] in COMMANDS:
@@ -29,16 +30,6 @@ def main() -> None:
             "`python -m tfpipeline` lists them.\n"
         )
         sys.exit(2)
-
-
-def _overview() -> str:
-    """Return a line for each command: its name and what it is for."""
-    lines = ["usage: tfpipeline COMMAND [--help] ...", "", "commands:"]
-    for name in COMMANDS:
-        package = importlib.import_module(f"tfpipeline.{name}")
-        doc = " ".join((package.__doc__ or "").split()).rstrip(".")
-        lines.append(f"  {name:<11} {doc.partition(': ')[2] or doc}")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

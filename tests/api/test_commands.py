@@ -8,13 +8,15 @@ import threading
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tfpipeline
 from tests.train.test_command import SMALL, pictures
 from tfpipeline import cli
 from tfpipeline.api import result
-from tfpipeline.config import RunSettings
+from tfpipeline.api.image_inputs import Sample
+from tfpipeline.config import PredictSettings, RunSettings
 from tfpipeline.core import file_io
 from tfpipeline.train.command import train
 
@@ -94,7 +96,7 @@ def test_a_notebook_is_told_how_to_serve_in_a_terminal(monkeypatch) -> None:
 
 def test_an_export_that_published_nothing_does_not_ask_the_live_version() -> None:
     content = {"version": None, "folder": None}
-    found = result.Export(Path("served"), content, base=Path("served"))
+    found = result.Export(Path("served"), content, Path("served"), "classifier")
     with pytest.raises(tfpipeline.UserError, match="served: nothing was published"):
         found.predict("cat.jpg")
 
@@ -133,3 +135,30 @@ def test_a_study_gives_its_figures(tmp_path: Path) -> None:
     )
     assert found["rows"] and found["recommendation"]
     assert [file.stem for file in found.show().files] == ["shots", "cost"]
+
+
+def test_images_are_taken_from_a_file_a_mapping_or_keywords(
+    tmp_path: Path, monkeypatch
+) -> None:
+    told: list[PredictSettings] = []
+    monkeypatch.setattr(
+        import_module("tfpipeline.predict.command"),
+        "answer",
+        lambda settings: told.append(settings) or [],
+    )
+    file = tmp_path / "c.yaml"
+    file.write_text("images: [a.png]\nserver: {retries: 2}\n")
+    tfpipeline.predict(file, model="m")
+    tfpipeline.predict(
+        {"images": "b.png", "server": {"retries": 3}}, server={"parallel": 1}
+    )
+    pixels = np.zeros((2, 3, 3, 3), np.uint8)
+    tfpipeline.predict({"images": Sample(pixels / 255, ("x", "y"), ("0", "1"))})
+    tfpipeline.predict({"images": "b.png"}, images=pixels)
+    by_file, by_name, by_sample, by_keyword = told
+    assert by_file.images == ["a.png"] and by_file.server.retries == 2
+    assert by_name.images == ["b.png"]
+    assert (by_name.server.retries, by_name.server.parallel) == (3, 1)
+    for given in (by_sample, by_keyword):
+        assert [Path(image).suffix for image in given.images] == [".png"] * 2
+    assert Path(by_sample.images[1]).parent.name == "y"

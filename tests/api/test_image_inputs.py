@@ -30,26 +30,26 @@ GREEN = np.full((5, 4, 3), (0, 255, 0), np.uint8)
 )
 def test_pixels_become_files_that_hold_them(given: Any, tmp_path: Path) -> None:
     assert not image_inputs.are_files(given)
-    (word,) = image_inputs.written(given, tmp_path)
+    (word,) = image_inputs.write(given, tmp_path)
     assert np.array_equal(image_io.decode(Path(word)), GREEN)
 
 
 @pytest.mark.parametrize("given", ["a.png", Path("a.png"), ["a.png"], (Path("a.png"),)])
 def test_names_stay_names(given: Any, tmp_path: Path) -> None:
     assert image_inputs.are_files(given)
-    assert image_inputs.written(given, tmp_path) == ["a.png"]
+    assert image_inputs.write(given, tmp_path) == ["a.png"]
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", [bool, np.int64, np.float16, np.float64])
 def test_numbers_of_any_type_from_0_to_1_are_pixels(kind: type, tmp_path: Path) -> None:
-    (word,) = image_inputs.written((GREEN // 255).astype(kind), tmp_path)
+    (word,) = image_inputs.write((GREEN // 255).astype(kind), tmp_path)
     assert np.array_equal(image_io.decode(Path(word)), GREEN)
 
 
 def test_what_interpolation_overshoots_is_clipped(tmp_path: Path) -> None:
     overshot = np.where(GREEN, 1 + image_io.OVERSHOOT, -image_io.OVERSHOOT)
-    (word,) = image_inputs.written(overshot.astype(np.float32), tmp_path)
+    (word,) = image_inputs.write(overshot.astype(np.float32), tmp_path)
     assert np.array_equal(image_io.decode(Path(word)), GREEN)
 
 
@@ -80,7 +80,7 @@ def test_a_picture_of_pillow_is_what_its_file_is(
 ) -> None:
     file = tmp_path / f"given.{suffix}"
     picture.save(file, exif=picture.getexif())
-    (word,) = image_inputs.written(picture, tmp_path / "written")
+    (word,) = image_inputs.write(picture, tmp_path / "written")
     assert np.array_equal(image_io.decode(Path(word)), image_io.decode(file))
 
 
@@ -90,18 +90,18 @@ def test_a_picture_of_pillow_that_cannot_be_read_is_told(tmp_path: Path) -> None
     Image.fromarray(noise).save(file)
     file.write_bytes(file.read_bytes()[:3000])
     with Image.open(file) as cut, pytest.raises(UserError, match="at number 0"):
-        image_inputs.written(cut, tmp_path / "written")
+        image_inputs.write(cut, tmp_path / "written")
 
 
 def test_names_and_pixels_may_be_mixed(tmp_path: Path) -> None:
-    words = image_inputs.written(["a.png", GREEN], tmp_path)
+    words = image_inputs.write(["a.png", GREEN], tmp_path)
     assert words == ["a.png", str(tmp_path / "0001.png")]
 
 
 def test_a_sample_is_written_below_its_classes(tmp_path: Path) -> None:
     two = np.stack([GREEN, GREEN]).astype(np.float32) / 255
     given = Sample(two, ("frog", "a/b"), ("x", "y"))
-    words = image_inputs.written(given, tmp_path)
+    words = image_inputs.write(given, tmp_path)
     # What is no name of a folder is left out.
     assert words == [str(tmp_path / "frog/0000.png"), str(tmp_path / "0001.png")]
     assert len(given[1:]) == 1 and given[1:].labels == ("a/b",)
@@ -113,7 +113,7 @@ def test_a_sample_is_written_below_its_classes(tmp_path: Path) -> None:
 def test_no_class_leads_out_of_the_folder(label: str, tmp_path: Path) -> None:
     folder = tmp_path / "inside"
     given = Sample(GREEN[None].astype(np.float32) / 255, (label,), ("x",))
-    assert image_inputs.written(given, folder) == [str(folder / "0000.png")]
+    assert image_inputs.write(given, folder) == [str(folder / "0000.png")]
     assert list(tmp_path.iterdir()) == [folder]
 
 
@@ -139,4 +139,4 @@ def test_no_class_leads_out_of_the_folder(label: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_picture_is_told(given: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        image_inputs.written(given, tmp_path)
+        image_inputs.write(given, tmp_path)

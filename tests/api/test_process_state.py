@@ -87,7 +87,7 @@ def draws() -> list[float]:
 @pytest.fixture
 def unusual() -> Iterator[None]:
     """Set everything otherwise than a command does."""
-    with process_state.preserved():
+    with process_state.preserve():
         keras.config.set_dtype_policy("mixed_bfloat16")
         logging.getLogger("tensorflow").setLevel(logging.INFO)
         signal.signal(signal.SIGTERM, lambda number, frame: None)
@@ -124,7 +124,7 @@ def test_without_a_seed_there_is_none_afterwards() -> None:
     from tensorflow.python.eager import context
 
     context.set_global_seed(None)
-    with process_state.preserved():
+    with process_state.preserve():
         keras.utils.set_random_seed(3)
     assert context.global_seed() is None
     assert len({float(tf.random.uniform([])) for _ in range(4)}) == 4
@@ -132,7 +132,7 @@ def test_without_a_seed_there_is_none_afterwards() -> None:
 
 def test_what_ends_badly_is_put_back_as_well(unusual: None) -> None:
     before = state()
-    with pytest.raises(KeyboardInterrupt), process_state.preserved():
+    with pytest.raises(KeyboardInterrupt), process_state.preserve():
         keras.config.set_dtype_policy("float32")
         os.environ["TF_CONFIG"] = "{}"
         raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from tfpipeline.core.errors import UserError
 
 
 def read(config: Any = None, **given: Any) -> RunSettings:
-    return from_python.read("train", RunSettings, config, given).settings
+    return from_python.read("train", RunSettings, config, given)[0]
 
 
 def test_dotted_nested_and_keyword_settings_are_the_same() -> None:
@@ -47,9 +47,7 @@ def test_a_dataclass_is_taken_as_it_is() -> None:
 
 def test_a_setting_that_is_one_number_or_one_for_each_name_takes_both() -> None:
     def tolerance(config: Any = None, **given: Any) -> Any:
-        return from_python.read(
-            "export", ExportSettings, config, given
-        ).settings.tolerance
+        return from_python.read("export", ExportSettings, config, given)[0].tolerance
 
     assert tolerance() is None and tolerance(tolerance=0.05) == 0.05
     each = {"onnx": 1e-2, "litert_int8": 0.4}
@@ -84,7 +82,7 @@ def test_values_of_python_keep_their_kind(given: dict[str, Any], expected: Any) 
 def test_words_of_a_list_may_be_one_word_paths_or_numbers() -> None:
     def images(value: Any) -> list[str]:
         given = {"images": value}
-        return from_python.read("predict", PredictSettings, None, given).settings.images
+        return from_python.read("predict", PredictSettings, None, given)[0].images
 
     assert images("a.png") == images(Path("a.png")) == images(["a.png"]) == ["a.png"]
     assert images(["--x", "caf\udce9.png", "[dl]*"]) == [
@@ -93,7 +91,7 @@ def test_words_of_a_list_may_be_one_word_paths_or_numbers() -> None:
         "[dl]*",
     ]
     told = {"jpeg": [], "epsilons": (0.5, "2/255"), "target": 898, "epsilon": 4 / 255}
-    found = from_python.read("attack", AttackSettings, None, told).settings
+    found = from_python.read("attack", AttackSettings, None, told)[0]
     assert found.jpeg == [] and found.epsilons == ["0.5", "2/255"]
     assert str(found.target) == "898" and float(found.epsilon) == 4 / 255
 
@@ -101,13 +99,13 @@ def test_words_of_a_list_may_be_one_word_paths_or_numbers() -> None:
 def test_the_command_says_the_same(tmp_path: Path) -> None:
     file = tmp_path / "my file.yaml"
     file.write_text("seed: 5\n")
-    call = from_python.read(
+    settings, line = from_python.read(
         "train", RunSettings, file, {"data": {"source": "a 'b'"}, "model.hidden": [8]}
     )
-    words = shlex.split(call.command)
+    words = shlex.split(line)
     assert words[:3] == ["python", "-m", "tfpipeline.train"]
     again = cli.parse(RunSettings, words[3:], prog="train", description="")
-    assert again == call.settings and again.seed == 5
+    assert again == settings and again.seed == 5
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def say_everything() -> None:
     ],
 )
 def test_each_word_has_its_stream(manner, out: str, err: str, capsys) -> None:
-    with console.speaking(**manner):
+    with console.set_mode(**manner):
         say_everything()
     said = capsys.readouterr()
     assert (said.out, said.err) == (out, err)
@@ -59,7 +59,7 @@ def test_each_word_has_its_stream(manner, out: str, err: str, capsys) -> None:
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_asked_for_json_stdout_is_one_document(quiet: bool, capsys) -> None:
-    with console.speaking(quiet=quiet, as_json=True):
+    with console.set_mode(quiet=quiet, as_json=True):
         say_everything()
     said = capsys.readouterr()
     assert json.loads(said.out) == {"a": None, "b": "caf\udce9"}
@@ -74,7 +74,7 @@ def test_what_other_languages_print_does_not_get_into_the_document() -> None:
         "import os\n"
         "from tfpipeline.core import console as terminal\n"
         "print('before')\n"
-        "with terminal.speaking(as_json=True):\n"
+        "with terminal.set_mode(as_json=True):\n"
         "    os.write(1, b'from C\\n')\n"
         "    print('from Python')\n"
         "    terminal.answer([1])\n"

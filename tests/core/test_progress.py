@@ -14,28 +14,29 @@ LOOP += "for i in progress.over(range(3), 'count', 'image'):\n"
 LOOP += "    console.note(f'step {i}')\n"
 
 
-class Clock:
-    """Seconds that a test decides on."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_log_file_has_a_plain_line_every_half_a_minute(capsys) -> None:
-    clock = Clock()
-    with progress.Lines(1000, "head", "batch", 100, clock) as shown:
-        shown.set_postfix({"loss": "0.500"})
+def test_a_log_file_has_a_plain_line_every_half_a_minute(capsys, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    with progress.bar(1000, "head", "batch", initial=100) as shown:
+        shown.set_postfix({"loss": "0.500"}, refresh=False)
         for _ in range(70):
-            clock.now += 1
+            now[0] += 1
             shown.update(5)
     said = capsys.readouterr()
     assert not said.out and said.err.splitlines() == [
-        "head: 250/1000 (25%), 5 batch/s, loss 0.500",
-        "head: 400/1000 (40%), 5 batch/s, loss 0.500",
+        "head: 250/1000 (25%), 5 batch/s, loss=0.500",
+        "head: 400/1000 (40%), 5 batch/s, loss=0.500",
     ]
+
+
+def test_a_note_does_not_repeat_the_lines_of_a_log_file(capsys, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    with progress.bar(None, "scan", "file") as shown:
+        now[0] += 40
+        shown.update(80)
+        console.note("a note")
+    assert capsys.readouterr().err == "scan: 80, 2 file/s\na note\n"
 
 
 def test_a_short_loop_says_nothing_in_a_pipe() -> None:
@@ -70,7 +71,7 @@ def test_a_terminal_sees_a_bar_even_where_it_does_not_know_its_width(
 
 def test_nobody_is_told_of_a_loop_without_a_title_or_when_all_is_quiet(capsys) -> None:
     assert list(progress.over(range(3), None, "image")) == [0, 1, 2]
-    with console.speaking(quiet=True):
+    with console.set_mode(quiet=True):
         assert list(progress.over(iter("ab"), "count", "image", 2)) == ["a", "b"]
     said = capsys.readouterr()
     assert not said.out + said.err and not progress.in_notebook()

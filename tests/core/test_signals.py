@@ -39,7 +39,7 @@ def test_the_first_signal_is_a_wish_and_the_second_acts(_heard: None) -> None:
 
 def test_sigterm_lets_what_cleans_up_run() -> None:
     cleaned = []
-    with pytest.raises(signals.Terminated), signals.terminable():
+    with pytest.raises(signals.Terminated), signals.handle_sigterm():
         try:
             send(signal.SIGTERM)
         finally:
@@ -69,7 +69,7 @@ def test_other_threads_are_left_alone() -> None:
     seen = []
 
     def work() -> None:
-        with signals.deferred() as wish, signals.terminable():
+        with signals.deferred() as wish, signals.handle_sigterm():
             seen.append(bool(wish))
 
     thread = threading.Thread(target=work)

@@ -1,4 +1,4 @@
-"""Each command as a function, which is told in Python and gives back an object.
+"""Each command as a function, which is given settings in Python and returns an object.
 
 All take a YAML file, a mapping of settings by their dotted names, or the command's
 dataclass, and more settings by keyword, which win. They do what the command does, print
@@ -6,17 +6,18 @@ what it prints, and raise `UserError` where it would end with code 2.
 """
 
 import dataclasses
+import importlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from tfpipeline.api import calls, image_inputs, result
+from tfpipeline.api import image_inputs, process_state, result
 from tfpipeline.api.predictions import Predictions
 from tfpipeline.api.result import Export, Result
 from tfpipeline.api.run import Run
 from tfpipeline.cli import from_python
-from tfpipeline.cli.from_python import Call, Config
+from tfpipeline.cli.from_python import Config
 from tfpipeline.config import (
     AuditSettings,
     EvaluateSettings,
@@ -30,291 +31,171 @@ from tfpipeline.config.serving import ExportSettings, ServeSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
 from tfpipeline.config.train import CombineSettings
-from tfpipeline.core import console, run_replacement
-from tfpipeline.core.errors import Incomplete
-
-Told = TypeVar("Told", RunSettings, CombineSettings)
+from tfpipeline.core import console, provenance, result_dir, run_replacement
+from tfpipeline.core.errors import Incomplete, mendable
 
 
 def train(config: Config = None, /, **settings: Any) -> Run:
-    """Train a classifier and measure it; see ``python -m tfpipeline.train --help``.
+    """Train a classifier and measure it: `data={"source": "pets"}`, `seed=1`, ...
 
-    Args:
-        config: A YAML file, a mapping of settings, or `RunSettings`.
-        settings: More of them, which win: `data={"source": "pets"}, seed=1`.
-
-    Returns:
-        The run, in the folder `workdir`, where one that was interrupted goes on, or in
-        a new one below `runs/`.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
+    The run is in the folder `workdir`, where an interrupted one resumes, or in a new
+    one below `runs/`.
     """
-    from tfpipeline.train.command import train as verb
-
-    call = from_python.read("train", RunSettings, config, settings)
-    return _run(verb, call)
+    return _run("train", RunSettings, config, settings)
 
 
 def combine(config: Config = None, /, **settings: Any) -> Run:
-    """Make one classifier of several runs: `runs=[run, other]`, `how=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `CombineSettings`.
-        settings: More of them, which win.
-
-    Returns:
-        The run, in the folder `workdir`, or in a new one below `runs/`.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.combine.command import combine as verb
-
-    call = from_python.read("combine", CombineSettings, config, settings)
-    return _run(verb, call)
-
-
-def _run(verb: Callable[[Told], Any], call: Call[Told]) -> Run:
-    """Do what makes a run, in a folder that is known before."""
-    told: Any = call.settings
-    folder = told.workdir or str(run_replacement.fresh())
-    told = dataclasses.replace(told, workdir=folder)
-    calls.done(verb, Call(told, call.command))
-    return Run(folder)
+    """Make one classifier of several runs: `runs=[run, other]`, `how=`, ..."""
+    return _run("combine", CombineSettings, config, settings)
 
 
 def evaluate(config: Config = None, /, **settings: Any) -> Result:
-    """Measure a run on any source: `run=`, `source=`, `robust=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `EvaluateSettings`.
-        settings: More of them, which win.
-
-    Returns:
-        The content of `evaluation.json`.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.evaluate.command import evaluate as verb
-
-    call = from_python.read("evaluate", EvaluateSettings, config, settings)
-    content = calls.done(verb, call)
-    return Result(Path(str(call.settings.run)), content)
+    """Measure a run on any source, as `evaluation.json`: `run=`, `source=`, ..."""
+    given, content = _call("evaluate", EvaluateSettings, config, settings)
+    return Result(Path(given.run), content)
 
 
 def predict(config: Config = None, /, **settings: Any) -> Predictions:
-    """Say what is on pictures: `model=` a run, a SavedModel or a server; `images=`.
+    """Predict classes of images: `model=` a run, a SavedModel or a server; `images=`.
 
-    Args:
-        config: A YAML file, a mapping of settings, or `PredictSettings`.
-        settings: More of them, which win; `images` as for `Run.predict`.
-
-    Returns:
-        One prediction a picture.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
+    The images are as for `Run.predict`.
     """
-    from tfpipeline.predict.command import answer
-    from tfpipeline.predict.command import predict as verb
-
-    config, settings = calls.joined(config, settings)
-    given = settings.get("images", ())
+    images, config = _take_images(config, settings)
+    named = images is None or image_inputs.are_files(images)
     with tempfile.TemporaryDirectory() as folder:
-        if named := image_inputs.are_files(given):
-            told = settings
-        else:
-            told = settings | {"images": image_inputs.written(given, Path(folder))}
-        call = from_python.read("predict", PredictSettings, config, told)
-        step = verb if call.settings.output else answer
-        return Predictions(calls.done(step, call), named=named)
+        if images is not None:
+            settings["images"] = image_inputs.write(images, Path(folder))
+        given, line = from_python.read("predict", PredictSettings, config, settings)
+        step = "predict" if given.output else "answer"
+        return Predictions(_do("predict", given, line, step), named=named)
 
 
 def export(config: Config = None, /, **settings: Any) -> Export:
     """Write a version for TF Serving: `run=`, `output=`, `also=`, ...
 
-    Args:
-        config: A YAML file, a mapping of settings, or `ExportSettings`.
-        settings: More of them, which win.
-
-    Returns:
-        The version, which can be asked; where another runtime did not answer rightly,
-        `also` tells why, and so does a line on stderr.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
+    Where another runtime did not answer rightly, `also` says why, and so does a line on
+    stderr.
     """
-    from tfpipeline.export.command import export as verb
-
-    call = from_python.read("export", ExportSettings, config, settings)
+    given, line = from_python.read("export", ExportSettings, config, settings)
     try:
-        content = calls.done(verb, call)
+        content = _do("export", given, line)
     except Incomplete as error:
         console.warn(str(error))
         content = error.result
-    base = Path(str(call.settings.output))
+    base = Path(str(given.output))
     path = Path(content.get("folder") or base)
-    return Export(path, content, base=base, name=call.settings.name)
+    return Export(path, content, base, given.name)
 
 
 def serve(config: Config = None, /, **settings: Any) -> None:
-    """Serve versions on this machine until it is interrupted: `base=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `ServeSettings`.
-        settings: More of them, which win.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.serve.command import serve as verb
-
-    calls.done(verb, from_python.read("serve", ServeSettings, config, settings))
+    """Serve versions on this machine until it is interrupted: `base=`, ..."""
+    _call("serve", ServeSettings, config, settings)
 
 
 def synthesize(config: Config = None, /, **settings: Any) -> Result:
-    """Make the images that excite classes most: `classes=`, `run=`, `judges=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `SynthesizeSettings`.
-        settings: More of them, which win.
-
-    Returns:
-        The content of `synthesis.json`, with pictures.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.synthesize.command import RESULT
-    from tfpipeline.synthesize.command import synthesize as verb
-
-    call = from_python.read("synthesize", SynthesizeSettings, config, settings)
-    calls.done(verb, call)
-    return result.read(Path(call.settings.output), RESULT)
+    """Make the images that excite classes most: `classes=`, `run=`, `judges=`, ..."""
+    return _result("synthesize", SynthesizeSettings, config, settings)
 
 
 def features(config: Config = None, /, **settings: Any) -> Result:
-    """Show what each layer extracts from pictures: `images=`, `run=`, `layers=`, ...
+    """Show what each layer extracts from images: `images=`, `run=`, `layers=`, ...
 
-    Args:
-        config: A YAML file, a mapping of settings, or `FeaturesSettings`.
-        settings: More of them, which win; `images` as for `Run.predict`.
-
-    Returns:
-        The content of `features.json`, with pictures.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
+    The images are as for `Run.predict`.
     """
-    from tfpipeline.features.command import RESULT
-    from tfpipeline.features.command import features as verb
-
-    config, told = calls.with_files("features", FeaturesSettings, config, settings)
-    call = from_python.read("features", FeaturesSettings, config, told)
-    calls.done(verb, call)
-    return result.read(Path(call.settings.output), RESULT)
+    config = _write_pixels("features", FeaturesSettings, config, settings)
+    return _result("features", FeaturesSettings, config, settings)
 
 
 def attack(config: Config = None, /, **settings: Any) -> Result:
-    """Change pictures until a network is wrong: `images=`, `target=`, `epsilon=`, ...
+    """Change images until a network is wrong: `images=`, `target=`, `epsilon=`, ...
 
-    Args:
-        config: A YAML file, a mapping of settings, or `AttackSettings`.
-        settings: More of them, which win; `images` as for `Run.predict`.
-
-    Returns:
-        The content of `attack.json`, with pictures.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
+    The images are as for `Run.predict`.
     """
-    from tfpipeline.attack.command import RESULT
-    from tfpipeline.attack.command import attack as verb
-
-    config, told = calls.with_files("attack", AttackSettings, config, settings)
-    call = from_python.read("attack", AttackSettings, config, told)
-    calls.done(verb, call)
-    return result.read(Path(call.settings.output), RESULT)
+    config = _write_pixels("attack", AttackSettings, config, settings)
+    return _result("attack", AttackSettings, config, settings)
 
 
 def study(config: Config = None, /, **settings: Any) -> Result:
-    """Measure how well networks transfer: `sources=`, `backbones=`, `shots=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `StudySettings`.
-        settings: More of them, which win.
-
-    Returns:
-        The content of `study.json`, with figures.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.study.command import RESULT
-    from tfpipeline.study.command import study as verb
-
-    call = from_python.read("study", StudySettings, config, settings)
-    calls.done(verb, call)
-    return result.read(Path(call.settings.output), RESULT)
+    """Measure how well networks transfer: `sources=`, `backbones=`, `shots=`, ..."""
+    return _result("study", StudySettings, config, settings)
 
 
 def audit(config: Config = None, /, **settings: Any) -> Result:
-    """Open every file of a source and tell what is wrong: `source=`, `output=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `AuditSettings`.
-        settings: More of them, which win.
-
-    Returns:
-        The content of `statistics.json`, with contact sheets.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.audit.command import audit as verb
-
-    call = from_python.read("audit", AuditSettings, config, settings)
-    calls.done(verb, call)
-    return result.read(Path(call.settings.output), "statistics.json")
+    """Open every file of a source and report what is wrong: `source=`, ..."""
+    return _result("audit", AuditSettings, config, settings)
 
 
 def pack(config: Config = None, /, **settings: Any) -> Result:
-    """Write a source into few large files, which are a source too: `output=`, ...
-
-    Args:
-        config: A YAML file, a mapping of settings, or `PackSettings`.
-        settings: More of them, which win.
-
-    Returns:
-        How many `images`, `shards` and `bytes`.
-
-    Raises:
-        UserError: As the command, where it ends with code 2.
-    """
-    from tfpipeline.pack.command import pack as verb
-
-    call = from_python.read("pack", PackSettings, config, settings)
-    return Result(Path(str(call.settings.output)), calls.done(verb, call))
+    """Write a source into few large files, which are a source too: `output=`, ..."""
+    given, content = _call("pack", PackSettings, config, settings)
+    return Result(Path(given.output), content)
 
 
 def benchmark(config: Config = None, /, **settings: Any) -> Result:
-    """Measure what this machine gives, and what holds it back: `output=`, ...
+    """Measure what this machine gives, and what holds it back: `output=`, ..."""
+    return _result("benchmark", BenchmarkSettings, config, settings)
 
-    Args:
-        config: A YAML file, a mapping of settings, or `BenchmarkSettings`.
-        settings: More of them, which win.
 
-    Returns:
-        The content of `benchmark.json`.
+def _do(verb: str, given: Any, line: str, step: str = "") -> Any:
+    """Do what a command does, and leave the process as it was.
 
-    Raises:
-        UserError: As the command, where it ends with code 2.
+    Its files say how it would have been typed.
     """
-    from tfpipeline.benchmark.command import RESULT
-    from tfpipeline.benchmark.command import benchmark as verb
+    command = importlib.import_module(f"tfpipeline.{verb}.command")
+    with process_state.preserve(), provenance.record_command(line), mendable():
+        return getattr(command, step or verb)(given)
 
-    call = from_python.read("benchmark", BenchmarkSettings, config, settings)
-    calls.done(verb, call)
-    return result.read(Path(call.settings.output), RESULT)
+
+def _call(
+    verb: str, kind: type, config: Config, settings: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    """Call a command; return its settings, and what it returns."""
+    given: Any
+    given, line = from_python.read(verb, kind, config, settings)
+    return given, _do(verb, given, line)
+
+
+def _result(
+    verb: str, kind: type, config: Config, settings: Mapping[str, Any]
+) -> Result:
+    """Call a command, and return the content of its JSON file, with images."""
+    given, _ = _call(verb, kind, config, settings)
+    command = importlib.import_module(f"tfpipeline.{verb}.command")
+    return result.read(Path(given.output), command.RESULT)
+
+
+def _run(verb: str, kind: type, config: Config, settings: Mapping[str, Any]) -> Run:
+    """Call what makes a run, in a folder that is known before."""
+    given: Any
+    given, line = from_python.read(verb, kind, config, settings)
+    folder = given.workdir or str(run_replacement.fresh())
+    _do(verb, dataclasses.replace(given, workdir=folder), line)
+    return Run(folder)
+
+
+def _take_images(config: Config, settings: dict[str, Any]) -> tuple[Any, Config]:
+    """Take the images, if any, out of all settings; return what is left of `config`."""
+    images: Any = None
+    if isinstance(config, Mapping):
+        images = config.get("images")
+        config = {name: value for name, value in config.items() if name != "images"}
+    return settings.pop("images", images), config
+
+
+def _write_pixels(
+    verb: str, kind: type, config: Config, settings: dict[str, Any]
+) -> Config:
+    """Let the images in the settings be files: pixels are written below the result."""
+    images, config = _take_images(config, settings)
+    if images is not None and not image_inputs.are_files(images):
+        given: Any
+        given, _ = from_python.read(verb, kind, config, settings)
+        output = result_dir.new_result(
+            given.output, f"{verb}.json", overwrite=given.overwrite
+        )
+        output.check(["given/"])
+        with output.recording(adding=True):
+            images = image_inputs.write(images, output.folder / "given")
+    if images is not None:
+        settings["images"] = images
+    return config

@@ -1,7 +1,6 @@
 """What a command wrote, as an object that knows its files."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,26 +12,20 @@ from tfpipeline.report import html, result_page, run_data
 if TYPE_CHECKING:
     from tfpipeline.api.predictions import Predictions
 
-# A notebook shows so many pictures of a result, unless it is told otherwise.
+# A notebook shows so many images of a result by default.
 _SHOWN = 4
 
 
 class Page:
-    """A page that a notebook shows in a frame.
-
-    Args:
-        path: The file, which needs no other.
-    """
+    """A page, in the file `path`, that a notebook shows in a frame."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __repr__(self) -> str:
-        """Say where it lies."""
         return f"<the page {self.path}>"
 
     def _repr_html_(self) -> str:
-        """Return a frame with the whole page inside."""
         content = escape(self.path.read_text(encoding="utf-8"), quote=True)
         return (
             f'<iframe srcdoc="{content}" title="report" width="100%" height="800" '
@@ -41,18 +34,13 @@ class Page:
 
 
 class Gallery:
-    """Pictures on disk, which a notebook shows one below the other.
-
-    Args:
-        captioned: A caption and a file each.
-    """
+    """Images on disk, with captions, which a notebook shows one below the other."""
 
     def __init__(self, captioned: Sequence[tuple[str, Path]]) -> None:
         self._captioned = list(captioned)
 
-    def __getitem__(self, chosen: slice) -> "Gallery":
-        """Return some of them: `gallery[:2]`."""
-        return Gallery(self._captioned[chosen])
+    def __getitem__(self, part: slice) -> "Gallery":
+        return Gallery(self._captioned[part])
 
     @property
     def files(self) -> list[Path]:
@@ -60,7 +48,6 @@ class Gallery:
         return [file for _, file in self._captioned]
 
     def __repr__(self) -> str:
-        """Return the names of the files."""
         return "\n".join(map(str, self.files)) or "<no pictures>"
 
     def _repr_html_(self) -> str:
@@ -73,49 +60,39 @@ class Gallery:
         )
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Result(Mapping[str, Any]):
-    """What a command wrote; read like the mapping that its JSON file holds.
+class Result(dict[str, Any]):
+    """What a command wrote: the content of its JSON file.
 
     Args:
         path: The folder.
         content: Of its JSON file.
-        captioned: Its pictures, those of the whole first, each with a caption.
+        captioned: Its images, those of the whole first, each with a caption.
     """
 
-    path: Path
-    content: Mapping[str, Any]
-    captioned: Sequence[tuple[str, Path]] = field(default=())
-
-    def __getitem__(self, key: str) -> Any:
-        """Return what stands under a name."""
-        return self.content[key]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names."""
-        return iter(self.content)
-
-    def __len__(self) -> int:
-        """Return how many names there are."""
-        return len(self.content)
+    def __init__(
+        self,
+        path: Path,
+        content: Mapping[str, Any],
+        captioned: Sequence[tuple[str, Path]] = (),
+    ) -> None:
+        super().__init__(content)
+        self.path, self._captioned = path, captioned
 
     def __repr__(self) -> str:
-        """Return what is true of the whole, and where it lies."""
-        told = self.content.get("summary", self.content)
         facts = [
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in told.items()
+            for key, value in self.get("summary", self).items()
             if isinstance(value, (str, int, float)) and key not in ("command", "seed")
         ]
         return f"<{self.path}: {', '.join(facts)}>"
 
     @property
     def pictures(self) -> Gallery:
-        """Its pictures, those of the whole first: `result.pictures[:2]`."""
-        return Gallery(self.captioned)
+        """Its images, those of the whole first: `result.pictures[:2]`."""
+        return Gallery(self._captioned)
 
     def show(self) -> Gallery:
-        """Return its first pictures, for a notebook to show."""
+        """Return its first images, for a notebook to show."""
         return self.pictures[:_SHOWN]
 
     def show_report(self) -> Page:
@@ -128,40 +105,29 @@ class Result(Mapping[str, Any]):
 
 
 def read(folder: Path, name: str) -> Result:
-    """Return what a command wrote into a folder.
-
-    Args:
-        folder: Of the result.
-        name: Of its JSON file.
-
-    Raises:
-        UserError: The file is damaged.
-    """
-    found = run_data.read_json(folder / name)
-    told = (
-        result_page.pictures(folder, name, found) if name in result_page.KINDS else []
-    )
+    """Return what a command wrote into a folder, by the name of its JSON file."""
+    content = run_data.read_json(folder / name)
+    captioned = None
+    if name in result_page.KINDS:
+        captioned = result_page.pictures(folder, name, content)
     # Of a study, and of an audit; the examples come before the cost.
     files = [*sorted(folder.glob("figures/*.png"), reverse=True), *folder.glob("*.png")]
-    return Result(folder, found, told or [(file.stem, file) for file in files])
+    return Result(folder, content, captioned or [(file.stem, file) for file in files])
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class Export(Result):
-    """A version for TF Serving, in `path`.
+    """A version for TF Serving in `path`, below `base`; of the served model `name`."""
 
-    Args:
-        base: The folder above the versions.
-        name: Of the served model.
-    """
-
-    base: Path = Path()
-    name: str = "classifier"
+    def __init__(
+        self, path: Path, content: Mapping[str, Any], base: Path, name: str
+    ) -> None:
+        super().__init__(path, content)
+        self.base, self.name = base, name
 
     @property
     def version(self) -> int | None:
         """Its number; None where none was published."""
-        return self.content.get("version")
+        return self.get("version")
 
     @property
     def serve_command(self) -> str:
@@ -171,17 +137,14 @@ class Export(Result):
         return tf_serving_files.local_command(self.base, self.name)
 
     def predict(self, images: Any, **settings: Any) -> "Predictions":
-        """Return what the written SavedModel says of pictures, in this process.
+        """Return what the written SavedModel predicts, in this process.
 
         Args:
             images: As for `Run.predict`.
             settings: As for `tfpipeline.predict`.
-
-        Raises:
-            UserError: As the command; or nothing was published.
         """
         # Where a label was moved alone, the live version is meant.
-        if self.content.get("version", 0) is None:
+        if self.get("version", 0) is None:
             raise UserError(
                 f"{self.base}: nothing was published, so there is no new version to "
                 f"ask. The live one is asked by tfpipeline.predict(model="

@@ -1,9 +1,9 @@
-"""A finished training as an object: what it knows and is asked, and its figures."""
+"""A finished training as an object: its data, what it predicts, and its figures."""
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +28,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A finished training. `Run.load` opens one, `tfpipeline.train` makes one.
-
-    Args:
-        path: Its folder.
-
-    Raises:
-        UserError: No finished run lies there.
-    """
+    """A finished training. `Run.load` opens one, `tfpipeline.train` makes one."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -44,10 +37,7 @@ class Run:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Run":
-        """Return the run in a folder; its classifier is read when it is asked.
-
-        Args:
-            path: The folder.
+        """Return the run in a folder; its classifier is read when it is needed.
 
         Raises:
             UserError: No finished run lies there.
@@ -56,7 +46,7 @@ class Run:
 
     @property
     def settings(self) -> RunSettings:
-        """Everything that it was told."""
+        """The settings that it was trained with."""
         return cli.of_run(self.files.config)
 
     @property
@@ -66,7 +56,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What came out: `metrics.json`, with `validation` and `test`."""
+        """The content of `metrics.json`, with `validation` and `test`."""
         return run_data.read_json(self.files.metrics)
 
     @property
@@ -79,40 +69,37 @@ class Run:
         return str(self.path)
 
     def __repr__(self) -> str:
-        """Say what was trained on what, and how well it does."""
-        told = run_data.read(self.files)
-        words = [run_page.network(told.config), f"{len(told.labels)} classes"]
-        if told.split is not None and told.interval is not None:
-            low, high = told.interval
-            accuracy = told.metrics[told.split]["accuracy"]
+        data = run_data.read(self.files)
+        words = [run_page.network(data.config), f"{len(data.labels)} classes"]
+        if data.split is not None and data.interval is not None:
+            low, high = data.interval
+            accuracy = data.metrics[data.split]["accuracy"]
             words.append(
-                f"{told.split} accuracy {accuracy:.3f} ({low:.3f} to {high:.3f})"
+                f"{data.split} accuracy {accuracy:.3f} ({low:.3f} to {high:.3f})"
             )
         return f"<run {self.path}: {', '.join(words)}>"
 
     def predict(
         self, images: Any, *, top_k: int = 3, output: str | None = None
     ) -> Predictions:
-        """Return what the classifier says of pictures, its probabilities calibrated.
+        """Return one prediction an image, its probabilities calibrated.
 
         Args:
-            images: Names of files, folders, or globs; or arrays or pictures of Pillow:
+            images: Names of files, folders, or globs; or arrays or images of Pillow:
                 uint8, or float in [0, 1], rounded to 8 bits; shape (height, width, 3)
                 or (n, height, width, 3); or a `Sample`.
             top_k: Classes to name, best first.
             output: A file in `.csv` or `.jsonl` to write as well.
 
-        Returns:
-            One prediction a picture; one that cannot be read says why.
-
         Raises:
-            UserError: A name means no file, or arrays are not as expected.
+            UserError: A name means no file, or arrays are not as expected. An image
+                that cannot be read has an error in its prediction instead.
         """
         if output is not None:
-            told = {"images": images, "top_k": top_k, "output": output}
-            return tfpipeline.predict(model=self.path, **told)
+            settings = {"images": images, "top_k": top_k, "output": output}
+            return tfpipeline.predict(model=self.path, **settings)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(process_state.preserved())
+            stack.enter_context(process_state.preserve())
             stack.enter_context(mendable())
             with startup.quiet_start():
                 from tfpipeline.evaluate import run_inputs
@@ -121,7 +108,7 @@ class Run:
             ask = answers.of_ready(
                 self._ready(), run_inputs.calibration_of(self.files), top_k
             )
-            words = image_inputs.written(images, Path(folder))
+            words = image_inputs.write(images, Path(folder))
             rows = answers.rows(words, ask, top_k)
             return Predictions(rows, named=image_inputs.are_files(images))
 
@@ -136,131 +123,101 @@ class Run:
         return self._kept[1]
 
     def sample(self, n: int = 8, *, split: str = "test") -> Sample:
-        """Return some of its own examples, as its network is shown them.
+        """Return at most `n` of its own examples, as its network is shown them.
 
-        Args:
-            n: How many, at most; they are evenly spread over the classes.
-            split: `train`, `validation`, or `test`.
+        They are evenly spread over the classes; `split` is `train`, `validation`, or
+        `test`.
 
         Raises:
             UserError: There are none, or they are not there any more.
         """
-        with process_state.preserved(), mendable():
+        with process_state.preserve(), mendable():
             with startup.quiet_start():
                 from tfpipeline.evaluate import sampling
-            found, labels, ids = sampling.sample(
+            images, labels, ids = sampling.sample(
                 self.files, self.settings, self.labels, split, n
             )
-        return Sample(found.astype(np.float32) / 255, tuple(labels), tuple(ids))
+        return Sample(images.astype(np.float32) / 255, tuple(labels), tuple(ids))
 
     def evaluate(self, source: str | None = None, **settings: Any) -> Result:
-        """Measure it, as ``python -m tfpipeline.evaluate --run`` does.
-
-        Args:
-            source: Any source with its classes; its own test images where None.
-            settings: Of `evaluate`.
-        """
+        """Measure it by `tfpipeline.evaluate`; on its own test images by default."""
         return tfpipeline.evaluate(run=self.path, source=source, **settings)
 
     def export(self, output: str | os.PathLike[str], **settings: Any) -> Export:
-        """Write a version for TF Serving, as ``python -m tfpipeline.export`` does.
-
-        Args:
-            output: The folder above the versions.
-            settings: Of `export`.
-        """
+        """Write a version below `output` by `tfpipeline.export`."""
         return tfpipeline.export(run=self.path, output=output, **settings)
 
     def synthesize(
         self, classes: str | Sequence[str] | None = None, **settings: Any
     ) -> Result:
-        """Make the images that excite its classes most.
-
-        Args:
-            classes: Names or numbers; all of its classes where None.
-            settings: Of `synthesize`.
-        """
+        """Make ideal images by `tfpipeline.synthesize`; of all classes by default."""
         chosen = list(self.labels) if classes is None else classes
         return tfpipeline.synthesize(run=self.path, classes=chosen, **settings)
 
     def features(self, images: Any, **settings: Any) -> Result:
-        """Show what its layers extract from pictures, and what speaks for a class.
-
-        Args:
-            images: As for `predict`.
-            settings: Of `features`.
-        """
+        """Show what it sees by `tfpipeline.features`; images as for `predict`."""
         return tfpipeline.features(run=self.path, images=images, **settings)
 
     def attack(self, images: Any, **settings: Any) -> Result:
-        """Change pictures slightly until it is wrong about them.
-
-        Args:
-            images: As for `predict`.
-            settings: Of `attack`.
-        """
+        """Attack it by `tfpipeline.attack`; images as for `predict`."""
         return tfpipeline.attack(run=self.path, images=images, **settings)
 
     def show_curves(self) -> "Figure":
         """Return loss and accuracy over the epochs of all stages."""
         from tfpipeline.report import inline
 
-        told = run_data.read(self.files)
-        if not told.history:
+        data = run_data.read(self.files)
+        if not data.history:
             raise UserError(f"{self.path}: its history holds no epoch.")
-        return inline.curves(told.history, told.manifest.get("kept_epoch"))
+        return inline.curves(data.history, data.manifest.get("kept_epoch"))
 
     def show_confusion(self, split: str | None = None) -> "Figure":
-        """Return what is taken for what; of many classes, those with most errors.
+        """Return the confusion matrix; of many classes, those with most errors.
 
-        Args:
-            split: `test` or `validation`; the best one there is where None.
+        The split is `test` or `validation`; the best one there is by default.
         """
         from tfpipeline.report import inline
 
-        told = run_data.read(self.files)
-        measured = told.diagnosis.get("splits", {})
-        chosen = split or told.split or ""
-        if chosen not in measured:
-            raise unknown("split", chosen, measured)
-        found = measured[chosen]["confusion"]
-        return inline.confusion(found["labels"], found["counts"], f"{chosen} images")
+        data = run_data.read(self.files)
+        splits = data.diagnosis.get("splits", {})
+        chosen = split or data.split or ""
+        if chosen not in splits:
+            raise unknown("split", chosen, splits)
+        matrix = splits[chosen]["confusion"]
+        return inline.confusion(matrix["labels"], matrix["counts"], f"{chosen} images")
 
     def show_top_losses(self, n: int = 6, *, grad_cam: bool = True) -> "Figure":
-        """Return the held-out images about which it is most wrong.
+        """Return the held-out images with the highest loss, at most 12.
 
-        Args:
-            n: How many; a run keeps 12.
-            grad_cam: Whether to draw beside each where the network looked.
+        With Grad-CAM, each has beside it where the network looked.
         """
         return self._gallery("top_losses", n, grad_cam)
 
     def show_suspects(self, n: int = 6) -> "Figure":
-        """Return the images whose labels look wrong, the most suspicious first.
-
-        Args:
-            n: How many; a run keeps 12.
-        """
+        """Return the images whose labels look wrong, at most 12, worst first."""
         return self._gallery("suspected", n, False)
 
     def _gallery(self, kind: str, n: int, grad_cam: bool) -> "Figure":
         from tfpipeline.report import inline
 
-        told = [
-            one
-            for one in run_data.read(self.files).diagnosis.get(kind, [])
-            if (self.path / one.get("picture", "?")).is_file()
+        rows = [
+            row
+            for row in run_data.read(self.files).diagnosis.get(kind, [])
+            if (self.path / row.get("picture", "?")).is_file()
         ][:n]
-        if not told:
+        if not rows:
             raise UserError(f"{self.path}: there are no such images.")
-        return inline.gallery(
-            [self._beside(one, grad_cam) for one in told], [_words(o) for o in told]
-        )
-
-    def _beside(self, one: Mapping[str, Any], grad_cam: bool) -> np.ndarray:
-        """Return a picture, beside it where the network looked."""
-        names = [one["picture"], *([one["grad_cam"]] if grad_cam else ())]
-        return np.hstack([image_io.decode(self.path / name) for name in names])
+        keys = ["picture", "grad_cam"] if grad_cam else ["picture"]
+        images = [
+            np.hstack([image_io.decode(self.path / row[key]) for key in keys])
+            for row in rows
+        ]
+        captions = [
+            f"{row['label']}\ncalled {row['predicted']}, {row['probability']:.2f}\n"
+            f"loss {row['loss']:.2f}"
+            for row in rows
+        ]
+        return inline.gallery(images, captions)
 
     def show_batch(self) -> Gallery:
         """Return a training batch as the network saw it."""
@@ -271,8 +228,3 @@ class Run:
         if not self.files.report.is_file():
             run_page.write(self.files)
         return Page(self.files.report)
-
-
-def _words(one: Mapping[str, Any]) -> str:
-    called = f"called {one['predicted']}, {one['probability']:.2f}"
-    return f"{one['label']}\n{called}\nloss {one['loss']:.2f}"

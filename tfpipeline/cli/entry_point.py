@@ -31,40 +31,28 @@ def main(
     Raises:
         SystemExit: With code 141, where nobody reads what it prints any more.
     """
-    with console.heard():
-        return _main(command, settings, argv)
-
-
-def _main(
-    command: Callable[[Settings], Any],
-    settings: type[Settings],
-    argv: Sequence[str] | None,
-) -> int:
+    prog = f"python -m {command.__module__.removesuffix('.command')}"
     if argv is None:
+        prog, argv = provenance.program(), sys.argv[1:]
         startup.own_process()
-    named = f"python -m {command.__module__.removesuffix('.command')}"
-    prog = provenance.program() if argv is None else named
     description = (command.__doc__ or "").strip().splitlines()[0]
-    try:
-        arguments = sys.argv[1:] if argv is None else argv
-        given, switches = read(settings, arguments, prog=prog, description=description)
-        told = console.speaking(quiet=switches.quiet, as_json=switches.json)
-        with told, signals.terminable(), mendable():
-            console.answer(command(given))
-        return 0
-    except signals.Stopped as error:
-        console.end_badly(str(error))
-        return 128 + error.number
-    except UserError as error:
-        return _fail(str(error), error.exit_code)
-    except KeyboardInterrupt as error:
-        return _fail(
-            "Interrupted. No file is half-written; the same command goes on from what "
-            "is kept, or starts again.",
-            143 if isinstance(error, signals.Terminated) else 130,
-        )
-
-
-def _fail(message: str, code: int) -> int:
-    console.end_badly(f"error: {message}")
-    return code
+    with console.heard():
+        try:
+            given, switches = read(settings, argv, prog=prog, description=description)
+            quiet, as_json = switches["quiet"], switches["json"]
+            with console.set_mode(quiet=quiet, as_json=as_json):
+                with signals.handle_sigterm(), mendable():
+                    console.answer(command(given))
+            return 0
+        except signals.Stopped as error:
+            console.end_badly(str(error))
+            return 128 + error.number
+        except UserError as error:
+            console.end_badly(f"error: {error}")
+            return error.exit_code
+        except KeyboardInterrupt as error:
+            console.end_badly(
+                "error: Interrupted. No file is half-written; the same command "
+                "resumes from what is kept, or starts again."
+            )
+            return 143 if isinstance(error, signals.Terminated) else 130

@@ -5,8 +5,7 @@ import json
 import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from tfpipeline import cli
 from tfpipeline.core.errors import UserError, suggest
@@ -18,23 +17,10 @@ Settings = TypeVar("Settings")
 Config = str | os.PathLike[str] | Mapping[str, Any] | object | None
 
 
-@dataclass(frozen=True)
-class Call(Generic[Settings]):
-    """What a command was told in Python.
-
-    Args:
-        settings: Its dataclass.
-        command: The command line that says the same.
-    """
-
-    settings: Settings
-    command: str
-
-
 def read(
     verb: str, kind: type[Settings], config: Config, given: Mapping[str, Any]
-) -> Call[Settings]:
-    """Return the settings of a command that is called in Python.
+) -> tuple[Settings, str]:
+    """Return the settings of a command that is called in Python, and how it is typed.
 
     They become flags and are read as the command reads them, so that both know the same
     names, and refuse the same values in the same words.
@@ -49,7 +35,20 @@ def read(
     Raises:
         UserError: An unknown name, or a value of the wrong kind.
     """
-    words, values = _start(kind, config)
+    words: list[str] = []
+    values: dict[str, Any] = {}
+    if isinstance(config, (str, os.PathLike)):
+        words = ["--config", os.fspath(config)]
+    elif isinstance(config, kind):
+        default = flat(kind())
+        values = {n: v for n, v in flat(config).items() if v != default.get(n)}
+    elif isinstance(config, Mapping):
+        values = dict(_flat(config))
+    elif config is not None:
+        raise UserError(
+            f"config: expected a YAML file, a mapping of settings, or {kind.__name__}. "
+            f"Received: {type(config).__name__}."
+        )
     values |= dict(_flat(given))
     known = dict(_known(kind))
     prog = f"python -m tfpipeline.{verb}"
@@ -63,26 +62,9 @@ def read(
             )
         if known.get(name) == list[str] and isinstance(value, (str, os.PathLike)):
             value = [value]
-        words.append(f"--{name}={_text(value)}")
+        words.append(f"--{name}={_as_word(value)}")
     settings = cli.parse(kind, words, prog=prog, description="")
-    return Call(settings, f"{prog} {shlex.join(words)}".rstrip())
-
-
-def _start(kind: type, config: Config) -> tuple[list[str], dict[str, Any]]:
-    """Return the flags of a file, or the values of anything else."""
-    if config is None:
-        return [], {}
-    if isinstance(config, (str, os.PathLike)):
-        return ["--config", os.fspath(config)], {}
-    if isinstance(config, kind):
-        plain, mine = flat(kind()), flat(config)
-        return [], {name: v for name, v in mine.items() if v != plain.get(name)}
-    if isinstance(config, Mapping):
-        return [], dict(_flat(config))
-    raise UserError(
-        f"config: expected a YAML file, a mapping of settings, or {kind.__name__}. "
-        f"Received: {type(config).__name__}."
-    )
+    return settings, f"{prog} {shlex.join(words)}".rstrip()
 
 
 def _known(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -94,23 +76,17 @@ def _known(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", hint
 
 
-def flat(settings: object, without: Collection[str] = ()) -> dict[str, Any]:
+def flat(settings: Any, without: Collection[str] = ()) -> dict[str, Any]:
     """Return settings by their dotted names.
 
     Args:
         settings: The dataclass of a command.
-        without: Names of settings and of sections that are left aside.
+        without: Names of settings and of sections to skip.
     """
     return {
         name: value
-        for name, value in _flat(_section(settings))
+        for name, value in _flat(vars(settings))
         if not {name, name.partition(".")[0]} & {*without}
-    }
-
-
-def _section(value: Any) -> dict[str, Any]:
-    return {
-        entry.name: getattr(value, entry.name) for entry in dataclasses.fields(value)
     }
 
 
@@ -118,21 +94,19 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
     """Yield settings by their dotted names."""
     for name, value in values.items():
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = _section(value)
+            value = vars(value)
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
 
-def _text(value: Any) -> str:
+def _as_word(value: Any) -> str:
     """Return a value as it is written behind a flag."""
-    if isinstance(value, (str, os.PathLike)):
-        return os.fspath(value)
-    if isinstance(value, (list, tuple)):
-        return json.dumps([_plain(one) for one in value], ensure_ascii=False)
-    found = _plain(value)
-    return json.dumps(found) if found is None or isinstance(found, bool) else str(found)
+    plain = _plain(value)
+    if isinstance(plain, (list, tuple)):
+        return json.dumps([_plain(item) for item in plain], ensure_ascii=False)
+    return json.dumps(plain) if plain is None or isinstance(plain, bool) else str(plain)
 
 
 def _plain(value: Any) -> Any:

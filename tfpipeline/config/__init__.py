@@ -1,24 +1,26 @@
-"""Frozen dataclasses of settings, one section a room."""
+"""Frozen dataclasses of settings."""
 
-from tfpipeline.config.audit import AuditSettings
-from tfpipeline.config.data import DataSettings, check_fraction, with_source
-from tfpipeline.config.evaluate import EvaluateSettings, ReadSettings
+from tfpipeline.config.data import (
+    AuditSettings,
+    DataSettings,
+    PackSettings,
+    check_fraction,
+    with_source,
+)
+from tfpipeline.config.evaluate import EvaluateSettings
 from tfpipeline.config.model import ModelSettings
-from tfpipeline.config.pack import PackSettings
-from tfpipeline.config.predict import PredictSettings
-from tfpipeline.config.run import RunSettings
+from tfpipeline.config.serving import PredictSettings
 from tfpipeline.config.train import (
-    CalibrationSettings,
     CheckpointSettings,
     DistributeSettings,
     FineTuneSettings,
     LogSettings,
+    RunSettings,
     TrainSettings,
 )
 
 __all__ = [
     "AuditSettings",
-    "CalibrationSettings",
     "CheckpointSettings",
     "DataSettings",
     "DistributeSettings",
@@ -28,7 +30,6 @@ __all__ = [
     "ModelSettings",
     "PackSettings",
     "PredictSettings",
-    "ReadSettings",
     "RunSettings",
     "TrainSettings",
     "check_fraction",

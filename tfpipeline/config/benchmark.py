@@ -11,21 +11,17 @@ class BenchmarkSettings:
     """What `benchmark` can be told.
 
     Args:
-        source: Pictures to read, as for `train`; null draws JPEG files of 500 x 375
-            pixels that are as hard to decode as photographs.
+        source: Images to read, as for `train`; null draws JPEGs as hard as photographs.
         output: Folder for `benchmark.json`.
-        images: How many pictures are read and put through the network in each round;
-            where there are fewer they are repeated.
+        images: How many are read and put through the network in each round.
         epochs: Of the head, in what a whole training is expected to take.
-        rounds: How often each thing is measured, in turn; medians are told.
+        rounds: How often each thing is measured, in turn; medians are reported.
         precision: As `train.precision`.
-        seed: Of the pictures, weights and order.
-        cache_dir: Where drawn pictures are kept; null is the user's cache folder.
+        seed: Of the images, weights and order.
+        cache_dir: Where drawn images are kept; null is the user's cache folder.
         overwrite: Whether an earlier result in the folder may be replaced.
-        data: How the source is read, as for `train`; `data.batch_size auto` tries
-            several and takes the smallest that is nearly as fast as the best.
-        model: The network, as for `train`; without `weights` it is an untrained one,
-            which is as fast as a trained one.
+        data: As for `train`; `data.batch_size auto` takes the smallest nearly best.
+        model: The network, as for `train`; without `weights` it is untrained, as fast.
         distribute: The devices.
     """
 
@@ -44,14 +40,7 @@ class BenchmarkSettings:
 
 
 def check(settings: BenchmarkSettings) -> None:
-    """Refuse numbers that nothing can be measured by.
-
-    Args:
-        settings: Of the command.
-
-    Raises:
-        UserError: One is out of range.
-    """
+    """Refuse numbers that nothing can be measured by."""
     for name, least in (("images", 64), ("epochs", 1), ("rounds", 1)):
         value = getattr(settings, name)
         if value < least:

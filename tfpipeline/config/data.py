@@ -1,7 +1,7 @@
-"""Which images, how they are split, and how they are changed."""
+"""Which images, how they are split and augmented; settings of `audit` and `pack`."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -10,41 +10,30 @@ class DataSettings:
     """Where the images come from and how they reach the network.
 
     Args:
-        source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (with or without
+        source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (perhaps within
             `train/`, `validation/` and `test/`), or a CSV file of path,label.
-        batch_size: Images a step, over all replicas and workers; `auto` finds the
-            largest that this machine gains by.
-        validation_fraction: Share of the images that choose the best epoch, where the
-            source names none.
-        test_fraction: Share of the images that the result is measured on, where the
-            source names none.
+        batch_size: Images a step, over all replicas; `auto` is the largest that pays.
+        validation_fraction: Share that chooses the best epoch, if none is named.
+        test_fraction: Share that the result is measured on, if none is named.
         splits: A `splits.csv` of an earlier run, to use just its splits.
-        corrections: A `cleaning.csv` of an earlier run in which actions were written:
-            examples to keep, relabel or drop.
-        group: Which copies never straddle two splits: `exact` (equal files), `near`
-            (pictures that look alike as well), or `none`.
-        examples_per_class: Training images of each class that are used, at most; null
-            is all. Validation and test stay whole.
+        corrections: A `cleaning.csv` with actions: examples to keep, relabel or drop.
+        group: Copies that share a split: `exact`, `near` (alike), or `none`.
+        examples_per_class: Training images of each class, at most; null is all.
         train_fraction: Share of each class's training images that is used.
-        sampling: `natural` (every image once an epoch), or `balanced` (every class
-            equally often, an image of a rare class several times).
-        min_class_share: A class with a smaller share of the largest one's training
-            images is warned of.
+        sampling: `natural`, or `balanced` (every class equally often).
+        min_class_share: Warn of a class with less than this share of the largest one.
         augmentation: `none`, `light` (flips, small shifts, rotations and zooms),
             `randaugment`, `mixup`, or `cutmix`.
-        views: With augmentation, changed copies of each image that are computed once
-            and kept as features; 0 changes every image anew in every epoch, through
-            the whole network.
-        cache: Where decoded images are kept when every epoch needs them: `ram`, `disk`,
-            `none`, or `auto` by their size and the room there is.
-        resize: How a picture becomes square: `squash`, `crop` (the middle), or `pad`.
+        views: Augmented copies of each image that are kept as features; 0 augments anew
+            in every epoch, through the whole network.
+        cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
+        resize: How an image becomes square: `squash`, `crop` (the middle), or `pad`.
         max_bad_fraction: Training stops where a larger share of the files is unusable.
-        tfds_dir: Where TensorFlow Datasets keeps its files; its own default where null.
+        tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
-        label_from: What names the class in a folder: `folder`, or `file_name` (up to
-            its last underscore, in lower case: `Great_Pyrenees_12.jpg`).
-        demo_per_class: Pictures a class that the `demo` source draws.
+        label_from: What names the class: `folder`, or `file_name` up to its last `_`.
+        demo_per_class: Images a class that the `demo` source draws.
         demo_seed: Seed of the `demo` source.
     """
 
@@ -72,26 +61,53 @@ class DataSettings:
     demo_seed: int = 0
 
 
-def with_source(data: DataSettings, source: str | None) -> DataSettings:
-    """Return a section `data` whose source is what a command's own flag names.
+@dataclass(frozen=True)
+class AuditSettings:
+    """What `audit` can be told.
 
     Args:
-        data: The section.
-        source: The flag; null leaves the section as it is.
+        source: What to look at, as for `train`; null is `data.source`.
+        output: Folder for `quarantine.csv`, `findings.csv`, `statistics.json`, a sheet.
+        cache_dir: Findings that all commands share; null is the user's cache folder.
+        overwrite: Whether an earlier result in the folder may be replaced.
+        data: How the source is read, as for `train`.
     """
+
+    source: str | None = None
+    output: str = "audit"
+    cache_dir: str | None = None
+    overwrite: bool = False
+    data: DataSettings = field(default_factory=DataSettings)
+
+
+@dataclass(frozen=True)
+class PackSettings:
+    """What `pack` can be told.
+
+    Args:
+        source: What to pack, as for `train`; null is `data.source`.
+        output: A new folder for the shards.
+        shard_megabytes: Size at which the next shard begins.
+        cache_dir: Findings that all commands share; null is the user's cache folder.
+        overwrite: Whether a packed source may be replaced.
+        data: How the source is read, as for `train`.
+    """
+
+    source: str | None = None
+    output: str | None = None
+    shard_megabytes: int = 150
+    cache_dir: str | None = None
+    overwrite: bool = False
+    data: DataSettings = field(default_factory=DataSettings)
+
+
+def with_source(data: DataSettings, source: str | None) -> DataSettings:
+    """Return a section `data` whose source is what a command's own flag names."""
     return data if source is None else dataclasses.replace(data, source=source)
 
 
 def check_fraction(name: str, value: float) -> str | None:
-    """Return what is wrong with a share, or None.
-
-    Args:
-        name: The setting's dotted name.
-        value: What the user gave.
-
-    Returns:
-        A sentence, or None where `value` lies in [0, 1).
-    """
+    """Return what is wrong with a share that should be in [0, 1), or None."""
     if 0 <= value < 1:
         return None
     return f"--{name}: expected a share from 0 up to, but not, 1. Received: {value}."

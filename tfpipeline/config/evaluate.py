@@ -32,10 +32,8 @@ class EvaluateSettings:
     Args:
         run: The folder of a finished run.
         source: Any source with the run's classes; null is the run's own test images.
-        map_labels: Whether a source with the same classes in another order is measured,
-            each class mapped by its name; otherwise it is refused.
-        robust: Radii in linf, `1/255,2/255,4/255`, at which its accuracy under attack
-            is measured as well.
+        map_labels: Whether classes in another order are mapped by name, not refused.
+        robust: Radii in linf, `1/255,2/255`, to measure the accuracy under attack at.
         cache_dir: What all runs share; null is what the run used.
         data: How the source is read.
         adversary: The attack on it; see `attack`.

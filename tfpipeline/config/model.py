@@ -8,17 +8,15 @@ class ModelSettings:
     """The frozen backbone and the new head.
 
     Args:
-        backbone: A name from the table of backbones, e.g. `VGG16`, `MobileNetV2`, or
-            `PlainCNN`, which learns from scratch.
-        weights: `imagenet`, `demo`, `none`, or a weights file; null is `demo` for the
-            demo source and `imagenet` otherwise.
+        backbone: E.g. `VGG16`, `MobileNetV2`, or `PlainCNN`, which learns from scratch.
+        weights: `imagenet`, `demo`, `none`, or a file; null is `demo` for the demo
+            source and `imagenet` otherwise.
         alpha: Width of a MobileNet; null is 0.35 with the demo weights, else 1.0.
         image_size: Height and width in pixels; null is the backbone's own size.
         pooling: How the feature map becomes a vector: `avg`, `max` or `flatten`.
         hidden: Units of hidden dense layers, e.g. `[256]`.
         dropout: Share of the inputs of each dense layer that is dropped in training.
-        batch_norm: Whether hidden layers are batch-normalised, by the global batch;
-            the copies that fill up the last batch of an epoch count in its statistics.
+        batch_norm: Whether hidden layers are batch-normalised, by the global batch.
         initialiser: Of the dense layers, e.g. `glorot_uniform` or `he_normal`.
     """
 

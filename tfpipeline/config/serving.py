@@ -1,4 +1,4 @@
-"""Settings of `export`, `serve`, and of asking a server."""
+"""Settings of `export`, `serve` and `predict`."""
 
 from dataclasses import dataclass, field
 
@@ -12,28 +12,20 @@ class ExportSettings:
         output: The folder above the versions, which a server watches.
         name: Of the served model, in the server's addresses.
         top_k: Classes that an answer names, at most.
-        images: Files, folders or globs that the written model is asked about; empty is
-            the run's own test images.
+        images: Files, folders or globs to compare by; empty is the run's test images.
         parity_images: How many of them, at most.
-        tolerance: Difference of a probability between what was trained and what is
-            served that is let pass: a number for all that is written, or one each, e.g.
-            `--tolerance.litert_float16 0.05`; what is not named (`savedmodel` is the
-            version itself) keeps its own, as does all where null.
-        min_answered: Share of those images that the written model has to read; it knows
-            fewer kinds of files than a training.
-        max_pixels: Height times width of an image that is sent, at most; more is
-            refused before it is decoded.
+        tolerance: Difference of a probability that is accepted: a number, or one each,
+            `--tolerance.litert_float16 0.05` (`savedmodel` is the version itself).
+        min_answered: Share of those images that the written model has to read.
+        max_pixels: Height times width of an image, at most; more is not decoded.
         max_request_pixels: Of all images of a request; the largest are refused.
         max_images: That a request may have; those behind are refused.
-        only_if_better: Whether a version that is not better than the live one, on all
-            test images that neither has learned from, is not published.
-        label: What the new version is called: `stable`, `canary`, or `auto`, which is
-            stable for the first version and canary for all others.
-        stable: A version that is made the stable one, without exporting anything: to
-            promote a canary, or to go back.
-        also: Other runtimes that the version is converted to, each asked like the
-            SavedModel: `litert_float16`, `litert_int8`, `onnx`. One that does not
-            answer rightly is left out, and the exit code is then 1.
+        only_if_better: Whether to publish only what is better than the live version, on
+            all test images that neither has learned from.
+        label: Of the version: `stable`, `canary`, or `auto` (stable if the first).
+        stable: A version to make the stable one, without exporting anything.
+        also: Other runtimes, each compared likewise: `litert_float16`, `litert_int8`,
+            `onnx`; one that answers wrongly is skipped, and the exit code is 1.
         batch_sizes: Images that the server takes together, in rising order.
         cache_dir: What all runs share; null is what the run used.
     """
@@ -64,7 +56,7 @@ class ServeSettings:
     Args:
         base: The folder above the versions, which `export` wrote.
         name: Of the served model, in its addresses.
-        host: The address that is listened at.
+        host: The address to listen at.
         rest_port: For HTTP; 0 is any that is free.
         grpc_port: For gRPC; 0 is any that is free, null serves none.
         poll_seconds: How often new versions and moved labels are looked for.
@@ -86,7 +78,7 @@ class ServerSettings:
         batch_size: Images a request, at most.
         batch_megabytes: Of encoded images a request, at most, where it has several.
         parallel: Requests that are under way at the same time.
-        retries: How often a request is sent again that found no server, or a busy one.
+        retries: How often a request is repeated that found no server, or a busy one.
         timeout_seconds: How long an answer may take.
     """
 
@@ -95,3 +87,25 @@ class ServerSettings:
     parallel: int = 4
     retries: int = 5
     timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What `predict` can be told.
+
+    Args:
+        model: The folder of a finished run; a SavedModel that `export` wrote, or the
+            folder above its versions (the stable one is taken, or the newest); or a
+            server, `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`,
+            perhaps with `/labels/stable` or `/versions/N`.
+        images: Files, folders, or globs.
+        output: A file in `.csv` or `.jsonl`; null writes CSV to the screen.
+        top_k: Classes to name, best first; at most what a model was exported with.
+        server: How a server is asked.
+    """
+
+    model: str | None = None
+    images: list[str] = field(default_factory=list)
+    output: str | None = None
+    top_k: int = 3
+    server: ServerSettings = field(default_factory=ServerSettings)

@@ -14,23 +14,18 @@ class StudySettings:
         backbones: Frozen networks, `NAME[:ALPHA][:WEIGHTS][@SIZE]`: `MobileNetV2`,
             `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`.
         output: Folder for `study.csv`, `study.json`, `table.md` and the figures.
-        seeds: How often everything is repeated, each time with other splits (where the
-            source names none), other examples and other starts of what is trained.
-        shots: Examples of each class to learn from; `all`, every one, always is among
-            them. What no class has more than is left out of a source.
-        heads: Ways to train a head that are tried together; validation images choose,
-            and without any the first is taken.
+        seeds: Repetitions, with other splits, examples and initial weights.
+        shots: Examples of each class to learn from; `all` always is among them.
+        heads: Heads to train and choose from, by validation images if there are any.
         neighbours: Training images that vote on an answer, at most.
         scratch: Whether `PlainCNN` is trained from scratch as well, on all examples.
         scratch_epochs: Passes over the training images for it.
-        workers: Processes that share the pairs of source and backbone; start each with
-            the same command but for `index`, the same `output` and `cache_dir`. The
-            last to end writes the result.
+        workers: Processes that share the work; start each with the same command but for
+            `index`. The last to end writes the result.
         index: Which of the workers this is, from 0.
         seed: Of the first repetition; the others count on from it.
         cache_dir: Features that all commands share; null is the user's cache folder.
-        overwrite: Whether an earlier result in the folder may be replaced. Without it,
-            an unfinished study goes on.
+        overwrite: Whether an earlier result may be replaced; an unfinished one resumes.
         data: How the sources are read, as for `train`.
         distribute: The devices.
     """

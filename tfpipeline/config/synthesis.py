@@ -18,19 +18,15 @@ class SynthesisSettings:
         steps: How many.
         learning_rate: Of the first step.
         optimizer: `adam`, `sgd`, `rmsprop`, `adagrad`, or `lion`.
-        views: How many differently transformed copies of an image make one step.
-        total_variation: Weight of the sum of absolute neighbour differences, to keep
-            it low.
-        l2: Weight of the sum of squared distances from grey, to keep it low.
+        views: Transformed copies of an image that make one step.
+        total_variation: Weight of the sum of absolute neighbour differences, kept low.
+        l2: Weight of the sum of squared distances from grey, kept low.
         fading: How fast an image loses the contrast that does not excite the class.
-        branch_gradient: What share of its gradient each branch of a residual network
-            passes back, above 0 and at most 1.
-        relu_gradient: What share of its gradient passes each ReLU beside its own, also
-            where that is nought; from 0 to 0.5.
+        branch_gradient: Share that a residual branch passes back, in (0, 1].
+        relu_gradient: Share that each ReLU passes beside its own gradient, 0 to 0.5.
         copies: Images of each class, each from noise of its own.
         diversity: Weight of how little the copies of a class have in common.
-        batch_size: Images that are made at once. What they become depends on it only
-            by rounding errors, which grow with the steps.
+        batch_size: Images at once; it changes a result by rounding errors only.
     """
 
     objective: str | None = None
@@ -56,17 +52,13 @@ class SynthesizeSettings:
 
     Args:
         classes: Names or numbers, e.g. `"Siamese cat" zebra 898`.
-        output: Folder for the pictures, charts and `synthesis.json`.
-        run: The folder of a finished run, to ask its classifier; null is the network
-            of the section `model`, with its own top.
-        preset: `best`, or `lesson` (that of the lesson this project grew from, with its
-            defects).
-        compare: Whether to make the images of the other preset as well, as it is by
-            default (the lesson's takes 1000 steps), and a sheet of both.
-        judges: Networks that took no part and are asked about the result, e.g.
-            `VGG16`, `MobileNet:0.25`, or the folder of a run.
+        output: Folder for the images, charts and `synthesis.json`.
+        run: The folder of a finished run; null is the network of the section `model`.
+        preset: `best`, or `lesson` (that this project grew from, as it was).
+        compare: Whether to make the images of the other preset as well, and a sheet.
+        judges: Networks that only score the result: `VGG16`, `MobileNet:0.25`, a run.
         gif: Whether to write an animation of how each image came about.
-        tensorboard: Whether TensorBoard is told how each image came about, in `logs/`.
+        tensorboard: Whether TensorBoard shows that too, in `logs/`.
         seed: Of the starts and the transforms.
         overwrite: Whether an earlier result in the folder may be replaced.
         model: The network, if it is not that of a run.
@@ -96,22 +88,17 @@ class FeaturesSettings:
     Args:
         images: Photographs: files, folders, or globs.
         output: Folder for the sheets and `features.json`.
-        run: The folder of a finished run, to ask its classifier; null is the network
-            of the section `model`, with its own top.
+        run: The folder of a finished run; null is the network of the section `model`.
         layers: Names of the layers to look at; none is some, evenly chosen.
         layer_count: How many are chosen, where none is named.
-        top: How many channels a sheet shows: those that a photograph excites most.
-        classes: Names or numbers of the classes to explain; none is what the network
-            sees first on each photograph.
-        grad_cam_layer: Whose maps Grad-CAM looks at; null is the last that has any, of
-            an ensemble that of each backbone.
-        channels: Channels to look at, `LAYER:NUMBER`: the ideal image of each, beside
-            the photographs that excite it most.
+        top: Channels that a sheet shows: those that a photograph excites most.
+        classes: To explain, names or numbers; none is the likeliest of each photograph.
+        grad_cam_layer: Layer of Grad-CAM; null is the last with maps of each backbone.
+        channels: `LAYER:NUMBER`: its ideal image, beside what excites it most.
         steps: Of the ascent to a channel's ideal image.
         seed: Of all noise: what an ascent starts from, and SmoothGrad's.
         overwrite: Whether an earlier result in the folder may be replaced.
-        resize: How a photograph becomes square: `squash`, `crop`, or `pad`; null is as
-            the run did, `squash` without a run.
+        resize: `squash`, `crop`, or `pad` to a square; null is as the run, or `squash`.
         model: The network, if it is not that of a run.
         distribute: The devices.
     """

@@ -1,4 +1,4 @@
-"""What should be true of a result: passed, failed, or not asked."""
+"""Checks of a result: passed, failed, or not asked."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,58 +10,34 @@ _OUTCOMES = {True: "passed", False: "failed", None: "not asked"}
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that should be true.
+    """One thing that should be true of a result."""
 
-    Args:
-        passed: Whether it is; None where there was nothing to ask.
-        value: What was measured.
-        meaning: What is true if it passed.
-        otherwise: What it means if it failed.
-    """
-
-    passed: bool | None
-    value: Any
-    meaning: str
-    otherwise: str = ""
+    passed: bool | None  # None where there was nothing to check.
+    value: Any  # What was measured.
+    meaning: str  # What is true if it passed.
+    otherwise: str = ""  # What it means if it failed.
 
     def told(self) -> dict[str, Any]:
-        """Return it for a JSON file: its fields, and the `outcome` in words."""
+        """Return its fields, and the `outcome` in words, for a JSON file."""
         return {"outcome": _OUTCOMES[self.passed], **dataclasses.asdict(self)}
 
 
 def if_asked(count: int, passed: object) -> bool | None:
-    """Return whether a check passed; None where it was asked about nothing.
-
-    Args:
-        count: Of what it was asked about.
-        passed: Whether it passed, where that is not 0.
-    """
+    """Return whether a check of `count` things passed; None where there are none."""
     return bool(passed) if count else None
 
 
 def outcome(check: Mapping[str, Any]) -> str:
-    """Return what came of a check in words, of earlier versions as well.
-
-    Args:
-        check: What `Check.told` returned, as read from a file.
-    """
+    """Return the outcome of a check from a file; earlier versions wrote no words."""
     return _OUTCOMES[check.get("passed")]
 
 
 def failed(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return those checks that failed, by name.
-
-    Args:
-        checks: What `Check.told` returned, by name.
-    """
-    return {name: one for name, one in checks.items() if one["passed"] is False}
+    """Return those checks that failed, by name."""
+    return {name: check for name, check in checks.items() if check["passed"] is False}
 
 
 def unasked(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return a line that names the checks that were not asked; none where all were.
-
-    Args:
-        checks: What `Check.told` returned, by name.
-    """
-    names = [name for name, one in checks.items() if one["passed"] is None]
+    """Return a line that names the checks that were not asked, if any."""
+    names = [name for name, check in checks.items() if check["passed"] is None]
     return [f"Not asked: {', '.join(names)}."] if names else []

@@ -1,4 +1,4 @@
-"""What a command says and to whom: notes, closing words, a result as JSON."""
+"""What a command prints and where: notes, summaries, a result as JSON."""
 
 import contextlib
 import os
@@ -8,52 +8,34 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from tfpipeline.core import file_io
 
-# Closing words fill no more of a terminal than this.
+# A summary fills no more of a terminal than this.
 MOST_LINES = 10
 
 
-@dataclass
-class _Manner:
-    """How this process speaks now.
-
-    Args:
-        quiet: Whether it says nothing but errors, and what was asked for.
-        answers: Where its result goes as JSON; None where none was asked for.
-    """
-
+class _Mode(NamedTuple):
     quiet: bool = False
-    answers: TextIO | None = None
+    answers: TextIO | None = None  # Where the result goes as JSON.
 
 
-_manner = _Manner()
+_mode = _Mode()
 
 
 @dataclass(frozen=True)
 class Closing:
-    """What a command says at its end, ten lines at most, alike for all of them.
+    """The summary that a command ends with, ten lines at most."""
 
-    Args:
-        done: What was done and what came out, in lines that are always shown.
-        items: One result a line; as many as there is room for.
-        careful: What to be careful of, a line each; they come before items.
-        all_of_it: Name of the file that has what there was no room for.
-        look: The page, file or folder to look at; None where there is none.
-        then: What to do next, in lines that are always shown.
-    """
-
-    done: Sequence[str]
-    items: Sequence[str] = ()
-    careful: Sequence[str] = ()
-    all_of_it: str = ""
-    look: object = None
-    then: Sequence[str] = ()
+    done: Sequence[str]  # What was done and what came out; always shown.
+    items: Sequence[str] = ()  # One result a line; as many as there is room for.
+    careful: Sequence[str] = ()  # Warnings, a line each; they get room before items.
+    all_of_it: str = ""  # The file that has what there was no room for.
+    look: object = None  # The page, file or folder to look at, if any.
+    then: Sequence[str] = ()  # What to do next; always shown.
 
     def __str__(self) -> str:
-        """Return the lines."""
         done = [line for words in self.done for line in words.strip().splitlines()]
         end = [] if self.look is None else [f"Look at {self.look}"]
         end += self.then
@@ -74,37 +56,30 @@ def _cut(lines: Sequence[str], room: int, indent: str, file: str) -> list[str]:
 
 
 def is_quiet() -> bool:
-    """Tell whether nothing but errors, and what was asked for, is to be said."""
-    return _manner.quiet
-
-
-def is_json() -> bool:
-    """Tell whether the result is to be printed as JSON, and nothing else to stdout."""
-    return _manner.answers is not None
+    """Tell whether nothing but errors and the result is to be printed."""
+    return _mode.quiet
 
 
 @contextlib.contextmanager
-def speaking(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
-    """Speak in a certain manner inside the block.
+def set_mode(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
+    """Print nothing but errors and the result inside the block, or that as JSON.
 
-    Args:
-        quiet: Say nothing but errors, and what was asked for.
-        as_json: Leave stdout to `answer`: what anything else prints there, in whatever
-            language it is written, goes to stderr.
+    Stdout is then left to `answer`: what anything else prints there, in whatever
+    language it is written, goes to stderr.
     """
-    global _manner
-    before = _manner
-    with _apart() if as_json else contextlib.nullcontext() as answers:
-        _manner = _Manner(quiet, answers)
+    global _mode
+    before = _mode
+    with _stdout_to_stderr() if as_json else contextlib.nullcontext() as answers:
+        _mode = _Mode(quiet, answers)
         try:
             yield
         finally:
-            _manner = before
+            _mode = before
 
 
 @contextlib.contextmanager
-def _apart() -> Iterator[TextIO]:
-    """Lead stdout to stderr, but for the stream that is yielded."""
+def _stdout_to_stderr() -> Iterator[TextIO]:
+    """Redirect stdout to stderr, but for the stream that is yielded."""
     out = sys.stdout
     out.flush()
     try:
@@ -130,10 +105,7 @@ def _apart() -> Iterator[TextIO]:
 def heard() -> Iterator[None]:
     """End the process where nobody reads any more what it prints, as by `| head -1`.
 
-    That is no error: it ends without a word, as what SIGPIPE ends does.
-
-    Raises:
-        SystemExit: With code 141, which is 128 and the number of that signal.
+    That is no error: it ends without a word and with code 141, as SIGPIPE ends it.
     """
     streams = [s for s in (sys.stdout, sys.stderr) if s is not None]
     try:
@@ -156,7 +128,7 @@ def heard() -> Iterator[None]:
 
 
 def _flush(stream: TextIO) -> None:
-    """Write what is kept of a stream; a full disk was told when it was printed."""
+    """Flush a stream; a full disk was reported when it was printed."""
     try:
         stream.flush()
     except BrokenPipeError:
@@ -177,87 +149,53 @@ def _has_no_reader(stream: TextIO) -> bool:
 
 
 def note(text: str) -> None:
-    """Say what is being done, beside the progress bars.
-
-    Args:
-        text: A line.
-    """
-    if not _manner.quiet:
+    """Print a line on what is being done to stderr, beside the progress bars."""
+    if not _mode.quiet:
         warn(text)
 
 
 def warn(text: str) -> None:
-    """Say that something went wrong, though the work goes on: however quiet it is.
-
-    Args:
-        text: A line.
-    """
+    """Print a line to stderr however quiet it is: something went wrong."""
     bars = sys.modules.get("tqdm")
-    # A bar that is being shown makes room for the line.
-    apart = contextlib.nullcontext() if bars is None else _between(bars)
+    apart: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+    if bars is not None:
+        # A bar that is being shown makes room for the line.
+        apart = bars.tqdm.external_write_mode(file=sys.stderr)
     with apart:
         print(text, file=sys.stderr, flush=True)
 
 
 def end_badly(text: str) -> None:
-    """Say why the work ends here.
-
-    Args:
-        text: For the user.
-    """
+    """Print why the work ends here."""
     # The terminal has written ^C, and nothing behind it.
     gap = "\n" if sys.stderr.isatty() else ""
     warn(f"{gap}{text}")
 
 
-def _between(bars: Any) -> contextlib.AbstractContextManager[Any]:
-    shown: contextlib.AbstractContextManager[Any]
-    shown = bars.tqdm.external_write_mode(file=sys.stderr)
-    return shown
-
-
 def close(closing: Closing | str, *, beside: bool = False) -> None:
-    """Say the closing words: to stdout, or to stderr where that has something else.
-
-    Args:
-        closing: What to say.
-        beside: Whether stdout has what was asked for, so that words would be in it.
-    """
-    if _manner.quiet:
+    """Print the summary; to stderr where words on stdout would be in the result."""
+    if _mode.quiet:
         return
     # After a progress bar, a line is left free; nothing is read in a file.
     gap = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
-    to = sys.stderr if beside or is_json() else sys.stdout
+    to = sys.stderr if beside or _mode.answers is not None else sys.stdout
     print(f"{gap}{closing}", file=to, flush=True)
 
 
 def product(text: str) -> None:
-    """Print what was asked for to stdout, unless it is asked for as JSON.
-
-    Args:
-        text: All of it, with the line feed at its end.
-    """
-    if not is_json():
+    """Print the result to stdout, unless it is asked for as JSON."""
+    if _mode.answers is None:
         print(text, end="", flush=True)
 
 
 def answer(result: Any) -> None:
-    """Print a result as JSON, where that was asked for.
-
-    Args:
-        result: Anything `json` can write; None is no result.
-    """
-    if _manner.answers is not None and result is not None:
+    """Print the result as JSON, where that was asked for; None is no result."""
+    if _mode.answers is not None and result is not None:
         # Names of files that are no UTF-8 are escaped, as is all that is not ASCII.
         text = file_io.as_json(result, ascii_only=True)
-        print(text, end="", file=_manner.answers, flush=True)
+        print(text, end="", file=_mode.answers, flush=True)
 
 
 def written(folder: Path, page: Path | None) -> dict[str, str | None]:
-    """Return where the files of a result lie, as a command that is asked for JSON says.
-
-    Args:
-        folder: Of the result.
-        page: The page about it, if there is one.
-    """
+    """Return where the files of a result lie, for a command's JSON."""
     return {"folder": str(folder), "page": None if page is None else str(page)}

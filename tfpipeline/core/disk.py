@@ -22,33 +22,20 @@ _TOGETHER = 8
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a new name beside a path, for what is not whole yet.
-
-    Args:
-        path: Of the file or folder to come.
-    """
+    """Return a new name beside a path, for what is not whole yet."""
     return path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell whether `temporary_name` made the name of a path.
-
-    Args:
-        path: Of a file or folder.
-    """
+    """Tell whether `temporary_name` made the name of a path."""
     return _TEMPORARY.match(path.name) is not None
 
 
 @contextlib.contextmanager
 def telling(path: Path, temporary: Path) -> Iterator[None]:
-    """Tell errors of writing as such, and none of reading something else.
+    """Turn errors of writing into a `UserError`, and none of reading something else.
 
-    Args:
-        path: The file or folder that the block writes.
-        temporary: Where it does so until it is whole.
-
-    Raises:
-        UserError: The disk is full, or it cannot be written for another reason.
+    The block writes `path`, which is at `temporary` until it is whole.
     """
     try:
         yield
@@ -68,14 +55,7 @@ def telling(path: Path, temporary: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Let errors of the block name the file that it writes, where they name none.
-
-    Args:
-        file: Of which the block does nothing but write it.
-
-    Raises:
-        OSError: With a file name.
-    """
+    """Let an `OSError` of a block that only writes `file` carry its name."""
     try:
         yield
     except OSError as error:
@@ -85,14 +65,7 @@ def naming(file: Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk.
-
-    Args:
-        path: Of the file or folder.
-
-    Raises:
-        OSError: With its name.
-    """
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -106,14 +79,7 @@ def sync(path: Path) -> None:
 
 
 def sync_all(folder: Path) -> None:
-    """Wait until all that lies below a folder is on the disk.
-
-    Args:
-        folder: What is to be renamed next.
-
-    Raises:
-        OSError: With the name of a file.
-    """
+    """Wait until all that lies below a folder, to be renamed next, is on the disk."""
     below = [path for path in folder.rglob("*") if not path.is_symlink()]
     with ThreadPoolExecutor(_TOGETHER) as pool:
         list(pool.map(sync, [*below, folder]))
@@ -122,10 +88,7 @@ def sync_all(folder: Path) -> None:
 def sweep(folder: Path, names: Collection[str] | None = None) -> None:
     """Remove the temporary files below a folder that killed processes have left.
 
-    Args:
-        folder: The folder.
-        names: Of the files that they were to become, which no other process writes now;
-            None is any.
+    No other process may write what they were to become: any file, or those `names`.
     """
     for file in folder.rglob(".*"):
         name = _TEMPORARY.sub("", file.name, 1)

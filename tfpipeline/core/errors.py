@@ -24,12 +24,7 @@ class TemporaryError(UserError):
 
 
 class Incomplete(UserError):
-    """Not all that was asked for was done: exit code 1; what was done is kept.
-
-    Args:
-        message: What was not done, and why.
-        result: What the command returns of the rest.
-    """
+    """Not all that was asked for was done: exit code 1; the rest is the result."""
 
     exit_code = 1
 
@@ -43,16 +38,7 @@ MOST_KNOWN = 20_000
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'X'?"`` for the nearest known name, or an empty string.
-
-    Args:
-        name: What the user wrote.
-        known: The names that would have been accepted.
-
-    Returns:
-        A sentence with a leading space, ready to append to a message; nothing where
-        very many are known.
-    """
+    """Return ``" Did you mean 'X'?"`` for the nearest known name, or nothing."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     if len(by_lower) > MOST_KNOWN:
         return ""
@@ -61,16 +47,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Return the error for a name that no table knows.
-
-    Args:
-        kind: What the name should have been, e.g. ``"backbone"``.
-        name: What the user wrote.
-        known: The names that would have been accepted.
-
-    Returns:
-        A `UserError` that lists the known names and suggests the nearest one.
-    """
+    """Return the error for a name, e.g. of a `kind` "backbone", that no table knows."""
     names = sorted(known)
     return UserError(
         f"Unknown {kind} {name!r}.{suggest(name, names)} Known: {', '.join(names)}."
@@ -80,15 +57,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 def check_each(
     prefix: str, settings: object, expected: Mapping[str, tuple[str, bool]]
 ) -> None:
-    """Refuse the first setting of a section that is not as it has to be.
+    """Refuse the first setting of a section `prefix`, or of none, that is wrong.
 
-    Args:
-        prefix: Name of the section; empty for flags of no section.
-        settings: The section.
-        expected: What each setting has to be, in words, and whether it is.
-
-    Raises:
-        UserError: One is not.
+    `expected` holds by setting what it has to be in words, and whether it is.
     """
     for name, (words, fine) in expected.items():
         if not fine:
@@ -100,12 +71,7 @@ def check_each(
 
 @contextlib.contextmanager
 def mendable() -> Iterator[None]:
-    """Turn what the user's machine refuses in the block into an error that says so.
-
-    Raises:
-        UserError: Instead of what was raised for lack of memory, room, or permission;
-            a real surprise stays as it is.
-    """
+    """Turn lack of memory, room or permission in the block into a `UserError`."""
     try:
         yield
     except MemoryError as error:

@@ -27,16 +27,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     an error, Ctrl-C or a full disk the temporary file is removed and the old file still
     stands.
 
-    Args:
-        path: The file to be written.
-        durable: Whether it is on the disk before it gets its name. Only what carries a
-            digest, or is synced with its folder later, can do without.
-
-    Yields:
-        A path in the same folder, with the same suffix, to write to.
-
-    Raises:
-        UserError: The disk is full, or the file cannot be written for another reason.
+    Durable, it is on the disk before it gets its name. Only what carries a digest, or
+    is synced with its folder later, can do without.
     """
     temporary = disk.temporary_name(path)
     with disk.telling(path, temporary), contextlib.ExitStack() as stack:
@@ -58,66 +50,35 @@ def _remove(file: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: The file.
-        data: Its content.
-        durable: See `replacing`.
-    """
+    """Write a file whole or not at all; for `durable` see `replacing`."""
     with replacing(path, durable=durable) as temporary, disk.naming(temporary):
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a text file whole or not at all.
-
-    Args:
-        path: The file.
-        text: Its content.
-        durable: See `replacing`.
-    """
+    """Write a text file whole or not at all; for `durable` see `replacing`."""
     # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
     write_bytes(path, text.encode("utf-8", "surrogateescape"), durable=durable)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file of lines whole or not at all.
-
-    Args:
-        path: The file.
-        lines: Without their ends, and with none inside.
-    """
+    """Write lines, without their ends and with none inside, whole or not at all."""
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines that `write_lines` wrote: only a line feed ends one.
-
-    Args:
-        path: The file.
-    """
+    """Return the lines that `write_lines` wrote: only a line feed ends one."""
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     return text.split("\n")[:-1]
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all; NaN becomes null.
-
-    Args:
-        path: The file.
-        value: Anything `json` can write.
-    """
+    """Write a value as indented JSON, whole or not at all; NaN becomes null."""
     write_text(path, as_json(value))
 
 
 def as_json(value: Any, *, ascii_only: bool = False) -> str:
-    """Return a value as indented JSON with a line feed at its end; NaN becomes null.
-
-    Args:
-        value: Anything `json` can write.
-        ascii_only: Whether other letters are escaped.
-    """
+    """Return a value as indented JSON with a line feed at its end; NaN becomes null."""
     plain = _finite(value)
     text = json.dumps(plain, indent=2, ensure_ascii=ascii_only, allow_nan=False)
     return f"{text}\n"
@@ -137,13 +98,7 @@ def _finite(value: Any) -> Any:
 def write_csv(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    """Write a CSV file whole or not at all.
-
-    Args:
-        path: The file.
-        header: Names of the columns.
-        rows: One sequence a row, in the order of the header.
-    """
+    """Write a CSV file whole or not at all."""
     # In memory first: rows that are made of files as they are read may fail to.
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -153,17 +108,7 @@ def write_csv(
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file as dictionaries.
-
-    Args:
-        path: The file.
-
-    Returns:
-        One dictionary a row; every value a string.
-
-    Raises:
-        UserError: It is no CSV file.
-    """
+    """Return the rows of a CSV file, every value a string."""
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         try:
             return [
@@ -177,14 +122,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def check_writable(folder: Path) -> None:
-    """Find out before the work starts whether its result can be written.
-
-    Args:
-        folder: A folder that may not exist yet; it is not made.
-
-    Raises:
-        UserError: Neither it nor its nearest parent takes a file.
-    """
+    """Refuse a folder, which may not exist yet, that cannot be written into."""
     nearest = folder.absolute()
     while not nearest.exists():
         nearest = nearest.parent

@@ -24,11 +24,7 @@ class Phases:
 
     @contextlib.contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to a phase.
-
-        Args:
-            name: Of the phase, e.g. `extract`.
-        """
+        """Add the time that the block takes to a phase, e.g. `extract`."""
         started = time.perf_counter()
         try:
             yield
@@ -44,25 +40,21 @@ class Phases:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, of this package and of those that it stands on."""
-    found = {"python": platform.python_version(), "tfpipeline": __version__}
+    installed = {"python": platform.python_version(), "tfpipeline": __version__}
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
-# What was called in Python instead of being typed; see `called`.
+# What was called in Python instead of being typed; see `record_command`.
 _CALLED: ContextVar[str | None] = ContextVar("called", default=None)
 
 
 @contextlib.contextmanager
-def called(command: str) -> Iterator[None]:
-    """Let `command` tell what would have to be typed to repeat a call in Python.
-
-    Args:
-        command: The command line that says the same as the call.
-    """
-    token = _CALLED.set(command)
+def record_command(line: str) -> Iterator[None]:
+    """Let `command` return the command line that says the same as a call in Python."""
+    token = _CALLED.set(line)
     try:
         yield
     finally:
@@ -71,9 +63,7 @@ def called(command: str) -> Iterator[None]:
 
 def command() -> str:
     """Return the command line of this process, as a user would type it."""
-    if (told := _CALLED.get()) is not None:
-        return told
-    return f"{program()} {shlex.join(sys.argv[1:])}".rstrip()
+    return _CALLED.get() or f"{program()} {shlex.join(sys.argv[1:])}".rstrip()
 
 
 def program() -> str:
@@ -85,12 +75,7 @@ def program() -> str:
 
 
 def of_result(phases: Phases, seed: int) -> dict[str, Any]:
-    """Return what the summary of a result says of how it came about.
-
-    Args:
-        phases: Of the command.
-        seed: That it was given.
-    """
+    """Return what the summary of a result says of how it came about."""
     return {
         "seconds": phases.report(),
         "seed": seed,

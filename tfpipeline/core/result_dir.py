@@ -25,9 +25,7 @@ _STAMP = "<!-- tfpipeline, sha256 of the lines above: {} -->\n"
 class Output:
     """The folder of a result, before and while it is made anew.
 
-    Args:
-        folder: Where the result lies.
-        name: Of the JSON file that tells that a result is there.
+    The JSON file `name` shows that a result is there.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -47,9 +45,6 @@ class Output:
             names: Of all files that may be written besides the JSON, relative to the
                 folder; one with a slash at its end is a folder for nothing else.
             inputs: Files that are read; none is ever replaced or removed.
-
-        Raises:
-            UserError: A file of somebody else's lies there, or one that is read.
         """
         owned = self._digests()
         there = [path for name in (self.name, *names) for path in self._there(name)]
@@ -90,10 +85,8 @@ class Output:
     def recording(self, *, adding: bool = False) -> Iterator[None]:
         """Own what is written into the folder inside the block.
 
-        An earlier result is removed just before the first file takes its name.
-
-        Args:
-            adding: Whether an earlier result stays.
+        An earlier result is removed just before the first file takes its name, unless
+        `adding` to it.
         """
         self._withdrawn = self._withdrawn or adding
         token = file_io.guard.set(self._own)
@@ -139,11 +132,7 @@ class Output:
             file_io.write_lines(self._ledger, kept)
 
     def discard(self, since: int) -> None:
-        """Remove files that were written of late, as far as they are still the same.
-
-        Args:
-            since: Length of `written` before.
-        """
+        """Remove unchanged files behind the first `since` of `written`."""
         for path, digest in self.written[since:]:
             if path.is_file() and _digest(path) == digest:
                 path.unlink()
@@ -151,15 +140,15 @@ class Output:
 
     def _digests(self) -> Owned:
         """Return what was written under each name, here or by an earlier command."""
-        found: Owned = {}
+        digests: Owned = {}
         with contextlib.suppress(FileNotFoundError):
             for line in self._ledger.read_text("ascii").splitlines():
                 # The last one may be cut off; and nobody is sent out of the folder.
                 with contextlib.suppress(ValueError, TypeError):
                     name, digest = json.loads(line)
                     if not Path(name).is_absolute() and ".." not in Path(name).parts:
-                        found.setdefault(name, set()).add(digest)
-        return found
+                        digests.setdefault(name, set()).add(digest)
+        return digests
 
     def _owns(self, path: Path, owned: Owned) -> bool:
         if path.is_symlink() or not path.is_file():
@@ -180,16 +169,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def new_result(output: str, name: str, *, overwrite: bool) -> Output:
-    """Return the folder for the result of a command, without making it yet.
-
-    Args:
-        output: Where the user wants it.
-        name: Of the file that tells that a result is there.
-        overwrite: Whether an earlier one may be replaced.
-
-    Raises:
-        UserError: An earlier result stands there, or the folder cannot be written.
-    """
+    """Return the folder for the result of a command, if it may be written there."""
     if not output.strip():
         raise UserError("--output: expected a folder. Received nothing.")
     folder = Path(output)
@@ -203,16 +183,7 @@ def new_result(output: str, name: str, *, overwrite: bool) -> Output:
 
 
 def check_file(flag: str, file: Path, is_own: Callable[[Path], bool]) -> None:
-    """Refuse to replace a file that the command did not write.
-
-    Args:
-        flag: By which the user names it.
-        file: That is to be written; nothing may be there yet.
-        is_own: Tells whether a regular file is such a one as the command writes.
-
-    Raises:
-        UserError: Something else lies there.
-    """
+    """Refuse to replace a file, named by a flag, that the command did not write."""
     regular = file.is_file() and not file.is_symlink()
     if os.path.lexists(file) and not (regular and is_own(file)):
         raise UserError(
@@ -222,22 +193,14 @@ def check_file(flag: str, file: Path, is_own: Callable[[Path], bool]) -> None:
 
 
 def stamped(page: str) -> str:
-    """Return the text of a page with a last line by which it is known again.
-
-    Args:
-        page: The page.
-    """
+    """Return the text of a page with a last line by which it is known again."""
     ended = f"{page.rstrip()}\n"
     content = ended.encode("utf-8", "surrogateescape")
     return ended + _STAMP.format(hashlib.sha256(content).hexdigest())
 
 
 def is_stamped(file: Path) -> bool:
-    """Tell whether a file is a page that `stamped` ended, and nobody has changed.
-
-    Args:
-        file: Any file.
-    """
+    """Tell whether a file is a page that `stamped` ended, and nobody has changed."""
     if file.suffix.lower() not in (".html", ".htm"):
         return False
     content = file.read_bytes()
@@ -246,12 +209,7 @@ def is_stamped(file: Path) -> bool:
 
 
 def own_name(path: Path, taken: set[str]) -> str:
-    """Return a name for what is made of a photograph, that no other has.
-
-    Args:
-        path: Of the photograph.
-        taken: Names that are in use; the new one is added.
-    """
+    """Return a name for what is made of a photograph, and add it to those taken."""
     # A stem of dots alone would be another folder.
     first = stem = path.stem.strip(".") or "image"
     number = 2

@@ -12,96 +12,50 @@ from tfpipeline.core.errors import UserError
 LOCK = ".lock"
 
 
+class _Inside:
+    """A file or folder of a run, by its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: "RunFolder", _: type) -> Path:
+        return run.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
-    """The one place that knows which file of a run lies where.
-
-    Args:
-        path: The folder of the run.
-    """
+    """The one place that knows which file of a run lies where."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        """The configuration, every default written out."""
-        return self.path / "config.yaml"
-
-    @property
-    def manifest(self) -> Path:
-        """Versions, seed, devices, fingerprints, seconds per phase."""
-        return self.path / "manifest.json"
-
-    @property
-    def labels(self) -> Path:
-        """Class names, one a line, in the order of the logits."""
-        return self.path / "labels.txt"
-
-    @property
-    def splits(self) -> Path:
-        """Which example went into which split."""
-        return self.path / "splits.csv"
-
-    @property
-    def inherited(self) -> Path:
-        """Which images the members of a combined run have learned from."""
-        return self.path / "learned_from.csv"
+    config = _Inside("config.yaml")  # Every default written out.
+    manifest = _Inside("manifest.json")  # Versions, seed, devices, fingerprints, ...
+    labels = _Inside("labels.txt")  # Class names, in the order of the logits.
+    splits = _Inside("splits.csv")  # Which example went into which split.
+    # Which images the members of a combined run have learned from.
+    inherited = _Inside("learned_from.csv")
+    quarantine = _Inside("quarantine.csv")  # Files that could not be used, and why.
+    model = _Inside("model.keras")
+    history = _Inside("history.csv")  # Loss and metrics of each epoch.
+    metrics = _Inside("metrics.json")  # On the validation and test splits.
+    calibration = _Inside("calibration.json")  # Temperature and threshold.
+    predictions = _Inside("predictions.csv")  # For each example, and how wrong.
+    # The same, most suspicious first, with room for what to do about it.
+    cleaning = _Inside("cleaning.csv")
+    # What was relabelled or dropped before the training, by the user's word.
+    corrections = _Inside("corrections.csv")
+    diagnosis = _Inside("diagnosis.json")  # What the predictions come to.
+    report = _Inside("report.html")
+    evaluation = _Inside("evaluation.json")  # Of the last `evaluate` on any source.
+    figures = _Inside("figures")
+    logs = _Inside("logs")  # What TensorBoard shows.
+    checkpoints = _Inside("checkpoints")  # What an unfinished training resumes from.
 
     @property
     def learned(self) -> Path:
         """Which images it has learned from, itself or by its members."""
         combined = "combined" in self.read_manifest() and self.inherited.is_file()
         return self.inherited if combined else self.splits
-
-    @property
-    def quarantine(self) -> Path:
-        """Files that could not be used, and why."""
-        return self.path / "quarantine.csv"
-
-    @property
-    def model(self) -> Path:
-        """The trained classifier."""
-        return self.path / "model.keras"
-
-    @property
-    def history(self) -> Path:
-        """Loss and metrics of each epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def metrics(self) -> Path:
-        """The result on the validation and test splits."""
-        return self.path / "metrics.json"
-
-    @property
-    def calibration(self) -> Path:
-        """Temperature and threshold of the probabilities, by validation images."""
-        return self.path / "calibration.json"
-
-    @property
-    def predictions(self) -> Path:
-        """What the classifier says of each example, and how wrong it is."""
-        return self.path / "predictions.csv"
-
-    @property
-    def cleaning(self) -> Path:
-        """The same, most suspicious first, with room for what to do about it."""
-        return self.path / "cleaning.csv"
-
-    @property
-    def corrections(self) -> Path:
-        """What was relabelled or dropped before the training, by the user's word."""
-        return self.path / "corrections.csv"
-
-    @property
-    def diagnosis(self) -> Path:
-        """What the predictions come to: confusions, calibration, suspects, data."""
-        return self.path / "diagnosis.json"
-
-    @property
-    def report(self) -> Path:
-        """The page that says what came out, for people."""
-        return self.path / "report.html"
 
     @property
     def told(self) -> tuple[Path, ...]:
@@ -121,31 +75,12 @@ class RunFolder:
         )
 
     @property
-    def figures(self) -> Path:
-        """The folder of the figures."""
-        return self.path / "figures"
-
-    @property
-    def logs(self) -> Path:
-        """The folder of what TensorBoard shows."""
-        return self.path / "logs"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of what an unfinished training goes on from."""
-        return self.path / "checkpoints"
-
-    @property
-    def evaluation(self) -> Path:
-        """The result of the last `evaluate` on any source."""
-        return self.path / "evaluation.json"
+    def next(self) -> "RunFolder":
+        """Where a run is written while a finished one stands here."""
+        return RunFolder(self.path / ".next")
 
     def read_manifest(self) -> dict[str, Any]:
-        """Return the manifest, or an empty one where there is none yet.
-
-        Raises:
-            UserError: The file is not JSON.
-        """
+        """Return the manifest, or an empty one where there is none yet."""
         if not self.manifest.is_file():
             return {}
         try:
@@ -159,11 +94,7 @@ class RunFolder:
         return bool(self.read_manifest().get("finished")) and self.model.is_file()
 
     def check_own(self) -> None:
-        """Refuse a folder in which something else than a run lies.
-
-        Raises:
-            UserError: It holds files, and no manifest of a run.
-        """
+        """Refuse a folder that holds files, and no manifest of a run."""
         inside = sorted(self.path.iterdir()) if self.path.is_dir() else []
         # What a process leaves that is killed before it has written the manifest.
         ours = [e for e in inside if e.name == LOCK or disk.is_temporary(e)]
@@ -176,14 +107,7 @@ class RunFolder:
             )
 
     def check_free(self, *, overwrite: bool) -> None:
-        """Refuse a folder that no new run may be written into.
-
-        Args:
-            overwrite: Whether a finished run may be replaced.
-
-        Raises:
-            UserError: A finished run or something else stands there.
-        """
+        """Refuse a folder that no new run may be written into."""
         self.check_own()
         if not overwrite and self.is_finished():
             raise UserError(
@@ -192,17 +116,8 @@ class RunFolder:
             )
 
     def staged(self) -> "RunFolder":
-        """Return where to write a run: beside a finished one until it is whole.
-
-        Returns:
-            This folder, or one inside of it while a finished run stands here.
-        """
+        """Return where to write a run: beside a finished one until it is whole."""
         return self.next if self.is_finished() else self
-
-    @property
-    def next(self) -> "RunFolder":
-        """Where a run is written while a finished one stands here."""
-        return RunFolder(self.path / ".next")
 
     def is_half_published(self) -> bool:
         """Tell whether a whole run has yet to be put in the place of an older one."""
@@ -211,11 +126,7 @@ class RunFolder:
         )
 
     def existing(self) -> "RunFolder":
-        """Return this folder if it holds a finished run.
-
-        Raises:
-            UserError: It is no run folder, or its run has not come to its end.
-        """
+        """Return this folder if it holds a finished run, else raise a `UserError`."""
         if not self.path.is_dir():
             raise UserError(
                 f"{self.path}: expected the folder of a run, found nothing there. "
@@ -225,6 +136,6 @@ class RunFolder:
             raise UserError(
                 f"{self.path}: expected the folder of a finished run (manifest.json, "
                 "model.keras), but it holds none. If its training was interrupted, "
-                "give the same train command again and it goes on."
+                "give the same train command again and it resumes."
             )
         return self

@@ -13,19 +13,7 @@ from tfpipeline.core.run_dir import LOCK, RunFolder
 
 
 def new_run(workdir: str | None, *, overwrite: bool) -> RunFolder:
-    """Return the folder for a new run, without making it yet.
-
-    Args:
-        workdir: Where the user wants it; ``runs/<date>-<time>`` where None.
-        overwrite: Whether a finished run may be replaced.
-
-    Returns:
-        The folder; it may exist, and then holds no finished run, or one that may go.
-
-    Raises:
-        UserError: A finished run or something else stands there, or the folder cannot
-            be written.
-    """
+    """Return the folder for a new run, if it may be written there."""
     folder = RunFolder(Path(workdir) if workdir else fresh())
     file_io.check_writable(folder.path)
     folder.check_free(overwrite=overwrite)
@@ -44,23 +32,15 @@ def claimed(
     """Make a run folder, and keep other processes from it until the block ends.
 
     What a process that was killed has begun there is ended before the block begins.
-    Afterwards a folder that was made for it and is still empty is removed.
-
-    Args:
-        run: The folder.
-        overwrite: Whether a finished run may be replaced.
-        writes: Whether this process does; one that only reads claims nothing.
-
-    Raises:
-        UserError: Another process writes into it, it cannot be made or locked, or a
-            finished run or something else stands there.
+    Afterwards a folder that was made for it and is still empty is removed. A process
+    that only reads (`writes` is False) claims nothing.
     """
     if not writes:
         yield
         return
-    made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
+    new = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     with contextlib.ExitStack() as stack:
-        for folder in reversed(made):
+        for folder in reversed(new):
             stack.callback(_remove_empty, folder)
         try:
             run.path.mkdir(parents=True, exist_ok=True)

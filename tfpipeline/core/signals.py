@@ -14,12 +14,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Stopped(Exception):
-    """The work was stopped on request, and everything is kept.
-
-    Args:
-        message: What was reached, and how to go on.
-        number: The signal that asked for it.
-    """
+    """The work was stopped by the signal `number`, and everything is kept."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -33,7 +28,6 @@ class Wish:
         self.number = 0
 
     def __bool__(self) -> bool:
-        """Tell whether a signal has come."""
         return self.number != 0
 
 
@@ -42,7 +36,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
+def handle_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block as Ctrl-C does: what cleans up, runs.
 
     In any thread but the main one it does nothing: signals are not for those.
@@ -59,11 +53,7 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Wish]:
-    """Turn the first SIGTERM or Ctrl-C in the block into a wish; a second one acts.
-
-    Yields:
-        The wish, to be looked at wherever the work can be left.
-    """
+    """Turn the first SIGTERM or Ctrl-C in the block into a wish; a second one acts."""
     wish = Wish()
     if threading.current_thread() is not threading.main_thread():
         yield wish

@@ -19,12 +19,8 @@ _STALE_SECONDS = 24 * 3600
 def locked(file: Path, *, waits: bool) -> Iterator[None]:
     """Hold a lock until the block ends; its file is removed then.
 
-    Args:
-        file: Of the lock. Its folder is there.
-        waits: Whether to wait for another process that holds it.
-
     Raises:
-        BlockingIOError: Another process holds it.
+        BlockingIOError: Another process holds it, and `waits` is not set.
         OSError: The drive knows no locks, or the file cannot be made.
     """
     while True:
@@ -55,8 +51,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 def held(folder: Path) -> Iterator[Path]:
     """Make a folder that `sweep` leaves alone until the block ends; remove it then.
 
-    Args:
-        folder: Its name is new. Renamed in the block, it stays.
+    Its name is new. Renamed in the block, it stays.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,11 +93,7 @@ def _was_left(descriptor: int) -> bool:
 
 
 def sweep(folders: Iterable[Path]) -> None:
-    """Remove folders that `held` has made and whose process was killed.
-
-    Args:
-        folders: Some that may have been.
-    """
+    """Remove those folders that `held` has made and whose process was killed."""
     for folder in folders:
         with _left(folder) as left:
             if left:
@@ -111,17 +102,7 @@ def sweep(folders: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside another, to be renamed to it when it is whole.
-
-    Args:
-        folder: That is to be made or replaced.
-
-    Yields:
-        An empty folder; it is removed unless it was renamed.
-
-    Raises:
-        UserError: The disk is full, or the folder cannot be written.
-    """
+    """Give a new folder beside another, to be renamed to it when it is whole."""
     recover(folder)
     temporary = disk.temporary_name(folder)
     with disk.telling(folder, temporary), held(temporary) as staged:
@@ -129,12 +110,7 @@ def beside(folder: Path) -> Iterator[Path]:
 
 
 def replace(staged: Path, folder: Path) -> None:
-    """Put a folder that is whole in the place of another, which is removed.
-
-    Args:
-        staged: What `beside` gave.
-        folder: May not be there.
-    """
+    """Put what `beside` gave, now whole, in the place of a folder, if there is one."""
     disk.sync_all(staged)
     old = staged.with_name(f"{staged.name}.old")
     if there := folder.is_dir():
@@ -151,9 +127,7 @@ def replace(staged: Path, folder: Path) -> None:
 def recover(folder: Path) -> None:
     """End what killed processes have begun beside a folder: all of it or nothing.
 
-    Args:
-        folder: What they were about to make or to replace. One that they had put aside
-            comes back.
+    A folder that they had put aside comes back.
     """
     if not folder.parent.is_dir():
         return

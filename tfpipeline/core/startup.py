@@ -29,7 +29,7 @@ def own_process() -> None:
 
 
 def _leave() -> None:
-    """Let go of nothing object by object: the process ends, and all of it with it.
+    """Free nothing object by object at the end.
 
     Taking TensorFlow's modules apart takes a second.
     """
@@ -47,10 +47,8 @@ def quiet_start(*, keras: bool = True) -> Iterator[None]:
 
     No garbage is looked for meanwhile: imports make none, and looking through all that
     they make again and again takes a fifth of their time. In a process of a command of
-    its own Keras is imported first, and finds none of what only its other uses need.
-
-    Args:
-        keras: Whether Keras is needed; who asks a server does without.
+    its own Keras is imported first, unless it is not needed, and finds none of what
+    only its other uses need.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -100,14 +98,7 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
 
 
 def cache_folder(cache_dir: str | None) -> Path:
-    """Return the folder that runs share, e.g. for features that were computed once.
-
-    Args:
-        cache_dir: What the user chose; the user's own cache folder where None.
-
-    Returns:
-        A folder that may not exist yet.
-    """
+    """Return the folder that runs share; the user's own cache folder by default."""
     if cache_dir:
         return Path(cache_dir)
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help=flags.JSON)
     given = parser.parse_args(argv)
     try:
-        with console.speaking(quiet=given.quiet, as_json=given.json):
+        with console.set_mode(quiet=given.quiet, as_json=given.json):
             page = make(given.folders, given.output)
             console.close(console.Closing([], look=page))
             console.answer({"written": console.written(page.parent, page)})

@@ -67,7 +67,7 @@ def command(given: RunSettings) -> str:
     Args:
         given: The settings.
     """
-    return from_python.read("train", RunSettings, given, {}).command
+    return from_python.read("train", RunSettings, given, {})[1]
 
 
 def _units(head: Head) -> list[int]:

@@ -111,7 +111,7 @@ class Fit(Standing):
             for model in self.stage.trainer.models
         )
         shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in _UNSHOWN}
-        bar.set_postfix({"epoch": self.epoch, **shown})
+        bar.set_postfix({"epoch": self.epoch, **shown}, refresh=False)
 
     def _train(self, wish: signals.Wish, bar: Any) -> None:
         """Run what is left of an epoch."""
