@@ -124,13 +124,6 @@ CHANGES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 def randaugment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Flip by chance, then make some changes drawn out of `CHANGES`.
 
-    Args:
-        image: uint8 or float, 0 to 255, shape (height, width, 3).
-        seed: Two integers, shape (2,); the same seed makes the same change.
-
-    Returns:
-        float32 of the same shape and range.
-
     Source: Cubuk et al., RandAugment, arXiv:1909.13719.
     """
     shape = image.shape
@@ -208,14 +201,6 @@ def cutmix(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Paste a box of its neighbour in the batch into each image; targets by area.
 
-    Args:
-        images: float32, shape (batch, height, width, channels).
-        targets: float32, shape (batch, classes).
-        seeds: Integers, shape (batch, 2).
-
-    Returns:
-        Images and targets of the same shapes.
-
     Source: Yun et al., CutMix, arXiv:1905.04899.
     """
     side = tf.sqrt(1 - _shares(_other(seeds, 1), CUTMIX_ALPHA))
@@ -240,12 +225,7 @@ def _inside(length: tf.Tensor, middle: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to training images.
-
-    Args:
-        image: Changes one image by a seed.
-        mix: Mixes the images of a batch with each other, after that.
-    """
+    """What happens to training images."""
 
     image: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None
     mix: Mix | None = None

@@ -21,14 +21,7 @@ HEADER = ("id", "label", "action", "new_label")
 
 @dataclass(frozen=True)
 class Corrections:
-    """What is to be done with single examples, by their ids.
-
-    Args:
-        relabelled: New class of an example, an index.
-        dropped: Ids of examples that are left out.
-        kept: Number of examples that were looked at and found right.
-        before: Class that a relabelled example has in the source, an index.
-    """
+    """What is to be done with single examples, by their ids."""
 
     relabelled: dict[str, int]
     dropped: frozenset[str]
@@ -42,32 +35,19 @@ class Corrections:
         return dict(zip(ACTIONS, numbers))
 
     def left(self, source: Source) -> np.ndarray:
-        """Return the indices of the examples that are not dropped, ascending, int64.
-
-        Args:
-            source: The examples.
-        """
+        """Return the indices of the examples that are not dropped, ascending, int64."""
         stays = [name not in self.dropped for name in source.ids]
         return np.flatnonzero(stays)
 
     def relabel(self, source: Source) -> Source:
-        """Return the same examples with the classes that were corrected.
-
-        Args:
-            source: The examples.
-        """
+        """Return the same examples with the classes that were corrected."""
         label = source.label.copy()
         for i, name in enumerate(source.ids):
             label[i] = self.relabelled.get(name, label[i])
         return dataclasses.replace(source, label=label)
 
     def write(self, path: Path, labels: tuple[str, ...]) -> None:
-        """Write what was done with which example, as `read` reads it.
-
-        Args:
-            path: The file, `corrections.csv` of a run.
-            labels: Class names, in the order of the logits.
-        """
+        """Write what was done with which example, as `read` reads it."""
         rows = [
             (name, labels[self.before[name]], "relabel", labels[new])
             for name, new in self.relabelled.items()
@@ -80,19 +60,7 @@ NONE = Corrections({}, frozenset())
 
 
 def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Corrections:
-    """Return what an edited `cleaning.csv` says of the examples of a source.
-
-    Args:
-        file: A CSV with the columns `id` and `action` (`keep`, `relabel`, `drop`, or
-            nothing), and `new_label` for those that are relabelled. A column `label`
-            must agree with the source.
-        source: The examples, with the classes that the source gives them.
-        unusable: Ids of examples that cannot be read: of them nothing need be done.
-
-    Raises:
-        UserError: A row names an id, an action or a class that there is not, or says
-            two things of one example.
-    """
+    """Return what an edited `cleaning.csv` says of the examples of a source."""
     flag = f"--data.corrections {file}"
     try:
         rows = file_io.read_csv(file)
@@ -135,20 +103,12 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
 
 
 def cell(text: str) -> str:
-    """Return a text so that no spreadsheet takes it for a formula.
-
-    Args:
-        text: A name, which may begin with `=`.
-    """
+    """Return a text so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def plain(text: str) -> str:
-    """Return what `cell` was given.
-
-    Args:
-        text: As a spreadsheet may have written it back, with the quote or without.
-    """
+    """Return what `cell` was given."""
     return text[1:] if text.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else text
 
 

@@ -75,9 +75,6 @@ class Examples:
 
         Equal files are in one split, and no independent draws: statistics count each
         once.
-
-        Args:
-            chosen: Indices of examples, shape (n,).
         """
         digests = np.array([self.keys[i] for i in chosen])
         _, first = np.unique(digests, return_index=True)
@@ -89,11 +86,7 @@ class Examples:
         return duplicates.near(self.files)
 
     def leaks(self, group: str = "exact") -> int:
-        """Count the validation and test examples of which train has a copy.
-
-        Args:
-            group: What is a copy: `exact` or `near`.
-        """
+        """Count the validation and test examples of which train has a copy."""
         if group == "near":
             return splits.leaks(_named(self.files, self.alike), self.split)
         return splits.leaks(GROUPS[group](self.files), self.split)
@@ -108,11 +101,7 @@ class Examples:
         return np.bincount(train, minlength=len(self.source.labels))
 
     def rare(self, min_share: float) -> list[str]:
-        """Return the classes with too small a share of the largest one's images.
-
-        Args:
-            min_share: The smallest share that is not remarked on, in [0, 1].
-        """
+        """Return the classes with too small a share of the largest one's images."""
         counts = self.counts()
         few = counts < min_share * counts.max()
         return [name for name, is_few in zip(self.source.labels, few) if is_few]
@@ -125,21 +114,7 @@ def prepare(
     draw: Callable[[Path], Path],
     source: Source | None = None,
 ) -> Examples:
-    """Open a source, look at every file, set aside what is broken, and split the rest.
-
-    Args:
-        settings: The section `data`.
-        seed: Of the splits.
-        cache: The folder that runs share.
-        draw: Writes the pictures of the source `demo` and returns their folder.
-        source: What it is, where it has been opened before.
-
-    Returns:
-        Examples in the source's order.
-
-    Raises:
-        UserError: The source cannot be used, or too many of its files are broken.
-    """
+    """Open a source, look at every file, set aside what is broken, and split the rest."""
     check(settings)
     if source is None:
         source = open_source(settings, cache, draw)
@@ -177,20 +152,7 @@ def prepare(
 def open_all(
     settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
 ) -> Examples:
-    """Open and look at a source without splitting it: for evaluation and packing.
-
-    Args:
-        settings: The section `data`.
-        cache: The folder that runs share.
-        draw: Writes the pictures of the source `demo` and returns their folder.
-
-    Returns:
-        Examples whose split is what the source says, an empty string where it says
-        nothing.
-
-    Raises:
-        UserError: The source cannot be used, or too many of its files are broken.
-    """
+    """Open and look at a source without splitting it: for evaluation and packing."""
     check(settings)
     source, files, quarantined = _audited(
         open_source(settings, cache, draw), settings, cache
@@ -221,14 +183,7 @@ def _fixes(
 
 
 def check(settings: DataSettings) -> None:
-    """Refuse shares and names that mean nothing.
-
-    Args:
-        settings: The section `data`.
-
-    Raises:
-        UserError: One of them does.
-    """
+    """Refuse shares and names that mean nothing."""
     shares = {
         "data.validation_fraction": settings.validation_fraction,
         "data.test_fraction": settings.test_fraction,
@@ -275,12 +230,7 @@ def _check_train(source: Source, split: np.ndarray) -> None:
 
 
 def write_quarantine(path: Path, rows: Sequence[tuple[str, Row]]) -> None:
-    """Write which files could not be used, and why.
-
-    Args:
-        path: The file, `quarantine.csv` of a run.
-        rows: Id and audit of each.
-    """
+    """Write which files could not be used, and why."""
     file_io.write_csv(
         path,
         ("id", "path", "reason"),

@@ -19,32 +19,14 @@ MEMORY_SHARE, DISK_SHARE = 0.25, 0.5
 
 @dataclass(frozen=True)
 class Plan:
-    """Where decoded images are kept, and why.
-
-    Args:
-        where: `ram`, `disk` or `none`.
-        reason: For the user, with the predicted size.
-    """
+    """Where decoded images are kept, and why."""
 
     where: str
     reason: str
 
 
 def plan(choice: str, size: int, folder: Path, free: int | None = None) -> Plan:
-    """Decide where decoded images are kept, from how many bytes they will take.
-
-    Args:
-        choice: `auto`, or where the user wants them.
-        size: Predicted bytes.
-        folder: Where they would be on disk.
-        free: Bytes of memory that are free; asked of the system where None.
-
-    Returns:
-        A plan.
-
-    Raises:
-        UserError: An unknown choice.
-    """
+    """Decide where decoded images are kept, from how many bytes they will take."""
     if choice not in CHOICES:
         raise unknown("--data.cache", choice, CHOICES)
     room = hardware.free() if free is None else free
@@ -70,13 +52,6 @@ class Decoded:
     """Images of one size by their index, to be read once.
 
     The disk holds them in a file without a name: it is gone with the process.
-
-    Args:
-        count: Number of images.
-        height: In pixels.
-        width: In pixels.
-        where: `ram` or `disk`.
-        folder: For the file.
     """
 
     def __init__(
@@ -94,35 +69,16 @@ class Decoded:
         self._there = np.zeros(count, bool)
 
     def has(self, indices: np.ndarray) -> np.bool_:
-        """Tell whether some images are all there.
-
-        Args:
-            indices: Of images, shape (any,).
-        """
+        """Tell whether some images are all there."""
         return np.bool_(self._there[indices].all())
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        """Return images that are there.
-
-        Args:
-            indices: Of images, shape (any,).
-
-        Returns:
-            uint8, shape (any, height, width, 3).
-        """
+        """Return images that are there."""
         taken: np.ndarray = self._images[indices]
         return taken
 
     def put(self, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Keep images.
-
-        Args:
-            indices: Of images, shape (any,).
-            images: uint8, shape (any, height, width, 3).
-
-        Returns:
-            The images.
-        """
+        """Keep images."""
         self._images[indices] = images
         self._there[indices] = True
         return images

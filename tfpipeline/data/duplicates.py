@@ -16,11 +16,7 @@ NEAR_BITS = 4
 
 
 def exact(rows: Sequence[Row]) -> list[list[int]]:
-    """Return groups of positions whose files are equal byte by byte.
-
-    Args:
-        rows: The audit.
-    """
+    """Return groups of positions whose files are equal byte by byte."""
     return _groups((row.sha256, i) for i, row in enumerate(rows) if row.sha256)
 
 
@@ -36,14 +32,6 @@ def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
 
     Two hashes that differ in fewer bits than there are bands agree in one band at
     least, so only files that share a band are compared.
-
-    Args:
-        rows: The audit.
-        bits: Of 64, in which two hashes may differ; at most 7.
-
-    Returns:
-        Groups, each ascending; equal files are among them. Flat pictures, whose hash
-        says nothing, are left out.
     """
     same: dict[int, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
@@ -90,16 +78,7 @@ def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
 def statistics(
     source: Source, rows: Sequence[Row], alike: Sequence[Sequence[int]]
 ) -> dict[str, Any]:
-    """Return what a source holds: classes, sizes, formats, copies.
-
-    Args:
-        source: The examples.
-        rows: The audit of their files.
-        alike: What `near` returned for them.
-
-    Returns:
-        A dictionary for JSON; sizes in pixels, `aspect` is width by height.
-    """
+    """Return what a source holds: classes, sizes, formats, copies."""
     good = [row for row in rows if not row.reason]
     labels = [source.labels[i] for i in source.label]
     copies = exact(rows)
@@ -133,16 +112,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray | None:
-    """Return one picture with the first usable images of at most 40 classes.
-
-    Args:
-        source: The examples.
-        rows: The audit of their files.
-        per_class: Images side by side.
-
-    Returns:
-        uint8 RGB; None where no file is usable.
-    """
+    """Return one picture with the first usable images of at most 40 classes."""
     small: list[np.ndarray] = []
     captions: list[str] = []
     for index, name in enumerate(source.labels[:40]):
@@ -208,17 +178,7 @@ def leak_sheet(
     alike: Sequence[Sequence[int]],
     most: int = 24,
 ) -> np.ndarray | None:
-    """Return pairs of pictures that look alike but stand in different splits.
-
-    Args:
-        split: Of each example.
-        rows: The audit of their files.
-        alike: What `near` returned for them.
-        most: Pairs, at most.
-
-    Returns:
-        uint8 RGB, one pair a row; None where there is no such pair.
-    """
+    """Return pairs of pictures that look alike but stand in different splits."""
     pairs = [
         (group[0], i)
         for group in alike

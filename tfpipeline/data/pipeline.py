@@ -95,13 +95,7 @@ class Reading:
 
 
 class Feed:
-    """Batches that can be iterated over any number of times.
-
-    Args:
-        begin: From a step to the batches from there on.
-        indices: Of the files of each batch, shape (batches, batch).
-        decoder: Reads them.
-    """
+    """Batches that can be iterated over any number of times."""
 
     def __init__(
         self,
@@ -114,11 +108,7 @@ class Feed:
         self.decoder = decoder
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield the batches.
-
-        Raises:
-            UserError: A file has gone bad since it was looked at.
-        """
+        """Yield the batches."""
         step = 0
         while step < len(self.indices):
             try:
@@ -138,14 +128,7 @@ class Feed:
 
 
 class Batches:
-    """The batches of a list of audited files.
-
-    Args:
-        files: One audited file an example.
-        label: Index of the class of each example, int32, shape (n,).
-        reading: Size, batch size, augmentation and seed.
-        classes: Number of classes; the largest index and one where None.
-    """
+    """The batches of a list of audited files."""
 
     def __init__(
         self,
@@ -165,31 +148,13 @@ class Batches:
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
 
     def arrange(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices and weights of this worker's part of each batch of an order.
-
-        Args:
-            order: Indices of examples, shape (k,).
-
-        Returns:
-            As `order.padded`; together the workers' columns are the global batches.
-        """
+        """Return indices and weights of this worker's part of each batch of an order."""
         indices, weights = orders.padded(order, self.reading.batch_size)
         here = self.reading.worker, self.reading.workers
         return orders.share(indices, *here), orders.share(weights, *here)
 
     def keep_decoded(self, choice: str, folder: Path) -> Plan:
-        """Keep decoded images for the next epoch, where there is room for them.
-
-        Args:
-            choice: `auto`, `ram`, `disk` or `none`.
-            folder: For the disk.
-
-        Returns:
-            What was decided, and why.
-
-        Raises:
-            UserError: An unknown choice.
-        """
+        """Keep decoded images for the next epoch, where there is room for them."""
         count, height, width = self._count, self.reading.height, self.reading.width
         decided = plan(choice, count * height * width * 3, folder)
         if decided.where != "none":
@@ -197,15 +162,7 @@ class Batches:
         return decided
 
     def shuffled(self, examples: np.ndarray, epoch: int) -> np.ndarray:
-        """Return some examples in the order of an epoch.
-
-        Args:
-            examples: Indices, shape (k,).
-            epoch: Number of the epoch.
-
-        Returns:
-            Indices, shape (k,): each exactly once, or each class equally often.
-        """
+        """Return some examples in the order of an epoch."""
         if self.reading.sampling == "balanced":
             label = self._label[examples]
             return examples[orders.balanced_order(label, self.reading.seed, epoch)]
@@ -230,11 +187,6 @@ class Batches:
 
         Where the augmentation mixes images, the labels are targets: float32, shape
         (batch, classes).
-
-        Args:
-            order: Indices of examples, shape (k,).
-            epoch: Number of the epoch.
-            first_step: Batches that have been seen already.
         """
         return self._dataset(order, self._augmentation, epoch, first_step)
 

@@ -4,30 +4,12 @@ import numpy as np
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the examples in one epoch, a function of its arguments alone.
-
-    Args:
-        count: Number of examples.
-        seed: Of the run.
-        epoch: Number of the epoch.
-
-    Returns:
-        A permutation of ``range(count)``, int64, shape (count,).
-    """
+    """Return the order of the examples in one epoch, a function of its arguments alone."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def by_class(some: np.ndarray, label: np.ndarray, classes: int = 0) -> list[np.ndarray]:
-    """Divide positions by their class, in the order in which they come.
-
-    Args:
-        some: Positions, int64.
-        label: Index of the class of every example, int32.
-        classes: How many there are; where 0, up to the last that a position has.
-
-    Returns:
-        One array a class.
-    """
+    """Divide positions by their class, in the order in which they come."""
     mine = label[some]
     ends = np.cumsum(np.bincount(mine, minlength=classes))
     return np.split(some[np.argsort(mine, kind="stable")], ends[:-1])
@@ -37,14 +19,6 @@ def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Return an epoch of the same length in which every class comes equally often.
 
     Within a class no image comes a second time before every other one has come once.
-
-    Args:
-        label: Index of the class of each example, int32, shape (count,).
-        seed: Of the run.
-        epoch: Number of the epoch.
-
-    Returns:
-        Positions, int64, shape (count,).
     """
     classes = {
         index: mine
@@ -94,17 +68,6 @@ def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def share(part: np.ndarray, worker: int, workers: int, before: int = 0) -> np.ndarray:
-    """Return a worker's columns of all global batches.
-
-    Args:
-        part: Of every entry of the batches, shape (batches, batch_size).
-        worker: Which one, from 0.
-        workers: How many there are; they divide the batch size.
-        before: Columns that come before these as well; before the first column of a
-            batch comes its last one.
-
-    Returns:
-        Shape (batches, before + batch_size / workers).
-    """
+    """Return a worker's columns of all global batches."""
     own = part.shape[1] // workers
     return part[:, np.arange(worker * own - before, (worker + 1) * own)]

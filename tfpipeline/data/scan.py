@@ -163,11 +163,7 @@ def _unchanged(
 
 
 def changed(row: Row) -> bool:
-    """Tell whether a file is another one than that which was looked at.
-
-    Args:
-        row: What was found then.
-    """
+    """Tell whether a file is another one than that which was looked at."""
     now = _state(row.path)
     # Reading says why there is none.
     return now is not None and now[:2] != (row.size, row.mtime_ns)

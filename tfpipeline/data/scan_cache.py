@@ -94,9 +94,6 @@ class Ledger:
     A part is a database of SQLite that is whole before it has its name, so that no lock
     is needed, on no network drive either. Any number of processes may add at the same
     time, and neither adding nor reading some rows depends on how many are there.
-
-    Args:
-        folder: Of the parts. It need not exist yet.
     """
 
     folder: Path
@@ -105,11 +102,6 @@ class Ledger:
         """Return what was kept of some places, the last of each.
 
         A damaged part is told, and removed: its files are looked at again.
-
-        Args:
-            places: That are asked for.
-            joins: Whether many parts become one; what others add meanwhile stays as it
-                is.
         """
         keys = {(os.fsencode(path), start): (path, start) for path, start in places}
         rows, failed = self._rows(keys)
@@ -175,11 +167,7 @@ class Ledger:
             part.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Keep some more.
-
-        Args:
-            rows: Of files that could be read.
-        """
+        """Keep some more."""
         if rows:
             # Named by the time, so that what was found last is read last.
             self._write(f"{time.time_ns():020d}", map(_record, rows))
@@ -231,11 +219,7 @@ def _records(part: Path) -> Iterator[_Record]:
 
 
 def _wanted(part: Path, keys: Collection[Key]) -> Iterator[tuple[Key, Row]]:
-    """Yield the rows of some places.
-
-    Raises:
-        ValueError: One is not as it was written, or it is no database.
-    """
+    """Yield the rows of some places."""
     # SQLite would say of any file that it cannot be opened, and take an empty one.
     with part.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:

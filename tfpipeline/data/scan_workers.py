@@ -33,14 +33,7 @@ Asked = tuple[str, int, int, int]
 
 
 def fitting(files: int) -> int:
-    """Return how many processes are worth their start, and have room.
-
-    Args:
-        files: To be looked at.
-
-    Returns:
-        0 where this process does as well, or where it is no Python that can be started.
-    """
+    """Return how many processes are worth their start, and have room."""
     if not sys.executable or getattr(sys, "frozen", False):
         return 0
     count = min(hardware.cores(), files // _FILES_EACH)
@@ -52,9 +45,6 @@ class Processes:
     """So many processes, each of which looks at the files that it is told.
 
     They end with the block, or with this process, however that ends. A context.
-
-    Args:
-        count: How many.
     """
 
     def __init__(self, count: int) -> None:
@@ -93,16 +83,7 @@ class Processes:
             _pipe(one.stdout).close()
 
     def look(self, asked: Sequence[Asked]) -> list[Row] | None:
-        """Let the next that is idle look at some files; for any thread.
-
-        Args:
-            asked: Path, offset, length and pixels at most, as `examining.examine` takes
-                them, of each.
-
-        Returns:
-            A row each; None where the process does not answer as it should, and is not
-            asked again, or where none is left.
-        """
+        """Let the next that is idle look at some files; for any thread."""
         one = self._idle.get()
         found = None
         if one is not None:

@@ -28,19 +28,6 @@ def assign(
     split that the source does not name is taken out of its training examples.
     Examples of one group (equal files) are never divided between two splits that are
     made here.
-
-    Args:
-        source: The examples.
-        groups: One name an example; equal names belong together.
-        validation_fraction: Share of the examples to be divided, in [0, 1).
-        test_fraction: Share of the examples to be divided, in [0, 1).
-        seed: Same seed, same splits.
-
-    Returns:
-        `train`, `validation` or `test`, one an example, shape (n,).
-
-    Raises:
-        UserError: A class has too few examples for the splits asked for.
     """
     given = set(source.split)
     split = _with_their_groups(source.split, groups)
@@ -131,14 +118,7 @@ def _fill(order: list[int], sizes: np.ndarray, count: int) -> list[int]:
 def write(
     path: Path, source: Source, split: np.ndarray, digests: Sequence[str]
 ) -> None:
-    """Write the splits as a CSV that pins them, and that is a source itself.
-
-    Args:
-        path: The file, `splits.csv` of a run.
-        source: The examples.
-        split: The split of each.
-        digests: Of the content of each.
-    """
+    """Write the splits as a CSV that pins them, and that is a source itself."""
     rows = [
         (identity, file.absolute(), source.labels[label], name, digest)
         for identity, file, label, name, digest in zip(
@@ -151,21 +131,7 @@ def write(
 def pin(
     source: Source, file: Path, relabelled: Mapping[str, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the examples and splits that an earlier `splits.csv` names.
-
-    Args:
-        source: The examples.
-        file: A CSV with columns `id`, `label` and `split`.
-        relabelled: Index of the class of examples that are corrected: the file may be
-            from before or after that.
-
-    Returns:
-        Indices of the examples that the file names, int64, shape (k,); and their
-        splits, shape (k,). Examples that it does not name are left out.
-
-    Raises:
-        UserError: It names examples, labels or splits that the source does not have.
-    """
+    """Return the examples and splits that an earlier `splits.csv` names."""
     try:
         rows = file_io.read_csv(file)
     except OSError as error:
@@ -213,12 +179,7 @@ def _check_row(
 
 
 def trained_digests(file: Path, names: Sequence[str] = ("train",)) -> set[str]:
-    """Return the digests of the images that a run has trained on.
-
-    Args:
-        file: `splits.csv` of the run.
-        names: Splits; what was chosen by `validation` images has learned from those.
-    """
+    """Return the digests of the images that a run has trained on."""
     rows = file_io.read_csv(file)
     return {row.get("sha256", "") for row in rows if row["split"] in names} - {""}
 
@@ -255,14 +216,6 @@ def few(
 
 
 def leaks(groups: Sequence[str], split: np.ndarray) -> int:
-    """Count the examples outside train whose equal stands in train.
-
-    Args:
-        groups: One name an example; equal names are equal files.
-        split: The split of each.
-
-    Returns:
-        The number of validation and test examples that the network has seen.
-    """
+    """Count the examples outside train whose equal stands in train."""
     seen = {group for group, name in zip(groups, split) if name == "train"}
     return sum(name != "train" and g in seen for g, name in zip(groups, split))

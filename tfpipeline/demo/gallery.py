@@ -19,14 +19,7 @@ SETS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write what was asked for, and say where it lies.
-
-    Args:
-        argv: The words of the command line; those of this process where None.
-
-    Raises:
-        SystemExit: With code 2, when there is nothing to write or the folder is there.
-    """
+    """Write what was asked for, and say where it lies."""
     parser = argparse.ArgumentParser(description="Write out the drawn world.")
     parser.add_argument("--sheet", type=Path, help="PNG with examples of every class")
     parser.add_argument("--folder", type=Path, help="new folder of class folders")

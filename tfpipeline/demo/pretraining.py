@@ -26,16 +26,7 @@ HELD_OUT = 1_000_000
 
 
 def drawn(per_class: int, first: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pictures of every pretraining class, on every core.
-
-    Args:
-        per_class: Pictures of each class.
-        first: Number of the first one.
-        seed: Of the set.
-
-    Returns:
-        uint8, shape (n, SIZE, SIZE, 3), and int32 classes, shape (n,).
-    """
+    """Draw pictures of every pretraining class, on every core."""
     numbers = range(first, first + per_class)
     classes = world.PRETRAINING_CLASSES
     with ProcessPoolExecutor() as pool:
@@ -49,18 +40,7 @@ def drawn(per_class: int, first: int, seed: int) -> tuple[np.ndarray, np.ndarray
 def pretrain(
     images: np.ndarray, label: np.ndarray, *, epochs: int, batch_size: int, seed: int
 ) -> tuple[Any, Any]:
-    """Train a small MobileNetV2 with a linear top from scratch.
-
-    Args:
-        images: uint8, shape (n, SIZE, SIZE, 3).
-        label: int32, shape (n,).
-        epochs: Passes over the images.
-        batch_size: Images a step.
-        seed: Of weights, order and augmentation.
-
-    Returns:
-        The backbone, from images in [-1, 1] to its feature map, and the dense top.
-    """
+    """Train a small MobileNetV2 with a linear top from scratch."""
     import keras
     import tensorflow as tf
 
@@ -111,10 +91,6 @@ def settle(backbone: Any, images: np.ndarray) -> None:
 
     Keras' MobileNetV2 averages them with momentum 0.999: after a short training a rest
     of the initial variance 1 still drowns the small true ones.
-
-    Args:
-        backbone: From images in [-1, 1] to its feature map.
-        images: uint8, shape (n, SIZE, SIZE, 3), of every class.
     """
     import keras
 
@@ -130,13 +106,7 @@ def settle(backbone: Any, images: np.ndarray) -> None:
 
 
 def save(file: Path, backbone: Any, top: Any) -> None:
-    """Write backbone and top as float16 arrays, numbered as Keras orders them.
-
-    Args:
-        file: An `.npz` file.
-        backbone: The network.
-        top: Its dense layer.
-    """
+    """Write backbone and top as float16 arrays, numbered as Keras orders them."""
     kernel, bias = top.get_weights()
     arrays = {f"{i:03d}": value for i, value in enumerate(backbone.get_weights())}
     arrays |= {"top_kernel": kernel, "top_bias": bias}
@@ -146,13 +116,7 @@ def save(file: Path, backbone: Any, top: Any) -> None:
 
 
 def accuracy(file: Path, images: np.ndarray, label: np.ndarray) -> float:
-    """Return the share of pictures that the weights in a file call rightly.
-
-    Args:
-        file: What `save` wrote.
-        images: uint8, shape (n, SIZE, SIZE, 3).
-        label: int32, shape (n,).
-    """
+    """Return the share of pictures that the weights in a file call rightly."""
     import keras
 
     backbone = keras.applications.MobileNetV2(
@@ -168,11 +132,7 @@ def accuracy(file: Path, images: np.ndarray, label: np.ndarray) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw, pretrain, save, and measure on pictures that were never trained on.
-
-    Args:
-        argv: The words of the command line; those of this process where None.
-    """
+    """Draw, pretrain, save, and measure on pictures that were never trained on."""
     parser = argparse.ArgumentParser(description="Pretrain the embedded backbone.")
     parser.add_argument("--output", type=Path, required=True, help="file.npz to write")
     parser.add_argument("--seed", type=int, default=0)

@@ -70,15 +70,7 @@ def _picture(class_name: str, index: int, seed: int, size: int) -> np.ndarray:
 def write_folder(
     folder: Path, classes: Sequence[str], per_class: int, seed: int, size: int = 96
 ) -> None:
-    """Write pictures as PNG files into class folders, all of them or none.
-
-    Args:
-        folder: To be made; it must not exist.
-        classes: Which classes.
-        per_class: Pictures of each.
-        seed: Of the set.
-        size: Height and width in pixels.
-    """
+    """Write pictures as PNG files into class folders, all of them or none."""
     jobs = [(name, index) for name in classes for index in range(per_class)]
 
     def write(job: tuple[str, int]) -> None:
@@ -105,16 +97,7 @@ def _all_classes() -> tuple[str, ...]:
 
 
 def contact_sheet(per_class: int = 4, seed: int = 0, size: int = 96) -> np.ndarray:
-    """Return one picture with some examples of every class of the drawn world.
-
-    Args:
-        per_class: Examples side by side.
-        seed: Of the set.
-        size: Height and width of each, in pixels.
-
-    Returns:
-        uint8 RGB, one row of pictures for every two classes.
-    """
+    """Return one picture with some examples of every class of the drawn world."""
     names = _all_classes()
     pictures = [p for name in names for p in draw(name, range(per_class), seed, size)]
     captions = [name for name in names for _ in range(per_class)]

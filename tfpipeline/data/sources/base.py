@@ -55,11 +55,7 @@ class Source:
         return len(self.paths)
 
     def take(self, indices: np.ndarray) -> "Source":
-        """Return the same source with only the examples at `indices`, in their order.
-
-        Args:
-            indices: Integers, shape (k,).
-        """
+        """Return the same source with only the examples at `indices`, in their order."""
         return dataclasses.replace(
             self,
             paths=tuple(self.paths[i] for i in indices),
@@ -70,27 +66,14 @@ class Source:
         )
 
     def in_order(self, labels: Sequence[str]) -> "Source":
-        """Return the same examples with the classes in another order.
-
-        Args:
-            labels: The same names, in any letter case, in the order of some logits.
-        """
+        """Return the same examples with the classes in another order."""
         place = {name.casefold(): i for i, name in enumerate(labels)}
         mapped = np.array([place[n.casefold()] for n in self.labels], np.int32)
         return dataclasses.replace(self, labels=tuple(labels), label=mapped[self.label])
 
 
 def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) -> None:
-    """Refuse a source without two classes.
-
-    Args:
-        where: The folder or file, for messages.
-        labels: Class names.
-        found: Returns what is there instead, where there is no class at all.
-
-    Raises:
-        UserError: There is no class, or only one.
-    """
+    """Refuse a source without two classes."""
     if not labels:
         raise UserError(
             f"{where}: expected one folder of images a class, but {found()}. Put the "
@@ -106,16 +89,7 @@ def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) ->
 def from_rows(
     name: str, labels: Sequence[str], rows: Sequence[tuple[Path, str, int, str]]
 ) -> Source:
-    """Return a source from rows of path, id, label index and split.
-
-    Args:
-        name: What the user wrote, for messages.
-        labels: Class names, in the order of the logits.
-        rows: One an example.
-
-    Raises:
-        UserError: An id stands twice, or a class has no example.
-    """
+    """Return a source from rows of path, id, label index and split."""
     paths, ids, label, split = zip(*rows)
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]

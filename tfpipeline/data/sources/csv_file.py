@@ -20,20 +20,7 @@ def open_csv(
     label_column: str = "label",
     labels: Sequence[str] | None = None,
 ) -> Source:
-    """Return the examples of a CSV file.
-
-    Args:
-        file: Has a header with the columns below, and perhaps `split` and `id`.
-        path_column: The column of image paths, relative to the CSV file's folder.
-        label_column: The column of class names.
-        labels: Class names in the order of the logits; sorted where None.
-
-    Returns:
-        The examples, in the order of the file.
-
-    Raises:
-        UserError: A column is missing, a cell is empty, or a split has another name.
-    """
+    """Return the examples of a CSV file."""
     with open(file, "rb") as opened:
         start = opened.read(32)
     if kind := image_formats.sniff(start):

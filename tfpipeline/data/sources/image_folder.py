@@ -18,18 +18,7 @@ from tfpipeline.data.sources.base import (
 
 
 def open_folder(root: Path) -> Source:
-    """Return the examples of a folder of class folders.
-
-    Args:
-        root: Holds one folder a class; or `train/` and perhaps `validation/` and
-            `test/`, each of which does.
-
-    Returns:
-        The examples, ordered by split, class and path; classes in order of code points.
-
-    Raises:
-        UserError: No two classes, or a split with classes that `train/` lacks.
-    """
+    """Return the examples of a folder of class folders."""
     split_roots = _split_roots(root)
     first = split_roots.get("train", root)
     labels = tuple(entry.name for entry in _folders(first) if _has_files(entry))
@@ -167,15 +156,6 @@ def open_named(root: Path) -> Source:
 
     As in the raw Oxford-IIIT Pet set: `Great_Pyrenees_12.jpg` is a `great_pyrenees`,
     that is, the name in lower case up to its last underscore.
-
-    Args:
-        root: Holds the images, at any depth.
-
-    Returns:
-        The examples in the order of their paths; classes in order of code points.
-
-    Raises:
-        UserError: A name has no underscore, or there are no two classes.
     """
     found = [file for file in _files(root) if not _is_hidden_twin(file)]
     for file in found:
@@ -202,14 +182,7 @@ def _is_hidden_twin(file: Path) -> bool:
 
 
 def named_files(words: Sequence[str]) -> list[Path]:
-    """Return the files that the words of `--images` mean, in order.
-
-    Args:
-        words: Files, folders (all files below them that are not hidden), or globs.
-
-    Raises:
-        UserError: One of them means none, or there are no words.
-    """
+    """Return the files that the words of `--images` mean, in order."""
     paths = [path for word in words for path in _expand(word)]
     if not paths:
         raise UserError(

@@ -35,19 +35,7 @@ LABEL_FROM: dict[str, Callable[[Path], Source]] = {
 def open_source(
     settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
 ) -> Source:
-    """Return the examples of a source, by the name that the user wrote.
-
-    Args:
-        settings: The section `data`; its field `source` names the source.
-        cache: Folder where sources that are no files yet are written once.
-        draw: Writes the drawn world of `demo` below a folder and returns its folder.
-
-    Returns:
-        The examples, unchecked: the audit opens the files.
-
-    Raises:
-        UserError: There is no such source, or it holds no two classes of images.
-    """
+    """Return the examples of a source, by the name that the user wrote."""
     name = settings.source
     if not name:
         raise UserError("--data.source: expected a source, received an empty text.")

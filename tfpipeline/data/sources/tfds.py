@@ -31,19 +31,6 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
 
     Its encoded images are written once below `cache`, byte by byte as they are, with an
     index; the next run reads those files.
-
-    Args:
-        name: `tfds:NAME` or `tfds:NAME:SPLIT`, e.g. `tfds:cats_vs_dogs:train[:10%]`.
-        cache: Folder for the images and the index.
-        data_dir: Where TensorFlow Datasets keeps its files; its own default where None.
-
-    Returns:
-        The examples, with the dataset's own class names in its own order, and with its
-        own splits where no SPLIT is named.
-
-    Raises:
-        UserError: There is no such dataset or split, it cannot be downloaded, or it
-            holds no images with class labels.
     """
     match = _NAME.fullmatch(name)
     if match is None:

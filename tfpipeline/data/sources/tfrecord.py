@@ -35,15 +35,7 @@ def is_packed(folder: Path) -> bool:
 
 
 def check_target(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to write shards where something else stands.
-
-    Args:
-        folder: Where `pack` would write.
-        overwrite: Whether a packed source may be replaced.
-
-    Raises:
-        UserError: A packed source stands there, or files of other kinds.
-    """
+    """Refuse to write shards where something else stands."""
     if is_packed(folder) and not overwrite:
         raise UserError(
             f"--output {folder}: a packed source stands here. Name another folder, or "
@@ -71,20 +63,6 @@ def pack(
     They are written beside the folder and renamed to it when they are whole: a source
     that stands there is read to the end before it is replaced, and stays where anything
     goes wrong.
-
-    Args:
-        source: The examples, usable ones only.
-        files: The audit of each.
-        folder: Where to; made if needed.
-        shard_bytes: Size at which the next shard begins.
-        write_more: Writes what else belongs there into the folder that it is given.
-
-    Returns:
-        The shards.
-
-    Raises:
-        UserError: The disk is full, a file has gone bad since it was audited, or files
-            of other kinds have come into the folder.
     """
     with staging.beside(folder) as staged:
         _write_shards(source, files, staged, shard_bytes)
@@ -173,18 +151,7 @@ def _example(source: Source, i: int, data: bytes) -> Any:
 
 
 def open_packed(folder: Path) -> Source:
-    """Return the examples of a folder of shards.
-
-    Args:
-        folder: What `pack` wrote.
-
-    Returns:
-        The examples, in the order in which they were packed, each with its place in its
-        shard.
-
-    Raises:
-        UserError: A shard or the index is missing or damaged.
-    """
+    """Return the examples of a folder of shards."""
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         labels, count = tuple(described["labels"]), described["n"]
