@@ -26,10 +26,7 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
 SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
 
 # Where a folder's class names come from.
-LABEL_FROM: dict[str, Callable[[Path], Source]] = {
-    "folder": open_folder,
-    "file_name": open_named,
-}
+LABEL_FROM = {"folder": open_folder, "file_name": open_named}
 
 
 def open_source(
@@ -53,15 +50,9 @@ def open_source(
         return LABEL_FROM[settings.label_from](path)
     if path.is_file():
         return open_csv(path, settings.path_column, settings.label_column)
-    kinds = "demo, tfds:NAME, a folder of class folders, or a CSV file"
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
     raise UserError(
-        f"--data.source {name}: no such file or folder. Expected: {kinds}."
-        + _nearest_entry(path)
+        f"--data.source {name}: no such file or folder. Expected: demo, tfds:NAME, a "
+        "folder of class folders, or a CSV file."
+        + suggest(path.name, [*(entry.name for entry in beside), "demo"])
     )
-
-
-def _nearest_entry(path: Path) -> str:
-    """Suggest what stands beside a path that does not exist."""
-    parent = path.parent
-    beside = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
-    return suggest(path.name, [*beside, "demo"])

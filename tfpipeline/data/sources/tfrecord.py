@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,24 +66,18 @@ def pack(
     goes wrong.
     """
     with staging.beside(folder) as staged:
-        _write_shards(source, files, staged, shard_bytes)
+        index = []
+        with progress.bar(len(source), "pack", "image") as bar:
+            for number, part in enumerate(_parts(files, shard_bytes)):
+                shard = staged / f"{number:05d}.tfrecord"
+                index += _write_shard(shard, source, files, part, bar)
+        file_io.write_csv(staged / INDEX, HEADER, index)
+        description = {"version": VERSION, "labels": source.labels, "n": len(source)}
+        file_io.write_json(staged / DESCRIPTION, {**description, "name": source.name})
         write_more(staged)
         check_target(folder, overwrite=True)
         staging.replace(staged, folder)
     return sorted(folder.glob("*.tfrecord"))
-
-
-def _write_shards(
-    source: Source, files: Sequence[Row], folder: Path, shard_bytes: int
-) -> None:
-    index = []
-    with progress.bar(len(source), "pack", "image") as bar:
-        for number, part in enumerate(_parts(files, shard_bytes)):
-            shard = folder / f"{number:05d}.tfrecord"
-            index += _write_shard(shard, source, files, part, bar)
-    file_io.write_csv(folder / INDEX, HEADER, index)
-    description = {"version": VERSION, "labels": source.labels, "n": len(source)}
-    file_io.write_json(folder / DESCRIPTION, {**description, "name": source.name})
 
 
 def _parts(files: Sequence[Row], shard_bytes: int) -> Iterator[range]:
@@ -133,21 +128,18 @@ def _write_shard(
 def _example(source: Source, i: int, data: bytes) -> Any:
     import tensorflow as tf
 
-    def text(value: str) -> Any:
-        encoded = value.encode("utf-8", "surrogateescape")
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
-
     label = int(source.label[i])
-    features = {
-        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
-        "image/class/label": tf.train.Feature(
-            int64_list=tf.train.Int64List(value=[label])
-        ),
-        "image/class/text": text(source.labels[label]),
-        "image/filename": text(source.ids[i]),
-        "image/split": text(source.split[i]),
+    texts = {
+        "image/class/text": source.labels[label],
+        "image/filename": source.ids[i],
+        "image/split": source.split[i],
     }
-    return tf.train.Example(features=tf.train.Features(feature=features))
+    contents = {k: v.encode("utf-8", "surrogateescape") for k, v in texts.items()}
+    example = tf.train.Example()
+    for key, content in {"image/encoded": data, **contents}.items():
+        example.features.feature[key].bytes_list.value.append(content)
+    example.features.feature["image/class/label"].int64_list.value.append(label)
+    return example
 
 
 def open_packed(folder: Path) -> Source:
@@ -180,10 +172,10 @@ def open_packed(folder: Path) -> Source:
 
 def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
     """Refuse shards that are missing or shorter than the index says."""
-    ends: dict[str, int] = {}
+    ends: dict[str, int] = defaultdict(int)
     for row in table:
         end = int(row["offset"]) + int(row["length"])
-        ends[row["shard"]] = max(end, ends.get(row["shard"], 0))
+        ends[row["shard"]] = max(end, ends[row["shard"]])
     for name, end in ends.items():
         shard = folder / name
         size = os.path.getsize(shard) if shard.is_file() else -1
