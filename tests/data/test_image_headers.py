@@ -76,7 +76,7 @@ def by_pillow(content: bytes) -> int | None:
 @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
 def headers(contents):
     """Return what a server reads."""
-    return vars(decode_graph.Reader(32, 32, "squash")._headers(contents))
+    return decode_graph.Reader(32, 32, "squash")._headers(contents)._asdict()
 
 
 def in_graph(content: bytes) -> int | None:

@@ -68,12 +68,10 @@ class Examples:
     def distinct(self, chosen: np.ndarray) -> np.ndarray:
         """Return the places in `chosen` of the first of all equal files, ascending.
 
-        Equal files are in one split, and no independent draws: statistics count each
-        once.
+        Equal files are no independent draws: statistics count each once.
         """
         digests = np.array([self.keys[i] for i in chosen])
-        _, first = np.unique(digests, return_index=True)
-        return np.sort(first)
+        return np.sort(np.unique(digests, return_index=True)[1])
 
     @functools.cached_property
     def alike(self) -> list[list[int]]:
@@ -98,8 +96,8 @@ class Examples:
     def rare(self, min_share: float) -> list[str]:
         """Return the classes with too small a share of the largest one's images."""
         counts = self.counts()
-        few = counts < min_share * counts.max()
-        return [name for name, is_few in zip(self.source.labels, few) if is_few]
+        least = min_share * counts.max()
+        return [name for name, n in zip(self.source.labels, counts) if n < least]
 
 
 def prepare(

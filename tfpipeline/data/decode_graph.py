@@ -5,7 +5,6 @@ there, and what they cannot read is refused in words. Nothing that is sent makes
 neighbours fail.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class Reader:
         """
         header = self._bounded(self._headers(contents))
         (batch,), decoded = _each(
-            (contents, *vars(header).values()),
+            (contents, *header),
             lambda content, *one: (self._image(content, Header(*one)),),
             (tf.TensorSpec((self.height, self.width, 3), tf.uint8),),
         )
@@ -72,14 +71,12 @@ class Reader:
         """Return what each of some images says of itself, and why it is refused."""
         columns, whole = _each(
             (contents,),
-            lambda file: tuple(
-                vars(image_headers.read(file, self.max_pixels)).values()
-            ),
+            lambda content: image_headers.read(content, self.max_pixels),
             tuple(tf.TensorSpec((), kind) for kind in image_headers.TYPES),
         )
         header = Header(*columns)
         reason = tf.where(whole, header.reason, DAMAGED)
-        return dataclasses.replace(header, reason=reason)
+        return header._replace(reason=reason)
 
     def _bounded(self, header: Header) -> Header:
         """Refuse the largest images of a request that has too many pixels together.
@@ -94,7 +91,7 @@ class Reader:
         most = image_formats.too_large(self.max_request_pixels)
         too_many = most + image_formats.TOGETHER
         reason = tf.where(fits | (header.reason != ""), header.reason, too_many)
-        return dataclasses.replace(header, reason=reason)
+        return header._replace(reason=reason)
 
     def _image(self, content: tf.Tensor, header: Header) -> tf.Tensor:
         """Return one image, uint8, shape (height, width, 3); black where refused."""
@@ -146,12 +143,11 @@ class Reader:
     def _fit(self, image: tf.Tensor) -> tf.Tensor:
         """Return an image at its size, as `image_io.resize` does."""
         target = (self.height, self.width)
-        size, sides = tf.shape(image)[:2], tf.constant(target, tf.float64)
-        inner = tf.constant(target)
-        shares = tf.cast(size, tf.float64) / sides
+        inner, sides = tf.constant(target), tf.constant(target, tf.float64)
+        size = tf.shape(image)[:2]
         if self.how == "crop":
-            kept = tf.cast(tf.round(sides * tf.reduce_min(shares)), tf.int32)
-            kept = tf.maximum(1, kept)
+            scale = tf.reduce_min(tf.cast(size, tf.float64) / sides)
+            kept = tf.maximum(1, tf.cast(tf.round(sides * scale), tf.int32))
             image = tf.image.crop_to_bounding_box(
                 image, *tf.unstack((size - kept) // 2), *tf.unstack(kept)
             )

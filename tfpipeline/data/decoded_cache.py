@@ -1,10 +1,11 @@
 """Decoded images, kept for the next epoch: in memory, on disk, or not at all."""
 
+import math
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ CHOICES = ("auto", "ram", "disk", "none")
 MEMORY_SHARE, DISK_SHARE = 0.25, 0.5
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Where decoded images are kept, and why."""
 
     where: str
@@ -30,10 +30,8 @@ def plan(choice: str, size: int, folder: Path, free: int | None = None) -> Plan:
     if choice not in CHOICES:
         raise unknown("--data.cache", choice, CHOICES)
     room = hardware.free() if free is None else free
-    nearest = next(
-        p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()
-    )
-    disk = shutil.disk_usage(nearest).free
+    above = (folder.absolute(), *folder.absolute().parents)
+    disk = shutil.disk_usage(next(p for p in above if p.exists())).free
     says = f"{_bytes(size)} of decoded images"
     if choice != "auto":
         return Plan(choice, f"{says}, as --data.cache says")
@@ -54,19 +52,16 @@ class Decoded:
     The disk holds them in a file without a name: it is gone with the process.
     """
 
-    def __init__(
-        self, count: int, height: int, width: int, where: str, folder: Path
-    ) -> None:
-        shape = (count, height, width, 3)
+    def __init__(self, shape: tuple[int, ...], where: str, folder: Path) -> None:
         if where == "ram":
             self._images = np.empty(shape, np.uint8)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 # Taken now: a disk that fills up later would end the process.
-                os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape))))
+                os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape)))
                 self._images = np.memmap(file, np.uint8, "r+", shape=shape)
-        self._there = np.zeros(count, bool)
+        self._there = np.zeros(shape[0], bool)
 
     def has(self, indices: np.ndarray) -> np.bool_:
         """Tell whether some images are all there."""
@@ -74,11 +69,10 @@ class Decoded:
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Return images that are there."""
-        taken: np.ndarray = self._images[indices]
-        return taken
+        return np.asarray(self._images[indices])
 
     def put(self, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Keep images."""
+        """Keep images, and return them."""
         self._images[indices] = images
         self._there[indices] = True
         return images

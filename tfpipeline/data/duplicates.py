@@ -109,7 +109,7 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
     small: list[np.ndarray] = []
     captions: list[str] = []
     for index, name in enumerate(source.labels[:40]):
-        mine = np.flatnonzero(source.label == index)
+        mine = np.flatnonzero(source.label == index).tolist()
         usable = [rows[i] for i in mine if not rows[i].reason]
         thumbnails = [_thumbnail(row) for row in usable[:per_class]]
         if thumbnails:

@@ -4,8 +4,8 @@ What is not read exactly as Pillow does, by which `core.image_io` goes, is refus
 words, never shown otherwise.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -37,23 +37,15 @@ _UNITS = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8)
 _SHORT, _LONG = 3, 4
 
 # States of the walk through a GIF.
-_BLOCK, _SKIPPED, _PIXELS, _OVER = range(4)
+_BLOCK, _SKIPPED, _PIXELS = range(3)
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What is known before pixels are decoded: tensors, of one image or of many.
 
-    Args:
-        kind: `REFUSED`, `JPEG`, `PNG`, `GIF` or `BMP`, int32.
-        height: In pixels, as stored, int32.
-        width: In pixels, as stored, int32.
-        layers: Colours of a JPEG: 1, 3, or 4 for CMYK, int32; 0 for other kinds.
-        deep: Whether it is a grey PNG of 16 bits.
-        clear: Whether a PNG may be transparent somewhere.
-        orientation: EXIF orientation, 1 to 8, int32.
-        end: Bytes of a GIF up to the end of its first frame, int32; 0 for other kinds.
-        reason: Why it is refused, a string; empty where it is not.
+    `layers` are colours of a JPEG, 4 for CMYK; `deep` a grey PNG of 16 bits; `clear` a
+    PNG that may be transparent somewhere; `end` where the first frame of a GIF ends, in
+    bytes. Each is 0 for other kinds. An image with a `reason` is refused.
     """
 
     kind: tf.Tensor
@@ -79,15 +71,14 @@ def read(content: tf.Tensor, max_pixels: int) -> Header:
     kind = tf.constant(REFUSED)
     for number, magic in _MAGIC:
         kind = tf.where(_starts(content, magic), number, kind)
-    readers = [_refused, _jpeg, _png, _gif, _bmp]
-    columns = tf.switch_case(kind, [lambda r=reader: r(content) for reader in readers])
-    height, width, *rest, reason = columns
+    readers = [partial(f, content) for f in (_refused, _jpeg, _png, _gif, _bmp)]
+    height, width, *rest, reason = tf.switch_case(kind, readers)
     pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
     flat = (height < 1) | (width < 1)
     reason = tf.where(flat, "no pixels: a side is 0 long", reason)
     too_large = image_formats.too_large(max_pixels)
     reason = tf.where(pixels > max_pixels, too_large, reason)
-    return Header(kind, height, width, *rest, reason)
+    return Header._make((kind, height, width, *rest, reason))
 
 
 def _columns(
@@ -115,7 +106,7 @@ def _bmp(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 def _jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
     def step(
-        at: tf.Tensor, over: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor
+        _: tf.Tensor, at: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         first, code, high, low = tf.unstack(_numbers(content, at, 4, tf.uint8), 4)
         skipped = (first != 0xFF) | (code == 0xFF)
@@ -127,18 +118,13 @@ def _jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
         exif += tf.where(_is(body, _EXIF + r"\C*"), _without(body, _EXIF), "")
         xmp = tf.where(_is(body, _XMP + r"\C*"), _without(body, _XMP), xmp)
         after = tf.where(skipped, at + 1, tf.where(bare, at + 2, end))
-        return after, ~skipped & (code == _SCAN), exif, xmp
+        return ~skipped & (code == _SCAN), after, exif, xmp
 
-    _, over, exif, xmp = _walk(
-        step,
-        lambda at, over, *_: ~over,
-        (tf.constant(2), tf.constant(False), tf.constant(""), tf.constant("")),
-        _MOST_SEGMENTS,
-    )
+    nothing = tf.constant("")
+    over, _, exif, xmp = _walk(step, (2, nothing, nothing), _MOST_SEGMENTS)
     turn, certain = _orientation(exif, xmp, False)
-    reason = tf.where(
-        certain & over, "", "JPEG with EXIF of a rare kind: send it without"
-    )
+    rare = "JPEG with EXIF of a rare kind: send it without"
+    reason = tf.where(certain & over, "", rare)
     height, width, layers = tf.unstack(tf.io.extract_jpeg_shape(content))
     return _columns(height, width, reason, layers=layers, orientation=turn)
 
@@ -146,9 +132,8 @@ def _jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
 def _png(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
     # Else the size would be looked for at another place than the decoder does.
     tf.debugging.assert_equal(tf.strings.substr(content, 12, 4), b"IHDR")
-    no = tf.constant(False)
 
-    def step(at: tf.Tensor, over: tf.Tensor, *seen: tf.Tensor) -> tuple[Any, ...]:
+    def step(_: tf.Tensor, at: tf.Tensor, *seen: tf.Tensor) -> tuple[Any, ...]:
         exif, xmp, rare, keys, late, pixels = seen
         length = _numbers(content, at, 4, big=True)[0]
         tf.debugging.assert_non_negative(length)
@@ -171,12 +156,11 @@ def _png(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
         names = tf.constant([b"eXIf", b"tRNS", b"tEXt", b"zTXt", b"iTXt"])
         known = tf.cond(tf.reduce_any(kind == names), named, lambda: seen[:5])
-        return at + 12 + length, kind == b"IEND", *known, pixels | (kind == b"IDAT")
+        return kind == b"IEND", at + 12 + length, *known, pixels | (kind == b"IDAT")
 
-    begin = (tf.constant(8), no, tf.constant(""), tf.constant(""), no, 0, no, no)
-    _, over, exif, xmp, rare, keys, late, _ = _walk(
-        step, lambda at, over, *_: ~over, begin, _MOST_CHUNKS
-    )
+    nothing, no = tf.constant(""), tf.constant(False)
+    begin = (8, nothing, nothing, no, 0, no, no)
+    over, _, exif, xmp, rare, keys, late, _ = _walk(step, begin, _MOST_CHUNKS)
     turn, certain = _orientation(exif, xmp, rare)
     depth, colours = tf.unstack(_numbers(content, 24, 2, tf.uint8), 2)
     # Grey of 16 bits is divided; in colours the lower byte is dropped, as Pillow does.
@@ -201,46 +185,47 @@ def _gif(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return tf.where(flags >= 128, size, 0)
 
     def step(
-        state: tf.Tensor, at: tf.Tensor, whole: tf.Tensor
+        _: tf.Tensor, state: tf.Tensor, at: tf.Tensor, whole: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         first = values[at]
+
+        def data() -> tuple[tf.Tensor, ...]:
+            ends = first == 0
+            after = tf.where(ends, _BLOCK, state)
+            return ends & (state == _PIXELS), after, at + 1 + first, whole
 
         def extension() -> tuple[tf.Tensor, ...]:
             control = values[at + 1] == 0xF9
             hides = tf.bitwise.bitwise_and(values[at + 3], 1) == 0
-            return tf.constant(_SKIPPED), at + 2, whole & (hides | ~control)
+            return no, tf.constant(_SKIPPED), at + 2, whole & (hides | ~control)
 
         def picture() -> tuple[tf.Tensor, ...]:
             # What else there may be ends the file.
             tf.debugging.assert_equal(first, 0x2C)
             place, size = values[at + 1 : at + 5], values[at + 5 : at + 9]
             covers = tf.reduce_all(place == 0) & tf.reduce_all(size == values[6:10])
-            return (
-                tf.constant(_PIXELS),
-                at + 11 + colours(values[at + 9]),
-                whole & covers,
-            )
+            after = at + 11 + colours(values[at + 9])
+            return no, tf.constant(_PIXELS), after, whole & covers
 
-        def data() -> tuple[tf.Tensor, ...]:
-            after = tf.where(state == _PIXELS, _OVER, _BLOCK)
-            return tf.where(first == 0, after, state), at + 1 + first, whole
+        cases = [(state != _BLOCK, data), (first == 0x21, extension)]
+        return tf.case(cases, default=picture)
 
-        block = [(state != _BLOCK, data), (first == 0x21, extension)]
-        return tf.case(block, default=picture)
-
-    begin = (tf.constant(_BLOCK), 13 + colours(values[10]), tf.constant(True))
-    state, end, whole = _walk(
-        step, lambda state, *_: state != _OVER, begin, _MOST_BLOCKS
-    )
-    tf.debugging.assert_equal(state, _OVER)
+    no, begin = tf.constant(False), 13 + colours(values[10])
+    over, _, end, whole = _walk(step, (_BLOCK, begin, True), _MOST_BLOCKS)
+    tf.debugging.assert_equal(over, True)
     reason = tf.where(whole, "", "GIF with transparency: send PNG instead")
     width, height = tf.unstack(_numbers(content, 6, 4, tf.uint16), 2)
     return _columns(height, width, reason, end=end)
 
 
-def _walk(step: Any, under_way: Any, begin: tuple[Any, ...], most: int) -> Any:
+def _walk(step: Any, begin: tuple[Any, ...], most: int) -> Any:
+    """Repeat a step until the first of what it returns is true."""
     return tf.while_loop(
-        under_way, step, begin, parallel_iterations=1, maximum_iterations=most
+        lambda over, *_: ~over,
+        step,
+        (tf.constant(False), *begin),
+        parallel_iterations=1,
+        maximum_iterations=most,
     )
 
 
@@ -286,9 +271,8 @@ def _directory(exif: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         end = tf.cast(value, tf.int64) + taken
         outside = (value < 0) | (end > tf.cast(size, tf.int64))
         stops = (units > 0) & ((items < 0) | (taken > 4) & outside)
-        mine = (words[:, 0] == image_formats.ORIENTATION) & (
-            tf.cumsum(tf.cast(stops, tf.int32)) == 0
-        )
+        reached = tf.cumsum(tf.cast(stops, tf.int32)) == 0
+        mine = reached & (words[:, 0] == image_formats.ORIENTATION)
         usual = ((kind == _SHORT) | (kind == _LONG)) & (items == 1)
         values = tf.where(kind == _SHORT, words[:, 4], tf.maximum(value, 0))[mine]
         certain = tf.reduce_all(usual | ~mine) & (tf.size(values) < 2)

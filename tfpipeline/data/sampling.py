@@ -4,15 +4,17 @@ import numpy as np
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the examples in one epoch, a function of its arguments alone."""
+    """Return the order of the examples in one epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def by_class(some: np.ndarray, label: np.ndarray, classes: int = 0) -> list[np.ndarray]:
+def by_class(
+    positions: np.ndarray, label: np.ndarray, classes: int = 0
+) -> list[np.ndarray]:
     """Divide positions by their class, in the order in which they come."""
-    mine = label[some]
+    mine = label[positions]
     ends = np.cumsum(np.bincount(mine, minlength=classes))
-    return np.split(some[np.argsort(mine, kind="stable")], ends[:-1])
+    return np.split(positions[np.argsort(mine, kind="stable")], ends[:-1])
 
 
 def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
@@ -20,11 +22,8 @@ def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
 
     Within a class no image comes a second time before every other one has come once.
     """
-    classes = {
-        index: mine
-        for index, mine in enumerate(by_class(np.arange(len(label)), label))
-        if len(mine)
-    }
+    by_index = enumerate(by_class(np.arange(len(label)), label))
+    classes = {index: mine for index, mine in by_index if len(mine)}
     quota = -(-len(label) // len(classes))
     parts = []
     for index, mine in classes.items():
@@ -39,10 +38,7 @@ def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
 def occurrences(order: np.ndarray) -> np.ndarray:
     """Return how often each entry has stood in an order before, int64."""
     by_value = np.argsort(order, kind="stable")
-    ordered = order[by_value]
-    first = np.r_[True, ordered[1:] != ordered[:-1]]
-    starts = np.flatnonzero(first)
-    runs = np.diff(np.r_[starts, len(order)])
+    _, starts, runs = np.unique(order[by_value], return_index=True, return_counts=True)
     counts = np.empty(len(order), np.int64)
     counts[by_value] = np.arange(len(order)) - np.repeat(starts, runs)
     return counts
@@ -68,6 +64,6 @@ def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def share(part: np.ndarray, worker: int, workers: int, before: int = 0) -> np.ndarray:
-    """Return a worker's columns of all global batches."""
+    """Return a worker's columns of all global batches, and some `before` them."""
     own = part.shape[1] // workers
     return part[:, np.arange(worker * own - before, (worker + 1) * own)]

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,17 @@ def drawn(per_class: int, first: int, seed: int) -> tuple[np.ndarray, np.ndarray
     numbers = range(first, first + per_class)
     classes = world.PRETRAINING_CLASSES
     with ProcessPoolExecutor() as pool:
-        parts = pool.map(
-            world.draw, classes, [numbers] * len(classes), [seed] * len(classes)
-        )
+        parts = pool.map(world.draw, classes, repeat(numbers), repeat(seed))
         images = np.concatenate(list(parts))
     return images, np.repeat(np.arange(len(classes), dtype=np.int32), per_class)
+
+
+def _network() -> Any:
+    import keras
+
+    return keras.applications.MobileNetV2(
+        input_shape=(SIZE, SIZE, 3), alpha=ALPHA, include_top=False, weights=None
+    )
 
 
 def pretrain(
@@ -45,9 +52,7 @@ def pretrain(
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    backbone = keras.applications.MobileNetV2(
-        input_shape=(SIZE, SIZE, 3), alpha=ALPHA, include_top=False, weights=None
-    )
+    backbone = _network()
     top = keras.layers.Dense(len(world.PRETRAINING_CLASSES), dtype="float32")
     features = keras.layers.GlobalAveragePooling2D()(backbone.output)
     logits = top(features)
@@ -64,8 +69,9 @@ def pretrain(
     )
 
     def change(
-        image: tf.Tensor, target: tf.Tensor, draw: tf.Tensor
+        example: tuple[tf.Tensor, tf.Tensor], draw: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        image, target = example
         image = tf.image.stateless_random_flip_left_right(image, [seed, draw])
         image = tf.pad(image, [[8, 8], [8, 8], [0, 0]], "REFLECT")
         image = tf.image.stateless_random_crop(image, [SIZE, SIZE, 3], [draw, seed])
@@ -74,9 +80,7 @@ def pretrain(
     draws = tf.data.Dataset.random(seed=seed)
     data = tf.data.Dataset.from_tensor_slices((images, label))
     data = data.shuffle(len(images), seed=seed).repeat()
-    data = tf.data.Dataset.zip(data, draws).map(
-        lambda example, draw: change(example[0], example[1], draw), tf.data.AUTOTUNE
-    )
+    data = tf.data.Dataset.zip(data, draws).map(change, tf.data.AUTOTUNE)
     data = data.batch(batch_size, drop_remainder=True).prefetch(2)
     verbose = 1 if sys.stderr.isatty() else 2
     model.fit(
@@ -117,11 +121,7 @@ def save(file: Path, backbone: Any, top: Any) -> None:
 
 def accuracy(file: Path, images: np.ndarray, label: np.ndarray) -> float:
     """Return the share of pictures that the weights in a file call rightly."""
-    import keras
-
-    backbone = keras.applications.MobileNetV2(
-        input_shape=(SIZE, SIZE, 3), alpha=ALPHA, include_top=False, weights=None
-    )
+    backbone = _network()
     with np.load(file) as arrays:
         count = len(backbone.weights)
         backbone.set_weights([arrays[f"{i:03d}"] for i in range(count)])

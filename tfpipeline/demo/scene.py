@@ -1,15 +1,11 @@
 """Everything around an object: colours, ground, clutter, pose, light, and noise."""
 
 import colorsys
-from collections.abc import Callable
 
 import numpy as np
 
-from tfpipeline.demo.shapes import box, disc, line, polygon, ring, turned
+from tfpipeline.demo.shapes import Array, Parts, box, disc, line, polygon, ring, turned
 
-Array = np.ndarray
-Draw = Callable[[float, float], float]
-Parts = list[tuple[Array, int]]
 Rng = np.random.Generator
 
 # Object and ground differ by at least this in one channel of linear brightness.
@@ -80,7 +76,7 @@ def _paint(image: Array, distance: Array, fill: Array, pixel: float) -> Array:
 
 
 def ground(rng: Rng, x: Array, y: Array) -> tuple[Array, Array]:
-    """Return a background and its mean colour: two colours, patterns, perhaps a floor."""
+    """Return a background of two colours, perhaps with a floor; and its mean colour."""
     first = colour(rng)
     second = first + (colour(rng) - first) * np.float32(rng.uniform(0.2, 0.7))
     pattern = texture(rng, x, y)[..., None]

@@ -16,6 +16,7 @@ from typing import Any
 
 from tfpipeline.core import file_io, image_formats, image_io, progress, staging
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source, check_labels, from_rows
 
@@ -114,10 +115,7 @@ def _write_shard(
                     rows.append((source.ids[i], *place, label, split, row.sha256))
                     bar.update()
         except image_formats.ImageError as error:
-            raise UserError(
-                f"{row.path}: {error}. It was readable when it was audited. Give the "
-                "same command again."
-            ) from None
+            raise scan.gone_bad(row.path, str(error)) from None
         except tf.errors.OpError as error:
             # TensorFlow writes past Python: its full disk has a name of its own.
             reason = error.message.splitlines()[0]
