@@ -8,7 +8,6 @@ linearly between the centres of the old ones; halves are rounded up.
 """
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -132,27 +131,6 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def kept_part(
-    size: tuple[int, int], target: tuple[int, int], how: str
-) -> tuple[int, int, int, int]:
-    """Return the part of an image that is used."""
-    if how != "crop":
-        return 0, 0, *size
-    scale = min(size[0] / target[0], size[1] / target[1])
-    height, width = (max(1, round(side * scale)) for side in target)
-    return (size[0] - height) // 2, (size[1] - width) // 2, height, width
-
-
-def inner_size(
-    size: Sequence[int], target: tuple[int, int], how: str
-) -> tuple[int, int]:
-    """Return the size of an image inside its target: smaller where it is padded."""
-    if how != "pad":
-        return target
-    scale = min(target[0] / size[0], target[1] / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     """Return an image at a size, antialiased as the module's first lines say.
 
@@ -166,16 +144,20 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     Returns:
         uint8, shape (height, width, 3).
     """
-    size, target = (image.shape[0], image.shape[1]), (height, width)
-    top, left, kept_height, kept_width = kept_part(size, target, how)
-    kept = image[top : top + kept_height, left : left + kept_width]
-    inner = inner_size(kept.shape[:2], target, how)
-    if inner == kept.shape[:2] == target:
-        return np.ascontiguousarray(kept)
-    values = _along_rows(kept.astype(np.float64), inner[0])
-    values = _along_rows(values.transpose(1, 0, 2), inner[1]).transpose(1, 0, 2)
+    target, size = np.array([height, width]), np.array(image.shape[:2])
+    if how == "crop":
+        size = np.maximum(1, (target * (size / target).min()).round().astype(int))
+        top, left = (np.array(image.shape[:2]) - size) // 2
+        image = image[top : top + size[0], left : left + size[1]]
+    inner = target
+    if how == "pad":
+        inner = np.maximum(1, (size * (target / size).min()).round().astype(int))
+    if (inner == size).all() and (inner == target).all():
+        return np.ascontiguousarray(image)
+    values = _along_rows(image.astype(np.float64), int(inner[0]))
+    values = _along_rows(values.transpose(1, 0, 2), int(inner[1])).transpose(1, 0, 2)
     out = np.zeros((height, width, 3), np.uint8)
-    above, before = (height - inner[0]) // 2, (width - inner[1]) // 2
+    above, before = (target - inner) // 2
     # Past the digits of float64 that the sums have lost, a half is a half again.
     rounded = np.floor(values.round(6) + 0.5)
     out[above : above + inner[0], before : before + inner[1]] = rounded

@@ -115,7 +115,7 @@ CHANGES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 
 def randaugment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Flip by chance, then make some changes drawn out of `CHANGES`.
+    """Flip by chance, then make changes drawn out of `CHANGES`.
 
     Source: Cubuk et al., RandAugment, arXiv:1909.13719.
     """
@@ -133,6 +133,7 @@ def randaugment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return image
 
 
+# From images and targets of a batch, and a seed an image, to mixed images and targets.
 Mix = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -167,11 +168,6 @@ def mixup(
     images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Blend each image, and its target, with its neighbour in the batch.
-
-    Args:
-        images: float32, shape (batch, height, width, channels).
-        targets: float32, shape (batch, classes).
-        seeds: Integers, shape (batch, 2).
 
     Source: Zhang et al., mixup, arXiv:1710.09412.
     """

@@ -47,7 +47,7 @@ class Examples:
         files: The audit of each file.
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
-        corrected: What a user said of single examples, and has been done.
+        corrected: What a user said of single examples.
     """
 
     source: Source
@@ -109,12 +109,8 @@ def prepare(
 ) -> Examples:
     """Open a source, look at every file, set aside what is broken, split the rest.
 
-    Args:
-        settings: The section `data`.
-        seed: Of the splits.
-        cache: The folder that runs share.
-        draw: Writes the pictures of the source `demo` and returns their folder.
-        source: What it is, where it has been opened before.
+    `cache` is shared by runs; `draw` writes the pictures of the source `demo` into it.
+    A `source` has been opened before.
     """
     every = _usable(settings, cache, draw, source)
     source, fixes = every.source, every.corrected
@@ -146,9 +142,7 @@ def open_all(
 ) -> Examples:
     """Open and look at a source without splitting it: for evaluation and packing.
 
-    Returns:
-        Examples whose split is what the source says, an empty string where it says
-        nothing.
+    The split of an example is what the source says, or an empty string.
     """
     every = _usable(settings, cache, draw)
     return _corrected(every, np.arange(len(every.source)), every.split)

@@ -13,13 +13,8 @@ import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.data import scan
-from tfpipeline.data.decode_graph import AS_PILLOW, fit
+from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
-
-# What the graph is told of each image: by how much it is made smaller while it is
-# decoded, its size after that, which part of it is kept, and at which size.
-_RATIO, _SIZE, _PLACE, _KEPT, _INNER = 0, *(slice(i, i + 2) for i in (1, 3, 5, 7))
-_COLUMNS = 9
 
 # 0 stands for pixels that Pillow has decoded already.
 _RATIOS = (0, *sorted(image_io.JPEG_RATIOS))
@@ -38,8 +33,8 @@ class Decoder:
         self._how = how
         # Files that TensorFlow refused though Pillow does not; filled as they show up.
         self._distrusted: set[int] = set()
-        one = tf.TensorSpec((1,), tf.int64)
-        self._one = tf.function(self.__call__, input_signature=[one], autograph=False)
+        spec = tf.TensorSpec((1,), tf.int64)
+        self._one = tf.function(self.__call__, input_signature=[spec], autograph=False)
 
     def __call__(self, indices: tf.Tensor) -> tf.Tensor:
         """Return images, uint8, shape (len(indices), height, width, 3)."""
@@ -47,9 +42,9 @@ class Decoder:
             self._load, [indices], (tf.string, tf.int32), stateful=False
         )
         content = tf.ensure_shape(content, indices.shape)
-        layout = tf.ensure_shape(layout, (*indices.shape, _COLUMNS))
+        layout = tf.ensure_shape(layout, (*indices.shape, 3))
         return tf.map_fn(
-            lambda one: self._image(*one),
+            lambda row: self._image(*row),
             (content, layout),
             fn_output_signature=tf.TensorSpec((*self._size, 3), tf.uint8),
             parallel_iterations=4,
@@ -71,9 +66,12 @@ class Decoder:
         return len(self._distrusted) > before
 
     def _load(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the graph decodes: files, or pixels where Pillow has to."""
+        """Return what the graph decodes: files, or pixels where Pillow has to.
+
+        And by how much it makes each smaller meanwhile, and its height and width then.
+        """
         content = np.empty(len(indices), object)
-        layout = np.zeros((len(indices), _COLUMNS), np.int32)
+        layout = np.zeros((len(indices), 3), np.int32)
         for place, index in enumerate(indices):
             row = self._files[index]
             try:
@@ -91,21 +89,16 @@ class Decoder:
                 # TensorFlow would say that something failed, but not where.
                 self.failed.append((row.path, str(error)))
                 raise
-            kept = image_io.kept_part(size, self._size, self._how)
-            inner = image_io.inner_size(kept[2:], self._size, self._how)
-            content[place], layout[place] = data, (ratio, *size, *kept, *inner)
+            content[place], layout[place] = data, (ratio, *size)
         return content, layout
 
     def _image(self, content: tf.Tensor, layout: tf.Tensor) -> tf.Tensor:
-        size, place, kept = layout[_SIZE], layout[_PLACE], layout[_KEPT]
-
-        def crop(image: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-            box = (*tf.unstack(at), *tf.unstack(kept))
-            return tf.image.crop_to_bounding_box(image, *box)
+        size = layout[1:]
+        place, kept = kept_part(size, self._size, self._how)
 
         def pixels() -> tf.Tensor:
             whole = tf.io.decode_raw(content, tf.uint8)
-            return crop(tf.reshape(whole, tf.concat([size, [3]], 0)), place)
+            return crop(tf.reshape(whole, tf.concat([size, [3]], 0)), place, kept)
 
         def jpeg(ratio: int) -> tf.Tensor:
             if self._how != "crop":
@@ -119,12 +112,12 @@ class Decoder:
                 ratio=ratio,
                 **AS_PILLOW,
             )
-            return crop(part, place - first)
+            return crop(part, place - first, kept)
 
         ways = [pixels] + [lambda ratio=ratio: jpeg(ratio) for ratio in _RATIOS[1:]]
-        way = tf.argmax(layout[_RATIO] == tf.constant(_RATIOS), output_type=tf.int32)
+        way = tf.argmax(layout[0] == tf.constant(_RATIOS), output_type=tf.int32)
         image = tf.ensure_shape(tf.switch_case(way, ways), (None, None, 3))
-        return fit(image, layout[_INNER], self._size)
+        return fit(image, self._size, self._how)
 
 
 def _is_plain(row: Row) -> bool:

@@ -31,8 +31,7 @@ class Reader:
     """From encoded images to pixels, as a training reads them.
 
     Args:
-        height: Of every image, in pixels.
-        width: Of every image, in pixels.
+        height: Of every image, in pixels; so is the width.
         how: `squash`, `crop` or `pad`; see `image_io.resize`.
         max_pixels: Height times width of what is sent, at most; more is refused before
             it is decoded.
@@ -59,7 +58,7 @@ class Reader:
         header = self._bounded(self._headers(contents))
         (batch,), decoded = _each(
             (contents, *header),
-            lambda content, *one: (self._image(content, Header(*one)),),
+            lambda content, *values: (self._image(content, Header(*values)),),
             (tf.TensorSpec((self.height, self.width, 3), tf.uint8),),
         )
         error = tf.where(decoded, header.reason, DAMAGED)
@@ -143,30 +142,34 @@ class Reader:
     def _fit(self, image: tf.Tensor) -> tf.Tensor:
         """Return an image at its size, as `image_io.resize` does."""
         target = (self.height, self.width)
-        inner, sides = tf.constant(target), tf.constant(target, tf.float64)
-        size = tf.shape(image)[:2]
-        if self.how == "crop":
-            scale = tf.reduce_min(tf.cast(size, tf.float64) / sides)
-            kept = tf.maximum(1, tf.cast(tf.round(sides * scale), tf.int32))
-            image = tf.image.crop_to_bounding_box(
-                image, *tf.unstack((size - kept) // 2), *tf.unstack(kept)
-            )
-        if self.how == "pad":
-            scale = tf.reduce_min(sides / tf.cast(size, tf.float64))
-            inner = tf.round(tf.cast(size, tf.float64) * scale)
-            inner = tf.maximum(1, tf.cast(inner, tf.int32))
-        return fit(image, inner, target)
+        place, kept = kept_part(tf.shape(image)[:2], target, self.how)
+        return fit(crop(image, place, kept), target, self.how)
 
 
-def fit(image: tf.Tensor, inner: tf.Tensor, target: tuple[int, int]) -> tf.Tensor:
-    """Return what `image_io.resize` makes of the part that is kept, up to halves.
+def kept_part(
+    size: tf.Tensor, target: tuple[int, int], how: str
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return where the part of an image that is used begins, and its size, int32."""
+    if how != "crop":
+        return tf.zeros(2, tf.int32), size
+    sides = tf.constant(target, tf.float64)
+    scale = tf.reduce_min(tf.cast(size, tf.float64) / sides)
+    kept = tf.maximum(1, tf.cast(tf.round(sides * scale), tf.int32))
+    return (size - kept) // 2, kept
 
-    Args:
-        image: uint8, shape (any, any, 3).
-        inner: Height and width to which it is resized, int32, shape (2,).
-        target: Height and width with the black around it.
-    """
-    size = tf.shape(image)[:2]
+
+def crop(image: tf.Tensor, place: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Return a part of an image."""
+    return tf.slice(image, tf.pad(place, [[0, 1]]), tf.concat([size, [3]], 0))
+
+
+def fit(image: tf.Tensor, target: tuple[int, int], how: str) -> tf.Tensor:
+    """Return what `image_io.resize` makes of the part that is used, up to halves."""
+    size, inner = tf.shape(image)[:2], tf.constant(target)
+    if how == "pad":
+        sides = tf.cast(size, tf.float64)
+        scale = tf.reduce_min(tf.constant(target, tf.float64) / sides)
+        inner = tf.maximum(1, tf.cast(tf.round(sides * scale), tf.int32))
     first = tf.minimum(size, inner)
     small = tf.cond(
         tf.reduce_all(first == size),
@@ -175,9 +178,10 @@ def fit(image: tf.Tensor, inner: tf.Tensor, target: tuple[int, int]) -> tf.Tenso
     )
     large = tf.raw_ops.ResizeBilinear(images=small, size=inner, half_pixel_centers=True)
     resized = tf.cast(large[0] + 0.5, tf.uint8)
-    place = tf.unstack((tf.constant(target) - inner) // 2)
-    padded = tf.image.pad_to_bounding_box(resized, *place, *target)
-    return tf.ensure_shape(padded, (*target, 3))
+    if how == "pad":
+        place = tf.unstack((tf.constant(target) - inner) // 2)
+        resized = tf.image.pad_to_bounding_box(resized, *place, *target)
+    return tf.ensure_shape(resized, (*target, 3))
 
 
 def _each(
@@ -185,10 +189,7 @@ def _each(
     read: Callable[..., tuple[tf.Tensor, ...]],
     specs: tuple[tf.TensorSpec, ...],
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Return what is read of each image, of `specs`, though reading some fails.
-
-    Zeros or empty where it does; and where it does not, bool, shape (n,).
-    """
+    """Return what is read of each image, zeros where it fails, and where it did not."""
     count = tf.shape(columns[0])[0]
     # Without any image there would be no batch: one that belongs nowhere is first.
     blank = [tf.zeros(spec.shape, spec.dtype) for spec in specs]
@@ -197,7 +198,7 @@ def _each(
     rows = (
         tf.data.Dataset.from_tensor_slices((tf.range(count), *columns))
         .map(
-            lambda place, *one: (place, *read(*one)),
+            lambda place, *values: (place, *read(*values)),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .ignore_errors()

@@ -210,12 +210,12 @@ class Batches:
             images = tf.cast(images, tf.float32)
             if augmentation.image is not None:
                 seeds = tf.map_fn(
-                    lambda one: fold_in(fold_in(drawn, one[0]), one[1]),
+                    lambda pair: fold_in(fold_in(drawn, pair[0]), pair[1]),
                     which,
                     fn_output_signature=tf.int64,
                 )
                 images = tf.map_fn(
-                    lambda one: augmentation.image(*one),
+                    lambda pair: augmentation.image(*pair),
                     (images, seeds),
                     fn_output_signature=tf.float32,
                 )

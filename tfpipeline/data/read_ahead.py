@@ -35,6 +35,6 @@ def read_ahead(
     images = rows.map(plain(read), num_parallel_calls=calls)
     images = images.prefetch(max(1, BYTES // size))
     batches = images.map(plain(change), num_parallel_calls=calls).prefetch(_READY)
-    given = tf.data.Options()
-    given.autotune.enabled = False
-    return batches.with_options(given)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)

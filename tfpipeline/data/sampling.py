@@ -50,10 +50,6 @@ def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     Every batch then has one shape, so nothing is traced twice, and every example still
     counts exactly once.
 
-    Args:
-        order: Indices of examples, shape (n,).
-        batch_size: Images a batch.
-
     Returns:
         Indices, int64, and weights, float32, both of shape (batches, batch_size).
     """

@@ -102,7 +102,7 @@ class Ledger:
     def read(self, places: Iterable[Place], *, joins: bool = True) -> dict[Place, Row]:
         """Return what was kept of some places, the last of each.
 
-        A damaged part is told, and removed: its files are looked at again.
+        A damaged part is reported and removed: its files are looked at again.
         """
         keys = {(os.fsencode(path), start): (path, start) for path, start in places}
         rows, failed = self._rows(keys)
@@ -173,7 +173,7 @@ class Ledger:
         self, stamp: str, records: Iterable[_Record], *, durable: bool = False
     ) -> None:
         name = f"{stamp}-{uuid.uuid4().hex[:8]}.sqlite"
-        # One that a power cut has torn is told, and as good as not there.
+        # One that a power cut has torn is reported, and as good as not there.
         with file_io.replacing(self.folder / name, durable=durable) as temporary:
             try:
                 # Nobody else knows the file: no locks, which some drives do not have.
@@ -219,8 +219,8 @@ def _wanted(part: Path, keys: Collection[Key]) -> Iterator[tuple[Key, Row]]:
         (count,) = base.execute("PRAGMA user_version").fetchone()
         records: Iterable[_Record] = base.execute(_QUERY)
         if _LOOK_UP * len(keys) < count:
-            one = f"{_QUERY} WHERE path = ? AND start = ?"
-            records = (record for key in keys for record in base.execute(one, key))
+            single = f"{_QUERY} WHERE path = ? AND start = ?"
+            records = (record for key in keys for record in base.execute(single, key))
         for path, start, text, crc in records:
             if zlib.crc32(text.encode()) != crc:
                 raise ValueError("a check sum is wrong")

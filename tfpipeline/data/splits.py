@@ -61,7 +61,7 @@ def _divide(
     seed: list[int],
     where: str,
 ) -> dict[str, np.ndarray]:
-    """Draw each split's share out of one class; what is left goes on to train.
+    """Draw each split's share out of one class; the rest is for train.
 
     Each split is filled, by images, with groups in a random order; one that does not
     fit any more is left to the next split, and the largest to train.
@@ -165,14 +165,8 @@ def few(
 ) -> np.ndarray:
     """Return the examples that are left when each class may train on few images only.
 
-    The same seed takes the same images, and more of them include the fewer ones.
-
-    Args:
-        label: Index of the class of each example, int32, shape (n,).
-        split: The split of each; only `train` is thinned out.
-        most: Training images a class, at most; all where None.
-        fraction: Share of each class's training images, in (0, 1]; at least one stays.
-        seed: Of the choice.
+    That is a `fraction` of them, and `most` where it is given; at least one stays. The
+    same seed takes the same images, and more of them include the fewer ones.
     """
     keep = split != "train"
     for index, mine in enumerate(by_class(np.flatnonzero(~keep), label)):

@@ -139,28 +139,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--per_class", type=int, default=600, help="pictures to draw")
     parser.add_argument("--batch_size", type=int, default=64)
-    given = parser.parse_args(argv)
-    if given.output.suffix != ".npz":
-        parser.error(f"--output: expected a name in .npz. Received: {given.output}.")
+    args = parser.parse_args(argv)
+    if args.output.suffix != ".npz":
+        parser.error(f"--output: expected a name in .npz. Received: {args.output}.")
     try:
-        result_dir.check_file("--output", given.output, lambda file: False)
+        result_dir.check_file("--output", args.output, lambda file: False)
     except UserError as error:
         parser.error(str(error))
-    if min(given.epochs, given.per_class, given.batch_size) < 1 or given.seed < 0:
+    if min(args.epochs, args.per_class, args.batch_size) < 1 or args.seed < 0:
         parser.error("expected positive numbers, and --seed from 0")
     started = time.perf_counter()
-    images, label = drawn(given.per_class, 0, given.seed)
+    images, label = drawn(args.per_class, 0, args.seed)
     print(f"drew {len(images)} pictures in {time.perf_counter() - started:.0f} s")
     with startup.quiet_start():
         import tensorflow  # noqa: F401
     backbone, top = pretrain(
-        images, label, epochs=given.epochs, batch_size=given.batch_size, seed=given.seed
+        images, label, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed
     )
-    save(given.output, backbone, top)
+    save(args.output, backbone, top)
     result = {
-        "accuracy": accuracy(given.output, *drawn(40, HELD_OUT, given.seed)),
+        "accuracy": accuracy(args.output, *drawn(40, HELD_OUT, args.seed)),
         "n": 40 * len(world.PRETRAINING_CLASSES),
-        "sha256": hashlib.sha256(given.output.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(args.output.read_bytes()).hexdigest(),
         "seconds": round(time.perf_counter() - started),
     }
     print(json.dumps(result))

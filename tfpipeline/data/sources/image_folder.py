@@ -49,24 +49,24 @@ def _split_roots(root: Path) -> dict[str, Path]:
 
     A folder that is called like a split but holds images is a class.
     """
-    found: dict[str, Path] = {}
+    roots: dict[str, Path] = {}
     other = []
     for entry in _folders(root):
         holds_classes = any(_has_files(folder) for folder in _folders(entry))
         split = SPLIT_NAMES.get(entry.name.lower())
         if split is None or not holds_classes:
             other += [entry.name] if _has_files(entry) else []
-        elif split in found:
+        elif split in roots:
             raise UserError(
-                f"{root}: {found[split].name} and {entry.name} both mean the split "
+                f"{root}: {roots[split].name} and {entry.name} both mean the split "
                 f"{split}. Put their images together, or move one away."
             )
         else:
-            found[split] = entry
-    if not found:
+            roots[split] = entry
+    if not roots:
         return {"": root}
-    if "train" not in found:
-        names = ", ".join(folder.name for folder in found.values())
+    if "train" not in roots:
+        names = ", ".join(folder.name for folder in roots.values())
         raise UserError(
             f"{root}: found {names}, but no train folder beside it. Call the folder of "
             "the training images train."
@@ -77,7 +77,7 @@ def _split_roots(root: Path) -> dict[str, Path]:
             f"{', '.join(other[:5])} as well. Rename what is a split, and move away "
             "what is none."
         )
-    return found
+    return roots
 
 
 def _folders(root: Path) -> list[Path]:
@@ -187,7 +187,7 @@ def _expand(word: str) -> list[Path]:
         return sorted(f for f in inside if not f.name.startswith("."))
     if path.exists():
         return [path]
-    found = sorted(Path(name) for name in glob.glob(word, recursive=True))
-    if not found:
+    matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
+    if not matches:
         raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
-    return [file for file in found if file.is_file()]
+    return [file for file in matches if file.is_file()]

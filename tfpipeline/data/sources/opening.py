@@ -11,7 +11,7 @@ from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
 
-# Opens a source by its name; is told the settings and a folder for what is no file yet.
+# Opens a source by its name, settings, and a folder for what is no file yet.
 Opener = Callable[[str, DataSettings, Path], Source]
 
 
