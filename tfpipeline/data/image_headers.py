@@ -249,8 +249,8 @@ def _orientation(
 def _directory(exif: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return what the directory behind a TIFF header says, -1 for nothing.
 
-    Also whether Pillow has the same: not where the tag stands twice, or is of another
-    type. At a value that lies outside of the block Pillow stops reading.
+    Also whether Pillow has the same: not where the tag comes twice, has another type, or
+    stands behind a value outside of the block, at which Pillow may stop reading.
     """
     little, size = _starts(exif, b"II*\x00"), tf.strings.length(exif)
 
@@ -270,13 +270,13 @@ def _directory(exif: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         taken = tf.cast(units, tf.int64) * tf.cast(items, tf.int64)
         end = tf.cast(value, tf.int64) + taken
         outside = (value < 0) | (end > tf.cast(size, tf.int64))
-        stops = (units > 0) & ((items < 0) | (taken > 4) & outside)
-        reached = tf.cumsum(tf.cast(stops, tf.int32)) == 0
-        mine = reached & (words[:, 0] == image_formats.ORIENTATION)
+        bad = (units > 0) & ((items < 0) | (taken > 4) & outside)
+        mine = words[:, 0] == image_formats.ORIENTATION
+        before = tf.cumsum(tf.cast(mine, tf.int32)) == 0
         usual = ((kind == _SHORT) | (kind == _LONG)) & (items == 1)
         values = tf.where(kind == _SHORT, words[:, 4], tf.maximum(value, 0))[mine]
-        certain = tf.reduce_all(usual | ~mine) & (tf.size(values) < 2)
-        return tf.concat([values, [-1]], 0)[0], certain
+        odd = tf.reduce_any(bad & before | mine & ~usual) | (tf.size(values) > 1)
+        return tf.concat([values, [-1]], 0)[0], ~odd | (tf.size(values) == 0)
 
     unknown = (tf.constant(-1), tf.constant(False))
     known = (little | _starts(exif, b"MM\x00*")) & (size >= 8)

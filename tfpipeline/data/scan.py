@@ -8,7 +8,7 @@ import functools
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,11 +74,7 @@ def audit(
         )
 
     rows = [known.get(place) for place in places]
-    open_ = [
-        i
-        for i, (row, (_, length)) in enumerate(zip(rows, spans))
-        if not unchanged(row, length)
-    ]
+    open_ = [i for i, row in enumerate(rows) if not unchanged(row, spans[i][1])]
     if open_:
         jobs = [(os.fspath(paths[i]), *spans[i], max_pixels) for i in open_]
         _fill(rows, open_, jobs, ledger)
@@ -100,16 +96,17 @@ def _fill(
 
     def fill(start: int) -> int:
         part = slice(start, start + together)
-        answers = workers.look(jobs[part]) if workers else None
+        answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
         if answers is None:
-            answers = [
+            answers = (
                 examine(Path(path), max_pixels, offset, length)
                 for path, offset, length, max_pixels in jobs[part]
-            ]
+            )
         for i, row in zip(positions[part], answers):
             rows[i] = row
-        fresh.extend(row for row in answers if row.sha256)
-        return len(answers)
+            if row.sha256:
+                fresh.append(row)
+        return len(jobs[part])
 
     def keep() -> None:
         if ledger:
@@ -117,9 +114,9 @@ def _fill(
 
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress.bar(count, "audit", "file"))
-        workers = (
-            stack.enter_context(scan_workers.Processes(others)) if others else None
-        )
+        workers = scan_workers.Processes(others) if others else None
+        if workers:
+            stack.enter_context(workers)
         pool = stack.enter_context(ThreadPoolExecutor(hardware.cores()))
         since = time.monotonic()
         try:
