@@ -249,8 +249,8 @@ def _orientation(
 def _directory(exif: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return what the directory behind a TIFF header says, -1 for nothing.
 
-    Also whether Pillow has the same: not where the tag comes twice, has another type, or
-    stands behind a value outside of the block, at which Pillow may stop reading.
+    Also whether Pillow has the same: not where the tag comes twice, of another type, or
+    behind a value outside of the block, at which Pillow may stop reading.
     """
     little, size = _starts(exif, b"II*\x00"), tf.strings.length(exif)
 
