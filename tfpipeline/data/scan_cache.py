@@ -153,9 +153,11 @@ class Ledger:
         for part in parts:
             with _opened(part) as base:
                 counts += base.execute("PRAGMA user_version").fetchone()
-        while counts[0] > _JOINED_SHARE * sum(counts[1:]):
+        while counts and counts[0] > _JOINED_SHARE * sum(counts[1:]):
             del counts[0]
-        small = parts[-len(counts) :]
+        small = parts[len(parts) - len(counts) :]
+        if not small:
+            return
         # What was added since is found later, and read after it. On the disk before
         # those that it is made of are gone.
         stamp = small[-1].name.partition("-")[0]
