@@ -13,7 +13,7 @@ GIGABYTE = 10**9
 
 @pytest.mark.parametrize("where", ["ram", "disk"])
 def test_what_is_kept_is_there_again(where: str, tmp_path: Path) -> None:
-    kept = decoded_cache.Decoded(3, 4, 5, where, tmp_path / "new")
+    kept = decoded_cache.Decoded((3, 4, 5, 3), where, tmp_path / "new")
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
     assert not kept.has(np.array([0, 2]))
     np.testing.assert_array_equal(kept.put(np.array([2, 0]), images), images)

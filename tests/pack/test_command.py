@@ -19,7 +19,7 @@ def test_shards_train_like_the_files_they_were_packed_from(
     argv = ["--source", str(root), "--output", str(tmp_path / "packed")]
     limit = ["--data.max_bad_fraction", "0.1"]
     assert cli.main(pack, PackSettings, [*argv, *limit]) == 0
-    assert "1 unusable files were left out" in capsys.readouterr().out
+    assert "1 unusable files were skipped" in capsys.readouterr().out
     assert cli.main(pack, PackSettings, argv) == 2
     assert "--overwrite true" in capsys.readouterr().err
     losses = []

@@ -28,8 +28,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     cache = startup.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
     source = opening.open_source(data, cache, drawer(data))
-    given = filter(None, (data.source, data.corrections, data.splits))
-    output.check(NAMES, [*map(Path, given), *source.paths])
+    inputs = filter(None, (data.source, data.corrections, data.splits))
+    output.check(NAMES, [*map(Path, inputs), *source.paths])
     fixes = corrections.NONE
     if data.corrections is not None:
         fixes = corrections.read(Path(data.corrections), source)
@@ -41,7 +41,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     alike = duplicates.near(rows)
     result = duplicates.statistics(source, rows, alike)
-    found = duplicates.findings(source, rows, alike)
+    findings = duplicates.findings(source, rows, alike)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
         "leaks.png": duplicates.leak_sheet(source.split, rows, alike),
@@ -50,7 +50,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     folder, header = output.folder, ("id", "path", "kind", "detail")
     with output.recording():
         dataset.write_quarantine(folder / "quarantine.csv", bad)
-        file_io.write_csv(folder / "findings.csv", header, found)
+        file_io.write_csv(folder / "findings.csv", header, findings)
         for name, sheet in drawn.items():
             image_io.save_png(folder / name, sheet)
         file_io.write_json(folder / RESULT, result)
@@ -58,7 +58,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     words = (
         f"{len(rows)} files of {len(source.labels)} classes: {len(bad)} unusable, "
         f"{result['exact_duplicates']} exact and {result['near_duplicates']} near "
-        f"copies, {result['leaks']} groups of copies across splits, "
+        f"duplicates, {result['leaks']} groups of duplicates across splits, "
         f"{result['label_conflicts']} equal files of two classes."
     )
     there = f"There lie {', '.join(written)}."

@@ -36,18 +36,18 @@ def contact_sheet(
     height, width = (side * larger for side in pictures[0].shape[:2])
     own = font()
     lines = [_wrapped(caption, width, own) for caption in captions]
-    text = _LINE * max(len(some) for some in lines)
+    text = _LINE * max(map(len, lines))
     rows = math.ceil(len(pictures) / columns)
     across = columns * (width + _GAP) + _GAP
     sheet = Image.new("RGB", (across, rows * (height + text + _GAP) + _GAP), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, (picture, some) in enumerate(zip(pictures, lines)):
+    for number, (picture, caption) in enumerate(zip(pictures, lines)):
         row, column = divmod(number, columns)
         left = _GAP + column * (width + _GAP)
         top = _GAP + row * (height + text + _GAP)
         shown = image_io.to_uint8(picture).repeat(larger, 0).repeat(larger, 1)
         sheet.paste(Image.fromarray(shown), (left, top))
-        for place, line in enumerate(some):
+        for place, line in enumerate(caption):
             pen.text((left, top + height + place * _LINE), line, "black", own)
     return np.asarray(sheet)
 

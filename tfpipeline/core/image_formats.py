@@ -2,17 +2,17 @@
 
 import io
 import warnings
-from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
-
-from tfpipeline.core import orientation
 
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # More is no photograph but an attack on memory; Pillow itself warns from 89 million.
 MAX_PIXELS = 80_000_000
+
+# The EXIF tag of the orientation.
+ORIENTATION = 0x0112
 
 # How the reason ends for which an image is refused that another request might take.
 TOGETHER = " in one request"
@@ -37,20 +37,12 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
 
 
 def too_large(max_pixels: int) -> str:
-    """Return the reason for which an image with more pixels is refused.
-
-    Args:
-        max_pixels: Height times width, at most.
-    """
+    """Return the reason for which an image with more pixels is refused."""
     return f"more than {max_pixels:,} pixels"
 
 
 def is_too_large(reason: str) -> bool:
-    """Tell whether an image was refused for its size alone, whatever its kind.
-
-    Args:
-        reason: Why it was refused.
-    """
+    """Tell whether an image was refused for its size alone, whatever its kind."""
     return reason.startswith("more than ") and reason.endswith(" pixels")
 
 
@@ -58,33 +50,8 @@ class ImageError(ValueError):
     """A file that is no usable image; the message is the reason, in a few words."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself before its pixels are decoded.
-
-    Args:
-        format: `jpeg`, `png`, ... by its content, whatever the file is called.
-        height: In pixels, as stored.
-        width: In pixels, as stored.
-        mode: Pillow's name for the kind of pixel, e.g. `RGB`, `L`, `CMYK`, `I;16`.
-        orientation: EXIF orientation, 1 to 8; 1 where there is none.
-        frames: More than 1 in an animation.
-    """
-
-    format: str
-    height: int
-    width: int
-    mode: str
-    orientation: int
-    frames: int
-
-
 def sniff(data: bytes) -> str | None:
-    """Return the format of an image by its first bytes; None for anything else.
-
-    Args:
-        data: The file, or at least its first 16 bytes.
-    """
+    """Return the format of an image by its first bytes; None for anything else."""
     for name, offset, magic in MAGIC:
         if data[offset : offset + len(magic)] == magic:
             return name
@@ -92,18 +59,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open an image without decoding it, and refuse what is no picture or too large.
-
-    Args:
-        data: The file.
-        max_pixels: Height times width, at most.
-
-    Returns:
-        A lazy Pillow image.
-
-    Raises:
-        ImageError: With the reason.
-    """
+    """Open an image without decoding it, and refuse what is no picture or too large."""
     if not data:
         raise ImageError("empty file")
     if sniff(data) is None:
@@ -134,59 +90,27 @@ def _describe(data: bytes) -> str:
 
 
 def brief(error: Exception) -> str:
-    """Return the first line of what an error says, or its name.
-
-    Args:
-        error: Of a codec.
-    """
+    """Return the first line of what an error says, or its name."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:100]
 
 
-def read_header(data: bytes, picture: Image.Image) -> Header:
-    """Return what an opened file says of itself.
-
-    Args:
-        data: The file.
-        picture: What `open_image` returned for it.
-    """
-    return Header(
-        format=sniff(data) or "unknown",
-        height=picture.height,
-        width=picture.width,
-        mode=picture.mode,
-        orientation=read_orientation(data, picture),
-        frames=_frames(picture),
-    )
-
-
-def _frames(picture: Image.Image) -> int:
-    try:
-        return int(getattr(picture, "n_frames", 1))
-    except Exception:  # Damage behind the first frame, which is all that is used.
-        return 1
-
-
-def read_orientation(data: bytes, picture: Image.Image) -> int:
+def read_orientation(picture: Image.Image) -> int:
     """Return the orientation by EXIF or XMP, 1 to 8; 1 where there is none.
-
-    Args:
-        data: The file.
-        picture: What `open_image` returned for it.
 
     Raises:
         Exception: Of the codec, for damaged pixels of a format that keeps the tag
             behind them.
     """
-    found = orientation.of_file(data, sniff(data))
-    if found is not None:
-        return found
+    if picture.format in ("GIF", "BMP"):
+        return 1
     if picture.format in ("PNG", "TIFF"):
         # Asking a PNG for the tag loads its pixels, and would hide that they are
         # damaged; a TIFF is turned by Pillow itself when it is loaded.
         picture.load()
     try:
-        told = int(picture.getexif().get(orientation.TAG, 1))
+        orientation = picture.getexif().get(ORIENTATION, 1)
     except Exception:  # A damaged tag turns nothing.
         return 1
-    return told if 1 <= told <= 8 else 1
+    known = isinstance(orientation, int) and 1 <= orientation <= 8
+    return orientation if known else 1

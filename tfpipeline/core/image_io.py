@@ -1,4 +1,4 @@
-"""The image contract: sniff, decode, orient, resize, save. RGB, 8 bit.
+"""The rules of decoding, by Pillow and NumPy; `data.decode_graph` has them in a graph.
 
 What every picture becomes, whatever it was: the first frame; turned as its EXIF or XMP
 says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
@@ -8,8 +8,6 @@ linearly between the centres of the old ones; halves are rounded up.
 """
 
 import io
-import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +25,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 5
+RULES = 6
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -39,38 +37,21 @@ OVERSHOOT = 0.25
 # By how much a JPEG can be made smaller while it is decoded.
 JPEG_RATIOS = (1, 2, 4, 8)
 
+# What is done for which EXIF orientation, in this order; Pillow does it by one turn.
+TRANSPOSED, MIRRORED, FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
+
 
 def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
-    """Return the bytes of an encoded image: a file, or a part of a large one.
-
-    Args:
-        path: The file.
-        offset: Where the image begins, in bytes.
-        length: Of the image in bytes; 0 is the whole file.
-
-    Raises:
-        ImageError: It cannot be read, or is shorter.
-    """
+    """Return the bytes of an encoded image: a file, or a part of a large one."""
     try:
-        if not length:
-            return path.read_bytes()
-        with open(path, "rb", buffering=0) as file:
-            data = _pread(file.fileno(), offset, length)
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read(length or -1)
     except OSError as error:
         raise ImageError(error.strerror or "cannot be read") from None
     if len(data) < length:
         raise ImageError(f"only {len(data)} of {length} bytes are there")
     return data
-
-
-def _pread(descriptor: int, offset: int, length: int) -> bytes:
-    """Return a part of a file; a network drive may give less at a time."""
-    parts: list[bytes] = []
-    end = offset + length
-    while offset < end and (part := os.pread(descriptor, end - offset, offset)):
-        parts.append(part)
-        offset += len(part)
-    return b"".join(parts)
 
 
 def decode(
@@ -93,146 +74,61 @@ def decode(
     Raises:
         ImageError: With the reason.
     """
-    picture, orientation = _decoded(source, at_least, max_pixels)
-    return _oriented(np.asarray(picture), orientation)
-
-
-def _decoded(
-    source: Path | bytes, at_least: tuple[int, int] | None, max_pixels: int
-) -> tuple[Image.Image, int]:
-    """Return the RGB pixels as stored, and how they are to be turned."""
     data = source if isinstance(source, bytes) else content(source)
     picture = open_image(data, max_pixels)
     try:
-        orientation = read_orientation(data, picture)
+        orientation = read_orientation(picture)
         if at_least is not None and picture.mode in ("RGB", "L"):
             ratio = jpeg_ratio((picture.height, picture.width), at_least)
             size = (picture.width // ratio, picture.height // ratio)
             picture.draft(picture.mode, size)
         picture.load()
-        return _to_rgb(picture), orientation
+        return upright(picture, orientation)
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
 
 
 def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
-    """Return the largest ratio at which a JPEG still has enough pixels.
-
-    Args:
-        size: Height and width of the file, in pixels.
-        at_least: Height and width that it will be made smaller to.
-
-    Returns:
-        One of `JPEG_RATIOS`.
-    """
+    """Return the largest ratio at which a JPEG still has enough pixels."""
     most = min(size) // max(at_least)
     return max(ratio for ratio in JPEG_RATIOS if ratio <= max(1, most))
 
 
 def upright(picture: Image.Image, orientation: int) -> np.ndarray:
-    """Return the pixels of a loaded picture by the rules of this module.
-
-    Args:
-        picture: Loaded.
-        orientation: EXIF orientation, 1 to 8.
-
-    Returns:
-        uint8 RGB, shape (height, width, 3).
-    """
-    return _oriented(np.asarray(_to_rgb(picture)), orientation)
+    """Return the pixels of a loaded picture by the rules of this module."""
+    image = np.asarray(_to_rgb(picture))
+    if orientation in TRANSPOSED:
+        image = image.transpose(1, 0, 2)
+    if orientation in MIRRORED:
+        image = image[:, ::-1]
+    if orientation in FLIPPED:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
-    """Return any image file at a size: `decode` and `resize` with fewer copies.
-
-    Args:
-        source: A file, or its content.
-        height: In pixels.
-        width: In pixels.
-        how: `squash`, `crop` or `pad`; see `resize`.
-
-    Returns:
-        uint8, shape (height, width, 3).
-
-    Raises:
-        ImageError: With the reason.
-    """
+    """Return any image file at a size: `decode` and `resize` with fewer copies."""
     return resize(decode(source, at_least=(height, width)), height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
-    """Return the error for pixels that a codec could not read.
-
-    Args:
-        data: The file.
-        error: What the codec said.
-    """
+    """Return the error for pixels that a codec could not read."""
     return ImageError(f"damaged {sniff(data)}: {brief(error)}")
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture).astype(np.float64)
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
         # Pillow stretches every PGM of more than 8 bits to 16.
         sixteen = picture.mode.startswith("I;16") or picture.format == "PPM"
-        top = 65535 if sixteen or values.max(initial=0) > 255 else 255
-        return Image.fromarray(to_uint8(values / top)).convert("RGB")
-    if picture.mode == "F":
-        values = np.nan_to_num(np.asarray(picture))
-        top = 1 if values.max(initial=0) <= 1 else 255
+        low, high = (1, 255) if picture.mode == "F" else (255, 65535)
+        top = high if sixteen or values.max(initial=0) > low else low
         return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
         below = Image.new("RGBA", above.size, "white")
         return Image.alpha_composite(below, above).convert("RGB")
     return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _oriented(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn and mirror an image as its EXIF orientation, 1 to 8, says."""
-    if orientation >= 5:
-        image = image.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    return np.ascontiguousarray(image)
-
-
-def kept_part(
-    size: tuple[int, int], target: tuple[int, int], how: str
-) -> tuple[int, int, int, int]:
-    """Return the part of an image that is used.
-
-    Args:
-        size: Its height and width, in pixels.
-        target: Height and width that it will have.
-        how: See `resize`.
-
-    Returns:
-        Top, left, height and width in pixels: the middle for `crop`, else all of it.
-    """
-    if how != "crop":
-        return 0, 0, *size
-    scale = min(size[0] / target[0], size[1] / target[1])
-    height, width = (max(1, round(side * scale)) for side in target)
-    return (size[0] - height) // 2, (size[1] - width) // 2, height, width
-
-
-def inner_size(
-    size: Sequence[int], target: tuple[int, int], how: str
-) -> tuple[int, int]:
-    """Return the size of an image inside its target: smaller where it is padded.
-
-    Args:
-        size: Its height and width, in pixels.
-        target: Height and width that it will have.
-        how: See `resize`.
-    """
-    if how != "pad":
-        return target
-    scale = min(target[0] / size[0], target[1] / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
@@ -248,16 +144,20 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     Returns:
         uint8, shape (height, width, 3).
     """
-    size, target = (image.shape[0], image.shape[1]), (height, width)
-    top, left, kept_height, kept_width = kept_part(size, target, how)
-    kept = image[top : top + kept_height, left : left + kept_width]
-    inner = inner_size(kept.shape[:2], target, how)
-    if inner == kept.shape[:2] == target:
-        return np.ascontiguousarray(kept)
-    values = _along_rows(kept.astype(np.float64), inner[0])
-    values = _along_rows(values.transpose(1, 0, 2), inner[1]).transpose(1, 0, 2)
+    target, size = np.array([height, width]), np.array(image.shape[:2])
+    if how == "crop":
+        size = np.maximum(1, (target * (size / target).min()).round().astype(int))
+        top, left = (np.array(image.shape[:2]) - size) // 2
+        image = image[top : top + size[0], left : left + size[1]]
+    inner = target
+    if how == "pad":
+        inner = np.maximum(1, (size * (target / size).min()).round().astype(int))
+    if (inner == size).all() and (inner == target).all():
+        return np.ascontiguousarray(image)
+    values = _along_rows(image.astype(np.float64), int(inner[0]))
+    values = _along_rows(values.transpose(1, 0, 2), int(inner[1])).transpose(1, 0, 2)
     out = np.zeros((height, width, 3), np.uint8)
-    above, before = (height - inner[0]) // 2, (width - inner[1]) // 2
+    above, before = (target - inner) // 2
     # Past the digits of float64 that the sums have lost, a half is a half again.
     rounded = np.floor(values.round(6) + 0.5)
     out[above : above + inner[0], before : before + inner[1]] = rounded
@@ -280,46 +180,24 @@ def _along_rows(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def along(rows: int, count: int) -> np.ndarray:
-    """Return the matrix by which `resize` goes from one number of rows to another.
-
-    Args:
-        rows: Of the image.
-        count: That it is to have.
-
-    Returns:
-        float64, shape (count, rows); each row adds up to 1.
-    """
+    """Return the matrix by which `resize` goes from one number of rows to another."""
     return _along_rows(np.eye(rows)[:, :, None], count)[:, :, 0]
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Return pixels of 8 bits; halves are rounded up.
-
-    Args:
-        image: uint8, or float in [0, 1] (what lies outside is clipped), any shape.
-    """
+    """Return pixels of 8 bits; halves are rounded up."""
     if image.dtype == np.uint8:
         return image
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def save_png(path: Path, image: np.ndarray, *, durable: bool = True) -> None:
-    """Write an image as PNG, whole or not at all.
-
-    Args:
-        path: The file.
-        image: uint8, or float in [0, 1]; shape (height, width, 3).
-        durable: See `atomic.replacing`.
-    """
+    """Write an image as PNG, whole or not at all."""
     file_io.write_bytes(path, to_png(image), durable=durable)
 
 
 def to_png(image: np.ndarray) -> bytes:
-    """Return an image as the content of a PNG file.
-
-    Args:
-        image: uint8, or float in [0, 1]; shape (height, width, 3).
-    """
+    """Return an image as the content of a PNG file."""
     with io.BytesIO() as file:
         Image.fromarray(to_uint8(image)).save(file, "PNG", compress_level=1)
         return file.getvalue()

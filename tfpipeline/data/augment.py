@@ -7,11 +7,12 @@ image's change would depend on how many came before it. Here it depends on its s
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import tensorflow as tf
 
 # Part of the name of kept views: raise it when a change of this file changes them.
-RULES = 1
+RULES = 2
 
 # Of `light`: what an object on a photograph survives without changing its name.
 MAX_ROTATION_DEGREES = 12.0
@@ -48,15 +49,7 @@ def _warp(image: tf.Tensor, a: list[tf.Tensor | float]) -> tf.Tensor:
 
 
 def light(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Flip, turn, shift and zoom an image a little; edges are mirrored.
-
-    Args:
-        image: uint8 or float, 0 to 255, shape (height, width, channels).
-        seed: Two integers, shape (2,); the same seed makes the same change.
-
-    Returns:
-        float32 of the same shape and range.
-    """
+    """Flip, turn, shift and zoom an image a little; edges are mirrored."""
     draws = tf.random.stateless_uniform([5], seed, -1.0, 1.0)
     angle = draws[0] * (MAX_ROTATION_DEGREES * math.pi / 180)
     zoom = tf.exp(draws[1] * math.log1p(MAX_ZOOM))
@@ -66,14 +59,13 @@ def light(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return _warp(image, [flip * cos, -flip * sin, shift[1], sin, cos, shift[0]])
 
 
-def _blend(image: tf.Tensor, other: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
+def _blend(image: tf.Tensor, other: tf.Tensor | float, m: tf.Tensor) -> tf.Tensor:
     """Move an image away from another one, or towards it where negative."""
-    return tf.clip_by_value(other + (image - other) * (1 + amount), 0.0, 255.0)
+    return tf.clip_by_value(other + (image - other) * (1 + m * 0.9), 0.0, 255.0)
 
 
 def _grey(image: tf.Tensor) -> tf.Tensor:
-    weights = tf.constant([0.299, 0.587, 0.114])
-    return tf.reduce_sum(image * weights, axis=-1, keepdims=True) + tf.zeros_like(image)
+    return tf.reduce_sum(image * tf.constant([0.299, 0.587, 0.114]), -1, keepdims=True)
 
 
 def _blurred(image: tf.Tensor) -> tf.Tensor:
@@ -83,37 +75,38 @@ def _blurred(image: tf.Tensor) -> tf.Tensor:
     return tf.nn.depthwise_conv2d(edged[None], weights, [1] * 4, "VALID")[0]
 
 
-def _autocontrast(image: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
+def _autocontrast(image: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
     low = tf.reduce_min(image, axis=(0, 1))
     span = tf.reduce_max(image, axis=(0, 1)) - low
     stretched = (image - low) * 255 / tf.maximum(span, 1.0)
     return tf.where(span > 0, stretched, image)
 
 
-def _posterize(image: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    step = tf.pow(2.0, tf.round(tf.abs(amount) * 4))
+def _posterize(image: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
+    step = tf.pow(2.0, tf.round(tf.abs(m) * 4))
     return tf.floor(image / step) * step
 
 
-def _solarize(image: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    return tf.where(image < 255 * (1 - tf.abs(amount)), image, 255 - image)
+def _solarize(image: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
+    return tf.where(image < 255 * (1 - tf.abs(m)), image, 255 - image)
+
+
+def _rotate(image: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
+    cos, sin = tf.cos(m / 2), tf.sin(m / 2)
+    return _warp(image, [cos, -sin, 0.0, sin, cos, 0.0])
 
 
 # From an image, 0 to 255, and an amount in [-1, 1] to the changed image.
 CHANGES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "identity": lambda image, m: image,
     "autocontrast": _autocontrast,
-    "brightness": lambda image, m: _blend(image, tf.zeros_like(image), m * 0.9),
-    "colour": lambda image, m: _blend(image, _grey(image), m * 0.9),
-    "contrast": lambda image, m: _blend(
-        image, tf.zeros_like(image) + tf.reduce_mean(_grey(image)), m * 0.9
-    ),
-    "sharpness": lambda image, m: _blend(image, _blurred(image), m * 0.9),
+    "brightness": lambda image, m: _blend(image, 0.0, m),
+    "colour": lambda image, m: _blend(image, _grey(image), m),
+    "contrast": lambda image, m: _blend(image, tf.reduce_mean(_grey(image)), m),
+    "sharpness": lambda image, m: _blend(image, _blurred(image), m),
     "posterize": _posterize,
     "solarize": _solarize,
-    "rotate": lambda image, m: _warp(
-        image, [tf.cos(m / 2), -tf.sin(m / 2), 0.0, tf.sin(m / 2), tf.cos(m / 2), 0.0]
-    ),
+    "rotate": _rotate,
     "shear_x": lambda image, m: _warp(image, [1.0, m * 0.3, 0.0, 0.0, 1.0, 0.0]),
     "shear_y": lambda image, m: _warp(image, [1.0, 0.0, 0.0, m * 0.3, 1.0, 0.0]),
     "translate_x": lambda image, m: _warp(image, [1.0, 0.0, m * 0.3, 0.0, 1.0, 0.0]),
@@ -122,14 +115,7 @@ CHANGES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 
 def randaugment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Flip by chance, then make some changes drawn out of `CHANGES`.
-
-    Args:
-        image: uint8 or float, 0 to 255, shape (height, width, 3).
-        seed: Two integers, shape (2,); the same seed makes the same change.
-
-    Returns:
-        float32 of the same shape and range.
+    """Flip by chance, then make changes drawn out of `CHANGES`.
 
     Source: Cubuk et al., RandAugment, arXiv:1909.13719.
     """
@@ -142,20 +128,12 @@ def randaugment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     image = tf.where(draws[-1] < 0, tf.reverse(image, [1]), image)
     for k in range(RANDAUGMENT_CHANGES):
         amount = tf.sign(draws[k]) * RANDAUGMENT_MAGNITUDE / 10
-        branches = [_branch(change, image, amount) for change in CHANGES.values()]
+        branches = [partial(change, image, amount) for change in CHANGES.values()]
         image = tf.ensure_shape(tf.switch_case(which[k], branches), shape)
     return image
 
 
-def _branch(
-    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    image: tf.Tensor,
-    amount: tf.Tensor,
-) -> Callable[[], tf.Tensor]:
-    return lambda: change(image, amount)
-
-
-# From images and targets of a batch and a seed an image to mixed images and targets.
+# From images and targets of a batch, and a seed an image, to mixed images and targets.
 Mix = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -177,44 +155,30 @@ def _shares(seeds: tf.Tensor, alpha: float) -> tf.Tensor:
     return tf.map_fn(draw, seeds, fn_output_signature=tf.float32)
 
 
+def _mix(
+    images: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mix each image with its neighbour in the batch by a mask, targets by its mean."""
+    share = tf.reduce_mean(mask, axis=(1, 2, 3))[:, None]
+    mixed = mask * images + (1 - mask) * tf.roll(images, 1, 0)
+    return mixed, share * targets + (1 - share) * tf.roll(targets, 1, 0)
+
+
 def mixup(
     images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Blend each image, and its target, with its neighbour in the batch.
 
-    Args:
-        images: float32, shape (batch, height, width, channels).
-        targets: float32, shape (batch, classes).
-        seeds: Integers, shape (batch, 2).
-
-    Returns:
-        Images and targets of the same shapes.
-
     Source: Zhang et al., mixup, arXiv:1710.09412.
     """
     share = _shares(_other(seeds, 1), MIXUP_ALPHA)
-    share = tf.maximum(share, 1 - share)
-    wide = share[:, None, None, None]
-    mixed = wide * images + (1 - wide) * tf.roll(images, 1, 0)
-    return mixed, _mixed_targets(targets, share)
-
-
-def _mixed_targets(targets: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    return share[:, None] * targets + (1 - share[:, None]) * tf.roll(targets, 1, 0)
+    return _mix(images, targets, tf.maximum(share, 1 - share)[:, None, None, None])
 
 
 def cutmix(
     images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Paste a box of its neighbour in the batch into each image; targets by area.
-
-    Args:
-        images: float32, shape (batch, height, width, channels).
-        targets: float32, shape (batch, classes).
-        seeds: Integers, shape (batch, 2).
-
-    Returns:
-        Images and targets of the same shapes.
 
     Source: Yun et al., CutMix, arXiv:1905.04899.
     """
@@ -227,8 +191,7 @@ def cutmix(
     rows = _inside(tf.shape(images)[1], middle[:, 0], side)
     columns = _inside(tf.shape(images)[2], middle[:, 1], side)
     box = rows[:, :, None, None] * columns[:, None, :, None]
-    mixed = images * (1 - box) + tf.roll(images, 1, 0) * box
-    return mixed, _mixed_targets(targets, 1 - tf.reduce_mean(box, axis=(1, 2, 3)))
+    return _mix(images, targets, 1 - box)
 
 
 def _inside(length: tf.Tensor, middle: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
@@ -240,12 +203,7 @@ def _inside(length: tf.Tensor, middle: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to training images.
-
-    Args:
-        image: Changes one image by a seed.
-        mix: Mixes the images of a batch with each other, after that.
-    """
+    """What happens to training images."""
 
     image: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None
     mix: Mix | None = None

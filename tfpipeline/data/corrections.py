@@ -10,6 +10,7 @@ import numpy as np
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.csv_file import read_table
 
 ACTIONS = ("keep", "relabel", "drop")
 
@@ -21,14 +22,7 @@ HEADER = ("id", "label", "action", "new_label")
 
 @dataclass(frozen=True)
 class Corrections:
-    """What is to be done with single examples, by their ids.
-
-    Args:
-        relabelled: New class of an example, an index.
-        dropped: Ids of examples that are left out.
-        kept: Number of examples that were looked at and found right.
-        before: Class that a relabelled example has in the source, an index.
-    """
+    """What is to be done with single examples, by their ids."""
 
     relabelled: dict[str, int]
     dropped: frozenset[str]
@@ -42,32 +36,17 @@ class Corrections:
         return dict(zip(ACTIONS, numbers))
 
     def left(self, source: Source) -> np.ndarray:
-        """Return the indices of the examples that are not dropped, ascending, int64.
-
-        Args:
-            source: The examples.
-        """
-        stays = [name not in self.dropped for name in source.ids]
-        return np.flatnonzero(stays)
+        """Return the indices of the examples that are not dropped, ascending, int64."""
+        return np.flatnonzero([name not in self.dropped for name in source.ids])
 
     def relabel(self, source: Source) -> Source:
-        """Return the same examples with the classes that were corrected.
-
-        Args:
-            source: The examples.
-        """
-        label = source.label.copy()
-        for i, name in enumerate(source.ids):
-            label[i] = self.relabelled.get(name, label[i])
-        return dataclasses.replace(source, label=label)
+        """Return the same examples with the classes that were corrected."""
+        pairs = zip(source.ids, source.label)
+        label = [self.relabelled.get(name, before) for name, before in pairs]
+        return dataclasses.replace(source, label=np.array(label, np.int32))
 
     def write(self, path: Path, labels: tuple[str, ...]) -> None:
-        """Write what was done with which example, as `read` reads it.
-
-        Args:
-            path: The file, `corrections.csv` of a run.
-            labels: Class names, in the order of the logits.
-        """
+        """Write what was done with which example, as `read` reads it."""
         rows = [
             (name, labels[self.before[name]], "relabel", labels[new])
             for name, new in self.relabelled.items()
@@ -82,110 +61,75 @@ NONE = Corrections({}, frozenset())
 def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Corrections:
     """Return what an edited `cleaning.csv` says of the examples of a source.
 
-    Args:
-        file: A CSV with the columns `id` and `action` (`keep`, `relabel`, `drop`, or
-            nothing), and `new_label` for those that are relabelled. A column `label`
-            must agree with the source.
-        source: The examples, with the classes that the source gives them.
-        unusable: Ids of examples that cannot be read: of them nothing need be done.
-
-    Raises:
-        UserError: A row names an id, an action or a class that there is not, or says
-            two things of one example.
+    Of those that are `unusable` nothing need be done.
     """
-    flag = f"--data.corrections {file}"
-    try:
-        rows = file_io.read_csv(file)
-    except OSError as error:
-        raise UserError(f"{flag}: {error.strerror}.") from None
-    if not rows or not {"id", "action"} <= set(rows[0]):
-        raise UserError(
-            f"{flag}: expected a CSV with the columns id, action, new_label, as "
-            "cleaning.csv of a run has them."
-        )
+    flag, columns = "--data.corrections", ("id", "action")
+    rows = read_table(flag, file, columns, "new_label", like="cleaning.csv")
     position = {name: i for i, name in enumerate(source.ids)}
-    said: dict[str, tuple[str, str]] = {}
-    found = Corrections({}, frozenset())
-    dropped, kept = set(), 0
+    actions: dict[str, tuple[str, str]] = {}
+    corrections = Corrections({}, frozenset())
+    kept = 0
     for line, row in enumerate(rows, 2):
         row = {key: plain(value) for key, value in row.items()}
-        name, action, new = _row(f"{flag}: line {line}", row)
+        where, name = f"{flag} {file}: line {line}", row["id"]
+        action, new = row["action"].strip().lower(), row.get("new_label", "").strip()
+        if action and action not in ACTIONS:
+            raise UserError(
+                f"{where}: expected an action of {', '.join(ACTIONS)}, or none. "
+                f"Received: {row['action']!r}.{suggest(action, ACTIONS)}"
+            )
         if not action or name in unusable:
             continue
         if name not in position:
             raise UserError(
-                f"{flag}: line {line}: {source.name} has no example {name!r}."
+                f"{where}: {source.name} has no example {name!r}."
                 f"{suggest(name, source.ids)} Remove the row, or mend its id."
             )
-        if said.setdefault(name, (action, new)) != (action, new):
+        if actions.setdefault(name, (action, new)) != (action, new):
             raise UserError(
-                f"{flag}: line {line}: {name!r} stands there twice, with different "
-                "actions. Leave one row of it."
+                f"{where}: {name!r} stands there twice, with different actions. Leave "
+                "one row of it."
             )
-        number = int(source.label[position[name]])
-        if action == "keep":
-            kept += 1
-        elif action == "drop":
-            dropped.add(name)
-        else:
-            found.relabelled[name] = _label(f"{flag}: line {line}", new, source)
-            found.before[name] = number
-            _check_before(f"{flag}: line {line}", row, source.labels[number])
-    return dataclasses.replace(found, dropped=frozenset(dropped), kept=kept)
+        kept += action == "keep"
+        if action == "relabel":
+            before = int(source.label[position[name]])
+            _check_labels(where, row, new, source.labels[before], source)
+            corrections.relabelled[name] = source.labels.index(new)
+            corrections.before[name] = before
+    dropped = frozenset(
+        name for name, (action, _) in actions.items() if action == "drop"
+    )
+    return dataclasses.replace(corrections, dropped=dropped, kept=kept)
 
 
-def cell(text: str) -> str:
-    """Return a text so that no spreadsheet takes it for a formula.
-
-    Args:
-        text: A name, which may begin with `=`.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def plain(text: str) -> str:
-    """Return what `cell` was given.
-
-    Args:
-        text: As a spreadsheet may have written it back, with the quote or without.
-    """
-    return text[1:] if text.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else text
-
-
-def _row(where: str, row: dict[str, str]) -> tuple[str, str, str]:
-    """Return id, action and new label of a row."""
-    name, action = row["id"], row["action"].strip().lower()
-    if action and action not in ACTIONS:
-        raise UserError(
-            f"{where}: expected an action of {', '.join(ACTIONS)}, or none. Received: "
-            f"{row['action']!r}.{suggest(action, ACTIONS)}"
-        )
-    return name, action, row.get("new_label", "").strip()
-
-
-def _label(where: str, name: str, source: Source) -> int:
-    """Return the number of a class."""
-    if not name:
+def _check_labels(
+    where: str, row: dict[str, str], new: str, before: str, source: Source
+) -> None:
+    """Refuse a new label that is no class, and an example that is not what it was."""
+    if not new:
         raise UserError(
             f"{where}: expected a new_label beside the action relabel. Write the "
             "name of a class there."
         )
-    if name not in source.labels:
-        known = ", ".join(source.labels[:8])
-        more = ", ..." if len(source.labels) > 8 else ""
+    if new not in source.labels:
+        known = ", ".join((*source.labels[:8], *(["..."] * (len(source.labels) > 8))))
         raise UserError(
-            f"{where}: {source.name} has no class {name!r}."
-            f"{suggest(name, source.labels)} Its classes: {known}{more}."
+            f"{where}: {source.name} has no class {new!r}."
+            f"{suggest(new, source.labels)} Its classes: {known}."
         )
-    return source.labels.index(name)
-
-
-def _check_before(where: str, row: dict[str, str], label: str) -> None:
-    """Refuse a correction of an example that is not any more what it was."""
-    said = row.get("label", label)
     # What was relabelled by an earlier correction may stand in the file as it is now.
-    if said not in ("", label, row["new_label"].strip()):
+    if row.get("label", "") not in ("", before, new):
         raise UserError(
-            f"{where}: {row['id']!r} is {said!r} there, but {label!r} in the source. "
-            "The file belongs to other images, or they have been sorted anew."
+            f"{where}: {row['id']!r} is {row['label']!r} there, but {before!r} in the "
+            "source. The file belongs to other images, or they have been sorted anew."
         )
+
+
+def cell(text: str) -> str:
+    """Return a text so that no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def plain(text: str) -> str:
+    """Return what `cell` was given."""
+    return text[1:] if text.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else text

@@ -1,5 +1,6 @@
 """From the name of a source to examples that can be trusted: opened, audited, split."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,20 +19,14 @@ from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 
 
-def _alone(files: Sequence[Row]) -> list[str]:
-    return [f"{row.path}:{row.offset}" for row in files]
-
-
-def _near(files: Sequence[Row]) -> list[str]:
-    return _named(files, duplicates.near(files))
-
-
-def _named(files: Sequence[Row], alike: Sequence[Sequence[int]]) -> list[str]:
+def _near(
+    files: Sequence[Row], alike: Sequence[Sequence[int]] | None = None
+) -> list[str]:
+    # Equal files without a telling picture have only their digest in common.
     names = [row.sha256 for row in files]
-    for group in alike:
+    for group in duplicates.near(files) if alike is None else alike:
         for i in group:
             names[i] = f"near {group[0]}"
-    # Equal files without a telling picture have only their digest in common.
     return names
 
 
@@ -39,7 +34,7 @@ def _named(files: Sequence[Row], alike: Sequence[Sequence[int]]) -> list[str]:
 GROUPS: dict[str, Callable[[Sequence[Row]], list[str]]] = {
     "exact": lambda files: [row.sha256 for row in files],
     "near": _near,
-    "none": _alone,
+    "none": lambda files: [f"{row.path}:{row.offset}" for row in files],
 }
 
 
@@ -52,7 +47,7 @@ class Examples:
         files: The audit of each file.
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
-        corrected: What a user said of single examples, and has been done.
+        corrected: What a user said of single examples.
     """
 
     source: Source
@@ -73,15 +68,10 @@ class Examples:
     def distinct(self, chosen: np.ndarray) -> np.ndarray:
         """Return the places in `chosen` of the first of all equal files, ascending.
 
-        Equal files are in one split, and no independent draws: statistics count each
-        once.
-
-        Args:
-            chosen: Indices of examples, shape (n,).
+        Equal files are no independent draws: statistics count each once.
         """
         digests = np.array([self.keys[i] for i in chosen])
-        _, first = np.unique(digests, return_index=True)
-        return np.sort(first)
+        return np.sort(np.unique(digests, return_index=True)[1])
 
     @functools.cached_property
     def alike(self) -> list[list[int]]:
@@ -89,13 +79,9 @@ class Examples:
         return duplicates.near(self.files)
 
     def leaks(self, group: str = "exact") -> int:
-        """Count the validation and test examples of which train has a copy.
-
-        Args:
-            group: What is a copy: `exact` or `near`.
-        """
+        """Count the validation and test examples of which train has a copy."""
         if group == "near":
-            return splits.leaks(_named(self.files, self.alike), self.split)
+            return splits.leaks(_near(self.files, self.alike), self.split)
         return splits.leaks(GROUPS[group](self.files), self.split)
 
     def leak_sheet(self) -> np.ndarray | None:
@@ -108,14 +94,10 @@ class Examples:
         return np.bincount(train, minlength=len(self.source.labels))
 
     def rare(self, min_share: float) -> list[str]:
-        """Return the classes with too small a share of the largest one's images.
-
-        Args:
-            min_share: The smallest share that is not remarked on, in [0, 1].
-        """
+        """Return the classes with too small a share of the largest one's images."""
         counts = self.counts()
-        few = counts < min_share * counts.max()
-        return [name for name, is_few in zip(self.source.labels, few) if is_few]
+        least = min_share * counts.max()
+        return [name for name, n in zip(self.source.labels, counts) if n < least]
 
 
 def prepare(
@@ -125,34 +107,20 @@ def prepare(
     draw: Callable[[Path], Path],
     source: Source | None = None,
 ) -> Examples:
-    """Open a source, look at every file, set aside what is broken, and split the rest.
+    """Open a source, look at every file, set aside what is broken, split the rest.
 
-    Args:
-        settings: The section `data`.
-        seed: Of the splits.
-        cache: The folder that runs share.
-        draw: Writes the pictures of the source `demo` and returns their folder.
-        source: What it is, where it has been opened before.
-
-    Returns:
-        Examples in the source's order.
-
-    Raises:
-        UserError: The source cannot be used, or too many of its files are broken.
+    `cache` is shared by runs; `draw` writes the pictures of the source `demo` into it.
+    A `source` has been opened before.
     """
-    check(settings)
-    if source is None:
-        source = open_source(settings, cache, draw)
-    source, files, quarantined = _audited(source, settings, cache)
-    fixes = _fixes(settings, source, quarantined)
+    every = _usable(settings, cache, draw, source)
+    source, fixes = every.source, every.corrected
     if settings.splits is not None:
-        pinned = Path(settings.splits)
-        chosen, split = splits.pin(source, pinned, fixes.relabelled)
+        chosen, split = splits.pin(source, Path(settings.splits), fixes.relabelled)
     else:
         chosen = np.arange(len(source))
         split = splits.assign(
             source,
-            GROUPS[settings.group](files),
+            GROUPS[settings.group](every.files),
             validation_fraction=settings.validation_fraction,
             test_fraction=settings.test_fraction,
             seed=seed,
@@ -164,14 +132,9 @@ def prepare(
         fraction=settings.train_fraction,
         seed=seed,
     )
-    chosen, split = chosen[used], split[used]
-    # Last, so that no other example changes its split when one is taken away.
-    left = fixes.left(source.take(chosen))
-    chosen, split = chosen[left], split[left]
-    source = fixes.relabel(source.take(chosen))
-    files = tuple(files[i] for i in chosen)
-    _check_train(source, split)
-    return Examples(source, files, split, quarantined, fixes)
+    examples = _corrected(every, chosen[used], split[used])
+    _check_train(examples)
+    return examples
 
 
 def open_all(
@@ -179,68 +142,58 @@ def open_all(
 ) -> Examples:
     """Open and look at a source without splitting it: for evaluation and packing.
 
-    Args:
-        settings: The section `data`.
-        cache: The folder that runs share.
-        draw: Writes the pictures of the source `demo` and returns their folder.
-
-    Returns:
-        Examples whose split is what the source says, an empty string where it says
-        nothing.
-
-    Raises:
-        UserError: The source cannot be used, or too many of its files are broken.
+    The split of an example is what the source says, or an empty string.
     """
+    every = _usable(settings, cache, draw)
+    return _corrected(every, np.arange(len(every.source)), every.split)
+
+
+def _usable(
+    settings: DataSettings,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    source: Source | None = None,
+) -> Examples:
+    """Return all usable examples, and the corrections, which are not done yet."""
     check(settings)
-    source, files, quarantined = _audited(
-        open_source(settings, cache, draw), settings, cache
-    )
-    fixes = _fixes(settings, source, quarantined)
-    left = fixes.left(source)
-    source, files = fixes.relabel(source.take(left)), tuple(files[i] for i in left)
-    split = np.array(source.split, dtype=object)
-    return Examples(source, files, split, quarantined, fixes)
-
-
-def _audited(
-    source: Source, settings: DataSettings, cache: Path
-) -> tuple[Source, tuple[Row, ...], tuple[tuple[str, Row], ...]]:
+    if source is None:
+        source = open_source(settings, cache, draw)
     rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
-    return source.take(good), tuple(rows[i] for i in good), tuple(bad)
+    source, fixes = source.take(good), corrections.NONE
+    if settings.corrections is not None:
+        unusable = {name for name, _ in bad}
+        fixes = corrections.read(Path(settings.corrections), source, unusable)
+    split = np.array(source.split, dtype=object)
+    return Examples(source, tuple(rows[i] for i in good), split, tuple(bad), fixes)
 
 
-def _fixes(
-    settings: DataSettings, source: Source, bad: Sequence[tuple[str, Row]]
-) -> Corrections:
-    """Return what the user says of single examples."""
-    if settings.corrections is None:
-        return corrections.NONE
-    unusable = {name for name, _ in bad}
-    return corrections.read(Path(settings.corrections), source, unusable)
+def _corrected(every: Examples, chosen: np.ndarray, split: np.ndarray) -> Examples:
+    """Return some examples with what the user says of them done.
+
+    Last, so that no other example changes its split when one is taken away.
+    """
+    left = every.corrected.left(every.source.take(chosen))
+    chosen, split = chosen[left], split[left]
+    return dataclasses.replace(
+        every,
+        source=every.corrected.relabel(every.source.take(chosen)),
+        files=tuple(every.files[i] for i in chosen),
+        split=split,
+    )
 
 
 def check(settings: DataSettings) -> None:
-    """Refuse shares and names that mean nothing.
-
-    Args:
-        settings: The section `data`.
-
-    Raises:
-        UserError: One of them does.
-    """
+    """Refuse shares and names that mean nothing."""
+    for name in ("max_bad_fraction", "min_class_share"):
+        if not 0 <= (value := getattr(settings, name)) <= 1:
+            raise UserError(
+                f"--data.{name}: expected a share from 0 to 1. Received: {value}."
+            )
     shares = {
         "data.validation_fraction": settings.validation_fraction,
         "data.test_fraction": settings.test_fraction,
     }
-    for name, value in (
-        ("max_bad_fraction", settings.max_bad_fraction),
-        ("min_class_share", settings.min_class_share),
-    ):
-        if not 0 <= value <= 1:
-            raise UserError(
-                f"--data.{name}: expected a share from 0 to 1. Received: {value}."
-            )
     for name, value in shares.items():
         if message := check_fraction(name, value):
             raise UserError(message)
@@ -263,26 +216,17 @@ def check(settings: DataSettings) -> None:
         )
 
 
-def _check_train(source: Source, split: np.ndarray) -> None:
+def _check_train(examples: Examples) -> None:
     """Refuse classes that are evaluated but never trained."""
-    trained = set(source.label[split == "train"])
-    for index, label in enumerate(source.labels):
-        if index not in trained:
+    for label, count in zip(examples.source.labels, examples.counts()):
+        if not count:
             raise UserError(
-                f"{source.name}: class {label!r} has no usable image to train on. Add "
-                "images, or remove the class."
+                f"{examples.source.name}: class {label!r} has no usable image to train "
+                "on. Add images, or remove the class."
             )
 
 
 def write_quarantine(path: Path, rows: Sequence[tuple[str, Row]]) -> None:
-    """Write which files could not be used, and why.
-
-    Args:
-        path: The file, `quarantine.csv` of a run.
-        rows: Id and audit of each.
-    """
-    file_io.write_csv(
-        path,
-        ("id", "path", "reason"),
-        ((name, row.path, row.reason) for name, row in rows),
-    )
+    """Write which files could not be used, and why."""
+    cells = [(name, row.path, row.reason) for name, row in rows]
+    file_io.write_csv(path, ("id", "path", "reason"), cells)

@@ -1,11 +1,10 @@
-"""Encoded images of any sizes and formats to one batch, in a graph that is served.
+"""The rules of `core.image_io` in a graph, and encoded images read by them in a server.
 
-Follows the rules of `images`: what the decoders here would show otherwise is
-turned, laid over white or divided as there, and what they cannot read is refused in
-words. Nothing that is sent makes its neighbours fail.
+What the decoders here would show otherwise is turned, laid over white or divided as
+there, and what they cannot read is refused in words. Nothing that is sent makes its
+neighbours fail.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +13,17 @@ import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.data import image_headers
-from tfpipeline.data.decode import resize_in_graph
+from tfpipeline.data.image_headers import Header
 
 DAMAGED = "damaged image"
 
-_ALPHA = 4
+_CMYK = 4
 
 # A request of sixteen photographs of 24 million pixels is read.
 MAX_REQUEST_PIXELS = 400_000_000
+
+# How TensorFlow decodes a JPEG; the accurate transform is that of Pillow.
+AS_PILLOW = {"channels": 3, "dct_method": "INTEGER_ACCURATE"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,8 @@ class Reader:
     """From encoded images to pixels, as a training reads them.
 
     Args:
-        height: Of every image, in pixels.
-        width: Of every image, in pixels.
-        how: `squash`, `crop` or `pad`; see `images.resize`.
+        height: Of every image, in pixels; so is the width.
+        how: `squash`, `crop` or `pad`; see `image_io.resize`.
         max_pixels: Height times width of what is sent, at most; more is refused before
             it is decoded.
         max_request_pixels: Of all images that are sent together, at most; the largest
@@ -54,68 +55,67 @@ class Reader:
             uint8, shape (n, height, width, 3), black where there is no image; whether
             there is one, bool, shape (n,); and why not, string, shape (n,).
         """
-        told = self._bounded(self._headers(contents))
-        columns = tuple(vars(told).values())
-        pixels = _each(
-            (contents, *columns),
-            lambda content, *one: (self._image(content, image_headers.Header(*one)),),
+        header = self._bounded(self._headers(contents))
+        (batch,), decoded = _each(
+            (contents, *header),
+            lambda content, *values: (self._image(content, Header(*values)),),
             (tf.TensorSpec((self.height, self.width, 3), tf.uint8),),
         )
-        (batch,), there = pixels
-        error = tf.where(there, told.reason, DAMAGED)
+        error = tf.where(decoded, header.reason, DAMAGED)
         batch = tf.ensure_shape(batch, (contents.shape[0], self.height, self.width, 3))
         error = tf.ensure_shape(error, (contents.shape[0],))
         return batch, tf.strings.length(error) == 0, error
 
-    def _headers(self, contents: tf.Tensor) -> image_headers.Header:
+    def _headers(self, contents: tf.Tensor) -> Header:
         """Return what each of some images says of itself, and why it is refused."""
-        kinds = [tf.int32] * 4 + [tf.bool] * 2 + [tf.int32] * 2 + [tf.string]
-        columns, there = _each(
+        columns, whole = _each(
             (contents,),
-            lambda content: tuple(
-                vars(image_headers.read(content, self.max_pixels)).values()
-            ),
-            tuple(tf.TensorSpec((), kind) for kind in kinds),
+            lambda content: image_headers.read(content, self.max_pixels),
+            tuple(tf.TensorSpec((), kind) for kind in image_headers.TYPES),
         )
-        told = image_headers.Header(*columns)
-        reason = tf.where(there, told.reason, DAMAGED)
-        return dataclasses.replace(told, reason=reason)
+        header = Header(*columns)
+        reason = tf.where(whole, header.reason, DAMAGED)
+        return header._replace(reason=reason)
 
-    def _bounded(self, told: image_headers.Header) -> image_headers.Header:
+    def _bounded(self, header: Header) -> Header:
         """Refuse the largest images of a request that has too many pixels together.
 
         Those of other people may be in it: the server fills up its batches.
         """
-        sizes = tf.cast(told.height, tf.int64) * tf.cast(told.width, tf.int64)
-        sizes = tf.where(told.reason == "", sizes, 0)
+        sizes = tf.cast(header.height, tf.int64) * tf.cast(header.width, tf.int64)
+        sizes = tf.where(header.reason == "", sizes, 0)
         smallest_first = tf.argsort(sizes, stable=True)
         sums = tf.cumsum(tf.gather(sizes, smallest_first))
         fits = tf.gather(sums <= self.max_request_pixels, tf.argsort(smallest_first))
-        too_many = (
-            image_formats.too_large(self.max_request_pixels) + image_formats.TOGETHER
-        )
-        reason = tf.where(fits | (told.reason != ""), told.reason, too_many)
-        return dataclasses.replace(told, reason=reason)
+        most = image_formats.too_large(self.max_request_pixels)
+        too_many = most + image_formats.TOGETHER
+        reason = tf.where(fits | (header.reason != ""), header.reason, too_many)
+        return header._replace(reason=reason)
 
-    def _image(self, content: tf.Tensor, header: image_headers.Header) -> tf.Tensor:
+    def _image(self, content: tf.Tensor, header: Header) -> tf.Tensor:
         """Return one image, uint8, shape (height, width, 3); black where refused."""
         shape = (self.height, self.width, 3)
+        image = tf.cond(
+            tf.strings.length(header.reason) == 0,
+            lambda: self._fit(_upright(self._decode(content, header), header)),
+            lambda: tf.zeros(shape, tf.uint8),
+        )
+        return tf.ensure_shape(image, shape)
 
-        def refused() -> tf.Tensor:
-            return tf.zeros(shape, tf.uint8)
-
-        def decoded() -> tf.Tensor:
-            image = self._decode(content, header)
-            return self._fit(_turned(image, header.orientation))
-
-        good = tf.strings.length(header.reason) == 0
-        return tf.ensure_shape(tf.cond(good, decoded, refused), shape)
-
-    def _decode(self, content: tf.Tensor, header: image_headers.Header) -> tf.Tensor:
+    def _decode(self, content: tf.Tensor, header: Header) -> tf.Tensor:
         """Return the pixels as stored, uint8."""
 
         def jpeg() -> tf.Tensor:
-            return self._jpeg(content, header)
+            sides = tf.minimum(header.height, header.width)
+            # As Pillow, which makes only grey and colours smaller while decoding them.
+            most = tf.where(
+                header.layers == _CMYK, 1, sides // max(self.height, self.width)
+            )
+            ratios = sorted(image_io.JPEG_RATIOS)
+            fitting = tf.cast(tf.constant(ratios) <= tf.maximum(most, 1), tf.int32)
+            read = functools.partial(tf.io.decode_jpeg, content, **AS_PILLOW)
+            ways = [functools.partial(read, ratio=ratio) for ratio in ratios]
+            return tf.switch_case(tf.reduce_sum(fitting) - 1, ways)
 
         def png() -> tf.Tensor:
             # Asked for an alpha channel, the decoder makes one up for some palettes.
@@ -139,47 +139,49 @@ class Reader:
         image = tf.switch_case(header.kind, [nothing, jpeg, png, gif, bmp])
         return tf.ensure_shape(image, (None, None, 3))
 
-    def _jpeg(self, content: tf.Tensor, header: image_headers.Header) -> tf.Tensor:
-        most = tf.minimum(header.height, header.width) // max(self.height, self.width)
-        # As Pillow, which makes only grey and colours smaller while it decodes them.
-        most = tf.where(header.layers == _ALPHA, 1, most)
-        ratios = sorted(image_io.JPEG_RATIOS)
-        fitting = tf.cast(tf.constant(ratios) <= tf.maximum(most, 1), tf.int32)
-
-        def at(ratio: int) -> tf.Tensor:
-            # The accurate transform is that of Pillow.
-            return tf.io.decode_jpeg(
-                content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
-            )
-
-        ways = [lambda ratio=ratio: at(ratio) for ratio in ratios]
-        return tf.switch_case(tf.reduce_sum(fitting) - 1, ways)
-
     def _fit(self, image: tf.Tensor) -> tf.Tensor:
-        """Return an image at its size, as `images.resize` does."""
+        """Return an image at its size, as `image_io.resize` does."""
         target = (self.height, self.width)
-        top, left, height, width = self._kept(tf.shape(image))
-        image = image[top : top + height, left : left + width]
-        if self.how != "pad":
-            return resize_in_graph(
-                image, tf.stack([height, width]), tf.constant(target)
-            )
-        sides = tf.cast(tf.stack([height, width]), tf.float64)
+        place, kept = kept_part(tf.shape(image)[:2], target, self.how)
+        return fit(crop(image, place, kept), target, self.how)
+
+
+def kept_part(
+    size: tf.Tensor, target: tuple[int, int], how: str
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return where the part of an image that is used begins, and its size, int32."""
+    if how != "crop":
+        return tf.zeros(2, tf.int32), size
+    sides = tf.constant(target, tf.float64)
+    scale = tf.reduce_min(tf.cast(size, tf.float64) / sides)
+    kept = tf.maximum(1, tf.cast(tf.round(sides * scale), tf.int32))
+    return (size - kept) // 2, kept
+
+
+def crop(image: tf.Tensor, place: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Return a part of an image."""
+    return tf.slice(image, tf.pad(place, [[0, 1]]), tf.concat([size, [3]], 0))
+
+
+def fit(image: tf.Tensor, target: tuple[int, int], how: str) -> tf.Tensor:
+    """Return what `image_io.resize` makes of the part that is used, up to halves."""
+    size, inner = tf.shape(image)[:2], tf.constant(target)
+    if how == "pad":
+        sides = tf.cast(size, tf.float64)
         scale = tf.reduce_min(tf.constant(target, tf.float64) / sides)
         inner = tf.maximum(1, tf.cast(tf.round(sides * scale), tf.int32))
-        small = resize_in_graph(image, tf.stack([height, width]), inner)
-        above, before = ((size - inner[axis]) // 2 for axis, size in enumerate(target))
-        return tf.image.pad_to_bounding_box(small, above, before, *target)
-
-    def _kept(self, shape: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Return `images.kept_part` of an image of a shape."""
-        height, width = shape[0], shape[1]
-        if self.how != "crop":
-            return tf.constant(0), tf.constant(0), height, width
-        target = tf.constant((self.height, self.width), tf.float64)
-        scale = tf.reduce_min(tf.cast(shape[:2], tf.float64) / target)
-        kept = tf.maximum(1, tf.cast(tf.round(target * scale), tf.int32))
-        return (height - kept[0]) // 2, (width - kept[1]) // 2, kept[0], kept[1]
+    first = tf.minimum(size, inner)
+    small = tf.cond(
+        tf.reduce_all(first == size),
+        lambda: tf.cast(image[None], tf.float32),
+        lambda: tf.raw_ops.ResizeArea(images=image[None], size=first),
+    )
+    large = tf.raw_ops.ResizeBilinear(images=small, size=inner, half_pixel_centers=True)
+    resized = tf.cast(large[0] + 0.5, tf.uint8)
+    if how == "pad":
+        place = tf.unstack((tf.constant(target) - inner) // 2)
+        resized = tf.image.pad_to_bounding_box(resized, *place, *target)
+    return tf.ensure_shape(resized, (*target, 3))
 
 
 def _each(
@@ -187,51 +189,37 @@ def _each(
     read: Callable[..., tuple[tf.Tensor, ...]],
     specs: tuple[tf.TensorSpec, ...],
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Return what is read of each image, though reading some fails.
-
-    Args:
-        columns: What is known of the images, each of shape (n, ...).
-        read: From what is known of one image to what is asked for.
-        specs: Of that.
-
-    Returns:
-        One tensor a spec, of shape (n, ...), zeros or empty where reading failed; and
-        where it did not, bool, shape (n,).
-    """
+    """Return what is read of each image, zeros where it fails, and where it did not."""
     count = tf.shape(columns[0])[0]
     # Without any image there would be no batch: one that belongs nowhere is first.
     blank = [tf.zeros(spec.shape, spec.dtype) for spec in specs]
     nowhere = tf.data.Dataset.from_tensors((tf.constant(-1), *blank))
     # Of a dataset alone, an element may fail without the others.
-    found = (
+    rows = (
         tf.data.Dataset.from_tensor_slices((tf.range(count), *columns))
         .map(
-            lambda place, *one: (place, *read(*one)),
+            lambda place, *values: (place, *read(*values)),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .ignore_errors()
     )
-    together = nowhere.concatenate(found).batch(tf.cast(count, tf.int64) + 1)
+    together = nowhere.concatenate(rows).batch(tf.cast(count, tf.int64) + 1)
     places, *values = together.get_single_element()
     # What was read of each image stands behind what belongs nowhere, or is that.
     order = tf.scatter_nd(places[1:, None], tf.range(1, tf.size(places)), [count])
     return [tf.gather(value, order) for value in values], order > 0
 
 
-def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn and mirror an image as its EXIF orientation, 1 to 8, says."""
+def _upright(image: tf.Tensor, header: Header) -> tf.Tensor:
+    """Turn and mirror an image as its orientation says."""
 
-    def is_one_of(*numbers: int) -> tf.Tensor:
-        return tf.reduce_any(orientation == tf.constant(numbers))
+    def change(among: tuple[int, ...], how: Callable[..., tf.Tensor]) -> tf.Tensor:
+        mine = tf.reduce_any(header.orientation == tf.constant(among))
+        return tf.cond(mine, lambda: how(image), lambda: image)
 
-    def turned() -> tf.Tensor:
-        out = tf.cond(
-            orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image
-        )
-        out = tf.cond(is_one_of(2, 3, 6, 7), lambda: out[:, ::-1], lambda: out)
-        return tf.cond(is_one_of(3, 4, 7, 8), lambda: out[::-1], lambda: out)
-
-    return tf.cond(orientation == 1, lambda: image, turned)
+    image = change(image_io.TRANSPOSED, lambda image: tf.transpose(image, (1, 0, 2)))
+    image = change(image_io.MIRRORED, lambda image: image[:, ::-1])
+    return change(image_io.FLIPPED, lambda image: image[::-1])
 
 
 def _over_white(content: tf.Tensor) -> tf.Tensor:

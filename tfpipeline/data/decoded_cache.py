@@ -1,10 +1,11 @@
 """Decoded images, kept for the next epoch: in memory, on disk, or not at all."""
 
+import math
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,41 +18,20 @@ CHOICES = ("auto", "ram", "disk", "none")
 MEMORY_SHARE, DISK_SHARE = 0.25, 0.5
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Where decoded images are kept, and why.
-
-    Args:
-        where: `ram`, `disk` or `none`.
-        reason: For the user, with the predicted size.
-    """
+class Plan(NamedTuple):
+    """Where decoded images are kept, and why."""
 
     where: str
     reason: str
 
 
 def plan(choice: str, size: int, folder: Path, free: int | None = None) -> Plan:
-    """Decide where decoded images are kept, from how many bytes they will take.
-
-    Args:
-        choice: `auto`, or where the user wants them.
-        size: Predicted bytes.
-        folder: Where they would be on disk.
-        free: Bytes of memory that are free; asked of the system where None.
-
-    Returns:
-        A plan.
-
-    Raises:
-        UserError: An unknown choice.
-    """
+    """Decide where decoded images are kept, from how many bytes they will take."""
     if choice not in CHOICES:
         raise unknown("--data.cache", choice, CHOICES)
     room = hardware.free() if free is None else free
-    nearest = next(
-        p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()
-    )
-    disk = shutil.disk_usage(nearest).free
+    above = (folder.absolute(), *folder.absolute().parents)
+    disk = shutil.disk_usage(next(p for p in above if p.exists())).free
     says = f"{_bytes(size)} of decoded images"
     if choice != "auto":
         return Plan(choice, f"{says}, as --data.cache says")
@@ -70,59 +50,29 @@ class Decoded:
     """Images of one size by their index, to be read once.
 
     The disk holds them in a file without a name: it is gone with the process.
-
-    Args:
-        count: Number of images.
-        height: In pixels.
-        width: In pixels.
-        where: `ram` or `disk`.
-        folder: For the file.
     """
 
-    def __init__(
-        self, count: int, height: int, width: int, where: str, folder: Path
-    ) -> None:
-        shape = (count, height, width, 3)
+    def __init__(self, shape: tuple[int, ...], where: str, folder: Path) -> None:
         if where == "ram":
             self._images = np.empty(shape, np.uint8)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 # Taken now: a disk that fills up later would end the process.
-                os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape))))
+                os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape)))
                 self._images = np.memmap(file, np.uint8, "r+", shape=shape)
-        self._there = np.zeros(count, bool)
+        self._there = np.zeros(shape[0], bool)
 
     def has(self, indices: np.ndarray) -> np.bool_:
-        """Tell whether some images are all there.
-
-        Args:
-            indices: Of images, shape (any,).
-        """
+        """Tell whether some images are all there."""
         return np.bool_(self._there[indices].all())
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        """Return images that are there.
-
-        Args:
-            indices: Of images, shape (any,).
-
-        Returns:
-            uint8, shape (any, height, width, 3).
-        """
-        taken: np.ndarray = self._images[indices]
-        return taken
+        """Return images that are there."""
+        return np.asarray(self._images[indices])
 
     def put(self, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Keep images.
-
-        Args:
-            indices: Of images, shape (any,).
-            images: uint8, shape (any, height, width, 3).
-
-        Returns:
-            The images.
-        """
+        """Keep images, and return them."""
         self._images[indices] = images
         self._there[indices] = True
         return images

@@ -16,19 +16,15 @@ NEAR_BITS = 4
 
 
 def exact(rows: Sequence[Row]) -> list[list[int]]:
-    """Return groups of positions whose files are equal byte by byte.
-
-    Args:
-        rows: The audit.
-    """
+    """Return groups of positions whose files are equal byte by byte."""
     return _groups((row.sha256, i) for i, row in enumerate(rows) if row.sha256)
 
 
 def _groups(pairs: Iterable[tuple[Any, int]]) -> list[list[int]]:
-    found: dict[Any, list[int]] = defaultdict(list)
+    groups: dict[Any, list[int]] = defaultdict(list)
     for key, position in pairs:
-        found[key].append(position)
-    return [group for group in found.values() if len(group) > 1]
+        groups[key].append(position)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
@@ -36,14 +32,6 @@ def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
 
     Two hashes that differ in fewer bits than there are bands agree in one band at
     least, so only files that share a band are compared.
-
-    Args:
-        rows: The audit.
-        bits: Of 64, in which two hashes may differ; at most 7.
-
-    Returns:
-        Groups, each ascending; equal files are among them. Flat pictures, whose hash
-        says nothing, are left out.
     """
     same: dict[int, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
@@ -67,19 +55,12 @@ def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
         for group in _groups(keyed):
             values = np.array([hashes[i] for i in group], np.uint64)
             for a, i in enumerate(group):
-                differ = _bit_count(values[a + 1 :] ^ values[a])
+                bytes_ = (values[a + 1 :] ^ values[a]).view(np.uint8).reshape(-1, 8)
+                differ = np.unpackbits(bytes_, axis=1).sum(axis=1)
                 for b in np.flatnonzero(differ <= bits):
                     parent[root(group[a + 1 + int(b)])] = root(i)
     pairs = ((root(all_[0]), i) for all_ in same.values() for i in all_)
     return _groups(sorted(pairs, key=lambda pair: pair[1]))
-
-
-# Bits in each number of 16 bits.
-_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
-
-
-def _bit_count(values: np.ndarray) -> np.ndarray:
-    return _BITS[values.view(np.uint16).reshape(-1, 4)].sum(axis=1)
 
 
 def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
@@ -90,16 +71,7 @@ def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
 def statistics(
     source: Source, rows: Sequence[Row], alike: Sequence[Sequence[int]]
 ) -> dict[str, Any]:
-    """Return what a source holds: classes, sizes, formats, copies.
-
-    Args:
-        source: The examples.
-        rows: The audit of their files.
-        alike: What `near` returned for them.
-
-    Returns:
-        A dictionary for JSON; sizes in pixels, `aspect` is width by height.
-    """
+    """Return what a source holds: classes, sizes, formats, copies."""
     good = [row for row in rows if not row.reason]
     labels = [source.labels[i] for i in source.label]
     copies = exact(rows)
@@ -133,27 +105,17 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray | None:
-    """Return one picture with the first usable images of at most 40 classes.
-
-    Args:
-        source: The examples.
-        rows: The audit of their files.
-        per_class: Images side by side.
-
-    Returns:
-        uint8 RGB; None where no file is usable.
-    """
+    """Return one picture with the first usable images of at most 40 classes."""
     small: list[np.ndarray] = []
     captions: list[str] = []
     for index, name in enumerate(source.labels[:40]):
-        positions = np.flatnonzero(source.label == index).tolist()
-        mine = [i for i in positions if not rows[i].reason]
-        for place in range(per_class if mine else 0):
-            if place < len(mine):
-                small.append(_thumbnail(rows[mine[place]]))
-            else:
-                small.append(np.full((96, 96, 3), 255, np.uint8))
-            captions.append(name if place == 0 else "")
+        mine = np.flatnonzero(source.label == index).tolist()
+        usable = [rows[i] for i in mine if not rows[i].reason]
+        thumbnails = [_thumbnail(row) for row in usable[:per_class]]
+        if thumbnails:
+            blank = [np.full((96, 96, 3), 255, np.uint8)]
+            small += thumbnails + blank * (per_class - len(thumbnails))
+            captions += [name] + [""] * (per_class - 1)
     return contact_sheets.contact_sheet(small, captions, per_class) if small else None
 
 
@@ -167,39 +129,38 @@ def findings(
 ) -> list[tuple[str, str, str, str]]:
     """Return everything remarkable about single files.
 
-    Args:
-        source: The examples.
-        rows: The audit of their files.
-        alike: What `near` returned for them.
-
     Returns:
         `(id, path, kind, detail)`, in the order of the source. Kinds: `unusable`;
         `warning`; `exact_copy` and `near_copy` of the group's first file;
         `across_splits` where that one is in another split; `label_conflict` where an
         equal file has another class.
     """
-    found: list[tuple[int, str, str]] = []
-    for i, row in enumerate(rows):
-        found += [(i, "unusable", row.reason)] if row.reason else []
-        found += [(i, "warning", row.warning)] if row.warning else []
+    details = [(i, "unusable", row.reason) for i, row in enumerate(rows)]
+    details += [(i, "warning", row.warning) for i, row in enumerate(rows)]
     copies = exact(rows)
     equal = {i for group in copies for i in group[1:]}
-    for groups, kind in ((copies, "exact_copy"), (alike, "near_copy")):
-        for first, *others in groups:
-            of = source.ids[first]
-            for i in others:
-                if kind == "exact_copy" or i not in equal:
-                    found.append((i, kind, f"of {of}"))
-                if kind == "near_copy" and source.split[i] != source.split[first]:
-                    where = f"{of} is in {source.split[first]}"
-                    found.append((i, "across_splits", where))
-                if kind == "exact_copy" and source.label[i] != source.label[first]:
-                    other = source.labels[source.label[first]]
-                    found.append((i, "label_conflict", f"{of} is {other!r}"))
+    for first, i in _pairs(copies):
+        details.append((i, "exact_copy", f"of {source.ids[first]}"))
+        if source.label[i] != source.label[first]:
+            other = source.labels[source.label[first]]
+            conflict = f"{source.ids[first]} is {other!r}"
+            details.append((i, "label_conflict", conflict))
+    for first, i in _pairs(alike):
+        if i not in equal:
+            details.append((i, "near_copy", f"of {source.ids[first]}"))
+        if source.split[i] != source.split[first]:
+            where = f"{source.ids[first]} is in {source.split[first]}"
+            details.append((i, "across_splits", where))
     return [
         (source.ids[i], rows[i].path, kind, detail)
-        for i, kind, detail in sorted(found, key=lambda one: one[0])
+        for i, kind, detail in sorted(details, key=lambda row: row[0])
+        if detail
     ]
+
+
+def _pairs(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return each but the first of some groups, with that."""
+    return [(first, i) for first, *others in groups for i in others]
 
 
 def leak_sheet(
@@ -208,27 +169,10 @@ def leak_sheet(
     alike: Sequence[Sequence[int]],
     most: int = 24,
 ) -> np.ndarray | None:
-    """Return pairs of pictures that look alike but stand in different splits.
-
-    Args:
-        split: Of each example.
-        rows: The audit of their files.
-        alike: What `near` returned for them.
-        most: Pairs, at most.
-
-    Returns:
-        uint8 RGB, one pair a row; None where there is no such pair.
-    """
-    pairs = [
-        (group[0], i)
-        for group in alike
-        for i in group[1:]
-        if split[i] != split[group[0]]
-    ][:most]
-    if not pairs:
+    """Return pairs of pictures that look alike but stand in different splits."""
+    across = [pair for pair in _pairs(alike) if split[pair[0]] != split[pair[1]]]
+    shown = [i for pair in across[:most] for i in pair]
+    if not shown:
         return None
-    shown = [i for pair in pairs for i in pair]
-    captions = [split[i] for i in shown]
-    return contact_sheets.contact_sheet(
-        [_thumbnail(rows[i]) for i in shown], captions, 2
-    )
+    thumbnails = [_thumbnail(rows[i]) for i in shown]
+    return contact_sheets.contact_sheet(thumbnails, [split[i] for i in shown], 2)

@@ -1,5 +1,6 @@
 """From files to batches: the one place that orders read, decode, resize and batch."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import tensorflow as tf
 from tfpipeline.core import hardware, image_io
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import sampling as orders
+from tfpipeline.data import scan
 from tfpipeline.data.augment import AUGMENTATIONS, Augmentation
 from tfpipeline.data.decode import Decoder
 from tfpipeline.data.decoded_cache import Decoded, Plan, plan
@@ -25,16 +27,14 @@ class Reading:
     """How files become batches.
 
     Args:
-        height: Of every image, in pixels.
-        width: Of every image, in pixels.
+        height: Of every image, in pixels; so is the width.
         resize: `squash`, `crop` or `pad`.
-        batch_size: Images a batch.
-        augmentation: A name from `augmentations.AUGMENTATIONS`.
+        batch_size: Images a batch, of all workers.
+        augmentation: A name from `augment.AUGMENTATIONS`.
         seed: Of the order and of the augmentation.
-        sampling: `natural` or `balanced`; see `order`.
+        sampling: `natural` or `balanced`.
         views: Changed copies of each image that are kept as features; 0 for none.
-        worker: Which worker this is, from 0.
-        workers: How many share each batch; they divide its size.
+        worker: Which worker this is, from 0, of `workers` that share each batch.
 
     Raises:
         UserError: An unknown name, or no images in a batch.
@@ -57,12 +57,13 @@ class Reading:
         return self.batch_size // self.workers
 
     def __post_init__(self) -> None:
-        if self.resize not in image_io.RESIZES:
-            raise unknown("--data.resize", self.resize, image_io.RESIZES)
-        if self.augmentation not in AUGMENTATIONS:
-            raise unknown("--data.augmentation", self.augmentation, AUGMENTATIONS)
-        if self.sampling not in SAMPLINGS:
-            raise unknown("--data.sampling", self.sampling, SAMPLINGS)
+        for name, known in (
+            ("resize", image_io.RESIZES),
+            ("augmentation", AUGMENTATIONS),
+            ("sampling", SAMPLINGS),
+        ):
+            if getattr(self, name) not in known:
+                raise unknown(f"--data.{name}", getattr(self, name), known)
         if self.views < 0 or (self.views and self.augmentation == "none"):
             raise UserError(
                 "--data.views: expected 0, or a positive number together with "
@@ -94,31 +95,20 @@ class Reading:
             )
 
 
+# What everything iterates over: images, labels, and weights, 0 where a row is padding.
+Batch = tuple[Any, Any, Any]
+
+
+@dataclass(frozen=True)
 class Feed:
-    """Batches that can be iterated over any number of times.
+    """Batches that can be iterated over any number of times, begun at any step."""
 
-    Args:
-        begin: From a step to the batches from there on.
-        indices: Of the files of each batch, shape (batches, batch).
-        decoder: Reads them.
-    """
+    begin: Callable[[int], tf.data.Dataset]
+    indices: np.ndarray
+    decoder: Decoder
 
-    def __init__(
-        self,
-        begin: Callable[[int], tf.data.Dataset],
-        indices: np.ndarray,
-        decoder: Decoder,
-    ) -> None:
-        self.begin = begin
-        self.indices = indices
-        self.decoder = decoder
-
-    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield the batches.
-
-        Raises:
-            UserError: A file has gone bad since it was looked at.
-        """
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches; a file that has gone bad since the audit is named."""
         step = 0
         while step < len(self.indices):
             try:
@@ -131,20 +121,13 @@ class Feed:
                 if not self.decoder.failed:
                     raise
                 path, reason = self.decoder.failed[0]
-                raise UserError(
-                    f"{path}: {reason}. It was readable when it was audited. Give the "
-                    "same command again."
-                ) from None
+                raise scan.gone_bad(path, reason) from None
 
 
 class Batches:
-    """The batches of a list of audited files.
+    """The batches of audited files, one an example, with the index of its class.
 
-    Args:
-        files: One audited file an example.
-        label: Index of the class of each example, int32, shape (n,).
-        reading: Size, batch size, augmentation and seed.
-        classes: Number of classes; the largest index and one where None.
+    There are as many `classes` as the largest index says, where None.
     """
 
     def __init__(
@@ -156,60 +139,33 @@ class Batches:
     ) -> None:
         self.reading = reading
         self.decoded: Decoded | None = None
-        self._augmentation = AUGMENTATIONS[reading.augmentation]
         self._classes = classes or int(np.max(label, initial=0)) + 1
-        self._count = len(files)
         self._decoder = Decoder(files, reading.height, reading.width, reading.resize)
         self._label = np.asarray(label, np.int32)
         # What an image's changes are drawn from, wherever it stands in its source.
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
 
     def arrange(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices and weights of this worker's part of each batch of an order.
-
-        Args:
-            order: Indices of examples, shape (k,).
-
-        Returns:
-            As `order.padded`; together the workers' columns are the global batches.
-        """
-        indices, weights = orders.padded(order, self.reading.batch_size)
+        """Return indices and weights of this worker's part of each batch."""
+        parts = orders.padded(order, self.reading.batch_size)
         here = self.reading.worker, self.reading.workers
-        return orders.share(indices, *here), orders.share(weights, *here)
+        indices, weights = (orders.share(part, *here) for part in parts)
+        return indices, weights
 
     def keep_decoded(self, choice: str, folder: Path) -> Plan:
-        """Keep decoded images for the next epoch, where there is room for them.
-
-        Args:
-            choice: `auto`, `ram`, `disk` or `none`.
-            folder: For the disk.
-
-        Returns:
-            What was decided, and why.
-
-        Raises:
-            UserError: An unknown choice.
-        """
-        count, height, width = self._count, self.reading.height, self.reading.width
-        decided = plan(choice, count * height * width * 3, folder)
+        """Keep decoded images for the next epoch, where there is room for them."""
+        shape = (len(self._label), self.reading.height, self.reading.width, 3)
+        decided = plan(choice, math.prod(shape), folder)
         if decided.where != "none":
-            self.decoded = Decoded(count, height, width, decided.where, folder)
+            self.decoded = Decoded(shape, decided.where, folder)
         return decided
 
     def shuffled(self, examples: np.ndarray, epoch: int) -> np.ndarray:
-        """Return some examples in the order of an epoch.
-
-        Args:
-            examples: Indices, shape (k,).
-            epoch: Number of the epoch.
-
-        Returns:
-            Indices, shape (k,): each exactly once, or each class equally often.
-        """
+        """Return examples in the order of an epoch: each once, or balanced."""
+        seed = self.reading.seed
         if self.reading.sampling == "balanced":
-            label = self._label[examples]
-            return examples[orders.balanced_order(label, self.reading.seed, epoch)]
-        return examples[orders.epoch_order(len(examples), self.reading.seed, epoch)]
+            return examples[orders.balanced_order(self._label[examples], seed, epoch)]
+        return examples[orders.epoch_order(len(examples), seed, epoch)]
 
     def plain(self, order: np.ndarray, first_step: int = 0) -> Feed:
         """Return batches of the examples at `order`, in that order, unchanged.
@@ -230,13 +186,9 @@ class Batches:
 
         Where the augmentation mixes images, the labels are targets: float32, shape
         (batch, classes).
-
-        Args:
-            order: Indices of examples, shape (k,).
-            epoch: Number of the epoch.
-            first_step: Batches that have been seen already.
         """
-        return self._dataset(order, self._augmentation, epoch, first_step)
+        augmentation = AUGMENTATIONS[self.reading.augmentation]
+        return self._dataset(order, augmentation, epoch, first_step)
 
     def _dataset(
         self, order: np.ndarray, augmentation: Augmentation, epoch: int, first_step: int
@@ -252,62 +204,47 @@ class Batches:
         fold_in = tf.random.experimental.stateless_fold_in
         drawn = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
 
-        def seeds(identity: tf.Tensor, again: tf.Tensor) -> tf.Tensor:
-            return tf.map_fn(
-                lambda one: fold_in(fold_in(drawn, one[0]), one[1]),
-                (identity, again),
-                fn_output_signature=tf.int64,
-            )
-
-        def read(indices: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return self._read(indices), *others
-
-        def batch(
+        def change(
             images: tf.Tensor, label: tf.Tensor, weights: tf.Tensor, *which: tf.Tensor
-        ) -> tuple[tf.Tensor, ...]:
+        ) -> Batch:
             images = tf.cast(images, tf.float32)
             if augmentation.image is not None:
-                own = seeds(*which)
-                images = _each(augmentation.image, images, own)
+                seeds = tf.map_fn(
+                    lambda pair: fold_in(fold_in(drawn, pair[0]), pair[1]),
+                    which,
+                    fn_output_signature=tf.int64,
+                )
+                images = tf.map_fn(
+                    lambda pair: augmentation.image(*pair),
+                    (images, seeds),
+                    fn_output_signature=tf.float32,
+                )
                 if mix is not None:
                     targets = tf.one_hot(label, self._classes)
-                    images, label = mix(images, targets, own)
+                    images, label = mix(images, targets, seeds)
             return images[before:] / 255, label[before:], weights[before:]
 
-        size = parts[0].shape[1] * self.reading.height * self.reading.width * 3
-
         def begin(step: int) -> tf.data.Dataset:
-            rest = tuple(part[step:] for part in parts)
-            rows = tf.data.Dataset.from_tensor_slices(rest)
-            return read_ahead(rows, read, batch, size)
+            rows = tf.data.Dataset.from_tensor_slices(tuple(p[step:] for p in parts))
+            size = parts[0].shape[1] * self.reading.height * self.reading.width * 3
+            return read_ahead(rows, self._read, change, size)
 
         return Feed(begin, parts[0], self._decoder)
 
-    def _read(self, indices: tf.Tensor) -> tf.Tensor:
-        """Return images, uint8, kept ones where there are any."""
-        if self.decoded is None:
-            return self._decoder(indices)
+    def _read(self, indices: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return images, uint8, kept ones where there are any; and the rest."""
         kept = self.decoded
+        if kept is None:
+            return self._decoder(indices), *others
         shape = (*indices.shape, self.reading.height, self.reading.width, 3)
 
-        def call(function: Callable[..., Any], *given: tf.Tensor) -> tf.Tensor:
-            found = tf.numpy_function(function, given, tf.uint8, stateful=False)
-            return tf.ensure_shape(found, shape)
+        def call(function: Callable[..., Any], *arguments: tf.Tensor) -> tf.Tensor:
+            images = tf.numpy_function(function, arguments, tf.uint8, stateful=False)
+            return tf.ensure_shape(images, shape)
 
-        return tf.cond(
+        images = tf.cond(
             tf.numpy_function(kept.has, [indices], tf.bool),
             lambda: call(kept.take, indices),
             lambda: call(kept.put, indices, self._decoder(indices)),
         )
-
-
-def _each(
-    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    images: tf.Tensor,
-    seeds: tf.Tensor,
-) -> tf.Tensor:
-    return tf.map_fn(
-        lambda one: change(one[0], one[1]),
-        (images, seeds),
-        fn_output_signature=tf.float32,
-    )
+        return images, *others

@@ -30,17 +30,11 @@ def read_ahead(
     All numbers are given, and TensorFlow's own tuner of them is turned off: at the end
     of a pass its thread was waited for, about every other time, until it next looked,
     so that what was done after 6 seconds took 10.
-
-    Args:
-        rows: What a batch is read from, a batch a row.
-        read: From a row to images as bytes, and the rest of the row.
-        change: From those to a batch.
-        size: Of the images of a batch, in bytes.
     """
     plain, calls = tf.autograph.experimental.do_not_convert, hardware.cores()
     images = rows.map(plain(read), num_parallel_calls=calls)
     images = images.prefetch(max(1, BYTES // size))
     batches = images.map(plain(change), num_parallel_calls=calls).prefetch(_READY)
-    given = tf.data.Options()
-    given.autotune.enabled = False
-    return batches.with_options(given)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)

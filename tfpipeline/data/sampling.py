@@ -4,53 +4,26 @@ import numpy as np
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the examples in one epoch, a function of its arguments alone.
-
-    Args:
-        count: Number of examples.
-        seed: Of the run.
-        epoch: Number of the epoch.
-
-    Returns:
-        A permutation of ``range(count)``, int64, shape (count,).
-    """
+    """Return the order of the examples in one epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def by_class(some: np.ndarray, label: np.ndarray, classes: int = 0) -> list[np.ndarray]:
-    """Divide positions by their class, in the order in which they come.
-
-    Args:
-        some: Positions, int64.
-        label: Index of the class of every example, int32.
-        classes: How many there are; where 0, up to the last that a position has.
-
-    Returns:
-        One array a class.
-    """
-    mine = label[some]
+def by_class(
+    positions: np.ndarray, label: np.ndarray, classes: int = 0
+) -> list[np.ndarray]:
+    """Divide positions by their class, in the order in which they come."""
+    mine = label[positions]
     ends = np.cumsum(np.bincount(mine, minlength=classes))
-    return np.split(some[np.argsort(mine, kind="stable")], ends[:-1])
+    return np.split(positions[np.argsort(mine, kind="stable")], ends[:-1])
 
 
 def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Return an epoch of the same length in which every class comes equally often.
 
     Within a class no image comes a second time before every other one has come once.
-
-    Args:
-        label: Index of the class of each example, int32, shape (count,).
-        seed: Of the run.
-        epoch: Number of the epoch.
-
-    Returns:
-        Positions, int64, shape (count,).
     """
-    classes = {
-        index: mine
-        for index, mine in enumerate(by_class(np.arange(len(label)), label))
-        if len(mine)
-    }
+    by_index = enumerate(by_class(np.arange(len(label)), label))
+    classes = {index: mine for index, mine in by_index if len(mine)}
     quota = -(-len(label) // len(classes))
     parts = []
     for index, mine in classes.items():
@@ -65,10 +38,7 @@ def balanced_order(label: np.ndarray, seed: int, epoch: int) -> np.ndarray:
 def occurrences(order: np.ndarray) -> np.ndarray:
     """Return how often each entry has stood in an order before, int64."""
     by_value = np.argsort(order, kind="stable")
-    ordered = order[by_value]
-    first = np.r_[True, ordered[1:] != ordered[:-1]]
-    starts = np.flatnonzero(first)
-    runs = np.diff(np.r_[starts, len(order)])
+    _, starts, runs = np.unique(order[by_value], return_index=True, return_counts=True)
     counts = np.empty(len(order), np.int64)
     counts[by_value] = np.arange(len(order)) - np.repeat(starts, runs)
     return counts
@@ -80,10 +50,6 @@ def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     Every batch then has one shape, so nothing is traced twice, and every example still
     counts exactly once.
 
-    Args:
-        order: Indices of examples, shape (n,).
-        batch_size: Images a batch.
-
     Returns:
         Indices, int64, and weights, float32, both of shape (batches, batch_size).
     """
@@ -94,17 +60,6 @@ def padded(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def share(part: np.ndarray, worker: int, workers: int, before: int = 0) -> np.ndarray:
-    """Return a worker's columns of all global batches.
-
-    Args:
-        part: Of every entry of the batches, shape (batches, batch_size).
-        worker: Which one, from 0.
-        workers: How many there are; they divide the batch size.
-        before: Columns that come before these as well; before the first column of a
-            batch comes its last one.
-
-    Returns:
-        Shape (batches, before + batch_size / workers).
-    """
+    """Return a worker's columns of all global batches, and some `before` them."""
     own = part.shape[1] // workers
     return part[:, np.arange(worker * own - before, (worker + 1) * own)]

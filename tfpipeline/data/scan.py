@@ -8,7 +8,7 @@ import functools
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from tfpipeline.data import scan_workers
 from tfpipeline.data.inspect_file import examine
 from tfpipeline.data.scan_cache import Ledger, Row
 
-# Part of the cache's name, with the rules of `images`: raise it when one of `examining`
-# changes.
+# Part of the cache's name, with the rules of decoding: raise it when one of
+# `inspect_file` changes.
 _RULES = f"6.{image_io.RULES}-pillow{PIL.__version__}"
 
 # Findings are kept at least so often, so that an interruption costs little.
@@ -50,11 +50,11 @@ def audit(
     Args:
         paths: The files.
         spans: Offset and length of each image in its file; empty for whole files.
-        cache: Folder where findings are kept; a file of the same path, size and time
-            is not opened again. None keeps nothing.
+        cache: Folder where rows are kept; a file of the same path, size and time is
+            not opened again. None keeps nothing.
         max_pixels: Height times width of a picture, at most.
-        joins: Whether many files of findings become one: not where other processes are
-            about to read them.
+        joins: Whether many parts of the cache become one: not where other processes
+            are about to read them.
 
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
@@ -65,21 +65,26 @@ def audit(
     known = ledger.read(places, joins=joins) if ledger else {}
     # The images of a shard come one after the other: it is asked for its time once.
     state = functools.lru_cache(maxsize=16)(_state)
-    rows = [
-        _unchanged(known.get(place), length, state)
-        for place, (_, length) in zip(places, spans)
-    ]
-    open_ = [i for i, row in enumerate(rows) if row is None]
+
+    def unchanged(row: Row | None, length: int) -> bool:
+        return (
+            row is not None
+            and row.length == length
+            and state(row.path) == (row.size, row.mtime_ns, row.ctime_ns)
+        )
+
+    rows = [known.get(place) for place in places]
+    open_ = [i for i, row in enumerate(rows) if not unchanged(row, spans[i][1])]
     if open_:
-        asked = [(os.fspath(paths[i]), *spans[i], max_pixels) for i in open_]
-        _fill(rows, open_, asked, ledger)
+        jobs = [(os.fspath(paths[i]), *spans[i], max_pixels) for i in open_]
+        _fill(rows, open_, jobs, ledger)
     return [row for row in rows if row is not None]
 
 
 def _fill(
     rows: list[Row | None],
     positions: Sequence[int],
-    asked: Sequence[scan_workers.Asked],
+    jobs: Sequence[scan_workers.Job],
     ledger: Ledger | None,
 ) -> None:
     """Fill in the rows of some files, and keep each of them before long."""
@@ -87,23 +92,31 @@ def _fill(
     count = len(positions)
     # A few large pictures have a core each.
     together = max(1, min(TOGETHER, count // (4 * hardware.cores())))
+    others = scan_workers.fitting(count) if count >= PROCESSES_FROM else 0
 
     def fill(start: int) -> int:
-        some = slice(start, start + together)
-        for i, row in zip(positions[some], look(asked[some])):
+        part = slice(start, start + together)
+        answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
+        if answers is None:
+            answers = (
+                examine(Path(path), max_pixels, offset, length)
+                for path, offset, length, max_pixels in jobs[part]
+            )
+        for i, row in zip(positions[part], answers):
             rows[i] = row
             if row.sha256:
                 fresh.append(row)
-        return len(positions[some])
+        return len(jobs[part])
 
     def keep() -> None:
-        found = [fresh.popleft() for _ in range(len(fresh))]
         if ledger:
-            ledger.add(found)
+            ledger.add([fresh.popleft() for _ in range(len(fresh))])
 
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress.bar(count, "audit", "file"))
-        look = _looking(count, stack)
+        workers = scan_workers.Processes(others) if others else None
+        if workers:
+            stack.enter_context(workers)
         pool = stack.enter_context(ThreadPoolExecutor(hardware.cores()))
         since = time.monotonic()
         try:
@@ -117,34 +130,8 @@ def _fill(
             keep()
 
 
-def _looking(
-    count: int, stack: contextlib.ExitStack
-) -> Callable[[Sequence[scan_workers.Asked]], Iterable[Row]]:
-    """Return what looks at a few files of so many: here, or in other processes."""
-
-    def here(asked: Sequence[scan_workers.Asked]) -> Iterable[Row]:
-        return (
-            examine(Path(path), max_pixels, offset, length)
-            for path, offset, length, max_pixels in asked
-        )
-
-    others = scan_workers.fitting(count) if count >= PROCESSES_FROM else 0
-    if not others:
-        return here
-    started = stack.enter_context(scan_workers.Processes(others))
-
-    def elsewhere(asked: Sequence[scan_workers.Asked]) -> Iterable[Row]:
-        found = started.look(asked)
-        return here(asked) if found is None else found
-
-    return elsewhere
-
-
-# What tells that a file is another one: its size, and the two times.
-_State = tuple[int, int, int]
-
-
-def _state(path: str) -> _State | None:
+def _state(path: str) -> tuple[int, int, int] | None:
+    """Return what tells that a file is another one: its size, and the two times."""
     try:
         now = os.stat(path)
     except OSError:
@@ -152,42 +139,28 @@ def _state(path: str) -> _State | None:
     return now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
-def _unchanged(
-    row: Row | None, length: int, state: Callable[[str], _State | None]
-) -> Row | None:
-    """Return what is known of a file, where it is still the same one."""
-    if row is None or row.length != length:
-        return None
-    same = state(row.path) == (row.size, row.mtime_ns, row.ctime_ns)
-    return row if same else None
-
-
 def changed(row: Row) -> bool:
-    """Tell whether a file is another one than that which was looked at.
-
-    Args:
-        row: What was found then.
-    """
+    """Tell whether a file is another one than that which was looked at."""
     now = _state(row.path)
     # Reading says why there is none.
     return now is not None and now[:2] != (row.size, row.mtime_ns)
 
 
+def gone_bad(path: str, reason: str) -> UserError:
+    """Return the error for a file that could be read when it was audited."""
+    return UserError(
+        f"{path}: {reason}. It was readable when it was audited. Give the same command "
+        "again."
+    )
+
+
 def quarantine(
     rows: Sequence[Row], ids: Sequence[str], max_bad_fraction: float
 ) -> tuple[np.ndarray, list[tuple[str, Row]]]:
-    """Divide files into those that can be used and those that cannot.
-
-    Args:
-        rows: One a file.
-        ids: One a file.
-        max_bad_fraction: Largest share of unusable files that is put up with.
-
-    Returns:
-        Indices of the good ones, int64; and id and row of each bad one.
+    """Return indices of usable files, and id and row of others.
 
     Raises:
-        UserError: More files are bad, or none is good.
+        UserError: A larger share of them than `max_bad_fraction` is bad, or none good.
     """
     bad = [(name, row) for name, row in zip(ids, rows) if row.reason]
     good = np.array([i for i, row in enumerate(rows) if not row.reason], np.int64)

@@ -5,6 +5,7 @@ Imports no TensorFlow: the files are read while it is still being imported.
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import sqlite3
@@ -30,17 +31,16 @@ MOST_PARTS = 32
 
 @dataclass(frozen=True)
 class Row:
-    """What the audit found out about one file.
+    """What the audit found out about one file; what it cannot know is empty.
 
     Args:
         path: Of the file.
         size: In bytes.
         mtime_ns: When it was last changed, as its owner says.
         ctime_ns: When it was last changed, as the system says: a copy keeps the other.
-        sha256: Digest of its content; an empty string where it cannot be read.
-        format: By its content: `jpeg`, `png`, ...; an empty string for no image.
-        height: In pixels, as stored.
-        width: In pixels, as stored.
+        sha256: Digest of its content.
+        format: By its content: `jpeg`, `png`, ...
+        height: In pixels, as stored; so is the width.
         mode: Pillow's name for the kind of pixel.
         orientation: EXIF orientation, 1 to 8.
         reason: Why it cannot be used; an empty string where it can.
@@ -77,6 +77,7 @@ _TABLE = (
     "CREATE TABLE rows (path BLOB, start INTEGER, row TEXT, crc INTEGER, "
     "PRIMARY KEY (path, start)) WITHOUT ROWID"
 )
+_QUERY = "SELECT path, start, row, crc FROM rows"
 _MAGIC = b"SQLite format 3\0"
 _Record = tuple[bytes, int, str, int]
 
@@ -94,9 +95,6 @@ class Ledger:
     A part is a database of SQLite that is whole before it has its name, so that no lock
     is needed, on no network drive either. Any number of processes may add at the same
     time, and neither adding nor reading some rows depends on how many are there.
-
-    Args:
-        folder: Of the parts. It need not exist yet.
     """
 
     folder: Path
@@ -104,21 +102,15 @@ class Ledger:
     def read(self, places: Iterable[Place], *, joins: bool = True) -> dict[Place, Row]:
         """Return what was kept of some places, the last of each.
 
-        A damaged part is told, and removed: its files are looked at again.
-
-        Args:
-            places: That are asked for.
-            joins: Whether many parts become one; what others add meanwhile stays as it
-                is.
+        A damaged part is reported and removed: its files are looked at again.
         """
         keys = {(os.fsencode(path), start): (path, start) for path, start in places}
         rows, failed = self._rows(keys)
         if joins and len(rows) > MOST_PARTS and not failed:
             with contextlib.suppress(UserError, OSError, sqlite3.Error):
                 self._join(sorted(rows))
-        return {
-            keys[key]: row for part in sorted(rows) for key, row in rows[part].items()
-        }
+        every = (item for part in sorted(rows) for item in rows[part].items())
+        return {keys[key]: row for key, row in every}
 
     def _rows(self, keys: Collection[Key]) -> tuple[dict[Path, dict[Key, Row]], bool]:
         """Return what each part has of some places, and whether one cannot be read.
@@ -157,29 +149,24 @@ class Ledger:
 
         What is large stays, so that each row is written anew a few times only.
         """
-        counts = [_count(part) for part in parts]
-        first = next(
-            k
-            for k, count in enumerate(counts)
-            if count <= _JOINED_SHARE * sum(counts[k + 1 :])
-        )
-        some = parts[first:]
+        counts = []
+        for part in parts:
+            with _opened(part) as base:
+                counts += base.execute("PRAGMA user_version").fetchone()
+        while counts and counts[0] > _JOINED_SHARE * sum(counts[1:]):
+            del counts[0]
+        small = parts[len(parts) - len(counts) :]
+        if not small:
+            return
         # What was added since is found later, and read after it. On the disk before
         # those that it is made of are gone.
-        self._write(
-            some[-1].name.partition("-")[0],
-            (record for part in some for record in _records(part)),
-            durable=True,
-        )
-        for part in some:
+        stamp = small[-1].name.partition("-")[0]
+        self._write(stamp, itertools.chain(*map(_records, small)), durable=True)
+        for part in small:
             part.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Keep some more.
-
-        Args:
-            rows: Of files that could be read.
-        """
+        """Keep some more."""
         if rows:
             # Named by the time, so that what was found last is read last.
             self._write(f"{time.time_ns():020d}", map(_record, rows))
@@ -188,7 +175,7 @@ class Ledger:
         self, stamp: str, records: Iterable[_Record], *, durable: bool = False
     ) -> None:
         name = f"{stamp}-{uuid.uuid4().hex[:8]}.sqlite"
-        # One that a power cut has torn is told, and as good as not there.
+        # One that a power cut has torn is reported, and as good as not there.
         with file_io.replacing(self.folder / name, durable=durable) as temporary:
             try:
                 # Nobody else knows the file: no locks, which some drives do not have.
@@ -207,11 +194,11 @@ class Ledger:
                 raise OSError(number, str(error), str(temporary)) from None
 
 
-@contextlib.contextmanager
-def _opened(part: Path, how: str) -> Iterator[sqlite3.Connection]:
-    base = sqlite3.connect(f"{part.absolute().as_uri()}?{how}", uri=True)
-    with contextlib.closing(base):
-        yield base
+def _opened(
+    part: Path, how: str = "mode=ro&immutable=1"
+) -> contextlib.closing[sqlite3.Connection]:
+    uri = f"{part.absolute().as_uri()}?{how}"
+    return contextlib.closing(sqlite3.connect(uri, uri=True))
 
 
 def _record(row: Row) -> _Record:
@@ -219,35 +206,24 @@ def _record(row: Row) -> _Record:
     return os.fsencode(row.path), row.offset, text, zlib.crc32(text.encode())
 
 
-def _count(part: Path) -> int:
-    with _opened(part, "mode=ro&immutable=1") as base:
-        return int(base.execute("PRAGMA user_version").fetchone()[0])
-
-
 def _records(part: Path) -> Iterator[_Record]:
-    """Yield all that a part has."""
-    with _opened(part, "mode=ro&immutable=1") as base:
-        yield from base.execute("SELECT path, start, row, crc FROM rows")
+    with _opened(part) as base:
+        yield from base.execute(_QUERY)
 
 
 def _wanted(part: Path, keys: Collection[Key]) -> Iterator[tuple[Key, Row]]:
-    """Yield the rows of some places.
-
-    Raises:
-        ValueError: One is not as it was written, or it is no database.
-    """
+    """Yield the rows of some places."""
     # SQLite would say of any file that it cannot be opened, and take an empty one.
     with part.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError("it is no database")
-    with _opened(part, "mode=ro&immutable=1") as base:
+    with _opened(part) as base:
         (count,) = base.execute("PRAGMA user_version").fetchone()
-        query = "SELECT path, start, row, crc FROM rows"
-        found: Iterable[_Record] = base.execute(query)
+        records: Iterable[_Record] = base.execute(_QUERY)
         if _LOOK_UP * len(keys) < count:
-            one = f"{query} WHERE path = ? AND start = ?"
-            found = (record for key in keys for record in base.execute(one, key))
-        for path, start, text, crc in found:
+            single = f"{_QUERY} WHERE path = ? AND start = ?"
+            records = (record for key in keys for record in base.execute(single, key))
+        for path, start, text, crc in records:
             if zlib.crc32(text.encode()) != crc:
                 raise ValueError("a check sum is wrong")
             if (path, start) in keys:

@@ -29,18 +29,12 @@ START_SECONDS, END_SECONDS = 60.0, 10.0
 # One is worth its start with so many files, and takes so much memory.
 _FILES_EACH, _BYTES_EACH = 500, 2**27
 
-Asked = tuple[str, int, int, int]
+# Path, offset, length and most pixels, as `inspect_file.examine` takes them.
+Job = tuple[str, int, int, int]
 
 
 def fitting(files: int) -> int:
-    """Return how many processes are worth their start, and have room.
-
-    Args:
-        files: To be looked at.
-
-    Returns:
-        0 where this process does as well, or where it is no Python that can be started.
-    """
+    """Return how many processes are worth their start, and have room."""
     if not sys.executable or getattr(sys, "frozen", False):
         return 0
     count = min(hardware.cores(), files // _FILES_EACH)
@@ -49,12 +43,9 @@ def fitting(files: int) -> int:
 
 
 class Processes:
-    """So many processes, each of which looks at the files that it is told.
+    """So many processes, each of which looks at the files that it is told. A context.
 
-    They end with the block, or with this process, however that ends. A context.
-
-    Args:
-        count: How many.
+    They end with the block, or with this process, however that ends.
     """
 
     def __init__(self, count: int) -> None:
@@ -76,41 +67,34 @@ class Processes:
             self.__exit__()
             raise
         self._left = len(self._all)
-        for one in self._all or (None,):
-            self._idle.put(one)
+        for process in self._all or (None,):
+            self._idle.put(process)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for one in self._all:
+        for process in self._all:
             with contextlib.suppress(OSError):
-                _pipe(one.stdin).close()
-        for one in self._all:
+                _pipe(process.stdin).close()
+        for process in self._all:
             try:
-                one.wait(END_SECONDS)
+                process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
-                one.kill()
-                one.wait()
-            _pipe(one.stdout).close()
+                process.kill()
+                process.wait()
+            _pipe(process.stdout).close()
 
-    def look(self, asked: Sequence[Asked]) -> list[Row] | None:
+    def look(self, jobs: Sequence[Job]) -> list[Row] | None:
         """Let the next that is idle look at some files; for any thread.
 
-        Args:
-            asked: Path, offset, length and pixels at most, as `examining.examine` takes
-                them, of each.
-
-        Returns:
-            A row each; None where the process does not answer as it should, and is not
-            asked again, or where none is left.
+        Returns a row each; None where the process does not answer as it should, and is
+        not asked again, or where none is left.
         """
-        one = self._idle.get()
-        found = None
-        if one is not None:
-            found = self._answer(one, asked)
-        if one is None or found is not None:
-            self._idle.put(one)
-            return found
-        one.kill()
+        process = self._idle.get()
+        rows = self._answer(process, jobs) if process else None
+        if process is None or rows is not None:
+            self._idle.put(process)
+            return rows
+        process.kill()
         with self._lock:
             self._left -= 1
             if not self._left:
@@ -118,19 +102,26 @@ class Processes:
         return None
 
     def _answer(
-        self, one: subprocess.Popen[bytes], asked: Sequence[Asked]
+        self, process: subprocess.Popen[bytes], jobs: Sequence[Job]
     ) -> list[Row] | None:
+        stdin, stdout = _pipe(process.stdin), _pipe(process.stdout)
         try:
-            if one.pid not in self._ready:
-                if not _listens(one):
-                    return None
-                self._ready.add(one.pid)
-            _pipe(one.stdin).write(_line(asked))
-            _pipe(one.stdin).flush()
-            rows = [Row(*values) for values in json.loads(_pipe(one.stdout).readline())]
+            if process.pid not in self._ready:
+                # What is printed before it listens is passed over.
+                ender = threading.Timer(START_SECONDS, process.kill)
+                ender.start()
+                try:
+                    if not any(line == _READY for line in stdout):
+                        return None
+                finally:
+                    ender.cancel()
+                self._ready.add(process.pid)
+            stdin.write(_line(jobs))
+            stdin.flush()
+            rows = [Row(*values) for values in json.loads(stdout.readline())]
         except Exception:  # Whatever is wrong with it, others can look.
             return None
-        places = [(os.path.abspath(path), offset) for path, offset, *_ in asked]
+        places = [(os.path.abspath(path), offset) for path, offset, *_ in jobs]
         return rows if [row.place for row in rows] == places else None
 
 
@@ -146,16 +137,6 @@ def _start() -> subprocess.Popen[bytes]:
         # Ctrl-C is for this process alone, which then lets them end.
         start_new_session=True,
     )
-
-
-def _listens(one: subprocess.Popen[bytes]) -> bool:
-    """Wait until a process listens; what is printed before that is passed over."""
-    ender = threading.Timer(START_SECONDS, one.kill)
-    ender.start()
-    try:
-        return any(line == _READY for line in _pipe(one.stdout))
-    finally:
-        ender.cancel()
 
 
 def _pipe(end: Any) -> Any:

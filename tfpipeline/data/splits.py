@@ -1,6 +1,5 @@
 """Which example trains, which chooses, which measures: stratified, seeded, pinned."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources.base import SPLITS, Source
+from tfpipeline.data.sources.csv_file import read_table
 
 HEADER = ("id", "path", "label", "split", "sha256")
 
@@ -28,58 +28,30 @@ def assign(
     split that the source does not name is taken out of its training examples.
     Examples of one group (equal files) are never divided between two splits that are
     made here.
-
-    Args:
-        source: The examples.
-        groups: One name an example; equal names belong together.
-        validation_fraction: Share of the examples to be divided, in [0, 1).
-        test_fraction: Share of the examples to be divided, in [0, 1).
-        seed: Same seed, same splits.
-
-    Returns:
-        `train`, `validation` or `test`, one an example, shape (n,).
-
-    Raises:
-        UserError: A class has too few examples for the splits asked for.
     """
-    given = set(source.split)
-    split = _with_their_groups(source.split, groups)
+    # Examples without a split have that of their group's others, else train.
+    of_group: dict[str, str] = {}
+    for name in SPLITS:
+        of_group |= {g: n for g, n in zip(groups, source.split) if n == name}
+    pairs = [(n or of_group.get(g, "train"), g) for n, g in zip(source.split, groups)]
+    # Of each example the first one of its group within its split.
+    first: dict[tuple[str, str], int] = {}
+    leaders = np.array([first.setdefault(p, i) for i, p in enumerate(pairs)], np.int64)
+    split = np.array([name for name, _ in pairs], dtype=object)
     fractions = {
-        "test": 0.0 if "test" in given else test_fraction,
-        "validation": 0.0 if "validation" in given else validation_fraction,
+        "test": 0.0 if "test" in source.split else test_fraction,
+        "validation": 0.0 if "validation" in source.split else validation_fraction,
     }
-    leaders = _leaders(groups, split)
-    divided = np.flatnonzero(split == "train")
-    mine_by_class = by_class(divided, source.label, len(source.labels))
-    for index, all_mine in enumerate(mine_by_class):
-        mine = all_mine[leaders[all_mine] == all_mine]
-        led, sizes = np.unique(leaders[all_mine], return_counts=True)
+    train = np.flatnonzero(split == "train")
+    for index, mine in enumerate(by_class(train, source.label, len(source.labels))):
+        led, sizes = np.unique(leaders[mine], return_counts=True)
+        # A group whose first example is of another class is divided with that.
+        own = np.isin(led, mine)
         where = f"{source.name}: class {source.labels[index]!r}"
-        parts = _divide(
-            mine, sizes[np.searchsorted(led, mine)], fractions, [seed, index], where
-        )
+        parts = _divide(led[own], sizes[own], fractions, [seed, index], where)
         for name, part in parts.items():
             split[part] = name
     return split[leaders]
-
-
-def _with_their_groups(named: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """Give examples without a split that of their group's others, else train."""
-    of_group: dict[str, str] = {}
-    for name in ("train", "validation", "test"):
-        of_group |= {g: n for g, n in zip(groups, named) if n == name}
-    return np.array(
-        [n or of_group.get(g, "train") for n, g in zip(named, groups)], dtype=object
-    )
-
-
-def _leaders(groups: Sequence[str], split: np.ndarray) -> np.ndarray:
-    """Return for each example the first one of its group within its given split."""
-    first: dict[tuple[str, str], int] = {}
-    return np.array(
-        [first.setdefault((g, s), i) for i, (g, s) in enumerate(zip(groups, split))],
-        dtype=np.int64,
-    )
 
 
 def _divide(
@@ -89,7 +61,7 @@ def _divide(
     seed: list[int],
     where: str,
 ) -> dict[str, np.ndarray]:
-    """Draw each split's share out of one class; what is left goes on to train.
+    """Draw each split's share out of one class; the rest is for train.
 
     Each split is filled, by images, with groups in a random order; one that does not
     fit any more is left to the next split, and the largest to train.
@@ -99,17 +71,16 @@ def _divide(
         name: max(1, round(share * total)) if share > 0 else 0
         for name, share in fractions.items()
     }
-    needed = 1 + sum(count > 0 for count in counts.values())
-    if len(mine) < needed or sum(counts.values()) >= total:
-        names = ", ".join(["train", *(n for n, count in counts.items() if count)])
+    names = ["train", *(name for name, count in counts.items() if count)]
+    if len(mine) < len(names) or sum(counts.values()) >= total:
         raise UserError(
-            f"{where}: expected at least {needed} different images for the "
-            f"splits {names}, found {len(mine)}. Add images, or remove the class."
+            f"{where}: expected at least {len(names)} different images for the splits "
+            f"{', '.join(names)}, found {len(mine)}. Add images, or remove the class."
         )
     rest = list(np.random.default_rng(seed).permutation(len(mine)))
     parts = {}
-    for name in ("test", "validation"):
-        chosen = _fill(rest, sizes, counts[name])
+    for name, count in counts.items():
+        chosen = _fill(rest, sizes, count)
         taken = set(chosen)
         rest = [i for i in rest if i not in taken]
         parts[name] = mine[np.array(chosen, np.int64)]
@@ -131,20 +102,10 @@ def _fill(order: list[int], sizes: np.ndarray, count: int) -> list[int]:
 def write(
     path: Path, source: Source, split: np.ndarray, digests: Sequence[str]
 ) -> None:
-    """Write the splits as a CSV that pins them, and that is a source itself.
-
-    Args:
-        path: The file, `splits.csv` of a run.
-        source: The examples.
-        split: The split of each.
-        digests: Of the content of each.
-    """
-    rows = [
-        (identity, file.absolute(), source.labels[label], name, digest)
-        for identity, file, label, name, digest in zip(
-            source.ids, source.paths, source.label, split, digests
-        )
-    ]
+    """Write the splits as a CSV that pins them, and that is a source itself."""
+    files = [file.absolute() for file in source.paths]
+    labels = [source.labels[label] for label in source.label]
+    rows = zip(source.ids, files, labels, split, digests)
     file_io.write_csv(path, HEADER, rows)
 
 
@@ -153,72 +114,43 @@ def pin(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the examples and splits that an earlier `splits.csv` names.
 
-    Args:
-        source: The examples.
-        file: A CSV with columns `id`, `label` and `split`.
-        relabelled: Index of the class of examples that are corrected: the file may be
-            from before or after that.
+    The file may be from before or after examples were `relabelled`.
 
     Returns:
-        Indices of the examples that the file names, int64, shape (k,); and their
-        splits, shape (k,). Examples that it does not name are left out.
-
-    Raises:
-        UserError: It names examples, labels or splits that the source does not have.
+        Indices of the examples that the file names, int64, and their splits, (k,).
     """
-    try:
-        rows = file_io.read_csv(file)
-    except OSError as error:
-        raise UserError(f"--data.splits {file}: {error.strerror}.") from None
-    if not rows or not {"id", "label", "split"} <= set(rows[0]):
-        raise UserError(
-            f"--data.splits {file}: expected a CSV with the columns id, label, split, "
-            "as splits.csv of a run has them."
-        )
+    flag, columns = "--data.splits", ("id", "label", "split")
     position = {identity: i for i, identity in enumerate(source.ids)}
+    splits: dict[str, str] = {}
+    rows = read_table(flag, file, columns, like="splits.csv")
     for line, row in enumerate(rows, 2):
-        _check_row(f"{file}: line {line}", row, source, position, relabelled or {})
-    twice = [name for name, n in Counter(row["id"] for row in rows).items() if n > 1]
-    if twice:
-        raise UserError(f"--data.splits {file}: {twice[0]!r} stands there twice.")
-    indices = np.array([position[row["id"]] for row in rows], np.int64)
-    split = np.array([row["split"] for row in rows], dtype=object)
-    return indices, split
-
-
-def _check_row(
-    where: str,
-    row: dict[str, str],
-    source: Source,
-    position: dict[str, int],
-    relabelled: Mapping[str, int],
-) -> None:
-    index = position.get(row["id"])
-    if index is None:
-        raise UserError(
-            f"{where}: {source.name} has no example {row['id']!r}. The splits belong "
-            "to another source, or the file is gone, or can no longer be read."
-        )
-    labels = {int(source.label[index]), relabelled.get(row["id"])}
-    if row["label"] not in {source.labels[n] for n in labels if n is not None}:
-        raise UserError(
-            f"{where}: {row['id']!r} is {row['label']!r} there, but "
-            f"{source.labels[source.label[index]]!r} in {source.name}."
-        )
-    if row["split"] not in SPLITS:
-        raise UserError(
-            f"{where}: expected a split of {', '.join(SPLITS)}. Received: "
-            f"{row['split']!r}."
-        )
+        where, name = f"{file}: line {line}", row["id"]
+        if name not in position:
+            raise UserError(
+                f"{where}: {source.name} has no example {name!r}. The splits belong to "
+                "another source, or the file is gone, or can no longer be read."
+            )
+        if name in splits:
+            raise UserError(f"{flag} {file}: {name!r} stands there twice.")
+        index = int(source.label[position[name]])
+        known = {index, (relabelled or {}).get(name, index)}
+        if row["label"] not in {source.labels[i] for i in known}:
+            raise UserError(
+                f"{where}: {name!r} is {row['label']!r} there, but "
+                f"{source.labels[index]!r} in {source.name}."
+            )
+        if row["split"] not in SPLITS:
+            raise UserError(
+                f"{where}: expected a split of {', '.join(SPLITS)}. Received: "
+                f"{row['split']!r}."
+            )
+        splits[name] = row["split"]
+    indices = np.array([position[name] for name in splits], np.int64)
+    return indices, np.array(list(splits.values()), dtype=object)
 
 
 def trained_digests(file: Path, names: Sequence[str] = ("train",)) -> set[str]:
-    """Return the digests of the images that a run has trained on.
-
-    Args:
-        file: `splits.csv` of the run.
-        names: Splits; what was chosen by `validation` images has learned from those.
-    """
+    """Return the digests of the images that a run has trained on."""
     rows = file_io.read_csv(file)
     return {row.get("sha256", "") for row in rows if row["split"] in names} - {""}
 
@@ -233,17 +165,8 @@ def few(
 ) -> np.ndarray:
     """Return the examples that are left when each class may train on few images only.
 
-    The same seed takes the same images, and more of them include the fewer ones.
-
-    Args:
-        label: Index of the class of each example, int32, shape (n,).
-        split: The split of each; only `train` is thinned out.
-        most: Training images a class, at most; all where None.
-        fraction: Share of each class's training images, in (0, 1]; at least one stays.
-        seed: Of the choice.
-
-    Returns:
-        Indices, ascending, int64.
+    That is a `fraction` of them, and `most` where it is given; at least one stays. The
+    same seed takes the same images, and more of them include the fewer ones.
     """
     keep = split != "train"
     for index, mine in enumerate(by_class(np.flatnonzero(~keep), label)):
@@ -255,14 +178,6 @@ def few(
 
 
 def leaks(groups: Sequence[str], split: np.ndarray) -> int:
-    """Count the examples outside train whose equal stands in train.
-
-    Args:
-        groups: One name an example; equal names are equal files.
-        split: The split of each.
-
-    Returns:
-        The number of validation and test examples that the network has seen.
-    """
+    """Count the examples outside train whose equal stands in train."""
     seen = {group for group, name in zip(groups, split) if name == "train"}
     return sum(name != "train" and g in seen for g, name in zip(groups, split))

@@ -19,14 +19,7 @@ SETS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write what was asked for, and say where it lies.
-
-    Args:
-        argv: The words of the command line; those of this process where None.
-
-    Raises:
-        SystemExit: With code 2, when there is nothing to write or the folder is there.
-    """
+    """Write what was asked for, and say where it lies."""
     parser = argparse.ArgumentParser(description="Write out the drawn world.")
     parser.add_argument("--sheet", type=Path, help="PNG with examples of every class")
     parser.add_argument("--folder", type=Path, help="new folder of class folders")
@@ -34,32 +27,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--per_class", type=int, default=60, help="pictures a folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=96, help="height and width, pixels")
-    given = parser.parse_args(argv)
-    if not (given.sheet or given.folder):
+    args = parser.parse_args(argv)
+    if not (args.sheet or args.folder):
         parser.error("expected --sheet FILE.png, or --folder DIR, or both")
-    if given.sheet and given.sheet.suffix.lower() != ".png":
-        parser.error(f"--sheet: expected a name in .png. Received: {given.sheet}")
-    if min(given.per_class, given.size) < 1 or given.seed < 0:
+    if args.sheet and args.sheet.suffix.lower() != ".png":
+        parser.error(f"--sheet: expected a name in .png. Received: {args.sheet}")
+    if min(args.per_class, args.size) < 1 or args.seed < 0:
         parser.error("expected positive --per_class and --size, and --seed from 0")
     try:
-        if given.sheet:
-            result_dir.check_file("--sheet", given.sheet, lambda file: False)
-            sheet = world.contact_sheet(2, given.seed, given.size)
-            image_io.save_png(given.sheet, sheet)
-            print(f"Written: {given.sheet}")
-        if given.folder:
-            _write_folder(given)
+        if args.sheet:
+            result_dir.check_file("--sheet", args.sheet, lambda file: False)
+            sheet = world.contact_sheet(2, args.seed, args.size)
+            image_io.save_png(args.sheet, sheet)
+            print(f"Written: {args.sheet}")
+        if args.folder:
+            _write_folder(args)
     except UserError as error:
         parser.error(str(error))
 
 
-def _write_folder(given: argparse.Namespace) -> None:
-    if given.folder.exists():
-        raise UserError(f"--folder {given.folder}: is there already; name a new one.")
-    names = SETS[given.classes]
-    world.write_folder(given.folder, names, given.per_class, given.seed, given.size)
-    count = given.per_class * len(names)
-    print(f"Written: {count} pictures of {len(names)} classes, {given.folder}")
+def _write_folder(args: argparse.Namespace) -> None:
+    if args.folder.exists():
+        raise UserError(f"--folder {args.folder}: is there already; name a new one.")
+    names = SETS[args.classes]
+    world.write_folder(args.folder, names, args.per_class, args.seed, args.size)
+    count = args.per_class * len(names)
+    print(f"Written: {count} pictures of {len(names)} classes, {args.folder}")
 
 
 if __name__ == "__main__":

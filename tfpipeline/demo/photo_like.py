@@ -18,15 +18,7 @@ LABELS = ("left", "right")
 
 
 def picture(seed: int, size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
-    """Return noise with the spectrum of photographs.
-
-    Args:
-        seed: Of the noise.
-        size: Height and width.
-
-    Returns:
-        uint8, shape (height, width, 3).
-    """
+    """Return noise with the spectrum of photographs."""
     rng = np.random.default_rng(seed)
     down = np.fft.fftfreq(size[0])[:, None]
     across = np.fft.rfftfreq(size[1])[None]
@@ -42,16 +34,7 @@ def picture(seed: int, size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
 
 
 def write_folder(root: Path, count: int, seed: int) -> Path:
-    """Write JPEG files into a folder of two class folders, those that are missing.
-
-    Args:
-        root: The folder.
-        count: Files, in all.
-        seed: Of the first; the others count on.
-
-    Returns:
-        `root`.
-    """
+    """Write JPEG files into a folder of two class folders, those that are missing."""
     for number in range(count):
         file = root / LABELS[number % 2] / f"{seed + number:06d}.jpg"
         if not file.is_file():

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,48 +27,32 @@ HELD_OUT = 1_000_000
 
 
 def drawn(per_class: int, first: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pictures of every pretraining class, on every core.
-
-    Args:
-        per_class: Pictures of each class.
-        first: Number of the first one.
-        seed: Of the set.
-
-    Returns:
-        uint8, shape (n, SIZE, SIZE, 3), and int32 classes, shape (n,).
-    """
+    """Draw pictures of every pretraining class, on every core."""
     numbers = range(first, first + per_class)
     classes = world.PRETRAINING_CLASSES
     with ProcessPoolExecutor() as pool:
-        parts = pool.map(
-            world.draw, classes, [numbers] * len(classes), [seed] * len(classes)
-        )
+        parts = pool.map(world.draw, classes, repeat(numbers), repeat(seed))
         images = np.concatenate(list(parts))
     return images, np.repeat(np.arange(len(classes), dtype=np.int32), per_class)
+
+
+def _network() -> Any:
+    import keras
+
+    return keras.applications.MobileNetV2(
+        input_shape=(SIZE, SIZE, 3), alpha=ALPHA, include_top=False, weights=None
+    )
 
 
 def pretrain(
     images: np.ndarray, label: np.ndarray, *, epochs: int, batch_size: int, seed: int
 ) -> tuple[Any, Any]:
-    """Train a small MobileNetV2 with a linear top from scratch.
-
-    Args:
-        images: uint8, shape (n, SIZE, SIZE, 3).
-        label: int32, shape (n,).
-        epochs: Passes over the images.
-        batch_size: Images a step.
-        seed: Of weights, order and augmentation.
-
-    Returns:
-        The backbone, from images in [-1, 1] to its feature map, and the dense top.
-    """
+    """Train a small MobileNetV2 with a linear top from scratch."""
     import keras
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    backbone = keras.applications.MobileNetV2(
-        input_shape=(SIZE, SIZE, 3), alpha=ALPHA, include_top=False, weights=None
-    )
+    backbone = _network()
     top = keras.layers.Dense(len(world.PRETRAINING_CLASSES), dtype="float32")
     features = keras.layers.GlobalAveragePooling2D()(backbone.output)
     logits = top(features)
@@ -84,8 +69,9 @@ def pretrain(
     )
 
     def change(
-        image: tf.Tensor, target: tf.Tensor, draw: tf.Tensor
+        example: tuple[tf.Tensor, tf.Tensor], draw: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        image, target = example
         image = tf.image.stateless_random_flip_left_right(image, [seed, draw])
         image = tf.pad(image, [[8, 8], [8, 8], [0, 0]], "REFLECT")
         image = tf.image.stateless_random_crop(image, [SIZE, SIZE, 3], [draw, seed])
@@ -94,9 +80,7 @@ def pretrain(
     draws = tf.data.Dataset.random(seed=seed)
     data = tf.data.Dataset.from_tensor_slices((images, label))
     data = data.shuffle(len(images), seed=seed).repeat()
-    data = tf.data.Dataset.zip(data, draws).map(
-        lambda example, draw: change(example[0], example[1], draw), tf.data.AUTOTUNE
-    )
+    data = tf.data.Dataset.zip(data, draws).map(change, tf.data.AUTOTUNE)
     data = data.batch(batch_size, drop_remainder=True).prefetch(2)
     verbose = 1 if sys.stderr.isatty() else 2
     model.fit(
@@ -111,10 +95,6 @@ def settle(backbone: Any, images: np.ndarray) -> None:
 
     Keras' MobileNetV2 averages them with momentum 0.999: after a short training a rest
     of the initial variance 1 still drowns the small true ones.
-
-    Args:
-        backbone: From images in [-1, 1] to its feature map.
-        images: uint8, shape (n, SIZE, SIZE, 3), of every class.
     """
     import keras
 
@@ -130,13 +110,7 @@ def settle(backbone: Any, images: np.ndarray) -> None:
 
 
 def save(file: Path, backbone: Any, top: Any) -> None:
-    """Write backbone and top as float16 arrays, numbered as Keras orders them.
-
-    Args:
-        file: An `.npz` file.
-        backbone: The network.
-        top: Its dense layer.
-    """
+    """Write backbone and top as float16 arrays, numbered as Keras orders them."""
     kernel, bias = top.get_weights()
     arrays = {f"{i:03d}": value for i, value in enumerate(backbone.get_weights())}
     arrays |= {"top_kernel": kernel, "top_bias": bias}
@@ -146,18 +120,8 @@ def save(file: Path, backbone: Any, top: Any) -> None:
 
 
 def accuracy(file: Path, images: np.ndarray, label: np.ndarray) -> float:
-    """Return the share of pictures that the weights in a file call rightly.
-
-    Args:
-        file: What `save` wrote.
-        images: uint8, shape (n, SIZE, SIZE, 3).
-        label: int32, shape (n,).
-    """
-    import keras
-
-    backbone = keras.applications.MobileNetV2(
-        input_shape=(SIZE, SIZE, 3), alpha=ALPHA, include_top=False, weights=None
-    )
+    """Return the share of pictures that the weights in a file call rightly."""
+    backbone = _network()
     with np.load(file) as arrays:
         count = len(backbone.weights)
         backbone.set_weights([arrays[f"{i:03d}"] for i in range(count)])
@@ -168,39 +132,35 @@ def accuracy(file: Path, images: np.ndarray, label: np.ndarray) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw, pretrain, save, and measure on pictures that were never trained on.
-
-    Args:
-        argv: The words of the command line; those of this process where None.
-    """
+    """Draw, pretrain, save, and measure on pictures that were never trained on."""
     parser = argparse.ArgumentParser(description="Pretrain the embedded backbone.")
     parser.add_argument("--output", type=Path, required=True, help="file.npz to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--per_class", type=int, default=600, help="pictures to draw")
     parser.add_argument("--batch_size", type=int, default=64)
-    given = parser.parse_args(argv)
-    if given.output.suffix != ".npz":
-        parser.error(f"--output: expected a name in .npz. Received: {given.output}.")
+    args = parser.parse_args(argv)
+    if args.output.suffix != ".npz":
+        parser.error(f"--output: expected a name in .npz. Received: {args.output}.")
     try:
-        result_dir.check_file("--output", given.output, lambda file: False)
+        result_dir.check_file("--output", args.output, lambda file: False)
     except UserError as error:
         parser.error(str(error))
-    if min(given.epochs, given.per_class, given.batch_size) < 1 or given.seed < 0:
+    if min(args.epochs, args.per_class, args.batch_size) < 1 or args.seed < 0:
         parser.error("expected positive numbers, and --seed from 0")
     started = time.perf_counter()
-    images, label = drawn(given.per_class, 0, given.seed)
+    images, label = drawn(args.per_class, 0, args.seed)
     print(f"drew {len(images)} pictures in {time.perf_counter() - started:.0f} s")
     with startup.quiet_start():
         import tensorflow  # noqa: F401
     backbone, top = pretrain(
-        images, label, epochs=given.epochs, batch_size=given.batch_size, seed=given.seed
+        images, label, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed
     )
-    save(given.output, backbone, top)
+    save(args.output, backbone, top)
     result = {
-        "accuracy": accuracy(given.output, *drawn(40, HELD_OUT, given.seed)),
+        "accuracy": accuracy(args.output, *drawn(40, HELD_OUT, args.seed)),
         "n": 40 * len(world.PRETRAINING_CLASSES),
-        "sha256": hashlib.sha256(given.output.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(args.output.read_bytes()).hexdigest(),
         "seconds": round(time.perf_counter() - started),
     }
     print(json.dumps(result))

@@ -5,11 +5,12 @@ parts from back to front, each a signed distance and the colour it takes: 0 the 
 one, 1 the second one, 2 a dark one.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from tfpipeline.demo.shapes import (
+    Array,
+    Draw,
+    Parts,
     any_of,
     around,
     both,
@@ -23,10 +24,6 @@ from tfpipeline.demo.shapes import (
     star,
     turned,
 )
-
-Array = np.ndarray
-Draw = Callable[[float, float], float]
-Parts = list[tuple[Array, int]]
 
 
 def _balloon(x: Array, y: Array, j: Draw) -> Parts:
@@ -211,15 +208,8 @@ def _snowman(x: Array, y: Array, j: Draw) -> Parts:
 
 def _bolt(x: Array, y: Array, j: Draw) -> Parts:
     a, b = j(0.1, 0.2), j(0.05, 0.12)
-    corners = [
-        (0.2, -0.95),
-        (-0.55, a),
-        (-0.05, b),
-        (-0.25, 0.95),
-        (0.55, -a),
-        (0.08, -b),
-    ]
-    return [(polygon(x, y, corners), 0)]
+    left, right = [(0.2, -0.95), (-0.55, a), (-0.05, b)], [(-0.25, 0.95), (0.55, -a)]
+    return [(polygon(x, y, [*left, *right, (0.08, -b)]), 0)]
 
 
 def _butterfly(x: Array, y: Array, j: Draw) -> Parts:
@@ -253,31 +243,12 @@ def _cherries(x: Array, y: Array, j: Draw) -> Parts:
     return [(stems, 2), (ellipse(u, v, 0.28, 0.13), 1), (balls, 0)]
 
 
-KNOWN_OBJECTS: dict[str, Callable[[Array, Array, Draw], Parts]] = {
-    "arrow": _arrow,
-    "balloon": _balloon,
-    "bolt": _bolt,
-    "bottle": _bottle,
-    "butterfly": _butterfly,
-    "car": _car,
-    "cherries": _cherries,
-    "cloud": _cloud,
-    "crescent": _crescent,
-    "cup": _cup,
-    "fir": _fir,
-    "fish": _fish,
-    "flower": _flower,
-    "gear": _gear,
-    "glasses": _glasses,
-    "hammer": _hammer,
-    "heart": _heart,
-    "house": _house,
-    "key": _key,
-    "ladder": _ladder,
-    "mushroom": _mushroom,
-    "sailboat": _sailboat,
-    "snowman": _snowman,
-    "star": _star,
-    "tree": _tree,
-    "umbrella": _umbrella,
+KNOWN_OBJECTS = {
+    draw.__name__[1:]: draw
+    for draw in (
+        *(_arrow, _balloon, _bolt, _bottle, _butterfly, _car, _cherries, _cloud),
+        *(_crescent, _cup, _fir, _fish, _flower, _gear, _glasses, _hammer, _heart),
+        *(_house, _key, _ladder, _mushroom, _sailboat, _snowman, _star, _tree),
+        _umbrella,
+    )
 }

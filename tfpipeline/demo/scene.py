@@ -1,15 +1,11 @@
 """Everything around an object: colours, ground, clutter, pose, light, and noise."""
 
 import colorsys
-from collections.abc import Callable
 
 import numpy as np
 
-from tfpipeline.demo.shapes import box, disc, line, polygon, ring, turned
+from tfpipeline.demo.shapes import Array, Parts, box, disc, line, polygon, ring, turned
 
-Array = np.ndarray
-Draw = Callable[[float, float], float]
-Parts = list[tuple[Array, int]]
 Rng = np.random.Generator
 
 # Object and ground differ by at least this in one channel of linear brightness.
@@ -17,14 +13,7 @@ _MIN_CONTRAST = 0.4
 
 
 def grid(size: int) -> tuple[Array, Array]:
-    """Return x to the right and y downwards of every pixel's middle, in (-1, 1).
-
-    Args:
-        size: Height and width in pixels.
-
-    Returns:
-        Two float32 arrays of shape (size, size).
-    """
+    """Return x to the right and y downwards of every pixel's middle, in (-1, 1)."""
     axis = ((np.arange(size) + 0.5) / size * 2 - 1).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
     return x, y
@@ -50,13 +39,7 @@ def _unlike(rng: Rng, *others: Array) -> Array:
 
 
 def value_noise(rng: Rng, size: int, cells: int) -> Array:
-    """Return smooth random noise in [0, 1], shape (size, size).
-
-    Args:
-        rng: Where the draws come from.
-        size: Height and width in pixels.
-        cells: How many bumps lie side by side.
-    """
+    """Return smooth random noise in [0, 1], shape (size, size)."""
     knots = rng.uniform(size=(cells + 2, cells + 2)).astype(np.float32)
     at = np.linspace(0, cells, size, dtype=np.float32)
     low = np.minimum(at.astype(int), cells)
@@ -67,13 +50,7 @@ def value_noise(rng: Rng, size: int, cells: int) -> Array:
 
 
 def texture(rng: Rng, x: Array, y: Array) -> Array:
-    """Return a random pattern in [0, 1]: plain, blurred, striped, checked or dotted.
-
-    Args:
-        rng: Where the draws come from.
-        x: Coordinates to the right.
-        y: Coordinates downwards.
-    """
+    """Return a random pattern in [0, 1]: plain, blurred, striped, checked or dotted."""
     u, v = turned(x, y, rng.uniform(0, 180))
     many = rng.uniform(2, 9)
     kind = rng.integers(6)
@@ -99,16 +76,7 @@ def _paint(image: Array, distance: Array, fill: Array, pixel: float) -> Array:
 
 
 def ground(rng: Rng, x: Array, y: Array) -> tuple[Array, Array]:
-    """Return a background and its mean colour: two colours, patterns, perhaps a floor.
-
-    Args:
-        rng: Where the draws come from.
-        x: Coordinates to the right.
-        y: Coordinates downwards.
-
-    Returns:
-        float32 of shape (height, width, 3), and of shape (3,).
-    """
+    """Return a background of two colours, perhaps with a floor; and its mean colour."""
     first = colour(rng)
     second = first + (colour(rng) - first) * np.float32(rng.uniform(0.2, 0.7))
     pattern = texture(rng, x, y)[..., None]
@@ -138,31 +106,14 @@ def _scrap(rng: Rng, x: Array, y: Array) -> Array:
 
 
 def clutter(rng: Rng, image: Array, x: Array, y: Array, most: int) -> Array:
-    """Scatter up to `most` small figures over an image.
-
-    Args:
-        rng: Where the draws come from.
-        image: float32, shape (height, width, 3).
-        x: Coordinates to the right.
-        y: Coordinates downwards.
-        most: At most so many.
-    """
+    """Scatter up to `most` small figures over an image."""
     for _ in range(int(rng.integers(most + 1))):
         image = _paint(image, _scrap(rng, x, y), colour(rng), 2 / len(x))
     return image
 
 
 def pose(rng: Rng, x: Array, y: Array) -> tuple[Array, Array, float]:
-    """Return the object's own coordinates: moved, turned, scaled, sheared, mirrored.
-
-    Args:
-        rng: Where the draws come from.
-        x: Coordinates to the right.
-        y: Coordinates downwards.
-
-    Returns:
-        Coordinates of the object, and how large it is drawn.
-    """
+    """Return the object's own coordinates: moved, turned, scaled, sheared, mirrored."""
     scale = rng.uniform(0.65, 0.95)
     free = 1 - scale
     x, y = x - rng.uniform(-free, free), y - rng.uniform(-free, free)
@@ -178,15 +129,7 @@ def pose(rng: Rng, x: Array, y: Array) -> tuple[Array, Array, float]:
 
 
 def place(rng: Rng, image: Array, mean: Array, parts: Parts, scale: float) -> Array:
-    """Draw an object with its shadow, colours, patterns and shading.
-
-    Args:
-        rng: Where the draws come from.
-        image: The background, float32, shape (height, width, 3).
-        mean: Its mean colour, shape (3,).
-        parts: Distances in the object's coordinates, each with its colour's number.
-        scale: How large it is drawn.
-    """
+    """Draw an object with its shadow, colours, patterns and shading."""
     size = len(image)
     pixel = 2 / size / scale
     main = _unlike(rng, mean)
@@ -210,15 +153,7 @@ def place(rng: Rng, image: Array, mean: Array, parts: Parts, scale: float) -> Ar
 
 
 def photograph(rng: Rng, image: Array) -> Array:
-    """Return the picture as a cheap camera would: light, blur, contrast, noise.
-
-    Args:
-        rng: Where the draws come from.
-        image: float32, shape (size, size, 3).
-
-    Returns:
-        uint8 of the same shape.
-    """
+    """Return the picture as a cheap camera would: light, blur, contrast, noise."""
     x, y = grid(len(image))
     u, _ = turned(x, y, rng.uniform(0, 360))
     image = image * (1 + np.float32(rng.uniform(0, 0.35)) * u)[..., None]

@@ -7,11 +7,14 @@ picture, and return an array of the same shape. What is combined by `minimum` an
 Source: the closed forms of I. Quilez, "2D distance functions".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Array = np.ndarray
+# A draw from low to high; and the parts of an object, each with its colour's number.
+Draw = Callable[[float, float], float]
+Parts = list[tuple[Array, int]]
 
 
 def disc(x: Array, y: Array, radius: float) -> Array:

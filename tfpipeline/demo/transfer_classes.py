@@ -1,15 +1,14 @@
-"""The objects of the source `demo`, which no pretraining has seen; see known_objects.
+"""The objects of the source `demo`, which no pretraining has seen.
 
-An object is a function of coordinates and of a draw `j(low, high)`; it returns its
-parts from back to front, each a signed distance and the colour it takes: 0 the main
-one, 1 the second one, 2 a dark one.
+See `pretraining_classes` for what a function of an object takes and returns.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
 from tfpipeline.demo.shapes import (
+    Array,
+    Draw,
+    Parts,
     any_of,
     both,
     box,
@@ -21,10 +20,6 @@ from tfpipeline.demo.shapes import (
     ring,
     turned,
 )
-
-Array = np.ndarray
-Draw = Callable[[float, float], float]
-Parts = list[tuple[Array, int]]
 
 
 def _bicycle(x: Array, y: Array, j: Draw) -> Parts:
@@ -98,11 +93,7 @@ def _teapot(x: Array, y: Array, j: Draw) -> Parts:
     return [(handle, 1), (any_of(lid, foot), 1), (any_of(belly, spout), 0)]
 
 
-NEW_OBJECTS: dict[str, Callable[[Array, Array, Draw], Parts]] = {
-    "bicycle": _bicycle,
-    "cactus": _cactus,
-    "chair": _chair,
-    "rocket": _rocket,
-    "scissors": _scissors,
-    "teapot": _teapot,
+NEW_OBJECTS = {
+    draw.__name__[1:]: draw
+    for draw in (_bicycle, _cactus, _chair, _rocket, _scissors, _teapot)
 }

@@ -1,6 +1,5 @@
 """The drawn world: pictures of named classes, each made from a seed and a number."""
 
-import functools
 import os
 import zlib
 from collections.abc import Sequence
@@ -32,22 +31,10 @@ WEIGHTS_FILE = Path(__file__).with_name("mobilenet_v2_0.35_96_demo.npz")
 def draw(
     class_name: str, indices: Sequence[int], seed: int, size: int = 96
 ) -> np.ndarray:
-    """Draw some pictures of a class.
+    """Draw some pictures of a class, uint8 RGB, shape (len(indices), size, size, 3).
 
     A picture depends on its class, its number, the seed and the size alone: any part of
     a set can be drawn again by itself.
-
-    Args:
-        class_name: One of `OBJECTS`.
-        indices: Numbers of the pictures, not negative.
-        seed: Of the whole set, not negative.
-        size: Height and width in pixels.
-
-    Returns:
-        uint8 RGB, shape (len(indices), size, size, 3).
-
-    Raises:
-        UserError: An unknown class.
     """
     if class_name not in OBJECTS:
         raise unknown("drawn class", class_name, OBJECTS)
@@ -70,15 +57,7 @@ def _picture(class_name: str, index: int, seed: int, size: int) -> np.ndarray:
 def write_folder(
     folder: Path, classes: Sequence[str], per_class: int, seed: int, size: int = 96
 ) -> None:
-    """Write pictures as PNG files into class folders, all of them or none.
-
-    Args:
-        folder: To be made; it must not exist.
-        classes: Which classes.
-        per_class: Pictures of each.
-        seed: Of the set.
-        size: Height and width in pixels.
-    """
+    """Write pictures as PNG files into class folders, all of them or none."""
     jobs = [(name, index) for name in classes for index in range(per_class)]
 
     def write(job: tuple[str, int]) -> None:
@@ -99,23 +78,9 @@ def write_folder(
                 raise
 
 
-@functools.lru_cache(maxsize=1)
-def _all_classes() -> tuple[str, ...]:
-    return PRETRAINING_CLASSES + TRANSFER_CLASSES
-
-
 def contact_sheet(per_class: int = 4, seed: int = 0, size: int = 96) -> np.ndarray:
-    """Return one picture with some examples of every class of the drawn world.
-
-    Args:
-        per_class: Examples side by side.
-        seed: Of the set.
-        size: Height and width of each, in pixels.
-
-    Returns:
-        uint8 RGB, one row of pictures for every two classes.
-    """
-    names = _all_classes()
+    """Return one picture with some examples of every class of the drawn world."""
+    names = PRETRAINING_CLASSES + TRANSFER_CLASSES
     pictures = [p for name in names for p in draw(name, range(per_class), seed, size)]
     captions = [name for name in names for _ in range(per_class)]
     return contact_sheets.contact_sheet(pictures, captions, columns=4 * per_class)

@@ -42,11 +42,11 @@ def pack(settings: PackSettings) -> dict[str, Any]:
     size = settings.shard_megabytes * 1_000_000
     shards = tfrecord.pack(source, files, output, size, write_more)
     size = sum(shard.stat().st_size for shard in shards)
-    left = len(examples.quarantined)
+    skipped = len(examples.quarantined)
     words = (
         f"Packed {len(source)} images of {len(source.labels)} classes into "
         f"{_counted(shards)} of {size / 1e6:.1f} MB in all"
-        f"{f'; {left} unusable files were left out' if left else ''}."
+        f"{f'; {skipped} unusable files were skipped' if skipped else ''}."
     )
     then = f"Next: python -m tfpipeline.train --data.source {shlex.quote(str(output))}"
     console.close(console.Closing([words], look=output, then=[then]))

@@ -15,15 +15,9 @@ SPLITS = ("train", "validation", "test")
 
 # What a split may be called, in any letter case.
 SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
 
 
@@ -55,11 +49,7 @@ class Source:
         return len(self.paths)
 
     def take(self, indices: np.ndarray) -> "Source":
-        """Return the same source with only the examples at `indices`, in their order.
-
-        Args:
-            indices: Integers, shape (k,).
-        """
+        """Return the source with only the examples at `indices`, in their order."""
         return dataclasses.replace(
             self,
             paths=tuple(self.paths[i] for i in indices),
@@ -70,27 +60,14 @@ class Source:
         )
 
     def in_order(self, labels: Sequence[str]) -> "Source":
-        """Return the same examples with the classes in another order.
-
-        Args:
-            labels: The same names, in any letter case, in the order of some logits.
-        """
+        """Return the same examples with the classes in another order."""
         place = {name.casefold(): i for i, name in enumerate(labels)}
         mapped = np.array([place[n.casefold()] for n in self.labels], np.int32)
         return dataclasses.replace(self, labels=tuple(labels), label=mapped[self.label])
 
 
 def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) -> None:
-    """Refuse a source without two classes.
-
-    Args:
-        where: The folder or file, for messages.
-        labels: Class names.
-        found: Returns what is there instead, where there is no class at all.
-
-    Raises:
-        UserError: There is no class, or only one.
-    """
+    """Refuse a source without two classes."""
     if not labels:
         raise UserError(
             f"{where}: expected one folder of images a class, but {found()}. Put the "
@@ -106,41 +83,23 @@ def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) ->
 def from_rows(
     name: str, labels: Sequence[str], rows: Sequence[tuple[Path, str, int, str]]
 ) -> Source:
-    """Return a source from rows of path, id, label index and split.
-
-    Args:
-        name: What the user wrote, for messages.
-        labels: Class names, in the order of the logits.
-        rows: One an example.
-
-    Raises:
-        UserError: An id stands twice, or a class has no example.
-    """
+    """Return a source from rows of path, id, label index and split."""
     paths, ids, label, split = zip(*rows)
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]
         raise UserError(f"{name}: {twice!r} stands there more than once.")
-    _check_names(name, labels)
-    return Source(
-        name, tuple(labels), paths, ids, np.asarray(label, np.int32), tuple(split)
-    )
-
-
-def _check_names(name: str, labels: Sequence[str]) -> None:
-    """Refuse class names that one line of labels.txt cannot hold."""
-    for label in labels:
-        if any("\ud800" <= letter <= "\udfff" for letter in label):
+    for text in labels:
+        # One line of labels.txt has to hold it.
+        if re.search("[\ud800-\udfff]", text):
             raise UserError(
-                f"{name}: {ascii(label)} cannot be a class name: it is not valid "
-                "UTF-8. Rename it."
+                f"{name}: {ascii(text)} cannot be a class name: it is not valid UTF-8. "
+                "Rename it."
             )
         # Control characters, too: they would reach terminals, and change them.
-        if (
-            re.search(r"[\x00-\x1f\x7f-\x9f]", label)
-            or label != label.strip()
-            or not label
-        ):
+        if re.search(r"[\x00-\x1f\x7f-\x9f]|^\s|\s$|^$", text):
             raise UserError(
-                f"{name}: {label!r} cannot be a class name: expected one line without "
+                f"{name}: {text!r} cannot be a class name: expected one line without "
                 "spaces at its ends, and without control characters."
             )
+    index = np.asarray(label, np.int32)
+    return Source(name, tuple(labels), paths, ids, index, tuple(split))

@@ -14,29 +14,33 @@ from tfpipeline.data.sources.base import (
 )
 
 
+def read_table(
+    flag: str, file: Path, columns: Sequence[str], optional: str = "", *, like: str
+) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that a run has written, and a flag names."""
+    try:
+        rows = file_io.read_csv(file)
+    except OSError as error:
+        raise UserError(f"{flag} {file}: {error.strerror}.") from None
+    if not rows or not set(columns) <= set(rows[0]):
+        names = ", ".join(filter(None, (*columns, optional)))
+        raise UserError(
+            f"{flag} {file}: expected a CSV with the columns {names}, as {like} of a "
+            "run has them."
+        )
+    return rows
+
+
 def open_csv(
     file: Path,
     path_column: str = "path",
     label_column: str = "label",
     labels: Sequence[str] | None = None,
 ) -> Source:
-    """Return the examples of a CSV file.
-
-    Args:
-        file: Has a header with the columns below, and perhaps `split` and `id`.
-        path_column: The column of image paths, relative to the CSV file's folder.
-        label_column: The column of class names.
-        labels: Class names in the order of the logits; sorted where None.
-
-    Returns:
-        The examples, in the order of the file.
-
-    Raises:
-        UserError: A column is missing, a cell is empty, or a split has another name.
-    """
+    """Return the examples of a CSV file."""
     with open(file, "rb") as opened:
-        start = opened.read(32)
-    if kind := image_formats.sniff(start):
+        kind = image_formats.sniff(opened.read(32))
+    if kind is not None:
         raise UserError(
             f"{file}: expected a folder of class folders or a CSV file, found a "
             f"picture ({kind})."
@@ -59,34 +63,25 @@ def open_csv(
                 f"{', '.join(rows[0])}.{suggest(column, rows[0])} Rename it, or say "
                 f"--data.{flag}_column NAME."
             )
-    found = sorted({row[label_column] for row in rows})
-    if "" in found:
-        line = next(i for i, row in enumerate(rows, 2) if not row[label_column])
-        raise UserError(f"{file}: line {line} has no {label_column}.")
-    names = tuple(labels) if labels is not None else tuple(found)
-    check_labels(str(file), names, lambda: "no label")
-    index = {name: i for i, name in enumerate(names)}
-    return from_rows(
-        str(file),
-        names,
-        [
-            (
-                file.parent / row[path_column],
-                row.get("id") or row[path_column],
-                index[row[label_column]],
-                _split_name(file, line, row.get("split", "")),
+    for line, row in enumerate(rows, 2):
+        if not row[label_column]:
+            raise UserError(f"{file}: line {line} has no {label_column}.")
+        if row.get("split", "").lower() not in ("", *SPLIT_NAMES):
+            raise UserError(
+                f"{file}: line {line}: expected a split of {', '.join(SPLITS)}, or "
+                f"none. Received: {row['split']!r}."
             )
-            for line, row in enumerate(rows, 2)
-        ],
-    )
-
-
-def _split_name(file: Path, line: int, name: str) -> str:
-    if name == "":
-        return ""
-    if name.lower() not in SPLIT_NAMES:
-        raise UserError(
-            f"{file}: line {line}: expected a split of {', '.join(SPLITS)}, or none. "
-            f"Received: {name!r}."
+    if labels is None:
+        labels = sorted({row[label_column] for row in rows})
+    check_labels(str(file), labels, lambda: "no label")
+    index = {name: i for i, name in enumerate(labels)}
+    examples = [
+        (
+            file.parent / row[path_column],
+            row.get("id") or row[path_column],
+            index[row[label_column]],
+            SPLIT_NAMES.get(row.get("split", "").lower(), ""),
         )
-    return SPLIT_NAMES[name.lower()]
+        for row in rows
+    ]
+    return from_rows(str(file), labels, examples)

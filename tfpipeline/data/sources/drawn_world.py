@@ -9,18 +9,7 @@ from tfpipeline.demo import world
 
 
 def drawer(settings: DataSettings) -> Callable[[Path], Path]:
-    """Return what writes the pictures of the source `demo`.
-
-    Args:
-        settings: The section `data`, with the number of pictures and their seed.
-
-    Returns:
-        A function from the folder that runs share to the folder of class folders; what
-        has been drawn before is drawn no second time.
-
-    Raises:
-        UserError: The number of pictures is not positive.
-    """
+    """Return what writes the pictures of the source `demo`."""
     count, seed = settings.demo_per_class, settings.demo_seed
     if count < 1:
         raise UserError(

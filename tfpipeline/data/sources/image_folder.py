@@ -16,30 +16,23 @@ from tfpipeline.data.sources.base import (
     from_rows,
 )
 
+_CHAFF = ("thumbs.db", "desktop.ini", "lost+found")
+
 
 def open_folder(root: Path) -> Source:
-    """Return the examples of a folder of class folders.
-
-    Args:
-        root: Holds one folder a class; or `train/` and perhaps `validation/` and
-            `test/`, each of which does.
-
-    Returns:
-        The examples, ordered by split, class and path; classes in order of code points.
-
-    Raises:
-        UserError: No two classes, or a split with classes that `train/` lacks.
-    """
+    """Return the examples of a folder of class folders."""
     split_roots = _split_roots(root)
     first = split_roots.get("train", root)
     labels = tuple(entry.name for entry in _folders(first) if _has_files(entry))
     check_labels(str(root), labels, lambda: _describe_folder(first))
     rows = []
-    for split, folder in sorted(split_roots.items(), key=_split_order):
-        known = set(labels)
+    known = set(labels)
+    for split in ("", *SPLITS):
+        if split not in split_roots:
+            continue
+        folder = split_roots[split]
         others = (e for e in _folders(folder) if e.name not in known)
-        extra = [entry.name for entry in others if _has_files(entry)]
-        if extra:
+        if extra := [entry.name for entry in others if _has_files(entry)]:
             raise UserError(
                 f"{folder}: classes that {first} does not have: {', '.join(extra)}."
                 f"{suggest(extra[0], labels)} Give them training images, or move them "
@@ -56,24 +49,24 @@ def _split_roots(root: Path) -> dict[str, Path]:
 
     A folder that is called like a split but holds images is a class.
     """
-    found: dict[str, Path] = {}
+    roots: dict[str, Path] = {}
     other = []
     for entry in _folders(root):
         holds_classes = any(_has_files(folder) for folder in _folders(entry))
         split = SPLIT_NAMES.get(entry.name.lower())
         if split is None or not holds_classes:
             other += [entry.name] if _has_files(entry) else []
-        elif split in found:
+        elif split in roots:
             raise UserError(
-                f"{root}: {found[split].name} and {entry.name} both mean the split "
+                f"{root}: {roots[split].name} and {entry.name} both mean the split "
                 f"{split}. Put their images together, or move one away."
             )
         else:
-            found[split] = entry
-    if not found:
+            roots[split] = entry
+    if not roots:
         return {"": root}
-    if "train" not in found:
-        names = ", ".join(folder.name for folder in found.values())
+    if "train" not in roots:
+        names = ", ".join(folder.name for folder in roots.values())
         raise UserError(
             f"{root}: found {names}, but no train folder beside it. Call the folder of "
             "the training images train."
@@ -84,19 +77,14 @@ def _split_roots(root: Path) -> dict[str, Path]:
             f"{', '.join(other[:5])} as well. Rename what is a split, and move away "
             "what is none."
         )
-    return found
-
-
-def _split_order(item: tuple[str, Path]) -> int:
-    return SPLITS.index(item[0]) if item[0] else 0
+    return roots
 
 
 def _folders(root: Path) -> list[Path]:
     return sorted(
         Path(entry.path)
         for entry in _entries(str(root))
-        if not (_is_chaff(entry.name) or entry.name.startswith("__MACOSX"))
-        and _is(entry.is_dir)
+        if not entry.name.startswith("__MACOSX") and _is(entry.is_dir)
     )
 
 
@@ -112,7 +100,6 @@ def _has_files(folder: Path) -> bool:
 
 
 def _ids(files: Sequence[Path], root: Path) -> list[str]:
-    """Return the names of files below a root."""
     above = len(str(root / "x")) - 1
     return [str(file)[above:] for file in files]
 
@@ -124,8 +111,6 @@ def _walk(folder: str, seen: set[str]) -> Generator[str, None, None]:
         return
     seen.add(here)
     for entry in _entries(folder):
-        if _is_chaff(entry.name):
-            continue
         if _is(entry.is_dir):
             yield from _walk(entry.path, seen)
         elif _is(entry.is_file):
@@ -133,10 +118,13 @@ def _walk(folder: str, seen: set[str]) -> Generator[str, None, None]:
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what stands in a folder, but what desktops and disks leave everywhere."""
     # One that has gone meanwhile is empty; one that may not be read is an error.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         with os.scandir(folder) as entries:
-            yield from entries
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.name.lower() not in _CHAFF:
+                    yield entry
 
 
 def _is(kind: Callable[[], bool]) -> bool:
@@ -147,12 +135,6 @@ def _is(kind: Callable[[], bool]) -> bool:
         if error.errno not in (errno.ELOOP, errno.ENOENT, errno.ENOTDIR):
             raise
         return False
-
-
-def _is_chaff(name: str) -> bool:
-    """Tell what desktops and disks leave in every folder."""
-    left = ("thumbs.db", "desktop.ini", "lost+found")
-    return name.startswith(".") or name.lower() in left
 
 
 def _describe_folder(root: Path) -> str:
@@ -167,49 +149,29 @@ def open_named(root: Path) -> Source:
 
     As in the raw Oxford-IIIT Pet set: `Great_Pyrenees_12.jpg` is a `great_pyrenees`,
     that is, the name in lower case up to its last underscore.
-
-    Args:
-        root: Holds the images, at any depth.
-
-    Returns:
-        The examples in the order of their paths; classes in order of code points.
-
-    Raises:
-        UserError: A name has no underscore, or there are no two classes.
     """
-    found = [file for file in _files(root) if not _is_hidden_twin(file)]
-    for file in found:
+    # Beside its images the Oxford set has annotations.
+    files = [f for f in _files(root) if f.suffix.lower() not in (".mat", ".txt")]
+    for file in files:
         if "_" not in file.stem:
             raise UserError(
                 f"{file}: expected a name like great_pyrenees_12.jpg, the class up to "
                 "the last underscore. Rename or remove it, or say --data.label_from "
                 "folder."
             )
-    names = [file.stem.rpartition("_")[0].lower() for file in found]
+    names = [file.stem.rpartition("_")[0].lower() for file in files]
     labels = tuple(sorted(set(names)))
     check_labels(str(root), labels, lambda: _describe_folder(root))
     index = {name: i for i, name in enumerate(labels)}
     rows = [
         (file, identity, index[name], "")
-        for file, identity, name in zip(found, _ids(found, root), names)
+        for file, identity, name in zip(files, _ids(files, root), names)
     ]
     return from_rows(str(root), labels, rows)
 
 
-def _is_hidden_twin(file: Path) -> bool:
-    """Tell the `._name` files of an archive and the `.mat` files of the Oxford set."""
-    return file.name.startswith("._") or file.suffix.lower() in (".mat", ".txt")
-
-
 def named_files(words: Sequence[str]) -> list[Path]:
-    """Return the files that the words of `--images` mean, in order.
-
-    Args:
-        words: Files, folders (all files below them that are not hidden), or globs.
-
-    Raises:
-        UserError: One of them means none, or there are no words.
-    """
+    """Return the files that the words of `--images` mean, in order."""
     paths = [path for word in words for path in _expand(word)]
     if not paths:
         raise UserError(
@@ -225,7 +187,7 @@ def _expand(word: str) -> list[Path]:
         return sorted(f for f in inside if not f.name.startswith("."))
     if path.exists():
         return [path]
-    found = sorted(Path(name) for name in glob.glob(word, recursive=True))
-    if not found:
+    matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
+    if not matches:
         raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
-    return [file for file in found if file.is_file()]
+    return [file for file in matches if file.is_file()]

@@ -11,7 +11,7 @@ from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
 
-# Opens a source by its name; is told the settings and a folder for what is no file yet.
+# Opens a source by its name, settings, and a folder for what is no file yet.
 Opener = Callable[[str, DataSettings, Path], Source]
 
 
@@ -26,28 +26,13 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
 SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
 
 # Where a folder's class names come from.
-LABEL_FROM: dict[str, Callable[[Path], Source]] = {
-    "folder": open_folder,
-    "file_name": open_named,
-}
+LABEL_FROM = {"folder": open_folder, "file_name": open_named}
 
 
 def open_source(
     settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
 ) -> Source:
-    """Return the examples of a source, by the name that the user wrote.
-
-    Args:
-        settings: The section `data`; its field `source` names the source.
-        cache: Folder where sources that are no files yet are written once.
-        draw: Writes the drawn world of `demo` below a folder and returns its folder.
-
-    Returns:
-        The examples, unchecked: the audit opens the files.
-
-    Raises:
-        UserError: There is no such source, or it holds no two classes of images.
-    """
+    """Return the examples of a source, by the name that the user wrote."""
     name = settings.source
     if not name:
         raise UserError("--data.source: expected a source, received an empty text.")
@@ -65,15 +50,9 @@ def open_source(
         return LABEL_FROM[settings.label_from](path)
     if path.is_file():
         return open_csv(path, settings.path_column, settings.label_column)
-    kinds = "demo, tfds:NAME, a folder of class folders, or a CSV file"
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
     raise UserError(
-        f"--data.source {name}: no such file or folder. Expected: {kinds}."
-        + _nearest_entry(path)
+        f"--data.source {name}: no such file or folder. Expected: demo, tfds:NAME, a "
+        "folder of class folders, or a CSV file."
+        + suggest(path.name, [*(entry.name for entry in beside), "demo"])
     )
-
-
-def _nearest_entry(path: Path) -> str:
-    """Suggest what stands beside a path that does not exist."""
-    parent = path.parent
-    beside = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
-    return suggest(path.name, [*beside, "demo"])

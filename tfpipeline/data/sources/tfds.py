@@ -12,18 +12,13 @@ from typing import Any
 
 from tfpipeline.core import disk, file_io, image_formats, progress, staging
 from tfpipeline.core.errors import UserError, suggest
-from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.base import SPLIT_NAMES, Source
 from tfpipeline.data.sources.csv_file import open_csv
 
 _NAME = re.compile(r"tfds:(?P<name>[\w/.+-]+)(:(?P<split>[\w\[\]:%+-]+))?")
 
 # What the splits of common datasets are called, and what they are for here.
-_SPLITS = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "test": "test",
-}
+_SPLITS = {n: SPLIT_NAMES[n] for n in ("train", "validation", "val", "test")}
 
 
 def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
@@ -31,19 +26,6 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
 
     Its encoded images are written once below `cache`, byte by byte as they are, with an
     index; the next run reads those files.
-
-    Args:
-        name: `tfds:NAME` or `tfds:NAME:SPLIT`, e.g. `tfds:cats_vs_dogs:train[:10%]`.
-        cache: Folder for the images and the index.
-        data_dir: Where TensorFlow Datasets keeps its files; its own default where None.
-
-    Returns:
-        The examples, with the dataset's own class names in its own order, and with its
-        own splits where no SPLIT is named.
-
-    Raises:
-        UserError: There is no such dataset or split, it cannot be downloaded, or it
-            holds no images with class labels.
     """
     match = _NAME.fullmatch(name)
     if match is None:
@@ -52,17 +34,20 @@ def open_tfds(name: str, cache: Path, data_dir: str | None) -> Source:
             "tfds:oxford_iiit_pet or tfds:cats_vs_dogs:train[:10%]."
         )
     builder = _builder(match["name"], data_dir)
-    label_key, image_key = _keys(name, builder)
-    labels = tuple(builder.info.features[label_key].names)
+    keys = _keys(name, builder)
+    labels = tuple(builder.info.features[keys[0]].names)
     title = f"{builder.info.full_name}-{match['split'] or ''}-{_digest(builder)}"
     folder = cache / "tfds" / re.sub(r"[^\w.+-]", "_", title)
     index = folder / "index.csv"
     if not index.is_file():
         with staging.beside(folder) as staged:
-            rows = _export(builder, name, match["split"], image_key, label_key, staged)
+            rows = [
+                (os.fspath(file), file, labels[label], split)
+                for part, split in _parts(builder, match["split"]).items()
+                for file, label in _export(builder, name, part, keys, staged)
+            ]
             header = ("id", "path", "label", "split")
-            found = [(i, path, labels[k], split) for i, path, k, split in rows]
-            file_io.write_csv(staged / "index.csv", header, found)
+            file_io.write_csv(staged / "index.csv", header, rows)
             disk.sync_all(staged)
             # Another run may have been faster: then its files are as good.
             with contextlib.suppress(OSError):
@@ -92,7 +77,12 @@ def _builder(name: str, data_dir: str | None) -> Any:
         ) from None
     if (Path(builder.data_dir) / "dataset_info.json").is_file():
         return builder
-    _give_up_soon()
+    # Without a network it would try for minutes, with warnings.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    with contextlib.suppress(ImportError):
+        from tensorflow_datasets.core.download import downloader
+
+        downloader.MAX_RETRIES = 3
     try:
         builder.download_and_prepare()
     except Exception as error:  # Whatever network, checksum or archive brings.
@@ -111,15 +101,6 @@ def _digest(builder: Any) -> str:
     content = description.read_bytes() if description.is_file() else b""
     where = os.path.abspath(builder.data_dir).encode("utf-8", "surrogateescape")
     return hashlib.sha256(where + b"\0" + content).hexdigest()[:12]
-
-
-def _give_up_soon() -> None:
-    """Keep TFDS from trying for minutes, with warnings, where there is no network."""
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    with contextlib.suppress(ImportError):
-        from tensorflow_datasets.core.download import downloader
-
-        downloader.MAX_RETRIES = 3
 
 
 def _first_line(error: Exception) -> str:
@@ -144,44 +125,37 @@ def _keys(name: str, builder: Any) -> tuple[str, str]:
     return ("label" if "label" in labels else labels[0]), pictures[0]
 
 
+def _parts(builder: Any, split: str | None) -> dict[str, str]:
+    """Return what is written: a split by its role here, labelled ones where None."""
+    splits = {name: _SPLITS[name] for name in builder.info.splits if name in _SPLITS}
+    if split or "train" not in splits:
+        return {split or next(iter(builder.info.splits)): ""}
+    return splits
+
+
 def _export(
-    builder: Any,
-    name: str,
-    split: str | None,
-    image_key: str,
-    label_key: str,
-    folder: Path,
-) -> Iterator[tuple[str, Path, int, str]]:
-    """Write every image of the chosen splits; yield id, path, label and split."""
+    builder: Any, name: str, split: str, keys: tuple[str, str], folder: Path
+) -> Iterator[tuple[Path, int]]:
+    """Write every image of a split; yield its path and label."""
     import tensorflow_datasets as tfds
 
-    chosen = {split: ""} if split else _own_splits(builder)
-    for part, role in chosen.items():
-        try:
-            examples = builder.as_dataset(
-                split=part, decoders={image_key: tfds.decode.SkipDecoding()}
-            )
-        except (ValueError, KeyError) as error:
-            raise UserError(
-                f"--data.source {name}: expected a split of "
-                f"{', '.join(builder.info.splits)}. ({_first_line(error)})"
-            ) from None
-        total = int(examples.cardinality())
-        shown = progress.over(examples, f"write {part}", "image", total)
-        for number, example in enumerate(shown):
-            data = example[image_key].numpy()
-            suffix = image_formats.sniff(data) or "bin"
-            file = Path(re.sub(r"\W", "_", part)) / f"{number:07d}.{suffix}"
-            label = int(example[label_key])
-            if label < 0:
-                # What TFDS gives where the label is not known.
-                continue
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    label_key, image_key = keys
+    try:
+        examples = builder.as_dataset(
+            split=split, decoders={image_key: tfds.decode.SkipDecoding()}
+        )
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"--data.source {name}: expected a split of "
+            f"{', '.join(builder.info.splits)}. ({_first_line(error)})"
+        ) from None
+    total, part = int(examples.cardinality()), Path(re.sub(r"\W", "_", split))
+    (folder / part).mkdir(parents=True, exist_ok=True)
+    shown = progress.over(examples, f"write {split}", "image", total)
+    for number, example in enumerate(shown):
+        data, label = example[image_key].numpy(), int(example[label_key])
+        # TFDS gives -1 where the label is not known.
+        if label >= 0:
+            file = part / f"{number:07d}.{image_formats.sniff(data) or 'bin'}"
             (folder / file).write_bytes(data)
-            yield os.fspath(file), file, label, role
-
-
-def _own_splits(builder: Any) -> dict[str, str]:
-    """Return the dataset's labelled splits with their roles here."""
-    splits = {name: _SPLITS[name] for name in builder.info.splits if name in _SPLITS}
-    return splits if "train" in splits else {next(iter(builder.info.splits)): ""}
+            yield file, label

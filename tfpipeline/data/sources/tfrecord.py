@@ -9,12 +9,14 @@ import dataclasses
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfpipeline.core import file_io, image_formats, image_io, progress, staging
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source, check_labels, from_rows
 
@@ -35,15 +37,7 @@ def is_packed(folder: Path) -> bool:
 
 
 def check_target(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to write shards where something else stands.
-
-    Args:
-        folder: Where `pack` would write.
-        overwrite: Whether a packed source may be replaced.
-
-    Raises:
-        UserError: A packed source stands there, or files of other kinds.
-    """
+    """Refuse to write shards where something else stands."""
     if is_packed(folder) and not overwrite:
         raise UserError(
             f"--output {folder}: a packed source stands here. Name another folder, or "
@@ -71,40 +65,20 @@ def pack(
     They are written beside the folder and renamed to it when they are whole: a source
     that stands there is read to the end before it is replaced, and stays where anything
     goes wrong.
-
-    Args:
-        source: The examples, usable ones only.
-        files: The audit of each.
-        folder: Where to; made if needed.
-        shard_bytes: Size at which the next shard begins.
-        write_more: Writes what else belongs there into the folder that it is given.
-
-    Returns:
-        The shards.
-
-    Raises:
-        UserError: The disk is full, a file has gone bad since it was audited, or files
-            of other kinds have come into the folder.
     """
     with staging.beside(folder) as staged:
-        _write_shards(source, files, staged, shard_bytes)
+        index = []
+        with progress.bar(len(source), "pack", "image") as bar:
+            for number, part in enumerate(_parts(files, shard_bytes)):
+                shard = staged / f"{number:05d}.tfrecord"
+                index += _write_shard(shard, source, files, part, bar)
+        file_io.write_csv(staged / INDEX, HEADER, index)
+        description = {"version": VERSION, "labels": source.labels, "n": len(source)}
+        file_io.write_json(staged / DESCRIPTION, {**description, "name": source.name})
         write_more(staged)
         check_target(folder, overwrite=True)
         staging.replace(staged, folder)
     return sorted(folder.glob("*.tfrecord"))
-
-
-def _write_shards(
-    source: Source, files: Sequence[Row], folder: Path, shard_bytes: int
-) -> None:
-    index = []
-    with progress.bar(len(source), "pack", "image") as bar:
-        for number, part in enumerate(_parts(files, shard_bytes)):
-            shard = folder / f"{number:05d}.tfrecord"
-            index += _write_shard(shard, source, files, part, bar)
-    file_io.write_csv(folder / INDEX, HEADER, index)
-    description = {"version": VERSION, "labels": source.labels, "n": len(source)}
-    file_io.write_json(folder / DESCRIPTION, {**description, "name": source.name})
 
 
 def _parts(files: Sequence[Row], shard_bytes: int) -> Iterator[range]:
@@ -141,10 +115,7 @@ def _write_shard(
                     rows.append((source.ids[i], *place, label, split, row.sha256))
                     bar.update()
         except image_formats.ImageError as error:
-            raise UserError(
-                f"{row.path}: {error}. It was readable when it was audited. Give the "
-                "same command again."
-            ) from None
+            raise scan.gone_bad(row.path, str(error)) from None
         except tf.errors.OpError as error:
             # TensorFlow writes past Python: its full disk has a name of its own.
             reason = error.message.splitlines()[0]
@@ -155,36 +126,22 @@ def _write_shard(
 def _example(source: Source, i: int, data: bytes) -> Any:
     import tensorflow as tf
 
-    def text(value: str) -> Any:
-        encoded = value.encode("utf-8", "surrogateescape")
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
-
     label = int(source.label[i])
-    features = {
-        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
-        "image/class/label": tf.train.Feature(
-            int64_list=tf.train.Int64List(value=[label])
-        ),
-        "image/class/text": text(source.labels[label]),
-        "image/filename": text(source.ids[i]),
-        "image/split": text(source.split[i]),
+    texts = {
+        "image/class/text": source.labels[label],
+        "image/filename": source.ids[i],
+        "image/split": source.split[i],
     }
-    return tf.train.Example(features=tf.train.Features(feature=features))
+    contents = {k: v.encode("utf-8", "surrogateescape") for k, v in texts.items()}
+    example = tf.train.Example()
+    for key, content in {"image/encoded": data, **contents}.items():
+        example.features.feature[key].bytes_list.value.append(content)
+    example.features.feature["image/class/label"].int64_list.value.append(label)
+    return example
 
 
 def open_packed(folder: Path) -> Source:
-    """Return the examples of a folder of shards.
-
-    Args:
-        folder: What `pack` wrote.
-
-    Returns:
-        The examples, in the order in which they were packed, each with its place in its
-        shard.
-
-    Raises:
-        UserError: A shard or the index is missing or damaged.
-    """
+    """Return the examples of a folder of shards."""
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         labels, count = tuple(described["labels"]), described["n"]
@@ -213,10 +170,10 @@ def open_packed(folder: Path) -> Source:
 
 def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
     """Refuse shards that are missing or shorter than the index says."""
-    ends: dict[str, int] = {}
+    ends: dict[str, int] = defaultdict(int)
     for row in table:
         end = int(row["offset"]) + int(row["length"])
-        ends[row["shard"]] = max(end, ends.get(row["shard"], 0))
+        ends[row["shard"]] = max(end, ends[row["shard"]])
     for name, end in ends.items():
         shard = folder / name
         size = os.path.getsize(shard) if shard.is_file() else -1
