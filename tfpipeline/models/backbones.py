@@ -12,6 +12,7 @@ import numpy as np
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.models.preprocessing import preprocess
 from tfpipeline.models.registry import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
@@ -27,10 +28,6 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
     Args:
         settings: The section `model`.
         source: Of the images: `demo` takes the demo weights by default.
-
-    Returns:
-        Settings whose weights, alpha (of a backbone that has one) and image size are
-        set.
 
     Raises:
         UserError: An unknown backbone, a width it does not have, or too small a size.
@@ -84,9 +81,6 @@ def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
         settings: What `resolve` returned.
         demo_weights: The weights file of the demo.
 
-    Returns:
-        A model with input (batch, size, size, 3) and output (batch, h, w, channels).
-
     Raises:
         UserError: The weights cannot be downloaded or do not fit.
     """
@@ -94,7 +88,7 @@ def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
     if weights == "imagenet":
         model = _with_imagenet(settings)
     else:
-        model = _plain(settings, size, None)
+        model = build(settings, size, None, include_top=False)
         if weights not in ("none", "demo"):
             load_file(model, settings, Path(str(weights)))
         if weights == "demo":
@@ -105,11 +99,6 @@ def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
 
 def load_file(model: keras.Model, settings: ModelSettings, file: Path) -> None:
     """Load the user's own weights file into a network.
-
-    Args:
-        model: The network, of any weights.
-        settings: What it was built by.
-        file: Ends in `.npz`, `.weights.h5` or `.h5`.
 
     Raises:
         UserError: There is none, it does not fit, or Keras builds another network for
@@ -130,28 +119,35 @@ def keras_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
-def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
-    width = {} if settings.alpha is None else {"alpha": settings.alpha}
-    build = BACKBONES[settings.backbone].build
-    if build is not None:
-        return build(int(size or 0))
+def build(
+    settings: ModelSettings, size: int | None, weights: str | None, **more: Any
+) -> keras.Model:
+    """Return a network of the table, as `keras.applications` or its row builds it."""
+    own = BACKBONES[settings.backbone].build
+    if own is not None:
+        return own(int(size or 0))
+    if settings.alpha is not None:
+        more["alpha"] = settings.alpha
     with warnings.catch_warnings():
         # That 224's weights serve other sizes as well is what we want.
         warnings.filterwarnings("ignore", "`input_shape` is undefined")
         return getattr(keras.applications, settings.backbone)(
-            include_top=False, weights=weights, input_shape=(size, size, 3), **width
+            weights=weights, input_shape=(size, size, 3), **more
         )
 
 
 def _with_imagenet(settings: ModelSettings) -> keras.Model:
-    size = settings.image_size
+    size, mobile = settings.image_size, settings.backbone in (
+        "MobileNet",
+        "MobileNetV2",
+    )
     try:
-        if settings.backbone in ("MobileNet", "MobileNetV2"):
-            if size not in _MOBILENET_SIZES:
-                model = _plain(settings, size, None)
-                model.set_weights(_plain(settings, 224, "imagenet").get_weights())
-                return model
-        return _plain(settings, size, "imagenet")
+        if mobile and size not in _MOBILENET_SIZES:
+            model = build(settings, size, None, include_top=False)
+            other = build(settings, 224, "imagenet", include_top=False)
+            model.set_weights(other.get_weights())
+            return model
+        return build(settings, size, "imagenet", include_top=False)
     except Exception as error:  # Keras raises a bare Exception for a failed download.
         raise no_weights(settings.backbone, error) from None
 
@@ -163,13 +159,7 @@ _EMBEDDED = (
 
 
 def no_weights(name: str, error: Exception, embedded: str = _EMBEDDED) -> UserError:
-    """Return what to tell where the ImageNet weights of a network cannot be had.
-
-    Args:
-        name: Of the network.
-        error: What Keras said.
-        embedded: How to do with what comes with this package.
-    """
+    """Return the error that says which ImageNet weights to fetch, and to where."""
     # Keras keeps these under other names than the server has.
     kept_as = {
         "NASNet-mobile-no-top.h5": "nasnet_mobile_no_top.h5",
@@ -229,13 +219,11 @@ def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
     Args:
         backbone: Untrained, with or without a top.
         images: RGB in [0, 1], shape (n, height, width, 3).
-        mode: Of its row in the table.
+        mode: Of preprocessing.
 
     Source: layer-sequential unit variance, Mishkin & Matas, arXiv:1511.06422; depth
         and chance, Schoenholz et al., arXiv:1611.01232.
     """
-    from tfpipeline.models.preprocessing import preprocess
-
     x = preprocess(keras.ops.convert_to_tensor(images), mode)
     if any(isinstance(o, keras.layers.BatchNormalization) for o in backbone.layers):
         # Keras' own way through a graph; `clone_model` is built on it as well.
@@ -253,10 +241,9 @@ def _scaled(layer: Any) -> Any:
         # In half precision, squares would be too large.
         wide = keras.ops.cast(x, "float32")
         square = float(keras.ops.mean(keras.ops.square(wide))) or 1.0
-        layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
-        layer.moving_variance.assign(
-            keras.ops.full(layer.moving_variance.shape, square)
-        )
+        mean, variance = layer.moving_mean, layer.moving_variance
+        mean.assign(keras.ops.zeros_like(mean))
+        variance.assign(keras.ops.full(variance.shape, square))
         return layer(x, training=False)
 
     return call

@@ -1,7 +1,6 @@
 """A network of `keras.applications` as it is: with its own top, for its own classes."""
 
 import json
-import warnings
 from pathlib import Path
 
 import keras
@@ -9,6 +8,7 @@ import keras
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import backbones
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.preprocessing import preprocess
 from tfpipeline.models.registry import BACKBONES
 
@@ -25,12 +25,8 @@ _NAMES_URL = (
 def resolve(settings: ModelSettings) -> ModelSettings:
     """Return the settings with every null replaced; see `backbones.resolve`.
 
-    Args:
-        settings: The section `model`.
-
     Raises:
-        UserError: As there, or weights without a top, or another size than the
-            weights were made for.
+        UserError: As there, or weights without a top, or another size than theirs.
     """
     if settings.weights == "demo":
         raise UserError(
@@ -71,36 +67,24 @@ def build_pretrained(settings: ModelSettings) -> keras.Model:
     Raises:
         UserError: The weights cannot be downloaded or do not fit.
     """
-    name, weights = settings.backbone, settings.weights
-    width = {} if settings.alpha is None else {"alpha": settings.alpha}
-    size = settings.image_size
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`input_shape` is undefined")
-        try:
-            network = getattr(keras.applications, name)(
-                weights="imagenet" if weights == "imagenet" else None,
-                input_shape=(size, size, 3),
-                classifier_activation=None,
-                **width,
-            )
-        except Exception as error:  # Keras raises a bare Exception: no download.
-            raise backbones.no_weights(name, error, _EMBEDDED) from None
+    name, weights, size = settings.backbone, settings.weights, settings.image_size
+    kind = "imagenet" if weights == "imagenet" else None
+    try:
+        network = backbones.build(settings, size, kind, classifier_activation=None)
+    except Exception as error:  # Keras raises a bare Exception for a failed download.
+        raise backbones.no_weights(name, error, _EMBEDDED) from None
     if weights not in ("imagenet", "none"):
         backbones.load_file(network, settings, Path(str(weights)))
     network.trainable = False
     image = keras.Input((size, size, 3), name="image")
-    answer = network(preprocess(image, BACKBONES[name].mode), training=False)
-    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(answer)
+    output = network(preprocess(image, BACKBONES[name].mode), training=False)
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(output)
     return keras.Model(image, logits, name="pretrained")
 
 
-def class_names() -> tuple[str, ...]:
-    """Return the names of ImageNet's classes in words.
-
-    Raises:
-        UserError: As of `class_table`.
-    """
-    return tuple(name.replace("_", " ") for _, name in class_table())
+def class_names() -> ClassNames:
+    """Return the names of ImageNet's classes in words; raises as `class_table`."""
+    return ClassNames(name.replace("_", " ") for _, name in class_table())
 
 
 def class_table() -> list[tuple[str, str]]:

@@ -1,10 +1,8 @@
-"""A plain convolutional network, from nothing: what transfer is held against.
-
-Its filters are a pyramid: each block halves the maps and doubles their number.
-"""
+"""A plain convolutional network, from nothing: what transfer is held against."""
 
 import keras
 
+# A pyramid: each block halves the maps and doubles their number.
 FILTERS = (16, 32, 64, 128)
 
 # Keras' own 0.99 would still remember its start after the few steps of a small source.
@@ -12,20 +10,12 @@ _MOMENTUM = 0.9
 
 
 def build_plain_cnn(size: int) -> keras.Model:
-    """Return the network, without a top and with random weights.
-
-    Args:
-        size: Height and width of its input, in pixels, at least 32.
-
-    Returns:
-        A model from preprocessed images, shape (batch, size, size, 3), to its maps,
-        shape (batch, size / 16, size / 16, 128).
+    """Return the untrained network for images of a size: maps of size / 16.
 
     Source: batch norm, Ioffe & Szegedy, arXiv:1502.03167; blocks of 3x3 convolutions
         and max pooling, Simonyan & Zisserman, arXiv:1409.1556.
     """
-    image = keras.Input((size, size, 3))
-    x = image
+    x = image = keras.Input((size, size, 3))
     for number, filters in enumerate(FILTERS, 1):
         name = f"block{number}"
         x = keras.layers.Conv2D(

@@ -14,7 +14,7 @@ MOBILENET_V3_ALPHAS = (0.75, 1.0)
 
 @dataclass(frozen=True)
 class Backbone:
-    """What is known of one architecture.
+    """One architecture.
 
     Args:
         family: Module of `keras.applications` with its preprocessing.
@@ -22,7 +22,7 @@ class Backbone:
             `tf` (-1 to 1), `torch` (mean and deviation), `none` (0 to 255: the network
             rescales by itself).
         native_size: Height and width that its ImageNet weights were made for, pixels.
-        minimal_size: The smallest height and width that it takes, pixels.
+        minimal_size: The smallest height and width, pixels.
         parameters_million: With the ImageNet top.
         imagenet_top_1: Published accuracy on the ImageNet validation set; None where
             there are no weights of ImageNet, and the network starts from scratch.
