@@ -43,10 +43,7 @@ def photographs(
 ) -> tuple[list[Photograph], list[tuple[Path, str]]]:
     """Return the photographs that can be read, and what is wrong with the others.
 
-    Args:
-        paths: Of the files.
-        network: Whose input size they get.
-        how: They become square; see `image_io.resize`.
+    They get the size of the network's input; for `how` see `image_io.resize`.
     """
     good, bad = [], []
     for path in paths:

@@ -38,7 +38,7 @@ def check_readable(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> N
 def write_photographs(
     output: Path, inspector: Inspector, good: Sequence[Photograph], top: int
 ) -> tuple[list[dict[str, Any]], dict[Channel, list[float]]]:
-    """Write what the layers extract from each photograph, and what speaks for classes.
+    """Write what the layers extract from photographs, and what speaks for classes.
 
     Returns:
         For `features.json`, and the mean output of each channel for each photograph.
@@ -80,19 +80,15 @@ def _write_layers(
         maps, file = outputs[name], f"{number:02d}_{name.replace('/', '_')}.png"
         picture, numbers = layer_maps.sheet(maps, top)
         image_io.save_png(folder / file, picture)
-        channels = [
-            {
-                "channel": n,
-                "mean": float(maps[..., n].mean()),
-                "max": float(maps[..., n].max()),
-            }
-            for n in numbers
-        ]
+        best = [(n, maps[..., n]) for n in numbers]
         layers.append(
             {
                 "layer": name,
                 "shape": list(maps.shape),
-                "channels": channels,
+                "channels": [
+                    {"channel": n, "mean": float(m.mean()), "max": float(m.max())}
+                    for n, m in best
+                ],
                 "sheet": f"{folder.name}/{file}",
             }
         )
@@ -136,14 +132,7 @@ def write_channels(
     scores: Mapping[Channel, Sequence[float]],
     ideals: Mapping[Channel, tuple[Ascended, int]],
 ) -> list[dict[str, Any]]:
-    """Write each channel's ideal image, and beside it what excites it most.
-
-    Args:
-        output: The folder.
-        good: The photographs.
-        scores: How much each of them excites each channel.
-        ideals: The ideal images.
-    """
+    """Write each channel's ideal image, and beside it what excites it most."""
     channels = []
     for (layer, number), own in scores.items():
         ascended, i = ideals[layer, number]

@@ -25,12 +25,7 @@ _DEMO = ("MobileNetV2", 0.35, 96)
 def resolve(settings: ModelSettings, source: str) -> ModelSettings:
     """Return the settings with every null replaced by what it stands for.
 
-    Args:
-        settings: The section `model`.
-        source: Of the images: `demo` takes the demo weights by default.
-
-    Raises:
-        UserError: An unknown backbone, a width it does not have, or too small a size.
+    Of the source `demo` that is the demo weights.
     """
     if settings.backbone not in BACKBONES:
         raise unknown("--model.backbone", settings.backbone, BACKBONES)
@@ -75,35 +70,22 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
 
 
 def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
-    """Return a frozen backbone from preprocessed images to its feature map.
-
-    Args:
-        settings: What `resolve` returned.
-        demo_weights: The weights file of the demo.
-
-    Raises:
-        UserError: The weights cannot be downloaded or do not fit.
-    """
-    weights, size = settings.weights, settings.image_size
+    """Return a frozen backbone, from preprocessed images to maps, as resolved."""
+    weights = settings.weights
     if weights == "imagenet":
         model = _with_imagenet(settings)
     else:
-        model = build(settings, size, None, include_top=False)
-        if weights not in ("none", "demo"):
-            load_file(model, settings, Path(str(weights)))
-        if weights == "demo":
-            _load(model, demo_weights)
+        model = build(settings, settings.image_size, None, include_top=False)
+    if weights == "demo":
+        _load(model, demo_weights)
+    elif weights not in ("imagenet", "none"):
+        load_file(model, settings, Path(str(weights)))
     model.trainable = False
     return model
 
 
 def load_file(model: keras.Model, settings: ModelSettings, file: Path) -> None:
-    """Load the user's own weights file into a network.
-
-    Raises:
-        UserError: There is none, it does not fit, or Keras builds another network for
-            its own weights than for a file.
-    """
+    """Load the user's own weights file into a network."""
     if BACKBONES[settings.backbone].family == "efficientnet":
         raise UserError(
             f"--model.weights {settings.weights}: Keras' {settings.backbone} rescales "
@@ -137,10 +119,8 @@ def build(
 
 
 def _with_imagenet(settings: ModelSettings) -> keras.Model:
-    size, mobile = settings.image_size, settings.backbone in (
-        "MobileNet",
-        "MobileNetV2",
-    )
+    size = settings.image_size
+    mobile = settings.backbone in ("MobileNet", "MobileNetV2")
     try:
         if mobile and size not in _MOBILENET_SIZES:
             model = build(settings, size, None, include_top=False)
@@ -192,10 +172,8 @@ def _load(model: keras.Model, file: Path) -> None:
     try:
         if file.suffix == ".npz":
             with np.load(file) as arrays:
-                count = len(model.weights)
-                model.set_weights(
-                    [arrays[f"{i:03d}"].astype("float32") for i in range(count)]
-                )
+                names = [f"{number:03d}" for number in range(len(model.weights))]
+                model.set_weights([arrays[name].astype("float32") for name in names])
         else:
             model.load_weights(file)
     except Exception as error:  # h5py, zipfile, numpy and Keras each have their own.
@@ -227,12 +205,19 @@ def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
     x = preprocess(keras.ops.convert_to_tensor(images), mode)
     if any(isinstance(o, keras.layers.BatchNormalization) for o in backbone.layers):
         # Keras' own way through a graph; `clone_model` is built on it as well.
-        backbone._run_through_graph(x, operation_fn=_scaled)
-    elif all(len(layer._inbound_nodes) == 1 for layer in backbone.layers[1:]):
-        _scale_chain(backbone, x[:8])
+        backbone._run_through_graph(x, operation_fn=_scale_norm)
+    elif backbone.name.startswith("vgg"):
+        x = x[:8]
+        for layer in backbone.layers[1:]:
+            x = layer(x)
+            if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+                deviation = float(keras.ops.std(x)) or 1.0
+                kernel, *rest = layer.get_weights()
+                layer.set_weights([kernel / deviation, *rest])
+                x = x / deviation
 
 
-def _scaled(layer: Any) -> Any:
+def _scale_norm(layer: Any) -> Any:
     """Return what calls a layer; a batch norm is first made to divide by one number."""
     if not isinstance(layer, keras.layers.BatchNormalization):
         return layer
@@ -247,14 +232,3 @@ def _scaled(layer: Any) -> Any:
         return layer(x, training=False)
 
     return call
-
-
-def _scale_chain(backbone: keras.Model, x: Any) -> None:
-    for layer in backbone.layers[1:]:
-        x = layer(x)
-        weighted = isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
-        if weighted and backbone.name.startswith("vgg"):
-            deviation = float(keras.ops.std(x)) or 1.0
-            kernel, *rest = layer.get_weights()
-            layer.set_weights([kernel / deviation, *rest])
-            x = x / deviation

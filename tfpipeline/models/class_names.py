@@ -30,11 +30,7 @@ class ClassNames(tuple[str, ...]):
         return {n: i for i, n in enumerate(self.normalized) if counts[n] == 1}
 
     def find(self, words: Sequence[str], flag: str) -> list[int]:
-        """Return the indices of classes, named in any letter case or by number.
-
-        Raises:
-            UserError: No class, or several, have that name.
-        """
+        """Return the indices of classes, named in any letter case or by number."""
         return [self._find(word, flag) for word in words]
 
     def _find(self, word: str, flag: str) -> int:
@@ -77,10 +73,7 @@ class ClassNames(tuple[str, ...]):
     def difference(self, other: Sequence[str], own: str, others: str) -> str:
         """Return a sentence on the first difference of two lists, empty if equal.
 
-        Args:
-            other: Class names in their order.
-            own: What has these names, e.g. `the model`.
-            others: What has the other ones.
+        In it, `own` (e.g. `the model`) has these names, and `others` the other ones.
         """
         for number, (mine, its) in enumerate(itertools.zip_longest(self, other)):
             if mine != its:

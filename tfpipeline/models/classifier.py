@@ -34,9 +34,6 @@ def build_classifier(
     Returns:
         A model from `image`, RGB float32 in [0, 1], shape (batch, height, width, 3), to
         logits, float32, shape (batch, labels_count).
-
-    Raises:
-        UserError: An unknown pooling or initialiser, or a share out of range.
     """
     if settings.pooling not in POOLINGS:
         raise unknown("--model.pooling", settings.pooling, POOLINGS)
@@ -52,9 +49,6 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
 
     They compute in float32 under any precision: it costs nothing, and float16 would
     lose the digits of the loss and small gradients altogether.
-
-    Raises:
-        UserError: An unknown initialiser, a share out of range, or no units.
     """
     if not 0 <= settings.dropout < 1:
         raise UserError(

@@ -41,6 +41,7 @@ def _view(digest: str, number: int) -> str:
     return f"{digest}-view{number}"
 
 
+@dataclass(frozen=True)
 class Extraction:
     """What a frozen network makes of images, kept below one folder.
 
@@ -52,19 +53,20 @@ class Extraction:
         folder: Holds the features of all networks.
     """
 
-    def __init__(
-        self, predictor: Predictor, width: int, what: Sequence[object], folder: Path
-    ) -> None:
-        self.predictor, self.width, self.folder = predictor, width, folder
-        self.what = tuple(what)
-        self.name = fingerprint(*self.what)
+    predictor: Predictor
+    width: int
+    what: Sequence[object]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The fingerprint of unchanged images."""
+        return fingerprint(*self.what)
 
     def features(self, keys: Sequence[str], feed: Feed) -> FeatureCache:
-        """Return a cache that holds the features of unchanged images.
+        """Return a cache that holds the features of images, by their digests `keys`.
 
-        Args:
-            keys: Digests of the images.
-            feed: The images at positions in `keys`, of this worker alone.
+        This worker alone is fed with images, at positions in `keys`.
         """
         return self._fill(self.name, keys, feed, "extract")
 

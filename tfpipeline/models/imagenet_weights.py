@@ -14,6 +14,9 @@ from tfpipeline.models.registry import BACKBONES
 
 CLASSES = 1000
 
+# For which there are weights with a top as well.
+_OTHER_SIZES = {"MobileNet": (128, 160, 192), "MobileNetV2": (96, 128, 160, 192)}
+
 _EMBEDDED = "--run DIR takes a classifier that you have trained (`make demo` does)."
 
 _NAMES_URL = (
@@ -23,11 +26,7 @@ _NAMES_URL = (
 
 
 def resolve(settings: ModelSettings) -> ModelSettings:
-    """Return the settings with every null replaced; see `backbones.resolve`.
-
-    Raises:
-        UserError: As there, or weights without a top, or another size than theirs.
-    """
+    """Return the settings with every null replaced; see `backbones.resolve`."""
     if settings.weights == "demo":
         raise UserError(
             "--model.weights demo: the embedded backbone has no classes of its own. "
@@ -40,11 +39,7 @@ def resolve(settings: ModelSettings) -> ModelSettings:
             f"--model.backbone {settings.backbone}: it has no classes of its own. "
             "Train it, and name that run: --run DIR."
         )
-    sizes = {row.native_size}
-    if settings.backbone == "MobileNet":
-        sizes |= {128, 160, 192}
-    if settings.backbone == "MobileNetV2":
-        sizes |= {96, 128, 160, 192}
+    sizes = {row.native_size, *_OTHER_SIZES.get(settings.backbone, ())}
     if settings.weights == "imagenet" and settings.image_size not in sizes:
         raise UserError(
             f"--model.image_size: {settings.backbone} with its own classes takes "
@@ -55,18 +50,7 @@ def resolve(settings: ModelSettings) -> ModelSettings:
 
 
 def build_pretrained(settings: ModelSettings) -> keras.Model:
-    """Return a network with preprocessing inside, from images to ImageNet's logits.
-
-    Args:
-        settings: What `resolve` returned.
-
-    Returns:
-        A frozen model from RGB in [0, 1], shape (batch, size, size, 3), to logits,
-        float32, shape (batch, 1000).
-
-    Raises:
-        UserError: The weights cannot be downloaded or do not fit.
-    """
+    """Return a frozen network, from images to ImageNet's logits, as resolved."""
     name, weights, size = settings.backbone, settings.weights, settings.image_size
     kind = "imagenet" if weights == "imagenet" else None
     try:
@@ -83,16 +67,12 @@ def build_pretrained(settings: ModelSettings) -> keras.Model:
 
 
 def class_names() -> ClassNames:
-    """Return the names of ImageNet's classes in words; raises as `class_table`."""
+    """Return the names of ImageNet's classes in words."""
     return ClassNames(name.replace("_", " ") for _, name in class_table())
 
 
 def class_table() -> list[tuple[str, str]]:
-    """Return the WordNet number and the name of each of ImageNet's classes.
-
-    Raises:
-        UserError: The list is not on this machine and cannot be downloaded.
-    """
+    """Return the WordNet number and the name of each of ImageNet's classes."""
     try:
         file = keras.utils.get_file(
             "imagenet_class_index.json",

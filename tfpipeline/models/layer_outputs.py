@@ -31,20 +31,15 @@ def _run_through(model: keras.Model, values: Any, call: Callable[..., Any]) -> A
 
 def _walk(
     model: keras.Model, within: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], keras.Layer]]:
-    """Yield each layer with the nested models that it is in, and its own name."""
+) -> Iterator[tuple[list[str], keras.Layer]]:
+    """Yield each layer with what it can be called, the shortest name first."""
     for layer in model.layers:
+        path = (*within, layer.name)
         if isinstance(layer, keras.Model):
-            yield from _walk(layer, (*within, layer.name))
+            yield from _walk(layer, path)
         elif not isinstance(layer, keras.layers.InputLayer):
-            yield (*within, layer.name), layer
-
-
-def _forms(path: tuple[str, ...]) -> list[str]:
-    """Return what a layer can be called, the shortest first, each once."""
-    alone, outermost = path[-1:], path[:1] + path[-1:]
-    paths = (alone, outermost, path) if len(path) > 1 else (alone,)
-    return list(dict.fromkeys(map("/".join, paths)))
+            forms = (path[-1:], path[:1] + path[-1:], path) if within else (path,)
+            yield list(dict.fromkeys(map("/".join, forms))), layer
 
 
 def named(model: keras.Model) -> dict[str, keras.Layer]:
@@ -54,7 +49,7 @@ def named(model: keras.Model) -> dict[str, keras.Layer]:
     of one family, that of the outermost model around it comes before, or of all:
     `member_0/out_relu`.
     """
-    every = [(_forms(path), layer) for path, layer in _walk(model)]
+    every = list(_walk(model))
     counts = collections.Counter(form for forms, _ in every for form in forms)
     return {
         next((form for form in forms if counts[form] == 1), forms[-1]): layer
@@ -103,11 +98,7 @@ def spread(names: Sequence[str], count: int) -> list[str]:
 
 
 def check(model: keras.Model, name: str, flag: str) -> None:
-    """Refuse a layer that a model does not have.
-
-    Raises:
-        UserError: There is none, with the nearest that there is.
-    """
+    """Refuse a layer that a model does not have, and name the nearest that it has."""
     known = list(named(model))
     if name not in known:
         examples = ", ".join(spread(list(maps(model)) or known, 8))
@@ -242,15 +233,8 @@ def maps_and_logits(
 def without_preprocessing(model: keras.Model) -> Callable[[Any], Any]:
     """Return a network that gets what its backbone gets, instead of an image.
 
-    Args:
-        model: From images to logits; what comes before its first nested model prepares
-            the pixels.
-
-    Returns:
-        From numbers of any range, shape (batch, height, width, 3), to logits.
-
-    Raises:
-        ValueError: It has no nested model.
+    What comes before its first nested model prepares the pixels; without one it is a
+    ValueError.
     """
     if not any(isinstance(layer, keras.Model) for layer in model.layers):
         raise ValueError("Expected a network with a nested backbone. Received none.")

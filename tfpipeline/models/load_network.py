@@ -28,7 +28,7 @@ class Network:
     Args:
         name: What it is called in results.
         model: From images in [0, 1] to logits.
-        labels: Class names, in the order of the logits; numbers where nobody knows.
+        labels: Class names; numbers where nobody knows.
         named: Whether the names are known.
         resize: How a photograph becomes square for it; see `image_io.resize`.
         untrained: Whether its weights are random.
@@ -50,22 +50,11 @@ class Network:
         return int(height), int(width)
 
     def logits(self, pictures: np.ndarray) -> np.ndarray:
-        """Return the logits of pictures of any size, float32, shape (n, classes).
-
-        Args:
-            pictures: uint8, shape (n, any, any, 3).
-
-        Raises:
-            UserError: Some are NaN or infinite.
-        """
+        """Return the logits, shape (n, classes), of uint8 pictures of any size."""
         resized = [image_io.resize(one, *self.size, how="squash") for one in pictures]
         batches = np.array_split(np.stack(resized), -(-len(resized) // 32))
-        logits = np.concatenate(
-            [
-                np.asarray(self.model(np.float32(batch) / 255, training=False))
-                for batch in batches
-            ]
-        )
+        outputs = (self.model(np.float32(b) / 255, training=False) for b in batches)
+        logits = np.concatenate([np.asarray(output) for output in outputs])
         if not np.isfinite(logits).all():
             raise UserError(
                 f"{self.name}: expected numbers as logits, found NaN or infinite ones. "
@@ -100,9 +89,6 @@ def open_network(
         run: The folder of a finished run, or None.
         settings: The section `model`, where there is no run.
         names_needed: Whether it is an error that the class names cannot be had.
-
-    Raises:
-        UserError: It cannot be opened.
     """
     if run is not None:
         if settings != ModelSettings():
@@ -155,9 +141,6 @@ def open_judge(word: str, flag: str = "--judges") -> Network:
             (`MobileNet:0.25`), or the folder of a finished run. It is what the judge
             is called in results.
         flag: What the user named it by.
-
-    Raises:
-        UserError: There is neither, or it cannot be opened.
     """
     name, _, alpha = re.sub(r"[@ ]", ":", word).partition(":")
     if name in BACKBONES and re.fullmatch(r"(\d*\.?\d+)?", alpha):

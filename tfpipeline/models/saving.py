@@ -23,11 +23,7 @@ def save_classifier(path: Path, model: keras.Model, labels: Sequence[str]) -> No
 
 
 def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
-    """Return a classifier that `save_classifier` wrote, and its class names.
-
-    Raises:
-        UserError: The file is damaged, or is not a classifier with names.
-    """
+    """Return a classifier that `save_classifier` wrote, and its class names."""
     try:
         with zipfile.ZipFile(path) as archive:
             labels = ClassNames(archive.read(_LABELS).decode().split("\n")[:-1])

@@ -19,11 +19,7 @@ _BLOCK = re.compile(r"^.*?(?:block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?![0-9])")
 
 @dataclass(frozen=True)
 class Unfrozen:
-    """The layers that learn, block by block from the top.
-
-    Args:
-        blocks: Names of the blocks, and their layers that have weights to train.
-    """
+    """The layers that learn, by the names of their blocks, from the top."""
 
     blocks: tuple[tuple[str, tuple[Any, ...]], ...]
 
@@ -66,9 +62,6 @@ def unfreeze(backbone: keras.Model, wish: str | int | float) -> Unfrozen:
         backbone: Of a classifier.
         wish: `all`, a number of layers (those with weights count), a share of them, or
             the name of the lowest block or layer.
-
-    Raises:
-        UserError: No such block, or a number out of range.
     """
     backbone.trainable = True
     norm = keras.layers.BatchNormalization
@@ -109,14 +102,11 @@ def moving_statistics(model: keras.Model) -> list[np.ndarray]:
 
 
 def check_unmoved(model: keras.Model, before: Sequence[np.ndarray]) -> None:
-    """Make sure that a training left the batch norm alone.
+    """Make sure that a training left batch norm alone; else here or Keras is a bug.
 
     Args:
         model: A backbone.
         before: What `moving_statistics` returned before the training.
-
-    Raises:
-        RuntimeError: They have moved: a bug here or in Keras.
     """
     for old, new in zip(before, moving_statistics(model), strict=True):
         if not np.array_equal(old, new, equal_nan=True):

@@ -21,13 +21,7 @@ _OWN = ("workdir", "cache_dir", "distribute", "data.cache")
 def check_settings(
     strategy: tf.distribute.Strategy, settings: object, *files: str | None
 ) -> None:
-    """Refuse to begin where workers were given different settings or packages.
-
-    Args:
-        strategy: Where the steps run.
-        settings: Of the command.
-        files: That the settings name, and whose content counts.
-    """
+    """Refuse workers with other settings, packages, or contents of named files."""
     given = from_python.flat(settings, _OWN)
     facts: dict[str, Rows] = {
         "settings": lambda: (f"--{name} {given[name]}" for name in sorted(given)),

@@ -64,13 +64,12 @@ class Ascended:
 
     Args:
         numbers: Of the parameterization.
-        images: Of the numbers, in [0, 1] where the parameterization is bounded; shape
-            (images, height, width, 3), float32.
+        images: In [0, 1] where the parameterization is bounded; float32, shape (images,
+            height, width, 3).
         start_scores: Of the images that it started from, untransformed.
         end_scores: Of `images`, untransformed.
         curve: Scores of the transformed images at each step, shape (images, steps).
-        alive: Whether an image had a gradient at the last step, as the network that was
-            climbed passes it back.
+        alive: Whether an image had a gradient at the last step.
         cured: Whether it had none at the first one, and its start was moved for that.
         snapshots: Steps done, and the images then.
     """
@@ -117,12 +116,9 @@ class Ascent:
         name: str | None = None,
         place: Sequence[int] | None = None,
     ) -> Ascended:
-        """Climb from given numbers.
+        """Climb from numbers, each to its target of the objective; None is in order.
 
-        Args:
-            numbers: Of the images.
-            name: Of the progress bar; None shows none.
-            place: Which of the objective's targets each image has; None is in order.
+        The name is that of the progress bar; None shows none.
         """
         count = int(numbers[0].shape[0])
         rows = np.arange(count) if place is None else np.asarray(place)
@@ -177,13 +173,7 @@ class Ascent:
         )
 
     def score(self, image: tf.Tensor, shown: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-        """Return the scores of images in [0, 1], by what the network is shown of them.
-
-        Args:
-            image: Shape (batch, height, width, 3), of any size.
-            shown: Of the network's own size.
-            place: int32, shape (batch,): which of the targets each image has.
-        """
+        """Return the scores of images of any size, by what the network is shown."""
         outputs = self.network(shown)
         if not isinstance(outputs, Mapping):
             outputs = {LOGITS: outputs}
@@ -231,13 +221,7 @@ class _Part:
 
 
 class Spread:
-    """The images of an ascent, shared by its replicas.
-
-    Args:
-        ascent: Whose.
-        numbers: Of the images.
-        rows: Which of the objective's targets each image has.
-    """
+    """The images of an ascent, and which target each has, shared by its replicas."""
 
     def __init__(self, ascent: Ascent, numbers: Numbers, rows: np.ndarray) -> None:
         self.ascent, self.strategy = ascent, ascent.strategy
@@ -264,7 +248,7 @@ class Spread:
         return self._step(tf.constant(number))
 
     def score(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scores of the untransformed images, and the images."""
+        """Return the scores of the untransformed images, and these."""
         scores, image = self._score()
         return self.join(scores), self.join(image)
 

@@ -42,24 +42,18 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
             settings.run, settings.model, names_needed=not numbers
         )
         worker_agreement.check_weights(strategy, [network.model])
-        indices = list(
-            dict.fromkeys(network.labels.find(settings.classes, "--classes"))
-        )
+        indices = dict.fromkeys(network.labels.find(settings.classes, "--classes"))
         judges = [load_network.open_judge(word) for word in settings.judges]
     chief, seed, folder = distribute.is_chief(strategy), settings.seed, output.folder
+    classes, gif, start = list(indices), settings.gif, settings.synthesis.start
     jobs = {
-        name: generate.Job(
-            network, indices, preset, given, seed, strategy, settings.gif
-        )
+        name: generate.Job(network, classes, preset, given, seed, strategy, gif)
         for name, (preset, given) in chosen.items()
     }
     places = {name: "." if name == settings.preset else name for name in jobs}
-    names = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
-    logs = ["logs/"] if settings.tensorboard else []
-    start = settings.synthesis.start
-    inputs = [] if start is None else [Path(start)]
-    both = ["compare.png"] if settings.compare else []
-    output.check([*names, *logs, *both, result_dir.PAGE], inputs)
+    files = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
+    files += ["logs/"] * settings.tensorboard + ["compare.png"] * settings.compare
+    output.check([*files, result_dir.PAGE], [] if start is None else [Path(start)])
     ideals: dict[str, list[Any]] = {}
     with output.recording():
         for name, job in jobs.items():

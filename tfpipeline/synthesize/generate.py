@@ -92,17 +92,7 @@ def file_name(labels: ClassNames, index: int, copy: int) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """Which images are to be made.
-
-    Args:
-        network: That they excite.
-        indices: Of the classes.
-        preset: How, with what the user has changed.
-        settings: The section `synthesis`.
-        seed: Of starts and transforms.
-        strategy: Where the steps run.
-        frames: Whether to keep how each image comes about.
-    """
+    """Which images are to be made, of which classes of which network, and how."""
 
     network: Network
     indices: Sequence[int]

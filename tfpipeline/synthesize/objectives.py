@@ -125,10 +125,8 @@ def cross_entropy(
 ) -> Objective:
     """Return the cross-entropy of a class, to be *subtracted*: zero is certainty.
 
-    Args:
-        indices: Of the class.
-        of_probabilities: Whether it is computed as Keras does from a softmax output,
-            which has no gradient below a probability of 1e-7.
+    Of probabilities it is computed as Keras does from a softmax output, which has no
+    gradient below a probability of 1e-7.
     """
 
     def term(seen: Seen) -> tf.Tensor:
@@ -184,11 +182,7 @@ def neuron(
 def direction(name: str, vector: Sequence[float], cosine_power: float = 1) -> Objective:
     """Return the mean output of a layer along a direction of its channels.
 
-    Args:
-        name: Of the layer.
-        vector: The direction, as many numbers as there are channels.
-        cosine_power: By which the cosine counts as well: more of it asks for the
-            direction alone, 0 for the dot product.
+    A higher power of the cosine asks for the direction alone, 0 for the dot product.
 
     Source: Carter et al., "Activation Atlas", distill.pub, 2019.
     """
@@ -224,11 +218,8 @@ def diversity(name: str, groups: Sequence[int]) -> Objective:
     """Return how little an image has in common with the others of its group.
 
     It is minus the mean cosine between the channel correlations (Gram matrices). It is
-    the one term in which images see each other: those of a group must be in one batch.
-
-    Args:
-        name: Of the layer; its output has shape (batch, height, width, channels).
-        groups: Which group each image of the whole job belongs to.
+    the one term in which images see each other: those of a group (which `groups` has
+    for each image of the whole job) must be in one batch.
 
     Source: Olah et al., "Feature Visualization", distill.pub, 2017.
     """

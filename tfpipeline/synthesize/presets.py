@@ -41,25 +41,17 @@ LESSON_DEFECTS = (
 class Preset:
     """All that an ascent to a class needs, but for the class and the network.
 
+    The rest of its fields is what `config.synthesis.SynthesisSettings` says of them.
+
     Args:
-        objective: A name of `CLASS_OBJECTIVES`.
-        parameterization: A name of `PARAMETERIZATIONS`.
         options: Of the parameterization.
         transforms: Of each step.
-        steps: How many.
-        learning_rate: Of the first step.
-        last_rate: Share of it at the last step, to which it falls along a cosine.
-        optimizer: A name of `OPTIMIZERS`.
-        views: Copies of each image that make one step.
+        last_rate: Share of the rate at the last step, to which it falls by a cosine.
         weight: Of the objective.
-        total_variation: Weight by which it is kept low.
-        l2: Weight by which the distance from grey is kept low.
-        fading: See `ascent.Climb`.
-        branch_gradient: What share of its gradient the branch of a residual network
-            passes back: what excites by the skip connections excites others as well.
-        relu_gradient: What share of its gradient passes each ReLU beside its own, also
-            where it is flat: others are open elsewhere. See `layer_outputs.Backward`.
-        raw: Whether the network is asked without its preprocessing.
+        branch_gradient: What excites by the skip connections of a residual network
+            excites others as well.
+        relu_gradient: Where a ReLU is flat, those of others are open elsewhere.
+        raw: Whether the network goes without its preprocessing.
         defects: What is wrong with it, in words.
     """
 
@@ -107,8 +99,8 @@ class Preset:
             objective: What is to rise.
             strategy: Where the steps run.
             seed: Of the transforms.
-            whole: Whether no wave is to be left out.
-            frames: Whether to keep how each image comes about.
+            whole: Whether every wave is needed.
+            frames: Whether to take snapshots.
         """
         size = network.size
         backward = Backward(self.branch_gradient, self.relu_gradient)
@@ -123,26 +115,16 @@ class Preset:
             rate = keras.optimizers.schedules.CosineDecay(
                 rate, self.steps, alpha=self.last_rate
             )
-        return Ascent(
-            climbed,
-            objective,
-            PARAMETERIZATIONS[self.parameterization](size, **options),
-            # The window shows what the network takes, whatever the size of a sketch.
-            [
-                dataclasses.replace(one, shown=size) if isinstance(one, View) else one
-                for one in self.transforms
-            ],
-            Climb(
-                self.steps,
-                rate,
-                self.optimizer,
-                self.views,
-                seed,
-                self.fading,
-                max(1, self.steps // FRAMES) if frames else 0,
-            ),
-            strategy,
-        )
+        every = max(1, self.steps // FRAMES) if frames else 0
+        how = (self.optimizer, self.views, seed, self.fading, every)
+        climb = Climb(self.steps, rate, *how)
+        # The window shows what the network takes, whatever the size of a sketch.
+        transforms = [
+            dataclasses.replace(one, shown=size) if isinstance(one, View) else one
+            for one in self.transforms
+        ]
+        waves = PARAMETERIZATIONS[self.parameterization](size, **options)
+        return Ascent(climbed, objective, waves, transforms, climb, strategy)
 
 
 CLASS_OBJECTIVES: dict[str, Callable[[Sequence[int]], Objective]] = {
@@ -195,11 +177,7 @@ FROM_PHOTOGRAPH = 0.1
 
 
 def choose_preset(name: str, settings: SynthesisSettings) -> Preset:
-    """Return a preset with what the user has changed.
-
-    Raises:
-        UserError: An unknown name, or a number out of range.
-    """
+    """Return a preset with what the user has changed, or refuse that."""
     if name not in PRESETS:
         raise unknown("--preset", name, PRESETS)
     preset = PRESETS[name]
@@ -225,11 +203,7 @@ def choose_preset(name: str, settings: SynthesisSettings) -> Preset:
 def choose_presets(
     settings: SynthesizeSettings,
 ) -> dict[str, tuple[Preset, SynthesisSettings]]:
-    """Return the presets that are asked for, the user's own, with its changes, first.
-
-    Raises:
-        UserError: An unknown name, or a number out of range.
-    """
+    """Return presets and their settings, the user's own, with its changes, first."""
     own = settings.synthesis
     chosen = {settings.preset: (choose_preset(settings.preset, own), own)}
     if settings.compare:

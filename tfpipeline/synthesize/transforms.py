@@ -21,18 +21,13 @@ GREY = 0.5
 class Rotate:
     """Turned around the middle; what comes in is the mirrored rim.
 
-    Its gradient is that of the rotation back, which is the exact one but for the
-    interpolation.
-
-    Args:
-        degrees: The largest angle, in both senses.
+    Its gradient is that of the rotation back: the exact one but for the interpolation.
     """
 
     degrees: float = 10
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        most = self.degrees
-        drawn = tf.random.stateless_uniform((), seed, -most, most)
+        drawn = tf.random.stateless_uniform((), seed, -self.degrees, self.degrees)
         angle = drawn * math.pi / 180
         cosine, sine = tf.cos(angle), tf.sin(angle)
         shape = tf.cast(tf.shape(image), tf.float32)
@@ -59,7 +54,7 @@ class View:
         least: The smallest factor by which the image appears.
         most: The largest factor.
         shift: The largest shift of the window, as a part of its side.
-        shown: Height and width of what is returned; None is as what came.
+        shown: Height and width of the result; None is as those of the image.
     """
 
     least: float = 0.6

@@ -1,7 +1,7 @@
 """What `synthesize` writes and says of the images that it made."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline.core import contact_sheets, disk, file_io, image_io
-from tfpipeline.core.checks import Check, failed, unasked
+from tfpipeline.core.checks import Check, failed, if_asked, unasked
 from tfpipeline.core.console import Closing
 from tfpipeline.metrics import classification
 from tfpipeline.models import load_network
@@ -30,11 +30,7 @@ def names(folder: str, job: Job) -> list[str]:
 
 
 def save(folder: Path, ideal: Ideal, labels: ClassNames) -> Ideal:
-    """Write an image, its chart and its animation as soon as it is made.
-
-    Returns:
-        The image without the frames of its animation, which take much memory.
-    """
+    """Write an image, its chart and animation, and return it without large frames."""
     file = folder / f"{ideal.name}.png"
     image_io.save_png(file, ideal.picture)
     chart = charts.ideal(
@@ -52,17 +48,9 @@ def write(
     ideals: Mapping[str, Sequence[Ideal]],
     judges: Sequence[Network],
 ) -> dict[str, Any]:
-    """Write the sheets, have the files judged, and return what is true of them.
+    """Write the sheets, have the saved files judged, and return `synthesis.json`.
 
-    Args:
-        output: The folder.
-        jobs: By preset; the first one is the user's.
-        ideals: The images of each, saved already.
-        judges: Networks that took no part.
-
-    Returns:
-        For `synthesis.json`: `images`, `checks`, `summary`, and `compared`, which holds
-        the images of the other preset.
+    Jobs and images are by preset; the first one is the user's.
     """
     results: list[dict[str, Any]] = []
     for number, (name, own) in enumerate(ideals.items()):
@@ -132,18 +120,10 @@ def _write_gif(file: Path, frames: Sequence[np.ndarray]) -> None:
 def judge(
     ideals: Sequence[Ideal], pictures: np.ndarray, network: Network, labels: ClassNames
 ) -> list[dict[str, Any]]:
-    """Return what a network that took no part says of images.
+    """Return what a network that took no part says of images, given with their files.
 
-    Args:
-        ideals: The images.
-        pictures: Their files, read again: uint8, shape (n, height, width, 3).
-        network: The judge.
-        labels: Of the network that they were made of.
-
-    Returns:
-        For each image the rank of its class (1 is first), its probability, and what the
-        judge would call it; rank and probability are None where it does not know the
-        class.
+    It is the rank of the class (1 is first) and its probability, both None where the
+    judge does not know the class, and what the judge would call the image.
     """
     known, same = network.labels, labels == network.labels
     verdicts = []
@@ -174,56 +154,50 @@ def _comparison(ideals: Mapping[str, Sequence[Ideal]]) -> np.ndarray:
     return contact_sheets.contact_sheet(pictures, captions, columns)
 
 
-# What should be true, and what it means where it is not.
-_MEANINGS = {
+# What should be true of each image, what it means, and what it means otherwise.
+_CHECKS: dict[str, tuple[Callable[[Ideal], bool], str, str]] = {
     "finite": (
+        lambda ideal: ideal.finite,
         "Every number of the image and of its score is one: the ascent did not "
         "diverge.",
         "the ascent diverged. Try a lower --synthesis.learning_rate.",
     ),
     "score_rose": (
+        lambda ideal: ideal.rose,
         "The score of the picture is higher than that of its start.",
         "the score did not rise; the picture shows nothing. Try more "
         "--synthesis.steps.",
     ),
     "gradient": (
+        lambda ideal: ideal.alive or ideal.rose or not ideal.finite,
         "There is a gradient, as the preset has it; without one nothing can rise.",
         "the network has no gradient there, so nothing can rise.",
     ),
     "recognised": (
+        lambda ideal: ideal.recognised,
         "The network itself names the class of the saved file first.",
         "the network itself sees another class first on the saved file. Try more "
         "--synthesis.steps.",
-    ),
-    "eight_bit": (
-        "Rounding to 8 bits undoes no larger share of a score's rise.",
-        "rounding to 8 bits undoes more than 2 % of what some score rose by.",
     ),
 }
 
 
 def _checks(ideals: Sequence[Ideal]) -> dict[str, Any]:
-    finite = [ideal for ideal in ideals if ideal.finite]
-    wrong = {
-        "finite": [i.label for i in ideals if not i.finite],
-        "score_rose": [i.label for i in ideals if not i.rose],
-        "gradient": [i.label for i in finite if not (i.alive or i.rose)],
-        "recognised": [i.label for i in ideals if not i.recognised],
-    }
-    outcomes: dict[str, tuple[bool | None, Any]] = {
-        name: (not labels, labels) for name, labels in wrong.items()
-    }
-    if not finite:
-        outcomes["gradient"] = (None, [])
+    checks = {}
+    for name, (passes, *meanings) in _CHECKS.items():
+        wrong = [ideal.label for ideal in ideals if not passes(ideal)]
+        asked = name != "gradient" or any(ideal.finite for ideal in ideals)
+        checks[name] = Check(if_asked(asked, not wrong), wrong, *meanings).told()
     if not any(ideal.raw for ideal in ideals):
         change = max(ideal.rounding_change for ideal in ideals)
-        outcomes["eight_bit"] = (change <= generate.EIGHT_BIT_TOLERANCE, change)
-    checks = {
-        name: Check(passed, value, *_MEANINGS[name]).told()
-        for name, (passed, value) in outcomes.items()
-    }
-    if "eight_bit" in checks:
-        checks["eight_bit"]["expected"] = generate.EIGHT_BIT_TOLERANCE
+        most = generate.EIGHT_BIT_TOLERANCE
+        check = Check(
+            change <= most,
+            change,
+            "Rounding to 8 bits undoes no larger share of a score's rise.",
+            "rounding to 8 bits undoes more than 2 % of what some score rose by.",
+        )
+        checks["eight_bit"] = check.told() | {"expected": most}
     return checks
 
 
