@@ -103,7 +103,7 @@ class Inspector:
         layer_outputs.check(self.network.model, name, flag)
         if name not in self._maps:
             raise UserError(
-                f"{flag} {name}: expected a layer whose answer is a map with a height "
+                f"{flag} {name}: expected a layer whose output is a map with a height "
                 "and a width. Some are: "
                 f"{', '.join(layer_outputs.spread(list(self._maps), 6))}."
             )

@@ -1,4 +1,4 @@
-"""A backbone by its name, with the weights asked for, or an error that helps."""
+"""A backbone by its name, with its weights, or an error that helps."""
 
 import dataclasses
 import os

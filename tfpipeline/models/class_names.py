@@ -59,16 +59,16 @@ class ClassNames(tuple[str, ...]):
             f"name.{hint}"
         )
 
-    def nearest(self, word: str, most: int = 3) -> list[str]:
-        """Return the names that a user may have meant, best first."""
+    def nearest(self, word: str) -> list[str]:
+        """Return three names at most that a user may have meant, best first."""
         name = normalize(word)
         known = dict(zip(self.normalized, self))
-        close = difflib.get_close_matches(name, known, n=most, cutoff=0.75)
+        close = difflib.get_close_matches(name, known, cutoff=0.75)
         # `cat` is to find `Siamese cat`, which is not close by letters.
         within = [other for other in known if name in other.split(" ")]
-        loose = difflib.get_close_matches(name, known, n=most, cutoff=0.5)
+        loose = difflib.get_close_matches(name, known, cutoff=0.5)
         ordered = dict.fromkeys([*close, *within, *loose])
-        return [known[other] for other in ordered][:most]
+        return [known[other] for other in ordered][:3]
 
     def difference(self, other: Sequence[str], own: str, others: str) -> str:
         """Return a sentence on the first difference of two lists, empty if equal.

@@ -17,7 +17,7 @@ class Frozen:
 
     TensorFlow joins a convolution, its batch norm and its activation into one operation
     where it sees that the weights are constant. On CPUs, MobileNetV2 was measured to
-    take two thirds of the time so, and four fifths with a gradient; the answers are the
+    take two thirds of the time so, and four fifths with a gradient; the outputs are the
     same but for rounding. Where there is an accelerator, where the network is too
     large, and outside graphs, it is called as it is.
 

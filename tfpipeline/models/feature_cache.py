@@ -78,7 +78,7 @@ class FeatureCache:
                 self._open(file)
 
     def _open(self, file: Path) -> None:
-        """Find the rows of a shard; a damaged one is left aside and computed again."""
+        """Find the rows of a shard; a damaged one is skipped and computed again."""
         try:
             _, *keys = file.read_text(encoding="ascii").split()
             rows = np.load(file.with_suffix(".npy"), mmap_mode="r")

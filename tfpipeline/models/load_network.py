@@ -157,7 +157,7 @@ def open_judge(word: str, flag: str = "--judges") -> Network:
 def _calibrate(model: keras.Model, settings: ModelSettings) -> None:
     """Make an untrained network usable, by pictures with the spectrum of photographs.
 
-    Not those of a demo: what it is asked about may be anything.
+    Not those of a demo: it may be shown anything.
     """
     inner = next(layer for layer in model.layers if isinstance(layer, keras.Model))
     size = (int(model.input_shape[1]), int(model.input_shape[2]))

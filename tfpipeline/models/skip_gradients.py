@@ -9,7 +9,7 @@ import tensorflow as tf
 class Branches:
     """Lets the branches of a residual network pass back a share of their gradient.
 
-    What a network answers does not change. Its gradient comes to go by the skip
+    A network's outputs do not change. Its gradient comes to go by the skip
     connections, and those are what other networks have in common with it.
 
     It records every output in a graph, in order; then a sum is known to have a skip

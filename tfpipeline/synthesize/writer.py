@@ -186,8 +186,8 @@ def _checks(ideals: Sequence[Ideal]) -> dict[str, Any]:
     checks = {}
     for name, (passes, *meanings) in _CHECKS.items():
         wrong = [ideal.label for ideal in ideals if not passes(ideal)]
-        asked = name != "gradient" or any(ideal.finite for ideal in ideals)
-        checks[name] = Check(if_asked(asked, not wrong), wrong, *meanings).told()
+        applies = name != "gradient" or any(ideal.finite for ideal in ideals)
+        checks[name] = Check(if_asked(applies, not wrong), wrong, *meanings).told()
     if not any(ideal.raw for ideal in ideals):
         change = max(ideal.rounding_change for ideal in ideals)
         most = generate.EIGHT_BIT_TOLERANCE
