@@ -40,22 +40,15 @@ def seconds(call: Callable[[], object]) -> float:
 def ours(network: Any, batch: int, strategy: Any) -> Callable[[], float]:
     """Return what measures the seconds of a step, without starting and ending."""
     from tfpipeline.synthesize import presets
-    from tfpipeline.synthesize.ascent import Ascent, Spread
-    from tfpipeline.synthesize.generate import climbed
+    from tfpipeline.synthesize.ascent import Spread
 
     best = presets.PRESETS["best"]
-    waves = best.parameterized(network.size)
-    ascent = Ascent(
-        climbed(network, best),
-        best.build_objective([CLASS] * batch),
-        waves,
-        best.shown(network.size),
-        best.climb(seed=0),
-        strategy,
-    )
-    spread = Spread(ascent, waves.start(0, range(batch)), np.arange(batch))
+    objective = best.build_objective([CLASS] * batch)
+    ascent = best.ascent(network, objective, strategy, seed=0)
+    start = ascent.parameterization.start(0, range(batch))
+    spread = Spread(ascent, start, np.arange(batch))
     numbers = itertools.count()
-    return lambda: seconds(lambda: spread.joined(spread.step(next(numbers))[0]))
+    return lambda: seconds(lambda: spread.join(spread.step(next(numbers))[0]))
 
 
 def bare(network: Any, batch: int, ask: Callable[[Any], Any]) -> Callable[[], float]:

@@ -22,11 +22,11 @@ from tfpipeline.export import gate
 from tfpipeline.models.registry import BACKBONES
 from tfpipeline.synthesize.command import synthesize
 from tfpipeline.synthesize.objectives import OBJECTIVES, Seen
-from tfpipeline.synthesize.presets import CLASS_OBJECTIVES
+from tfpipeline.synthesize.presets import CLASS_OBJECTIVES, PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-TABLES = (BACKBONES, SCHEMES, OBJECTIVES, CLASS_OBJECTIVES, ATTACKS)
+TABLES = (BACKBONES, SCHEMES, OBJECTIVES, CLASS_OBJECTIVES, PRESETS, ATTACKS)
 
 
 def snippets(name: str) -> list[str]:
@@ -137,6 +137,7 @@ def _check_added_parts(folder: Path) -> None:
     assert found["linf"] <= 8 / 255 + 1e-6
     flags = "--run runs/two --classes 0 --synthesis.steps 2 --output ideal"
     argv = [*flags.split(), "--synthesis.objective", "smooth_logit"]
+    argv += ["--preset", "jitter"]
     settings = synthesis_config.SynthesizeSettings
     assert cli.main(synthesize, settings, argv) == 0
     objective = OBJECTIVES["sparsity"]("maps")

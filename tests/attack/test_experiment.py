@@ -10,6 +10,7 @@ from tfpipeline.attack import experiment
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import image_io
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
 
 
@@ -34,7 +35,7 @@ class Mirror:
 
 
 def mirror(side: int) -> Network:
-    return Network(f"mirror {side}", Mirror(side), ("a", "b"))
+    return Network(f"mirror {side}", Mirror(side), ClassNames(("a", "b")))
 
 
 @pytest.mark.parametrize("side", [20, 32, 33, 47, 64])

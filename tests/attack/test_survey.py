@@ -13,6 +13,7 @@ from tfpipeline.attack.photos import Subject
 from tfpipeline.attack.survey import Survey
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.config.attack import AttackSettings
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
 
 # In grey levels, how far each photograph is from the plane.
@@ -30,7 +31,7 @@ def planes() -> Network:
     kernel = np.stack([0 * slope, slope, slope], 1)
     offset = -0.5 * slope.sum()
     dense.set_weights([kernel, np.array([0.0, offset, offset - 9.0])])
-    return Network("planes", model, ("near", "next", "far"))
+    return Network("planes", model, ClassNames(("near", "next", "far")))
 
 
 def surveyed(**given) -> dict:

@@ -7,6 +7,7 @@ import pytest
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import load_network
+from tfpipeline.models.class_names import ClassNames
 
 
 def test_a_run_is_a_network_with_its_own_classes(demo_run) -> None:
@@ -40,7 +41,7 @@ def test_another_head_on_the_same_backbone_has_taken_part() -> None:
         image = keras.Input((32, 32, 3))
         pooled = keras.layers.GlobalAveragePooling2D()(backbone(image))
         model = keras.Model(image, keras.layers.Dense(2)(pooled))
-        return load_network.Network(str(seed), model, ("a", "b"))
+        return load_network.Network(str(seed), model, ClassNames(("a", "b")))
 
     def backbone(seed: int) -> keras.Model:
         keras.utils.set_random_seed(seed)

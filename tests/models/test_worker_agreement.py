@@ -37,7 +37,7 @@ def told(one: Examples, two: Examples) -> str:
     """Return what both workers say of what they have found."""
 
     def work(index: int, swap: Exchange) -> str:
-        return difference(worker_agreement.facts((one, two)[index]), swap)
+        return difference(worker_agreement.example_facts((one, two)[index]), swap)
 
     (words,) = set(together(2, work))
     return words

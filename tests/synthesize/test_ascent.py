@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from tfpipeline.models.layer_outputs import Backward, Inside
 from tfpipeline.synthesize import objectives
-from tfpipeline.synthesize.ascent import Ascent
-from tfpipeline.synthesize.climb import OPTIMIZERS, Climb
+from tfpipeline.synthesize.ascent import OPTIMIZERS, Ascent, Climb
 from tfpipeline.synthesize.parameterizations import PARAMETERIZATIONS, Pixels
-from tfpipeline.synthesize.transforms import Colour, Noise, Rotate, View
+from tfpipeline.synthesize.transforms import Rotate, Sometimes, View
 
 SIZE = (32, 32)
 CLASSES = 4
@@ -91,7 +90,7 @@ def test_it_rises_and_stays_in_range(curved, name: str, optimizer: str) -> None:
 
 def climbed(model, indices, strategy, seed: int = 0, **more):
     pixels = PARAMETERIZATIONS["fourier"](SIZE)
-    transforms = [Rotate(10), View(), Noise(0.02), Colour()]
+    transforms = [Rotate(10), View(), Sometimes(Rotate(5), 0.5)]
     climb = Climb(12, 0.1, views=2, seed=seed, **more)
     objective = objectives.class_logit(indices) - 1e-3 * objectives.total_variation()
     ascent = Ascent(Inside(model), objective, pixels, transforms, climb, strategy)

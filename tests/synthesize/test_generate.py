@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from tfpipeline.config.synthesis import SynthesisSettings
 from tfpipeline.core.errors import UserError
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
-from tfpipeline.synthesize import generate, judge_network, plans
+from tfpipeline.synthesize import generate, presets, writer
 from tfpipeline.synthesize.generate import Job
 
-LABELS = ("a", "Great Grey Owl", "c", "d")
+LABELS = ClassNames(("a", "Great Grey Owl", "c", "d"))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def network() -> Network:
 def job(network: Network, indices, strategy=None, preset="best", **settings) -> Job:
     given = SynthesisSettings(**{"steps": 8, "learning_rate": 0.1, **settings})
     one = strategy or tf.distribute.OneDeviceStrategy("/cpu:0")
-    chosen = plans.chosen_preset(preset, given)
+    chosen = presets.choose_preset(preset, given)
     return Job(network, indices, chosen, given, 0, one)
 
 
@@ -52,7 +53,6 @@ def test_what_is_told_is_of_the_8_bit_picture(network) -> None:
 
 
 def _score(ideal, network: Network, image: np.ndarray) -> float:
-    from tfpipeline.synthesize import presets
     from tfpipeline.synthesize.objectives import Seen
 
     objective = presets.PRESETS["best"].build_objective([ideal.index])
@@ -158,22 +158,20 @@ def test_a_photograph_is_where_it_may_start(network, tmp_path) -> None:
 def test_a_judge_is_asked_by_the_name_of_the_class(network) -> None:
     made = list(generate.make(job(network, [1, 3])))
     pictures = np.stack([i.picture for i in made])
-    other = dataclasses.replace(
-        network, labels=("d", "great_grey-owl", "x", "y"), name="other"
-    )
-    verdicts = judge_network.judged(made, pictures, other, network.labels)
+
+    def named(*labels: str) -> Network:
+        return dataclasses.replace(network, labels=ClassNames(labels), name="other")
+
+    other = named("d", "great_grey-owl", "x", "y")
+    verdicts = writer.judge(made, pictures, other, network.labels)
     logits = other.logits(pictures)
     assert verdicts[0]["rank"] == int((logits[0] >= logits[0, 1]).sum())
     assert verdicts[1]["rank"] == int((logits[1] >= logits[1, 0]).sum())
-    doubled = dataclasses.replace(other, labels=("d", "d", "great grey owl", "y"))
-    assert (
-        judge_network.judged(made, pictures, doubled, network.labels)[1]["rank"] is None
-    )
-    unknown = dataclasses.replace(other, labels=("p", "q", "r", "s"))
-    assert (
-        judge_network.judged(made, pictures, unknown, network.labels)[0]["rank"] is None
-    )
-    same = judge_network.judged(made, pictures, network, network.labels)
+    doubled = named("d", "d", "great grey owl", "y")
+    assert writer.judge(made, pictures, doubled, network.labels)[1]["rank"] is None
+    unknown = named("p", "q", "r", "s")
+    assert writer.judge(made, pictures, unknown, network.labels)[0]["rank"] is None
+    same = writer.judge(made, pictures, network, network.labels)
     logits = network.logits(pictures)
     assert same[0]["rank"] == int((logits[0] >= logits[0, 1]).sum())
     assert same[0]["probability"] == pytest.approx(made[0].probability, rel=1e-4)
@@ -186,10 +184,10 @@ def test_a_judge_that_cannot_tell_does_not_recognise(network) -> None:
     flat = keras.layers.Flatten()(image)
     constant = keras.layers.Dense(4, kernel_initializer="zeros")
     blank = Network("blank", keras.Model(image, constant(flat)), LABELS)
-    assert judge_network.judged(made, pictures, blank, LABELS)[0]["rank"] == 4
+    assert writer.judge(made, pictures, blank, LABELS)[0]["rank"] == 4
     constant.set_weights([np.full((3072, 4), np.nan), np.zeros(4)])
     with pytest.raises(UserError, match="blank: expected numbers as logits"):
-        judge_network.judged(made, pictures, blank, LABELS)
+        writer.judge(made, pictures, blank, LABELS)
 
 
 def test_an_ascent_that_diverges_is_told(network) -> None:
@@ -202,7 +200,7 @@ def test_an_ascent_that_diverges_is_told(network) -> None:
     )
     image = keras.Input((32, 32, 3))
     squared = keras.Model(image, inner(keras.layers.Rescaling(1.0)(image)))
-    preset = dataclasses.replace(plans.presets.PRESETS["lesson"], objective="logit")
+    preset = dataclasses.replace(presets.PRESETS["lesson"], objective="logit")
     preset = dataclasses.replace(preset, steps=60, learning_rate=1e5)
     what = job(dataclasses.replace(network, model=squared), [0], preset="lesson")
     (ideal,) = generate.make(dataclasses.replace(what, preset=preset))
@@ -225,5 +223,5 @@ def test_a_photograph_is_changed_and_not_painted_over(network, tmp_path) -> None
 
     assert far(start=str(tmp_path / "p.png")) < far() / 2
     given = SynthesisSettings(start="p.png", learning_rate=0.3, fading=0.2)
-    kept = plans.chosen_preset("best", given)
+    kept = presets.choose_preset("best", given)
     assert (kept.learning_rate, kept.fading) == (0.3, 0.2)

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from tfpipeline.models.layer_outputs import Inside
 from tfpipeline.synthesize import objectives
-from tfpipeline.synthesize.ascent import Ascent
-from tfpipeline.synthesize.climb import Climb
+from tfpipeline.synthesize.ascent import Ascent, Climb
 from tfpipeline.synthesize.objectives import OBJECTIVES, Objective, Seen
 from tfpipeline.synthesize.parameterizations import Fourier
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfpipeline.core import image_io
-from tfpipeline.synthesize.ascent import Ascent
-from tfpipeline.synthesize.climb import Climb
+from tfpipeline.synthesize.ascent import Ascent, Climb
 from tfpipeline.synthesize.objectives import Objective
 from tfpipeline.synthesize.parameterizations import (
     PARAMETERIZATIONS,
@@ -137,7 +136,7 @@ def test_pixels_without_bounds_are_the_noise_of_the_lesson() -> None:
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 16), (16, 15), (9, 7)])
 def test_the_gradient_of_waves_is_that_of_tensorflow(size: tuple[int, int]) -> None:
-    from tfpipeline.synthesize.parameterizations import _law, _summed
+    from tfpipeline.synthesize.parameterizations import _add_waves, _law
 
     rng = np.random.default_rng(0)
     shape = (2, 3, size[0], size[1] // 2 + 1, 2)
@@ -148,7 +147,7 @@ def test_the_gradient_of_waves_is_that_of_tensorflow(size: tuple[int, int]) -> N
         tape.watch(numbers)
         scaled = numbers * law[..., None]
         plain = tf.signal.irfft2d(tf.complex(scaled[..., 0], scaled[..., 1]), size)
-        ours = _summed(numbers, law, size)
+        ours = _add_waves(numbers, law, size)
     np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-5)
     one, other = (
         tape.gradient(what, numbers, output_gradients=upstream)
@@ -183,10 +182,10 @@ def test_fading_goes_towards_an_image_without_contrast(name: str) -> None:
     parameterization = made(name)
     first, *rest = parameterization.start(0, [0])
     if name == "phases":
-        np.testing.assert_array_equal(parameterization.faded(first, 0.5), first)
+        np.testing.assert_array_equal(parameterization.fade(first, 0.5), first)
         return
-    grey = parameterization.image((parameterization.faded(first, 1.0), *rest))
+    grey = parameterization.image((parameterization.fade(first, 1.0), *rest))
     assert float(tf.reduce_max(tf.math.reduce_std(grey, (1, 2)))) < 1e-4
-    half = parameterization.image((parameterization.faded(first, 0.5), *rest))
+    half = parameterization.image((parameterization.fade(first, 0.5), *rest))
     whole = parameterization.image((first, *rest))
     np.testing.assert_allclose(half - grey, (whole - grey) / 2, atol=0.03)

@@ -21,7 +21,7 @@ from tfpipeline.config import adversary as adversary_config
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
-from tfpipeline.models import class_names, constant_weights
+from tfpipeline.models import constant_weights
 from tfpipeline.models.load_network import Network
 
 # Photographs that a victim is looked at with before it is attacked.
@@ -61,7 +61,7 @@ def plan(settings: AttackSettings, network: Network, count: int) -> Plan:
     target = None
     if settings.target is not None:
         word = str(settings.target)
-        (target,) = class_names.find([word], network.labels, "--target")
+        (target,) = network.labels.find([word], "--target")
     targeted = target is not None
     parts = registry.choose(settings.adversary, settings.norm, targeted=targeted)
     epsilon = adversary_config.epsilon(settings.epsilon, "--epsilon")
@@ -104,10 +104,10 @@ def models(networks: Sequence[Network], size: tuple[int, int]) -> list[Model]:
     """
     first = networks[0]
     for other in networks[1:]:
-        if other.labels != first.labels:
+        if difference := first.labels.difference(other.labels, first.name, "it"):
             raise UserError(
                 f"--together {other.name}: expected the classes of {first.name}, in "
-                "the same order. Name it under --judges instead."
+                f"the same order. {difference} Name it under --judges instead."
             )
     return [_model(network, size) for network in networks]
 

@@ -15,7 +15,6 @@ from tfpipeline.attack.experiment import Strike
 from tfpipeline.attack.figures import Figures
 from tfpipeline.core import contact_sheets, image_io, result_dir
 from tfpipeline.metrics import classification
-from tfpipeline.models import class_names
 from tfpipeline.models.load_network import Network
 
 # Pictures on the sheet of all, at most.
@@ -193,11 +192,11 @@ def _judged(
     own, target = outcome.network.labels, outcome.strike.plan.target
     clean = outcome.strike.clean
     for judge in outcome.judges:
-        names = [class_names.plain(name) for name in judge.labels]
+        names = judge.labels.normalized
         before, after = judge.logits(clean), judge.logits(pictures)
         shares = classification.probabilities(after)
         for k, item in enumerate(items):
-            wish = class_names.plain(own[labels[k] if target is None else target])
+            wish = own.normalized[labels[k] if target is None else target]
             seen = [names[int(some[k].argmax())] for some in (before, after)]
             # Only what it was right about can be lost; of what it does not know, or was
             # wrong about anyway, nothing is said.

@@ -76,12 +76,8 @@ def gather(
 
 def _known(network: Network) -> dict[str, tuple[int, str]]:
     """Return what may stand in a path for which class."""
-    names = [class_names.plain(name) for name in network.labels]
-    known = {
-        name: (index, FOLDER)
-        for index, name in enumerate(names)
-        if names.count(name) == 1 and not name.isdecimal()
-    }
+    names = network.labels.unique.items()
+    known = {name: (i, FOLDER) for name, i in names if not name.isdecimal()}
     if network.imagenet and network.named:
         for index, (number, _) in enumerate(imagenet_weights.class_table()):
             known[number] = (index, WORDNET)
@@ -93,7 +89,7 @@ def _label(path: Path, known: dict[str, tuple[int, str]]) -> tuple[int | None, s
         number = re.match(r"n\d{8}(?!\d)", word)
         if number and number[0] in known:
             return known[number[0]]
-    folder = class_names.plain(path.absolute().parent.name)
+    folder = class_names.normalize(path.absolute().parent.name)
     return known.get(folder, (None, ""))
 
 

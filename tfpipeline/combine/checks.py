@@ -9,6 +9,7 @@ from tfpipeline.core import console, run_dir
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
+from tfpipeline.models.class_names import ClassNames
 
 MEASURED = ("test", "validation")
 
@@ -33,17 +34,12 @@ def check_labels(
     Raises:
         UserError: With the first difference.
     """
-    for number in range(max(len(expected), len(labels))):
-        one, two = (
-            names[number] if number < len(names) else None
-            for names in (expected, labels)
+    difference = ClassNames(expected).difference(labels, "that run", "this one")
+    if difference:
+        raise UserError(
+            f"{run.path}: its classes, or their order, are not those of {first.path}. "
+            f"{difference}"
         )
-        if one != two:
-            raise UserError(
-                f"{run.path}: its classes, or their order, are not those of "
-                f"{first.path}. First difference, at number {number}: {one!r} there, "
-                f"{two!r} here."
-            )
 
 
 def check_sizes(

@@ -19,6 +19,7 @@ from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import drawn_world
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import saving
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
 
@@ -105,10 +106,10 @@ def examples_of(
         examples = dataset.prepare(data, trained.seed, cache, draw)
     else:
         examples = dataset.open_all(data, cache, draw)
-    found = examples.source
-    if settings.map_labels and _alike(found.labels, labels):
+    found, names = examples.source, ClassNames(labels)
+    if settings.map_labels and names.is_reordered(found.labels):
         return dataclasses.replace(examples, source=found.in_order(labels))
-    _check_labels(found.labels, labels, found.name)
+    _check_labels(found.labels, names, found.name)
     return examples
 
 
@@ -119,12 +120,6 @@ def _same(source: str, trained: str) -> bool:
         and os.path.exists(trained)
         and os.path.samefile(source, trained)
     )
-
-
-def _alike(found: tuple[str, ...], trained: tuple[str, ...]) -> bool:
-    """Tell whether two lists hold the same names, in any order and letter case."""
-    one, two = ({name.casefold() for name in names} for names in (found, trained))
-    return one == two and len(one) == len(found) == len(trained)
 
 
 def measured(examples: Examples) -> np.ndarray:
@@ -142,23 +137,20 @@ def measured(examples: Examples) -> np.ndarray:
     raise UserError(f"{examples.source.name}: expected images, found none.")
 
 
-def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
+def _check_labels(found: tuple[str, ...], trained: ClassNames, name: str) -> None:
     """Refuse a source whose classes are others, or are in another order."""
+    difference = trained.difference(found, "the model", "the source")
     advice = "Name its classes as in labels.txt of the run."
-    if _alike(found, trained):
+    if trained.is_reordered(found):
         advice = (
             "Only their order or letter case differs: say --map_labels true to map "
             "them by name."
         )
-    for index in range(max(len(found), len(trained))):
-        theirs = found[index] if index < len(found) else None
-        ours = trained[index] if index < len(trained) else None
-        if theirs != ours:
-            raise UserError(
-                f"{name}: its classes are not those that the model was trained on. "
-                f"First difference, at number {index}: the model has {ours!r}, the "
-                f"source {theirs!r}. {advice}"
-            )
+    if difference:
+        raise UserError(
+            f"{name}: its classes are not those that the model was trained on. "
+            f"{difference} {advice}"
+        )
 
 
 def calibration_of(run: run_dir.RunFolder) -> Calibration:

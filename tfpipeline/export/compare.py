@@ -20,6 +20,7 @@ from tfpipeline.data import splits
 from tfpipeline.export import ask_process, prepare, signatures, versions
 from tfpipeline.export.prepare import Opened
 from tfpipeline.metrics.significance import holm, mcnemar, sign_flip
+from tfpipeline.models.class_names import ClassNames
 
 LABELS, LEARNED = "labels.txt", "learned_from.txt"
 
@@ -69,11 +70,12 @@ def check(opened: Opened, base: Path) -> None:
             "written it, and they cannot be compared. Leave the flag out, or name "
             "another --output."
         )
-    names = file_io.read_lines(file)
-    if tuple(names) != opened.labels:
+    names = ClassNames(file_io.read_lines(file))
+    if difference := names.difference(opened.labels, f"version {live}", "this run"):
         raise UserError(
             f"--only_if_better: version {live} has other classes than this run, so "
-            "they cannot be compared. Leave the flag out, or name another --output."
+            f"they cannot be compared. {difference} Leave the flag out, or name "
+            "another --output."
         )
 
 

@@ -52,21 +52,23 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
             settings.run, settings.model, names_needed=not named
         )
         worker_agreement.check_weights(strategy, [network.model])
-        wish = layer_maps.wish(settings, network)
+        inspector = layer_maps.Inspector(settings, network)
     how = settings.resize or network.resize
     with losing_nobody(), distribute.jointly(strategy):
         good, bad = layer_maps.photographs(paths, network, how)
-        writer.check_some(good, bad)
+        writer.check_readable(good, bad)
     with phases("ascent"), losing_nobody():
-        made = channels.ideal_images(network, wish, settings, strategy)
+        ideals = channels.ideal_images(network, inspector.channels, settings, strategy)
     if not distribute.is_chief(strategy):
         return {}
-    looker, folder = layer_maps.Looker(network, wish, settings.seed), output.folder
+    folder = output.folder
     with output.recording():
         with phases("look"):
-            items, scores = writer.write_photographs(folder, looker, good, settings.top)
-            ideals = writer.write_channels(folder, good, scores, made)
-        result = writer.result(network, items, ideals, bad)
+            items, scores = writer.write_photographs(
+                folder, inspector, good, settings.top
+            )
+            sheets = writer.write_channels(folder, good, scores, ideals)
+        result = writer.result(network, items, sheets, bad)
         result["summary"] |= provenance.of_result(phases, settings.seed)
         file_io.write_json(folder / RESULT, result)
         page = result_page.attempt(folder)

@@ -6,32 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import image_io, progress, result_dir
+from tfpipeline.core import contact_sheets, image_io, progress, result_dir
 from tfpipeline.core.checks import Check, failed, if_asked, unasked
 from tfpipeline.core.console import Closing
 from tfpipeline.core.errors import UserError
-from tfpipeline.features import channels as single
 from tfpipeline.features import layer_maps
 from tfpipeline.features.channels import Channel
-from tfpipeline.features.layer_maps import Looker, Photograph
+from tfpipeline.features.layer_maps import Inspector, Photograph
 from tfpipeline.metrics import classification
 from tfpipeline.models import load_network
 from tfpipeline.models.layer_outputs import LOGITS
 from tfpipeline.models.load_network import Network
-from tfpipeline.report import heatmaps as drawing
+from tfpipeline.report import heatmaps
 from tfpipeline.synthesize.ascent import Ascended
 
+FELL = "DID NOT RISE"
 
-def check_some(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> None:
-    """Refuse to go on where no photograph can be read.
+# Photographs beside the ideal image of a channel.
+MOST_EXCITING = 8
 
-    Args:
-        good: The photographs.
-        bad: Files that are none, and why.
 
-    Raises:
-        UserError: There is no photograph.
-    """
+def check_readable(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> None:
+    """Refuse to go on where no photograph can be read."""
     if not good:
         file, reason = bad[0]
         raise UserError(
@@ -40,134 +36,126 @@ def check_some(good: Sequence[object], bad: Sequence[tuple[Path, str]]) -> None:
 
 
 def write_photographs(
-    output: Path, looker: Looker, good: Sequence[Photograph], top: int
+    output: Path, inspector: Inspector, good: Sequence[Photograph], top: int
 ) -> tuple[list[dict[str, Any]], dict[Channel, list[float]]]:
-    """Write what the layers extract from each photograph, and what speaks for classes.
-
-    Args:
-        output: The folder.
-        looker: The network.
-        good: The photographs.
-        top: Channels a sheet.
+    """Write what the layers extract from photographs, and what speaks for classes.
 
     Returns:
-        For `features.json`, and how much each photograph excites each channel that is
-        asked for.
+        For `features.json`, and the mean output of each channel for each photograph.
     """
     taken, items = {"channels"}, []
-    scores: dict[Channel, list[float]] = {c: [] for c in looker.wish.channels}
-    for one in progress.over(good, "photographs", "image"):
-        found = looker.look(one)
-        folder = result_dir.own_name(one.path, taken)
-        items.append(_write_photograph(output, looker, one, found, top, folder))
-        for channel, of_each in scores.items():
-            of_each.append(single.excitement(found, channel))
+    scores: dict[Channel, list[float]] = {c: [] for c in inspector.channels}
+    labels = inspector.network.labels
+    for photograph in progress.over(good, "photographs", "image"):
+        outputs = inspector.outputs(photograph)
+        folder = output / result_dir.own_name(photograph.path, taken)
+        picture = layer_maps.overview(photograph, outputs, inspector.layers)
+        image_io.save_png(folder / "overview.png", picture)
+        shares = classification.probabilities(outputs[LOGITS][None])[0].tolist()
+        best = np.argsort(-np.array(shares), kind="stable")[:5].tolist()
+        classes = [(i, shares[i]) for i in inspector.classes or best[:1]]
+        items.append(
+            {
+                "image": str(photograph.path),
+                "class": labels[best[0]],
+                "index": best[0],
+                "probability": shares[best[0]],
+                "top": [[labels[i], shares[i]] for i in best],
+                "overview": f"{folder.name}/overview.png",
+                "explained_sheet": f"{folder.name}/explained.png",
+                "layers": _write_layers(folder, inspector, outputs, top),
+                "explained": _write_explained(folder, inspector, photograph, classes),
+            }
+        )
+        for (layer, number), means in scores.items():
+            means.append(float(outputs[layer][..., number].mean()))
     return items, scores
 
 
-def _write_photograph(
-    output: Path,
-    looker: Looker,
+def _write_layers(
+    folder: Path, inspector: Inspector, outputs: Mapping[str, np.ndarray], top: int
+) -> list[dict[str, Any]]:
+    layers = []
+    for number, name in enumerate(inspector.layers, 1):
+        maps, file = outputs[name], f"{number:02d}_{name.replace('/', '_')}.png"
+        picture, numbers = layer_maps.sheet(maps, top)
+        image_io.save_png(folder / file, picture)
+        best = [(n, maps[..., n]) for n in numbers]
+        layers.append(
+            {
+                "layer": name,
+                "shape": list(maps.shape),
+                "channels": [
+                    {"channel": n, "mean": float(m.mean()), "max": float(m.max())}
+                    for n, m in best
+                ],
+                "sheet": f"{folder.name}/{file}",
+            }
+        )
+    return layers
+
+
+def _write_explained(
+    folder: Path,
+    inspector: Inspector,
     photograph: Photograph,
-    found: Mapping[str, np.ndarray],
-    top: int,
-    folder: str,
-) -> dict[str, Any]:
-    labels = looker.network.labels
-    shares = classification.probabilities(found[LOGITS][None])[0]
-    best = [int(i) for i in np.argsort(-shares, kind="stable")[:5]]
-    told = []
-    for number, name in enumerate(looker.wish.layers, 1):
-        picture, numbers = layer_maps.sheet(found[name], top)
-        file = f"{folder}/{number:02d}_{name.replace('/', '_')}.png"
-        image_io.save_png(output / file, picture)
-        channels = [
-            {
-                "channel": n,
-                "mean": float(found[name][..., n].mean()),
-                "max": float(found[name][..., n].max()),
-            }
-            for n in numbers
-        ]
-        shape = list(found[name].shape)
-        told.append(
-            {"layer": name, "shape": shape, "channels": channels, "sheet": file}
-        )
-    seen = layer_maps.overview(photograph, found, looker.wish.layers)
-    image_io.save_png(output / folder / "overview.png", seen)
-    classes = looker.wish.classes or best[:1]
-    reasons = [looker.explain(photograph, index) for index in classes]
-    rows = [
-        (f"{labels[i]} {shares[i]:.3f}", reason["grad_cam"], reason["smooth_grad"])
-        for i, reason in zip(classes, reasons)
-    ]
-    image_io.save_png(
-        output / folder / "explained.png", drawing.explained(photograph.picture, rows)
-    )
-    explained = []
-    for index, reason in zip(classes, reasons):
-        explained.append(
-            {
-                "class": labels[index],
-                "index": index,
-                "probability": float(shares[index]),
-                "grad_cam_layer": looker.explained_layer,
-            }
-        )
-        for kind, heat in reason.items():
-            file = f"{folder}/{kind}_{index}.png"
-            image_io.save_png(output / file, drawing.heat(heat))
-            explained[-1][kind] = file
+    classes: Sequence[tuple[int, float]],
+) -> list[dict[str, Any]]:
+    """Write what speaks for classes, given with their probabilities."""
+    explained, rows = [], []
+    for index, probability in classes:
+        label = inspector.network.labels[index]
+        item: dict[str, Any] = {
+            "class": label,
+            "index": index,
+            "probability": probability,
+            "grad_cam_layer": ", ".join(inspector.explained),
+        }
+        heats = inspector.explain(photograph, index)
+        title = f"{label} {probability:.3f}"
+        rows.append((title, heats["grad_cam"], heats["smooth_grad"]))
+        for kind, heat in heats.items():
+            image_io.save_png(folder / f"{kind}_{index}.png", heatmaps.heat(heat))
+            item[kind] = f"{folder.name}/{kind}_{index}.png"
             row, column = np.unravel_index(int(heat.argmax()), heat.shape)
             # Where nothing speaks for a class there is no place that does so most.
-            peak = [int(row), int(column)] if heat.max() > 0 else None
-            explained[-1][f"{kind}_peak"] = peak
-    return {
-        "image": str(photograph.path),
-        "class": labels[best[0]],
-        "index": best[0],
-        "probability": float(shares[best[0]]),
-        "top": [[labels[i], float(shares[i])] for i in best],
-        "overview": f"{folder}/overview.png",
-        "explained_sheet": f"{folder}/explained.png",
-        "layers": told,
-        "explained": explained,
-    }
+            item[f"{kind}_peak"] = [int(row), int(column)] if heat.max() > 0 else None
+        explained.append(item)
+    sheet = heatmaps.explained(photograph.picture, rows)
+    image_io.save_png(folder / "explained.png", sheet)
+    return explained
 
 
 def write_channels(
     output: Path,
     good: Sequence[Photograph],
     scores: Mapping[Channel, Sequence[float]],
-    made: Mapping[Channel, tuple[Ascended, int]],
+    ideals: Mapping[Channel, tuple[Ascended, int]],
 ) -> list[dict[str, Any]]:
-    """Write each channel's ideal image, and beside it what excites it most.
-
-    Args:
-        output: The folder.
-        good: The photographs.
-        scores: How much each of them excites each channel.
-        made: The ideal images.
-    """
-    found = []
+    """Write each channel's ideal image, and beside it what excites it most."""
+    channels = []
     for (layer, number), own in scores.items():
-        ascended, i = made[layer, number]
-        picture = image_io.to_uint8(ascended.images[i])
-        name = f"{layer.replace('/', '_')}_{number}"
-        image_io.save_png(output / "channels" / f"{name}_ideal.png", picture)
+        ascended, i = ideals[layer, number]
+        ideal = image_io.to_uint8(ascended.images[i])
+        name = f"channels/{layer.replace('/', '_')}_{number}"
+        image_io.save_png(output / f"{name}_ideal.png", ideal)
         start, end = float(ascended.start_scores[i]), float(ascended.end_scores[i])
-        rose = end > start
-        sheet, order = single.sheet(picture, good, own, rose=rose)
-        image_io.save_png(output / "channels" / f"{name}.png", sheet)
-        found.append(
+        order = np.argsort(-np.asarray(own), kind="stable")[:MOST_EXCITING].tolist()
+        pictures = [ideal, *(good[n].picture for n in order)]
+        captions = [f"{own[n]:.3g} {good[n].path.name}" for n in order]
+        captions = ["ideal image" if end > start else FELL, *captions]
+        columns = min(3, len(pictures))
+        sheet = contact_sheets.contact_sheet(pictures, captions, columns)
+        image_io.save_png(output / f"{name}.png", sheet)
+        channels.append(
             {
                 "layer": layer,
                 "channel": number,
-                "ideal": f"channels/{name}_ideal.png",
-                "sheet": f"channels/{name}.png",
+                "ideal": f"{name}_ideal.png",
+                "sheet": f"{name}.png",
                 "start_score": start,
                 "end_score": end,
-                "rose": rose,
+                "rose": end > start,
                 "woken": bool(ascended.cured[i]),
                 "alive": bool(ascended.alive[i]),
                 "photographs": [
@@ -175,7 +163,7 @@ def write_channels(
                 ],
             }
         )
-    return found
+    return channels
 
 
 def result(
@@ -184,14 +172,7 @@ def result(
     channels: list[dict[str, Any]],
     bad: Sequence[tuple[Path, str]],
 ) -> dict[str, Any]:
-    """Return what `features.json` holds.
-
-    Args:
-        network: That was asked.
-        items: What `write_photographs` returned.
-        channels: What `write_channels` returned.
-        bad: Files that could not be read, and why.
-    """
+    """Return what `features.json` holds."""
 
     def whose(wrong: Callable[[dict[str, Any]], bool]) -> list[str]:
         return [f"{c['layer']}:{c['channel']}" for c in channels if wrong(c)]
@@ -221,7 +202,7 @@ def result(
             "images": len(items),
             "errors": len(bad),
             "channels": len(channels),
-            "layers": [told["layer"] for told in items[0]["layers"]],
+            "layers": [layer["layer"] for layer in items[0]["layers"]],
         },
     }
 
@@ -229,13 +210,7 @@ def result(
 def closing_words(
     result: Mapping[str, Any], output: Path, page: Path | None
 ) -> Closing:
-    """Say in a few lines what was looked at, and what to be careful of.
-
-    Args:
-        result: As in `features.json`.
-        output: The folder.
-        page: About it; None where there is none.
-    """
+    """Say in a few lines what was looked at, and what to be careful of."""
     told = result["summary"]
     count, depth = told["images"], len(told["layers"])
     done = [
@@ -250,7 +225,7 @@ def closing_words(
     for channel in result["channels"]:
         shown.append(
             f"{channel['layer']}:{channel['channel']} "
-            f"{'rose' if channel['rose'] else single.FELL} from "
+            f"{'rose' if channel['rose'] else FELL} from "
             f"{channel['start_score']:.3g} to {channel['end_score']:.3g}"
         )
     shown += unasked(result["checks"])

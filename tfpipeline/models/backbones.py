@@ -1,4 +1,4 @@
-"""A backbone by its name, with the weights asked for, or an error that helps."""
+"""A backbone by its name, with its weights, or an error that helps."""
 
 import dataclasses
 import os
@@ -12,6 +12,7 @@ import numpy as np
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.models.preprocessing import preprocess
 from tfpipeline.models.registry import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
@@ -24,16 +25,7 @@ _DEMO = ("MobileNetV2", 0.35, 96)
 def resolve(settings: ModelSettings, source: str) -> ModelSettings:
     """Return the settings with every null replaced by what it stands for.
 
-    Args:
-        settings: The section `model`.
-        source: Of the images: `demo` takes the demo weights by default.
-
-    Returns:
-        Settings whose weights, alpha (of a backbone that has one) and image size are
-        set.
-
-    Raises:
-        UserError: An unknown backbone, a width it does not have, or too small a size.
+    Of the source `demo` that is the demo weights.
     """
     if settings.backbone not in BACKBONES:
         raise unknown("--model.backbone", settings.backbone, BACKBONES)
@@ -78,43 +70,22 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
 
 
 def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
-    """Return a frozen backbone from preprocessed images to its feature map.
-
-    Args:
-        settings: What `resolve` returned.
-        demo_weights: The weights file of the demo.
-
-    Returns:
-        A model with input (batch, size, size, 3) and output (batch, h, w, channels).
-
-    Raises:
-        UserError: The weights cannot be downloaded or do not fit.
-    """
-    weights, size = settings.weights, settings.image_size
+    """Return a frozen backbone, from preprocessed images to maps, as resolved."""
+    weights = settings.weights
     if weights == "imagenet":
         model = _with_imagenet(settings)
     else:
-        model = _plain(settings, size, None)
-        if weights not in ("none", "demo"):
-            load_file(model, settings, Path(str(weights)))
-        if weights == "demo":
-            _load(model, demo_weights)
+        model = build(settings, settings.image_size, None, include_top=False)
+    if weights == "demo":
+        _load(model, demo_weights)
+    elif weights not in ("imagenet", "none"):
+        load_file(model, settings, Path(str(weights)))
     model.trainable = False
     return model
 
 
 def load_file(model: keras.Model, settings: ModelSettings, file: Path) -> None:
-    """Load the user's own weights file into a network.
-
-    Args:
-        model: The network, of any weights.
-        settings: What it was built by.
-        file: Ends in `.npz`, `.weights.h5` or `.h5`.
-
-    Raises:
-        UserError: There is none, it does not fit, or Keras builds another network for
-            its own weights than for a file.
-    """
+    """Load the user's own weights file into a network."""
     if BACKBONES[settings.backbone].family == "efficientnet":
         raise UserError(
             f"--model.weights {settings.weights}: Keras' {settings.backbone} rescales "
@@ -130,28 +101,33 @@ def keras_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
-def _plain(settings: ModelSettings, size: int | None, weights: str | None) -> Any:
-    width = {} if settings.alpha is None else {"alpha": settings.alpha}
-    build = BACKBONES[settings.backbone].build
-    if build is not None:
-        return build(int(size or 0))
+def build(
+    settings: ModelSettings, size: int | None, weights: str | None, **more: Any
+) -> keras.Model:
+    """Return a network of the table, as `keras.applications` or its row builds it."""
+    own = BACKBONES[settings.backbone].build
+    if own is not None:
+        return own(int(size or 0))
+    if settings.alpha is not None:
+        more["alpha"] = settings.alpha
     with warnings.catch_warnings():
         # That 224's weights serve other sizes as well is what we want.
         warnings.filterwarnings("ignore", "`input_shape` is undefined")
         return getattr(keras.applications, settings.backbone)(
-            include_top=False, weights=weights, input_shape=(size, size, 3), **width
+            weights=weights, input_shape=(size, size, 3), **more
         )
 
 
 def _with_imagenet(settings: ModelSettings) -> keras.Model:
     size = settings.image_size
+    mobile = settings.backbone in ("MobileNet", "MobileNetV2")
     try:
-        if settings.backbone in ("MobileNet", "MobileNetV2"):
-            if size not in _MOBILENET_SIZES:
-                model = _plain(settings, size, None)
-                model.set_weights(_plain(settings, 224, "imagenet").get_weights())
-                return model
-        return _plain(settings, size, "imagenet")
+        if mobile and size not in _MOBILENET_SIZES:
+            model = build(settings, size, None, include_top=False)
+            other = build(settings, 224, "imagenet", include_top=False)
+            model.set_weights(other.get_weights())
+            return model
+        return build(settings, size, "imagenet", include_top=False)
     except Exception as error:  # Keras raises a bare Exception for a failed download.
         raise no_weights(settings.backbone, error) from None
 
@@ -163,13 +139,7 @@ _EMBEDDED = (
 
 
 def no_weights(name: str, error: Exception, embedded: str = _EMBEDDED) -> UserError:
-    """Return what to tell where the ImageNet weights of a network cannot be had.
-
-    Args:
-        name: Of the network.
-        error: What Keras said.
-        embedded: How to do with what comes with this package.
-    """
+    """Return the error that says which ImageNet weights to fetch, and to where."""
     # Keras keeps these under other names than the server has.
     kept_as = {
         "NASNet-mobile-no-top.h5": "nasnet_mobile_no_top.h5",
@@ -202,10 +172,8 @@ def _load(model: keras.Model, file: Path) -> None:
     try:
         if file.suffix == ".npz":
             with np.load(file) as arrays:
-                count = len(model.weights)
-                model.set_weights(
-                    [arrays[f"{i:03d}"].astype("float32") for i in range(count)]
-                )
+                names = [f"{number:03d}" for number in range(len(model.weights))]
+                model.set_weights([arrays[name].astype("float32") for name in names])
         else:
             model.load_weights(file)
     except Exception as error:  # h5py, zipfile, numpy and Keras each have their own.
@@ -229,22 +197,27 @@ def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
     Args:
         backbone: Untrained, with or without a top.
         images: RGB in [0, 1], shape (n, height, width, 3).
-        mode: Of its row in the table.
+        mode: Of preprocessing.
 
     Source: layer-sequential unit variance, Mishkin & Matas, arXiv:1511.06422; depth
         and chance, Schoenholz et al., arXiv:1611.01232.
     """
-    from tfpipeline.models.preprocessing import preprocess
-
     x = preprocess(keras.ops.convert_to_tensor(images), mode)
     if any(isinstance(o, keras.layers.BatchNormalization) for o in backbone.layers):
         # Keras' own way through a graph; `clone_model` is built on it as well.
-        backbone._run_through_graph(x, operation_fn=_scaled)
-    elif all(len(layer._inbound_nodes) == 1 for layer in backbone.layers[1:]):
-        _scale_chain(backbone, x[:8])
+        backbone._run_through_graph(x, operation_fn=_scale_norm)
+    elif backbone.name.startswith("vgg"):
+        x = x[:8]
+        for layer in backbone.layers[1:]:
+            x = layer(x)
+            if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+                deviation = float(keras.ops.std(x)) or 1.0
+                kernel, *rest = layer.get_weights()
+                layer.set_weights([kernel / deviation, *rest])
+                x = x / deviation
 
 
-def _scaled(layer: Any) -> Any:
+def _scale_norm(layer: Any) -> Any:
     """Return what calls a layer; a batch norm is first made to divide by one number."""
     if not isinstance(layer, keras.layers.BatchNormalization):
         return layer
@@ -253,21 +226,9 @@ def _scaled(layer: Any) -> Any:
         # In half precision, squares would be too large.
         wide = keras.ops.cast(x, "float32")
         square = float(keras.ops.mean(keras.ops.square(wide))) or 1.0
-        layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
-        layer.moving_variance.assign(
-            keras.ops.full(layer.moving_variance.shape, square)
-        )
+        mean, variance = layer.moving_mean, layer.moving_variance
+        mean.assign(keras.ops.zeros_like(mean))
+        variance.assign(keras.ops.full(variance.shape, square))
         return layer(x, training=False)
 
     return call
-
-
-def _scale_chain(backbone: keras.Model, x: Any) -> None:
-    for layer in backbone.layers[1:]:
-        x = layer(x)
-        weighted = isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
-        if weighted and backbone.name.startswith("vgg"):
-            deviation = float(keras.ops.std(x)) or 1.0
-            kernel, *rest = layer.get_weights()
-            layer.set_weights([kernel / deviation, *rest])
-            x = x / deviation

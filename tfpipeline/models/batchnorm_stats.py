@@ -11,24 +11,17 @@ def remembered(
 ) -> tuple[keras.Model, np.ndarray, np.ndarray] | None:
     """Return what goes into the last batch norm, and the statistics that it keeps.
 
-    Args:
-        backbone: With its pretrained weights.
-
     Returns:
-        A model from preprocessed images to what goes into the norm, shape (batch,
-        height, width, channels), and mean and variance of each channel in pretraining,
-        shape (channels,). None where there is no batch norm, or its statistics are
-        nobody's: those of a new layer, as they also are where the norm was folded into
-        the convolutions.
+        A model from preprocessed images to the norm's input, shape (batch, height,
+        width, channels), and mean and variance of each channel in pretraining. None
+        where there is no batch norm, or its statistics are those of a new layer, as
+        they also are where the norm was folded into the convolutions.
     """
-    norms = [
-        layer
-        for layer in backbone.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    kind = keras.layers.BatchNormalization
+    norms: list[Any] = [one for one in backbone.layers if isinstance(one, kind)]
     if not norms:
         return None
-    last: Any = norms[-1]
+    last = norms[-1]
     mean, variance = np.asarray(last.moving_mean), np.asarray(last.moving_variance)
     if np.ptp(mean) == 0 or np.ptp(variance) == 0:
         return None

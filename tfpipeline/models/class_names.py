@@ -1,79 +1,95 @@
-"""From what a user calls a class to its number."""
+"""The names of a network's classes: found, compared, and made into file names."""
 
+import collections
 import difflib
+import itertools
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from tfpipeline.core.errors import UserError
 
 
-def plain(name: str) -> str:
-    """Return a name without letter case, and with one space where words are parted.
-
-    Args:
-        name: E.g. `Siamese_cat` or `siamese-cat`.
-    """
+def normalize(name: str) -> str:
+    """Return a name in lower case, with one space wherever words are separated."""
     return " ".join(re.split(r"[\s_-]+", name.casefold().strip()))
 
 
-def find(words: Sequence[str], labels: Sequence[str], flag: str) -> list[int]:
-    """Return the numbers of some classes.
+class ClassNames(tuple[str, ...]):
+    """Names of all classes, in the order of the logits."""
 
-    Args:
-        words: Names, in any letter case, or numbers.
-        labels: Names of all classes, in the order of the logits.
-        flag: What the user named them by.
+    @cached_property
+    def normalized(self) -> tuple[str, ...]:
+        """All names as `normalize` returns them."""
+        return tuple(map(normalize, self))
 
-    Raises:
-        UserError: No class, or several, are called so.
-    """
-    known: dict[str, list[int]] = {}
-    for index, label in enumerate(labels):
-        known.setdefault(plain(label), []).append(index)
-    return [_one(word, known, labels, flag) for word in words]
+    @cached_property
+    def unique(self) -> dict[str, int]:
+        """The index of each normalized name that only one class has."""
+        counts = collections.Counter(self.normalized)
+        return {n: i for i, n in enumerate(self.normalized) if counts[n] == 1}
 
+    def find(self, words: Sequence[str], flag: str) -> list[int]:
+        """Return the indices of classes, named in any letter case or by number."""
+        return [self._find(word, flag) for word in words]
 
-def _one(
-    word: str, known: dict[str, list[int]], labels: Sequence[str], flag: str
-) -> int:
-    if list(labels).count(word) == 1:
-        return list(labels).index(word)
-    found = known.get(plain(word), [])
-    if len(found) == 1:
-        return found[0]
-    if found:
-        numbers = ", ".join(map(str, found))
+    def _find(self, word: str, flag: str) -> int:
+        if self.count(word) == 1:
+            return self.index(word)
+        name = normalize(word)
+        if name in self.unique:
+            return self.unique[name]
+        if count := self.normalized.count(name):
+            same = (str(i) for i, other in enumerate(self.normalized) if other == name)
+            raise UserError(
+                f"{flag} {word}: {count} classes have this name: {', '.join(same)}. "
+                "Give the number of the one that you mean."
+            )
+        if re.fullmatch(r"[+-]?\d+", word):
+            if len(word) < 10 and 0 <= int(word) < len(self):
+                return int(word)
+            raise UserError(
+                f"{flag} {word}: expected a number from 0 to {len(self) - 1}, or a "
+                "name."
+            )
+        near = " or ".join(map(repr, self.nearest(word)))
+        hint = f" Did you mean {near}?" if near else ""
         raise UserError(
-            f"{flag} {word}: {len(found)} classes are called so: {numbers}. Give the "
-            "number of the one that you mean."
+            f"{flag} {word}: none of the {len(self)} classes of this network has this "
+            f"name.{hint}"
         )
-    if re.fullmatch(r"[+-]?\d+", word):
-        if len(word) < 10 and 0 <= int(word) < len(labels):
-            return int(word)
-        raise UserError(
-            f"{flag} {word}: expected a number from 0 to {len(labels) - 1}, or a name."
-        )
-    near = nearest(word, labels)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise UserError(
-        f"{flag} {word}: none of the {len(labels)} classes of this network is called "
-        f"so.{hint}"
-    )
 
+    def nearest(self, word: str) -> list[str]:
+        """Return three names at most that a user may have meant, best first."""
+        name = normalize(word)
+        known = dict(zip(self.normalized, self))
+        close = difflib.get_close_matches(name, known, cutoff=0.75)
+        # `cat` is to find `Siamese cat`, which is not close by letters.
+        within = [other for other in known if name in other.split(" ")]
+        loose = difflib.get_close_matches(name, known, cutoff=0.5)
+        ordered = dict.fromkeys([*close, *within, *loose])
+        return [known[other] for other in ordered][:3]
 
-def nearest(word: str, labels: Sequence[str], most: int = 3) -> list[str]:
-    """Return the class names that a user may have meant, best first.
+    def difference(self, other: Sequence[str], own: str, others: str) -> str:
+        """Return a sentence on the first difference of two lists, empty if equal.
 
-    Args:
-        word: What the user wrote.
-        labels: Names of all classes.
-        most: How many to return.
-    """
-    wanted = plain(word)
-    by_name = {plain(label): label for label in labels}
-    close = difflib.get_close_matches(wanted, by_name, n=most, cutoff=0.75)
-    # `cat` is to find `Siamese cat`, which is not close by letters.
-    within = [name for name in by_name if wanted in name.split(" ")]
-    loose = difflib.get_close_matches(wanted, by_name, n=most, cutoff=0.5)
-    ordered = dict.fromkeys([*close, *within, *loose])
-    return [by_name[name] for name in ordered][:most]
+        In it, `own` (e.g. `the model`) has these names, and `others` the other ones.
+        """
+        for number, (mine, its) in enumerate(itertools.zip_longest(self, other)):
+            if mine != its:
+                return (
+                    f"First difference, at number {number}: {own} has {mine!r}, "
+                    f"{others} {its!r}."
+                )
+        return ""
+
+    def is_reordered(self, other: Sequence[str]) -> bool:
+        """Return whether two lists differ in order and letter case at most."""
+        one, two = ({name.casefold() for name in names} for names in (self, other))
+        return one == two and len(one) == len(self) == len(other)
+
+    def slug(self, index: int) -> str:
+        """Return a class's number and name as a file name: `284_siamese_cat`."""
+        words = self.normalized[index].replace(" ", "_")
+        safe = "".join(c for c in words if c.isascii() and (c.isalnum() or c == "_"))
+        return "_".join(filter(None, (str(index), safe[:40])))

@@ -29,16 +29,11 @@ def build_classifier(
 
     Args:
         backbone: From preprocessed images to a feature map; it stays as it is.
-        mode: What the pixels go through; see `preprocessing.MODES`.
-        settings: The section `model`.
-        labels_count: Number of classes.
+        mode: Of preprocessing; see `preprocessing.MODES`.
 
     Returns:
         A model from `image`, RGB float32 in [0, 1], shape (batch, height, width, 3), to
         logits, float32, shape (batch, labels_count).
-
-    Raises:
-        UserError: An unknown pooling or initialiser, or a share out of range.
     """
     if settings.pooling not in POOLINGS:
         raise unknown("--model.pooling", settings.pooling, POOLINGS)
@@ -52,18 +47,8 @@ def build_classifier(
 def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.Model:
     """Return the dense layers from pooled features to logits.
 
-    Args:
-        settings: The section `model`.
-        width: Length of a feature vector.
-        labels_count: Number of classes.
-
-    Returns:
-        A model from (batch, width) to (batch, labels_count) that computes in float32
-        under any precision: it costs nothing, and float16 would lose the digits of the
-        loss and small gradients altogether.
-
-    Raises:
-        UserError: An unknown initialiser, a share out of range, or no units.
+    They compute in float32 under any precision: it costs nothing, and float16 would
+    lose the digits of the loss and small gradients altogether.
     """
     if not 0 <= settings.dropout < 1:
         raise UserError(
@@ -79,77 +64,48 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
     except ValueError:
         known = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros")
         raise unknown("--model.initialiser", settings.initialiser, known) from None
+
+    def dense(units: int, **more: Any) -> Iterator[keras.Layer]:
+        if settings.dropout:
+            yield keras.layers.Dropout(settings.dropout, dtype="float32")
+        start = keras.initializers.get(settings.initialiser)
+        yield keras.layers.Dense(
+            units, kernel_initializer=start, dtype="float32", **more
+        )
+
     layers: list[Any] = [keras.Input((width,), name="vector")]
     for units in settings.hidden:
-        layers.append(_dropout(settings))
-        layers.append(_dense(settings, units, use_bias=not settings.batch_norm))
+        layers += dense(units, use_bias=not settings.batch_norm)
         if settings.batch_norm:
             # Of the global batch: any number of replicas then learns the same.
             norm = keras.layers.BatchNormalization(dtype="float32", synchronized=True)
             layers.append(norm)
         layers.append(keras.layers.Activation("relu", dtype="float32"))
-    layers.append(_dropout(settings))
-    layers.append(_dense(settings, labels_count, name="logits"))
-    return keras.Sequential([layer for layer in layers if layer is not None], name=HEAD)
-
-
-def _dropout(settings: ModelSettings) -> keras.Layer | None:
-    if not settings.dropout:
-        return None
-    return keras.layers.Dropout(settings.dropout, dtype="float32")
-
-
-def _dense(settings: ModelSettings, units: int, **more: Any) -> keras.Layer:
-    initialiser = keras.initializers.get(settings.initialiser)
-    return keras.layers.Dense(
-        units, kernel_initializer=initialiser, dtype="float32", **more
-    )
+    layers += dense(labels_count, name="logits")
+    return keras.Sequential(layers, name=HEAD)
 
 
 def split_classifier(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Return the two halves of a classifier, new or loaded; weights are shared.
-
-    Args:
-        model: What `build_classifier` returned.
-
-    Returns:
-        The extractor, from images to pooled features, and the head, from those to
-        logits.
-    """
+    """Return extractor (images to features) and head (to logits), sharing weights."""
     features = model.get_layer(FEATURES).output
     return keras.Model(model.inputs[0], features), model.get_layer(HEAD)
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
-    """Return the backbone inside a classifier, new or loaded.
-
-    Args:
-        model: What `build_classifier` returned.
-    """
+    """Return the backbone inside a classifier, new or loaded."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     return next(layer for layer in inner if layer.name != HEAD)
 
 
 def pooling_of(model: keras.Model) -> keras.Layer:
-    """Return the layer that makes a vector of the backbone's maps.
-
-    Args:
-        model: What `build_classifier` returned.
-    """
+    """Return the layer that makes a vector of the backbone's maps."""
     return model.get_layer(FEATURES)
 
 
 def describe(model: keras.Model) -> str:
-    """Return a digest of everything that a model computes: its layers and its weights.
-
-    Args:
-        model: Any functional model.
-
-    Returns:
-        64 hexadecimal digits, the same in every process.
-    """
+    """Return a digest of a model's layers and weights, the same in every process."""
     digest = hashlib.sha256()
-    for layer in _leaves(model):
+    for layer in leaves(model):
         config = dict(layer.get_config())
         config.pop("name", None)
         config["dtype"] = layer.compute_dtype
@@ -162,9 +118,10 @@ def describe(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _leaves(model: keras.Model) -> Iterator[Any]:
+def leaves(model: keras.Model) -> Iterator[Any]:
+    """Yield the layers of a model in order, and those of the models nested in it."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        elif hasattr(layer, "get_config"):
+            yield from leaves(layer)
+        else:
             yield layer

@@ -1,4 +1,4 @@
-"""A network whose weights will not change: constants of every graph that asks it."""
+"""A network whose weights will not change: constants of every graph that calls it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Every function that asks such a network has a copy of its weights, and large networks
+# Every function that calls such a network has a copy of its weights, and large networks
 # gain little: their time goes into the products themselves.
 MOST_BYTES = 2**27
 
@@ -17,16 +17,16 @@ class Frozen:
 
     TensorFlow joins a convolution, its batch norm and its activation into one operation
     where it sees that the weights are constant. On CPUs, MobileNetV2 was measured to
-    take two thirds of the time so, and four fifths with a gradient; the answers are the
+    take two thirds of the time so, and four fifths with a gradient; the outputs are the
     same but for rounding. Where there is an accelerator, where the network is too
-    large, and outside graphs, it is asked as it is.
+    large, and outside graphs, it is called as it is.
 
-    Each call within a graph adds a copy of the weights to it: where a network is asked
+    Each call within a graph adds a copy of the weights to it: where a network is called
     again and again, `traced` has one for all.
 
     Args:
         model: Whose weights no longer change. Make another one after they have.
-        most_bytes: Of weights; a larger network is asked as it is.
+        most_bytes: Of weights; a larger network is called as it is.
     """
 
     def __init__(self, model: keras.Model, most_bytes: int = MOST_BYTES) -> None:
@@ -35,43 +35,33 @@ class Frozen:
         size = sum(
             int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables
         )
-        kinds = {one.device_type for one in tf.config.list_physical_devices()}
+        kinds = {device.device_type for device in tf.config.list_physical_devices()}
         if size <= most_bytes and kinds == {"CPU"}:
             self._weights = [(v, np.array(v)) for v in model.variables]
 
     def __call__(self, inputs: Any) -> Any:
-        """Return what the network answers.
-
-        Args:
-            inputs: As the network takes them.
-        """
         return self.run(lambda: self.model(inputs, training=False))
 
-    def run(self, ask: Callable[[], Any]) -> Any:
+    def run(self, call: Callable[[], Any]) -> Any:
         """Return what a function returns for which the weights are constants.
 
         Args:
-            ask: Calls layers of the network. It is called a second time, and the
+            call: Calls layers of the network. It is called a second time, and the
                 weights stay variables, where a layer has changed one of them: noise
                 that counts its draws would be the same for ever.
         """
         if tf.executing_eagerly() or not self._weights:
-            return ask()
+            return call()
         known = [(v, tf.constant(array, v.dtype)) for v, array in self._weights]
         with keras.StatelessScope(state_mapping=known) as scope:
-            answer = ask()
+            output = call()
         if any(scope.get_current_value(v) is not value for v, value in known):
             self._weights = []
-            return ask()
-        return answer
+            return call()
+        return output
 
 
 def traced(model: keras.Model, size: tuple[int, int]) -> Any:
-    """Return a network as it is now, traced once for any number of images.
-
-    Args:
-        model: From images to logits.
-        size: Height and width of an image, in pixels.
-    """
+    """Return a network as it is now, traced once for any number of images of a size."""
     signature = [tf.TensorSpec([None, *size, 3], tf.float32)]
     return tf.function(Frozen(model), autograph=False, input_signature=signature)

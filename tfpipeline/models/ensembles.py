@@ -16,7 +16,7 @@ def ensemble(
 ) -> keras.Model:
     """Return one classifier whose probabilities are the mean of those of several.
 
-    Backbones that are equal are asked once. It has the two halves of any classifier,
+    Backbones that are equal are called once. It has the two halves of any classifier,
     so that it is saved, exported and looked into like one.
 
     Args:
@@ -42,21 +42,17 @@ def ensemble(
         join = keras.layers.Concatenate(name=classifier.FEATURES, dtype="float32")
         features = join(vectors)
     ends = np.cumsum([e.output_shape[-1] for e in different.values()]).tolist()
-    places = [list(different).index(digest) for digest in digests]
+    end_of = dict(zip(different, ends))
     spans = [
-        (ends[place] - head.input_shape[-1], ends[place])
-        for place, head in zip(places, heads)
+        (end_of[digest] - head.input_shape[-1], end_of[digest])
+        for digest, head in zip(digests, heads)
     ]
     head = _mean_head(heads, spans, temperatures)
     return keras.Model(image, head(features), name="classifier")
 
 
 def is_member(layer: keras.Layer) -> bool:
-    """Tell whether a layer is one of the backbones of an ensemble, with its pixels.
-
-    Args:
-        layer: Of a classifier, or anything in its place in a graph.
-    """
+    """Return whether a layer is a backbone of an ensemble, with its preprocessing."""
     return isinstance(layer, keras.Model) and layer.name.startswith(_MEMBER)
 
 
@@ -67,28 +63,20 @@ def _mean_head(
 ) -> keras.Model:
     """Return a head that reads the features of all, each head its own span of them."""
     vector = keras.Input((max(end for _, end in spans),), name="vector")
-    told = []
+    logs = []
     for number, (head, (start, end)) in enumerate(zip(heads, spans)):
         own = keras.Model(head.inputs, head.outputs[0], name=f"head_{number}")
         cooled = keras.layers.Rescaling(1 / temperatures[number], dtype="float32")
         logits = cooled(own(vector[:, start:end], training=False))
-        told.append(keras.ops.log_softmax(logits, axis=-1))
-    mean = keras.ops.logsumexp(keras.ops.stack(told, axis=1), axis=1)
+        logs.append(keras.ops.log_softmax(logits, axis=-1))
+    mean = keras.ops.logsumexp(keras.ops.stack(logs, axis=1), axis=1)
     return keras.Model(vector, mean - float(np.log(len(heads))), name=classifier.HEAD)
 
 
 def soup(model: keras.Model, members: Sequence[Sequence[np.ndarray]]) -> None:
-    """Give a classifier the mean of the weights of several like it.
-
-    Args:
-        model: Of the same architecture.
-        members: The weights of each, in the order of the model's own.
+    """Give a classifier the mean of the weights of several of its architecture.
 
     Source: model soups, Wortsman et al., arXiv:2203.05482.
     """
-    model.set_weights(
-        [
-            np.mean(arrays, axis=0, dtype=np.float64)
-            for arrays in zip(*members, strict=True)
-        ]
-    )
+    arrays = zip(*members, strict=True)
+    model.set_weights([np.mean(each, axis=0, dtype=np.float64) for each in arrays])

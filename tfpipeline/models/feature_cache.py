@@ -26,30 +26,23 @@ _CHUNK_BYTES = 2**20
 
 
 def fingerprint(*parts: object) -> str:
-    """Return a short name for everything that the features depend on, save the image.
-
-    Args:
-        parts: Digest of the weights, sizes, names: anything with a faithful `repr`.
-
-    Returns:
-        24 hexadecimal digits.
-    """
+    """Return a short name for everything that features depend on, save the image."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
 def _is_whole(file: Path) -> bool | None:
-    """Tell whether a shard has the checksum of its `.keys` file; None if unreadable."""
-    found = 0
+    """Return whether a shard has the checksum of its `.keys`; None if unreadable."""
+    actual = 0
     try:
         checksum, text = file.read_bytes().split(b"\n", 1)
         with open(file.with_suffix(".npy"), "rb", buffering=0) as array:
             while part := array.read(_CHUNK_BYTES):
-                found = zlib.crc32(part, found)
+                actual = zlib.crc32(part, actual)
     except (FileNotFoundError, ValueError):
         return False
     except OSError:
         return None
-    return checksum == b"%08x" % zlib.crc32(text, found)
+    return checksum == b"%08x" % zlib.crc32(text, actual)
 
 
 class FeatureCache:
@@ -68,12 +61,11 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, width: int) -> None:
-        self.folder = folder
-        self.width = width
-        # Files whose checksum was found right, and those that are not what was written.
+        self.folder, self.width = folder, width
+        # Files whose checksum is right, and those that are not what was written.
         self._proven: set[Path] = set()
         self._damaged: set[Path] = set()
-        self._told: set[Path] = set()
+        self._reported: set[Path] = set()
         self._find()
 
     def _find(self) -> None:
@@ -86,7 +78,7 @@ class FeatureCache:
                 self._open(file)
 
     def _open(self, file: Path) -> None:
-        """Find the rows of a shard; a damaged one is left aside and computed again."""
+        """Find the rows of a shard; a damaged one is skipped and computed again."""
         try:
             _, *keys = file.read_text(encoding="ascii").split()
             rows = np.load(file.with_suffix(".npy"), mmap_mode="r")
@@ -118,13 +110,13 @@ class FeatureCache:
                 break
             # Another shard may have the same rows.
             self._find()
-        if not (new := self._damaged - self._told):
+        if not (new := self._damaged - self._reported):
             return
         console.warn(
             f"{self.folder}: {len(new)} shards of features are damaged, or of an "
             "earlier version; their images are computed again."
         )
-        self._told |= new
+        self._reported |= new
         # One that cannot be read now may be sound, and another user's stays.
         for file in new - unread:
             with contextlib.suppress(OSError):
@@ -132,33 +124,23 @@ class FeatureCache:
                 file.with_suffix(".npy").unlink(missing_ok=True)
 
     def missing(self, keys: Sequence[str]) -> np.ndarray:
-        """Return where in `keys` a row has yet to be computed, each key once.
-
-        Args:
-            keys: Digests of images.
-
-        Returns:
-            Positions in `keys`, ascending, int64.
-        """
+        """Return the positions in `keys` that have no row yet, each key once."""
         self._prove(keys)
         first = {key: i for i, key in reversed(list(enumerate(keys)))}
-        wanted = [i for key, i in first.items() if key not in self._place]
-        return np.array(sorted(wanted), np.int64)
+        new = [i for key, i in first.items() if key not in self._place]
+        return np.array(sorted(new), np.int64)
 
     def fill(
         self,
         keys: Sequence[str],
         extract: Callable[[np.ndarray], Iterator[np.ndarray]],
     ) -> int:
-        """Compute and keep the rows that are missing, shard by shard.
+        """Compute and keep the rows that are missing; return how many those are.
 
         Args:
             keys: Digests of images.
             extract: Takes positions in `keys` and yields their features in that order,
                 in arrays of shape (any, width).
-
-        Returns:
-            How many rows were computed.
         """
         positions = self.missing(keys)
         if not len(positions):
@@ -202,13 +184,7 @@ class FeatureCache:
         self._open(file)
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
-        """Return the features of some images.
-
-        Args:
-            keys: Digests of images whose rows are there.
-
-        Returns:
-            float32, shape (len(keys), width).
+        """Return the features of images, float32, shape (len(keys), width).
 
         Raises:
             KeyError: A row is missing; call `fill` first.
@@ -218,9 +194,9 @@ class FeatureCache:
             (*self._place[key], i) for i, key in enumerate(keys)
         )
         out = np.empty((len(keys), self.width), np.float32)
-        for shard, some in itertools.groupby(places, operator.itemgetter(0)):
+        for shard, own in itertools.groupby(places, operator.itemgetter(0)):
             file, start = self._shards[shard]
-            self._read(file, start, out, some)
+            self._read(file, start, out, own)
         return out
 
     def _read(
@@ -230,18 +206,18 @@ class FeatureCache:
         out: np.ndarray,
         places: Iterable[tuple[int, int, int]],
     ) -> None:
-        """Fill in some rows of one shard: where they stand there, and in `out`."""
+        """Read rows of one shard, by their places in it, into their places in `out`."""
         size = out.itemsize * self.width
         try:
             with open(file, "rb", buffering=0) as shard:
                 for _, row, i in places:
                     shard.seek(start + size * row)
-                    wanted = memoryview(out[i]).cast("B")
+                    rest = memoryview(out[i]).cast("B")
                     # A network drive may give less at a time.
-                    while wanted:
-                        if not (count := shard.readinto(wanted)):
+                    while rest:
+                        if not (count := shard.readinto(rest)):
                             raise EOFError
-                        wanted = wanted[count:]
+                        rest = rest[count:]
         except (OSError, EOFError) as error:
             reason = getattr(error, "strerror", None) or "it is shorter than it was"
             raise UserError(
@@ -252,15 +228,14 @@ class FeatureCache:
     def batches(
         self, keys: Sequence[str], indices: np.ndarray, per_call: int
     ) -> Iterator[tuple[np.ndarray, slice]]:
-        """Yield the features of whole batches, several at once.
+        """Yield the features of whole batches, `per_call` of them at once at most.
 
         Args:
             keys: Digests of images.
             indices: Positions in `keys`, shape (batches, batch).
-            per_call: Batches at once, at most.
 
         Yields:
-            float32 of shape (some, batch, width), and which rows of `indices` they are.
+            float32 of shape (any, batch, width), and which rows of `indices` they are.
         """
         for start in range(0, len(indices), per_call):
             part = slice(start, start + per_call)

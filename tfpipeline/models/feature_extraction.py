@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,37 @@ import numpy as np
 from tfpipeline import distribute
 from tfpipeline.models.feature_cache import FeatureCache, fingerprint
 from tfpipeline.models.inference import Predictor
-from tfpipeline.models.views import Views, view
 
-# From positions to the batches of the images there; see `predictor.Predictor.over`.
+# From positions to the batches of the images there; see `Predictor.over`.
 Feed = Callable[[np.ndarray], Iterable[tuple[Any, Any, Any]]]
 
 
+@dataclass(frozen=True)
+class Views:
+    """Several changed copies of each image, whose features are computed once.
+
+    Args:
+        cache: Holds a row for every key of every view.
+        count: Copies of each image.
+    """
+
+    cache: FeatureCache
+    count: int
+
+    def keys(self, digests: Sequence[str], epoch: int) -> list[str]:
+        """Return the keys of the view that each image shows in an epoch.
+
+        In any `count` epochs in a row an image shows every view once; in one epoch
+        different images show different views.
+        """
+        return [_view(key, (epoch + i) % self.count) for i, key in enumerate(digests)]
+
+
+def _view(digest: str, number: int) -> str:
+    return f"{digest}-view{number}"
+
+
+@dataclass(frozen=True)
 class Extraction:
     """What a frozen network makes of images, kept below one folder.
 
@@ -27,23 +53,22 @@ class Extraction:
         folder: Holds the features of all networks.
     """
 
-    def __init__(
-        self, predictor: Predictor, width: int, what: Sequence[object], folder: Path
-    ) -> None:
-        self.predictor = predictor
-        self.width = width
-        self.what = tuple(what)
-        self.folder = folder
-        self.name = fingerprint(*self.what)
+    predictor: Predictor
+    width: int
+    what: Sequence[object]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The fingerprint of unchanged images."""
+        return fingerprint(*self.what)
 
     def features(self, keys: Sequence[str], feed: Feed) -> FeatureCache:
-        """Return a cache that holds the features of some unchanged images.
+        """Return a cache that holds the features of images, by their digests `keys`.
 
-        Args:
-            keys: Digests of the images.
-            feed: The images at positions in `keys`, of this worker alone.
+        This worker alone is fed with images, at positions in `keys`.
         """
-        return self._filled(self.name, keys, feed, "extract")
+        return self._fill(self.name, keys, feed, "extract")
 
     def views(
         self,
@@ -52,7 +77,7 @@ class Extraction:
         feed: Callable[[int, np.ndarray], Iterable[tuple[Any, Any, Any]]],
         *what: object,
     ) -> Views:
-        """Return a cache that holds the features of changed copies of some images.
+        """Return a cache that holds the features of changed copies of images.
 
         Args:
             digests: Of the images.
@@ -63,38 +88,32 @@ class Extraction:
         name = fingerprint(*self.what, *what)
         store = FeatureCache(self.folder / name, self.width)
         for number in range(count):
-            keys = [view(digest, number) for digest in digests]
+            keys = [_view(digest, number) for digest in digests]
             title = f"view {number + 1} of {count}"
-            store = self._filled(name, keys, functools.partial(feed, number), title)
+            store = self._fill(name, keys, functools.partial(feed, number), title)
         return Views(store, count)
 
-    def _filled(
+    def _fill(
         self, name: str, keys: Sequence[str], feed: Feed, title: str
     ) -> FeatureCache:
         """Return the cache of a name, filled by all workers, each its own images."""
         strategy = self.predictor.strategy
         worker, workers = distribute.workers(strategy)
         store = FeatureCache(self.folder / name, self.width)
+
+        def fill(rows: np.ndarray) -> None:
+            store.fill(
+                [keys[i] for i in rows],
+                lambda order: self.predictor.over(feed(rows[order]), len(order), title),
+            )
+
         if workers > 1:
             # All look at the disk before one writes to it: they share what is missing.
             mine = store.missing(keys)[worker::workers]
             distribute.wait_for_all(strategy)
-            self._fill(store, keys, mine, feed, title)
+            fill(mine)
             distribute.wait_for_all(strategy)
             store = FeatureCache(self.folder / name, self.width)
         # What is missing still was computed on a disk that this worker does not see.
-        self._fill(store, keys, np.arange(len(keys)), feed, title)
+        fill(np.arange(len(keys)))
         return store
-
-    def _fill(
-        self,
-        store: FeatureCache,
-        keys: Sequence[str],
-        some: np.ndarray,
-        feed: Feed,
-        title: str,
-    ) -> None:
-        store.fill(
-            [keys[i] for i in some],
-            lambda order: self.predictor.over(feed(some[order]), len(order), title),
-        )

@@ -1,7 +1,6 @@
 """A network of `keras.applications` as it is: with its own top, for its own classes."""
 
 import json
-import warnings
 from pathlib import Path
 
 import keras
@@ -9,10 +8,14 @@ import keras
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import backbones
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.preprocessing import preprocess
 from tfpipeline.models.registry import BACKBONES
 
 CLASSES = 1000
+
+# For which there are weights with a top as well.
+_OTHER_SIZES = {"MobileNet": (128, 160, 192), "MobileNetV2": (96, 128, 160, 192)}
 
 _EMBEDDED = "--run DIR takes a classifier that you have trained (`make demo` does)."
 
@@ -23,15 +26,7 @@ _NAMES_URL = (
 
 
 def resolve(settings: ModelSettings) -> ModelSettings:
-    """Return the settings with every null replaced; see `backbones.resolve`.
-
-    Args:
-        settings: The section `model`.
-
-    Raises:
-        UserError: As there, or weights without a top, or another size than the
-            weights were made for.
-    """
+    """Return the settings with every null replaced; see `backbones.resolve`."""
     if settings.weights == "demo":
         raise UserError(
             "--model.weights demo: the embedded backbone has no classes of its own. "
@@ -44,11 +39,7 @@ def resolve(settings: ModelSettings) -> ModelSettings:
             f"--model.backbone {settings.backbone}: it has no classes of its own. "
             "Train it, and name that run: --run DIR."
         )
-    sizes = {row.native_size}
-    if settings.backbone == "MobileNet":
-        sizes |= {128, 160, 192}
-    if settings.backbone == "MobileNetV2":
-        sizes |= {96, 128, 160, 192}
+    sizes = {row.native_size, *_OTHER_SIZES.get(settings.backbone, ())}
     if settings.weights == "imagenet" and settings.image_size not in sizes:
         raise UserError(
             f"--model.image_size: {settings.backbone} with its own classes takes "
@@ -59,56 +50,29 @@ def resolve(settings: ModelSettings) -> ModelSettings:
 
 
 def build_pretrained(settings: ModelSettings) -> keras.Model:
-    """Return a network with preprocessing inside, from images to ImageNet's logits.
-
-    Args:
-        settings: What `resolve` returned.
-
-    Returns:
-        A frozen model from RGB in [0, 1], shape (batch, size, size, 3), to logits,
-        float32, shape (batch, 1000).
-
-    Raises:
-        UserError: The weights cannot be downloaded or do not fit.
-    """
-    name, weights = settings.backbone, settings.weights
-    width = {} if settings.alpha is None else {"alpha": settings.alpha}
-    size = settings.image_size
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`input_shape` is undefined")
-        try:
-            network = getattr(keras.applications, name)(
-                weights="imagenet" if weights == "imagenet" else None,
-                input_shape=(size, size, 3),
-                classifier_activation=None,
-                **width,
-            )
-        except Exception as error:  # Keras raises a bare Exception: no download.
-            raise backbones.no_weights(name, error, _EMBEDDED) from None
+    """Return a frozen network, from images to ImageNet's logits, as resolved."""
+    name, weights, size = settings.backbone, settings.weights, settings.image_size
+    kind = "imagenet" if weights == "imagenet" else None
+    try:
+        network = backbones.build(settings, size, kind, classifier_activation=None)
+    except Exception as error:  # Keras raises a bare Exception for a failed download.
+        raise backbones.no_weights(name, error, _EMBEDDED) from None
     if weights not in ("imagenet", "none"):
         backbones.load_file(network, settings, Path(str(weights)))
     network.trainable = False
     image = keras.Input((size, size, 3), name="image")
-    answer = network(preprocess(image, BACKBONES[name].mode), training=False)
-    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(answer)
+    output = network(preprocess(image, BACKBONES[name].mode), training=False)
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(output)
     return keras.Model(image, logits, name="pretrained")
 
 
-def class_names() -> tuple[str, ...]:
-    """Return the names of ImageNet's classes in words.
-
-    Raises:
-        UserError: As of `class_table`.
-    """
-    return tuple(name.replace("_", " ") for _, name in class_table())
+def class_names() -> ClassNames:
+    """Return the names of ImageNet's classes in words."""
+    return ClassNames(name.replace("_", " ") for _, name in class_table())
 
 
 def class_table() -> list[tuple[str, str]]:
-    """Return the WordNet number and the name of each of ImageNet's classes.
-
-    Raises:
-        UserError: The list is not on this machine and cannot be downloaded.
-    """
+    """Return the WordNet number and the name of each of ImageNet's classes."""
     try:
         file = keras.utils.get_file(
             "imagenet_class_index.json",

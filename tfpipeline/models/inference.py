@@ -12,12 +12,12 @@ from tfpipeline.models.throughput import Meter
 
 
 class Predictor:
-    """A forward pass, traced once and run on every replica.
+    """A forward pass in inference mode, traced once and run on every replica.
 
     Args:
-        forward: From inputs to outputs, in inference mode.
+        forward: From inputs to outputs.
         strategy: Where it runs.
-        meter: Is told how long it has waited for its input.
+        meter: Counts how long it has waited for its input.
         shared: Whether inputs are this worker's parts of global batches: the outputs
             of all workers are then joined. Else each worker is on its own.
     """
@@ -41,11 +41,7 @@ class Predictor:
         )
 
     def __call__(self, inputs: Any) -> np.ndarray:
-        """Return the outputs of a batch, a multiple of the replicas, in order.
-
-        Args:
-            inputs: Shape (batch, ...).
-        """
+        """Return the outputs of a batch, a multiple of the replicas, in order."""
         (parts,) = distribute.split(self.strategy, (inputs,))
         outputs = self._run(parts)
         if self.joins:
@@ -55,15 +51,12 @@ class Predictor:
     def over(
         self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
     ) -> Iterator[np.ndarray]:
-        """Yield the outputs of many batches, without what pads the last one.
+        """Yield the outputs of many batches in order, without what pads the last one.
 
         Args:
             batches: `(inputs, labels, weights)`; where the weight is 0, it is padding.
             total: Number of examples, for the progress bar.
             name: Of the progress bar; None shows none.
-
-        Yields:
-            Arrays of shape (examples, ...), in order.
         """
         with progress.bar(total, name, "image") as bar:
             for inputs, _, weights in self.meter.watch(batches):

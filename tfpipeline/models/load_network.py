@@ -16,26 +16,28 @@ from tfpipeline.config import ModelSettings
 from tfpipeline.core import image_io, run_dir
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.demo import photo_like
-from tfpipeline.models import backbones, classifier, imagenet_weights, registry, saving
+from tfpipeline.models import backbones, classifier, imagenet_weights, saving
+from tfpipeline.models.class_names import ClassNames
+from tfpipeline.models.registry import BACKBONES
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that can be asked about images.
+    """A network and all that is known of it.
 
     Args:
         name: What it is called in results.
         model: From images in [0, 1] to logits.
-        labels: Class names, in the order of the logits; numbers where nobody knows.
+        labels: Class names; numbers where nobody knows.
         named: Whether the names are known.
-        resize: How a photograph becomes square for it; see `images.resize`.
+        resize: How a photograph becomes square for it; see `image_io.resize`.
         untrained: Whether its weights are random.
         imagenet: Whether its classes are ImageNet's.
     """
 
     name: str
     model: keras.Model
-    labels: tuple[str, ...]
+    labels: ClassNames
     named: bool = True
     resize: str = "squash"
     untrained: bool = False
@@ -48,46 +50,26 @@ class Network:
         return int(height), int(width)
 
     def logits(self, pictures: np.ndarray) -> np.ndarray:
-        """Return what it answers to pictures of any size.
-
-        Args:
-            pictures: uint8, shape (n, any, any, 3).
-
-        Returns:
-            float32, shape (n, classes).
-
-        Raises:
-            UserError: They are no numbers.
-        """
-        fitting = [image_io.resize(one, *self.size, how="squash") for one in pictures]
-        answers = [
-            np.asarray(self.model(np.float32(some) / 255, training=False))
-            for some in np.array_split(np.stack(fitting), -(-len(fitting) // 32))
-        ]
-        found = np.concatenate(answers)
-        if not np.isfinite(found).all():
+        """Return the logits, shape (n, classes), of uint8 pictures of any size."""
+        resized = [image_io.resize(one, *self.size, how="squash") for one in pictures]
+        batches = np.array_split(np.stack(resized), -(-len(resized) // 32))
+        outputs = (self.model(np.float32(b) / 255, training=False) for b in batches)
+        logits = np.concatenate([np.asarray(output) for output in outputs])
+        if not np.isfinite(logits).all():
             raise UserError(
-                f"{self.name}: expected numbers as logits, found what is none. Its "
-                "weights are damaged, or of another network."
+                f"{self.name}: expected numbers as logits, found NaN or infinite ones. "
+                "Its weights are damaged, or of another network."
             )
-        return found
+        return logits
 
     def is_same(self, other: "Network") -> bool:
-        """Tell whether another network computes just the same.
-
-        Args:
-            other: The other one.
-        """
+        """Return whether another network computes just the same."""
         return self.labels == other.labels and (
             classifier.describe(self.model) == classifier.describe(other.model)
         )
 
     def shares_backbone(self, other: "Network") -> bool:
-        """Tell whether most of its convolutions are those of another network.
-
-        Args:
-            other: The other one, whose head may be another.
-        """
+        """Return whether most of its convolutions are those of another network."""
         own, others = _convolutions(self.model), _convolutions(other.model)
         return 2 * len(own & others) > len(own)
 
@@ -107,9 +89,6 @@ def open_network(
         run: The folder of a finished run, or None.
         settings: The section `model`, where there is no run.
         names_needed: Whether it is an error that the class names cannot be had.
-
-    Raises:
-        UserError: It cannot be opened.
     """
     if run is not None:
         if settings != ModelSettings():
@@ -125,40 +104,33 @@ def open_network(
         return Network(name, model, labels, resize=trained.data.resize)
     settings = imagenet_weights.resolve(settings)
     model = imagenet_weights.build_pretrained(settings)
-    if settings.weights == "none":
+    untrained = settings.weights == "none"
+    if untrained:
         _calibrate(model, settings)
     try:
         labels, named = imagenet_weights.class_names(), True
     except UserError:
         if names_needed:
             raise
-        labels, named = tuple(map(str, range(imagenet_weights.CLASSES))), False
+        labels, named = ClassNames(map(str, range(imagenet_weights.CLASSES))), False
     width = "" if settings.alpha in (None, 1) else f" {settings.alpha:g}"
-    name, random = f"{settings.backbone}{width}", settings.weights == "none"
-    return Network(name, model, labels, named, untrained=random, imagenet=True)
+    name = f"{settings.backbone}{width}"
+    return Network(name, model, labels, named, untrained=untrained, imagenet=True)
+
+
+def about(network: Network) -> dict[str, Any]:
+    """Return what the summary of a result says of the network."""
+    return {"network": network.name, "untrained": network.untrained}
 
 
 def careful(summary: Mapping[str, Any]) -> list[str]:
-    """Return what a user has to be told of a network, in lines.
-
-    Args:
-        summary: Of a result, with what `about` returned.
-    """
+    """Return what to warn of, by a summary that has what `about` returned."""
     if not summary["untrained"]:
         return []
     return [
         f"Careful: the weights of {summary['network']} are random: what it answers "
         "means nothing."
     ]
-
-
-def about(network: Network) -> dict[str, Any]:
-    """Return what the summary of a result says of the network.
-
-    Args:
-        network: That was asked.
-    """
-    return {"network": network.name, "untrained": network.untrained}
 
 
 def open_judge(word: str, flag: str = "--judges") -> Network:
@@ -169,30 +141,26 @@ def open_judge(word: str, flag: str = "--judges") -> Network:
             (`MobileNet:0.25`), or the folder of a finished run. It is what the judge
             is called in results.
         flag: What the user named it by.
-
-    Raises:
-        UserError: There is neither, or it cannot be opened.
     """
     name, _, alpha = re.sub(r"[@ ]", ":", word).partition(":")
-    if name in registry.BACKBONES and re.fullmatch(r"(\d*\.?\d+)?", alpha):
-        settings = ModelSettings(
-            name, weights="imagenet", alpha=float(alpha) if alpha else None
-        )
+    if name in BACKBONES and re.fullmatch(r"(\d*\.?\d+)?", alpha):
+        width = float(alpha) if alpha else None
+        settings = ModelSettings(name, weights="imagenet", alpha=width)
         judge = open_network(None, settings, names_needed=False)
     elif Path(word).is_dir():
         judge = open_network(word, ModelSettings())
     else:
-        raise unknown(f"{flag} network or run", word, registry.BACKBONES)
+        raise unknown(f"{flag} network or run", word, BACKBONES)
     return dataclasses.replace(judge, name=word)
 
 
 def _calibrate(model: keras.Model, settings: ModelSettings) -> None:
     """Make an untrained network usable, by pictures with the spectrum of photographs.
 
-    Not those of a demo: what it is asked about may be anything.
+    Not those of a demo: it may be shown anything.
     """
     inner = next(layer for layer in model.layers if isinstance(layer, keras.Model))
     size = (int(model.input_shape[1]), int(model.input_shape[2]))
     pictures = np.stack([photo_like.picture(seed, size) for seed in range(8)]) / 255.0
-    pictures = pictures.astype(np.float32)
-    backbones.calibrate(inner, pictures, registry.BACKBONES[settings.backbone].mode)
+    mode = BACKBONES[settings.backbone].mode
+    backbones.calibrate(inner, pictures.astype(np.float32), mode)

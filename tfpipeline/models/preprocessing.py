@@ -1,6 +1,5 @@
 """What each family does to pixels, as built-in layers that are saved with the model."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,44 +11,22 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN = (0.485, 0.456, 0.406)
 _TORCH_DEVIATION = (0.229, 0.224, 0.225)
 
-
-def _caffe(image: Any) -> Any:
-    bgr = keras.ops.flip(image, axis=-1)
-    return keras.layers.Rescaling(255.0, [-m for m in _CAFFE_MEAN])(bgr)
-
-
-def _tf(image: Any) -> Any:
-    return keras.layers.Rescaling(2.0, -1.0)(image)
-
-
-def _torch(image: Any) -> Any:
-    scale = [1 / deviation for deviation in _TORCH_DEVIATION]
-    offset = [-m / d for m, d in zip(_TORCH_MEAN, _TORCH_DEVIATION)]
-    return keras.layers.Rescaling(scale, offset)(image)
-
-
-def _none(image: Any) -> Any:
-    return keras.layers.Rescaling(255.0)(image)
-
-
-MODES: dict[str, Callable[[Any], Any]] = {
-    "caffe": _caffe,
-    "tf": _tf,
-    "torch": _torch,
-    "none": _none,
+# Scale and offset of pixels in [0, 1].
+MODES: dict[str, tuple[Any, ...]] = {
+    "caffe": (255.0, [-mean for mean in _CAFFE_MEAN]),
+    "tf": (2.0, -1.0),
+    "torch": (
+        [1 / deviation for deviation in _TORCH_DEVIATION],
+        [-m / d for m, d in zip(_TORCH_MEAN, _TORCH_DEVIATION)],
+    ),
+    "none": (255.0,),
 }
 
 
 def preprocess(image: Any, mode: str) -> Any:
-    """Return what a backbone of a family wants to see.
-
-    Args:
-        image: Keras tensor, RGB in [0, 1], shape (batch, height, width, 3).
-        mode: Of the backbone's row in the table.
-
-    Returns:
-        Keras tensor of the same shape.
-    """
+    """Return RGB images in [0, 1] as a family of backbones wants to see them."""
     if mode not in MODES:
         raise unknown("preprocessing mode", mode, MODES)
-    return MODES[mode](image)
+    if mode == "caffe":
+        image = keras.ops.flip(image, axis=-1)
+    return keras.layers.Rescaling(*MODES[mode])(image)

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import keras
 
-from tfpipeline.models.plain_cnn import build_plain_cnn
-
-MOBILENET_V1_ALPHAS = (0.25, 0.5, 0.75, 1.0)
-MOBILENET_V2_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-MOBILENET_V3_ALPHAS = (0.75, 1.0)
+# Widths of MobileNets.
+_V1 = (0.25, 0.5, 0.75, 1.0)
+_V2 = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+_V3 = (0.75, 1.0)
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """What is known of one architecture.
+    """One architecture.
 
     Args:
         family: Module of `keras.applications` with its preprocessing.
@@ -22,7 +21,7 @@ class Backbone:
             `tf` (-1 to 1), `torch` (mean and deviation), `none` (0 to 255: the network
             rescales by itself).
         native_size: Height and width that its ImageNet weights were made for, pixels.
-        minimal_size: The smallest height and width that it takes, pixels.
+        minimal_size: The smallest height and width, pixels.
         parameters_million: With the ImageNet top.
         imagenet_top_1: Published accuracy on the ImageNet validation set; None where
             there are no weights of ImageNet, and the network starts from scratch.
@@ -43,6 +42,36 @@ class Backbone:
     build: Callable[[int], keras.Model] | None = None
 
 
+# The plain network is a pyramid: each block halves the maps and doubles their number.
+FILTERS = (16, 32, 64, 128)
+
+# Keras' own 0.99 would still remember its start after the few steps of a small source.
+_MOMENTUM = 0.9
+
+
+def build_plain_cnn(size: int) -> keras.Model:
+    """Return the untrained network for images of a size: maps of size / 16.
+
+    Source: batch norm, Ioffe & Szegedy, arXiv:1502.03167; blocks of 3x3 convolutions
+        and max pooling, Simonyan & Zisserman, arXiv:1409.1556.
+    """
+    x = image = keras.Input((size, size, 3))
+    for number, filters in enumerate(FILTERS, 1):
+        name = f"block{number}"
+        x = keras.layers.Conv2D(
+            filters,
+            3,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"{name}_conv",
+        )(x)
+        x = keras.layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+        x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
+        x = keras.layers.MaxPooling2D(name=f"{name}_pool")(x)
+    return keras.Model(image, x, name="plain_cnn")
+
+
 BACKBONES: dict[str, Backbone] = {
     "VGG16": Backbone("vgg16", "caffe", 224, 32, 138.4, 0.713),
     "VGG19": Backbone("vgg19", "caffe", 224, 32, 143.7, 0.713),
@@ -55,16 +84,10 @@ BACKBONES: dict[str, Backbone] = {
     "InceptionV3": Backbone("inception_v3", "tf", 299, 75, 23.9, 0.779),
     "InceptionResNetV2": Backbone("inception_resnet_v2", "tf", 299, 75, 55.9, 0.803),
     "Xception": Backbone("xception", "tf", 299, 71, 22.9, 0.790),
-    "MobileNet": Backbone("mobilenet", "tf", 224, 32, 4.3, 0.704, MOBILENET_V1_ALPHAS),
-    "MobileNetV2": Backbone(
-        "mobilenet_v2", "tf", 224, 32, 3.5, 0.713, MOBILENET_V2_ALPHAS
-    ),
-    "MobileNetV3Small": Backbone(
-        "mobilenet_v3", "none", 224, 32, 2.6, 0.681, MOBILENET_V3_ALPHAS
-    ),
-    "MobileNetV3Large": Backbone(
-        "mobilenet_v3", "none", 224, 32, 5.5, 0.756, MOBILENET_V3_ALPHAS
-    ),
+    "MobileNet": Backbone("mobilenet", "tf", 224, 32, 4.3, 0.704, _V1),
+    "MobileNetV2": Backbone("mobilenet_v2", "tf", 224, 32, 3.5, 0.713, _V2),
+    "MobileNetV3Small": Backbone("mobilenet_v3", "none", 224, 32, 2.6, 0.681, _V3),
+    "MobileNetV3Large": Backbone("mobilenet_v3", "none", 224, 32, 5.5, 0.756, _V3),
     "DenseNet121": Backbone("densenet", "torch", 224, 32, 8.1, 0.750),
     "DenseNet169": Backbone("densenet", "torch", 224, 32, 14.3, 0.762),
     "DenseNet201": Backbone("densenet", "torch", 224, 32, 20.2, 0.773),

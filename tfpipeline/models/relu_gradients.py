@@ -10,66 +10,42 @@ LAYERS = (keras.layers.ReLU, keras.layers.Activation)
 
 
 def is_relu(layer: Any) -> bool:
-    """Tell whether a layer ends with a ReLU.
-
-    Args:
-        layer: Of any kind.
-    """
-    if isinstance(layer, keras.layers.ReLU):
-        return True
+    """Return whether a layer ends with a ReLU."""
     function = getattr(layer, "activation", None)
-    return getattr(function, "__name__", "") in ("relu", "relu6")
+    named = getattr(function, "__name__", "") in ("relu", "relu6")
+    return named or isinstance(layer, keras.layers.ReLU)
 
 
 def before(layer: Any, x: Any) -> Any:
-    """Return what a layer's activation function gets; None where there is none.
-
-    Args:
-        layer: Of any kind.
-        x: What it is called with.
-    """
+    """Return the input of a layer's activation function; None where it has none."""
     if isinstance(layer, LAYERS):
         return x
     if getattr(layer, "activation", None) in (None, keras.activations.linear):
         return None
-    kinds = (keras.layers.Dense, keras.layers.DepthwiseConv2D)
-    if not (isinstance(layer, kinds) or hasattr(layer, "convolution_op")):
+    dense = isinstance(layer, keras.layers.Dense)
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    if not (dense or depthwise or hasattr(layer, "convolution_op")):
         return None
     x = keras.ops.cast(x, layer.compute_dtype)
     kernel = keras.ops.cast(layer.kernel, layer.compute_dtype)
-    if isinstance(layer, keras.layers.Dense):
+    if dense:
         out = keras.ops.matmul(x, kernel)
-    elif isinstance(layer, keras.layers.DepthwiseConv2D):
-        out = keras.ops.depthwise_conv(
-            x,
-            kernel,
-            layer.strides,
-            layer.padding,
-            layer.data_format,
-            layer.dilation_rate,
-        )
+    elif depthwise:
+        shape = (layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
+        out = keras.ops.depthwise_conv(x, kernel, *shape)
     else:
         out = layer.convolution_op(x, kernel)
     return out if layer.bias is None else out + keras.ops.cast(layer.bias, out.dtype)
 
 
 def after(layer: Any, before: Any) -> Any:
-    """Return what a layer answers, given what its activation function gets.
-
-    Args:
-        layer: Of any kind that has such a function, or is one.
-        before: As `before` returned it.
-    """
+    """Return the output of a layer, given the input of its activation function."""
     return layer(before) if isinstance(layer, LAYERS) else layer.activation(before)
 
 
 @tf.custom_gradient
 def redirect(before: Any, after: Any) -> Any:
-    """Return `after`, with a gradient to `before` that wakes up what is dead.
-
-    Args:
-        before: What a ReLU gets.
-        after: What it answers.
+    """Return a ReLU's output `after`, with a gradient to its input that wakes it.
 
     Source: Olah et al., "Feature Visualization", distill.pub, 2017 (the lucid library).
     """
@@ -90,11 +66,6 @@ def leaky(before: Any, after: Any, share: float) -> Any:
 
     Where a ReLU is flat, it tells nothing of what would open it, or of what it has cut
     off; other networks are open elsewhere.
-
-    Args:
-        before: What an activation function gets.
-        after: What it answers.
-        share: Of the gradient, added to that of the function.
 
     Source: gradients of a linear network transfer better, Guo et al., arXiv:2012.03528.
     """

@@ -8,40 +8,25 @@ import keras
 
 from tfpipeline.core import disk, file_io
 from tfpipeline.core.errors import UserError
+from tfpipeline.models.class_names import ClassNames
 
 # A member that Keras does not look at: the file stays a valid `.keras` archive.
 _LABELS = "labels.txt"
 
 
 def save_classifier(path: Path, model: keras.Model, labels: Sequence[str]) -> None:
-    """Write a classifier with its class names, whole or not at all.
-
-    Args:
-        path: A file that ends in `.keras`.
-        model: From images in [0, 1] to logits.
-        labels: Class names, in the order of the logits.
-    """
+    """Write a classifier with its class names, whole or not at all."""
     with file_io.replacing(path) as temporary, disk.naming(temporary):
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_LABELS, "".join(f"{label}\n" for label in labels))
 
 
-def load_classifier(path: Path) -> tuple[keras.Model, tuple[str, ...]]:
-    """Return a classifier and its class names.
-
-    Args:
-        path: A file that `save_classifier` wrote.
-
-    Returns:
-        The model, from images in [0, 1] to logits, and one name a logit.
-
-    Raises:
-        UserError: The file is damaged, or is not a classifier with names.
-    """
+def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
+    """Return a classifier that `save_classifier` wrote, and its class names."""
     try:
         with zipfile.ZipFile(path) as archive:
-            labels = tuple(archive.read(_LABELS).decode().split("\n")[:-1])
+            labels = ClassNames(archive.read(_LABELS).decode().split("\n")[:-1])
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(

@@ -9,10 +9,10 @@ import tensorflow as tf
 class Branches:
     """Lets the branches of a residual network pass back a share of their gradient.
 
-    What a network answers does not change. Its gradient comes to go by the skip
+    A network's outputs do not change. Its gradient comes to go by the skip
     connections, and those are what other networks have in common with it.
 
-    It is told of every answer in a graph, in order; then a sum is known to have a skip
+    It records every output in a graph, in order; then a sum is known to have a skip
     connection where one of its summands was made of the other one.
 
     Args:
@@ -23,32 +23,22 @@ class Branches:
 
     def __init__(self, share: float) -> None:
         self.share = share
-        # By the id of an answer: itself, so that no other gets its id, and one bit for
-        # each answer that it was made of.
-        self._made: dict[int, tuple[Any, int]] = {}
+        # By the id of an output: itself, so that no other gets its id, and one bit for
+        # each output that it was made of.
+        self._outputs: dict[int, tuple[Any, int]] = {}
 
-    def heard(self, args: Any, answer: Any) -> None:
-        """Take note of what an operation answered.
-
-        Args:
-            args: That it was called with.
-            answer: One tensor; of several, nothing is known.
-        """
-        known = id(answer) in self._made
-        if self.share == 1 or known or not tf.is_tensor(answer):
+    def record(self, args: Any, output: Any) -> None:
+        """Record an operation's arguments and output; several outputs are ignored."""
+        known = id(output) in self._outputs
+        if self.share == 1 or known or not tf.is_tensor(output):
             return
-        own = 1 << len(self._made)
-        for one in keras.tree.flatten(args):
-            own |= self._of(one)
-        self._made[id(answer)] = (answer, own)
+        bits = 1 << len(self._outputs)
+        for value in keras.tree.flatten(args):
+            bits |= self._ancestors(value)
+        self._outputs[id(output)] = (output, bits)
 
     def summands(self, layer: Any, args: Any) -> Any:
-        """Return what an operation is to be called with.
-
-        Args:
-            layer: That is called next.
-            args: As its graph has them.
-        """
+        """Return the arguments that an operation is to be called with."""
         # A layer, or the operation of `+`.
         if self.share == 1 or type(layer).__name__ != "Add":
             return args
@@ -57,26 +47,26 @@ class Branches:
         branch = self._branch(pair)
         if branch is None:
             return args
-        pair[branch] = _damped(pair[branch], self.share)
+        pair[branch] = _damp(pair[branch], self.share)
         return (pair, *args[1:]) if together else tuple(pair)
 
     def _branch(self, pair: list[Any]) -> int | None:
         """Return which of two summands was made of the other one."""
         if len(pair) != 2:
             return None
-        first, second = map(self._of, pair)
+        first, second = map(self._ancestors, pair)
         if first == second or not first or not second:
             return None
         if first & second == first:
             return 1
         return 0 if first & second == second else None
 
-    def _of(self, one: Any) -> int:
-        return self._made.get(id(one), (None, 0))[1]
+    def _ancestors(self, value: Any) -> int:
+        return self._outputs.get(id(value), (None, 0))[1]
 
 
-def _damped(branch: Any, share: float) -> Any:
-    """Return the same, with a share of its gradient."""
+def _damp(branch: Any, share: float) -> Any:
+    """Return the same values, with a share of their gradient."""
 
     @tf.custom_gradient
     def same(values: Any) -> Any:

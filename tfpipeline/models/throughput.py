@@ -13,23 +13,17 @@ INPUT_BOUND_SHARE = 0.2
 class Meter:
     """Sums the seconds that a loop waits for its input, over any number of passes.
 
-    The first batch of a pass is left out: it waits for the pipeline to start and for
+    The first batch of a pass does not count: it waits for the pipeline to start and for
     the step to be traced, which says nothing of how the two keep pace.
     """
 
     def __init__(self) -> None:
-        self.waited = 0.0
-        self.total = 0.0
-        self.images = 0
-        self.seen = 0
+        self.waited = self.total = 0.0
+        self.images = self.seen = 0
         self._warm = False
 
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches, and take the time that each is waited for.
-
-        Args:
-            batches: The input.
-        """
+        """Yield the batches, and take the time that each is waited for."""
         iterator = iter(batches)
         self._warm = False
         while True:
@@ -46,16 +40,12 @@ class Meter:
             self._warm = True
 
     def count(self, images: int) -> None:
-        """Add images that have been computed on, but for those of a first batch.
-
-        Args:
-            images: How many.
-        """
+        """Add images that have been computed on, but for those of a first batch."""
         self.seen += images
         self.images += images if self._warm else 0
 
     def verdict(self) -> dict[str, float | str] | None:
-        """Return what was found; None where there was but one batch a pass.
+        """Return the rates; None where there was but one batch a pass.
 
         Returns:
             `verdict` (`input-bound` or `compute-bound`), `images_per_second`,

@@ -1,5 +1,6 @@
 """Which layers of a backbone learn in fine-tuning, and how fast each of them."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.models.classifier import leaves
 
 # Up to its number, a name tells the block: block_13_expand, conv4_block2_1_conv.
 _BLOCK = re.compile(r"^.*?(?:block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?![0-9])")
@@ -17,11 +19,7 @@ _BLOCK = re.compile(r"^.*?(?:block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?![0-9])")
 
 @dataclass(frozen=True)
 class Unfrozen:
-    """The layers that learn, block by block from the top.
-
-    Args:
-        blocks: Names of the blocks, and their layers that have weights to train.
-    """
+    """The layers that learn, by the names of their blocks, from the top."""
 
     blocks: tuple[tuple[str, tuple[Any, ...]], ...]
 
@@ -33,13 +31,7 @@ class Unfrozen:
     ) -> list[float]:
         """Return what the learning rate of each variable is multiplied by.
 
-        Args:
-            settings: The section `fine_tune`.
-            variables: Those of the head, at 1, and those of the blocks.
-            epoch: Number of the epoch, from 0; blocks that have yet to join are at 0.
-
-        Returns:
-            One factor a variable.
+        Those of the head are at 1, those of blocks that have yet to join at 0.
 
         Source: Howard & Ruder, arXiv:1801.06146 (gradual unfreezing, discriminative
             rates); Clark et al., arXiv:2003.10555 (layer-wise decay).
@@ -48,19 +40,13 @@ class Unfrozen:
         for number, (_, layers) in enumerate(self.blocks):
             joined = epoch >= number * settings.gradual_epochs
             rate = settings.layer_decay**number if joined else 0.0
-            factors.update((id(weight), rate) for weight in _weights(layers))
+            for layer in layers:
+                factors.update((id(weight), rate) for weight in layer.trainable_weights)
         return [factors.get(id(variable), 1.0) for variable in variables]
 
 
 def check(settings: FineTuneSettings) -> None:
-    """Refuse settings of the section `fine_tune` that cannot be.
-
-    Args:
-        settings: The section.
-
-    Raises:
-        UserError: A number out of range.
-    """
+    """Refuse numbers of the section `fine_tune` that are out of range."""
     expected = {
         "epochs": ("0 or more", settings.epochs >= 0),
         "layer_decay": ("more than 0, at most 1", 0 < settings.layer_decay <= 1),
@@ -76,37 +62,20 @@ def unfreeze(backbone: keras.Model, wish: str | int | float) -> Unfrozen:
         backbone: Of a classifier.
         wish: `all`, a number of layers (those with weights count), a share of them, or
             the name of the lowest block or layer.
-
-    Returns:
-        What learns now.
-
-    Raises:
-        UserError: No such block, or a number out of range.
     """
     backbone.trainable = True
-    layers = [layer for layer in _leaves(backbone) if _learns(layer)]
+    norm = keras.layers.BatchNormalization
+    every = list(leaves(backbone))
+    layers = [a for a in every if a.trainable_weights and not isinstance(a, norm)]
     chosen = layers[_first(layers, str(wish)) :]
-    for layer in _leaves(backbone):
+    for layer in every:
         layer.trainable = any(layer is one for one in chosen)
-    blocks: list[tuple[str, list[Any]]] = []
-    for layer in reversed(chosen):
-        name = block_name(layer.name)
-        if not blocks or blocks[-1][0] != name:
-            blocks.append((name, []))
-        blocks[-1][1].append(layer)
-    return Unfrozen(tuple((name, tuple(some)) for name, some in blocks))
+    blocks = itertools.groupby(reversed(chosen), lambda layer: block_name(layer.name))
+    return Unfrozen(tuple((name, tuple(own)) for name, own in blocks))
 
 
 def check_wish(backbone: keras.Model, wish: str | int | float) -> None:
-    """Refuse a wish that `unfreeze` could not fulfil; the backbone stays frozen.
-
-    Args:
-        backbone: Frozen.
-        wish: As for `unfreeze`.
-
-    Raises:
-        UserError: No such block, or a number out of range.
-    """
+    """Refuse a wish that `unfreeze` could not fulfil; the backbone stays frozen."""
     try:
         unfreeze(backbone, wish)
     finally:
@@ -116,56 +85,32 @@ def check_wish(backbone: keras.Model, wish: str | int | float) -> None:
 def block_name(layer: str) -> str:
     """Return the name of the block that a layer belongs to; its own where it has none.
 
-    Args:
-        layer: Its name, e.g. `block_13_expand` or `conv4_block2_1_conv`.
+    Of `block_13_expand` it is `block_13`, of `conv4_block2_1_conv` `conv4_block2`.
     """
-    found = _BLOCK.match(layer)
-    return found[0] if found else layer
+    match = _BLOCK.match(layer)
+    return match[0] if match else layer
 
 
 def moving_statistics(model: keras.Model) -> list[np.ndarray]:
-    """Return the statistics that batch norm must not move while it is frozen.
-
-    Args:
-        model: A backbone.
-    """
+    """Return the statistics that batch norm must not move while it is frozen."""
     return [
         np.array(weight)
-        for layer in _leaves(model)
+        for layer in leaves(model)
         if isinstance(layer, keras.layers.BatchNormalization)
         for weight in layer.non_trainable_weights
     ]
 
 
 def check_unmoved(model: keras.Model, before: Sequence[np.ndarray]) -> None:
-    """Make sure that a training left the batch norm alone.
+    """Make sure that a training left batch norm alone; else here or Keras is a bug.
 
     Args:
         model: A backbone.
         before: What `moving_statistics` returned before the training.
-
-    Raises:
-        RuntimeError: They have moved: a bug here or in Keras.
     """
     for old, new in zip(before, moving_statistics(model), strict=True):
         if not np.array_equal(old, new, equal_nan=True):
             raise RuntimeError("Frozen batch-norm statistics have moved in training.")
-
-
-def _leaves(model: keras.Model) -> list[Any]:
-    found = []
-    for layer in model.layers:
-        found += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
-    return found
-
-
-def _learns(layer: Any) -> bool:
-    norm = isinstance(layer, keras.layers.BatchNormalization)
-    return not norm and bool(layer.trainable_weights)
-
-
-def _weights(layers: Sequence[Any]) -> list[keras.Variable]:
-    return [weight for layer in layers for weight in layer.trainable_weights]
 
 
 def _first(layers: Sequence[Any], wish: str) -> int:
@@ -181,8 +126,7 @@ def _first(layers: Sequence[Any], wish: str) -> int:
         for known in (blocks, names):
             if wish in known:
                 return known.index(wish)
-        known_names = {"all", *blocks}
-        raise unknown("--fine_tune.unfreeze", wish, known_names) from None
+        raise unknown("--fine_tune.unfreeze", wish, {"all", *blocks}) from None
     if 0 < number < 1:
         return count - max(1, round(number * count))
     if number != int(number) or not 1 <= number <= count:

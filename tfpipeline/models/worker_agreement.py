@@ -21,24 +21,15 @@ _OWN = ("workdir", "cache_dir", "distribute", "data.cache")
 def check_settings(
     strategy: tf.distribute.Strategy, settings: object, *files: str | None
 ) -> None:
-    """Refuse to begin where workers were given different settings or packages.
-
-    Args:
-        strategy: Where the steps run.
-        settings: Of the command.
-        files: That the settings name, and whose content counts.
-
-    Raises:
-        UserError: They were.
-    """
+    """Refuse workers with other settings, packages, or contents of named files."""
     given = from_python.flat(settings, _OWN)
-    told: dict[str, Rows] = {
+    facts: dict[str, Rows] = {
         "settings": lambda: (f"--{name} {given[name]}" for name in sorted(given)),
         # Python itself, the first one, is no matter.
         "packages": lambda: map(" ".join, list(provenance.versions().items())[1:]),
         "files": lambda: (f"{file}: {_content(Path(file))}" for file in files if file),
     }
-    distribute.check_same(strategy, told, "Give the same command to all of them.")
+    distribute.check_same(strategy, facts, "Give the same command to all of them.")
 
 
 def _content(file: Path) -> str:
@@ -50,60 +41,34 @@ def _content(file: Path) -> str:
 
 
 def check_examples(strategy: tf.distribute.Strategy, examples: Examples) -> None:
-    """Refuse to train where workers have different copies of the data.
-
-    Args:
-        strategy: Where the steps run.
-        examples: That this worker has found.
-
-    Raises:
-        UserError: Files, their contents, classes, labels, or splits differ.
-    """
+    """Refuse to train where workers have different copies of the data."""
     advice = "Give all of them one copy of --data.source and of the files beside it."
-    distribute.check_same(strategy, facts(examples), advice)
+    distribute.check_same(strategy, example_facts(examples), advice)
 
 
-def facts(examples: Examples) -> dict[str, Rows]:
-    """Return what a training depends on, by what it is, the first cause first.
-
-    Args:
-        examples: That this worker has found.
-    """
+def example_facts(examples: Examples) -> dict[str, Rows]:
+    """Return what a training depends on, by what it is, the first cause first."""
     source, fixes = examples.source, examples.corrected
-    names = source.labels
+    names, ids = source.labels, source.ids
     return {
         "classes": lambda: names,
         "unusable files": lambda: (f"{n}: {r.reason}" for n, r in examples.quarantined),
         "corrections": lambda: (
-            *(f"{one}: {names[new]}" for one, new in fixes.relabelled.items()),
-            *(f"{one}: dropped" for one in sorted(fixes.dropped)),
+            *(f"{name}: {names[new]}" for name, new in fixes.relabelled.items()),
+            *(f"{name}: dropped" for name in sorted(fixes.dropped)),
         ),
-        "files": lambda: source.ids,
-        "contents of files": lambda: (
-            f"{one}: SHA-256 {key}" for one, key in zip(source.ids, examples.keys)
-        ),
-        "labels": lambda: (
-            f"{one}: {names[label]}" for one, label in zip(source.ids, source.label)
-        ),
-        "splits": lambda: (
-            f"{one}: {split}" for one, split in zip(source.ids, examples.split)
-        ),
+        "files": lambda: ids,
+        "contents of files": lambda: map("{}: SHA-256 {}".format, ids, examples.keys),
+        "labels": lambda: (f"{i}: {names[n]}" for i, n in zip(ids, source.label)),
+        "splits": lambda: map("{}: {}".format, ids, examples.split),
     }
 
 
 def check_weights(
     strategy: tf.distribute.Strategy, models: Sequence[keras.Model]
 ) -> None:
-    """Refuse to go on where workers have different copies of the weights.
-
-    Args:
-        strategy: Where the steps run.
-        models: Built and loaded.
-
-    Raises:
-        UserError: Layers or weights differ.
-    """
+    """Refuse to go on where workers have different copies of the weights."""
     if distribute.workers(strategy)[1] > 1:
-        told = [f"{one.name}: digest {classifier.describe(one)}" for one in models]
+        rows = [f"{one.name}: digest {classifier.describe(one)}" for one in models]
         advice = "Give all of them one copy: see --model.weights, --run and KERAS_HOME."
-        distribute.check_same(strategy, {"weights": lambda: told}, advice)
+        distribute.check_same(strategy, {"weights": lambda: rows}, advice)

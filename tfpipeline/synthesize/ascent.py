@@ -6,36 +6,70 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.core import progress
-from tfpipeline.synthesize.climb import Climb, Part
-from tfpipeline.synthesize.objectives import LOGITS, Objective, Seen
+from tfpipeline.models.layer_outputs import LOGITS
+from tfpipeline.synthesize.objectives import Objective, Seen
 from tfpipeline.synthesize.parameterizations import Numbers, Parameterization
 from tfpipeline.synthesize.transforms import Transform, apply_all
 
 # From images in [0, 1] to logits, or to named outputs with the logits among them.
 Network = Callable[[tf.Tensor], Any]
 
+# Those of Keras' optimizers whose `update_step` is all there is to a step.
+OPTIMIZERS: dict[str, Callable[..., keras.Optimizer]] = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adagrad": keras.optimizers.Adagrad,
+    "lion": keras.optimizers.Lion,
+}
+
 # For how many steps the dead ReLUs of an image without a gradient are redirected.
 WAKING_STEPS = 16
 
 
 @dataclass(frozen=True)
+class Climb:
+    """How an ascent goes.
+
+    Args:
+        steps: How many.
+        learning_rate: A number, or a schedule of Keras.
+        optimizer: One of `OPTIMIZERS`.
+        views: How many differently transformed copies of each image make one step.
+        seed: Of the transforms.
+        fading: How much of its contrast an image loses in a step of learning rate 1:
+            decoupled weight decay. Of waves, it is the prior that photographs have.
+            Source: Loshchilov & Hutter, arXiv:1711.05101.
+        every: Steps between two snapshots; 0 takes none.
+    """
+
+    steps: int
+    learning_rate: Any = 0.05
+    optimizer: str = "adam"
+    views: int = 1
+    seed: int = 0
+    fading: float = 0.0
+    every: int = 0
+
+
+@dataclass(frozen=True)
 class Ascended:
-    """What an ascent came to; the first axis of each array is the image.
+    """The result of an ascent; the first axis of each array is the image.
 
     Args:
         numbers: Of the parameterization.
-        images: What they make, in [0, 1] where the parameterization is bounded; shape
-            (images, height, width, 3), float32.
+        images: In [0, 1] where the parameterization is bounded; float32, shape (images,
+            height, width, 3).
         start_scores: Of the images that it started from, untransformed.
         end_scores: Of `images`, untransformed.
         curve: Scores of the transformed images at each step, shape (images, steps).
-        alive: Whether an image had a gradient at the last step, as the network that was
-            climbed passes it back.
+        alive: Whether an image had a gradient at the last step.
         cured: Whether it had none at the first one, and its start was moved for that.
         snapshots: Steps done, and the images then.
     """
@@ -50,17 +84,7 @@ class Ascended:
     snapshots: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
 
-def outputs_of(network: Network, image: tf.Tensor) -> Mapping[str, tf.Tensor]:
-    """Return what a network answers, by name.
-
-    Args:
-        network: From images to logits, or to a mapping with them.
-        image: In [0, 1], shape (batch, height, width, 3).
-    """
-    found = network(image)
-    return found if isinstance(found, Mapping) else {LOGITS: found}
-
-
+@dataclass(frozen=True)
 class Ascent:
     """Images that climb together, none of them knowing of the others.
 
@@ -79,21 +103,12 @@ class Ascent:
         strategy: Where the steps run; its replicas share the images.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        objective: Objective,
-        parameterization: Parameterization,
-        transforms: Sequence[Transform],
-        climb: Climb,
-        strategy: tf.distribute.Strategy,
-    ) -> None:
-        self.network = network
-        self.objective = objective
-        self.parameterization = parameterization
-        self.transforms = tuple(transforms)
-        self.climb = climb
-        self.strategy = strategy
+    network: Network
+    objective: Objective
+    parameterization: Parameterization
+    transforms: Sequence[Transform]
+    climb: Climb
+    strategy: tf.distribute.Strategy
 
     def run(
         self,
@@ -101,12 +116,9 @@ class Ascent:
         name: str | None = None,
         place: Sequence[int] | None = None,
     ) -> Ascended:
-        """Climb from given numbers.
+        """Climb from numbers, each to its target of the objective; None is in order.
 
-        Args:
-            numbers: Of the images.
-            name: Of the progress bar; None shows none.
-            place: Which of the objective's targets each image has; None is in order.
+        The name is that of the progress bar; None shows none.
         """
         count = int(numbers[0].shape[0])
         rows = np.arange(count) if place is None else np.asarray(place)
@@ -120,19 +132,18 @@ class Ascent:
             for number in range(steps):
                 if every and number and number % every == 0:
                     snapshots.append((number, spread.score()[1]))
-                score, living = spread.step(number)
+                score, slopes = spread.step(number)
                 if number == 0 and hasattr(self.network, "waking"):
-                    cured = spread.joined(living) == 0
+                    cured = spread.join(slopes) == 0
                     if cured.any():
-                        woken = self._woken(numbers, rows, cured)
-                        spread = Spread(self, woken, rows)
-                        score, living = spread.step(number)
+                        spread = Spread(self, self._wake(numbers, rows, cured), rows)
+                        score, slopes = spread.step(number)
                 curve.append(score)
                 bar.update()
             if steps:
-                alive = spread.joined(living) > 0
+                alive = spread.join(slopes) > 0
         end, images = spread.score()
-        scores = [spread.joined(score) for score in curve]
+        scores = [spread.join(score) for score in curve]
         return Ascended(
             spread.numbers(),
             images,
@@ -144,59 +155,73 @@ class Ascent:
             snapshots,
         )
 
-    def _woken(self, numbers: Numbers, rows: np.ndarray, dead: np.ndarray) -> Numbers:
+    def _wake(self, numbers: Numbers, rows: np.ndarray, dead: np.ndarray) -> Numbers:
         """Return numbers of which the dead have climbed with redirected ReLUs."""
         (which,) = np.nonzero(dead)
         redirected = getattr(self.network, "waking")()
-        waking = Ascent(
+        waking = dataclasses.replace(
+            self,
             # Without its methods: what cannot be woken is not tried again.
-            lambda image: redirected(image),
-            self.objective,
-            self.parameterization,
-            self.transforms,
-            dataclasses.replace(self.climb, steps=WAKING_STEPS, every=0),
-            self.strategy,
+            network=lambda image: redirected(image),
+            climb=dataclasses.replace(self.climb, steps=WAKING_STEPS, every=0),
         )
-        some = tuple(tf.gather(part, which) for part in numbers)
-        woken = waking.run(some, None, list(rows[which])).numbers
+        asleep = tuple(tf.gather(part, which) for part in numbers)
+        awake = waking.run(asleep, None, list(rows[which])).numbers
         return tuple(
             tf.tensor_scatter_nd_update(part, which[:, None], new)
-            for part, new in zip(numbers, woken)
+            for part, new in zip(numbers, awake)
         )
 
-    def viewed(
+    def score(self, image: tf.Tensor, shown: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        """Return the scores of images of any size, by what the network is shown."""
+        outputs = self.network(shown)
+        if not isinstance(outputs, Mapping):
+            outputs = {LOGITS: outputs}
+        return self.objective(Seen(image, outputs, place))
+
+    def score_views(
         self, image: tf.Tensor, place: tf.Tensor, number: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Return the mean score over a step's views of images, and the views.
-
-        Args:
-            image: In [0, 1], shape (batch, height, width, 3), of any size.
-            place: int32, shape (batch,): which of the targets each image has.
-            number: Of the step.
-
-        Returns:
-            float32, shape (batch,), and what the network saw, of its own size.
-        """
+        """Return the mean score over the views of images at a step, and the views."""
         count, scores, views = self.climb.views, [], []
         for view in range(count):
             seed = tf.stack([self.climb.seed, (number * count + view) * 100])
-            seen = apply_all(self.transforms, tf.identity(image), seed)
-            if tuple(seen.shape[1:3]) != tuple(self.parameterization.size):
-                seen = tf.image.resize(seen, self.parameterization.size)
-            outputs = outputs_of(self.network, seen)
-            scores.append(self.objective(Seen(image, outputs, place)))
-            views.append(seen)
+            shown = apply_all(self.transforms, tf.identity(image), seed)
+            if tuple(shown.shape[1:3]) != tuple(self.parameterization.size):
+                shown = tf.image.resize(shown, self.parameterization.size)
+            scores.append(self.score(image, shown, place))
+            views.append(shown)
         return tf.add_n(scores) / count, views
 
 
-class Spread:
-    """The images of an ascent, shared by its replicas.
+class _Part:
+    """The images of one replica: what is changed, and its optimizer.
 
-    Args:
-        ascent: Whose.
-        numbers: Of the images.
-        rows: Which of the objective's targets each image has.
+    Plain variables, on the replica's own device, made outside of the strategy: there is
+    nothing to be reduced over replicas, and `apply` of an optimizer would do that.
     """
+
+    def __init__(self, changed: tf.Tensor, climb: Climb) -> None:
+        with tf.device(changed.device):
+            self.changed = keras.Variable(changed)
+            self.optimizer = OPTIMIZERS[climb.optimizer](climb.learning_rate)
+            self.optimizer.build([self.changed])
+
+    def move(
+        self, gradient: tf.Tensor, parameterization: Parameterization, fading: float
+    ) -> None:
+        """Take one step down a gradient."""
+        rate = tf.cast(self.optimizer.learning_rate, tf.float32)
+        self.optimizer.update_step(gradient, self.changed, rate)
+        self.optimizer.iterations.assign_add(1)
+        moved = self.changed.value
+        if fading:
+            moved = parameterization.fade(moved, fading * rate)
+        self.changed.assign(parameterization.project(moved))
+
+
+class Spread:
+    """The images of an ascent, and which target each has, shared by its replicas."""
 
     def __init__(self, ascent: Ascent, numbers: Numbers, rows: np.ndarray) -> None:
         self.ascent, self.strategy = ascent, ascent.strategy
@@ -209,36 +234,33 @@ class Spread:
             self.strategy, (first, tf.constant(rows[chosen], tf.int32), *rest)
         )
         local = self.strategy.experimental_local_results(changed)
-        self.parts = [Part(value, ascent.climb) for value in local]
+        self.parts = [_Part(value, ascent.climb) for value in local]
         traced = functools.partial(tf.function, autograph=False)
-        run = self.strategy.run
-        self._step = traced(lambda n: run(self._move, (n, self.place, *self.held)))
-        self._score = traced(lambda: run(self._measure, (self.place, *self.held)))
+        run, inputs = self.strategy.run, (self.place, *self.held)
+        self._step = traced(lambda number: run(self._move, (number, *inputs)))
+        self._score = traced(lambda: run(self._measure, inputs))
+        self._numbers = traced(
+            lambda: run(lambda _, *held: self._own(*held)[1], inputs)
+        )
 
     def step(self, number: int) -> tuple[Any, Any]:
         """Take a step; return the scores before it and, at either end, the slopes."""
         return self._step(tf.constant(number))
 
     def score(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scores of the untransformed images, and the images."""
+        """Return the scores of the untransformed images, and these."""
         scores, image = self._score()
-        return self.joined(scores), self.joined(image)
+        return self.join(scores), self.join(image)
 
     def numbers(self) -> Numbers:
         """Return the numbers as they are now."""
-        now = tf.function(
-            lambda: self.strategy.run(
-                lambda *held: self._own(*held)[1], (self.place, *self.held)
-            ),
-            autograph=False,
-        )()
-        return tuple(tf.constant(self.joined(part)) for part in now)
+        return tuple(tf.constant(self.join(part)) for part in self._numbers())
 
-    def joined(self, value: Any) -> np.ndarray:
+    def join(self, value: Any) -> np.ndarray:
         """Return what the replicas have, in the order of the images."""
         return distribute.gather_all(self.strategy, value)[: self.count]
 
-    def _own(self, place: tf.Tensor, *held: tf.Tensor) -> tuple[Part, Numbers]:
+    def _own(self, *held: tf.Tensor) -> tuple[_Part, Numbers]:
         """Return this replica's part and its numbers."""
         context = tf.distribute.get_replica_context()
         whose = int(tf.get_static_value(context.replica_id_in_sync_group))
@@ -248,31 +270,30 @@ class Spread:
     def _move(
         self, number: tf.Tensor, place: tf.Tensor, *held: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        part, numbers = self._own(place, *held)
-        parameterization = self.ascent.parameterization
+        ascent, (part, numbers) = self.ascent, self._own(*held)
+        parameterization = ascent.parameterization
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(numbers[0])
             # Terms of pixels are sums over all of them: they need the whole image.
-            whole = self.ascent.objective.pixels
+            whole = ascent.objective.pixels
             draw = parameterization.image if whole else parameterization.sketch
-            score, views = self.ascent.viewed(draw(numbers), place, number)
+            score, views = ascent.score_views(draw(numbers), place, number)
             loss = -tf.reduce_sum(score)
         zero = tf.UnconnectedGradients.ZERO
         gradient, slopes = tape.gradient(loss, (numbers[0], views), None, zero)
-        part.move(gradient, parameterization, self.ascent.climb.fading)
+        part.move(gradient, parameterization, ascent.climb.fading)
 
         def steepest() -> tf.Tensor:
             # Of the network alone: terms of pixels have a slope even where it is dead.
             each = [tf.reduce_max(tf.abs(slope), (1, 2, 3)) for slope in slopes]
             return tf.reduce_max(tf.stack(each), 0)
 
-        # Asked for at the first and the last step: it is a look at every pixel.
-        asked = (number == 0) | (number == self.ascent.climb.steps - 1)
-        return score, tf.cond(asked, steepest, lambda: tf.ones_like(score))
+        # At the first and the last step only: it is a look at every pixel.
+        at_end = (number == 0) | (number == ascent.climb.steps - 1)
+        return score, tf.cond(at_end, steepest, lambda: tf.ones_like(score))
 
     def _measure(
         self, place: tf.Tensor, *held: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        image = self.ascent.parameterization.image(self._own(place, *held)[1])
-        outputs = outputs_of(self.ascent.network, image)
-        return self.ascent.objective(Seen(image, outputs, place)), image
+        image = self.ascent.parameterization.image(self._own(*held)[1])
+        return self.ascent.score(image, image, place), image

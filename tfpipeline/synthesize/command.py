@@ -26,11 +26,11 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         )
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
-        from tfpipeline.models import class_names, load_network, worker_agreement
+        from tfpipeline.models import load_network, worker_agreement
         from tfpipeline.report import result_page
-        from tfpipeline.synthesize import generate, plans, tensorboard, writer
+        from tfpipeline.synthesize import generate, presets, tensorboard, writer
 
-        wanted = plans.chosen_plans(settings)
+        chosen = presets.choose_presets(settings)
         strategy = distribute.start(settings.distribute, "float32", settings.seed)
     losing_nobody = functools.partial(
         distribute.losing_nobody, strategy, "it starts again"
@@ -42,38 +42,33 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
             settings.run, settings.model, names_needed=not numbers
         )
         worker_agreement.check_weights(strategy, [network.model])
-        found = class_names.find(settings.classes, network.labels, "--classes")
-        indices = list(dict.fromkeys(found))
+        indices = dict.fromkeys(network.labels.find(settings.classes, "--classes"))
         judges = [load_network.open_judge(word) for word in settings.judges]
     chief, seed, folder = distribute.is_chief(strategy), settings.seed, output.folder
+    classes, gif, start = list(indices), settings.gif, settings.synthesis.start
     jobs = {
-        name: generate.Job(
-            network, indices, preset, given, seed, strategy, settings.gif
-        )
-        for name, (preset, given) in wanted.items()
+        name: generate.Job(network, classes, preset, given, seed, strategy, gif)
+        for name, (preset, given) in chosen.items()
     }
     places = {name: "." if name == settings.preset else name for name in jobs}
-    names = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
-    logs = ["logs/"] if settings.tensorboard else []
-    start = settings.synthesis.start
-    inputs = [] if start is None else [Path(start)]
-    both = ["compare.png"] if settings.compare else []
-    output.check([*names, *logs, *both, result_dir.PAGE], inputs)
-    made: dict[str, list[Any]] = {}
+    files = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
+    files += ["logs/"] * settings.tensorboard + ["compare.png"] * settings.compare
+    output.check([*files, result_dir.PAGE], [] if start is None else [Path(start)])
+    ideals: dict[str, list[Any]] = {}
     with output.recording():
         for name, job in jobs.items():
             with phases(f"ascent_{name}"), losing_nobody():
-                made[name] = []
+                ideals[name] = []
                 for ideal in generate.make(job):
                     if chief:
                         kept = writer.save(folder / places[name], ideal, network.labels)
-                        made[name].append(kept)
+                        ideals[name].append(kept)
         if not chief:
             return {}
         with phases("judge"):
-            result = writer.write(folder, jobs, made, judges)
+            result = writer.write(folder, jobs, ideals, judges)
             if settings.tensorboard:
-                tensorboard.show_ideals(folder / "logs", made)
+                tensorboard.show_ideals(folder / "logs", ideals)
         result["summary"] |= provenance.of_result(phases, settings.seed)
         file_io.write_json(folder / RESULT, result)
         page = result_page.attempt(folder)

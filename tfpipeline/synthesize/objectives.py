@@ -8,17 +8,16 @@ from typing import Any
 
 import tensorflow as tf
 
-# The name under which a network's answer stands among its outputs.
-LOGITS = "logits"
+from tfpipeline.models.layer_outputs import LOGITS
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Some images, and what a network made of them.
+    """Images, and what a network made of them.
 
     Args:
         image: In [0, 1], shape (batch, height, width, 3); untransformed.
-        outputs: Of the network, by name: `logits`, and the layers that were asked for.
+        outputs: Of the network, by name: `logits`, and the layers that terms need.
         place: int32, shape (batch,): where each image stands in the whole job, so that
             a term can have another target for each.
     """
@@ -27,16 +26,25 @@ class Seen:
     outputs: Mapping[str, tf.Tensor]
     place: tf.Tensor
 
-    def own(self, values: Any) -> tf.Tensor:
-        """Return each image's own value of one for all, or of one an image.
+    @property
+    def logits(self) -> tf.Tensor:
+        """float32, shape (batch, classes)."""
+        return tf.cast(self.outputs[LOGITS], tf.float32)
 
-        Args:
-            values: A number, or as many as there are images in the whole job.
-        """
+    def maps(self, layer: str) -> tf.Tensor:
+        """Return the output of a layer, float32, shape (batch, ..., channels)."""
+        return tf.cast(self.outputs[layer], tf.float32)
+
+    def own(self, values: Any) -> tf.Tensor:
+        """Return each image's own value, of one for all or one for each in the job."""
         tensor = tf.convert_to_tensor(values)
         if tensor.shape.rank == 0:
             return tf.fill(tf.shape(self.place), tensor)
         return tf.gather(tensor, self.place)
+
+    def pick(self, rows: tf.Tensor, indices: Any) -> tf.Tensor:
+        """Return of each image's row the number at its own index, shape (batch,)."""
+        return tf.gather(rows, self.own(indices), batch_dims=1)
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,7 @@ class Objective:
     pixels: bool = False
 
     def __call__(self, seen: Seen) -> tf.Tensor:
-        """Return the score of each image, float32, shape (batch,).
-
-        Args:
-            seen: The images, and the outputs that `needs` names.
-        """
+        """Return the score of each image, float32, shape (batch,)."""
         total = tf.zeros(tf.shape(seen.place))
         for weight, term in self.terms:
             total += weight * tf.cast(term(seen), tf.float32)
@@ -90,38 +94,28 @@ def _of(
     return Objective(((1.0, term),), frozenset(needs), pixels)
 
 
-def _class_values(seen: Seen, indices: Any) -> tf.Tensor:
-    logits = tf.cast(seen.outputs[LOGITS], tf.float32)
-    return tf.gather(logits, seen.own(indices), batch_dims=1)
+# Below, an index or a channel is one for all images, or one for each image.
 
 
 def class_logit(indices: int | Sequence[int]) -> Objective:
     """Return the logit of a class.
 
-    Args:
-        indices: Of the class, for all images or one an image.
-
     Source: Simonyan et al., arXiv:1312.6034.
     """
-    return _of(lambda seen: _class_values(seen, indices))
+    return _of(lambda seen: seen.pick(seen.logits, indices))
 
 
 def log_odds(indices: int | Sequence[int]) -> Objective:
     """Return the logit of a class minus the log-sum-exp of all others.
 
     Unlike the log-probability, its gradient does not vanish where the class has won.
-
-    Args:
-        indices: Of the class, for all images or one an image.
     """
 
     def term(seen: Seen) -> tf.Tensor:
-        logits = tf.cast(seen.outputs[LOGITS], tf.float32)
-        own = tf.one_hot(
-            seen.own(indices), logits.shape[-1], True, False, dtype=tf.bool
-        )
-        others = tf.where(own, -1e9, logits)
-        return _class_values(seen, indices) - tf.reduce_logsumexp(others, axis=-1)
+        logits, own = seen.logits, seen.own(indices)
+        mask = tf.one_hot(own, logits.shape[-1], True, False, dtype=tf.bool)
+        others = tf.where(mask, -1e9, logits)
+        return seen.pick(logits, indices) - tf.reduce_logsumexp(others, axis=-1)
 
     return _of(term)
 
@@ -129,59 +123,45 @@ def log_odds(indices: int | Sequence[int]) -> Objective:
 def cross_entropy(
     indices: int | Sequence[int], *, of_probabilities: bool = False
 ) -> Objective:
-    """Return the cross-entropy of a class, to be *subtracted*: nought is certainty.
+    """Return the cross-entropy of a class, to be *subtracted*: zero is certainty.
 
-    Args:
-        indices: Of the class, for all images or one an image.
-        of_probabilities: Whether it is computed as Keras does from a softmax output,
-            which has no gradient below a probability of 1e-7.
+    Of probabilities it is computed as Keras does from a softmax output, which has no
+    gradient below a probability of 1e-7.
     """
 
     def term(seen: Seen) -> tf.Tensor:
-        logits = tf.cast(seen.outputs[LOGITS], tf.float32)
         if not of_probabilities:
-            log = tf.reduce_logsumexp(logits, axis=-1)
-            return log - _class_values(seen, indices)
-        shares = tf.gather(tf.nn.softmax(logits), seen.own(indices), batch_dims=1)
+            log = tf.reduce_logsumexp(seen.logits, axis=-1)
+            return log - seen.pick(seen.logits, indices)
+        shares = seen.pick(tf.nn.softmax(seen.logits), indices)
         return -tf.math.log(tf.clip_by_value(shares, 1e-7, 1 - 1e-7))
 
     return _of(term)
 
 
-def _each(values: tf.Tensor) -> tf.Tensor:
-    """Return all values of each image in a row, float32, shape (batch, any)."""
-    return tf.reshape(tf.cast(values, tf.float32), [tf.shape(values)[0], -1])
+def _flat(values: tf.Tensor) -> tf.Tensor:
+    """Return all values of each image in a row, shape (batch, any)."""
+    return tf.reshape(values, [tf.shape(values)[0], -1])
 
 
 def layer(name: str) -> Objective:
-    """Return the mean square of all that a layer answers: a deep dream.
-
-    Args:
-        name: Of the layer.
+    """Return the mean square of a layer's output: a deep dream.
 
     Source: Mordvintsev et al., "Inceptionism", 2015.
     """
-    return _of(
-        lambda seen: tf.reduce_mean(tf.square(_each(seen.outputs[name])), 1), name
-    )
+    return _of(lambda seen: tf.reduce_mean(tf.square(_flat(seen.maps(name))), 1), name)
 
 
 def channel(name: str, numbers: int | Sequence[int]) -> Objective:
-    """Return the mean answer of a channel over all positions.
-
-    Args:
-        name: Of the layer; its output has shape (batch, ..., channels).
-        numbers: Of the channel, for all images or one an image.
+    """Return the mean output of a layer's channel over all positions.
 
     Source: Olah et al., "Feature Visualization", distill.pub, 2017.
     """
 
     def term(seen: Seen) -> tf.Tensor:
-        maps = tf.cast(seen.outputs[name], tf.float32)
-        positions = tf.range(1, tf.rank(maps) - 1)
-        return tf.gather(
-            tf.reduce_mean(maps, positions), seen.own(numbers), batch_dims=1
-        )
+        maps = seen.maps(name)
+        means = tf.reduce_mean(maps, tf.range(1, tf.rank(maps) - 1))
+        return seen.pick(means, numbers)
 
     return _of(term, name)
 
@@ -189,41 +169,31 @@ def channel(name: str, numbers: int | Sequence[int]) -> Objective:
 def neuron(
     name: str, numbers: int | Sequence[int], position: tuple[int, int] | None = None
 ) -> Objective:
-    """Return the answer of one channel at one position.
-
-    Args:
-        name: Of the layer; its output has shape (batch, height, width, channels).
-        numbers: Of the channel, for all images or one an image.
-        position: Row and column; None is the middle.
-    """
+    """Return the output of a channel at a row and column; None is the middle."""
 
     def term(seen: Seen) -> tf.Tensor:
-        maps = tf.cast(seen.outputs[name], tf.float32)
+        maps = seen.maps(name)
         row, column = position or (maps.shape[1] // 2, maps.shape[2] // 2)
-        return tf.gather(maps[:, row, column], seen.own(numbers), batch_dims=1)
+        return seen.pick(maps[:, row, column], numbers)
 
     return _of(term, name)
 
 
 def direction(name: str, vector: Sequence[float], cosine_power: float = 1) -> Objective:
-    """Return the mean answer of a layer along a direction of its channels.
+    """Return the mean output of a layer along a direction of its channels.
 
-    Args:
-        name: Of the layer; its output has shape (batch, ..., channels).
-        vector: The direction, as many numbers as there are channels.
-        cosine_power: By which the cosine counts as well: more of it asks for the
-            direction alone, 0 for the dot product.
+    A higher power of the cosine asks for the direction alone, 0 for the dot product.
 
     Source: Carter et al., "Activation Atlas", distill.pub, 2019.
     """
 
     def term(seen: Seen) -> tf.Tensor:
-        maps = tf.cast(seen.outputs[name], tf.float32)
+        maps = seen.maps(name)
         along = tf.convert_to_tensor(vector, tf.float32)
         dot = tf.reduce_sum(maps * along, -1)
         lengths = tf.norm(maps, axis=-1) * tf.norm(along)
         cosine = tf.maximum(dot / tf.maximum(lengths, 1e-6), 0.1)
-        return tf.reduce_mean(_each(dot * cosine**cosine_power), 1)
+        return tf.reduce_mean(_flat(dot * cosine**cosine_power), 1)
 
     return _of(term, name)
 
@@ -237,13 +207,9 @@ def total_variation() -> Objective:
 
 
 def l2(centre: float = 0.5) -> Objective:
-    """Return the sum of squares of an image's distance from a grey.
-
-    Args:
-        centre: The grey, in [0, 1].
-    """
+    """Return the sum of squares of an image's distance from a grey in [0, 1]."""
     return _of(
-        lambda seen: tf.reduce_sum(tf.square(_each(seen.image - centre)), axis=1),
+        lambda seen: tf.reduce_sum(tf.square(_flat(seen.image - centre)), axis=1),
         pixels=True,
     )
 
@@ -252,21 +218,18 @@ def diversity(name: str, groups: Sequence[int]) -> Objective:
     """Return how little an image has in common with the others of its group.
 
     It is minus the mean cosine between the channel correlations (Gram matrices). It is
-    the one term in which images see each other: those of a group must be in one batch.
-
-    Args:
-        name: Of the layer; its output has shape (batch, height, width, channels).
-        groups: Which group each image of the whole job belongs to.
+    the one term in which images see each other: those of a group (which `groups` has
+    for each image of the whole job) must be in one batch.
 
     Source: Olah et al., "Feature Visualization", distill.pub, 2017.
     """
 
     def term(seen: Seen) -> tf.Tensor:
-        maps = tf.cast(seen.outputs[name], tf.float32)
+        maps = seen.maps(name)
         maps = tf.reshape(maps, [tf.shape(maps)[0], -1, maps.shape[-1]])
-        grams = _each(tf.matmul(maps, maps, transpose_a=True))
+        grams = _flat(tf.matmul(maps, maps, transpose_a=True))
         grams = tf.math.l2_normalize(grams, axis=1)
-        group = seen.own(tf.convert_to_tensor(groups))
+        group = seen.own(groups)
         alike = tf.cast(group[:, None] == group[None], tf.float32)
         alike -= tf.eye(tf.shape(alike)[0])
         cosines = tf.matmul(grams, grams, transpose_b=True)

@@ -1,14 +1,12 @@
 """What is really changed when an image is: pixels, waves, or the phases of waves.
 
-Each knows the size of its images, draws numbers (`start`), finds those that make given
-photographs (`of`), and makes images in [0, 1] from numbers (`image`). Numbers are a
-tuple of tensors whose first axis is the batch; an ascent changes the first of them.
+Numbers are a tuple of tensors whose first axis is the batch; an ascent changes the
+first of them. Images are in [0, 1], shape (batch, height, width, 3).
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -27,30 +25,39 @@ _MEAN_LOGIT = np.log(_MEAN / (1 - _MEAN))
 _RIM = 1e-3
 
 
-class Parameterization(Protocol):
-    """What each row of `PARAMETERIZATIONS` makes."""
+@dataclass(frozen=True)
+class Parameterization:
+    """What each row of `PARAMETERIZATIONS` makes.
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of its images."""
+    Args:
+        size: Height and width of its images.
+    """
+
+    size: tuple[int, int]
 
     def start(self, seed: int, keys: Sequence[int]) -> Numbers:
         """Return drawn numbers: of each image by the seed and its own key alone."""
+        raise NotImplementedError
 
     def of(self, photograph: tf.Tensor) -> Numbers:
         """Return the numbers that make photographs in [0, 1]."""
+        raise NotImplementedError
 
     def image(self, numbers: Numbers) -> tf.Tensor:
-        """Return the images that numbers make, shape (batch, height, width, 3)."""
+        """Return the images that numbers make."""
+        raise NotImplementedError
 
     def sketch(self, numbers: Numbers) -> tf.Tensor:
         """Return the same images, smaller where that costs less and loses nothing."""
+        return self.image(numbers)
 
     def project(self, changed: tf.Tensor) -> tf.Tensor:
         """Return changed numbers, moved to where their images are in [0, 1]."""
+        return changed
 
-    def faded(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    def fade(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         """Return changed numbers, a share of the way nearer to a grey image."""
+        return changed
 
 
 def _normal(shape: Sequence[int], seed: int, keys: Sequence[int]) -> tf.Tensor:
@@ -59,7 +66,7 @@ def _normal(shape: Sequence[int], seed: int, keys: Sequence[int]) -> tf.Tensor:
     return tf.stack(drawn)
 
 
-def _coloured(planes: tf.Tensor) -> tf.Tensor:
+def _colour(planes: tf.Tensor) -> tf.Tensor:
     """Return the image of three independent planes, shape (batch, 3, height, width)."""
     batch, _, height, width = planes.shape
     # Twice as fast as by `einsum`.
@@ -84,21 +91,21 @@ def _law(size: tuple[int, int], decay: float) -> np.ndarray:
     height, width = size
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     law = np.maximum(np.hypot(rows, columns), 1 / max(size)) ** -decay
-    power = float((2 * _twice(size) * law**2).sum())
+    power = float((2 * _multiplicity(size) * law**2).sum())
     deviation = math.sqrt(power) / (height * width)
     return (law / deviation).astype(np.float32)
 
 
-def _twice(size: tuple[int, int]) -> np.ndarray:
+def _multiplicity(size: tuple[int, int]) -> np.ndarray:
     """Return how many waves each of half a spectrum stands for: itself, or two."""
-    twice = np.full(size[1] // 2 + 1, 2.0, np.float32)
-    twice[0] = 1
+    counts = np.full(size[1] // 2 + 1, 2.0, np.float32)
+    counts[0] = 1
     if size[1] % 2 == 0:
-        twice[-1] = 1
-    return twice
+        counts[-1] = 1
+    return counts
 
 
-def _summed(numbers: tf.Tensor, law: np.ndarray, size: tuple[int, int]) -> tf.Tensor:
+def _add_waves(numbers: tf.Tensor, law: np.ndarray, size: tuple[int, int]) -> tf.Tensor:
     """Return the planes that waves of given strengths add up to.
 
     It is `irfft2d` of real and imaginary parts times a law, with the gradient written
@@ -108,12 +115,9 @@ def _summed(numbers: tf.Tensor, law: np.ndarray, size: tuple[int, int]) -> tf.Te
         numbers: Real and imaginary parts, shape (batch, 3, height, width // 2 + 1, 2).
         law: Strength of each wave, shape (height, width // 2 + 1).
         size: Height and width.
-
-    Returns:
-        float32, shape (batch, 3, height, width).
     """
     scale = law[..., None]
-    back = scale * (_twice(size) / (size[0] * size[1]))[:, None]
+    back = scale * (_multiplicity(size) / (size[0] * size[1]))[:, None]
 
     @tf.custom_gradient
     def add(numbers: tf.Tensor) -> tf.Tensor:
@@ -124,58 +128,46 @@ def _summed(numbers: tf.Tensor, law: np.ndarray, size: tuple[int, int]) -> tf.Te
 
         return tf.signal.irfft2d(waves, size), gradient
 
-    made: tf.Tensor = add(numbers)
-    return made
+    planes: tf.Tensor = add(numbers)
+    return planes
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Pixels(Parameterization):
     """The pixels themselves, moved back into [0, 1] after every step.
 
     Args:
-        size: Height and width.
         contrast: Standard deviation of the noise around grey that it starts from.
         bounded: Whether they are moved back. Otherwise they are no image, and the noise
-            is around nought: for the lesson's method alone.
+            is around zero: for the lesson's method alone.
     """
 
-    size: tuple[int, int]
     contrast: float = 0.05
     bounded: bool = True
 
     def start(self, seed: int, keys: Sequence[int]) -> Numbers:
-        """Return noise."""
         noise = self.contrast * _normal((*self.size, 3), seed, keys)
         return (self.project(0.5 + noise) if self.bounded else noise,)
 
     def of(self, photograph: tf.Tensor) -> Numbers:
-        """Return the photographs."""
         return (tf.convert_to_tensor(photograph),)
 
     def image(self, numbers: Numbers) -> tf.Tensor:
-        """Return the numbers."""
-        return numbers[0]
-
-    def sketch(self, numbers: Numbers) -> tf.Tensor:
-        """Return the numbers."""
         return numbers[0]
 
     def project(self, changed: tf.Tensor) -> tf.Tensor:
-        """Return the numbers, clipped."""
         return tf.clip_by_value(changed, 0.0, 1.0) if self.bounded else changed
 
-    def faded(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """Return the pixels, with less contrast."""
+    def fade(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         grey = 0.5 if self.bounded else 0.0
         return grey + (changed - grey) * (1 - share)
 
 
 @dataclass(frozen=True)
-class Fourier:
+class Fourier(Parameterization):
     """Waves of decorrelated colours; a step moves long ones further than short ones.
 
     Args:
-        size: Height and width.
         contrast: Standard deviation of the noise that it starts from, as logits.
         decay: Power of the frequency by which a step falls; 1 is as in photographs.
         waves: Share of the waves along each side that there are, beginning with the
@@ -186,7 +178,6 @@ class Fourier:
     photographs, Field, J. Opt. Soc. Am. A 4 (1987).
     """
 
-    size: tuple[int, int]
     contrast: float = 0.3
     decay: float = 1.0
     waves: float = 1.0
@@ -209,24 +200,21 @@ class Fourier:
         return law
 
     def start(self, seed: int, keys: Sequence[int]) -> Numbers:
-        """Return random waves."""
         shape = (3, self._shown[0], self._shown[1] // 2 + 1, 2)
         return (self.contrast * _normal(shape, seed, keys),)
 
     def of(self, photograph: tf.Tensor) -> Numbers:
-        """Return the waves of photographs; those that are too short are lost."""
+        # Waves that are too short are lost.
         height, width = self._shown
-        found = tf.signal.rfft2d(_planes(photograph))[..., : width // 2 + 1]
+        waves = tf.signal.rfft2d(_planes(photograph))[..., : width // 2 + 1]
         if self._shown != self.size:
-            rows = [found[..., : height // 2, :], found[..., -(height // 2) :, :]]
-            found = tf.concat(rows, 2) * (height * width / math.prod(self.size))
+            rows = [waves[..., : height // 2, :], waves[..., -(height // 2) :, :]]
+            waves = tf.concat(rows, 2) * (height * width / math.prod(self.size))
         law = self._strengths
-        inverse = np.divide(1, law, out=np.zeros_like(law), where=law > 0)
-        waves = found * inverse
+        waves = waves * np.divide(1, law, out=np.zeros_like(law), where=law > 0)
         return (tf.stack([tf.math.real(waves), tf.math.imag(waves)], -1),)
 
     def image(self, numbers: Numbers) -> tf.Tensor:
-        """Return the sum of the waves, in colour."""
         if self._shown == self.size:
             return self.sketch(numbers)
         half = self._shown[0] // 2
@@ -237,23 +225,18 @@ class Fourier:
         waves = tf.concat(
             [tf.pad(waves[:, :, :half], between), waves[:, :, half:]], axis=2
         )
-        return _coloured(tf.signal.irfft2d(waves, self.size))
+        return _colour(tf.signal.irfft2d(waves, self.size))
 
     def sketch(self, numbers: Numbers) -> tf.Tensor:
-        """Return the same picture at the smallest size that shows all waves."""
-        return _coloured(_summed(numbers[0], self._strengths, self._shown))
+        return _colour(_add_waves(numbers[0], self._strengths, self._shown))
 
-    def project(self, changed: tf.Tensor) -> tf.Tensor:
-        """Return the waves: their image is in [0, 1] whatever they are."""
-        return changed
-
-    def faded(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """Return the waves, weaker: each by what is rare for it in photographs."""
+    def fade(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+        # Each wave becomes weaker by what is rare for it in photographs.
         return changed * (1 - share)
 
 
 @dataclass(frozen=True)
-class Phases:
+class Phases(Parameterization):
     """The phases of waves alone: how strong each wave is stays as in photographs.
 
     The source measures the strengths on ImageNet. Here they are a power of the
@@ -262,46 +245,29 @@ class Phases:
     whose phases may contradict each other, and is then weaker.
 
     Args:
-        size: Height and width.
         contrast: Standard deviation of the picture, as logits.
         decay: Power of the frequency by which the waves of photographs become weaker.
 
     Source: MaCo, Fel et al., arXiv:2306.06805.
     """
 
-    size: tuple[int, int]
     contrast: float = 1.0
     decay: float = 1.0
 
     def start(self, seed: int, keys: Sequence[int]) -> Numbers:
-        """Return random phases, and the strength of the waves of photographs."""
         law = self.contrast * math.sqrt(2) * _law(self.size, self.decay)
         shape = (3, *law.shape)
         strength = tf.broadcast_to(law, (len(keys), *shape))
         return (math.pi * _normal(shape, seed, keys), strength)
 
     def of(self, photograph: tf.Tensor) -> Numbers:
-        """Return the phases and strengths of photographs."""
         waves = tf.signal.rfft2d(_planes(photograph))
         return (tf.math.angle(waves), tf.abs(waves))
 
     def image(self, numbers: Numbers) -> tf.Tensor:
-        """Return the sum of the waves, in colour."""
         phase, strength = numbers
         waves = tf.complex(strength * tf.cos(phase), strength * tf.sin(phase))
-        return _coloured(tf.signal.irfft2d(waves, self.size))
-
-    def sketch(self, numbers: Numbers) -> tf.Tensor:
-        """Return the images."""
-        return self.image(numbers)
-
-    def project(self, changed: tf.Tensor) -> tf.Tensor:
-        """Return the phases: their image is in [0, 1] whatever they are."""
-        return changed
-
-    def faded(self, changed: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """Return the phases: the strengths of their waves do not change."""
-        return changed
+        return _colour(tf.signal.irfft2d(waves, self.size))
 
 
 PARAMETERIZATIONS: dict[str, Callable[..., Parameterization]] = {

@@ -1,4 +1,4 @@
-"""Ways to make an ideal image that are known by name."""
+"""Ways to make an ideal image that are known by name, and what a user changes."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -6,13 +6,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from tfpipeline.config.synthesis import SynthesisSettings, SynthesizeSettings
 from tfpipeline.core.errors import UserError, check_each, unknown
-from tfpipeline.synthesize import objectives, parameterizations
-from tfpipeline.synthesize.climb import OPTIMIZERS, Climb
+from tfpipeline.models import layer_outputs
+from tfpipeline.models.layer_outputs import Backward, Inside
+from tfpipeline.models.load_network import Network
+from tfpipeline.synthesize import objectives
+from tfpipeline.synthesize.ascent import OPTIMIZERS, Ascent, Climb
 from tfpipeline.synthesize.objectives import Objective
-from tfpipeline.synthesize.parameterizations import Parameterization
+from tfpipeline.synthesize.parameterizations import PARAMETERIZATIONS
 from tfpipeline.synthesize.transforms import Rotate, Sometimes, Transform, View
+
+# Pictures of an animation.
+FRAMES = 32
 
 LESSON_DEFECTS = (
     "The network gets raw noise: its own preprocessing is left out.",
@@ -33,26 +41,17 @@ LESSON_DEFECTS = (
 class Preset:
     """All that an ascent to a class needs, but for the class and the network.
 
+    The rest of its fields is what `config.synthesis.SynthesisSettings` says of them.
+
     Args:
-        objective: A name of `CLASS_OBJECTIVES`.
-        parameterization: A name of `PARAMETERIZATIONS`.
         options: Of the parameterization.
         transforms: Of each step.
-        steps: How many.
-        learning_rate: Of the first step.
-        last_rate: Share of it at the last step, to which it falls along a cosine.
-        optimizer: A name of `OPTIMIZERS`.
-        views: Copies of each image that make one step.
+        last_rate: Share of the rate at the last step, to which it falls by a cosine.
         weight: Of the objective.
-        total_variation: Weight by which it is kept low.
-        l2: Weight by which the distance from grey is kept low.
-        fading: See `ascent.Climb`.
-        branch_gradient: What share of its gradient the branch of a residual network
-            passes back: what excites by the skip connections excites others as well.
-            See `models.residual`.
-        relu_gradient: What share of its gradient passes each ReLU beside its own, also
-            where it is flat: others are open elsewhere. See `models.activations.leaky`.
-        raw: Whether the network is asked without its preprocessing.
+        branch_gradient: What excites by the skip connections of a residual network
+            excites others as well.
+        relu_gradient: Where a ReLU is flat, those of others are open elsewhere.
+        raw: Whether the network goes without its preprocessing.
         defects: What is wrong with it, in words.
     """
 
@@ -75,60 +74,57 @@ class Preset:
     defects: tuple[str, ...] = ()
 
     def build_objective(self, indices: Sequence[int]) -> Objective:
-        """Return the objective of some classes, one an image.
-
-        Args:
-            indices: Of the classes.
-        """
-        made = self.weight * CLASS_OBJECTIVES[self.objective](indices)
+        """Return the objective of classes, one an image."""
+        objective = self.weight * CLASS_OBJECTIVES[self.objective](indices)
         if self.total_variation:
-            made -= self.total_variation * objectives.total_variation()
+            objective -= self.total_variation * objectives.total_variation()
         if self.l2:
-            made -= self.l2 * objectives.l2()
-        return made
+            objective -= self.l2 * objectives.l2()
+        return objective
 
-    def parameterized(
-        self, size: tuple[int, int], *, whole: bool = False
-    ) -> Parameterization:
-        """Return the parameterization of images of a size.
+    def ascent(
+        self,
+        network: Network,
+        objective: Objective,
+        strategy: tf.distribute.Strategy,
+        seed: int,
+        *,
+        whole: bool = False,
+        frames: bool = False,
+    ) -> Ascent:
+        """Return the ascent of a network's images to an objective.
 
         Args:
-            size: Height and width.
-            whole: Whether no wave is to be left out.
+            network: That the images excite.
+            objective: What is to rise.
+            strategy: Where the steps run.
+            seed: Of the transforms.
+            whole: Whether every wave is needed.
+            frames: Whether to take snapshots.
         """
+        size = network.size
+        backward = Backward(self.branch_gradient, self.relu_gradient)
+        climbed: Any = Inside(network.model, sorted(objective.needs), backward=backward)
+        if self.raw:
+            climbed = layer_outputs.without_preprocessing(network.model)
         options = dict(self.options)
         if whole:
             options.pop("waves", None)
-        return parameterizations.PARAMETERIZATIONS[self.parameterization](
-            size, **options
-        )
-
-    def shown(self, size: tuple[int, int]) -> tuple[Transform, ...]:
-        """Return the transforms, the last of which shows what a network takes.
-
-        Args:
-            size: Height and width of the network's input.
-        """
-        return tuple(
-            dataclasses.replace(one, shown=size) if isinstance(one, View) else one
-            for one in self.transforms
-        )
-
-    def climb(self, seed: int, every: int = 0) -> Climb:
-        """Return how its ascents go.
-
-        Args:
-            seed: Of the transforms.
-            every: Steps between two snapshots; 0 takes none.
-        """
         rate: Any = self.learning_rate
         if self.last_rate < 1 and self.steps:
             rate = keras.optimizers.schedules.CosineDecay(
                 rate, self.steps, alpha=self.last_rate
             )
-        return Climb(
-            self.steps, rate, self.optimizer, self.views, seed, self.fading, every
-        )
+        every = max(1, self.steps // FRAMES) if frames else 0
+        how = (self.optimizer, self.views, seed, self.fading, every)
+        climb = Climb(self.steps, rate, *how)
+        # The window shows what the network takes, whatever the size of a sketch.
+        transforms = [
+            dataclasses.replace(one, shown=size) if isinstance(one, View) else one
+            for one in self.transforms
+        ]
+        waves = PARAMETERIZATIONS[self.parameterization](size, **options)
+        return Ascent(climbed, objective, waves, transforms, climb, strategy)
 
 
 CLASS_OBJECTIVES: dict[str, Callable[[Sequence[int]], Objective]] = {
@@ -180,49 +176,106 @@ RATES = {"pixels": 0.02, "fourier": 0.25, "phases": 0.1}
 FROM_PHOTOGRAPH = 0.1
 
 
-def check(preset: Preset) -> None:
-    """Refuse numbers and names that mean nothing.
+def choose_preset(name: str, settings: SynthesisSettings) -> Preset:
+    """Return a preset with what the user has changed, or refuse that."""
+    if name not in PRESETS:
+        raise unknown("--preset", name, PRESETS)
+    preset = PRESETS[name]
+    changes = {
+        entry.name: value
+        for entry in dataclasses.fields(preset)
+        if (value := getattr(settings, entry.name, None)) is not None
+    }
+    # Options and rate are of one parameterization: another one has its own.
+    other = changes.get("parameterization", preset.parameterization)
+    if other != preset.parameterization:
+        rate = RATES.get(other, preset.learning_rate)
+        preset = dataclasses.replace(preset, options={}, learning_rate=rate)
+    if settings.start is not None and not preset.raw:
+        rate = preset.learning_rate * FROM_PHOTOGRAPH
+        preset = dataclasses.replace(preset, learning_rate=rate, fading=0.0)
+    preset = dataclasses.replace(preset, **changes)
+    _check_numbers(preset, settings)
+    _check_combinations(name, preset, settings)
+    return preset
 
-    Args:
-        preset: With what the user has changed.
 
-    Raises:
-        UserError: One is wrong.
-    """
+def choose_presets(
+    settings: SynthesizeSettings,
+) -> dict[str, tuple[Preset, SynthesisSettings]]:
+    """Return presets and their settings, the user's own, with its changes, first."""
+    own = settings.synthesis
+    chosen = {settings.preset: (choose_preset(settings.preset, own), own)}
+    if settings.compare:
+        other = "lesson" if settings.preset == "best" else "best"
+        plain = SynthesisSettings(batch_size=own.batch_size)
+        chosen[other] = (choose_preset(other, plain), plain)
+    return chosen
+
+
+def _check_numbers(preset: Preset, settings: SynthesisSettings) -> None:
     for name, table in (
         ("objective", CLASS_OBJECTIVES),
-        ("parameterization", parameterizations.PARAMETERIZATIONS),
+        ("parameterization", PARAMETERIZATIONS),
         ("optimizer", OPTIMIZERS),
     ):
         if getattr(preset, name) not in table:
             raise unknown(f"--synthesis.{name}", getattr(preset, name), table)
-    check_each(
-        "synthesis",
-        preset,
-        {
-            "steps": ("at least 0", preset.steps >= 0),
-            "learning_rate": (
-                "a positive number below 1e6",
-                0 < preset.learning_rate < 1e6,
-            ),
-            "views": ("at least 1", preset.views >= 1),
-            "total_variation": ("at least 0", preset.total_variation >= 0),
-            "l2": ("at least 0", preset.l2 >= 0),
-            "fading": ("at least 0", preset.fading >= 0),
-            "branch_gradient": (
-                "above 0, at most 1",
-                0 < preset.branch_gradient <= 1,
-            ),
-            "relu_gradient": ("from 0 to 0.5", 0 <= preset.relu_gradient <= 0.5),
-        },
-    )
-    if preset.raw and preset.views > 1:
-        raise UserError(
+    rate, branch = preset.learning_rate, preset.branch_gradient
+    ranges = {
+        "steps": ("at least 0", preset.steps >= 0),
+        "learning_rate": ("a positive number below 1e6", 0 < rate < 1e6),
+        "views": ("at least 1", preset.views >= 1),
+        "total_variation": ("at least 0", preset.total_variation >= 0),
+        "l2": ("at least 0", preset.l2 >= 0),
+        "fading": ("at least 0", preset.fading >= 0),
+        "branch_gradient": ("above 0, at most 1", 0 < branch <= 1),
+        "relu_gradient": ("from 0 to 0.5", 0 <= preset.relu_gradient <= 0.5),
+    }
+    check_each("synthesis", preset, ranges)
+    ranges = {
+        "copies": ("at least 1", settings.copies >= 1),
+        "diversity": ("at least 0", settings.diversity >= 0),
+        "batch_size": ("at least 1", settings.batch_size >= 1),
+    }
+    check_each("synthesis", settings, ranges)
+
+
+def _check_combinations(name: str, preset: Preset, settings: SynthesisSettings) -> None:
+    """Refuse settings that mean nothing together."""
+    changed = (preset.branch_gradient, preset.relu_gradient) != (1, 0)
+    own = settings.objective or settings.parameterization
+    for wrong, message in (
+        (
+            preset.raw and preset.views > 1,
             "--preset lesson: it has no transforms, so more --synthesis.views than one "
-            "are the same."
-        )
-    if preset.raw and (preset.branch_gradient, preset.relu_gradient) != (1, 0):
-        raise UserError(
+            "are the same.",
+        ),
+        (
+            preset.raw and changed,
             "--synthesis.branch_gradient and relu_gradient with --preset lesson: it "
-            "asks for the gradient as it is. Leave one of them out."
-        )
+            "asks for the gradient as it is. Leave one of them out.",
+        ),
+        (
+            preset.raw and own,
+            f"--preset {name}: expected with its own objective and parameterization: "
+            "without them it is another method. Leave the preset out.",
+        ),
+        (
+            settings.start is not None and settings.copies > 1,
+            "--synthesis.start with --synthesis.copies: all copies would start from "
+            "the same photograph, and become the same. Leave one of them out.",
+        ),
+        (
+            settings.diversity and settings.copies < 2,
+            "--synthesis.diversity: expected with --synthesis.copies 2 or more, which "
+            "it tells apart. Name both, or leave it out.",
+        ),
+        (
+            preset.raw and settings.diversity,
+            "--synthesis.diversity with --preset lesson: its network shows no layers. "
+            "Leave one of them out.",
+        ),
+    ):
+        if wrong:
+            raise UserError(message)

@@ -1,7 +1,7 @@
 """What `synthesize` writes and says of the images that it made."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +9,28 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline.core import contact_sheets, disk, file_io, image_io
-from tfpipeline.core.checks import Check, failed, unasked
+from tfpipeline.core.checks import Check, failed, if_asked, unasked
 from tfpipeline.core.console import Closing
+from tfpipeline.metrics import classification
 from tfpipeline.models import load_network
+from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
 from tfpipeline.report import charts
-from tfpipeline.synthesize import generate, judge_network
+from tfpipeline.synthesize import generate
 from tfpipeline.synthesize.generate import Ideal, Job
 
 
 def names(folder: str, job: Job) -> list[str]:
-    """Return the names of all files that may be written for a job.
-
-    Args:
-        folder: Of its images, relative to that of the result.
-        job: What is to be made.
-    """
+    """Return the names of all files that may be written for a job, below its folder."""
     labels, copies = job.network.labels, range(job.settings.copies)
-    each = [generate.file_name(i, labels[i], k) for i in job.indices for k in copies]
+    each = [generate.file_name(labels, i, k) for i in job.indices for k in copies]
     places = ["{}.png", "charts/{}.png", *(["{}.gif"] if job.frames else [])]
     every = [place.format(name) for place in places for name in each]
     return [f"{folder}/{name}" for name in ["sheet.png", *every]]
 
 
-def save(folder: Path, ideal: Ideal, labels: Sequence[str]) -> Ideal:
-    """Write an image, its chart and its animation as soon as it is made.
-
-    Args:
-        folder: Where to.
-        ideal: The image.
-        labels: Names of all classes.
-
-    Returns:
-        The image without the frames of its animation, which take much memory.
-    """
+def save(folder: Path, ideal: Ideal, labels: ClassNames) -> Ideal:
+    """Write an image, its chart and animation, and return it without large frames."""
     file = folder / f"{ideal.name}.png"
     image_io.save_png(file, ideal.picture)
     chart = charts.ideal(
@@ -57,41 +45,37 @@ def save(folder: Path, ideal: Ideal, labels: Sequence[str]) -> Ideal:
 def write(
     output: Path,
     jobs: Mapping[str, Job],
-    made: Mapping[str, Sequence[Ideal]],
+    ideals: Mapping[str, Sequence[Ideal]],
     judges: Sequence[Network],
 ) -> dict[str, Any]:
-    """Write the sheets, have the files judged, and return what is true of them.
+    """Write the sheets, have the saved files judged, and return `synthesis.json`.
 
-    Args:
-        output: The folder.
-        jobs: What was asked for, by preset; the first one is the user's.
-        made: The images of each, saved already.
-        judges: Networks that took no part.
-
-    Returns:
-        For `synthesis.json`: `images`, `checks`, `summary`, and `compared`, which holds
-        the images of the other preset.
+    Jobs and images are by preset; the first one is the user's.
     """
-    told: list[dict[str, Any]] = []
-    for number, (name, some) in enumerate(made.items()):
+    results: list[dict[str, Any]] = []
+    for number, (name, own) in enumerate(ideals.items()):
         job, folder = jobs[name], Path(name) if number else Path()
-        pictures = [ideal.picture for ideal in some]
-        items = [_item(ideal, job, folder / f"{ideal.name}.png") for ideal in some]
-        _judge(items, output, some, judges, job.network)
+        items = [_item(ideal, job, folder / f"{ideal.name}.png") for ideal in own]
+        # As they lie on the disk.
+        pictures = np.stack([image_io.decode(output / item["image"]) for item in items])
+        for network in judges:
+            verdicts = judge(own, pictures, network, job.network.labels)
+            for item, verdict in zip(items, verdicts):
+                item["judges"][network.name] = verdict
         captions = [
-            "\n".join([_caption(one), *_verdicts(item)])
-            for one, item in zip(some, items)
+            "\n".join([_caption(ideal), *_verdicts(item)])
+            for ideal, item in zip(own, items)
         ]
-        sheet = contact_sheets.contact_sheet(pictures, captions, min(5, len(pictures)))
+        sheet = contact_sheets.contact_sheet(list(pictures), captions, min(5, len(own)))
         image_io.save_png(output / folder / "sheet.png", sheet)
         summary = {"preset": name, "sheet": str(folder / "sheet.png")}
         summary |= _summary(job, items, judges)
-        told.append({"images": items, "checks": _checks(some), "summary": summary})
-    result = told[0]
-    if len(told) > 1:
-        image_io.save_png(output / "compare.png", _comparison(made))
+        results.append({"images": items, "checks": _checks(own), "summary": summary})
+    result = results[0]
+    if len(results) > 1:
+        image_io.save_png(output / "compare.png", _comparison(ideals))
         result["summary"]["comparison"] = "compare.png"
-        result["compared"] = told[1:]
+        result["compared"] = results[1:]
     return result
 
 
@@ -128,136 +112,126 @@ def _caption(ideal: Ideal) -> str:
 
 def _write_gif(file: Path, frames: Sequence[np.ndarray]) -> None:
     first, *rest = (Image.fromarray(frame) for frame in frames)
-    durations = [100] * len(rest) + [2000]
+    how = {"duration": [100] * len(rest) + [2000], "loop": 0, "append_images": rest}
     with file_io.replacing(file) as temporary, disk.naming(temporary):
-        first.save(
-            temporary,
-            "GIF",
-            save_all=True,
-            append_images=rest,
-            duration=durations,
-            loop=0,
+        first.save(temporary, "GIF", save_all=True, **how)
+
+
+def judge(
+    ideals: Sequence[Ideal], pictures: np.ndarray, network: Network, labels: ClassNames
+) -> list[dict[str, Any]]:
+    """Return what a network that took no part says of images, given with their files.
+
+    It is the rank of the class (1 is first) and its probability, both None where the
+    judge does not know the class, and what the judge would call the image.
+    """
+    known, same = network.labels, labels == network.labels
+    verdicts = []
+    for shares, ideal in zip(
+        classification.probabilities(network.logits(pictures)), ideals
+    ):
+        # A name that two classes have tells neither.
+        name = labels.normalized[ideal.index]
+        own = ideal.index if same else known.unique.get(name)
+        verdicts.append(
+            {
+                # Of equal ones the last: a judge that cannot tell does not recognise.
+                "rank": None if own is None else int((shares >= shares[own]).sum()),
+                "probability": None if own is None else float(shares[own]),
+                "top": known[int(shares.argmax())],
+            }
         )
+    return verdicts
 
 
-def _judge(
-    items: Sequence[dict[str, Any]],
-    output: Path,
-    ideal_images: Sequence[Ideal],
-    judges: Sequence[Network],
-    network: Network,
-) -> None:
-    """Let other networks say what is on the files, as they lie on the disk."""
-    pictures = np.stack([image_io.decode(output / item["image"]) for item in items])
-    for judge in judges:
-        verdicts = judge_network.judged(ideal_images, pictures, judge, network.labels)
-        for item, verdict in zip(items, verdicts):
-            item["judges"][judge.name] = verdict
-
-
-def _comparison(made: Mapping[str, Sequence[Ideal]]) -> np.ndarray:
+def _comparison(ideals: Mapping[str, Sequence[Ideal]]) -> np.ndarray:
     """Return a sheet with the images of all presets side by side, class by class."""
-    pictures, captions = [], []
-    names = list(made)
-    firsts = [[i for i in made[name] if not i.copy] for name in names]
-    for same in zip(*firsts):
-        for name, ideal in zip(names, same):
-            pictures.append(ideal.picture)
-            captions.append(f"{_caption(ideal)} ({name})")
-    columns = len(names) * (2 if len(firsts[0]) > 3 else 1)
+    firsts = [[i for i in own if not i.copy] for own in ideals.values()]
+    pairs = [pair for same in zip(*firsts) for pair in zip(ideals, same)]
+    pictures = [ideal.picture for _, ideal in pairs]
+    captions = [f"{_caption(ideal)} ({name})" for name, ideal in pairs]
+    columns = len(ideals) * (2 if len(firsts[0]) > 3 else 1)
     return contact_sheets.contact_sheet(pictures, captions, columns)
 
 
-# What should be true, and what it means where it is not.
-_MEANINGS = {
+# What should be true of each image, what it means, and what it means otherwise.
+_CHECKS: dict[str, tuple[Callable[[Ideal], bool], str, str]] = {
     "finite": (
+        lambda ideal: ideal.finite,
         "Every number of the image and of its score is one: the ascent did not "
         "diverge.",
         "the ascent diverged. Try a lower --synthesis.learning_rate.",
     ),
     "score_rose": (
+        lambda ideal: ideal.rose,
         "The score of the picture is higher than that of its start.",
         "the score did not rise; the picture shows nothing. Try more "
         "--synthesis.steps.",
     ),
     "gradient": (
+        lambda ideal: ideal.alive or ideal.rose or not ideal.finite,
         "There is a gradient, as the preset has it; without one nothing can rise.",
         "the network has no gradient there, so nothing can rise.",
     ),
     "recognised": (
+        lambda ideal: ideal.recognised,
         "The network itself names the class of the saved file first.",
         "the network itself sees another class first on the saved file. Try more "
         "--synthesis.steps.",
     ),
-    "eight_bit": (
-        "Rounding to 8 bits undoes no larger share of a score's rise.",
-        "rounding to 8 bits undoes more than 2 % of what some score rose by.",
-    ),
 }
 
 
-def _checks(some: Sequence[Ideal]) -> dict[str, Any]:
-    finite = [ideal for ideal in some if ideal.finite]
-    found: dict[str, tuple[bool | None, Any]] = {}
-    for name, whose in {
-        "finite": [i.label for i in some if not i.finite],
-        "score_rose": [i.label for i in some if not i.rose],
-        "gradient": [i.label for i in finite if not (i.alive or i.rose)],
-        "recognised": [i.label for i in some if not i.recognised],
-    }.items():
-        found[name] = (not whose, whose)
-    if not finite:
-        found["gradient"] = (None, [])
-    if not any(ideal.raw for ideal in some):
-        change = max(ideal.rounding_change for ideal in some)
-        found["eight_bit"] = (change <= generate.EIGHT_BIT_TOLERANCE, change)
-    checks = {
-        name: Check(passed, value, *_MEANINGS[name]).told()
-        for name, (passed, value) in found.items()
-    }
-    if "eight_bit" in checks:
-        checks["eight_bit"]["expected"] = generate.EIGHT_BIT_TOLERANCE
+def _checks(ideals: Sequence[Ideal]) -> dict[str, Any]:
+    checks = {}
+    for name, (passes, *meanings) in _CHECKS.items():
+        wrong = [ideal.label for ideal in ideals if not passes(ideal)]
+        applies = name != "gradient" or any(ideal.finite for ideal in ideals)
+        checks[name] = Check(if_asked(applies, not wrong), wrong, *meanings).told()
+    if not any(ideal.raw for ideal in ideals):
+        change = max(ideal.rounding_change for ideal in ideals)
+        most = generate.EIGHT_BIT_TOLERANCE
+        check = Check(
+            change <= most,
+            change,
+            "Rounding to 8 bits undoes no larger share of a score's rise.",
+            "rounding to 8 bits undoes more than 2 % of what some score rose by.",
+        )
+        checks["eight_bit"] = check.told() | {"expected": most}
     return checks
 
 
 def _summary(
     job: Job, items: Sequence[Mapping[str, Any]], judges: Sequence[Network]
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    votes = {}
+    for network in judges:
+        verdicts = [item["judges"][network.name] for item in items]
+        known = [v for v in verdicts if v["rank"] is not None]
+        same = network.is_same(job.network)
+        shares = [v["probability"] for v in known]
+        votes[network.name] = {
+            "took_no_part": not (same or network.shares_backbone(job.network)),
+            "is_the_network": same,
+            "known": len(known),
+            "top_1": sum(v["rank"] == 1 for v in known),
+            "top_5": sum(v["rank"] <= 5 for v in known),
+            "mean_probability": float(np.mean(shares)) if known else None,
+        }
+    return {
         **load_network.about(job.network),
         "defects": list(job.preset.defects),
         "images": len(items),
         "recognised": sum(item["recognised"] for item in items),
         "least_probability": min(item["probability"] for item in items),
-        "judges": {},
+        "judges": votes,
     }
-    for judge in judges:
-        verdicts = [item["judges"][judge.name] for item in items]
-        known = [v for v in verdicts if v["rank"] is not None]
-        same = judge.is_same(job.network)
-        told["judges"][judge.name] = {
-            "took_no_part": not (same or judge.shares_backbone(job.network)),
-            "is_the_network": same,
-            "known": len(known),
-            "top_1": sum(v["rank"] == 1 for v in known),
-            "top_5": sum(v["rank"] <= 5 for v in known),
-            "mean_probability": (
-                float(np.mean([v["probability"] for v in known])) if known else None
-            ),
-        }
-    return told
 
 
 def closing_words(
     result: Mapping[str, Any], output: Path, page: Path | None
 ) -> Closing:
-    """Say in a few lines what was made, and what to be careful of.
-
-    Args:
-        result: As in `synthesis.json`.
-        output: The folder.
-        page: About it; None where there is none.
-    """
+    """Say in a few lines what was made, and what to be careful of."""
     items, told = result["images"], result["summary"]
     one = len(items) == 1
     done = [

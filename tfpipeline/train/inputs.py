@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfpipeline.models.feature_cache import FeatureCache
-from tfpipeline.models.views import Views
+from tfpipeline.models.feature_extraction import Views
 from tfpipeline.train.dropout import Noise
 from tfpipeline.train.train_step import Steps
 

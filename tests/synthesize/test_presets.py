@@ -6,7 +6,7 @@ import pytest
 
 from tfpipeline.config.synthesis import SynthesisSettings, SynthesizeSettings
 from tfpipeline.core.errors import UserError
-from tfpipeline.synthesize import plans
+from tfpipeline.synthesize import presets
 
 
 @pytest.mark.parametrize(
@@ -29,37 +29,37 @@ from tfpipeline.synthesize import plans
 )
 def test_settings_that_mean_nothing_are_refused(settings, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        plans.chosen_preset("best", SynthesisSettings(**settings))
+        presets.choose_preset("best", SynthesisSettings(**settings))
 
 
 def test_the_other_preset_is_as_it_stands_when_compared() -> None:
     given = SynthesizeSettings(compare=True, synthesis=SynthesisSettings(steps=7))
-    found = plans.chosen_plans(given)
+    found = presets.choose_presets(given)
     assert list(found) == ["best", "lesson"]
     assert found["best"][0].steps == 7 and found["lesson"][0].steps == 1000
-    alone = plans.chosen_plans(dataclasses.replace(given, compare=False))
+    alone = presets.choose_presets(dataclasses.replace(given, compare=False))
     assert list(alone) == ["best"]
     with pytest.raises(UserError, match="'best'"):
-        plans.chosen_plans(SynthesizeSettings(preset="bst"))
+        presets.choose_presets(SynthesizeSettings(preset="bst"))
 
 
 def test_another_parameterization_has_a_rate_and_options_of_its_own() -> None:
-    own = plans.chosen_preset("best", SynthesisSettings(parameterization="pixels"))
+    own = presets.choose_preset("best", SynthesisSettings(parameterization="pixels"))
     assert own.options == {} and own.learning_rate == 0.02
     given = SynthesisSettings(parameterization="pixels", learning_rate=0.5)
-    assert plans.chosen_preset("best", given).learning_rate == 0.5
+    assert presets.choose_preset("best", given).learning_rate == 0.5
 
 
 def test_copies_of_the_lesson_cannot_be_told_to_differ() -> None:
     with pytest.raises(UserError, match="shows no layers"):
-        plans.chosen_preset("lesson", SynthesisSettings(diversity=1.0, copies=2))
+        presets.choose_preset("lesson", SynthesisSettings(diversity=1.0, copies=2))
     with pytest.raises(UserError, match="copies 2 or more"):
-        plans.chosen_preset("best", SynthesisSettings(diversity=1.0))
+        presets.choose_preset("best", SynthesisSettings(diversity=1.0))
 
 
 def test_the_lesson_asks_for_the_gradient_as_it_is() -> None:
-    plain = plans.chosen_preset("lesson", SynthesisSettings())
+    plain = presets.choose_preset("lesson", SynthesisSettings())
     assert (plain.branch_gradient, plain.relu_gradient) == (1, 0)
     for changed in ({"branch_gradient": 0.5}, {"relu_gradient": 0.1}):
         with pytest.raises(UserError, match="_gradient with --preset lesson"):
-            plans.chosen_preset("lesson", SynthesisSettings(**changed))
+            presets.choose_preset("lesson", SynthesisSettings(**changed))
