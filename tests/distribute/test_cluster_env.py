@@ -19,13 +19,13 @@ def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_addresses_and_index_become_tf_config(monkeypatch) -> None:
-    assert not cluster_env.named()
+    assert not cluster_env.has_workers()
     cluster_env.announce("a:1, b:2", 1)
     assert json.loads(os.environ["TF_CONFIG"]) == {
         "cluster": {"worker": ["a:1", "b:2"]},
         "task": {"type": "worker", "index": 1},
     }
-    assert cluster_env.named()
+    assert cluster_env.has_workers()
     cluster_env.announce(None, None)
 
 

@@ -22,17 +22,7 @@ def check_labels(
     run: run_dir.RunFolder,
     labels: Sequence[str],
 ) -> None:
-    """Refuse a run whose classes are others, or are in another order.
-
-    Args:
-        first: A run.
-        expected: Its class names.
-        run: Another one.
-        labels: Its class names.
-
-    Raises:
-        UserError: With the first difference.
-    """
+    """Refuse a run whose classes are others, or are in another order."""
     for number in range(max(len(expected), len(labels))):
         one, two = (
             names[number] if number < len(names) else None
@@ -51,16 +41,7 @@ def check_sizes(
     told: Sequence[RunSettings],
     models: Sequence[keras.Model],
 ) -> None:
-    """Refuse runs that are shown pictures of other shapes.
-
-    Args:
-        folders: Of the runs.
-        told: What each was told.
-        models: Their classifiers.
-
-    Raises:
-        UserError: With both shapes.
-    """
+    """Refuse runs that are shown pictures of other shapes."""
     found = [
         (f"{m.input_shape[1]} x {m.input_shape[2]} pixels", f"resize {t.data.resize}")
         for t, m in zip(told, models)
@@ -79,16 +60,7 @@ def check_networks(
     told: Sequence[RunSettings],
     models: Sequence[keras.Model],
 ) -> None:
-    """Refuse to average the weights of networks that are not alike.
-
-    Args:
-        folders: Of the runs.
-        told: What each was told.
-        models: Their classifiers.
-
-    Raises:
-        UserError: With the setting that differs.
-    """
+    """Refuse to average the weights of networks that are not alike."""
     shapes = [[tuple(one.shape) for one in model.weights] for model in models]
     for run, trained, mine in zip(folders, told, shapes):
         for name in _NETWORK:
@@ -112,16 +84,7 @@ def check_networks(
 def check_unseen(
     first: run_dir.RunFolder, examples: Examples, run: run_dir.RunFolder
 ) -> None:
-    """Refuse a run that has trained on what the result is measured on.
-
-    Args:
-        first: Whose splits are measured on.
-        examples: Of that run.
-        run: Another one.
-
-    Raises:
-        UserError: With how many images.
-    """
+    """Refuse a run that has trained on what the result is measured on."""
     if not run.learned.is_file():
         console.warn(f"{run.path}: no splits.csv tells what it has trained on")
         return

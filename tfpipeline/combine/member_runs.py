@@ -33,16 +33,7 @@ _TAKEN = ("labels", "splits", "quarantine", "corrections")
 
 @dataclass(frozen=True)
 class Members:
-    """Runs that are combined, and what they are measured on.
-
-    Args:
-        folders: Of the runs.
-        told: What each of them was told.
-        models: Their classifiers.
-        labels: Class names of all.
-        examples: Of the first run, in its splits.
-        strategy: Where they are asked.
-    """
+    """Runs that are combined, and what they are measured on."""
 
     folders: Sequence[run_dir.RunFolder]
     told: Sequence[RunSettings]
@@ -54,12 +45,7 @@ class Members:
     def logits(
         self, model: keras.Model, splits: Sequence[str] = MEASURED
     ) -> dict[str, np.ndarray]:
-        """Return what a classifier says of the images of each split.
-
-        Args:
-            model: One of the members, or made of them.
-            splits: `test`, `validation` or both; one without images is left out.
-        """
+        """Return what a classifier says of the images of each split."""
         data = self.told[0].data
         height, width = model.input_shape[1:3]
         reading = pipeline.Reading(height, width, data.resize, int(data.batch_size))
@@ -77,19 +63,11 @@ class Members:
         return self.examples.source.label
 
     def label(self, split: str) -> np.ndarray:
-        """Return the true classes of the images of a split.
-
-        Args:
-            split: `validation` or `test`.
-        """
+        """Return the true classes of the images of a split."""
         return self._label[self.examples.of(split)]
 
     def calibrate(self, logits: dict[str, np.ndarray]) -> Calibration:
-        """Return the calibration of a classifier, by validation images.
-
-        Args:
-            logits: What `logits` returned for it.
-        """
+        """Return the calibration of a classifier, by validation images."""
         once = self.examples.distinct(self.examples.of("validation"))
         return calibration.calibrate(
             logits.get("validation", np.zeros((0, len(self.labels))))[once],
@@ -101,14 +79,7 @@ class Members:
 
 @dataclass(frozen=True)
 class Combined:
-    """A classifier that was made of several.
-
-    Args:
-        how: It was made.
-        model: From images to logits.
-        kept: Folders of the runs that are in it.
-        of_members: Metrics of each run by itself, `test` and `validation`.
-    """
+    """A classifier that was made of several."""
 
     how: str
     model: keras.Model
@@ -119,15 +90,7 @@ class Combined:
 def open_members(
     folders: Sequence[run_dir.RunFolder], settings: CombineSettings
 ) -> Members:
-    """Load runs, and refuse those that cannot be combined.
-
-    Args:
-        folders: Of finished runs, at least two.
-        settings: Of the command.
-
-    Raises:
-        UserError: Classes or sizes differ, or one has trained on what is measured.
-    """
+    """Load runs, and refuse those that cannot be combined."""
     told = [cli.of_run(run.config) for run in folders]
     strategy = distribute.start(
         DistributeSettings(strategy="one_device"), told[0].train.precision, 0
@@ -154,12 +117,7 @@ def open_members(
 
 
 def combined(members: Members, how: str) -> Combined:
-    """Return one classifier of several.
-
-    Args:
-        members: What `open_members` returned.
-        how: See `CombineSettings`.
-    """
+    """Return one classifier of several."""
     logits = [members.logits(model) for model in members.models]
     told = [_metrics(members, one) for one in logits]
     names = [str(run.path) for run in members.folders]
@@ -204,17 +162,7 @@ def write(
     found: Combined,
     phases: provenance.Phases,
 ) -> tuple[dict[str, Any], Measured]:
-    """Measure what was combined, and write it as a run.
-
-    Args:
-        folder: Of the new run.
-        members: What it was made of.
-        found: What `combined` returned.
-        phases: Are told how long it takes.
-
-    Returns:
-        The content of `metrics.json`, and what the page is made of.
-    """
+    """Measure what was combined, and write it as a run."""
     run, first, trained = folder.staged(), members.folders[0], members.told[0]
     _clear(run)
     file_io.write_json(
@@ -300,12 +248,7 @@ def _metrics(members: Members, logits: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def closing_words(look: Path, result: dict[str, Any]) -> console.Closing:
-    """Say what came out, beside each of the runs.
-
-    Args:
-        look: The page, or the new run.
-        result: The content of `metrics.json`.
-    """
+    """Say what came out, beside each of the runs."""
     split = next((name for name in MEASURED if name in result), None)
     about = result["combined"]
     done, items = f"Made {about['how']} of {len(about['kept'])} runs", []

@@ -24,14 +24,7 @@ from tfpipeline.models.inference import Predictor
 
 
 class Ready(NamedTuple):
-    """A run whose classifier is in memory, on one device.
-
-    Args:
-        trained: What the run was told.
-        model: The classifier.
-        labels: Class names.
-        predictor: Asks it for logits.
-    """
+    """A run whose classifier is in memory, on one device."""
 
     trained: RunSettings
     model: keras.Model
@@ -39,11 +32,7 @@ class Ready(NamedTuple):
     predictor: Predictor
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
-        """Return batches of some audited files, as the training read its own.
-
-        Args:
-            files: At least one.
-        """
+        """Return batches of some audited files, as the training read its own."""
         height, width = self.model.input_shape[1:3]
         size = min(int(self.trained.data.batch_size), len(files))
         reading = pipeline.Reading(height, width, self.trained.data.resize, size)
@@ -52,14 +41,7 @@ class Ready(NamedTuple):
 
 
 def ready(run: run_dir.RunFolder) -> Ready:
-    """Load a finished run on one device.
-
-    Args:
-        run: Its folder.
-
-    Raises:
-        UserError: A file of it is damaged.
-    """
+    """Load a finished run on one device."""
     trained = cli.of_run(run.config)
     with startup.quiet_start():
         strategy = distribute.start(
@@ -76,17 +58,7 @@ def examples_of(
     run: run_dir.RunFolder,
     labels: tuple[str, ...],
 ) -> Examples:
-    """Return the run's own examples and splits, or those of another source.
-
-    Args:
-        settings: Which source, and how it is read.
-        trained: What the run was told.
-        run: Its folder.
-        labels: Its class names.
-
-    Raises:
-        UserError: The source cannot be read, or has other classes.
-    """
+    """Return the run's own examples and splits, or those of another source."""
     given = {k: v for k, v in vars(settings.data).items() if v is not None}
     data = dataclasses.replace(trained.data, **given)
     own = settings.source is None or _same(settings.source, data.source)
@@ -128,14 +100,7 @@ def _alike(found: tuple[str, ...], trained: tuple[str, ...]) -> bool:
 
 
 def measured(examples: Examples) -> np.ndarray:
-    """Return the examples of the best split to measure on that there is.
-
-    Args:
-        examples: Audited and split.
-
-    Raises:
-        UserError: There are none.
-    """
+    """Return the examples of the best split to measure on that there is."""
     for split in ("test", "", "validation", "train"):
         if len(chosen := examples.of(split)):
             return chosen
@@ -162,14 +127,7 @@ def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -
 
 
 def calibration_of(run: run_dir.RunFolder) -> Calibration:
-    """Return the calibration of a run; one that changes nothing where it has none.
-
-    Args:
-        run: Its folder.
-
-    Raises:
-        UserError: The file is damaged.
-    """
+    """Return the calibration of a run; one that changes nothing where it has none."""
     if not run.calibration.is_file():
         return Calibration(reason=f"there is no {run.calibration.name} in the run")
     try:

@@ -20,21 +20,7 @@ def sample(
     split: str,
     count: int,
 ) -> tuple[np.ndarray, list[str], list[str]]:
-    """Return some examples of a split, evenly spread over its classes.
-
-    Args:
-        run: Its folder.
-        trained: What it was told.
-        labels: Its class names.
-        split: `train`, `validation`, or `test`.
-        count: Of examples, at most.
-
-    Returns:
-        Pictures, uint8 of shape (n, height, width, 3); the class and id of each.
-
-    Raises:
-        UserError: There is no such split, or its pictures are not there any more.
-    """
+    """Return some examples of a split, evenly spread over its classes."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if count < 1:

@@ -35,11 +35,6 @@ def _divergence(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 class Pgd:
     """The network is trained on attacked images instead.
 
-    Args:
-        epsilon: Radius in linf.
-        steps: Of the attack.
-        replays: How often each batch is trained on.
-
     Source: Madry et al., arXiv:1706.06083.
     """
 
@@ -50,14 +45,7 @@ class Pgd:
     def perturbed(
         self, answer: Answer, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
     ) -> tf.Tensor:
-        """Return attacked images.
-
-        Args:
-            answer: The network as it is now, without dropout.
-            image: In [0, 1].
-            target: Shares of the classes, shape (batch, classes).
-            noise: In [-1, 1], of the shape of the images.
-        """
+        """Return attacked images."""
         return self._climb(image, noise, lambda seen: _entropy(target, answer(seen)))
 
     def _within(self, moved: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
@@ -79,14 +67,7 @@ class Pgd:
     def loss(
         self, each: Answer, forward: Answer, image: tf.Tensor, moved: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what is trained on, and the logits.
-
-        Args:
-            each: From logits to the loss of each image.
-            forward: From images to logits, with dropout.
-            image: As they are.
-            moved: Attacked.
-        """
+        """Return what is trained on, and the logits."""
         logits = forward(moved)
         return each(logits), logits
 
@@ -94,12 +75,6 @@ class Pgd:
 @dataclass(frozen=True)
 class Trades(Pgd):
     """The network is trained on images, and to answer attacked ones alike.
-
-    Args:
-        epsilon: Radius in linf.
-        steps: Of the attack.
-        replays: How often each batch is trained on.
-        weight: Of the second term.
 
     Source: Zhang et al., arXiv:1901.08573.
     """
@@ -142,13 +117,7 @@ class Free(Pgd):
     def further(
         self, image: tf.Tensor, moved: tf.Tensor, slope: tf.Tensor
     ) -> tf.Tensor:
-        """Return where the next replay is.
-
-        Args:
-            image: As it is.
-            moved: Where this one was.
-            slope: Of the loss, at `moved`.
-        """
+        """Return where the next replay is."""
         return self._within(moved + self.epsilon * tf.sign(slope), image)
 
 
@@ -163,14 +132,7 @@ METHODS: dict[str, Callable[[RobustSettings, float], Pgd | None]] = {
 
 
 def choose(settings: RobustSettings) -> Pgd | None:
-    """Return what is asked for, or None.
-
-    Args:
-        settings: The section `robust`.
-
-    Raises:
-        UserError: A name is unknown, or a number means nothing.
-    """
+    """Return what is asked for, or None."""
     if settings.method not in METHODS:
         raise unknown("--robust.method", settings.method, METHODS)
     radius = epsilon(settings.epsilon, "--robust.epsilon")

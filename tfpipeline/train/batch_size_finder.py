@@ -26,20 +26,7 @@ _ROUNDS = 3
 def largest_batch(
     network: keras.Model, strategy: tf.distribute.Strategy, *, most: int, learns: bool
 ) -> int:
-    """Return the batch size up to which doubling it makes steps faster per image.
-
-    Args:
-        network: From images to features.
-        strategy: Where the steps run.
-        most: At most.
-        learns: Whether gradients go through the network as well.
-
-    Returns:
-        A power of two times the number of replicas, but for `most`.
-
-    Raises:
-        UserError: The device has too little memory for the smallest batch.
-    """
+    """Return the batch size up to which doubling it makes steps faster per image."""
     size = int(strategy.num_replicas_in_sync)
     best, best_rate = 0, 0.0
     while size <= most:
@@ -71,14 +58,7 @@ def too_little_memory() -> UserError:
 def images_per_second(
     network: keras.Model, strategy: tf.distribute.Strategy, size: int, learns: bool
 ) -> float:
-    """Return how many images a second a network computes at best.
-
-    Args:
-        network: From images to features.
-        strategy: Where the steps run.
-        size: Images a step, a multiple of the replicas.
-        learns: Whether gradients go through the network as well.
-    """
+    """Return how many images a second a network computes at best."""
     images = np.zeros((size, *network.input_shape[1:]), np.float32)
     weights = [variable.value for variable in network.weights]
 

@@ -30,27 +30,14 @@ _SHARE = 0.05
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a training goes on from.
-
-    Args:
-        values: What JSON can hold.
-        arrays: Lists of arrays by name.
-    """
+    """Everything that a training goes on from."""
 
     values: dict[str, Any]
     arrays: dict[str, list[np.ndarray]]
 
 
 class Checkpoints:
-    """The checkpoints of one run.
-
-    Args:
-        folder: `checkpoints` of a run.
-        settings: The section `checkpoint`.
-        identity: What a checkpoint must have been made by to be gone on from: settings
-            and data, by name. A text each.
-        writes: Whether this process writes; of several workers, one does.
-    """
+    """The checkpoints of one run."""
 
     def __init__(
         self,
@@ -75,11 +62,7 @@ class Checkpoints:
         self._warned = False
 
     def due(self, steps: int) -> bool:
-        """Tell whether it is time for a checkpoint.
-
-        Args:
-            steps: Made since this was asked last.
-        """
+        """Tell whether it is time for a checkpoint."""
         self._steps += steps
         every, seconds = self.settings.every_steps, self.settings.every_seconds
         if every and self._steps >= every:
@@ -88,14 +71,7 @@ class Checkpoints:
         return bool(seconds) and time.monotonic() - self._since >= patience
 
     def save(self, state: State) -> bool:
-        """Write a checkpoint, whole or not at all; where it cannot be, say so.
-
-        Args:
-            state: Where the training stands.
-
-        Returns:
-            Whether it stands there now, or another worker writes it.
-        """
+        """Write a checkpoint, whole or not at all; where it cannot be, say so."""
         started, written = time.monotonic(), True
         self._steps = 0
         if self.writes:
@@ -131,14 +107,7 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def load(self, *, anew: bool = False) -> State | None:
-        """Return the last checkpoint that is whole, or None where there is none.
-
-        Args:
-            anew: Whether one of another training is put aside and not refused.
-
-        Raises:
-            UserError: It was made with other settings or other data.
-        """
+        """Return the last checkpoint that is whole, or None where there is none."""
         for file in reversed(_files(self.folder)):
             try:
                 told, arrays = _read(file)
@@ -193,12 +162,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
 
 
 def noted(folder: Path, name: str) -> Any:
-    """Return what the last checkpoint that is whole tells, or None.
-
-    Args:
-        folder: Of the checkpoints.
-        name: Of the value.
-    """
+    """Return what the last checkpoint that is whole tells, or None."""
     for file in reversed(_files(folder)):
         with contextlib.suppress(*_DAMAGE):
             return _read(file)[0]["values"].get(name)
@@ -206,14 +170,7 @@ def noted(folder: Path, name: str) -> Any:
 
 
 def check(settings: CheckpointSettings) -> None:
-    """Refuse settings of the section `checkpoint` that cannot be.
-
-    Args:
-        settings: The section.
-
-    Raises:
-        UserError: A number out of range.
-    """
+    """Refuse settings of the section `checkpoint` that cannot be."""
     expected = {
         "every_steps": ("0 or more", settings.every_steps >= 0),
         "every_seconds": ("0 or more", settings.every_seconds >= 0),

@@ -15,29 +15,14 @@ _PHILOX = 1
 
 
 class Noise:
-    """The draws of one step, for the part of the global batch that a replica has.
-
-    Args:
-        seed: int64, shape (2,): of the run and the step.
-        first_row: int64 scalar: place of the part's first example.
-    """
+    """The draws of one step, for the part of the global batch that a replica has."""
 
     def __init__(self, seed: Any, first_row: Any) -> None:
         self.seed = seed
         self.first_row = first_row
 
     def kept(self, shape: tuple[Any, int], rate: float, number: int) -> Any:
-        """Return which values dropout leaves alone.
-
-        Args:
-            shape: Examples of the part, and values of each.
-            rate: Share that is dropped, to a 65,536th.
-            number: Tells the draws of a step apart, below 1000.
-
-        Returns:
-            float32 of the shape, 1 or 0; the rows of the global batch, whatever part is
-            asked for.
-        """
+        """Return which values dropout leaves alone."""
         rows, width = shape
         # A count of Philox gives 128 bits, and a value takes 16: half the time of
         # drawing floats.
@@ -58,14 +43,7 @@ class Noise:
         return tf.cast(values >= least, tf.float32)
 
     def signed(self, shape: Any) -> Any:
-        """Return numbers in [-1, 1) for the images of the part.
-
-        Args:
-            shape: Of the images, the batch first.
-
-        Returns:
-            float32; of each image the same, whatever part it is in.
-        """
+        """Return numbers in [-1, 1) for the images of the part."""
         first = tf.cast(self.first_row, tf.int64)
         rows = first + tf.range(tf.cast(shape[0], tf.int64))
         seeds = tf.stack([rows * 0 + self.seed[0] * 1000 + 999, rows * 65_536], 1)
@@ -79,14 +57,6 @@ class Noise:
 
 def train_through(head: keras.Sequential, x: Any, noise: Noise) -> Any:
     """Return what a head makes of features in training: every dropout drawn by `noise`.
-
-    Args:
-        head: Layers in a row.
-        x: float32, shape (examples, width).
-        noise: Of this step.
-
-    Returns:
-        Its output, shape (examples, classes).
 
     Source: dropout, Srivastava et al., JMLR 15 (2014).
     """

@@ -19,47 +19,25 @@ _PATTERN = "events.out.tfevents*"
 
 
 class Events:
-    """Event files below one folder: one in each folder that something is told of.
-
-    Args:
-        folder: What `tensorboard --logdir` is given.
-    """
+    """Event files below one folder: one in each folder that something is told of."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._writers: dict[str, Any] = {}
 
     def scalar(self, tag: str, value: float, step: int, part: str = "") -> None:
-        """Write a number.
-
-        Args:
-            tag: Its name.
-            value: The number.
-            step: Where on the axis.
-            part: Folder below the own one; a curve of its own in a plot.
-        """
+        """Write a number."""
         metadata = _metadata("scalars", _SCALAR)
         self._write(part, tag, np.float32(value), step, metadata)
 
     def image(self, tag: str, picture: np.ndarray, step: int, part: str = "") -> None:
-        """Write a picture.
-
-        Args:
-            tag: Its name.
-            picture: uint8 RGB, shape (height, width, 3).
-            step: Where on the axis.
-            part: Folder below the own one.
-        """
+        """Write a picture."""
         height, width = picture.shape[:2]
         content = [b"%d" % width, b"%d" % height, image_io.to_png(picture)]
         self._write(part, tag, tf.constant(content), step, _metadata("images", _BLOBS))
 
     def begin_session(self, settings: Mapping[str, bool | float | str]) -> None:
-        """Say what a run was told, for the table of hyperparameters.
-
-        Args:
-            settings: By name.
-        """
+        """Say what a run was told, for the table of hyperparameters."""
         told = Struct()
         told.update(settings)
         # `SessionStartInfo` of the plugin has the map of a `Struct` as its field 1, and
@@ -100,11 +78,7 @@ class Events:
 
 
 def remove(folder: Path) -> None:
-    """Remove all event files below a folder; profiles stay.
-
-    Args:
-        folder: May not exist.
-    """
+    """Remove all event files below a folder; profiles stay."""
     for file in folder.rglob(_PATTERN):
         file.unlink()
 

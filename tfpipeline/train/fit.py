@@ -30,16 +30,7 @@ ROLL_BACKS = 5
 
 
 class Fit(Standing):
-    """Trains one stage, from the beginning or from a checkpoint.
-
-    Args:
-        stage: What is trained.
-        checkpoints: Where it is noted how far it is; None for nowhere.
-        history: Rows of earlier stages; rows of this one are added, one an epoch:
-            `stage`, `epoch` from 1 over all stages, `loss`, `accuracy`, `val_...` of
-            what `validate` returns, and `learning_rate` of the last step.
-        notes: What else a checkpoint tells.
-    """
+    """Trains one stage, from the beginning or from a checkpoint."""
 
     def __init__(
         self,
@@ -58,13 +49,7 @@ class Fit(Standing):
         self._stop: int | None = None
 
     def run(self) -> None:
-        """Train to the end of the stage; put the best or the averaged weights in place.
-
-        Raises:
-            Diverged: The loss is no number any more.
-            Stopped: SIGTERM or Ctrl-C came; a checkpoint was written if that could be.
-            UserError: A device has too little memory.
-        """
+        """Train to the end of the stage; put the best or the averaged weights in place."""
         listeners = keras.callbacks.CallbackList(
             list(self.stage.callbacks), model=self.stage.trainer.models[0]
         )
@@ -243,11 +228,7 @@ class Fit(Standing):
         return super().capture()
 
     def save(self) -> bool:
-        """Write a checkpoint, unless what it would hold has diverged.
-
-        Returns:
-            Whether it stands there now.
-        """
+        """Write a checkpoint, unless what it would hold has diverged."""
         assert self.checkpoints is not None
         state = self.capture()
         if self._bad is not None or not all_finite(state.arrays["weights"]):

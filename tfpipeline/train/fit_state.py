@@ -13,13 +13,7 @@ _START = "start_"
 
 
 class Standing:
-    """How far a stage is.
-
-    Args:
-        stage: What is trained.
-        history: Rows of earlier stages, and of this one as they come.
-        notes: What else a checkpoint tells.
-    """
+    """How far a stage is."""
 
     def __init__(
         self, stage: Stage, history: list[Row], notes: Mapping[str, Any]
@@ -77,11 +71,7 @@ class Standing:
         return State(values, arrays)
 
     def restore(self, state: State) -> None:
-        """Go back to what `capture` returned, in this process or in another one.
-
-        Args:
-            state: Of this stage.
-        """
+        """Go back to what `capture` returned, in this process or in another one."""
         values, arrays = state.values, state.arrays
         self.epoch, self.step = values["epoch"], values["step"]
         self.sums, self.done = list(values["sums"]), values["done"]

@@ -15,17 +15,7 @@ _MOMENTUM = 0.9
 
 
 def resolve(settings: RunSettings) -> RunSettings:
-    """Return settings that say which weights a training starts from, and what learns.
-
-    Args:
-        settings: Of the run.
-
-    Returns:
-        Settings without a null in the section `model` and in `train.from_scratch`.
-
-    Raises:
-        UserError: Something that from scratch cannot be, or what the backbone refuses.
-    """
+    """Return settings that say which weights a training starts from, and what learns."""
     model, asked = settings.model, settings.train.from_scratch
     if asked and model.weights is None:
         model = dataclasses.replace(model, weights="none")
@@ -54,12 +44,7 @@ def resolve(settings: RunSettings) -> RunSettings:
 
 
 def learning(model: keras.Model, settings: RunSettings) -> list[keras.Model]:
-    """Return the parts of a classifier that the first stage changes; they learn now.
-
-    Args:
-        model: The classifier, its backbone frozen.
-        settings: What `resolve` returned.
-    """
+    """Return the parts of a classifier that the first stage changes; they learn now."""
     _, head = classifier.split_classifier(model)
     if not settings.train.from_scratch:
         return [head]
@@ -76,12 +61,7 @@ def learning(model: keras.Model, settings: RunSettings) -> list[keras.Model]:
 
 
 def extractor(model: keras.Model, mode: str) -> Callable[[Any], Any]:
-    """Return what goes from images to features in training, batch norm included.
-
-    Args:
-        model: The classifier; its own backbone is in inference mode always.
-        mode: Of the backbone's row in the table.
-    """
+    """Return what goes from images to features in training, batch norm included."""
     backbone = classifier.backbone_of(model)
     pooling = classifier.pooling_of(model)
     return lambda x: pooling(

@@ -30,14 +30,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """What is fed, and what is called on it in training and in inference.
-
-    Args:
-        inputs: Batches of features or of images.
-        training: From a batch and noise to logits, with dropout.
-        inference: From a batch to logits.
-        fingerprint: Of the features; None for images.
-    """
+    """What is fed, and what is called on it in training and in inference."""
 
     inputs: Inputs
     training: Callable[[Any, Noise], Any]
@@ -46,17 +39,7 @@ class Task:
 
 
 class CachedFeatures:
-    """Features from disk, for a frozen backbone without augmentation.
-
-    Args:
-        cache: Holds a row for every key.
-        keys: Digest of the image of each example.
-        label: Index of its class, int32, shape (n,).
-        arrange: From an order to the indices and weights of its batches.
-        per_call: Batches that one call trains on, at most.
-        views: Features of changed copies of the training images, which are trained on
-            instead.
-    """
+    """Features from disk, for a frozen backbone without augmentation."""
 
     def __init__(
         self,
@@ -91,12 +74,7 @@ class CachedFeatures:
 
 
 class Images:
-    """Images, for augmentation: every step goes through the whole network.
-
-    Args:
-        augmented: From an order, an epoch and a step to the augmented batches from it.
-        plain: From an order to its batches without augmentation.
-    """
+    """Images, for augmentation: every step goes through the whole network."""
 
     def __init__(
         self,

@@ -22,13 +22,7 @@ _BELOW = 10.0
 
 @dataclass(frozen=True)
 class Search:
-    """What a search for a learning rate saw.
-
-    Args:
-        rates: Of each step, rising.
-        losses: Of each step, smoothed.
-        rate: What it found.
-    """
+    """What a search for a learning rate saw."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
@@ -42,19 +36,6 @@ def search(
     seed: int,
 ) -> Search:
     """Train for some steps at rising rates; put the weights back.
-
-    Args:
-        trainer: One step; its optimizer is used up.
-        weights: Everything that the training changes.
-        epoch_steps: The batches of an epoch, by its number.
-        seed: Of what is drawn.
-
-    Returns:
-        The rates, the losses, and the rate at which the loss falls fastest, but at most
-        a tenth of that of the least loss.
-
-    Raises:
-        UserError: The loss is no number from the start.
 
     Source: Smith, arXiv:1506.01186; the two rules are those of fastai's finder.
     """
@@ -81,15 +62,7 @@ def search(
 
 
 def choose(losses: Sequence[float]) -> float:
-    """Return the learning rate that a search speaks for.
-
-    Args:
-        losses: Of its steps, smoothed.
-
-    Returns:
-        The rate of the steepest fall, at most a tenth of that of the least loss, with
-        two digits.
-    """
+    """Return the learning rate that a search speaks for."""
     rates = np.geomspace(LOWEST, HIGHEST, STEPS)
     least = int(np.argmin(losses))
     falling = np.asarray(losses[: least + 1])

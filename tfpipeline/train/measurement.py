@@ -15,9 +15,6 @@ def answer_training(course: Course) -> None:
     Their features are on disk where the backbone is frozen; otherwise each image would
     go through the whole network once more. Many images of many classes are left out as
     well. Every worker has to call it.
-
-    Args:
-        course: The training, measured.
     """
     task, chosen = course.task, course.work.examples.of("train")
     if task is None or task.fingerprint is None:
@@ -30,11 +27,7 @@ def answer_training(course: Course) -> None:
 
 
 def of_course(course: Course) -> Measured:
-    """Return what a training came to.
-
-    Args:
-        course: The training, measured.
-    """
+    """Return what a training came to."""
     work = course.work
     resize = work.settings.data.resize
     return Measured(

@@ -12,16 +12,7 @@ from tfpipeline.train.adversarial_objective import Hardening
 
 @dataclass(frozen=True)
 class Criterion:
-    """Cross-entropy, and what each example counts in it.
-
-    Args:
-        classes: Number of logits.
-        label_smoothing: Share of the target spread evenly over all classes.
-        class_weights: What an example of each class weighs, shape (classes,); loss and
-            accuracy are then weighted means. All weigh the same where None.
-        hardening: What makes the network resist attacks, and the network without
-            dropout; None trains on the inputs as they are.
-    """
+    """Cross-entropy, and what each example counts in it."""
 
     classes: int
     label_smoothing: float = 0.0
@@ -29,23 +20,14 @@ class Criterion:
     hardening: tuple[Hardening, Callable[[Any], Any]] | None = None
 
     def targets(self, labels: Any) -> Any:
-        """Return one-hot targets for class indices; targets stay as they are.
-
-        Args:
-            labels: int32, shape (steps, batch); or float32, (steps, batch, classes).
-        """
+        """Return one-hot targets for class indices; targets stay as they are."""
         labels = tf.convert_to_tensor(labels)
         if labels.shape.rank == 3:
             return labels
         return tf.one_hot(labels, self.classes)
 
     def weigh(self, targets: Any, weights: Any) -> Any:
-        """Return the weights of the examples, multiplied by those of their classes.
-
-        Args:
-            targets: float32, shape (steps, batch, classes).
-            weights: float32, shape (steps, batch).
-        """
+        """Return the weights of the examples, multiplied by those of their classes."""
         if self.class_weights is None:
             return tf.convert_to_tensor(weights)
         return weights * tf.linalg.matvec(targets, self.class_weights)

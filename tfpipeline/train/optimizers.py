@@ -31,30 +31,14 @@ ADAMW_DECAY = 0.004
 
 
 def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
-    """Return what an example of each class weighs in the loss.
-
-    Args:
-        name: `none`, or `balanced`: every class weighs the same as a whole.
-        counts: Training images of each class, all positive, shape (classes,).
-
-    Returns:
-        float32, shape (classes,), whose mean over the examples is 1; None for `none`.
-    """
+    """Return what an example of each class weighs in the loss."""
     if name == "none":
         return None
     return np.asarray(counts.sum() / (len(counts) * counts), np.float32)
 
 
 def check(settings: TrainSettings, prefix: str = "train") -> None:
-    """Refuse settings that cannot train, before any work is done.
-
-    Args:
-        settings: The section `train`, or what stands for it in fine-tuning.
-        prefix: Of the settings' names, for the error.
-
-    Raises:
-        UserError: An unknown name or a number out of range.
-    """
+    """Refuse settings that cannot train, before any work is done."""
     known = {
         "optimizer": OPTIMIZERS,
         "class_weights": CLASS_WEIGHTS,
@@ -115,23 +99,7 @@ def build_optimizer(
     *,
     scale_loss: bool = False,
 ) -> keras.optimizers.Optimizer:
-    """Return an optimizer, already built: inside a `tf.function` it is too late.
-
-    Args:
-        settings: The section `train`.
-        variables: What it will change.
-        multipliers: What the learning rate of each variable is multiplied by; all 1
-            where None. `set_multipliers` changes them later.
-        scale_loss: Whether the loss is scaled up so that gradients in float16 do not
-            vanish (arXiv:1710.03740).
-
-    Returns:
-        A Keras optimizer with decoupled weight decay on kernels only: decay of biases
-        and of normalisation only hurts (arXiv:1706.05350).
-
-    Raises:
-        UserError: What `check` refuses.
-    """
+    """Return an optimizer, already built: inside a `tf.function` it is too late."""
     check(settings)
     chosen: tuple[Any, dict[str, Any]] = OPTIMIZERS[settings.optimizer]
     kind, options = chosen
@@ -162,11 +130,6 @@ def build_optimizer(
 def set_multipliers(
     optimizer: keras.optimizers.Optimizer, multipliers: Sequence[float]
 ) -> None:
-    """Change what the learning rate of each variable is multiplied by.
-
-    Args:
-        optimizer: Of `build_optimizer`, with multipliers.
-        multipliers: One a variable.
-    """
+    """Change what the learning rate of each variable is multiplied by."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.multipliers.assign(np.asarray(multipliers, np.float32))

@@ -31,12 +31,7 @@ _FREE = (
 
 
 def identity(settings: RunSettings, work: Work) -> dict[str, str]:
-    """Return what a checkpoint must agree with: settings and data, by name.
-
-    Args:
-        settings: As the user gave them.
-        work: Their images.
-    """
+    """Return what a checkpoint must agree with: settings and data, by name."""
     given = from_python.flat(cli.anchored(settings), _FREE)
     found = {f"--{name}": str(value) for name, value in given.items()}
     examples = work.examples
@@ -51,12 +46,7 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 
 
 def begin(run: run_dir.RunFolder, work: Work) -> None:
-    """Make the run folder; its manifest comes first and says that it is unfinished.
-
-    Args:
-        run: Where to write.
-        work: What will be trained.
-    """
+    """Make the run folder; its manifest comes first and says that it is unfinished."""
     examples = work.examples
     diverged = run.path / DIVERGED
     earlier = (run.model, run.metrics, run.history, run.evaluation, run.corrections)
@@ -74,15 +64,7 @@ def begin(run: run_dir.RunFolder, work: Work) -> None:
 
 
 def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
-    """Draw the first training batch as the network sees it, and what leaks.
-
-    Args:
-        run: Where to write.
-        work: What will be trained.
-
-    Returns:
-        How many validation and test images are copies of training images.
-    """
+    """Draw the first training batch as the network sees it, and what leaks."""
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
@@ -97,22 +79,12 @@ def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
 
 
 def diverged(run: run_dir.RunFolder, ids: list[str]) -> None:
-    """Write down the batch at which the loss was no number any more.
-
-    Args:
-        run: Where to write.
-        ids: Of its images.
-    """
+    """Write down the batch at which the loss was no number any more."""
     file_io.write_csv(run.path / DIVERGED, ["id"], ([one] for one in ids))
 
 
 def save(run: run_dir.RunFolder, course: Course) -> None:
-    """Write what was trained.
-
-    Args:
-        run: Where to write.
-        course: The training, at its end.
-    """
+    """Write what was trained."""
     work = course.work
     saving.save_classifier(run.model, work.model, work.examples.source.labels)
     file_io.write_json(run.calibration, course.calibration.to_json())
@@ -127,13 +99,7 @@ def save(run: run_dir.RunFolder, course: Course) -> None:
 
 
 def finish(run: run_dir.RunFolder, course: Course, result: dict[str, Any]) -> None:
-    """Write the result; the manifest comes last and says that the run is whole.
-
-    Args:
-        run: Where to write.
-        course: The training, at its end.
-        result: For `metrics.json`.
-    """
+    """Write the result; the manifest comes last and says that the run is whole."""
     work, task = course.work, course.task
     examples, data = work.examples, work.settings.data
     file_io.write_json(run.metrics, result)
@@ -179,12 +145,7 @@ def _outcome(course: Course, result: dict[str, Any]) -> Outcome:
 
 
 def retime(run: run_dir.RunFolder, result: dict[str, Any]) -> None:
-    """Write the result again, now that its page has been made and timed.
-
-    Args:
-        run: A finished run.
-        result: For `metrics.json`.
-    """
+    """Write the result again, now that its page has been made and timed."""
     file_io.write_json(run.metrics, result)
     told = {**run.read_manifest(), "seconds": result["seconds"]}
     file_io.write_json(run.manifest, told)
@@ -193,13 +154,7 @@ def retime(run: run_dir.RunFolder, result: dict[str, Any]) -> None:
 def closing_words(
     folder: run_dir.RunFolder, course: Course, result: dict[str, Any]
 ) -> console.Closing:
-    """Say what was done, what came out, and what to do next.
-
-    Args:
-        folder: Of the run.
-        course: The training, at its end.
-        result: As in `metrics.json`.
-    """
+    """Say what was done, what came out, and what to do next."""
     work = course.work
     examples = work.examples
     return text.trained(

@@ -15,13 +15,7 @@ _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1e-5
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
-
-    Args:
-        epochs: Since the warm-up ended, with a fraction.
-        share: The same as a share of what was planned, from 0 to 1.
-        decay: Factor an epoch, for `exponential`.
-    """
+    """How far a training is."""
 
     epochs: float
     share: float
@@ -61,15 +55,7 @@ SCHEDULES: dict[str, Callable[[Progress], float]] = {
 
 
 def check(settings: TrainSettings, prefix: str = "train") -> None:
-    """Refuse settings of a schedule that cannot be.
-
-    Args:
-        settings: The section `train`, or what stands for it in fine-tuning.
-        prefix: Of the settings' names, for the error.
-
-    Raises:
-        UserError: An unknown name or a number out of range.
-    """
+    """Refuse settings of a schedule that cannot be."""
     if settings.schedule not in SCHEDULES:
         raise unknown(f"--{prefix}.schedule", settings.schedule, SCHEDULES)
     if not 0 <= settings.warmup_epochs < settings.epochs:
@@ -85,15 +71,6 @@ def rates(
     """Return the learning rates of some steps in a row, but for `Plateau`.
 
     In the warm-up the rate rises in equal parts from 0, the first step already above.
-
-    Args:
-        settings: The section `train`.
-        first: The first step, counted from 0 over all epochs.
-        count: How many steps.
-        steps_per_epoch: Steps of an epoch.
-
-    Returns:
-        float32, shape (count,).
     """
     assert isinstance(settings.learning_rate, float)
     schedule = SCHEDULES[settings.schedule]
@@ -114,15 +91,7 @@ def rates(
 
 @dataclass
 class Plateau:
-    """Lowers the rate where the validation loss has rested for some epochs.
-
-    Args:
-        factor: Of each cut.
-        patience: Epochs without a better loss before it.
-        best: The best loss so far.
-        rested: Epochs since then.
-        scale: What all rates are multiplied by.
-    """
+    """Lowers the rate where the validation loss has rested for some epochs."""
 
     factor: float
     patience: int
@@ -131,11 +100,7 @@ class Plateau:
     scale: float = 1.0
 
     def tell(self, loss: float) -> None:
-        """Take note of an epoch's validation loss.
-
-        Args:
-            loss: Of the epoch.
-        """
+        """Take note of an epoch's validation loss."""
         if loss < self.best:
             self.best, self.rested = loss, 0
             return

@@ -41,17 +41,7 @@ from tfpipeline.train.checkpoints import State
 
 @dataclass(frozen=True)
 class Work:
-    """What every step of a training needs.
-
-    Args:
-        settings: Of the run, every null and `auto` replaced as far as is known yet.
-        strategy: Where the steps run.
-        model: The classifier.
-        examples: Audited and split.
-        batches: This worker's part of each global batch.
-        alone: The same images, for this worker alone.
-        meter: Hears how long the network waits for images.
-    """
+    """What every step of a training needs."""
 
     settings: RunSettings
     strategy: tf.distribute.Strategy
@@ -68,11 +58,7 @@ class Work:
 
 
 def fine_tuning(settings: RunSettings) -> TrainSettings:
-    """Return how the second stage trains: as the first, but for what it names itself.
-
-    Args:
-        settings: Of the run.
-    """
+    """Return how the second stage trains: as the first, but for what it names itself."""
     own = settings.fine_tune
     return dataclasses.replace(
         settings.train,
@@ -86,14 +72,7 @@ def fine_tuning(settings: RunSettings) -> TrainSettings:
 
 
 def check(settings: RunSettings) -> None:
-    """Refuse settings that cannot be together, before any work is done.
-
-    Args:
-        settings: Of the run.
-
-    Raises:
-        UserError: An unknown name, a number out of range, or a bad combination.
-    """
+    """Refuse settings that cannot be together, before any work is done."""
     train = settings.train
     optimizers.check(train)
     if adversarial.choose(settings.robust) is not None and settings.data.views:
@@ -119,15 +98,7 @@ def check(settings: RunSettings) -> None:
 
 
 def check_together(settings: RunSettings, strategy: tf.distribute.Strategy) -> None:
-    """Refuse what the devices at hand cannot do.
-
-    Args:
-        settings: Of the run.
-        strategy: Where the steps run.
-
-    Raises:
-        UserError: A bad combination.
-    """
+    """Refuse what the devices at hand cannot do."""
     replicas, workers = strategy.num_replicas_in_sync, distribute.workers(strategy)[1]
     if settings.train.jit_compile and replicas > 1:
         raise UserError(
@@ -151,20 +122,7 @@ def prepare(
     cache: Path,
     phases: provenance.Phases,
 ) -> Work:
-    """Audit the images and build the network.
-
-    Args:
-        settings: Of the run; `check` found nothing wrong.
-        strategy: Where the steps run.
-        cache: What all runs share.
-        phases: Are told how long it takes.
-
-    Returns:
-        Everything that a training needs.
-
-    Raises:
-        UserError: Something of the user's is wrong.
-    """
+    """Audit the images and build the network."""
     worker_agreement.check_settings(strategy, settings)
     with distribute.jointly(strategy):
         check_together(settings, strategy)
@@ -230,15 +188,7 @@ def _look_together(
 
 
 def with_noted_batch(settings: RunSettings, folder: Path) -> RunSettings:
-    """Return settings with the batch size that an unfinished training has found.
-
-    Args:
-        settings: Of the run, the batch size `auto`.
-        folder: Of the checkpoints.
-
-    Returns:
-        The settings as they are, where there is no checkpoint.
-    """
+    """Return settings with the batch size that an unfinished training has found."""
     size = checkpoints.noted(folder, "batch_size")
     if size is None:
         return settings
@@ -247,15 +197,7 @@ def with_noted_batch(settings: RunSettings, folder: Path) -> RunSettings:
 
 
 def check_agreement(strategy: tf.distribute.Strategy, state: State | None) -> None:
-    """Make sure that all workers go on from the same checkpoint, or from none.
-
-    Args:
-        strategy: Where the steps run.
-        state: What this worker has found.
-
-    Raises:
-        UserError: Another worker has found another one.
-    """
+    """Make sure that all workers go on from the same checkpoint, or from none."""
     values = {} if state is None else state.values
     facts = {"checkpoints": lambda: (f"{k}: {values[k]}" for k in sorted(values))}
     distribute.check_same(

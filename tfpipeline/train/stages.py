@@ -41,23 +41,7 @@ _WORTH_SECONDS = 20.0
 
 @dataclass
 class Course:
-    """A training on its way through its stages.
-
-    Args:
-        work: What it needs.
-        cache: What all runs share.
-        checkpoints: Where it is noted how far it is.
-        state: The checkpoint that it goes on from, if any.
-        history: A row an epoch, of all stages.
-        seconds: Of each epoch that this process made.
-        task: What the last stage was fed with.
-        kept_epoch: Whose weights the last stage ended with, where validation chose.
-        undone: Whether no epoch of fine-tuning was better than none.
-        search: What the search for a learning rate found, if there was one.
-        logits: Of the examples of each split that was measured, in their order.
-        calibration: What the validation images say of the probabilities.
-        board: Is shown each epoch, for TensorBoard.
-    """
+    """A training on its way through its stages."""
 
     work: Work
     cache: Path

@@ -14,12 +14,7 @@ from tfpipeline.train.setup import Work
 
 
 def head_task(work: Work, cache: Path) -> Task:
-    """Return what the head is trained on: features, computed once where that can be.
-
-    Args:
-        work: What the training needs.
-        cache: What all runs share.
-    """
+    """Return what the head is trained on: features, computed once where that can be."""
     data, model = work.settings.data, work.model
     attacked = work.settings.robust.method != "none"
     if (
@@ -58,12 +53,7 @@ def head_task(work: Work, cache: Path) -> Task:
 
 
 def image_task(work: Work, cache: Path) -> Task:
-    """Return the whole network and images, changed anew in every epoch.
-
-    Args:
-        work: What the training needs.
-        cache: What all runs share.
-    """
+    """Return the whole network and images, changed anew in every epoch."""
     batches, model = work.batches, work.model
     extractor, head = classifier.split_classifier(model)
     if batches.decoded is None:

@@ -35,15 +35,7 @@ MOST_POINTS = 128
 
 
 class Board:
-    """The event files of a run. Nothing that goes wrong here may cost the training.
-
-    Args:
-        folder: `logs/` of the run.
-        settings: Whether it is written.
-        writes: Whether this process does: only one of several workers.
-        anew: Whether the training begins; else it goes on, and what is known of its
-            first epochs is written again, so that no step is there twice.
-    """
+    """The event files of a run. Nothing that goes wrong here may cost the training."""
 
     def __init__(
         self, folder: Path, settings: LogSettings, *, writes: bool, anew: bool
@@ -59,13 +51,7 @@ class Board:
             shutil.rmtree(folder, ignore_errors=True)
 
     def watch(self, stage: Stage, history: Sequence[Row], given: RunSettings) -> Stage:
-        """Return a stage that tells of each of its epochs as it ends.
-
-        Args:
-            stage: What is about to be trained.
-            history: To which a row is added by each epoch; it may have rows before.
-            given: The settings, as they are now known.
-        """
+        """Return a stage that tells of each of its epochs as it ends."""
         if not self.writes:
             return stage
         callbacks = [*stage.callbacks]
@@ -77,12 +63,7 @@ class Board:
         return dataclasses.replace(stage, callbacks=callbacks)
 
     def finish(self, figures_folder: Path, outcome: "Outcome") -> None:
-        """Show pictures of the run and its result, and end it.
-
-        Args:
-            figures_folder: Where pictures of the run lie.
-            outcome: What was measured.
-        """
+        """Show pictures of the run and its result, and end it."""
         self._try(lambda: self._finish(figures_folder, outcome))
 
     def _finish(self, figures_folder: Path, outcome: "Outcome") -> None:
@@ -124,15 +105,7 @@ class Board:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a training came to.
-
-    Args:
-        epoch: How many epochs there were.
-        metrics: Of each split, as in `metrics.json`.
-        logits: Of each split, shape (n, classes).
-        label: Index of the true class of each, shape (n,).
-        labels: Class names.
-    """
+    """What a training came to."""
 
     epoch: int
     metrics: dict[str, dict[str, Any]]
@@ -162,11 +135,6 @@ class Profile(keras.callbacks.Callback):
 
     The first call is left out: it traces. The record goes on over the ends of epochs,
     and to the end of the stage at most.
-
-    Args:
-        steps: As of a `Stage`.
-        folder: Where the record goes.
-        count: Steps to record, rounded up to calls.
     """
 
     def __init__(
@@ -182,12 +150,7 @@ class Profile(keras.callbacks.Callback):
         self._warm = self._on = False
 
     def __call__(self, epoch: int, step: int) -> Iterator[Steps]:
-        """Yield the batches of an epoch.
-
-        Args:
-            epoch: Its number.
-            step: The first one in it.
-        """
+        """Yield the batches of an epoch."""
         try:
             for part in self._steps(epoch, step):
                 if self._warm and self._left > 0:
@@ -237,11 +200,7 @@ def attempt(folder: Path, tell: Callable[[], None]) -> bool:
 
 
 def compared(settings: RunSettings) -> dict[str, bool | float | str]:
-    """Return the settings by which runs are compared, by their dotted names.
-
-    Args:
-        settings: Of a run; what is null is left out.
-    """
+    """Return the settings by which runs are compared, by their dotted names."""
     found: dict[str, bool | float | str] = {"seed": settings.seed}
     for section in _SECTIONS:
         for name, value in dataclasses.asdict(getattr(settings, section)).items():
@@ -254,16 +213,7 @@ def compared(settings: RunSettings) -> dict[str, bool | float | str]:
 def confusion(
     logits: np.ndarray, label: np.ndarray, labels: Sequence[str]
 ) -> np.ndarray:
-    """Return a picture of the confusion matrix.
-
-    Args:
-        logits: Shape (n, classes).
-        label: Index of the true class, shape (n,).
-        labels: Class names.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
-    """
+    """Return a picture of the confusion matrix."""
     called = logits.argmax(axis=1)
     shown = confusion_matrix.hardest(label, called, len(labels), _MOST_CLASSES)
     pairs = confusion_matrix.pairs(label, called, len(labels))

@@ -18,13 +18,7 @@ Forward = Callable[[Any, Noise], Any]
 
 @dataclass(frozen=True)
 class Steps:
-    """Some global batches in a row, to be trained on in one call.
-
-    Args:
-        inputs: float32, shape (steps, batch, ...).
-        labels: int32, shape (steps, batch); or targets, shape (steps, batch, classes).
-        weights: float32, shape (steps, batch); 0 leaves an example out.
-    """
+    """Some global batches in a row, to be trained on in one call."""
 
     inputs: Any
     labels: Any
@@ -33,14 +27,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class When:
-    """Where in the training some steps are.
-
-    Args:
-        seed: Of everything that is drawn in this stage of the training.
-        step: The first of them, counted from 0 over all epochs.
-        rates: The learning rate of each, shape (steps,).
-        stop: Whether this worker has been asked to stop; the others are told.
-    """
+    """Where in the training some steps are."""
 
     seed: int
     step: int
@@ -50,15 +37,7 @@ class When:
 
 @dataclass(frozen=True)
 class Sums:
-    """What some steps came to, over all replicas and workers.
-
-    Args:
-        loss: Summed over the examples.
-        correct: Right answers.
-        weight: Of the examples.
-        bad_step: The first step whose loss is no number; -1 where all are.
-        stops: Whether any worker has been asked to stop.
-    """
+    """What some steps came to, over all replicas and workers."""
 
     loss: float
     correct: float
@@ -68,11 +47,7 @@ class Sums:
 
     @classmethod
     def read(cls, tensor: Any) -> "Sums":
-        """Wait for a result of `Trainer.run` and return it.
-
-        Args:
-            tensor: The result.
-        """
+        """Wait for a result of `Trainer.run` and return it."""
         loss, correct, weight, stops, bad_step = np.asarray(tensor, np.float64)
         return cls(loss, correct, weight, int(bad_step), stops > 0)
 
@@ -83,14 +58,6 @@ class Trainer:
     The variables are those that are trainable now. Changing that later and not building
     another trainer is a mistake that Keras lets pass: part of the network silently does
     not train. Here it is an error.
-
-    Args:
-        forward: From inputs and noise to logits, in training mode.
-        models: Whose trainable variables learn.
-        optimizer: Built for those variables under the strategy's scope.
-        criterion: What is minimised.
-        strategy: Where the steps run.
-        settings: The section `train`: clipping and compilation.
     """
 
     def __init__(
@@ -128,11 +95,7 @@ class Trainer:
         self._run = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
 
     def check(self) -> None:
-        """Make sure that what is trainable is what this trainer was built for.
-
-        Raises:
-            RuntimeError: `trainable` was changed since.
-        """
+        """Make sure that what is trainable is what this trainer was built for."""
         now = trainable(self.models)
         if list(map(id, now)) != list(map(id, self.variables)):
             raise RuntimeError(
@@ -142,15 +105,7 @@ class Trainer:
             )
 
     def run(self, steps: Steps, when: When) -> Any:
-        """Train on some global batches; return sums, without waiting for them.
-
-        Args:
-            steps: This worker's part of the batches.
-            when: Where in the training they are.
-
-        Returns:
-            A tensor for `Sums.read`.
-        """
+        """Train on some global batches; return sums, without waiting for them."""
         self.check()
         targets = self.criterion.targets(steps.labels)
         weights = self.criterion.weigh(targets, steps.weights)
@@ -277,9 +232,5 @@ class Trainer:
 
 
 def trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
-    """Return what is trainable in some models now.
-
-    Args:
-        models: Without a variable in common.
-    """
+    """Return what is trainable in some models now."""
     return [variable for model in models for variable in model.trainable_variables]

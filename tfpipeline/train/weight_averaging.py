@@ -14,12 +14,6 @@ AVERAGINGS = ("none", "ema", "swa")
 class Averages:
     """Puts averaged weights in the place of the trained ones, and those back again.
 
-    Args:
-        settings: The section `train`.
-        optimizer: Keeps the moving average, for `ema`.
-        trained: The variables of the optimizer.
-        weights: Everything that the training changes; with batch norm that is more.
-
     Source: SWA, Izmailov et al., arXiv:1803.05407.
     """
 
@@ -40,11 +34,7 @@ class Averages:
         self._raw: list[np.ndarray] | None = None
 
     def end_epoch(self, epoch: int) -> None:
-        """Let the weights of an epoch's end count in the mean, for `swa`.
-
-        Args:
-            epoch: Number of the epoch, from 0.
-        """
+        """Let the weights of an epoch's end count in the mean, for `swa`."""
         if self.kind != "swa" or epoch < self.first_epoch:
             return
         now = arrays_of(self.weights)
@@ -56,11 +46,7 @@ class Averages:
             mean += (new - mean) / np.float32(self.count)
 
     def awaited(self, epochs: int) -> bool:
-        """Tell whether the mean of `swa` has yet to begin.
-
-        Args:
-            epochs: That are over.
-        """
+        """Tell whether the mean of `swa` has yet to begin."""
         return self.kind == "swa" and epochs <= self.first_epoch
 
     def swap_in(self) -> None:
@@ -82,29 +68,16 @@ class Averages:
 
 
 def assign(weights: Sequence[keras.Variable], arrays: Sequence[Any]) -> None:
-    """Give variables their values.
-
-    Args:
-        weights: The variables.
-        arrays: One a variable, of its shape.
-    """
+    """Give variables their values."""
     for weight, array in zip(weights, arrays, strict=True):
         weight.assign(array)
 
 
 def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Return copies of what some variables hold.
-
-    Args:
-        variables: Of Keras.
-    """
+    """Return copies of what some variables hold."""
     return [np.array(variable) for variable in variables]
 
 
 def all_finite(weights: Sequence[Any]) -> bool:
-    """Tell whether every element is a number.
-
-    Args:
-        weights: Variables or arrays.
-    """
+    """Tell whether every element is a number."""
     return all(np.isfinite(np.asarray(weight)).all() for weight in weights)
