@@ -94,7 +94,7 @@ def test_pgd_finds_the_worst_case_of_a_linear_network() -> None:
     image = tf.fill((2, *SHAPE), 0.5)
     target = tf.constant([[1.0, 0.0], [0.0, 1.0]])
     noise = tf.zeros_like(image)
-    moved = adversarial.Pgd(0.1, 4).perturbed(answer, image, target, noise)
+    moved = adversarial.Pgd(0.1, 4).perturb(answer, image, target, noise)
     signs = np.stack([np.sign(slope), -np.sign(slope)])
     np.testing.assert_allclose(moved, 0.5 + 0.1 * signs, atol=1e-5)
 
@@ -106,7 +106,7 @@ def test_attacked_images_stay_in_the_ball_and_in_range(method: str) -> None:
     rng, model = np.random.default_rng(0), network()
     image = tf.constant(rng.uniform(size=(4, *SHAPE)), tf.float32)
     noise = tf.constant(rng.uniform(-1, 1, (4, *SHAPE)), tf.float32)
-    moved = chosen.perturbed(model, image, tf.one_hot([0, 1, 2, 0], 3), noise)
+    moved = chosen.perturb(model, image, tf.one_hot([0, 1, 2, 0], 3), noise)
     assert np.abs(moved - image).max() <= 0.1 + 1e-6
     assert np.min(moved) >= 0 and np.max(moved) <= 1
     assert not np.allclose(moved, image)
@@ -135,7 +135,7 @@ def test_it_makes_a_network_resist() -> None:
         for epoch in range(12):
             when = train_step.When(0, 16 * epoch, np.full(16, 0.3, np.float32))
             train_step.Sums.read(one.run(steps, when))
-        moved = adversarial.Pgd(0.05, 10).perturbed(
+        moved = adversarial.Pgd(0.05, 10).perturb(
             lambda image: model(image), tf.constant(x), tf.one_hot(label, 3), 0.0
         )
         rates[method] = float((np.asarray(model(moved)).argmax(-1) == label).mean())

@@ -15,8 +15,9 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.signals import Stopped
 from tfpipeline.train import train_step
 from tfpipeline.train.checkpoints import Checkpoints, State
-from tfpipeline.train.fit import Fit
-from tfpipeline.train.fit_spec import Diverged, Stage, write_history
+from tfpipeline.train.fit import Diverged, Fit
+from tfpipeline.train.fit_state import Stage
+from tfpipeline.train.run_writer import write_history
 
 ONE = tf.distribute.OneDeviceStrategy("/cpu:0")
 STEPS = 5
@@ -241,7 +242,7 @@ def test_a_signal_writes_a_checkpoint_and_ends_in_words(
             yield part
 
     object.__setattr__(one, "steps", steps)
-    with pytest.raises(Stopped, match="epoch 2, step .*goes on there") as stopped:
+    with pytest.raises(Stopped, match="epoch 2, step .*resumes there") as stopped:
         Fit(one, keeper, []).run()
     assert stopped.value.number == number
     again = stage()

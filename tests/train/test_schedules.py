@@ -58,10 +58,10 @@ def test_a_part_of_a_training_has_the_rates_of_the_whole(schedule: str) -> None:
 
 
 def test_a_plateau_halves_the_rate_once_the_loss_has_rested() -> None:
-    plateau = schedules.Plateau(0.5, 2)
+    plateau = schedules.Plateau(2)
     seen = []
     for loss in (3.0, 2.0, 2.0, 2.5, 1.0, 1.5, 1.5, 1.5, 1.5):
-        plateau.tell(loss)
+        plateau.update(loss)
         seen.append(plateau.scale)
     assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125]
 

@@ -26,7 +26,11 @@ _ROUNDS = 3
 def largest_batch(
     network: keras.Model, strategy: tf.distribute.Strategy, *, most: int, learns: bool
 ) -> int:
-    """Return the batch size up to which doubling it makes steps faster per image."""
+    """Return the batch size up to which doubling it makes steps faster per image.
+
+    It is a power of two times the number of replicas, at most `most`. `learns` tells
+    whether gradients go through the network, from images to features, as well.
+    """
     size = int(strategy.num_replicas_in_sync)
     best, best_rate = 0, 0.0
     while size <= most:
@@ -48,7 +52,7 @@ def largest_batch(
 
 
 def too_little_memory() -> UserError:
-    """Return what is told where not even the smallest batch fits the device."""
+    """Return the error where not even the smallest batch fits the device."""
     return UserError(
         "--data.batch_size auto: the device has too little memory for a single "
         "image. Lower --model.image_size, or choose a smaller --model.backbone."
@@ -69,8 +73,8 @@ def images_per_second(
             total = tf.reduce_sum(network(x, training=False))
         if not learns:
             return total
-        found = [g for g in tape.gradient(total, weights) if g is not None]
-        return tf.add_n([tf.reduce_sum(tf.abs(gradient)) for gradient in found])
+        gradients = [g for g in tape.gradient(total, weights) if g is not None]
+        return tf.add_n([tf.reduce_sum(tf.abs(gradient)) for gradient in gradients])
 
     run = tf.function(lambda x: strategy.run(step, args=(x,)), autograph=False)
     (parts,) = distribute.split(strategy, (images,))

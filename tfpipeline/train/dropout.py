@@ -15,14 +15,25 @@ _PHILOX = 1
 
 
 class Noise:
-    """The draws of one step, for the part of the global batch that a replica has."""
+    """The draws of one step, for the part of the global batch that a replica has.
+
+    Args:
+        seed: int64, shape (2,): of the run and the step.
+        first_row: int64 scalar: place of the part's first example.
+    """
 
     def __init__(self, seed: Any, first_row: Any) -> None:
         self.seed = seed
         self.first_row = first_row
 
     def kept(self, shape: tuple[Any, int], rate: float, number: int) -> Any:
-        """Return which values dropout leaves alone."""
+        """Return which values dropout leaves alone: float32 of the shape, 1 or 0.
+
+        Args:
+            shape: Examples of the part, and values of each.
+            rate: Share that is dropped, to a 65,536th.
+            number: Tells the draws of a step apart, below 1000.
+        """
         rows, width = shape
         # A count of Philox gives 128 bits, and a value takes 16: half the time of
         # drawing floats.

@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,8 +15,7 @@ from tfpipeline.core import console, progress, signals
 from tfpipeline.core.errors import UserError
 from tfpipeline.train import schedules
 from tfpipeline.train.checkpoints import Checkpoints, State
-from tfpipeline.train.fit_spec import Best, Diverged, Row, Stage
-from tfpipeline.train.fit_state import Standing
+from tfpipeline.train.fit_state import Best, FitState, Row, Stage
 from tfpipeline.train.train_step import Sums, When
 from tfpipeline.train.weight_averaging import all_finite, arrays_of, assign
 
@@ -29,8 +28,25 @@ LAG = 3
 ROLL_BACKS = 5
 
 
-class Fit(Standing):
-    """Trains one stage, from the beginning or from a checkpoint."""
+class Diverged(UserError):
+    """The loss is NaN or infinite; `ids` are those of the batch."""
+
+    def __init__(self, message: str, ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.ids = list(ids)
+
+
+class Fit(FitState):
+    """Trains one stage, from the beginning or from a checkpoint.
+
+    Args:
+        stage: What is trained.
+        checkpoints: Where its state is saved; None for nowhere.
+        history: Rows of earlier stages; rows of this one are added, one an epoch:
+            `stage`, `epoch` from 1 over all stages, `loss`, `accuracy`, `val_...` of
+            what `validate` returns, and `learning_rate` of the last step.
+        notes: What else a checkpoint holds.
+    """
 
     def __init__(
         self,
@@ -49,7 +65,7 @@ class Fit(Standing):
         self._stop: int | None = None
 
     def run(self) -> None:
-        """Train to the end of the stage; put the best or the averaged weights in place."""
+        """Train to the end of the stage; keep the best or the averaged weights."""
         listeners = keras.callbacks.CallbackList(
             list(self.stage.callbacks), model=self.stage.trainer.models[0]
         )
@@ -63,7 +79,10 @@ class Fit(Standing):
             while not self.done:
                 self._run_epoch(wish, listeners, bar)
             listeners.on_train_end()
-            self._finish()
+            if self.best.weights:
+                assign(self.stage.weights, self.best.weights)
+            else:
+                self.averages.swap_in()
             if self.checkpoints is not None and (wish or self._stop is not None):
                 self._leave(wish)
 
@@ -95,7 +114,8 @@ class Fit(Standing):
             getattr(model, "stop_training", False)
             for model in self.stage.trainer.models
         )
-        shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in _UNSHOWN}
+        hidden = ("epoch", "learning_rate")
+        shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in hidden}
         bar.set_postfix({"epoch": self.epoch, **shown})
 
     def _train(self, wish: signals.Wish, bar: Any) -> None:
@@ -130,12 +150,12 @@ class Fit(Standing):
     def _read(self) -> None:
         """Wait for the oldest result that was not waited for yet."""
         call, step, result = self._pending.pop(0)
-        found = Sums.read(result)
-        for i, value in enumerate((found.loss, found.correct, found.weight)):
+        sums = Sums.read(result)
+        for i, value in enumerate((sums.loss, sums.correct, sums.weight)):
             self.sums[i] += value
-        if found.bad_step >= 0 and self._bad is None:
-            self._bad = (call, step + found.bad_step)
-        if found.stops and self._stop is None:
+        if sums.bad_step >= 0 and self._bad is None:
+            self._bad = (call, step + sums.bad_step)
+        if sums.stops and self._stop is None:
             self._stop = call
 
     def _flush(self) -> None:
@@ -154,14 +174,13 @@ class Fit(Standing):
 
     def _diverged(self, step: int) -> Diverged:
         ids = self.stage.ids(self.epoch, step) if self.stage.ids else []
-        shown = ", ".join(ids[:3])
         rest = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-        batch = f" Its batch: {shown}{rest}." if ids else ""
+        batch = f" Its batch: {', '.join(ids[:3])}{rest}." if ids else ""
         return Diverged(
             f"The loss of step {step + 1} in epoch {len(self.history) + 1} "
-            f"({self.stage.name}) is no number: training has diverged.{batch} Lower "
-            "the learning rate, set --train.clip_norm 1 or --train.precision float32 "
-            "(with --overwrite true), or say --train.on_nan roll_back.",
+            f"({self.stage.name}) is NaN or infinite: training has diverged.{batch} "
+            "Lower the learning rate, set --train.clip_norm 1 or --train.precision "
+            "float32 (with --overwrite true), or say --train.on_nan roll_back.",
             ids,
         )
 
@@ -169,10 +188,10 @@ class Fit(Standing):
         saved = self.checkpoints is not None and self.save()
         number = len(self.history) + 1
         where = f"epoch {number}, step {self.step} ({self.stage.name})"
-        kept = "; a checkpoint is written, and the same command goes on there"
+        kept = "; a checkpoint is written, and the same command resumes there"
         # Where another worker was asked, this one ends in the same way.
-        asked = wish.number or signal.SIGTERM
-        raise signals.Stopped(f"Stopped at {where}{kept if saved else ''}.", asked)
+        code = wish.number or signal.SIGTERM
+        raise signals.Stopped(f"Stopped at {where}{kept if saved else ''}.", code)
 
     def _end_epoch(self) -> Row:
         loss, correct, weight = self.sums
@@ -184,12 +203,11 @@ class Fit(Standing):
         self._choose(metrics)
         patience = self.stage.settings.patience
         rested = patience is not None and self.best.rested >= patience
-        rested = rested and not self.averages.awaited(self.epoch)
+        rested = rested and not self.averages.is_pending(self.epoch)
         self.done = rested or self.epoch >= self.stage.settings.epochs
         if self.stage.settings.schedule == "plateau":
-            self.plateau.tell(metrics.get("loss", math.inf))
-        number = len(self.history) + 1
-        row: Row = {"stage": self.stage.name, "epoch": number, **logs}
+            self.plateau.update(metrics.get("loss", math.inf))
+        row: Row = {"stage": self.stage.name, "epoch": len(self.history) + 1, **logs}
         row["learning_rate"] = self.rate
         self.history.append(row)
         return row
@@ -216,12 +234,6 @@ class Fit(Standing):
         else:
             self.best.rested += 1
 
-    def _finish(self) -> None:
-        if self.best.weights:
-            assign(self.stage.weights, self.best.weights)
-        else:
-            self.averages.swap_in()
-
     def capture(self) -> State:
         """Return everything that the stage goes on from, after its last result."""
         self._flush()
@@ -234,9 +246,6 @@ class Fit(Standing):
         if self._bad is not None or not all_finite(state.arrays["weights"]):
             return False
         return self.checkpoints.save(state)
-
-
-_UNSHOWN = ("epoch", "learning_rate")
 
 
 @contextlib.contextmanager

@@ -31,7 +31,11 @@ ADAMW_DECAY = 0.004
 
 
 def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
-    """Return what an example of each class weighs in the loss."""
+    """Return what an example of each class weighs in the loss; None where all weigh 1.
+
+    With `balanced` every class weighs the same as a whole, and the mean over the
+    examples is 1. `counts` are the training images of each class, all positive.
+    """
     if name == "none":
         return None
     return np.asarray(counts.sum() / (len(counts) * counts), np.float32)
@@ -48,24 +52,21 @@ def check(settings: TrainSettings, prefix: str = "train") -> None:
     for name, table in known.items():
         if getattr(settings, name) not in table:
             raise unknown(f"--{prefix}.{name}", getattr(settings, name), table)
-    rate, decay, limits = settings.learning_rate, settings.weight_decay, {}
-    for name in ("clip_norm", "clip_value", "patience"):
-        value = getattr(settings, name)
-        limits[name] = ("null or a positive number", value is None or value > 0)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    momentum, share = settings.ema_momentum, "0 up to, but not, 1"
     expected = {
         "epochs": ("a positive number", settings.epochs >= 1),
         "learning_rate": ("a positive number", rate == "auto" or float(rate) > 0),
         "weight_decay": ("null, or 0 or more", decay is None or decay >= 0),
-        "label_smoothing": ("0 up to, but not, 1", 0 <= settings.label_smoothing < 1),
-        "ema_momentum": (
-            "null, or 0 up to, but not, 1",
-            settings.ema_momentum is None or 0 <= settings.ema_momentum < 1,
-        ),
-        "swa_from": ("0 up to, but not, 1", 0 <= settings.swa_from < 1),
+        "label_smoothing": (share, 0 <= settings.label_smoothing < 1),
+        "ema_momentum": (f"null, or {share}", momentum is None or 0 <= momentum < 1),
+        "swa_from": (share, 0 <= settings.swa_from < 1),
         "decay": ("more than 0, at most 1", 0 < settings.decay <= 1),
         "plateau_patience": ("a positive number", settings.plateau_patience >= 1),
-        **limits,
     }
+    for name in ("clip_norm", "clip_value", "patience"):
+        value = getattr(settings, name)
+        expected[name] = ("null or a positive number", value is None or value > 0)
     check_each(prefix, settings, expected)
     schedules.check(settings, prefix)
 
@@ -99,10 +100,22 @@ def build_optimizer(
     *,
     scale_loss: bool = False,
 ) -> keras.optimizers.Optimizer:
-    """Return an optimizer, already built: inside a `tf.function` it is too late."""
+    """Return an optimizer, already built: inside a `tf.function` it is too late.
+
+    Weight decay is decoupled and on kernels only: decay of biases and of normalisation
+    only hurts (arXiv:1706.05350).
+
+    Args:
+        settings: The section `train`.
+        variables: What it will change.
+        multipliers: What the learning rate of each variable is multiplied by; all 1
+            where None. `set_multipliers` changes them later.
+        scale_loss: Whether the loss is scaled up so that gradients in float16 do not
+            vanish (arXiv:1710.03740).
+    """
     check(settings)
-    chosen: tuple[Any, dict[str, Any]] = OPTIMIZERS[settings.optimizer]
-    kind, options = chosen
+    kind: Any
+    kind, options = OPTIMIZERS[settings.optimizer]
     rate = 1e-3 if settings.learning_rate == "auto" else settings.learning_rate
     if settings.averaging == "ema":
         assert settings.ema_momentum is not None

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -14,10 +16,9 @@ from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
 from tfpipeline.report import figures
 from tfpipeline.train import text
-from tfpipeline.train.fit_spec import write_history
+from tfpipeline.train.fit_state import Row
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
-from tfpipeline.train.tensorboard import Outcome
 
 DIVERGED = "diverged.csv"
 
@@ -31,18 +32,20 @@ _FREE = (
 
 
 def identity(settings: RunSettings, work: Work) -> dict[str, str]:
-    """Return what a checkpoint must agree with: settings and data, by name."""
-    given = from_python.flat(cli.anchored(settings), _FREE)
-    found = {f"--{name}": str(value) for name, value in given.items()}
-    examples = work.examples
-    source = examples.source
-    told = (examples.keys, examples.split.tolist(), source.labels)
-    data = repr((*told, source.label.tolist()))
+    """Return what a checkpoint must agree with: settings and data, by name.
+
+    The settings are those that the user gave.
+    """
+    flat = from_python.flat(cli.anchored(settings), _FREE)
+    names = {f"--{name}": str(value) for name, value in flat.items()}
+    examples, source = work.examples, work.examples.source
+    splits = examples.split.tolist()
+    data = repr((examples.keys, splits, source.labels, source.label.tolist()))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
-    found["the images"] = digest[:16]
+    names["the images"] = digest[:16]
     if settings.data.batch_size != "auto":
-        found["--data.batch_size"] = str(work.settings.data.batch_size)
-    return found
+        names["--data.batch_size"] = str(work.settings.data.batch_size)
+    return names
 
 
 def begin(run: run_dir.RunFolder, work: Work) -> None:
@@ -64,7 +67,7 @@ def begin(run: run_dir.RunFolder, work: Work) -> None:
 
 
 def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
-    """Draw the first training batch as the network sees it, and what leaks."""
+    """Draw the first training batch as the network sees it, and leaks; count those."""
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
@@ -73,14 +76,21 @@ def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
     sheet = figures.batch(pictures[:count], targets[:count], labels)
     image_io.save_png(run.figures / "batch.png", sheet)
     leaks = {kind: work.examples.leaks(kind) for kind in ("exact", "near")}
-    if leaks["near"] and (found := work.examples.leak_sheet()) is not None:
-        image_io.save_png(run.figures / "leaks.png", found)
+    if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
+        image_io.save_png(run.figures / "leaks.png", copies)
     return leaks
 
 
-def diverged(run: run_dir.RunFolder, ids: list[str]) -> None:
-    """Write down the batch at which the loss was no number any more."""
-    file_io.write_csv(run.path / DIVERGED, ["id"], ([one] for one in ids))
+def write_diverged(run: run_dir.RunFolder, ids: list[str]) -> None:
+    """Write the batch at which the training diverged."""
+    file_io.write_csv(run.path / DIVERGED, ["id"], ([name] for name in ids))
+
+
+def write_history(path: Path, history: Sequence[Row]) -> None:
+    """Write `history.csv`: one line an epoch."""
+    header = list(dict.fromkeys(name for row in history for name in row)) or ["epoch"]
+    rows = ([row.get(key, "") for key in header] for row in history)
+    file_io.write_csv(path, header, rows)
 
 
 def save(run: run_dir.RunFolder, course: Course) -> None:
@@ -104,7 +114,10 @@ def finish(run: run_dir.RunFolder, course: Course, result: dict[str, Any]) -> No
     examples, data = work.examples, work.settings.data
     file_io.write_json(run.metrics, result)
     if course.board is not None:
-        course.board.finish(run.figures, _outcome(course, result))
+        # Of training images nothing was measured.
+        logits = {s: values for s, values in course.logits.items() if s in result}
+        epochs = len(course.history)
+        course.board.finish(run.figures, epochs, result, logits, examples)
     file_io.write_json(
         run.manifest,
         {
@@ -130,25 +143,11 @@ def finish(run: run_dir.RunFolder, course: Course, result: dict[str, Any]) -> No
     )
 
 
-def _outcome(course: Course, result: dict[str, Any]) -> Outcome:
-    examples = course.work.examples
-    label = examples.source.label
-    # Of training images nothing was measured.
-    splits = [split for split in course.logits if split in result]
-    return Outcome(
-        len(course.history),
-        {split: result[split] for split in splits},
-        {split: course.logits[split] for split in splits},
-        {split: label[examples.of(split)] for split in splits},
-        examples.source.labels,
-    )
-
-
 def retime(run: run_dir.RunFolder, result: dict[str, Any]) -> None:
     """Write the result again, now that its page has been made and timed."""
     file_io.write_json(run.metrics, result)
-    told = {**run.read_manifest(), "seconds": result["seconds"]}
-    file_io.write_json(run.manifest, told)
+    manifest = {**run.read_manifest(), "seconds": result["seconds"]}
+    file_io.write_json(run.manifest, manifest)
 
 
 def closing_words(

@@ -18,7 +18,13 @@ Forward = Callable[[Any, Noise], Any]
 
 @dataclass(frozen=True)
 class Steps:
-    """Some global batches in a row, to be trained on in one call."""
+    """Some global batches in a row, to be trained on in one call.
+
+    Args:
+        inputs: float32, shape (steps, batch, ...).
+        labels: int32, shape (steps, batch); or targets, shape (steps, batch, classes).
+        weights: float32, shape (steps, batch); 0 leaves an example out.
+    """
 
     inputs: Any
     labels: Any
@@ -27,7 +33,14 @@ class Steps:
 
 @dataclass(frozen=True)
 class When:
-    """Where in the training some steps are."""
+    """Where in the training some steps are.
+
+    Args:
+        seed: Of everything that is drawn in this stage of the training.
+        step: The first of them, counted from 0 over all epochs.
+        rates: The learning rate of each, shape (steps,).
+        stop: Whether this worker was asked to stop; the others hear of it.
+    """
 
     seed: int
     step: int
@@ -37,7 +50,15 @@ class When:
 
 @dataclass(frozen=True)
 class Sums:
-    """What some steps came to, over all replicas and workers."""
+    """Sums of some steps over all examples, replicas and workers.
+
+    Args:
+        loss: In nats.
+        correct: Right answers.
+        weight: Of the examples.
+        bad_step: The first step whose loss is NaN or infinite, or -1.
+        stops: Whether any worker was asked to stop.
+    """
 
     loss: float
     correct: float
@@ -58,6 +79,14 @@ class Trainer:
     The variables are those that are trainable now. Changing that later and not building
     another trainer is a mistake that Keras lets pass: part of the network silently does
     not train. Here it is an error.
+
+    Args:
+        forward: From inputs and noise to logits, in training mode.
+        models: Whose trainable variables learn.
+        optimizer: Built for those variables under the strategy's scope.
+        criterion: What is minimised.
+        strategy: Where the steps run.
+        settings: The section `train`: clipping and compilation.
     """
 
     def __init__(
@@ -94,8 +123,7 @@ class Trainer:
             )
         self._run = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
 
-    def check(self) -> None:
-        """Make sure that what is trainable is what this trainer was built for."""
+    def _check_trainable(self) -> None:
         now = trainable(self.models)
         if list(map(id, now)) != list(map(id, self.variables)):
             raise RuntimeError(
@@ -105,8 +133,12 @@ class Trainer:
             )
 
     def run(self, steps: Steps, when: When) -> Any:
-        """Train on some global batches; return sums, without waiting for them."""
-        self.check()
+        """Train on this worker's part of some global batches, without waiting.
+
+        Returns:
+            A tensor for `Sums.read`.
+        """
+        self._check_trainable()
         targets = self.criterion.targets(steps.labels)
         weights = self.criterion.weigh(targets, steps.weights)
         # Of this worker's part; the steps add the others'.
@@ -115,23 +147,19 @@ class Trainer:
             self.strategy, (steps.inputs, targets, weights), axis=1
         )
         start = tf.constant([when.seed, when.step], tf.int64)
-        stop = tf.constant(float(when.stop))
-        rates = tf.convert_to_tensor(when.rates)
-        return self._run(*parts, totals, (start, rates, stop))
+        rates, stop = tf.convert_to_tensor(when.rates), tf.constant(float(when.stop))
+        return self._run(parts, totals, start, rates, stop)
 
     def _run_steps(
-        self, inputs: Any, targets: Any, weights: Any, totals: Any, told: Any
+        self, parts: Any, totals: Any, start: Any, rates: Any, stop: Any
     ) -> Any:
-        start, rates, stop = told
         # Every replica divides by the weight of the global batch.
         totals = distribute.sum_over_workers(self.strategy, totals)
 
-        def one(k: Any, bad: Any, sums: Any) -> tuple[Any, Any, Any]:
+        def step(k: Any, bad: Any, sums: Any) -> tuple[Any, Any, Any]:
             self.optimizer.learning_rate.assign(rates[k])
             seed = start + tf.stack([tf.zeros([], tf.int64), tf.cast(k, tf.int64)])
-            each = self.strategy.run(
-                self._step, args=(inputs, targets, weights, (totals, seed, stop), k)
-            )
+            each = self.strategy.run(self._step, args=(k, parts, totals, seed, stop))
             now = self.strategy.reduce("SUM", each, axis=None)
             fails = (bad < 0) & ~tf.math.is_finite(now[0])
             return k + 1, tf.where(fails, tf.cast(k, tf.float32), bad), sums + now
@@ -139,46 +167,35 @@ class Trainer:
         # Written out: AutoGraph takes a second to turn a `for` into the same loop.
         _, bad, sums = tf.while_loop(
             lambda k, *_: k < tf.shape(totals)[0],
-            one,
+            step,
             (tf.constant(0), tf.constant(-1.0), tf.zeros([4])),
             parallel_iterations=1,
         )
         return tf.concat([sums, [bad]], 0)
 
-    def _step(self, inputs: Any, targets: Any, weights: Any, told: Any, k: Any) -> Any:
-        totals, seed, stop = told
-        x, target, weight = inputs[k], targets[k], weights[k]
+    def _step(self, k: Any, parts: Any, totals: Any, seed: Any, stop: Any) -> Any:
+        """Train on this replica's part of a batch, attacked or not; return its sums."""
+        x, target, weight = (part[k] for part in parts)
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         rows = tf.shape(weight, tf.int64)[0]
         noise = Noise(seed, replica * rows)
-        if self.hardening is None:
-            each, logits, gradients, _ = self._compute(
-                x, x, target, weight, totals[k], noise
+        moved, replays = x, 1
+        if self.hardening is not None:
+            method, answer = self.hardening
+            replays = method.replays
+            moved = method.perturb(answer, x, target, noise.signed(tf.shape(x)))
+        for replay in range(replays):
+            each, logits, gradients, slope = self._compute(
+                x, moved, target, weight, totals[k], noise
             )
             self._apply(gradients, context)
-        else:
-            each, logits = self._hardened(x, target, weight, totals[k], noise, context)
+            if replay < replays - 1:
+                moved = method.advance(x, moved, slope)
         right = tf.argmax(logits, 1) == tf.argmax(target, 1)
         correct = tf.cast(right, tf.float32) * weight
         sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
         return tf.stack([*sums, stop])
-
-    def _hardened(
-        self, x: Any, target: Any, weight: Any, total: Any, noise: Noise, context: Any
-    ) -> tuple[Any, Any]:
-        """Train on attacked images, once or several times."""
-        assert self.hardening is not None
-        method, answer = self.hardening
-        moved = method.perturbed(answer, x, target, noise.signed(tf.shape(x)))
-        for replay in range(method.replays):
-            each, logits, gradients, slope = self._compute(
-                x, moved, target, weight, total, noise
-            )
-            self._apply(gradients, context)
-            if replay < method.replays - 1:
-                moved = getattr(method, "further")(x, moved, slope)
-        return each, logits
 
     def _apply(self, gradients: Any, context: Any) -> None:
         if self._whole:

@@ -14,6 +14,9 @@ AVERAGINGS = ("none", "ema", "swa")
 class Averages:
     """Puts averaged weights in the place of the trained ones, and those back again.
 
+    `trained` are the variables of the optimizer, which keeps the moving average of
+    `ema`; `weights` are all that the training changes: with batch norm that is more.
+
     Source: SWA, Izmailov et al., arXiv:1803.05407.
     """
 
@@ -37,16 +40,16 @@ class Averages:
         """Let the weights of an epoch's end count in the mean, for `swa`."""
         if self.kind != "swa" or epoch < self.first_epoch:
             return
-        now = arrays_of(self.weights)
+        weights = arrays_of(self.weights)
         self.count += 1
         if self.count == 1:
-            self.mean = now
+            self.mean = weights
             return
-        for mean, new in zip(self.mean, now):
-            mean += (new - mean) / np.float32(self.count)
+        for mean, weight in zip(self.mean, weights):
+            mean += (weight - mean) / np.float32(self.count)
 
-    def awaited(self, epochs: int) -> bool:
-        """Tell whether the mean of `swa` has yet to begin."""
+    def is_pending(self, epochs: int) -> bool:
+        """Tell whether the mean of `swa` has yet to begin, after so many epochs."""
         return self.kind == "swa" and epochs <= self.first_epoch
 
     def swap_in(self) -> None:
@@ -74,10 +77,10 @@ def assign(weights: Sequence[keras.Variable], arrays: Sequence[Any]) -> None:
 
 
 def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Return copies of what some variables hold."""
+    """Return copies of what variables or arrays hold."""
     return [np.array(variable) for variable in variables]
 
 
 def all_finite(weights: Sequence[Any]) -> bool:
-    """Tell whether every element is a number."""
+    """Tell whether no element is NaN or infinite."""
     return all(np.isfinite(np.asarray(weight)).all() for weight in weights)
