@@ -245,7 +245,7 @@ def test_a_combination_replaces_a_run_wherever_it_is_killed(
     demo_run: Trained, memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remembering(monkeypatch, member_runs, "open_members", None)
-    remembering(monkeypatch, member_runs, "combined", None)
+    remembering(monkeypatch, member_runs, "merge", None)
     remembering(monkeypatch, member_runs.Members, "logits", None)
     monkeypatch.setattr(run_report, "_gallery", lambda *_: {})
     _remember_saved(monkeypatch)

@@ -56,15 +56,15 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained_on = splits.trained_digests(run.learned)
     seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
-    answer = constant_weights.traced(model, model.input_shape[1:3])
-    predictor = Predictor(answer, strategy)
+    network = constant_weights.traced(model, model.input_shape[1:3])
+    predictor = Predictor(network, strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
-    robust: dict[str, Any] = {}
+    robust = {}
     if epsilons:
         with phases("attack"):
             robust["robust"] = robust_accuracy.measure(
-                answer,
+                network,
                 batches.plain(chosen),
                 settings.adversary,
                 epsilons,

@@ -1,6 +1,7 @@
 """What a finished run is measured on: its own test images, or another source."""
 
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from tfpipeline.models.inference import Predictor
 
 
 class Ready(NamedTuple):
-    """A run whose classifier is in memory, on one device."""
+    """A run, its settings, and its classifier in memory, on one device."""
 
     trained: RunSettings
     model: keras.Model
@@ -32,7 +33,7 @@ class Ready(NamedTuple):
     predictor: Predictor
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
-        """Return batches of some audited files, as the training read its own."""
+        """Return batches of audited files, as the training read its own."""
         height, width = self.model.input_shape[1:3]
         size = min(int(self.trained.data.batch_size), len(files))
         reading = pipeline.Reading(height, width, self.trained.data.resize, size)
@@ -58,11 +59,18 @@ def examples_of(
     run: run_dir.RunFolder,
     labels: tuple[str, ...],
 ) -> Examples:
-    """Return the run's own examples and splits, or those of another source."""
-    given = {k: v for k, v in vars(settings.data).items() if v is not None}
-    data = dataclasses.replace(trained.data, **given)
-    own = settings.source is None or _same(settings.source, data.source)
-    if own:
+    """Return the run's own examples and splits, or those of another source.
+
+    Args:
+        settings: Which source, and how it is read.
+        trained: The settings of the run.
+        run: Its folder.
+        labels: Its class names; a source with others is refused.
+    """
+    changes = {k: v for k, v in vars(settings.data).items() if v is not None}
+    data = dataclasses.replace(trained.data, **changes)
+    is_own = settings.source is None or _is_same(settings.source, data.source)
+    if is_own:
         fixes = str(run.corrections) if run.corrections.is_file() else None
         data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
     else:
@@ -73,18 +81,31 @@ def examples_of(
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = drawn_world.drawer(data)
-    if own:
+    if is_own:
         examples = dataset.prepare(data, trained.seed, cache, draw)
     else:
         examples = dataset.open_all(data, cache, draw)
-    found = examples.source
-    if settings.map_labels and _alike(found.labels, labels):
-        return dataclasses.replace(examples, source=found.in_order(labels))
-    _check_labels(found.labels, labels, found.name)
+    source = examples.source
+    is_alike = _is_alike(source.labels, labels)
+    if settings.map_labels and is_alike:
+        return dataclasses.replace(examples, source=source.in_order(labels))
+    advice = "Name its classes as in labels.txt of the run."
+    if is_alike:
+        advice = (
+            "Only their order or letter case differs: say --map_labels true to map "
+            "them by name."
+        )
+    if difference := first_difference(labels, source.labels):
+        number, ours, theirs = difference
+        raise UserError(
+            f"{source.name}: its classes are not those that the model was trained on. "
+            f"First difference, at number {number}: the model has {ours!r}, the "
+            f"source {theirs!r}. {advice}"
+        )
     return examples
 
 
-def _same(source: str, trained: str) -> bool:
+def _is_same(source: str, trained: str) -> bool:
     """Tell whether two sources are the same, written differently perhaps."""
     return source == trained or (
         os.path.exists(source)
@@ -93,10 +114,18 @@ def _same(source: str, trained: str) -> bool:
     )
 
 
-def _alike(found: tuple[str, ...], trained: tuple[str, ...]) -> bool:
+def _is_alike(one: Sequence[str], two: Sequence[str]) -> bool:
     """Tell whether two lists hold the same names, in any order and letter case."""
-    one, two = ({name.casefold() for name in names} for names in (found, trained))
-    return one == two and len(one) == len(found) == len(trained)
+    first, second = ({name.casefold() for name in names} for names in (one, two))
+    return first == second and len(first) == len(one) == len(two)
+
+
+def first_difference(
+    expected: Sequence[str], labels: Sequence[str]
+) -> tuple[int, str | None, str | None] | None:
+    """Return where two lists of class names differ first, and both names there."""
+    pairs = enumerate(itertools.zip_longest(expected, labels))
+    return next(((i, one, two) for i, (one, two) in pairs if one != two), None)
 
 
 def measured(examples: Examples) -> np.ndarray:
@@ -105,25 +134,6 @@ def measured(examples: Examples) -> np.ndarray:
         if len(chosen := examples.of(split)):
             return chosen
     raise UserError(f"{examples.source.name}: expected images, found none.")
-
-
-def _check_labels(found: tuple[str, ...], trained: tuple[str, ...], name: str) -> None:
-    """Refuse a source whose classes are others, or are in another order."""
-    advice = "Name its classes as in labels.txt of the run."
-    if _alike(found, trained):
-        advice = (
-            "Only their order or letter case differs: say --map_labels true to map "
-            "them by name."
-        )
-    for index in range(max(len(found), len(trained))):
-        theirs = found[index] if index < len(found) else None
-        ours = trained[index] if index < len(trained) else None
-        if theirs != ours:
-            raise UserError(
-                f"{name}: its classes are not those that the model was trained on. "
-                f"First difference, at number {index}: the model has {ours!r}, the "
-                f"source {theirs!r}. {advice}"
-            )
 
 
 def calibration_of(run: run_dir.RunFolder) -> Calibration:
