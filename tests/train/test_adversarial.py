@@ -50,9 +50,7 @@ def some() -> train_step.Steps:
 
 def trained(strategy: tf.distribute.Strategy, *how) -> list[np.ndarray]:
     model, one = trainer(strategy, *how)
-    train_step.Sums.read(
-        one.run(some(), train_step.When(0, 0, np.full(2, 0.1, np.float32)))
-    )
+    train_step.Sums.read(one.run(some(), 0, 0, np.full(2, 0.1, np.float32)))
     return [np.asarray(weight) for weight in model.weights]
 
 
@@ -75,9 +73,7 @@ def test_free_training_trains_on_each_batch_so_often(strategy) -> None:
     model, plain = trainer(strategy, "none", "0")
     steps = some()
     twice = train_step.Steps(*(np.repeat(part, 2, 0) for part in vars(steps).values()))
-    train_step.Sums.read(
-        plain.run(twice, train_step.When(0, 0, np.full(4, 0.1, np.float32)))
-    )
+    train_step.Sums.read(plain.run(twice, 0, 0, np.full(4, 0.1, np.float32)))
     found = trained(strategy, "free", "0", 2)
     for here, there in zip(model.weights, found):
         np.testing.assert_allclose(np.asarray(here), there, atol=1e-6)
@@ -133,8 +129,8 @@ def test_it_makes_a_network_resist() -> None:
             steps.inputs, steps.labels, np.ones((16, 32), np.float32)
         )
         for epoch in range(12):
-            when = train_step.When(0, 16 * epoch, np.full(16, 0.3, np.float32))
-            train_step.Sums.read(one.run(steps, when))
+            rates = np.full(16, 0.3, np.float32)
+            train_step.Sums.read(one.run(steps, 0, 16 * epoch, rates))
         moved = adversarial.Pgd(0.05, 10).perturb(
             lambda image: model(image), tf.constant(x), tf.one_hot(label, 3), 0.0
         )

@@ -6,7 +6,7 @@ import pytest
 
 from tfpipeline.config import TrainSettings
 from tfpipeline.core.errors import UserError
-from tfpipeline.train import schedules
+from tfpipeline.train import optimizers, schedules
 
 STEPS = 7
 
@@ -76,4 +76,4 @@ def test_a_plateau_halves_the_rate_once_the_loss_has_rested() -> None:
 )
 def test_settings_that_cannot_be_are_told(changes: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        schedules.check(TrainSettings(epochs=6, **changes))
+        optimizers.check(TrainSettings(epochs=6, **changes))

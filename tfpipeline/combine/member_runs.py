@@ -26,7 +26,7 @@ from tfpipeline.metrics import classification
 from tfpipeline.models import ensembles, saving
 from tfpipeline.models.inference import Predictor
 from tfpipeline.report.measured import Measured
-from tfpipeline.train import measurement
+from tfpipeline.train import measurement, run_writer
 
 # What a combined run has from its first member.
 _COPIED = ("labels", "splits", "quarantine", "corrections")
@@ -140,10 +140,9 @@ def write(
         The content of `metrics.json`, and what the page is made of.
     """
     run, examples, settings = folder.staged(), members.examples, members.settings[0]
-    _clear(run)
-    file_io.write_json(
-        run.manifest, {"finished": False, "command": provenance.command()}
-    )
+    run_writer.clear(run)
+    for old in (run.figures, run.logs, run.checkpoints):
+        shutil.rmtree(old, ignore_errors=True)
     own = dataclasses.replace(settings, workdir=str(folder.path))
     file_io.write_text(run.config, cli.dump(cli.anchored(own)))
     for name in _COPIED:
@@ -175,14 +174,6 @@ def write(
     )
     run_replacement.publish(folder, run)
     return result, Measured(model, examples, logits, fit, settings.data.resize)
-
-
-def _clear(run: RunFolder) -> None:
-    """Remove what a training leaves in its folder, and a combined run does not have."""
-    for file in (run.history, run.evaluation, run.corrections, *run.told):
-        file.unlink(missing_ok=True)
-    for old in (run.figures, run.logs, run.checkpoints):
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _learned_digests(folders: Sequence[RunFolder]) -> set[tuple[str, str]]:

@@ -87,10 +87,7 @@ def check_same(
 ) -> None:
     """Refuse to go on where workers differ, in the same words at each of them.
 
-    Args:
-        strategy: Where the steps run.
-        facts: Rows by what they are, e.g. `labels`; the first that differs is reported.
-        advice: What to do.
+    Facts are rows by what they are, e.g. `labels`; the first that differs is reported.
     """
     if workers(strategy)[1] == 1:
         return

@@ -21,9 +21,7 @@ def has_workers() -> bool:
 def announce(workers: str | None, index: int | None) -> None:
     """Tell TensorFlow who the workers are, by TF_CONFIG.
 
-    Args:
-        workers: `host:port,host:port`; None asks TF_CONFIG, then SLURM.
-        index: Which of them this process is, from 0.
+    They are `host:port,host:port`; None asks TF_CONFIG, then SLURM.
     """
     if workers is None:
         if index is not None:

@@ -60,9 +60,7 @@ def losing_nobody(
 ) -> Iterator[None]:
     """Turn the loss of another worker in the block into a `TemporaryError`.
 
-    Args:
-        strategy: Where the steps run.
-        consequence: What happens when all are started again.
+    It says as a `consequence` what happens when all are started again.
     """
     index, count = workers(strategy)
     try:
@@ -88,16 +86,10 @@ def replica_multiple(batch_size: int, strategy: tf.distribute.Strategy) -> int:
 def split(
     strategy: tf.distribute.Strategy, batch: Sequence[Any], *, axis: int = 0
 ) -> tuple[Any, ...]:
-    """Give each replica an equal part of every array of a global batch.
+    """Give each replica an equal part of this worker's part of a global batch.
 
-    Args:
-        strategy: Where the steps run.
-        batch: This worker's part of each array; its size along `axis` is a multiple of
-            the number of replicas that the worker has.
-        axis: The batch axis.
-
-    Returns:
-        One value an array, to be handed to `strategy.run`.
+    The size of each array along `axis`, the batch axis, is a multiple of the number of
+    replicas that the worker has. Returns one value an array, for `strategy.run`.
     """
     if int(strategy.num_replicas_in_sync) == 1:
         return tuple(tf.convert_to_tensor(array) for array in batch)

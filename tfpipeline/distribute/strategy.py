@@ -109,13 +109,7 @@ def _tpu(name: str | None) -> tf.distribute.TPUStrategy:
 def start(
     settings: DistributeSettings, precision_name: str, seed: int
 ) -> tf.distribute.Strategy:
-    """Choose the strategy, and set the precision and the seed of what is built next.
-
-    Args:
-        settings: The section `distribute`.
-        precision_name: `auto`, or a policy of Keras; see `precision`.
-        seed: Of Python, NumPy and TensorFlow, not negative.
-    """
+    """Choose the strategy, and set the precision and the seed of what is built next."""
     if not 0 <= seed < 2**32:
         raise UserError(f"--seed: expected 0 up to 2**32 - 1. Received: {seed}.")
     strategy = choose(settings)

@@ -6,6 +6,7 @@ images stay in [0, 1].
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,13 +15,13 @@ from tfpipeline.config.adversary import RobustSettings, epsilon
 from tfpipeline.core.errors import check_each, unknown
 
 # From images to logits.
-Network = Callable[[tf.Tensor], tf.Tensor]
+Network = Callable[[Any], Any]
 
 # Steps of an attack may pass the ball this often.
 _REACH = 2.5
 
 
-def _divergence(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+def _divergence(logits: Any, other: Any) -> Any:
     """Return by how much the second answers differ from the first, in nats."""
     share = tf.nn.softmax(logits)
     log_ratio = tf.nn.log_softmax(logits) - tf.nn.log_softmax(other)
@@ -40,26 +41,20 @@ class Pgd:
     steps: int
     replays: int = 1
 
-    def perturb(
-        self, network: Network, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
-    ) -> tf.Tensor:
-        """Return attacked images.
+    def perturb(self, network: Network, image: Any, target: Any, noise: Any) -> Any:
+        """Return attacked images, by a network without dropout and noise in [-1, 1].
 
-        Args:
-            network: The network as it is now, without dropout.
-            image: In [0, 1].
-            target: Shares of the classes, shape (batch, classes).
-            noise: In [-1, 1], of the shape of the images.
+        Targets are shares of the classes, shape (batch, classes).
         """
         entropy = tf.nn.softmax_cross_entropy_with_logits
         return self._climb(image, noise, lambda moved: entropy(target, network(moved)))
 
-    def _within(self, moved: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-        """Return images moved into the ball around others, and into [0, 1]."""
+    def _within(self, moved: Any, image: Any) -> Any:
+        """Project into the ball around images, and into [0, 1]."""
         radius = tf.fill(tf.shape(image)[:1], self.epsilon)
         return tf.clip_by_value(moved, *bounds(image, radius))
 
-    def _climb(self, image: tf.Tensor, noise: tf.Tensor, loss: Network) -> tf.Tensor:
+    def _climb(self, image: Any, noise: Any, loss: Network) -> Any:
         moved = self._within(image + self.epsilon * noise, image)
         size = _REACH * self.epsilon / self.steps
         for _ in range(self.steps):
@@ -70,15 +65,11 @@ class Pgd:
             moved = self._within(moved + step, image)
         return tf.stop_gradient(moved)
 
-    def advance(
-        self, image: tf.Tensor, moved: tf.Tensor, slope: tf.Tensor
-    ) -> tf.Tensor:
+    def advance(self, image: Any, moved: Any, slope: Any) -> Any:
         """Return where the next replay is, by the slope of the loss at `moved`."""
         return self._within(moved + self.epsilon * tf.sign(slope), image)
 
-    def loss(
-        self, each: Network, forward: Network, image: tf.Tensor, moved: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def loss(self, each: Network, forward: Network, image: Any, moved: Any) -> Any:
         """Return the loss of each image, by `each` from logits, and the logits."""
         logits = forward(moved)
         return each(logits), logits
@@ -93,18 +84,14 @@ class Trades(Pgd):
 
     weight: float = 6.0
 
-    def perturb(
-        self, network: Network, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
-    ) -> tf.Tensor:
+    def perturb(self, network: Network, image: Any, target: Any, noise: Any) -> Any:
         """Return images that are answered as differently as can be."""
         before = tf.stop_gradient(network(image))
         return self._climb(
             image, noise, lambda moved: _divergence(before, network(moved))
         )
 
-    def loss(
-        self, each: Network, forward: Network, image: tf.Tensor, moved: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def loss(self, each: Network, forward: Network, image: Any, moved: Any) -> Any:
         """Return the loss of each image, and the logits of the images as they are."""
         logits = forward(image)
         divergence = _divergence(logits, forward(moved))
@@ -122,9 +109,7 @@ class Free(Pgd):
     Source: Shafahi et al., arXiv:1904.12843.
     """
 
-    def perturb(
-        self, network: Network, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
-    ) -> tf.Tensor:
+    def perturb(self, network: Network, image: Any, target: Any, noise: Any) -> Any:
         """Return where the first of the replays begins."""
         return self._within(image + self.epsilon * noise, image)
 
@@ -144,13 +129,10 @@ def choose(settings: RobustSettings) -> Pgd | None:
     if settings.method not in METHODS:
         raise unknown("--robust.method", settings.method, METHODS)
     radius = epsilon(settings.epsilon, "--robust.epsilon")
-    check_each(
-        "robust",
-        settings,
-        {
-            "epsilon": ("at most 1, of values in [0, 1], e.g. 2/255", radius <= 1),
-            "steps": ("at least 1", settings.steps >= 1),
-            "weight": ("at least 0", settings.weight >= 0),
-        },
-    )
+    limits = {
+        "epsilon": ("at most 1, of values in [0, 1], e.g. 2/255", radius <= 1),
+        "steps": ("at least 1", settings.steps >= 1),
+        "weight": ("at least 0", settings.weight >= 0),
+    }
+    check_each("robust", settings, limits)
     return METHODS[settings.method](settings, radius)

@@ -37,14 +37,10 @@ class State:
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run; of several workers, one `writes`.
 
-    Args:
-        folder: `checkpoints` of a run.
-        settings: The section `checkpoint`.
-        identity: Settings and data, by name, which a checkpoint must have been made
-            with to be resumed from.
-        writes: Whether this process writes; of several workers, one does.
+    `identity` are settings and data, by name: only checkpoints that were made with the
+    same are resumed from.
     """
 
     def __init__(
@@ -79,10 +75,9 @@ class Checkpoints:
         return bool(seconds) and time.monotonic() - self._since >= patience
 
     def save(self, state: State) -> bool:
-        """Write a checkpoint, whole or not at all; where it cannot be, say so.
+        """Write a checkpoint, whole or not at all; return whether that could be.
 
-        Returns:
-            Whether it stands there now, or another worker writes it.
+        Where another worker writes it, it is taken to be there.
         """
         started, written = time.monotonic(), True
         self._steps = 0

@@ -4,6 +4,7 @@ Any number of replicas and workers then drops the same, and a training that goes
 a checkpoint needs no state of a generator.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,25 +15,19 @@ import tensorflow as tf
 _PHILOX = 1
 
 
+@dataclass(frozen=True)
 class Noise:
-    """The draws of one step, for the part of the global batch that a replica has.
+    """The draws of one step, for the part of the global batch that a replica has."""
 
-    Args:
-        seed: int64, shape (2,): of the run and the step.
-        first_row: int64 scalar: place of the part's first example.
-    """
-
-    def __init__(self, seed: Any, first_row: Any) -> None:
-        self.seed = seed
-        self.first_row = first_row
+    # int64, shape (2,): of the run and the step.
+    seed: Any
+    # int64 scalar: place of the part's first example.
+    first_row: Any
 
     def kept(self, shape: tuple[Any, int], rate: float, number: int) -> Any:
-        """Return which values dropout leaves alone: float32 of the shape, 1 or 0.
+        """Return 1 where dropout keeps a value and 0 elsewhere; float32 of the shape.
 
-        Args:
-            shape: Examples of the part, and values of each.
-            rate: Share that is dropped, to a 65,536th.
-            number: Tells the draws of a step apart, below 1000.
+        Rates are met to a 65,536th; `number`, below 1000, tells a step's draws apart.
         """
         rows, width = shape
         # A count of Philox gives 128 bits, and a value takes 16: half the time of

@@ -16,7 +16,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.train import schedules
 from tfpipeline.train.checkpoints import Checkpoints, State
 from tfpipeline.train.fit_state import Best, FitState, Row, Stage
-from tfpipeline.train.train_step import Sums, When
+from tfpipeline.train.train_step import Sums
 from tfpipeline.train.weight_averaging import all_finite, arrays_of, assign
 
 # Results of steps are read so many calls late: a device that works on its own is kept
@@ -127,11 +127,9 @@ class Fit(FitState):
             rates = schedules.rates(stage.settings, first, count, stage.steps_per_epoch)
             rates = rates * np.float32(self.plateau.scale * self.rate_scale)
             self.rate = float(rates[-1])
-            when = When(stage.seed, first, rates, bool(wish))
             with _memory_errors():
-                self._pending.append(
-                    (self._calls, self.step, stage.trainer.run(part, when))
-                )
+                sums = stage.trainer.run(part, stage.seed, first, rates, bool(wish))
+                self._pending.append((self._calls, self.step, sums))
                 self._calls += 1
                 self.step += count
                 while len(self._pending) >= LAG:

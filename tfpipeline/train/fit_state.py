@@ -33,8 +33,7 @@ class Stage:
         weights: Everything that the training changes.
         steps: From the number of an epoch and a step in it to the batches from there.
         steps_per_epoch: Batches of an epoch.
-        validate: Metrics after each epoch, e.g. `loss` and `accuracy`; None without
-            validation images.
+        validate: Metrics after each epoch; None without validation images.
         seed: Of everything that is drawn.
         ids: From the numbers of an epoch and a step to the ids of its batch.
         begin_epoch: Called with the number of each epoch before it.

@@ -25,6 +25,7 @@ STEPS_PER_CALL = 64
 Batch = tuple[Any, Any, Any]
 
 
+@dataclass(frozen=True)
 class CachedFeatures:
     """Features from disk, for a frozen backbone without augmentation.
 
@@ -38,21 +39,12 @@ class CachedFeatures:
             instead.
     """
 
-    def __init__(
-        self,
-        cache: FeatureCache,
-        keys: list[str],
-        label: np.ndarray,
-        arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-        per_call: int = STEPS_PER_CALL,
-        views: Views | None = None,
-    ) -> None:
-        self.views = views
-        self.per_call = per_call
-        self.cache = cache
-        self.keys = keys
-        self.label = label
-        self.arrange = arrange
+    cache: FeatureCache
+    keys: list[str]
+    label: np.ndarray
+    arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    per_call: int = STEPS_PER_CALL
+    views: Views | None = None
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield many batches at a time: the head is so small that calls would cost."""
@@ -72,13 +64,9 @@ class CachedFeatures:
 
 @dataclass(frozen=True)
 class Images:
-    """Images, for augmentation: every step goes through the whole network.
+    """Images, for augmentation: every step goes through the whole network."""
 
-    Args:
-        augmented: From an order, an epoch and a step to the augmented batches from it.
-        batches: From an order to its batches without augmentation.
-    """
-
+    # From an order, an epoch and a step to the batches from there.
     augmented: Callable[[np.ndarray, int, int], Iterable[Batch]]
     batches: Callable[[np.ndarray], Iterable[Batch]]
 
@@ -90,18 +78,12 @@ class Images:
 
 @dataclass(frozen=True)
 class Task:
-    """What is fed, and what is called on it in training and in inference.
-
-    Args:
-        inputs: Batches of features or of images.
-        training: From a batch and noise to logits, with dropout.
-        inference: From a batch to logits.
-        fingerprint: Of the features; None for images.
-    """
+    """What is fed, and the function from it to logits in training and in inference."""
 
     inputs: CachedFeatures | Images
     training: Callable[[Any, dropout.Noise], Any]
     inference: Callable[[Any], Any]
+    # Of the features; None for images.
     fingerprint: str | None = None
 
 

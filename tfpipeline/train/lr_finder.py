@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfpipeline.core.errors import UserError
-from tfpipeline.train.train_step import Steps, Sums, Trainer, When
+from tfpipeline.train.train_step import Steps, Sums, Trainer
 from tfpipeline.train.weight_averaging import arrays_of, assign
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100
@@ -46,7 +46,7 @@ def search(
     losses: list[float] = []
     average = 0.0
     for step, batch in enumerate(_single_steps(epoch_steps)):
-        sums = Sums.read(trainer.run(batch, When(seed, step, rates[step : step + 1])))
+        sums = Sums.read(trainer.run(batch, seed, step, rates[step : step + 1]))
         if sums.bad_step >= 0:
             break
         average = _MOMENTUM * average + (1 - _MOMENTUM) * sums.loss / sums.weight

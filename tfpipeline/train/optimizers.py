@@ -31,10 +31,9 @@ ADAMW_DECAY = 0.004
 
 
 def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
-    """Return what an example of each class weighs in the loss; None where all weigh 1.
+    """Return what an example of each class weighs, by the examples of each, or None.
 
-    With `balanced` every class weighs the same as a whole, and the mean over the
-    examples is 1. `counts` are the training images of each class, all positive.
+    With `balanced` every class weighs the same as a whole; the mean weight is 1.
     """
     if name == "none":
         return None
@@ -48,14 +47,20 @@ def check(settings: TrainSettings, prefix: str = "train") -> None:
         "class_weights": CLASS_WEIGHTS,
         "averaging": weight_averaging.AVERAGINGS,
         "on_nan": ON_NAN,
+        "schedule": schedules.SCHEDULES,
     }
     for name, table in known.items():
         if getattr(settings, name) not in table:
             raise unknown(f"--{prefix}.{name}", getattr(settings, name), table)
     rate, decay = settings.learning_rate, settings.weight_decay
+    epochs, warmup = settings.epochs, settings.warmup_epochs
     momentum, share = settings.ema_momentum, "0 up to, but not, 1"
     expected = {
-        "epochs": ("a positive number", settings.epochs >= 1),
+        "epochs": ("a positive number", epochs >= 1),
+        "warmup_epochs": (
+            f"0 or more, and fewer than the {epochs} epochs",
+            0 <= warmup < epochs,
+        ),
         "learning_rate": ("a positive number", rate == "auto" or float(rate) > 0),
         "weight_decay": ("null, or 0 or more", decay is None or decay >= 0),
         "label_smoothing": (share, 0 <= settings.label_smoothing < 1),
@@ -68,7 +73,6 @@ def check(settings: TrainSettings, prefix: str = "train") -> None:
         value = getattr(settings, name)
         expected[name] = ("null or a positive number", value is None or value > 0)
     check_each(prefix, settings, expected)
-    schedules.check(settings, prefix)
 
 
 @functools.cache
@@ -103,15 +107,9 @@ def build_optimizer(
     """Return an optimizer, already built: inside a `tf.function` it is too late.
 
     Weight decay is decoupled and on kernels only: decay of biases and of normalisation
-    only hurts (arXiv:1706.05350).
-
-    Args:
-        settings: The section `train`.
-        variables: What it will change.
-        multipliers: What the learning rate of each variable is multiplied by; all 1
-            where None. `set_multipliers` changes them later.
-        scale_loss: Whether the loss is scaled up so that gradients in float16 do not
-            vanish (arXiv:1710.03740).
+    only hurts (arXiv:1706.05350). With `multipliers` of the learning rate, one a
+    variable, `set_multipliers` may change them later. `scale_loss` scales the loss up,
+    so that gradients in float16 do not vanish (arXiv:1710.03740).
     """
     check(settings)
     kind: Any

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tfpipeline import cli
 from tfpipeline.cli import from_python
 from tfpipeline.config import RunSettings
-from tfpipeline.core import console, file_io, image_io, provenance, run_dir
+from tfpipeline.core import console, file_io, image_io, provenance
+from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
 from tfpipeline.report import figures
@@ -48,16 +49,19 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     return names
 
 
-def begin(run: run_dir.RunFolder, work: Work) -> None:
-    """Make the run folder; its manifest comes first and says that it is unfinished."""
-    examples = work.examples
-    diverged = run.path / DIVERGED
+def clear(run: RunFolder) -> None:
+    """Remove earlier results, and write a manifest that says: it is unfinished."""
     earlier = (run.model, run.metrics, run.history, run.evaluation, run.corrections)
-    for old in (*earlier, *run.told, diverged):
+    for old in (*earlier, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
-    file_io.write_json(
-        run.manifest, {"finished": False, "command": provenance.command()}
-    )
+    manifest = {"finished": False, "command": provenance.command()}
+    file_io.write_json(run.manifest, manifest)
+
+
+def begin(run: RunFolder, work: Work) -> None:
+    """Write what is known before the training; the manifest comes first."""
+    examples = work.examples
+    clear(run)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
     file_io.write_lines(run.labels, examples.source.labels)
     splits.write(run.splits, examples.source, examples.split, examples.keys)
@@ -66,7 +70,7 @@ def begin(run: run_dir.RunFolder, work: Work) -> None:
         examples.corrected.write(run.corrections, examples.source.labels)
 
 
-def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
+def draw(run: RunFolder, work: Work) -> dict[str, int]:
     """Draw the first training batch as the network sees it, and leaks; count those."""
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
@@ -81,7 +85,7 @@ def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
     return leaks
 
 
-def write_diverged(run: run_dir.RunFolder, ids: list[str]) -> None:
+def write_diverged(run: RunFolder, ids: list[str]) -> None:
     """Write the batch at which the training diverged."""
     file_io.write_csv(run.path / DIVERGED, ["id"], ([name] for name in ids))
 
@@ -93,7 +97,7 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
     file_io.write_csv(path, header, rows)
 
 
-def save(run: run_dir.RunFolder, course: Course) -> None:
+def save(run: RunFolder, course: Course) -> None:
     """Write what was trained."""
     work = course.work
     saving.save_classifier(run.model, work.model, work.examples.source.labels)
@@ -108,7 +112,7 @@ def save(run: run_dir.RunFolder, course: Course) -> None:
         )
 
 
-def finish(run: run_dir.RunFolder, course: Course, result: dict[str, Any]) -> None:
+def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
     """Write the result; the manifest comes last and says that the run is whole."""
     work, task = course.work, course.task
     examples, data = work.examples, work.settings.data
@@ -143,7 +147,7 @@ def finish(run: run_dir.RunFolder, course: Course, result: dict[str, Any]) -> No
     )
 
 
-def retime(run: run_dir.RunFolder, result: dict[str, Any]) -> None:
+def retime(run: RunFolder, result: dict[str, Any]) -> None:
     """Write the result again, now that its page has been made and timed."""
     file_io.write_json(run.metrics, result)
     manifest = {**run.read_manifest(), "seconds": result["seconds"]}
@@ -151,7 +155,7 @@ def retime(run: run_dir.RunFolder, result: dict[str, Any]) -> None:
 
 
 def closing_words(
-    folder: run_dir.RunFolder, course: Course, result: dict[str, Any]
+    folder: RunFolder, course: Course, result: dict[str, Any]
 ) -> console.Closing:
     """Say what was done, what came out, and what to do next."""
     work = course.work

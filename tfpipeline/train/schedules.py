@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfpipeline.config import TrainSettings
-from tfpipeline.core.errors import UserError, unknown
 
 # Share of a one-cycle training in which the rate rises, and where it starts and ends.
 _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1e-5
@@ -33,17 +32,6 @@ SCHEDULES: dict[str, Callable[[float, float, float], float]] = {
     # Constant until the validation loss rests: see `Plateau`.
     "plateau": lambda epochs, share, decay: 1.0,
 }
-
-
-def check(settings: TrainSettings, prefix: str = "train") -> None:
-    """Refuse settings of a schedule that cannot be."""
-    if settings.schedule not in SCHEDULES:
-        raise unknown(f"--{prefix}.schedule", settings.schedule, SCHEDULES)
-    if not 0 <= settings.warmup_epochs < settings.epochs:
-        raise UserError(
-            f"--{prefix}.warmup_epochs: expected 0 or more, and fewer than the "
-            f"{settings.epochs} epochs. Received: {settings.warmup_epochs}."
-        )
 
 
 def rates(

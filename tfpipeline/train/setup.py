@@ -32,22 +32,14 @@ from tfpipeline.train import batch_size_finder, checkpoints, checks, from_scratc
 
 @dataclass(frozen=True)
 class Work:
-    """What every step of a training needs.
+    """What every step of a training needs."""
 
-    Args:
-        settings: Of the run, every null and `auto` replaced as far as is known yet.
-        strategy: Where the steps run.
-        model: The classifier.
-        examples: Audited and split.
-        batches: This worker's part of each global batch.
-        alone: The same images, for this worker alone.
-        meter: Measures how long the network waits for images.
-    """
-
+    # Every null and `auto` replaced as far as is known yet.
     settings: RunSettings
     strategy: tf.distribute.Strategy
     model: keras.Model
     examples: Examples
+    # This worker's part of each global batch; and the same images for it alone.
     batches: Batches
     alone: Batches
     meter: Meter

@@ -34,34 +34,23 @@ _WORTH_SECONDS = 20.0
 
 @dataclass
 class Course:
-    """A training on its way through its stages.
-
-    Args:
-        work: What it needs.
-        cache: What all runs share.
-        checkpoints: Where its state is saved.
-        state: The checkpoint that it resumes from, if any.
-        history: A row an epoch, of all stages.
-        seconds: Of each epoch that this process made.
-        task: What the last stage was fed with.
-        kept_epoch: Whose weights the last stage ended with, where validation chose.
-        undone: Whether no epoch of fine-tuning was better than none.
-        search: The search for a learning rate, if there was one.
-        logits: Of the examples of each split that was measured, in their order.
-        calibration: Of the probabilities, by the validation images.
-        board: Is shown each epoch, for TensorBoard.
-    """
+    """A training on its way through its stages, and what they leave behind."""
 
     work: Work
     cache: Path
     checkpoints: Checkpoints
+    # The checkpoint that it resumes from.
     state: State | None
     history: list[Row] = field(default_factory=list)
+    # Of each epoch that this process made.
     seconds: list[float] = field(default_factory=list)
+    # Of the last stage, as is the epoch whose weights it ended with by validation.
     task: Task | None = None
     kept_epoch: int | None = None
+    # Whether no epoch of fine-tuning was better than none.
     undone: bool = False
     search: lr_finder.Search | None = None
+    # Of the examples of each split that was measured, in their order.
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
     board: Board | None = None
@@ -142,7 +131,6 @@ class Course:
         backbone.trainable = False
 
     def _is_over(self, stage: str) -> bool:
-        """Tell whether a checkpoint is of a later stage."""
         return self.state is not None and self.state.values["stage"] != stage
 
     def _recall_rate(self, state: State) -> None:
@@ -198,7 +186,6 @@ class Course:
 
 
 def _with_train(work: Work, **changes: Any) -> Work:
-    """Return the same work with other settings of the section `train`."""
     train = dataclasses.replace(work.settings.train, **changes)
     settings = dataclasses.replace(work.settings, train=train)
     return dataclasses.replace(work, settings=settings)

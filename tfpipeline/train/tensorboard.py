@@ -38,12 +38,8 @@ MOST_POINTS = 128
 class Board:
     """The event files of a run. Nothing that goes wrong here may cost the training.
 
-    Args:
-        folder: `logs/` of the run.
-        settings: Whether it is written.
-        writes: Whether this process does: only one of several workers.
-        anew: Whether the training begins; else it resumes, and what is known of its
-            first epochs is written again, so that no step is there twice.
+    Of several workers one `writes`. Where the training does not begin `anew`, what is
+    known of its first epochs is written again, so that no step is there twice.
     """
 
     def __init__(

@@ -13,8 +13,6 @@ from tfpipeline.config import TrainSettings
 from tfpipeline.train.dropout import Noise
 from tfpipeline.train.objective import Criterion
 
-Forward = Callable[[Any, Noise], Any]
-
 
 @dataclass(frozen=True)
 class Steps:
@@ -32,38 +30,15 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class When:
-    """Where in the training some steps are.
-
-    Args:
-        seed: Of everything that is drawn in this stage of the training.
-        step: The first of them, counted from 0 over all epochs.
-        rates: The learning rate of each, shape (steps,).
-        stop: Whether this worker was asked to stop; the others hear of it.
-    """
-
-    seed: int
-    step: int
-    rates: np.ndarray
-    stop: bool = False
-
-
-@dataclass(frozen=True)
 class Sums:
-    """Sums of some steps over all examples, replicas and workers.
-
-    Args:
-        loss: In nats.
-        correct: Right answers.
-        weight: Of the examples.
-        bad_step: The first step whose loss is NaN or infinite, or -1.
-        stops: Whether any worker was asked to stop.
-    """
+    """Sums of some steps over all examples, replicas and workers."""
 
     loss: float
     correct: float
     weight: float
+    # The first step whose loss is NaN or infinite, or -1.
     bad_step: int
+    # Whether any worker was asked to stop.
     stops: bool
 
     @classmethod
@@ -73,6 +48,7 @@ class Sums:
         return cls(loss, correct, weight, int(bad_step), stops > 0)
 
 
+@dataclass(eq=False)
 class Trainer:
     """What one step of training does, traced once and run on every replica.
 
@@ -89,30 +65,24 @@ class Trainer:
         settings: The section `train`: clipping and compilation.
     """
 
-    def __init__(
-        self,
-        forward: Forward,
-        models: Sequence[keras.Model],
-        optimizer: keras.optimizers.Optimizer,
-        criterion: Criterion,
-        strategy: tf.distribute.Strategy,
-        settings: TrainSettings,
-    ) -> None:
-        self.forward = forward
-        self.hardening = criterion.hardening
-        self.models = models
-        self.variables = trainable(models)
-        self.optimizer = optimizer
-        self.criterion = criterion
-        self.strategy = strategy
-        self.settings = settings
+    forward: Callable[[Any, Noise], Any]
+    models: Sequence[keras.Model]
+    optimizer: keras.optimizers.Optimizer
+    criterion: Criterion
+    strategy: tf.distribute.Strategy
+    settings: TrainSettings
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.hardening = self.criterion.hardening
+        self.variables = trainable(self.models)
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True,
-            label_smoothing=criterion.label_smoothing,
+            label_smoothing=self.criterion.label_smoothing,
             reduction="none",
         )
-        self._replicas = int(strategy.num_replicas_in_sync)
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self._replicas = int(self.strategy.num_replicas_in_sync)
+        scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
         clips = settings.clip_norm is not None or settings.clip_value is not None
         self._whole = self._replicas > 1 and (clips or scaled)
         self._values = [variable.value for variable in self.variables]
@@ -132,8 +102,22 @@ class Trainer:
                 "after changing `trainable`."
             )
 
-    def run(self, steps: Steps, when: When) -> Any:
+    def run(
+        self,
+        steps: Steps,
+        seed: int,
+        first: int,
+        rates: np.ndarray,
+        stop: bool = False,
+    ) -> Any:
         """Train on this worker's part of some global batches, without waiting.
+
+        Args:
+            steps: The batches.
+            seed: Of everything that is drawn in this stage of the training.
+            first: The first of the steps, counted from 0 over all epochs.
+            rates: The learning rate of each, shape (steps,).
+            stop: Whether this worker was asked to stop; the others hear of it.
 
         Returns:
             A tensor for `Sums.read`.
@@ -146,9 +130,9 @@ class Trainer:
         parts = distribute.split(
             self.strategy, (steps.inputs, targets, weights), axis=1
         )
-        start = tf.constant([when.seed, when.step], tf.int64)
-        rates, stop = tf.convert_to_tensor(when.rates), tf.constant(float(when.stop))
-        return self._run(parts, totals, start, rates, stop)
+        start = tf.constant([seed, first], tf.int64)
+        wish = tf.constant(float(stop))
+        return self._run(parts, totals, start, tf.convert_to_tensor(rates), wish)
 
     def _run_steps(
         self, parts: Any, totals: Any, start: Any, rates: Any, stop: Any
