@@ -38,7 +38,6 @@ def test_addresses_and_index_become_tf_config(monkeypatch) -> None:
         ("a:1,a:1", 0, "each address once"),
         ("a:1,b:2", None, "expected 0 to 1.*nothing"),
         ("a:1,b:2", 2, "expected 0 to 1.*2"),
-        (None, 1, "expected with --distribute.workers"),
         (None, None, "nothing names the workers"),
     ],
 )

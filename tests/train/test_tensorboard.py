@@ -143,7 +143,7 @@ def test_only_who_writes_the_run_writes_events(tmp_path: Path) -> None:
 
 
 def test_settings_are_compared_by_name_and_paths_are_not() -> None:
-    found = tensorboard.comparable(RunSettings(workdir="r"))
+    found = tensorboard.comparable_settings(RunSettings(workdir="r"))
     assert found["train.epochs"] == 30 and found["model.hidden"] == "[]"
     assert "workdir" not in found and "data.tfds_dir" not in found
     assert all(isinstance(value, bool | int | float | str) for value in found.values())

@@ -98,12 +98,8 @@ def merge(members: Members, how: str) -> tuple[keras.Model, dict[str, Any]]:
             kept = _choose_greedily(members, weights, metrics)
         ensembles.soup(model, [weights[number] for number in kept])
     names = [str(run.path) for run in members.folders]
-    return model, {
-        "how": how,
-        "runs": names,
-        "kept": [names[number] for number in kept],
-        "members": metrics,
-    }
+    combined = {"how": how, "runs": names, "kept": [names[i] for i in kept]}
+    return model, {**combined, "members": metrics}
 
 
 def _choose_greedily(
@@ -161,17 +157,15 @@ def write(
         "seconds": phases.report(),
     }
     file_io.write_json(run.metrics, result)
-    file_io.write_json(
-        run.manifest,
-        {
-            "finished": True,
-            "command": provenance.command(),
-            "versions": provenance.versions(),
-            "seed": settings.seed,
-            "combined": {name: combined[name] for name in ("how", "kept")},
-            "seconds": result["seconds"],
-        },
-    )
+    manifest = {
+        "finished": True,
+        "command": provenance.command(),
+        "versions": provenance.versions(),
+        "seed": settings.seed,
+        "combined": {name: combined[name] for name in ("how", "kept")},
+        "seconds": result["seconds"],
+    }
+    file_io.write_json(run.manifest, manifest)
     run_replacement.publish(folder, run)
     return result, Measured(model, examples, logits, fit, settings.data.resize)
 

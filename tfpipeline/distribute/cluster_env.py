@@ -24,8 +24,6 @@ def announce(workers: str | None, index: int | None) -> None:
     They are `host:port,host:port`; None asks TF_CONFIG, then SLURM.
     """
     if workers is None:
-        if index is not None:
-            raise UserError("--distribute.index: expected with --distribute.workers.")
         if _config():
             return _check_config()
         if "SLURM_STEP_NODELIST" in os.environ:

@@ -75,7 +75,7 @@ class Fit(FitState):
         with signals.deferred() as wish, bar:
             listeners.on_train_begin()
             if self.stage.keeps_start and not self.best.weights and not self.done:
-                self._choose(self._validated())
+                self._choose(self._validate())
             while not self.done:
                 self._run_epoch(wish, listeners, bar)
             listeners.on_train_end()
@@ -184,8 +184,7 @@ class Fit(FitState):
 
     def _leave(self, wish: signals.Wish) -> None:
         saved = self.checkpoints is not None and self.save()
-        number = len(self.history) + 1
-        where = f"epoch {number}, step {self.step} ({self.stage.name})"
+        where = f"epoch {len(self.history) + 1}, step {self.step} ({self.stage.name})"
         kept = "; a checkpoint is written, and the same command resumes there"
         # Where another worker was asked, this one ends in the same way.
         code = wish.number or signal.SIGTERM
@@ -195,7 +194,7 @@ class Fit(FitState):
         loss, correct, weight = self.sums
         logs: dict[str, float] = {"loss": loss / weight, "accuracy": correct / weight}
         self.averages.end_epoch(self.epoch)
-        metrics = self._validated()
+        metrics = self._validate()
         logs.update({f"val_{name}": float(v) for name, v in metrics.items()})
         self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
         self._choose(metrics)
@@ -210,7 +209,7 @@ class Fit(FitState):
         self.history.append(row)
         return row
 
-    def _validated(self) -> Mapping[str, float]:
+    def _validate(self) -> Mapping[str, float]:
         """Return the metrics of the weights that would be kept now."""
         if self.stage.validate is None:
             return {}

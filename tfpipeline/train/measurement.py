@@ -66,12 +66,10 @@ def calibrate(
     """Return the calibration of a classifier, by its logits of validation images."""
     chosen, classes = examples.of("validation"), len(examples.source.labels)
     once = examples.distinct(chosen)
-    return calibration.calibrate(
-        logits.get("validation", np.zeros((0, classes)))[once],
-        examples.source.label[chosen][once],
-        settings.target_error,
-        settings.confidence,
-    )
+    values = logits.get("validation", np.zeros((0, classes)))[once]
+    label = examples.source.label[chosen][once]
+    targets = settings.target_error, settings.confidence
+    return calibration.calibrate(values, label, *targets)
 
 
 def split_metrics(

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfpipeline.config import TrainSettings
 from tfpipeline.core.errors import check_each, unknown
-from tfpipeline.train import schedules, weight_averaging
+from tfpipeline.train import schedules
 
 OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] = {
     "adam": (keras.optimizers.Adam, {}),
@@ -21,10 +21,6 @@ OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] =
     "rmsprop": (keras.optimizers.RMSprop, {}),
     "adagrad": (keras.optimizers.Adagrad, {}),
 }
-
-CLASS_WEIGHTS = ("none", "balanced")
-
-ON_NAN = ("stop", "roll_back")
 
 # What AdamW decays by where the user names nothing: the default of Keras.
 ADAMW_DECAY = 0.004
@@ -44,9 +40,9 @@ def check(settings: TrainSettings, prefix: str = "train") -> None:
     """Refuse settings that cannot train, before any work is done."""
     known = {
         "optimizer": OPTIMIZERS,
-        "class_weights": CLASS_WEIGHTS,
-        "averaging": weight_averaging.AVERAGINGS,
-        "on_nan": ON_NAN,
+        "class_weights": ("none", "balanced"),
+        "averaging": ("none", "ema", "swa"),
+        "on_nan": ("stop", "roll_back"),
         "schedule": schedules.SCHEDULES,
     }
     for name, table in known.items():

@@ -122,29 +122,27 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         logits = {s: values for s, values in course.logits.items() if s in result}
         epochs = len(course.history)
         course.board.finish(run.figures, epochs, result, logits, examples)
-    file_io.write_json(
-        run.manifest,
-        {
-            "finished": True,
-            "command": provenance.command(),
-            "versions": provenance.versions(),
-            "seed": work.settings.seed,
-            "devices": [device.name for device in tf.config.list_logical_devices()],
-            "replicas": int(work.strategy.num_replicas_in_sync),
-            "fingerprints": {"features": task.fingerprint if task else None},
-            "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
-            "quarantined": len(examples.quarantined),
-            "corrections": examples.corrected.counts,
-            "leaks": result["leaks"]["exact"],
-            "near_leaks": result["leaks"]["near"],
-            "rare_classes": examples.rare(data.min_class_share),
-            "seconds": result["seconds"],
-            "kept_epoch": course.kept_epoch,
-            "undone": course.undone,
-            "logs": run.logs.name if run.logs.is_dir() else None,
-            "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
-        },
-    )
+    manifest = {
+        "finished": True,
+        "command": provenance.command(),
+        "versions": provenance.versions(),
+        "seed": work.settings.seed,
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+        "replicas": int(work.strategy.num_replicas_in_sync),
+        "fingerprints": {"features": task.fingerprint if task else None},
+        "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
+        "quarantined": len(examples.quarantined),
+        "corrections": examples.corrected.counts,
+        "leaks": result["leaks"]["exact"],
+        "near_leaks": result["leaks"]["near"],
+        "rare_classes": examples.rare(data.min_class_share),
+        "seconds": result["seconds"],
+        "kept_epoch": course.kept_epoch,
+        "undone": course.undone,
+        "logs": run.logs.name if run.logs.is_dir() else None,
+        "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
+    }
+    file_io.write_json(run.manifest, manifest)
 
 
 def retime(run: RunFolder, result: dict[str, Any]) -> None:

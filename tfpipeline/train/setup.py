@@ -153,19 +153,10 @@ def _reading(
 ) -> Reading:
     size, data = settings.model.image_size, settings.data
     assert size is not None
-    worker, workers = distribute.workers(strategy)
-    return Reading(
-        height=size,
-        width=size,
-        resize=data.resize,
-        batch_size=distribute.replica_multiple(batch_size, strategy),
-        augmentation=data.augmentation,
-        seed=settings.seed,
-        sampling=data.sampling,
-        views=data.views,
-        worker=worker,
-        workers=workers,
-    )
+    batch_size = distribute.replica_multiple(batch_size, strategy)
+    changes = data.augmentation, settings.seed, data.sampling, data.views
+    worker = distribute.workers(strategy)
+    return Reading(size, size, data.resize, batch_size, *changes, *worker)
 
 
 def _batch_size(

@@ -104,7 +104,7 @@ class Board:
         """Write the epochs that are not written yet."""
         if not self._begun:
             events.remove(self.folder)
-            self._events.begin_session(comparable(settings))
+            self._events.begin_session(comparable_settings(settings))
             self._begun = True
         for row in history[self._written :]:
             self._write_epoch(row)
@@ -146,7 +146,7 @@ class Profile(keras.callbacks.Callback):
         try:
             for part in self._steps(epoch, step):
                 if self._warm and self._left > 0:
-                    yield from self._recorded(part)
+                    yield from self._record(part)
                 else:
                     yield part
                 self._warm = True
@@ -159,7 +159,7 @@ class Profile(keras.callbacks.Callback):
         """End the record, where the stage had fewer steps."""
         self._stop()
 
-    def _recorded(self, part: Steps) -> Iterator[Steps]:
+    def _record(self, part: Steps) -> Iterator[Steps]:
         if not self._on:
             self._on = True
             self._try(lambda: tf.profiler.experimental.start(str(self._folder)))
@@ -191,7 +191,7 @@ def attempt(folder: Path, write: Callable[[], None]) -> bool:
     return True
 
 
-def comparable(settings: RunSettings) -> dict[str, bool | float | str]:
+def comparable_settings(settings: RunSettings) -> dict[str, bool | float | str]:
     """Return the settings by which runs are compared, by their dotted names."""
     values: dict[str, bool | float | str] = {"seed": settings.seed}
     for section in _SECTIONS:

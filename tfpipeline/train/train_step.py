@@ -185,7 +185,7 @@ class Trainer:
         if self._whole:
             # The optimizer will sum over replicas: what is clipped is the whole.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients = self._clipped(gradients)
+        gradients = self._clip(gradients)
         if self._whole:
             gradients = [gradient / self._replicas for gradient in gradients]
         self.optimizer.apply(gradients)
@@ -218,7 +218,7 @@ class Trainer:
             return each, logits, gradients, slope
         return each, logits, tape.gradient(loss, self._values), x
 
-    def _clipped(self, gradients: Any) -> Any:
+    def _clip(self, gradients: Any) -> Any:
         settings = self.settings
         if settings.clip_norm is None and settings.clip_value is None:
             return gradients

@@ -8,8 +8,6 @@ import numpy as np
 
 from tfpipeline.config import TrainSettings
 
-AVERAGINGS = ("none", "ema", "swa")
-
 
 class Averages:
     """Puts averaged weights in the place of the trained ones, and those back again.
@@ -41,10 +39,8 @@ class Averages:
         if self.kind != "swa" or epoch < self.first_epoch:
             return
         weights = arrays_of(self.weights)
+        self.mean = self.mean or [np.zeros_like(weight) for weight in weights]
         self.count += 1
-        if self.count == 1:
-            self.mean = weights
-            return
         for mean, weight in zip(self.mean, weights):
             mean += (weight - mean) / np.float32(self.count)
 
