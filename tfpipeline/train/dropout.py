@@ -15,7 +15,7 @@ import tensorflow as tf
 _PHILOX = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Noise:
     """The draws of one step, for the part of the global batch that a replica has."""
 
