@@ -4,7 +4,6 @@ import os
 import signal
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -307,24 +306,12 @@ def test_nothing_that_has_diverged_is_written(tmp_path: Path) -> None:
     assert all(np.isfinite(a).all() for some in found.arrays.values() for a in some)
 
 
-def test_callbacks_of_keras_are_called_at_their_places() -> None:
-    told = []
-
-    class Telling(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None) -> None:
-            told.append("begin")
-
-        def on_epoch_end(self, epoch, logs=None) -> None:
-            told.append((epoch, sorted(logs)))
-            if epoch == 1:
-                self.model.stop_training = True
-
-        def on_train_end(self, logs=None) -> None:
-            told.append("end")
-
-    Fit(stage(callbacks=[Telling()]), None, []).run()
-    names = ["accuracy", "epoch", "learning_rate", "loss"]
-    assert told == ["begin", (0, names), (1, names), "end"]
+def test_it_reports_before_the_first_epoch_and_after_each() -> None:
+    history: list = []
+    lengths: list[int] = []
+    one = stage(epochs=2, report=lambda: lengths.append(len(history)))
+    Fit(one, None, history).run()
+    assert lengths == [0, 1, 2]
 
 
 def test_the_history_is_one_table_over_all_stages(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -66,19 +65,15 @@ class Fit(FitState):
 
     def run(self) -> None:
         """Train to the end of the stage; keep the best or the averaged weights."""
-        listeners = keras.callbacks.CallbackList(
-            list(self.stage.callbacks), model=self.stage.trainer.models[0]
-        )
         total = self.stage.settings.epochs * self.stage.steps_per_epoch
         done = self.epoch * self.stage.steps_per_epoch + self.step
         bar = progress.bar(total, self.stage.name, "batch", initial=done)
         with signals.deferred() as wish, bar:
-            listeners.on_train_begin()
+            self.stage.report()
             if self.stage.keeps_start and not self.best.weights and not self.done:
                 self._choose(self._validate())
             while not self.done:
-                self._run_epoch(wish, listeners, bar)
-            listeners.on_train_end()
+                self._run_epoch(wish, bar)
             if self.best.weights:
                 assign(self.stage.weights, self.best.weights)
             else:
@@ -86,11 +81,10 @@ class Fit(FitState):
             if self.checkpoints is not None and (wish or self._stop is not None):
                 self._leave(wish)
 
-    def _run_epoch(self, wish: signals.Wish, listeners: Any, bar: Any) -> None:
+    def _run_epoch(self, wish: signals.Wish, bar: Any) -> None:
         started = time.perf_counter()
         if self.stage.begin_epoch is not None:
             self.stage.begin_epoch(self.epoch)
-        listeners.on_epoch_begin(self.epoch)
         rolls = self.stage.settings.on_nan == "roll_back"
         if rolls:
             self.note_start()
@@ -108,14 +102,9 @@ class Fit(FitState):
             return
         self.seconds.append(time.perf_counter() - started)
         row = self._end_epoch()
-        logs = {name: value for name, value in row.items() if name != "stage"}
-        listeners.on_epoch_end(self.epoch - 1, logs)
-        self.done = self.done or any(
-            getattr(model, "stop_training", False)
-            for model in self.stage.trainer.models
-        )
-        hidden = ("epoch", "learning_rate")
-        shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in hidden}
+        self.stage.report()
+        hidden = ("stage", "epoch", "learning_rate")
+        shown = {k: f"{v:.3f}" for k, v in row.items() if k not in hidden}
         bar.set_postfix({"epoch": self.epoch, **shown})
 
     def _train(self, wish: signals.Wish, bar: Any) -> None:

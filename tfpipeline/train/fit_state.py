@@ -37,7 +37,7 @@ class Stage:
         seed: Of everything that is drawn.
         ids: From the numbers of an epoch and a step to the ids of its batch.
         begin_epoch: Called with the number of each epoch before it.
-        callbacks: Of Keras, at their usual places; `model` stops by `stop_training`.
+        report: Called before the first epoch, and after each of them.
         keeps_start: Whether the weights before the first epoch may be the best.
         meter: Measures how long the steps have waited for their input.
     """
@@ -52,7 +52,7 @@ class Stage:
     seed: int = 0
     ids: Callable[[int, int], list[str]] | None = None
     begin_epoch: Callable[[int], None] | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = ()
+    report: Callable[[], None] = lambda: None
     keeps_start: bool = False
     meter: Meter = field(default_factory=Meter)
 

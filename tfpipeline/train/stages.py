@@ -1,5 +1,6 @@
 """The stages of a training: the head first, then part of the backbone."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,16 +165,21 @@ class Course:
             "search": self.search and dataclasses.asdict(self.search),
             "batch_size": settings.data.batch_size,
         }
-        if self.board is not None:
-            stage = self.board.watch(stage, self.history, settings)
-        fit = Fit(stage, self.checkpoints, self.history, notes)
+        with contextlib.ExitStack() as stack:
+            if self.board is not None:
+                watched = self.board.watch(stage, self.history, settings)
+                stage = stack.enter_context(watched)
+            self._run(Fit(stage, self.checkpoints, self.history, notes))
+
+    def _run(self, fit: Fit) -> None:
+        name = fit.stage.name
         if self.state is not None:
             fit.restore(self.state)
             self.state = None
             if self.work.chief:
                 at = f"step {fit.step} of epoch {len(self.history) + 1}"
-                console.note(f"resuming {stage.name} after {at}")
-        elif stage.name != HEAD or distribute.workers(self.work.strategy)[1] > 1:
+                console.note(f"resuming {name} after {at}")
+        elif name != HEAD or distribute.workers(self.work.strategy)[1] > 1:
             # What came before is not lost any more, and a worker may be at any time.
             fit.save()
         before = len(self.history) - fit.epoch

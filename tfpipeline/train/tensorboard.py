@@ -1,12 +1,12 @@
 """What TensorBoard shows of a training or an ascent, and who writes it when."""
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -55,25 +55,24 @@ class Board:
         if writes and anew:
             shutil.rmtree(folder, ignore_errors=True)
 
+    @contextlib.contextmanager
     def watch(
         self, stage: Stage, history: Sequence[Row], settings: RunSettings
-    ) -> Stage:
-        """Return a stage that writes each of its epochs, a row of the history, here."""
+    ) -> Iterator[Stage]:
+        """Yield a stage that writes each of its epochs, a row of the history, here."""
         if not self.writes:
-            return stage
-        callbacks = [*stage.callbacks]
-        if count := self.settings.profile_steps:
-            profile = Profile(stage.steps, self.folder / stage.name, count)
-            callbacks.append(profile)
-            stage = dataclasses.replace(stage, steps=profile)
+            yield stage
+            return
 
-        def write(*_: Any) -> None:
+        def write() -> None:
             self._try(lambda: self._write_history(history, settings))
 
-        callbacks.append(
-            keras.callbacks.LambdaCallback(on_train_begin=write, on_epoch_end=write)
-        )
-        return dataclasses.replace(stage, callbacks=callbacks)
+        steps = self.settings.profile_steps
+        profile = Profile(stage.steps, self.folder / stage.name, steps)
+        try:
+            yield dataclasses.replace(stage, steps=profile, report=write)
+        finally:
+            profile.stop()
 
     def finish(
         self,
@@ -122,20 +121,16 @@ class Board:
         self._on = self._on and attempt(self.folder, write)
 
 
-class Profile(keras.callbacks.Callback):
+class Profile:
     """Steps of a stage, the first of which are recorded operation by operation.
 
     The first call is skipped: it traces. The record goes on over the ends of epochs,
-    and to the end of the stage at most; `count` steps are rounded up to calls.
+    until it is stopped at most; `count` steps are rounded up to calls.
     """
 
     def __init__(
-        self,
-        steps: Callable[[int, int], Iterable[Steps]],
-        folder: Path,
-        count: int,
+        self, steps: Callable[[int, int], Iterable[Steps]], folder: Path, count: int
     ) -> None:
-        super().__init__()
         self._steps = steps
         self._folder = folder
         self._left, self._number = count, 0
@@ -143,21 +138,12 @@ class Profile(keras.callbacks.Callback):
 
     def __call__(self, epoch: int, step: int) -> Iterator[Steps]:
         """Yield the batches of an epoch."""
-        try:
-            for part in self._steps(epoch, step):
-                if self._warm and self._left > 0:
-                    yield from self._record(part)
-                else:
-                    yield part
-                self._warm = True
-        except GeneratorExit:
-            # The stage was left in the middle of an epoch.
-            self._stop()
-            raise
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """End the record, where the stage had fewer steps."""
-        self._stop()
+        for part in self._steps(epoch, step):
+            if self._warm and self._left > 0:
+                yield from self._record(part)
+            else:
+                yield part
+            self._warm = True
 
     def _record(self, part: Steps) -> Iterator[Steps]:
         if not self._on:
@@ -168,9 +154,10 @@ class Profile(keras.callbacks.Callback):
         self._number += 1
         self._left -= len(part.labels)
         if self._left <= 0:
-            self._stop()
+            self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the record, if it has begun."""
         if self._on:
             self._on = False
             self._try(tf.profiler.experimental.stop)
