@@ -130,7 +130,7 @@ def backbone_rates(rounds: int) -> dict[str, Any]:
     held, labels = tf.constant(x), tf.constant(y)
 
     def ours() -> None:
-        np.asarray(trainer.run(one, train_step.When(0, 0, np.float32([1e-4]))))
+        np.asarray(trainer.run(one, 0, 0, np.float32([1e-4])))
 
     def theirs() -> None:
         np.asarray(step(held, labels))

@@ -101,11 +101,12 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(self, state)
 
     monkeypatch.setattr(Checkpoints, "save", save)
-    for name in ("extract", "train_head", "fine_tune", "measure"):
-        _remember_stage(monkeypatch, name, after, states)
+    for name in ("extract", "train_head", "fine_tune"):
+        _remember_stage(monkeypatch, stages.Course, name, after, states)
+    _remember_stage(monkeypatch, measurement, "measure", after, states)
     remembering(monkeypatch, distribute, "start", None)
     remembering(monkeypatch, setup, "prepare", None)
-    remembering(monkeypatch, measurement, "answer_training", None)
+    remembering(monkeypatch, measurement, "predict_training", None)
     remembering(monkeypatch, tensorboard, "confusion", None)
     batches = pipeline.Batches.augmented
     monkeypatch.setattr(
@@ -119,10 +120,14 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _remember_stage(
-    patch: pytest.MonkeyPatch, name: str, after: dict[str, Any], states: list[Any]
+    patch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    after: dict[str, Any],
+    states: list[Any],
 ) -> None:
     kept = ("history", "seconds", "task", "kept_epoch", "undone", "search", "logits")
-    real = getattr(stages.Course, name)
+    real = getattr(owner, name)
 
     def stage(self: stages.Course) -> Any:
         if name not in after:
@@ -138,7 +143,7 @@ def _remember_stage(
             setattr(self, key, list(value) if key == "history" else value)
         return copy.deepcopy(result)
 
-    patch.setattr(stages.Course, name, stage)
+    patch.setattr(owner, name, stage)
 
 
 def _remember_saved(patch: pytest.MonkeyPatch) -> None:
@@ -240,7 +245,7 @@ def test_a_combination_replaces_a_run_wherever_it_is_killed(
     demo_run: Trained, memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remembering(monkeypatch, member_runs, "open_members", None)
-    remembering(monkeypatch, member_runs, "combined", None)
+    remembering(monkeypatch, member_runs, "merge", None)
     remembering(monkeypatch, member_runs.Members, "logits", None)
     monkeypatch.setattr(run_report, "_gallery", lambda *_: {})
     _remember_saved(monkeypatch)

@@ -194,7 +194,7 @@ def test_a_lost_worker_ends_the_run_in_words_and_the_same_command_goes_on(
     assert Workers.reached(tmp_path)
     with Workers(tmp_path, *more) as workers:
         assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
-        assert "going on with" in workers.told(0)
+        assert "resuming" in workers.told(0)
     assert_alike(alone / "run", tmp_path / "run")
 
 

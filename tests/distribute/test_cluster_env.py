@@ -19,13 +19,13 @@ def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_addresses_and_index_become_tf_config(monkeypatch) -> None:
-    assert not cluster_env.named()
+    assert not cluster_env.has_workers()
     cluster_env.announce("a:1, b:2", 1)
     assert json.loads(os.environ["TF_CONFIG"]) == {
         "cluster": {"worker": ["a:1", "b:2"]},
         "task": {"type": "worker", "index": 1},
     }
-    assert cluster_env.named()
+    assert cluster_env.has_workers()
     cluster_env.announce(None, None)
 
 
@@ -38,7 +38,6 @@ def test_addresses_and_index_become_tf_config(monkeypatch) -> None:
         ("a:1,a:1", 0, "each address once"),
         ("a:1,b:2", None, "expected 0 to 1.*nothing"),
         ("a:1,b:2", 2, "expected 0 to 1.*2"),
-        (None, 1, "expected with --distribute.workers"),
         (None, None, "nothing names the workers"),
     ],
 )

@@ -50,9 +50,7 @@ def some() -> train_step.Steps:
 
 def trained(strategy: tf.distribute.Strategy, *how) -> list[np.ndarray]:
     model, one = trainer(strategy, *how)
-    train_step.Sums.read(
-        one.run(some(), train_step.When(0, 0, np.full(2, 0.1, np.float32)))
-    )
+    train_step.Sums.read(one.run(some(), 0, 0, np.full(2, 0.1, np.float32)))
     return [np.asarray(weight) for weight in model.weights]
 
 
@@ -75,9 +73,7 @@ def test_free_training_trains_on_each_batch_so_often(strategy) -> None:
     model, plain = trainer(strategy, "none", "0")
     steps = some()
     twice = train_step.Steps(*(np.repeat(part, 2, 0) for part in vars(steps).values()))
-    train_step.Sums.read(
-        plain.run(twice, train_step.When(0, 0, np.full(4, 0.1, np.float32)))
-    )
+    train_step.Sums.read(plain.run(twice, 0, 0, np.full(4, 0.1, np.float32)))
     found = trained(strategy, "free", "0", 2)
     for here, there in zip(model.weights, found):
         np.testing.assert_allclose(np.asarray(here), there, atol=1e-6)
@@ -94,7 +90,7 @@ def test_pgd_finds_the_worst_case_of_a_linear_network() -> None:
     image = tf.fill((2, *SHAPE), 0.5)
     target = tf.constant([[1.0, 0.0], [0.0, 1.0]])
     noise = tf.zeros_like(image)
-    moved = adversarial.Pgd(0.1, 4).perturbed(answer, image, target, noise)
+    moved = adversarial.Pgd(0.1, 4).perturb(answer, image, target, noise)
     signs = np.stack([np.sign(slope), -np.sign(slope)])
     np.testing.assert_allclose(moved, 0.5 + 0.1 * signs, atol=1e-5)
 
@@ -106,7 +102,7 @@ def test_attacked_images_stay_in_the_ball_and_in_range(method: str) -> None:
     rng, model = np.random.default_rng(0), network()
     image = tf.constant(rng.uniform(size=(4, *SHAPE)), tf.float32)
     noise = tf.constant(rng.uniform(-1, 1, (4, *SHAPE)), tf.float32)
-    moved = chosen.perturbed(model, image, tf.one_hot([0, 1, 2, 0], 3), noise)
+    moved = chosen.perturb(model, image, tf.one_hot([0, 1, 2, 0], 3), noise)
     assert np.abs(moved - image).max() <= 0.1 + 1e-6
     assert np.min(moved) >= 0 and np.max(moved) <= 1
     assert not np.allclose(moved, image)
@@ -133,9 +129,9 @@ def test_it_makes_a_network_resist() -> None:
             steps.inputs, steps.labels, np.ones((16, 32), np.float32)
         )
         for epoch in range(12):
-            when = train_step.When(0, 16 * epoch, np.full(16, 0.3, np.float32))
-            train_step.Sums.read(one.run(steps, when))
-        moved = adversarial.Pgd(0.05, 10).perturbed(
+            rates = np.full(16, 0.3, np.float32)
+            train_step.Sums.read(one.run(steps, 0, 16 * epoch, rates))
+        moved = adversarial.Pgd(0.05, 10).perturb(
             lambda image: model(image), tf.constant(x), tf.one_hot(label, 3), 0.0
         )
         rates[method] = float((np.asarray(model(moved)).argmax(-1) == label).mean())

@@ -4,7 +4,6 @@ import os
 import signal
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,8 +14,9 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.signals import Stopped
 from tfpipeline.train import train_step
 from tfpipeline.train.checkpoints import Checkpoints, State
-from tfpipeline.train.fit import Fit
-from tfpipeline.train.fit_spec import Diverged, Stage, write_history
+from tfpipeline.train.fit import Diverged, Fit
+from tfpipeline.train.fit_state import Stage
+from tfpipeline.train.run_writer import write_history
 
 ONE = tf.distribute.OneDeviceStrategy("/cpu:0")
 STEPS = 5
@@ -241,7 +241,7 @@ def test_a_signal_writes_a_checkpoint_and_ends_in_words(
             yield part
 
     object.__setattr__(one, "steps", steps)
-    with pytest.raises(Stopped, match="epoch 2, step .*goes on there") as stopped:
+    with pytest.raises(Stopped, match="epoch 2, step .*resumes there") as stopped:
         Fit(one, keeper, []).run()
     assert stopped.value.number == number
     again = stage()
@@ -306,24 +306,12 @@ def test_nothing_that_has_diverged_is_written(tmp_path: Path) -> None:
     assert all(np.isfinite(a).all() for some in found.arrays.values() for a in some)
 
 
-def test_callbacks_of_keras_are_called_at_their_places() -> None:
-    told = []
-
-    class Telling(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None) -> None:
-            told.append("begin")
-
-        def on_epoch_end(self, epoch, logs=None) -> None:
-            told.append((epoch, sorted(logs)))
-            if epoch == 1:
-                self.model.stop_training = True
-
-        def on_train_end(self, logs=None) -> None:
-            told.append("end")
-
-    Fit(stage(callbacks=[Telling()]), None, []).run()
-    names = ["accuracy", "epoch", "learning_rate", "loss"]
-    assert told == ["begin", (0, names), (1, names), "end"]
+def test_it_reports_before_the_first_epoch_and_after_each() -> None:
+    history: list = []
+    lengths: list[int] = []
+    one = stage(epochs=2, report=lambda: lengths.append(len(history)))
+    Fit(one, None, history).run()
+    assert lengths == [0, 1, 2]
 
 
 def test_the_history_is_one_table_over_all_stages(tmp_path: Path) -> None:

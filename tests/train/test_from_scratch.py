@@ -66,7 +66,7 @@ def test_what_a_network_answers_by_is_of_its_last_steps() -> None:
         include_top=False, weights=None, alpha=0.35, input_shape=(32, 32, 3)
     )
     whole = classifier.build_classifier(backbone, "tf", settings.model, 2)
-    parts = from_scratch.learning(whole, settings)
+    parts = from_scratch.trained_parts(whole, settings)
     norms = [
         layer
         for layer in parts[1].layers

@@ -6,7 +6,7 @@ import pytest
 
 from tfpipeline.config import TrainSettings
 from tfpipeline.core.errors import UserError
-from tfpipeline.train import schedules
+from tfpipeline.train import optimizers, schedules
 
 STEPS = 7
 
@@ -58,10 +58,10 @@ def test_a_part_of_a_training_has_the_rates_of_the_whole(schedule: str) -> None:
 
 
 def test_a_plateau_halves_the_rate_once_the_loss_has_rested() -> None:
-    plateau = schedules.Plateau(0.5, 2)
+    plateau = schedules.Plateau(2)
     seen = []
     for loss in (3.0, 2.0, 2.0, 2.5, 1.0, 1.5, 1.5, 1.5, 1.5):
-        plateau.tell(loss)
+        plateau.update(loss)
         seen.append(plateau.scale)
     assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125]
 
@@ -76,4 +76,4 @@ def test_a_plateau_halves_the_rate_once_the_loss_has_rested() -> None:
 )
 def test_settings_that_cannot_be_are_told(changes: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        schedules.check(TrainSettings(epochs=6, **changes))
+        optimizers.check(TrainSettings(epochs=6, **changes))

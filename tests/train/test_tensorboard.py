@@ -76,7 +76,7 @@ def test_the_result_is_shown_with_pictures_and_settings(demo_run: Trained) -> No
 def test_a_run_that_was_stopped_goes_on_without_a_step_twice(
     demo_run: Trained, tmp_path: Path, monkeypatch
 ) -> None:
-    told = tensorboard.Board._tell_epoch
+    told = tensorboard.Board._write_epoch
 
     def stop_at_the_second(self: tensorboard.Board, row) -> None:
         told(self, row)
@@ -85,7 +85,7 @@ def test_a_run_that_was_stopped_goes_on_without_a_step_twice(
 
     run, more = tmp_path / "run", ("--fine_tune.epochs", "1")
     with monkeypatch.context() as patched:
-        patched.setattr(tensorboard.Board, "_tell_epoch", stop_at_the_second)
+        patched.setattr(tensorboard.Board, "_write_epoch", stop_at_the_second)
         assert start(demo_run, run, *more) == 143
     before = values(run / "logs")
     assert [step for step, _ in before["head/train", "loss"]] == [1, 2]
@@ -129,23 +129,21 @@ def test_where_nothing_can_be_written_the_training_goes_on(
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "logs"
     shown = tensorboard.Board(folder, LogSettings(), writes=True, anew=False)
-    outcome = tensorboard.Outcome(1, {}, {}, {}, ())
-    shown.finish(tmp_path, outcome)
-    shown.finish(tmp_path, outcome)
+    shown.finish(tmp_path, 1, {}, {}, None)
+    shown.finish(tmp_path, 1, {}, {}, None)
     told = capsys.readouterr().err
     assert told.startswith(f"warning: {folder}: nothing more") and told.count("\n") == 1
 
 
 def test_only_who_writes_the_run_writes_events(tmp_path: Path) -> None:
-    outcome = tensorboard.Outcome(1, {}, {}, {}, ())
     for writes, settings in ((False, LogSettings()), (True, LogSettings(False))):
         shown = tensorboard.Board(tmp_path / "logs", settings, writes=writes, anew=True)
-        shown.finish(tmp_path, outcome)
+        shown.finish(tmp_path, 1, {}, {}, None)
         assert not (tmp_path / "logs").exists()
 
 
 def test_settings_are_compared_by_name_and_paths_are_not() -> None:
-    found = tensorboard.compared(RunSettings(workdir="r"))
+    found = tensorboard.comparable_settings(RunSettings(workdir="r"))
     assert found["train.epochs"] == 30 and found["model.hidden"] == "[]"
     assert "workdir" not in found and "data.tfds_dir" not in found
     assert all(isinstance(value, bool | int | float | str) for value in found.values())

@@ -40,7 +40,7 @@ def run(
 ) -> train_step.Sums:
     """Train at the rate of the settings."""
     rates = np.full(len(steps.labels), trainer.settings.learning_rate, np.float32)
-    return train_step.Sums.read(trainer.run(steps, train_step.When(0, first, rates)))
+    return train_step.Sums.read(trainer.run(steps, 0, first, rates))
 
 
 def some(steps: int, batch: int, seed: int = 0) -> train_step.Steps:
@@ -178,9 +178,7 @@ def test_the_first_bad_step_is_told_and_so_is_a_wish_to_stop(strategy) -> None:
     assert run(trainer, steps).bad_step == 2
     rates = np.full(4, 0.1, np.float32)
     model, trainer = linear(strategy, 0.1)
-    sums = train_step.Sums.read(
-        trainer.run(some(4, 8), train_step.When(0, 0, rates, True))
-    )
+    sums = train_step.Sums.read(trainer.run(some(4, 8), 0, 0, rates, True))
     assert sums.stops and sums.bad_step == -1
     assert not run(trainer, some(4, 8)).stops
 

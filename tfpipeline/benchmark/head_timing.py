@@ -15,7 +15,7 @@ from tfpipeline.data import sampling
 from tfpipeline.models import feature_cache
 from tfpipeline.train import dropout, inputs, optimizers, train_step
 from tfpipeline.train.fit import Fit
-from tfpipeline.train.fit_spec import Stage
+from tfpipeline.train.fit_state import Stage
 from tfpipeline.train.objective import Criterion
 
 # Examples a step.

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import keras
 
 from tfpipeline.config import RunSettings
-from tfpipeline.core import console, run_dir
+from tfpipeline.core import console
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
 from tfpipeline.models.class_names import ClassNames
@@ -18,118 +19,70 @@ _NETWORK = ("backbone", "weights", "alpha", "pooling", "hidden", "batch_norm")
 
 
 def check_labels(
-    first: run_dir.RunFolder,
-    expected: Sequence[str],
-    run: run_dir.RunFolder,
-    labels: Sequence[str],
+    folders: Sequence[RunFolder], labels: Sequence[tuple[str, ...]]
 ) -> None:
-    """Refuse a run whose classes are others, or are in another order.
-
-    Args:
-        first: A run.
-        expected: Its class names.
-        run: Another one.
-        labels: Its class names.
-
-    Raises:
-        UserError: With the first difference.
-    """
-    difference = ClassNames(expected).difference(labels, "that run", "this one")
-    if difference:
-        raise UserError(
-            f"{run.path}: its classes, or their order, are not those of {first.path}. "
-            f"{difference}"
-        )
+    """Refuse a run whose classes are others, or are in another order."""
+    expected = ClassNames(labels[0])
+    for run, names in zip(folders, labels):
+        if difference := expected.difference(names, "that run", "this one"):
+            raise UserError(
+                f"{run.path}: its classes, or their order, are not those of "
+                f"{folders[0].path}. {difference}"
+            )
 
 
 def check_sizes(
-    folders: Sequence[run_dir.RunFolder],
-    told: Sequence[RunSettings],
+    folders: Sequence[RunFolder],
+    settings: Sequence[RunSettings],
     models: Sequence[keras.Model],
 ) -> None:
-    """Refuse runs that are shown pictures of other shapes.
-
-    Args:
-        folders: Of the runs.
-        told: What each was told.
-        models: Their classifiers.
-
-    Raises:
-        UserError: With both shapes.
-    """
-    found = [
-        (f"{m.input_shape[1]} x {m.input_shape[2]} pixels", f"resize {t.data.resize}")
-        for t, m in zip(told, models)
+    """Refuse runs that are shown pictures of other shapes."""
+    sizes = [
+        f"{m.input_shape[1]} x {m.input_shape[2]} pixels, resize {s.data.resize}"
+        for s, m in zip(settings, models)
     ]
-    for run, one in zip(folders, found):
-        if one != found[0]:
-            raise UserError(
-                f"{run.path}: expected {', '.join(found[0])}, as {folders[0].path} "
-                f"has. Received: {', '.join(one)}. Train it with the same "
-                "--model.image_size and --data.resize."
-            )
+    advice = "Train it with the same --model.image_size and --data.resize."
+    _check_equal(folders, sizes, advice)
 
 
 def check_networks(
-    folders: Sequence[run_dir.RunFolder],
-    told: Sequence[RunSettings],
+    folders: Sequence[RunFolder],
+    settings: Sequence[RunSettings],
     models: Sequence[keras.Model],
 ) -> None:
-    """Refuse to average the weights of networks that are not alike.
+    """Refuse to average the weights of networks that are not alike."""
+    advice = "Weights of different networks have no mean: say --how ensemble."
+    for name in _NETWORK:
+        flags = [f"--model.{name} {getattr(run.model, name)}" for run in settings]
+        _check_equal(folders, flags, advice)
+    # The settings of a run that was combined itself are those of its first member.
+    shapes = [[tuple(weight.shape) for weight in model.weights] for model in models]
+    _check_equal(folders, [f"weights of the shapes {s}" for s in shapes], advice)
 
-    Args:
-        folders: Of the runs.
-        told: What each was told.
-        models: Their classifiers.
 
-    Raises:
-        UserError: With the setting that differs.
-    """
-    shapes = [[tuple(one.shape) for one in model.weights] for model in models]
-    for run, trained, mine in zip(folders, told, shapes):
-        for name in _NETWORK:
-            expected, one = (getattr(t.model, name) for t in (told[0], trained))
-            if one != expected:
+def _check_equal(folders: Sequence[RunFolder], values: list[str], advice: str) -> None:
+    for run, value in zip(folders, values):
+        if value != values[0]:
+            raise UserError(
+                f"{run.path}: expected {values[0]}, as {folders[0].path} has. "
+                f"Received: {value}. {advice}"
+            )
+
+
+def check_unseen(folders: Sequence[RunFolder], examples: Examples) -> None:
+    """Refuse a run that has trained on what is measured: splits of the first run."""
+    for run in folders[1:]:
+        if not run.learned.is_file():
+            console.warn(f"{run.path}: no splits.csv tells what it has trained on")
+            continue
+        for split in MEASURED:
+            # What was chosen by validation images has learned from those.
+            names = ("train", "validation") if split == "test" else ("train",)
+            digests = splits.trained_digests(run.learned, names)
+            if count := sum(examples.keys[i] in digests for i in examples.of(split)):
                 raise UserError(
-                    f"{run.path}: expected --model.{name} {expected}, as "
-                    f"{folders[0].path} has. Received: {one}. Weights of different "
-                    "networks have no mean: say --how ensemble."
+                    f"{run.path}: expected the splits of {folders[0].path}. It has "
+                    f"learned from {count} of the {split} images there, so nothing "
+                    "could be measured. Train it with --data.splits "
+                    f"{folders[0].splits}."
                 )
-        # One that was combined itself says what its first member was told.
-        if mine != shapes[0]:
-            raise UserError(
-                f"{run.path}: expected weights of the shapes that {folders[0].path} "
-                f"has ({len(shapes[0])} arrays). Received: {len(mine)} arrays of other "
-                "shapes. Weights of different networks have no mean: say --how "
-                "ensemble."
-            )
-
-
-def check_unseen(
-    first: run_dir.RunFolder, examples: Examples, run: run_dir.RunFolder
-) -> None:
-    """Refuse a run that has trained on what the result is measured on.
-
-    Args:
-        first: Whose splits are measured on.
-        examples: Of that run.
-        run: Another one.
-
-    Raises:
-        UserError: With how many images.
-    """
-    if not run.learned.is_file():
-        console.warn(f"{run.path}: no splits.csv tells what it has trained on")
-        return
-    keys = examples.keys
-    for split in MEASURED:
-        # What was chosen by validation images has learned from those.
-        names = ("train", "validation") if split == "test" else ("train",)
-        seen = splits.trained_digests(run.learned, names)
-        count = sum(keys[i] in seen for i in examples.of(split))
-        if count:
-            raise UserError(
-                f"{run.path}: expected the splits of {first.path}. It has learned from "
-                f"{count} of the {split} images there, so nothing could be measured. "
-                f"Train it with --data.splits {first.splits}."
-            )

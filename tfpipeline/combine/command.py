@@ -19,7 +19,7 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
         raise unknown("--how", settings.how, HOW)
     if len(settings.runs) < 2:
         raise UserError("--runs: expected the folders of at least two finished runs.")
-    members = [run_dir.RunFolder(Path(name)).existing() for name in settings.runs]
+    runs = [run_dir.RunFolder(Path(name)).existing() for name in settings.runs]
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     if folder.checkpoints.is_dir() and not settings.overwrite:
         raise UserError(
@@ -31,10 +31,10 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
         from tfpipeline.report import run_report
     with run_replacement.claimed(folder, overwrite=settings.overwrite):
         with phases("load"):
-            work = member_runs.open_members(members, settings)
+            members = member_runs.open_members(runs, settings)
         with phases("combine"):
-            found = member_runs.combined(work, settings.how)
-        result, measured = member_runs.write(folder, work, found, phases)
-        page = run_report.attempt(folder, measured)
+            model, combined = member_runs.merge(members, settings.how)
+        result, summary = member_runs.write(folder, members, model, combined, phases)
+        page = run_report.attempt(folder, summary)
     console.close(member_runs.closing_words(page or folder.path, result))
     return result | {"written": console.written(folder.path, page)}

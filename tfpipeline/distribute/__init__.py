@@ -13,10 +13,9 @@ from tfpipeline.distribute.collectives import (
     wait_for_all,
     workers,
 )
-from tfpipeline.distribute.strategy import check, choose, precision, start
+from tfpipeline.distribute.strategy import choose, precision, start
 
 __all__ = [
-    "check",
     "check_same",
     "chief_first",
     "choose",

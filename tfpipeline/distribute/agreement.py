@@ -25,73 +25,61 @@ _FIRST, _LENGTH = 512, 4
 
 
 def exchange(strategy: tf.distribute.Strategy, value: bytes) -> list[bytes]:
-    """Return what each worker hands in, in their order; all have to take part.
-
-    Args:
-        strategy: Where the steps run.
-        value: Of this worker.
-    """
+    """Return what each worker hands in, in their order; all have to take part."""
     if workers(strategy)[1] == 1:
         return [value]
-    told = len(value).to_bytes(_LENGTH, "big") + value
-    found = _gather(strategy, told, _FIRST)
-    sizes = [_LENGTH + int.from_bytes(one[:_LENGTH], "big") for one in found]
+    message = len(value).to_bytes(_LENGTH, "big") + value
+    messages = _gather(strategy, message, _FIRST)
+    sizes = [_LENGTH + int.from_bytes(m[:_LENGTH], "big") for m in messages]
     if max(sizes) > _FIRST:
-        found = _gather(strategy, told, max(sizes))
-    return [one[_LENGTH:size] for one, size in zip(found, sizes)]
+        messages = _gather(strategy, message, max(sizes))
+    return [m[_LENGTH:size] for m, size in zip(messages, sizes)]
 
 
-def _gather(strategy: tf.distribute.Strategy, told: bytes, size: int) -> list[bytes]:
+def _gather(strategy: tf.distribute.Strategy, message: bytes, size: int) -> list[bytes]:
     # As numbers that every device can send.
-    row = np.frombuffer(told[:size].ljust(size, b"\0"), np.uint8).astype(np.float32)
-    rows = gather_all(strategy, tf.constant(row[None])).astype(np.uint8)
+    row = np.frombuffer(message[:size].ljust(size, b"\0"), np.uint8)
+    rows = gather_all(strategy, tf.constant(row[None], tf.float32)).astype(np.uint8)
     each = len(rows) // workers(strategy)[1]
     return [row.tobytes() for row in rows[::each]]
 
 
 @contextlib.contextmanager
 def jointly(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Do a block in every worker, and wait until all have: it fails in all or in none.
+    """Do a block in every worker and wait until all have: it fails in all or in none.
 
-    Args:
-        strategy: Where the steps run. The block itself exchanges nothing.
-
-    Raises:
-        UserError: Something of the user's is wrong at this worker, or at another one.
+    The block itself exchanges nothing. Raises a `UserError` where something of the
+    user's is wrong, at this worker or at another one.
     """
-    own: UserError | None = None
+    error: UserError | None = None
     try:
         with mendable():
             yield
-    except UserError as error:
-        own = error
-    told = exchange(strategy, str(own or "").encode("utf-8", "surrogateescape"))
+    except UserError as own:
+        error = own
+    _agree(strategy, error)
+
+
+def _agree(strategy: tf.distribute.Strategy, own: UserError | None = None) -> None:
+    words = str(own or "").encode("utf-8", "surrogateescape")
+    messages = exchange(strategy, words)
     if own is not None:
         raise own
-    for index, words in enumerate(told):
-        if words:
-            text = words.decode("utf-8", "surrogateescape")
-            raise UserError(f"Worker {index} of {len(told)} cannot go on: {text}")
+    for index, message in enumerate(messages):
+        if message:
+            text = message.decode("utf-8", "surrogateescape")
+            raise UserError(f"Worker {index} of {len(messages)} cannot go on: {text}")
 
 
 @contextlib.contextmanager
 def chief_first(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Let the chief do the block before the others, who find what it has kept.
-
-    Args:
-        strategy: Where the steps run. The block itself exchanges nothing.
-
-    Raises:
-        UserError: As `jointly`.
-    """
+    """Do a block `jointly`, the chief before the others, who find what it has kept."""
     if not is_chief(strategy):
-        with jointly(strategy):
-            pass
+        _agree(strategy)
     with jointly(strategy):
         yield
     if is_chief(strategy):
-        with jointly(strategy):
-            pass
+        _agree(strategy)
 
 
 def check_same(
@@ -99,37 +87,25 @@ def check_same(
 ) -> None:
     """Refuse to go on where workers differ, in the same words at each of them.
 
-    Args:
-        strategy: Where the steps run.
-        facts: Rows by what they are, e.g. `labels`; where several differ, the first is
-            told.
-        advice: What to do.
-
-    Raises:
-        UserError: They do.
+    Facts are rows by what they are, e.g. `labels`; the first that differs is reported.
     """
     if workers(strategy)[1] == 1:
         return
-    found = difference(facts, lambda value: exchange(strategy, value))
-    if found:
-        raise UserError(f"The workers have to have the same {found} {advice}")
+    if words := difference(facts, lambda value: exchange(strategy, value)):
+        raise UserError(f"The workers have to have the same {words} {advice}")
 
 
 def difference(facts: Mapping[str, Rows], swap: Exchange) -> str:
     """Return in what workers differ, in the same words at each; nothing where in none.
 
     Only digests are exchanged, and the first row that differs.
-
-    Args:
-        facts: Rows of this worker, by what they are.
-        swap: Exchanges what the workers have.
     """
     mine = {name: _digest(rows()) for name, rows in facts.items()}
-    every: list[dict[str, Any]] = [json.loads(one) for one in swap(_json(mine))]
+    digests: list[dict[str, Any]] = [json.loads(m) for m in swap(_json(mine))]
     for name, rows in facts.items():
-        if all(one[name] == every[0][name] for one in every):
+        if all(worker[name] == digests[0][name] for worker in digests):
             continue
-        counts = [one[name][0] for one in every]
+        counts = [worker[name][0] for worker in digests]
         same, other = 0, max(counts)
         # The first `same` rows are, and the first `other` rows are not.
         while other - same > 1:
@@ -137,8 +113,8 @@ def difference(facts: Mapping[str, Rows], swap: Exchange) -> str:
             parts = swap(_json(_digest(rows(), middle)))
             same, other = (middle, other) if len({*parts}) == 1 else (same, middle)
         row = next(itertools.islice(rows(), same, None), None)
-        texts = [json.loads(one) for one in swap(_json(row))]
-        return f"{name}: {_told(texts, counts, same)}."
+        texts = [json.loads(message) for message in swap(_json(row))]
+        return f"{name}: {_describe(texts, counts, same)}."
     return ""
 
 
@@ -156,7 +132,7 @@ def _digest(rows: Iterable[str], most: int | None = None) -> tuple[int, str]:
     return count, digest.hexdigest()
 
 
-def _told(texts: list[str | None], counts: list[int], place: int) -> str:
+def _describe(texts: list[str | None], counts: list[int], place: int) -> str:
     """Say which workers have what, the odd one last."""
     groups: dict[tuple[str | None, int], list[int]] = defaultdict(list)
     for index, key in enumerate(zip(texts, counts)):

@@ -1,5 +1,6 @@
 """Who the workers of a training are: TF_CONFIG, written or found."""
 
+import itertools
 import json
 import os
 import re
@@ -7,29 +8,22 @@ from typing import Any
 
 from tfpipeline.core.errors import UserError
 
-
-def named() -> bool:
-    """Tell whether the environment names several workers."""
-    return len(_workers(_config())) > 1
-
-
 # Ports of SLURM's workers: the job's number picks them, below those that Linux lends.
 _PORTS = range(20000, 30000)
+
+
+def has_workers() -> bool:
+    """Tell whether TF_CONFIG names several workers."""
+    cluster = _config().get("cluster") or {}
+    return len([*cluster.get("chief", []), *cluster.get("worker", [])]) > 1
 
 
 def announce(workers: str | None, index: int | None) -> None:
     """Tell TensorFlow who the workers are, by TF_CONFIG.
 
-    Args:
-        workers: `host:port,host:port`; None asks TF_CONFIG, then SLURM.
-        index: Which of them this process is, from 0.
-
-    Raises:
-        UserError: An address or the index is wrong, or nothing names the workers.
+    They are `host:port,host:port`; None asks TF_CONFIG, then SLURM.
     """
     if workers is None:
-        if index is not None:
-            raise UserError("--distribute.index: expected with --distribute.workers.")
         if _config():
             return _check_config()
         if "SLURM_STEP_NODELIST" in os.environ:
@@ -60,12 +54,9 @@ def announce(workers: str | None, index: int | None) -> None:
 
 
 def _write(addresses: list[str], index: int) -> None:
-    os.environ["TF_CONFIG"] = json.dumps(
-        {
-            "cluster": {"worker": addresses},
-            "task": {"type": "worker", "index": index},
-        }
-    )
+    task = {"type": "worker", "index": index}
+    config = {"cluster": {"worker": addresses}, "task": task}
+    os.environ["TF_CONFIG"] = json.dumps(config)
 
 
 def _slurm() -> tuple[list[str], int]:
@@ -98,61 +89,58 @@ def _slurm() -> tuple[list[str], int]:
 
 def _hosts(text: str) -> list[str]:
     """Expand a list of hosts as SLURM writes it: `m5,n[1-2,07-11]`."""
-    hosts = []
-    for part in re.findall(r"[^,\[\]]+(?:\[[^\]]*\][^,\[\]]*)*", text):
-        before, bracket, rest = part.partition("[")
-        inside, _, after = rest.partition("]")
-        if not bracket:
-            hosts.append(part)
-        for some in inside.split(",") if bracket else []:
-            low, _, high = some.partition("-")
-            for number in range(int(low), int(high or low) + 1):
-                name = f"{before}{number:0{len(low)}d}{after}"
-                hosts += _hosts(name) if "[" in after else [name]
+    hosts: list[str] = []
+    for pattern in re.findall(r"[^,\[\]]+(?:\[[^\]]*\][^,\[\]]*)*", text):
+        # Every second part stood in brackets.
+        parts = enumerate(re.split(r"\[([^\]]*)\]", pattern))
+        choices = [_numbers(part) if i % 2 else [part] for i, part in parts]
+        hosts += map("".join, itertools.product(*choices))
     return hosts
+
+
+def _numbers(text: str) -> list[str]:
+    ranges = (part.partition("-")[::2] for part in text.split(","))
+    return [
+        f"{number:0{len(low)}d}"
+        for low, high in ranges
+        for number in range(int(low), int(high or low) + 1)
+    ]
 
 
 def _tasks(text: str) -> list[int]:
     """Expand the tasks of each node as SLURM writes them: `2(x3),1`."""
     counts: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
-        if found is None:
+        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if match is None:
             raise ValueError(f"SLURM_STEP_TASKS_PER_NODE {text!r}")
-        counts += [int(found[1])] * int(found[2] or 1)
+        counts += [int(match[1])] * int(match[2] or 1)
     return counts
 
 
 def _config() -> dict[str, Any]:
-    text = os.environ.get("TF_CONFIG") or "{}"
     try:
-        found = json.loads(text)
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
     except ValueError as error:
         raise UserError(f"TF_CONFIG: expected JSON, but {error}.") from None
-    return found if isinstance(found, dict) else {}
-
-
-def _workers(config: dict[str, Any]) -> list[str]:
-    cluster = config.get("cluster") or {}
-    return [*cluster.get("chief", []), *cluster.get("worker", [])]
+    return config if isinstance(config, dict) else {}
 
 
 def _check_config() -> None:
-    config = _config()
-    task = config.get("task") or {}
-    known = config.get("cluster") or {}
+    task, cluster = (_config().get(name) or {} for name in ("task", "cluster"))
     kind, index = task.get("type"), task.get("index")
     if kind not in ("chief", "worker"):
         raise UserError(
             "TF_CONFIG: expected a task of type worker or chief; there is no part for "
             f"others in this training. Received: {kind!r}."
         )
-    if not isinstance(index, int) or not 0 <= index < len(known.get(kind, [])):
+    count = len(cluster.get(kind, []))
+    if not isinstance(index, int) or not 0 <= index < count:
         raise UserError(
-            f"TF_CONFIG: expected the index of one of the {len(known.get(kind, []))} "
-            f"tasks of type {kind}. Received: {index!r}."
+            f"TF_CONFIG: expected the index of one of the {count} tasks of type "
+            f"{kind}. Received: {index!r}."
         )
-    if "ps" in known:
+    if "ps" in cluster:
         raise UserError(
             "TF_CONFIG: it names parameter servers, with which Keras 3 cannot train. "
             "Name workers only."

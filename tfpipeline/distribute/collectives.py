@@ -12,11 +12,7 @@ from tfpipeline.core.errors import TemporaryError
 
 
 def workers(strategy: tf.distribute.Strategy) -> tuple[int, int]:
-    """Return which worker this process is, from 0, and how many there are.
-
-    Args:
-        strategy: Where the steps run.
-    """
+    """Return which worker this process is, from 0, and how many there are."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 0, 1
     resolver = strategy.cluster_resolver
@@ -28,21 +24,16 @@ def workers(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether this process is the one that writes.
-
-    Args:
-        strategy: Where the steps run.
-    """
+    """Tell whether this process is the one that writes."""
     return workers(strategy)[0] == 0
 
 
-def sum_over_workers(strategy: tf.distribute.Strategy, value: Any) -> Any:
-    """Return a tensor of each worker summed over all of them.
+def _local_replicas(strategy: tf.distribute.Strategy) -> int:
+    return int(strategy.num_replicas_in_sync) // workers(strategy)[1]
 
-    Args:
-        strategy: Where the steps run.
-        value: A tensor of the same shape in every worker.
-    """
+
+def sum_over_workers(strategy: tf.distribute.Strategy, value: Any) -> Any:
+    """Return a tensor of the same shape in every worker, summed over all of them."""
     if workers(strategy)[1] == 1:
         return value
     local = _local_replicas(strategy)
@@ -56,33 +47,20 @@ def sum_over_workers(strategy: tf.distribute.Strategy, value: Any) -> Any:
     return strategy.reduce("SUM", each, axis=None)
 
 
-@functools.lru_cache(maxsize=None)
-def _adding(strategy: tf.distribute.Strategy) -> Any:
-    return tf.function(lambda value: sum_over_workers(strategy, value), autograph=False)
-
-
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Wait until every worker is here.
-
-    Args:
-        strategy: Where the steps run.
-    """
+    """Wait until every worker is here."""
     if workers(strategy)[1] > 1:
-        np.asarray(_adding(strategy)(tf.ones([])))
+        gather_all(strategy, tf.ones([1]))
 
 
 @contextlib.contextmanager
 def losing_nobody(
-    strategy: tf.distribute.Strategy, what: str = "it goes on from the last checkpoint"
+    strategy: tf.distribute.Strategy,
+    consequence: str = "it resumes from the last checkpoint",
 ) -> Iterator[None]:
-    """Say what to do where another worker disappears in the block.
+    """Turn the loss of another worker in the block into a `TemporaryError`.
 
-    Args:
-        strategy: Where the steps run.
-        what: Happens when all are started again.
-
-    Raises:
-        TemporaryError: It has.
+    It says as a `consequence` what happens when all are started again.
     """
     index, count = workers(strategy)
     try:
@@ -90,31 +68,17 @@ def losing_nobody(
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         if count == 1:
             raise
-        first = (error.message.strip().splitlines() or ["no answer"])[-1]
-        reason = next((n for n in error.message.splitlines() if "aborted" in n), first)
+        lines = error.message.strip().splitlines() or ["no answer"]
+        reason = next((line for line in lines if "aborted" in line), lines[-1])
         raise TemporaryError(
             f"Worker {index} of {count}: another worker has gone, so no step can be "
             f"made any more ({reason.strip()}). Start all workers again with the same "
-            f"command: {what}."
+            f"command: {consequence}."
         ) from None
 
 
-def _local_replicas(strategy: tf.distribute.Strategy) -> int:
-    return int(strategy.num_replicas_in_sync) // workers(strategy)[1]
-
-
-def _place(context: Any, local: int) -> int:
-    """Return which of this process' replicas one is."""
-    return int(context.replica_id_in_sync_group) % local
-
-
 def replica_multiple(batch_size: int, strategy: tf.distribute.Strategy) -> int:
-    """Return the batch size, raised until every replica gets equally many images.
-
-    Args:
-        batch_size: Images a global batch.
-        strategy: Where the steps run.
-    """
+    """Return the size of a global batch, rounded up to a multiple of the replicas."""
     replicas = int(strategy.num_replicas_in_sync)
     return -(-batch_size // replicas) * replicas
 
@@ -122,54 +86,39 @@ def replica_multiple(batch_size: int, strategy: tf.distribute.Strategy) -> int:
 def split(
     strategy: tf.distribute.Strategy, batch: Sequence[Any], *, axis: int = 0
 ) -> tuple[Any, ...]:
-    """Give each replica an equal part of every array of a global batch.
+    """Give each replica an equal part of this worker's part of a global batch.
 
-    Args:
-        strategy: Where the steps run.
-        batch: This worker's part of each array; its size along `axis` is a multiple of
-            the number of replicas that the worker has.
-        axis: The batch axis.
-
-    Returns:
-        One value an array, to be handed to `strategy.run`.
+    The size of each array along `axis`, the batch axis, is a multiple of the number of
+    replicas that the worker has. Returns one value an array, for `strategy.run`.
     """
-    local = _local_replicas(strategy)
     if int(strategy.num_replicas_in_sync) == 1:
         return tuple(tf.convert_to_tensor(array) for array in batch)
-    parts = [tf.split(array, local, axis=axis) for array in batch]
-    return tuple(
-        strategy.experimental_distribute_values_from_function(
-            lambda context, part=part: part[_place(context, local)]
+    local = _local_replicas(strategy)
+
+    def distributed(array: Any) -> Any:
+        parts = tf.split(array, local, axis=axis)
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: parts[int(context.replica_id_in_sync_group) % local]
         )
-        for part in parts
-    )
+
+    return tuple(map(distributed, batch))
 
 
 def own_part(strategy: tf.distribute.Strategy, rows: np.ndarray) -> np.ndarray:
-    """Return this worker's part of some rows.
-
-    Args:
-        strategy: Where the steps run.
-        rows: As many as a multiple of the number of workers.
-    """
+    """Return this worker's part of rows, a multiple of the number of workers."""
     index, count = workers(strategy)
     return np.split(rows, count)[index]
 
 
 def gather_all(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
-    """Join the results of all workers' replicas, in the order of the global batch.
-
-    Args:
-        strategy: Where the steps ran.
-        value: What `strategy.run` returned, one tensor a replica.
-    """
+    """Join the results of all workers' replicas, in the order of the global batch."""
     if workers(strategy)[1] == 1:
         return gather(strategy, value)
-    return np.asarray(_joining(strategy)(value))
+    return np.asarray(_gather_function(strategy)(value))
 
 
 @functools.lru_cache(maxsize=None)
-def _joining(strategy: tf.distribute.Strategy) -> Any:
+def _gather_function(strategy: tf.distribute.Strategy) -> Any:
     return tf.function(
         lambda value: strategy.gather(strategy.run(tf.identity, args=(value,)), axis=0),
         autograph=False,
@@ -178,15 +127,7 @@ def _joining(strategy: tf.distribute.Strategy) -> Any:
 
 
 def gather(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
-    """Join this worker's replicas' results again, in the order of its batch.
-
-    Args:
-        strategy: Where the steps ran.
-        value: What `strategy.run` returned, one tensor a replica.
-
-    Returns:
-        Array whose first axis is the worker's part of the global batch.
-    """
+    """Join the results of this worker's replicas, in the order of its batch."""
     local = strategy.experimental_local_results(value)
     if len(local) == 1:
         return np.asarray(local[0])

@@ -14,20 +14,12 @@ from tfpipeline.distribute import cluster_env
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
-def check(settings: DistributeSettings) -> None:
-    """Refuse what cannot work, before anything starts.
-
-    Args:
-        settings: The section `distribute`.
-
-    Raises:
-        UserError: An unknown name, or settings that contradict each other.
-    """
+def _check(settings: DistributeSettings) -> None:
+    """Refuse what cannot work, before anything starts."""
     if settings.strategy not in STRATEGIES:
         raise unknown("--distribute.strategy", settings.strategy, STRATEGIES)
-    many = settings.strategy in ("auto", "multi_worker")
-    named = settings.workers is not None or settings.index is not None
-    if named and not many:
+    is_one_process = settings.strategy not in ("auto", "multi_worker")
+    if is_one_process and (settings.workers, settings.index) != (None, None):
         raise UserError(
             f"--distribute.strategy {settings.strategy} with --distribute.workers: "
             "expected multi_worker. Leave one of them out."
@@ -46,32 +38,25 @@ def check(settings: DistributeSettings) -> None:
 def choose(settings: DistributeSettings) -> tf.distribute.Strategy:
     """Return the strategy that the settings ask for, on the devices that are there.
 
-    Args:
-        settings: The section `distribute`.
-
-    Returns:
-        A strategy; build the model and the optimizer under its `scope()`.
-
-    Raises:
-        UserError: An unknown name, or more devices than there are.
+    Build the model and the optimizer under its `scope()`.
     """
-    check(settings)
+    _check(settings)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         # It refuses once TensorFlow uses its devices, as in a notebook, and where the
         # user has divided a GPU: then it stays as it is.
         with contextlib.suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
-    wanted = settings.strategy
-    if wanted == "auto" and (settings.workers or cluster_env.named()):
-        wanted = "multi_worker"
-    if wanted == "auto" and settings.devices is not None:
-        wanted = "mirrored"
-    if wanted == "multi_worker":
+    name = settings.strategy
+    if name == "auto" and (settings.workers or cluster_env.has_workers()):
+        name = "multi_worker"
+    if name == "auto" and settings.devices is not None:
+        name = "mirrored"
+    if name == "multi_worker":
         return _multi_worker(settings, bool(gpus))
-    if wanted == "tpu":
+    if name == "tpu":
         return _tpu(settings.tpu)
-    if wanted == "one_device" or (wanted == "auto" and len(gpus) <= 1):
+    if name == "one_device" or (name == "auto" and len(gpus) <= 1):
         return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
     return _mirrored(tuple(_devices("GPU" if gpus else "CPU", settings.devices)))
 
@@ -124,19 +109,7 @@ def _tpu(name: str | None) -> tf.distribute.TPUStrategy:
 def start(
     settings: DistributeSettings, precision_name: str, seed: int
 ) -> tf.distribute.Strategy:
-    """Choose the strategy, and set the precision and the seed of what is built next.
-
-    Args:
-        settings: The section `distribute`.
-        precision_name: `auto`, or a policy of Keras; see `precision`.
-        seed: Of Python, NumPy and TensorFlow, not negative.
-
-    Returns:
-        What `choose` does.
-
-    Raises:
-        UserError: A name or number out of range.
-    """
+    """Choose the strategy, and set the precision and the seed of what is built next."""
     if not 0 <= seed < 2**32:
         raise UserError(f"--seed: expected 0 up to 2**32 - 1. Received: {seed}.")
     strategy = choose(settings)
@@ -152,7 +125,11 @@ def start(
 def _devices(kind: str, count: int | None) -> list[str]:
     """Name the first `count` devices; make logical CPUs where there are too few."""
     if kind == "CPU" and count:
-        _make_logical_cpus(count)
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        logical = [tf.config.LogicalDeviceConfiguration()] * count
+        # It refuses once TensorFlow has started its devices: those have to do.
+        with contextlib.suppress(RuntimeError):
+            tf.config.set_logical_device_configuration(cpu, logical)
     there = [device.name for device in tf.config.list_logical_devices(kind)]
     if count is not None and not 1 <= count <= len(there):
         raise UserError(
@@ -162,31 +139,12 @@ def _devices(kind: str, count: int | None) -> list[str]:
     return there[:count]
 
 
-def _make_logical_cpus(count: int) -> None:
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    try:
-        tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * count
-        )
-    except RuntimeError:
-        pass  # TensorFlow has started its devices: what is there has to do.
-
-
 def precision(name: str, strategy: tf.distribute.Strategy) -> str:
     """Return the Keras policy for a setting: mixed only where the device gains by it.
 
-    Args:
-        name: `auto`, `float32`, `mixed_float16` or `mixed_bfloat16`.
-        strategy: Where the steps run.
-
-    Returns:
-        A name that `keras.mixed_precision.set_dtype_policy` takes. `auto` is
-        `mixed_bfloat16` on a TPU, `mixed_float16` on a GPU of compute capability 7.0 or
-        more (tensor cores) and `float32` elsewhere: on a CPU, bfloat16 was measured to
-        be slower.
-
-    Raises:
-        UserError: An unknown name.
+    `auto` is `mixed_bfloat16` on a TPU, `mixed_float16` on a GPU of compute capability
+    7.0 or more (tensor cores) and `float32` elsewhere: on a CPU, bfloat16 was measured
+    to be slower.
     """
     policies = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
     if name not in policies:

@@ -46,29 +46,23 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     with phases("audit"):
         examples = run_inputs.examples_of(settings, trained, run, labels)
     chosen = run_inputs.measured(examples)
-    reading = pipeline.Reading(
-        height=model.input_shape[1],
-        width=model.input_shape[2],
-        resize=trained.data.resize,
-        batch_size=distribute.replica_multiple(int(trained.data.batch_size), strategy),
-    )
+    size = distribute.replica_multiple(int(trained.data.batch_size), strategy)
+    height, width = model.input_shape[1:3]
+    reading = pipeline.Reading(height, width, trained.data.resize, size)
     label = examples.source.label
     trained_on = splits.trained_digests(run.learned)
     seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
-    answer = constant_weights.traced(model, model.input_shape[1:3])
-    predictor = Predictor(answer, strategy)
+    network = constant_weights.traced(model, (height, width))
+    predictor = Predictor(network, strategy)
     with phases("evaluate"):
         logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
-    robust: dict[str, Any] = {}
+    robust = {}
     if epsilons:
         with phases("attack"):
+            place = robust_accuracy.Place(strategy, trained.seed)
             robust["robust"] = robust_accuracy.measure(
-                answer,
-                batches.plain(chosen),
-                settings.adversary,
-                epsilons,
-                robust_accuracy.Place(strategy, trained.seed),
+                network, batches.plain(chosen), settings.adversary, epsilons, place
             )
     result = {
         "source": examples.source.name,

@@ -25,14 +25,7 @@ from tfpipeline.models.inference import Predictor
 
 
 class Ready(NamedTuple):
-    """A run whose classifier is in memory, on one device.
-
-    Args:
-        trained: What the run was told.
-        model: The classifier.
-        labels: Class names.
-        predictor: Asks it for logits.
-    """
+    """A run, its settings, and its classifier in memory, on one device."""
 
     trained: RunSettings
     model: keras.Model
@@ -40,11 +33,7 @@ class Ready(NamedTuple):
     predictor: Predictor
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
-        """Return batches of some audited files, as the training read its own.
-
-        Args:
-            files: At least one.
-        """
+        """Return batches of audited files, as the training read its own."""
         height, width = self.model.input_shape[1:3]
         size = min(int(self.trained.data.batch_size), len(files))
         reading = pipeline.Reading(height, width, self.trained.data.resize, size)
@@ -53,14 +42,7 @@ class Ready(NamedTuple):
 
 
 def ready(run: run_dir.RunFolder) -> Ready:
-    """Load a finished run on one device.
-
-    Args:
-        run: Its folder.
-
-    Raises:
-        UserError: A file of it is damaged.
-    """
+    """Load a finished run on one device."""
     trained = cli.of_run(run.config)
     with startup.quiet_start():
         strategy = distribute.start(
@@ -81,17 +63,14 @@ def examples_of(
 
     Args:
         settings: Which source, and how it is read.
-        trained: What the run was told.
+        trained: The settings of the run.
         run: Its folder.
-        labels: Its class names.
-
-    Raises:
-        UserError: The source cannot be read, or has other classes.
+        labels: Its class names; a source with others is refused.
     """
-    given = {k: v for k, v in vars(settings.data).items() if v is not None}
-    data = dataclasses.replace(trained.data, **given)
-    own = settings.source is None or _same(settings.source, data.source)
-    if own:
+    changes = {k: v for k, v in vars(settings.data).items() if v is not None}
+    data = dataclasses.replace(trained.data, **changes)
+    is_own = settings.source is None or _is_same(settings.source, data.source)
+    if is_own:
         fixes = str(run.corrections) if run.corrections.is_file() else None
         data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
     else:
@@ -102,18 +81,29 @@ def examples_of(
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = drawn_world.drawer(data)
-    if own:
+    if is_own:
         examples = dataset.prepare(data, trained.seed, cache, draw)
     else:
         examples = dataset.open_all(data, cache, draw)
-    found, names = examples.source, ClassNames(labels)
-    if settings.map_labels and names.is_reordered(found.labels):
-        return dataclasses.replace(examples, source=found.in_order(labels))
-    _check_labels(found.labels, names, found.name)
+    source, names = examples.source, ClassNames(labels)
+    is_reordered = names.is_reordered(source.labels)
+    if settings.map_labels and is_reordered:
+        return dataclasses.replace(examples, source=source.in_order(labels))
+    advice = "Name its classes as in labels.txt of the run."
+    if is_reordered:
+        advice = (
+            "Only their order or letter case differs: say --map_labels true to map "
+            "them by name."
+        )
+    if difference := names.difference(source.labels, "the model", "the source"):
+        raise UserError(
+            f"{source.name}: its classes are not those that the model was trained on. "
+            f"{difference} {advice}"
+        )
     return examples
 
 
-def _same(source: str, trained: str) -> bool:
+def _is_same(source: str, trained: str) -> bool:
     """Tell whether two sources are the same, written differently perhaps."""
     return source == trained or (
         os.path.exists(source)
@@ -123,45 +113,15 @@ def _same(source: str, trained: str) -> bool:
 
 
 def measured(examples: Examples) -> np.ndarray:
-    """Return the examples of the best split to measure on that there is.
-
-    Args:
-        examples: Audited and split.
-
-    Raises:
-        UserError: There are none.
-    """
+    """Return the examples of the best split to measure on that there is."""
     for split in ("test", "", "validation", "train"):
         if len(chosen := examples.of(split)):
             return chosen
     raise UserError(f"{examples.source.name}: expected images, found none.")
 
 
-def _check_labels(found: tuple[str, ...], trained: ClassNames, name: str) -> None:
-    """Refuse a source whose classes are others, or are in another order."""
-    difference = trained.difference(found, "the model", "the source")
-    advice = "Name its classes as in labels.txt of the run."
-    if trained.is_reordered(found):
-        advice = (
-            "Only their order or letter case differs: say --map_labels true to map "
-            "them by name."
-        )
-    if difference:
-        raise UserError(
-            f"{name}: its classes are not those that the model was trained on. "
-            f"{difference} {advice}"
-        )
-
-
 def calibration_of(run: run_dir.RunFolder) -> Calibration:
-    """Return the calibration of a run; one that changes nothing where it has none.
-
-    Args:
-        run: Its folder.
-
-    Raises:
-        UserError: The file is damaged.
-    """
+    """Return the calibration of a run; one that changes nothing where it has none."""
     if not run.calibration.is_file():
         return Calibration(reason=f"there is no {run.calibration.name} in the run")
     try:

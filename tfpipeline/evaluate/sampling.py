@@ -20,27 +20,17 @@ def sample(
     split: str,
     count: int,
 ) -> tuple[np.ndarray, list[str], list[str]]:
-    """Return some examples of a split, evenly spread over its classes.
-
-    Args:
-        run: Its folder.
-        trained: What it was told.
-        labels: Its class names.
-        split: `train`, `validation`, or `test`.
-        count: Of examples, at most.
+    """Return at most `count` examples of a split, evenly spread over its classes.
 
     Returns:
         Pictures, uint8 of shape (n, height, width, 3); the class and id of each.
-
-    Raises:
-        UserError: There is no such split, or its pictures are not there any more.
     """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if count < 1:
         raise UserError(f"n: expected a positive number. Received: {count}.")
-    told = EvaluateSettings(run=str(run.path))
-    examples = run_inputs.examples_of(told, trained, run, labels)
+    settings = EvaluateSettings(run=str(run.path))
+    examples = run_inputs.examples_of(settings, trained, run, labels)
     chosen, source = examples.of(split), examples.source
     if not len(chosen):
         raise UserError(f"{run.path}: the run has no {split} images.")

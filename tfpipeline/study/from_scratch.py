@@ -16,7 +16,7 @@ from tfpipeline.config import (
 )
 from tfpipeline.core import provenance
 from tfpipeline.study import networks
-from tfpipeline.train import setup, stages
+from tfpipeline.train import measurement, setup, stages
 from tfpipeline.train.checkpoints import Checkpoints
 
 BACKBONE = "PlainCNN"
@@ -67,7 +67,7 @@ def run(
     course.extract()
     course.train_head()
     none: dict[str, Any] = {"accuracy": float("nan"), "n": 0}
-    return work, {"test": none, "validation": none, **course.measure()}
+    return work, {"test": none, "validation": none, **measurement.measure(course)}
 
 
 def train(

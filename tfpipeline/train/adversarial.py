@@ -1,11 +1,12 @@
 """What a training does so that its network resists attacks, batch by batch.
 
-Each method is what `training.loop` calls a `Hardening`: pure functions of a batch.
-Perturbations are bounded in linf, and the images stay in [0, 1].
+Each method is pure functions of a batch. Perturbations are bounded in linf, and the
+images stay in [0, 1].
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,17 +15,13 @@ from tfpipeline.config.adversary import RobustSettings, epsilon
 from tfpipeline.core.errors import check_each, unknown
 
 # From images to logits.
-Answer = Callable[[tf.Tensor], tf.Tensor]
+Network = Callable[[Any], Any]
 
 # Steps of an attack may pass the ball this often.
 _REACH = 2.5
 
 
-def _entropy(target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    return tf.nn.softmax_cross_entropy_with_logits(target, logits)
-
-
-def _divergence(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+def _divergence(logits: Any, other: Any) -> Any:
     """Return by how much the second answers differ from the first, in nats."""
     share = tf.nn.softmax(logits)
     log_ratio = tf.nn.log_softmax(logits) - tf.nn.log_softmax(other)
@@ -35,10 +32,7 @@ def _divergence(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 class Pgd:
     """The network is trained on attacked images instead.
 
-    Args:
-        epsilon: Radius in linf.
-        steps: Of the attack.
-        replays: How often each batch is trained on.
+    `steps` are those of the attack; each batch is trained on `replays` times.
 
     Source: Madry et al., arXiv:1706.06083.
     """
@@ -47,25 +41,20 @@ class Pgd:
     steps: int
     replays: int = 1
 
-    def perturbed(
-        self, answer: Answer, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
-    ) -> tf.Tensor:
-        """Return attacked images.
+    def perturb(self, network: Network, image: Any, target: Any, noise: Any) -> Any:
+        """Return attacked images, by a network without dropout and noise in [-1, 1].
 
-        Args:
-            answer: The network as it is now, without dropout.
-            image: In [0, 1].
-            target: Shares of the classes, shape (batch, classes).
-            noise: In [-1, 1], of the shape of the images.
+        Targets are shares of the classes, shape (batch, classes).
         """
-        return self._climb(image, noise, lambda seen: _entropy(target, answer(seen)))
+        entropy = tf.nn.softmax_cross_entropy_with_logits
+        return self._climb(image, noise, lambda moved: entropy(target, network(moved)))
 
-    def _within(self, moved: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-        """Return images moved into the ball around others, and into [0, 1]."""
+    def _within(self, moved: Any, image: Any) -> Any:
+        """Project into the ball around images, and into [0, 1]."""
         radius = tf.fill(tf.shape(image)[:1], self.epsilon)
         return tf.clip_by_value(moved, *bounds(image, radius))
 
-    def _climb(self, image: tf.Tensor, noise: tf.Tensor, loss: Answer) -> tf.Tensor:
+    def _climb(self, image: Any, noise: Any, loss: Network) -> Any:
         moved = self._within(image + self.epsilon * noise, image)
         size = _REACH * self.epsilon / self.steps
         for _ in range(self.steps):
@@ -76,17 +65,12 @@ class Pgd:
             moved = self._within(moved + step, image)
         return tf.stop_gradient(moved)
 
-    def loss(
-        self, each: Answer, forward: Answer, image: tf.Tensor, moved: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what is trained on, and the logits.
+    def advance(self, image: Any, moved: Any, slope: Any) -> Any:
+        """Return where the next replay is, by the slope of the loss at `moved`."""
+        return self._within(moved + self.epsilon * tf.sign(slope), image)
 
-        Args:
-            each: From logits to the loss of each image.
-            forward: From images to logits, with dropout.
-            image: As they are.
-            moved: Attacked.
-        """
+    def loss(self, each: Network, forward: Network, image: Any, moved: Any) -> Any:
+        """Return the loss of each image, by `each` from logits, and the logits."""
         logits = forward(moved)
         return each(logits), logits
 
@@ -95,31 +79,23 @@ class Pgd:
 class Trades(Pgd):
     """The network is trained on images, and to answer attacked ones alike.
 
-    Args:
-        epsilon: Radius in linf.
-        steps: Of the attack.
-        replays: How often each batch is trained on.
-        weight: Of the second term.
-
     Source: Zhang et al., arXiv:1901.08573.
     """
 
     weight: float = 6.0
 
-    def perturbed(
-        self, answer: Answer, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
-    ) -> tf.Tensor:
+    def perturb(self, network: Network, image: Any, target: Any, noise: Any) -> Any:
         """Return images that are answered as differently as can be."""
-        before = tf.stop_gradient(answer(image))
-        return self._climb(image, noise, lambda seen: _divergence(before, answer(seen)))
+        before = tf.stop_gradient(network(image))
+        return self._climb(
+            image, noise, lambda moved: _divergence(before, network(moved))
+        )
 
-    def loss(
-        self, each: Answer, forward: Answer, image: tf.Tensor, moved: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what is trained on, and the logits of the images as they are."""
+    def loss(self, each: Network, forward: Network, image: Any, moved: Any) -> Any:
+        """Return the loss of each image, and the logits of the images as they are."""
         logits = forward(image)
-        apart = _divergence(logits, forward(moved))
-        return each(logits) + self.weight * apart, logits
+        divergence = _divergence(logits, forward(moved))
+        return each(logits) + self.weight * divergence, logits
 
 
 @dataclass(frozen=True)
@@ -128,28 +104,14 @@ class Free(Pgd):
 
     It costs no more than to train so often: one backward pass gives the gradient of the
     weights and that of the image. As published the perturbation is handed on to the
-    next batch; here each batch begins anew, so that a training goes on exactly.
+    next batch; here each batch begins anew, so that a training resumes exactly.
 
     Source: Shafahi et al., arXiv:1904.12843.
     """
 
-    def perturbed(
-        self, answer: Answer, image: tf.Tensor, target: tf.Tensor, noise: tf.Tensor
-    ) -> tf.Tensor:
+    def perturb(self, network: Network, image: Any, target: Any, noise: Any) -> Any:
         """Return where the first of the replays begins."""
         return self._within(image + self.epsilon * noise, image)
-
-    def further(
-        self, image: tf.Tensor, moved: tf.Tensor, slope: tf.Tensor
-    ) -> tf.Tensor:
-        """Return where the next replay is.
-
-        Args:
-            image: As it is.
-            moved: Where this one was.
-            slope: Of the loss, at `moved`.
-        """
-        return self._within(moved + self.epsilon * tf.sign(slope), image)
 
 
 METHODS: dict[str, Callable[[RobustSettings, float], Pgd | None]] = {
@@ -163,24 +125,14 @@ METHODS: dict[str, Callable[[RobustSettings, float], Pgd | None]] = {
 
 
 def choose(settings: RobustSettings) -> Pgd | None:
-    """Return what is asked for, or None.
-
-    Args:
-        settings: The section `robust`.
-
-    Raises:
-        UserError: A name is unknown, or a number means nothing.
-    """
+    """Return the method of the section `robust`, or None."""
     if settings.method not in METHODS:
         raise unknown("--robust.method", settings.method, METHODS)
     radius = epsilon(settings.epsilon, "--robust.epsilon")
-    check_each(
-        "robust",
-        settings,
-        {
-            "epsilon": ("at most 1, of values in [0, 1], e.g. 2/255", radius <= 1),
-            "steps": ("at least 1", settings.steps >= 1),
-            "weight": ("at least 0", settings.weight >= 0),
-        },
-    )
+    limits = {
+        "epsilon": ("at most 1, of values in [0, 1], e.g. 2/255", radius <= 1),
+        "steps": ("at least 1", settings.steps >= 1),
+        "weight": ("at least 0", settings.weight >= 0),
+    }
+    check_each("robust", settings, limits)
     return METHODS[settings.method](settings, radius)

@@ -28,17 +28,8 @@ def largest_batch(
 ) -> int:
     """Return the batch size up to which doubling it makes steps faster per image.
 
-    Args:
-        network: From images to features.
-        strategy: Where the steps run.
-        most: At most.
-        learns: Whether gradients go through the network as well.
-
-    Returns:
-        A power of two times the number of replicas, but for `most`.
-
-    Raises:
-        UserError: The device has too little memory for the smallest batch.
+    It is a power of two times the number of replicas, at most `most`. `learns` tells
+    whether gradients go through the network, from images to features, as well.
     """
     size = int(strategy.num_replicas_in_sync)
     best, best_rate = 0, 0.0
@@ -61,7 +52,7 @@ def largest_batch(
 
 
 def too_little_memory() -> UserError:
-    """Return what is told where not even the smallest batch fits the device."""
+    """Return the error where not even the smallest batch fits the device."""
     return UserError(
         "--data.batch_size auto: the device has too little memory for a single "
         "image. Lower --model.image_size, or choose a smaller --model.backbone."
@@ -71,14 +62,7 @@ def too_little_memory() -> UserError:
 def images_per_second(
     network: keras.Model, strategy: tf.distribute.Strategy, size: int, learns: bool
 ) -> float:
-    """Return how many images a second a network computes at best.
-
-    Args:
-        network: From images to features.
-        strategy: Where the steps run.
-        size: Images a step, a multiple of the replicas.
-        learns: Whether gradients go through the network as well.
-    """
+    """Return how many images a second a network computes at best."""
     images = np.zeros((size, *network.input_shape[1:]), np.float32)
     weights = [variable.value for variable in network.weights]
 
@@ -89,8 +73,8 @@ def images_per_second(
             total = tf.reduce_sum(network(x, training=False))
         if not learns:
             return total
-        found = [g for g in tape.gradient(total, weights) if g is not None]
-        return tf.add_n([tf.reduce_sum(tf.abs(gradient)) for gradient in found])
+        gradients = [g for g in tape.gradient(total, weights) if g is not None]
+        return tf.add_n([tf.reduce_sum(tf.abs(gradient)) for gradient in gradients])
 
     run = tf.function(lambda x: strategy.run(step, args=(x,)), autograph=False)
     (parts,) = distribute.split(strategy, (images,))

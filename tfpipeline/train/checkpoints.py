@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: written whole, found again, never trusted."""
+"""The state of a training on disk: written whole, and checked when it is read."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 
 from tfpipeline.config import CheckpointSettings
 from tfpipeline.core import console, disk, file_io
-from tfpipeline.core.errors import UserError, check_each
+from tfpipeline.core.errors import UserError
 
 # Checkpoints that stay: where the last one is damaged, the one before is used.
 KEPT = 2
@@ -30,26 +30,17 @@ _SHARE = 0.05
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a training goes on from.
-
-    Args:
-        values: What JSON can hold.
-        arrays: Lists of arrays by name.
-    """
+    """Everything that a training resumes from: JSON values, and arrays by name."""
 
     values: dict[str, Any]
     arrays: dict[str, list[np.ndarray]]
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run; of several workers, one `writes`.
 
-    Args:
-        folder: `checkpoints` of a run.
-        settings: The section `checkpoint`.
-        identity: What a checkpoint must have been made by to be gone on from: settings
-            and data, by name. A text each.
-        writes: Whether this process writes; of several workers, one does.
+    `identity` are settings and data, by name: only checkpoints that were made with the
+    same are resumed from.
     """
 
     def __init__(
@@ -75,11 +66,7 @@ class Checkpoints:
         self._warned = False
 
     def due(self, steps: int) -> bool:
-        """Tell whether it is time for a checkpoint.
-
-        Args:
-            steps: Made since this was asked last.
-        """
+        """Tell whether it is time for a checkpoint, `steps` after the last call."""
         self._steps += steps
         every, seconds = self.settings.every_steps, self.settings.every_seconds
         if every and self._steps >= every:
@@ -88,13 +75,9 @@ class Checkpoints:
         return bool(seconds) and time.monotonic() - self._since >= patience
 
     def save(self, state: State) -> bool:
-        """Write a checkpoint, whole or not at all; where it cannot be, say so.
+        """Write a checkpoint, whole or not at all; return whether that could be.
 
-        Args:
-            state: Where the training stands.
-
-        Returns:
-            Whether it stands there now, or another worker writes it.
+        Where another worker writes it, it is taken to be there.
         """
         started, written = time.monotonic(), True
         self._steps = 0
@@ -114,16 +97,16 @@ class Checkpoints:
 
     def _write(self, state: State) -> None:
         self._number += 1
-        told = {"identity": self.identity, "values": state.values}
-        text = np.frombuffer(json.dumps(told).encode(), np.uint8)
-        arrays = {
+        content = {"identity": self.identity, "values": state.values}
+        text = np.frombuffer(json.dumps(content).encode(), np.uint8)
+        named = {
             f"{name}/{i:05d}": array
-            for name, some in state.arrays.items()
-            for i, array in enumerate(some)
+            for name, arrays in state.arrays.items()
+            for i, array in enumerate(arrays)
         }
         with file_io.replacing(self.folder / f"{self._number:06d}.npz") as temporary:
             buffer = io.BytesIO()
-            np.savez(buffer, allow_pickle=False, **{"told": text, **arrays})
+            np.savez(buffer, allow_pickle=False, **{"told": text, **named})
             with disk.naming(temporary), open(temporary, "wb") as file:
                 file.write(buffer.getbuffer())
                 file.write(hashlib.sha256(buffer.getbuffer()).digest())
@@ -133,32 +116,29 @@ class Checkpoints:
     def load(self, *, anew: bool = False) -> State | None:
         """Return the last checkpoint that is whole, or None where there is none.
 
-        Args:
-            anew: Whether one of another training is put aside and not refused.
-
-        Raises:
-            UserError: It was made with other settings or other data.
+        With `anew` one of another training is removed and not refused.
         """
         for file in reversed(_files(self.folder)):
             try:
-                told, arrays = _read(file)
+                content, arrays = _read(file)
             except _DAMAGE as error:
                 console.warn(
                     f"{file}: damaged ({error}); the checkpoint before it is used, if "
                     "there is one."
                 )
                 continue
-            other = _first_difference(told["identity"], self.identity)
-            if other is None:
-                return State(told["values"], arrays)
+            old, new = content["identity"], self.identity
+            names = (n for n in sorted({*old, *new}) if old.get(n) != new.get(n))
+            if (name := next(names, None)) is None:
+                return State(content["values"], arrays)
             if anew:
                 self.clear()
                 return None
             raise UserError(
                 f"{self.folder.parent}: an unfinished training stands here, which was "
-                f"started with {other[0]} {other[1]}, not {other[2]}. Give the command "
-                "of then and it goes on, name another --workdir, or say --overwrite "
-                "true to begin anew."
+                f"started with {name} {old.get(name, 'nothing')}, not "
+                f"{new.get(name, 'nothing')}. Give the command of then and it resumes, "
+                "name another --workdir, or say --overwrite true to begin anew."
             )
         return None
 
@@ -184,47 +164,17 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
     if hashlib.sha256(data).digest() != digest:
         raise ValueError("its digest is that of other bytes")
     with np.load(io.BytesIO(data), allow_pickle=False) as content:
-        told = json.loads(content["told"].tobytes().decode())
+        values = json.loads(content["told"].tobytes().decode())
         for key in sorted(content.files):
             name, slash, _ = key.rpartition("/")
             if slash:
                 arrays.setdefault(name, []).append(content[key])
-    return told, arrays
+    return values, arrays
 
 
-def noted(folder: Path, name: str) -> Any:
-    """Return what the last checkpoint that is whole tells, or None.
-
-    Args:
-        folder: Of the checkpoints.
-        name: Of the value.
-    """
+def peek(folder: Path, name: str) -> Any:
+    """Return a value of the last checkpoint that is whole, or None."""
     for file in reversed(_files(folder)):
         with contextlib.suppress(*_DAMAGE):
             return _read(file)[0]["values"].get(name)
-    return None
-
-
-def check(settings: CheckpointSettings) -> None:
-    """Refuse settings of the section `checkpoint` that cannot be.
-
-    Args:
-        settings: The section.
-
-    Raises:
-        UserError: A number out of range.
-    """
-    expected = {
-        "every_steps": ("0 or more", settings.every_steps >= 0),
-        "every_seconds": ("0 or more", settings.every_seconds >= 0),
-    }
-    check_each("checkpoint", settings, expected)
-
-
-def _first_difference(
-    old: dict[str, str], new: dict[str, str]
-) -> tuple[str, str, str] | None:
-    for name in sorted({*old, *new}):
-        if old.get(name) != new.get(name):
-            return name, old.get(name, "nothing"), new.get(name, "nothing")
     return None

@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfpipeline.config import RunSettings
-from tfpipeline.core import (
-    console,
-    file_io,
-    provenance,
-    run_dir,
-    run_replacement,
-    startup,
-)
+from tfpipeline.core import console, file_io, provenance, run_replacement, startup
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.run_dir import RunFolder
 
 if TYPE_CHECKING:
     from tfpipeline.train.stages import Course
@@ -25,14 +19,15 @@ def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = provenance.Phases()
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
-    _check_kept(settings.data.corrections, folder)
+    _check_corrections(settings.data.corrections, folder)
     cache = startup.cache_folder(settings.cache_dir)
     file_io.check_writable(cache)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
-        from tfpipeline.train import checkpoints, run_writer, setup, stages, tensorboard
+        from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
+        from tfpipeline.train.tensorboard import Board
 
-        setup.check(settings)
+        checks.check(settings)
         strategy = distribute.start(
             settings.distribute, settings.train.precision, settings.seed
         )
@@ -43,28 +38,24 @@ def train(settings: RunSettings) -> dict[str, Any]:
         with distribute.jointly(strategy):
             held.enter_context(claim)
         if settings.data.batch_size == "auto" and not overwrite:
-            settings = setup.with_noted_batch(settings, folder.checkpoints)
+            settings = setup.with_resumed_batch_size(settings, folder.checkpoints)
         work = setup.prepare(settings, strategy, cache, phases)
         with distribute.chief_first(strategy):
             run = folder.staged()
+            identity = run_writer.identity(given, work)
             kept = checkpoints.Checkpoints(
-                run.checkpoints,
-                settings.checkpoint,
-                run_writer.identity(given, work),
-                writes=chief,
+                run.checkpoints, settings.checkpoint, identity, writes=chief
             )
             state = kept.load(anew=overwrite)
-        setup.check_agreement(strategy, state)
-        shown = tensorboard.Board(
-            run.logs, settings.logs, writes=chief, anew=state is None
-        )
-        course = stages.Course(work, cache, kept, state, board=shown)
+        checks.check_agreement(strategy, state)
+        board = Board(run.logs, settings.logs, writes=chief, anew=state is None)
+        course = stages.Course(work, cache, kept, state, board=board)
         result = _train(folder, run, course, phases)
         distribute.wait_for_all(strategy)
     return result
 
 
-def _check_kept(corrections: str | None, folder: run_dir.RunFolder) -> None:
+def _check_corrections(corrections: str | None, folder: RunFolder) -> None:
     """Refuse to replace the run in which the corrections lie that are read."""
     if corrections is None or not folder.is_finished():
         return
@@ -76,15 +67,13 @@ def _check_kept(corrections: str | None, folder: run_dir.RunFolder) -> None:
 
 
 def _train(
-    folder: run_dir.RunFolder,
-    run: run_dir.RunFolder,
-    course: Course,
-    phases: provenance.Phases,
+    folder: RunFolder, run: RunFolder, course: Course, phases: provenance.Phases
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
     from tfpipeline.report import run_report
+    from tfpipeline.report.measured import Measured
     from tfpipeline.train import measurement, run_writer
-    from tfpipeline.train.fit_spec import Diverged
+    from tfpipeline.train.fit import Diverged
 
     chief, leaks = course.work.chief, {"exact": 0, "near": 0}
     if chief:
@@ -101,11 +90,11 @@ def _train(
             course.fine_tune()
     except Diverged as error:
         if chief:
-            run_writer.diverged(run, error.ids)
+            run_writer.write_diverged(run, error.ids)
         raise
     with phases("evaluate"):
-        result: dict[str, Any] = course.measure()
-        measurement.answer_training(course)
+        result: dict[str, Any] = measurement.measure(course)
+        measurement.predict_training(course)
     if not chief:
         return result
     with phases("save"):
@@ -117,7 +106,13 @@ def _train(
     run_replacement.publish(folder, run)
     course.checkpoints.clear()
     with phases("report"):
-        page = run_report.attempt(folder, measurement.of_course(course))
+        page = run_report.attempt(
+            folder,
+            Measured(
+                *(course.work.model, course.work.examples, course.logits),
+                *(course.calibration, course.work.settings.data.resize),
+            ),
+        )
     result["seconds"] = phases.report()
     run_writer.retime(folder, result)
     console.close(run_writer.closing_words(folder, course, result))

@@ -4,6 +4,7 @@ Any number of replicas and workers then drops the same, and a training that goes
 a checkpoint needs no state of a generator.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,29 +15,19 @@ import tensorflow as tf
 _PHILOX = 1
 
 
+@dataclass(frozen=True, eq=False)
 class Noise:
-    """The draws of one step, for the part of the global batch that a replica has.
+    """The draws of one step, for the part of the global batch that a replica has."""
 
-    Args:
-        seed: int64, shape (2,): of the run and the step.
-        first_row: int64 scalar: place of the part's first example.
-    """
-
-    def __init__(self, seed: Any, first_row: Any) -> None:
-        self.seed = seed
-        self.first_row = first_row
+    # int64, shape (2,): of the run and the step.
+    seed: Any
+    # int64 scalar: place of the part's first example.
+    first_row: Any
 
     def kept(self, shape: tuple[Any, int], rate: float, number: int) -> Any:
-        """Return which values dropout leaves alone.
+        """Return 1 where dropout keeps a value and 0 elsewhere; float32 of the shape.
 
-        Args:
-            shape: Examples of the part, and values of each.
-            rate: Share that is dropped, to a 65,536th.
-            number: Tells the draws of a step apart, below 1000.
-
-        Returns:
-            float32 of the shape, 1 or 0; the rows of the global batch, whatever part is
-            asked for.
+        Rates are met to a 65,536th; `number`, below 1000, tells a step's draws apart.
         """
         rows, width = shape
         # A count of Philox gives 128 bits, and a value takes 16: half the time of
@@ -58,14 +49,7 @@ class Noise:
         return tf.cast(values >= least, tf.float32)
 
     def signed(self, shape: Any) -> Any:
-        """Return numbers in [-1, 1) for the images of the part.
-
-        Args:
-            shape: Of the images, the batch first.
-
-        Returns:
-            float32; of each image the same, whatever part it is in.
-        """
+        """Return numbers in [-1, 1) for the images of the part."""
         first = tf.cast(self.first_row, tf.int64)
         rows = first + tf.range(tf.cast(shape[0], tf.int64))
         seeds = tf.stack([rows * 0 + self.seed[0] * 1000 + 999, rows * 65_536], 1)
@@ -79,14 +63,6 @@ class Noise:
 
 def train_through(head: keras.Sequential, x: Any, noise: Noise) -> Any:
     """Return what a head makes of features in training: every dropout drawn by `noise`.
-
-    Args:
-        head: Layers in a row.
-        x: float32, shape (examples, width).
-        noise: Of this step.
-
-    Returns:
-        Its output, shape (examples, classes).
 
     Source: dropout, Srivastava et al., JMLR 15 (2014).
     """

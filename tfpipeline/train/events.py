@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from tfpipeline.core import image_io
 
 # Kinds of data in `SummaryMetadata`, by tensorflow/core/framework/summary.proto.
 _SCALAR, _BLOBS = 1, 3
 
-_PATTERN = "events.out.tfevents*"
-
 
 class Events:
-    """Event files below one folder: one in each folder that something is told of.
+    """Event files below one folder: one for each `part`, a folder in it.
 
-    Args:
-        folder: What `tensorboard --logdir` is given.
+    Parts are curves of their own in a plot; `step` is the place on its axis.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,51 +28,32 @@ class Events:
         self._writers: dict[str, Any] = {}
 
     def scalar(self, tag: str, value: float, step: int, part: str = "") -> None:
-        """Write a number.
-
-        Args:
-            tag: Its name.
-            value: The number.
-            step: Where on the axis.
-            part: Folder below the own one; a curve of its own in a plot.
-        """
+        """Write a number."""
         metadata = _metadata("scalars", _SCALAR)
         self._write(part, tag, np.float32(value), step, metadata)
 
     def image(self, tag: str, picture: np.ndarray, step: int, part: str = "") -> None:
-        """Write a picture.
-
-        Args:
-            tag: Its name.
-            picture: uint8 RGB, shape (height, width, 3).
-            step: Where on the axis.
-            part: Folder below the own one.
-        """
+        """Write a picture, uint8 RGB of shape (height, width, 3)."""
         height, width = picture.shape[:2]
         content = [b"%d" % width, b"%d" % height, image_io.to_png(picture)]
         self._write(part, tag, tf.constant(content), step, _metadata("images", _BLOBS))
 
     def begin_session(self, settings: Mapping[str, bool | float | str]) -> None:
-        """Say what a run was told, for the table of hyperparameters.
-
-        Args:
-            settings: By name.
-        """
-        told = Struct()
-        told.update(settings)
+        """Write the settings of a run, for the table of hyperparameters."""
+        hyperparameters = Struct()
+        hyperparameters.update(settings)
         # `SessionStartInfo` of the plugin has the map of a `Struct` as its field 1, and
         # the time as its field 5: no other package is needed to write it.
-        start = told.SerializeToString() + b"\x29" + struct.pack("<d", time.time())
-        self._session("start", b"\x1a" + _varint(len(start)) + start)
+        start = hyperparameters.SerializeToString() + b"\x29" + _now()
+        self._session("start", b"\x1a", start)
 
     def end_session(self) -> None:
-        """Say that the run has come to its end."""
+        """Write that the run has come to its end."""
         # `SessionEndInfo`: field 1 is the status, 1 for success, field 2 the time.
-        end = b"\x08\x01\x11" + struct.pack("<d", time.time())
-        self._session("end", b"\x22" + _varint(len(end)) + end)
+        self._session("end", b"\x22", b"\x08\x01\x11" + _now())
 
     def flush(self) -> None:
-        """Let who looks see all of it now."""
+        """Make all of it visible now."""
         for writer in self._writers.values():
             writer.flush()
 
@@ -84,10 +63,11 @@ class Events:
             writer.close()
         self._writers.clear()
 
-    def _session(self, which: str, content: bytes) -> None:
-        tag = f"_hparams_/session_{which}_info"
-        nothing = tf.zeros([0])
-        self._write("", tag, nothing, 0, _metadata("hparams", content=content))
+    def _session(self, name: str, field: bytes, message: bytes) -> None:
+        # A message in a field is written as bytes are: after their length.
+        sized = BytesValue(value=message).SerializeToString()[1:]
+        metadata = _metadata("hparams", content=field + sized)
+        self._write("", f"_hparams_/session_{name}_info", tf.zeros([0]), 0, metadata)
 
     def _write(
         self, part: str, tag: str, tensor: Any, step: int, metadata: Any
@@ -100,17 +80,13 @@ class Events:
 
 
 def remove(folder: Path) -> None:
-    """Remove all event files below a folder; profiles stay.
-
-    Args:
-        folder: May not exist.
-    """
-    for file in folder.rglob(_PATTERN):
+    """Remove all event files below a folder; profiles stay."""
+    for file in folder.rglob("events.out.tfevents*"):
         file.unlink()
 
 
 def _metadata(plugin: str, data_class: int = 0, content: bytes = b"") -> Any:
-    """Return what tells TensorBoard who shows something."""
+    """Return what names the plugin of TensorBoard that shows something."""
     metadata = tf.compat.v1.SummaryMetadata()
     metadata.plugin_data.plugin_name = plugin
     metadata.plugin_data.content = content
@@ -118,10 +94,5 @@ def _metadata(plugin: str, data_class: int = 0, content: bytes = b"") -> Any:
     return metadata
 
 
-def _varint(number: int) -> bytes:
-    """Return a length as protocol buffers write it."""
-    found = bytearray()
-    while number > 127:
-        found.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*found, number])
+def _now() -> bytes:
+    return struct.pack("<d", time.time())

@@ -4,10 +4,9 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,9 +14,8 @@ from tfpipeline.core import console, progress, signals
 from tfpipeline.core.errors import UserError
 from tfpipeline.train import schedules
 from tfpipeline.train.checkpoints import Checkpoints, State
-from tfpipeline.train.fit_spec import Best, Diverged, Row, Stage
-from tfpipeline.train.fit_state import Standing
-from tfpipeline.train.train_step import Sums, When
+from tfpipeline.train.fit_state import Best, FitState, Row, Stage
+from tfpipeline.train.train_step import Sums
 from tfpipeline.train.weight_averaging import all_finite, arrays_of, assign
 
 # Results of steps are read so many calls late: a device that works on its own is kept
@@ -29,16 +27,24 @@ LAG = 3
 ROLL_BACKS = 5
 
 
-class Fit(Standing):
+class Diverged(UserError):
+    """The loss is NaN or infinite; `ids` are those of the batch."""
+
+    def __init__(self, message: str, ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.ids = list(ids)
+
+
+class Fit(FitState):
     """Trains one stage, from the beginning or from a checkpoint.
 
     Args:
         stage: What is trained.
-        checkpoints: Where it is noted how far it is; None for nowhere.
+        checkpoints: Where its state is saved; None for nowhere.
         history: Rows of earlier stages; rows of this one are added, one an epoch:
             `stage`, `epoch` from 1 over all stages, `loss`, `accuracy`, `val_...` of
             what `validate` returns, and `learning_rate` of the last step.
-        notes: What else a checkpoint tells.
+        notes: What else a checkpoint holds.
     """
 
     def __init__(
@@ -58,35 +64,27 @@ class Fit(Standing):
         self._stop: int | None = None
 
     def run(self) -> None:
-        """Train to the end of the stage; put the best or the averaged weights in place.
-
-        Raises:
-            Diverged: The loss is no number any more.
-            Stopped: SIGTERM or Ctrl-C came; a checkpoint was written if that could be.
-            UserError: A device has too little memory.
-        """
-        listeners = keras.callbacks.CallbackList(
-            list(self.stage.callbacks), model=self.stage.trainer.models[0]
-        )
+        """Train to the end of the stage; keep the best or the averaged weights."""
         total = self.stage.settings.epochs * self.stage.steps_per_epoch
         done = self.epoch * self.stage.steps_per_epoch + self.step
         bar = progress.bar(total, self.stage.name, "batch", initial=done)
         with signals.deferred() as wish, bar:
-            listeners.on_train_begin()
+            self.stage.report()
             if self.stage.keeps_start and not self.best.weights and not self.done:
-                self._choose(self._validated())
+                self._choose(self._validate())
             while not self.done:
-                self._run_epoch(wish, listeners, bar)
-            listeners.on_train_end()
-            self._finish()
+                self._run_epoch(wish, bar)
+            if self.best.weights:
+                assign(self.stage.weights, self.best.weights)
+            else:
+                self.averages.swap_in()
             if self.checkpoints is not None and (wish or self._stop is not None):
                 self._leave(wish)
 
-    def _run_epoch(self, wish: signals.Wish, listeners: Any, bar: Any) -> None:
+    def _run_epoch(self, wish: signals.Wish, bar: Any) -> None:
         started = time.perf_counter()
         if self.stage.begin_epoch is not None:
             self.stage.begin_epoch(self.epoch)
-        listeners.on_epoch_begin(self.epoch)
         rolls = self.stage.settings.on_nan == "roll_back"
         if rolls:
             self.note_start()
@@ -104,13 +102,9 @@ class Fit(Standing):
             return
         self.seconds.append(time.perf_counter() - started)
         row = self._end_epoch()
-        logs = {name: value for name, value in row.items() if name != "stage"}
-        listeners.on_epoch_end(self.epoch - 1, logs)
-        self.done = self.done or any(
-            getattr(model, "stop_training", False)
-            for model in self.stage.trainer.models
-        )
-        shown = {k: f"{v:.3f}" for k, v in logs.items() if k not in _UNSHOWN}
+        self.stage.report()
+        hidden = ("stage", "epoch", "learning_rate")
+        shown = {k: f"{v:.3f}" for k, v in row.items() if k not in hidden}
         bar.set_postfix({"epoch": self.epoch, **shown}, refresh=False)
 
     def _train(self, wish: signals.Wish, bar: Any) -> None:
@@ -122,11 +116,9 @@ class Fit(Standing):
             rates = schedules.rates(stage.settings, first, count, stage.steps_per_epoch)
             rates = rates * np.float32(self.plateau.scale * self.rate_scale)
             self.rate = float(rates[-1])
-            when = When(stage.seed, first, rates, bool(wish))
             with _memory_errors():
-                self._pending.append(
-                    (self._calls, self.step, stage.trainer.run(part, when))
-                )
+                sums = stage.trainer.run(part, stage.seed, first, rates, bool(wish))
+                self._pending.append((self._calls, self.step, sums))
                 self._calls += 1
                 self.step += count
                 while len(self._pending) >= LAG:
@@ -145,12 +137,12 @@ class Fit(Standing):
     def _read(self) -> None:
         """Wait for the oldest result that was not waited for yet."""
         call, step, result = self._pending.pop(0)
-        found = Sums.read(result)
-        for i, value in enumerate((found.loss, found.correct, found.weight)):
+        sums = Sums.read(result)
+        for i, value in enumerate((sums.loss, sums.correct, sums.weight)):
             self.sums[i] += value
-        if found.bad_step >= 0 and self._bad is None:
-            self._bad = (call, step + found.bad_step)
-        if found.stops and self._stop is None:
+        if sums.bad_step >= 0 and self._bad is None:
+            self._bad = (call, step + sums.bad_step)
+        if sums.stops and self._stop is None:
             self._stop = call
 
     def _flush(self) -> None:
@@ -169,47 +161,44 @@ class Fit(Standing):
 
     def _diverged(self, step: int) -> Diverged:
         ids = self.stage.ids(self.epoch, step) if self.stage.ids else []
-        shown = ", ".join(ids[:3])
         rest = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-        batch = f" Its batch: {shown}{rest}." if ids else ""
+        batch = f" Its batch: {', '.join(ids[:3])}{rest}." if ids else ""
         return Diverged(
             f"The loss of step {step + 1} in epoch {len(self.history) + 1} "
-            f"({self.stage.name}) is no number: training has diverged.{batch} Lower "
-            "the learning rate, set --train.clip_norm 1 or --train.precision float32 "
-            "(with --overwrite true), or say --train.on_nan roll_back.",
+            f"({self.stage.name}) is NaN or infinite: training has diverged.{batch} "
+            "Lower the learning rate, set --train.clip_norm 1 or --train.precision "
+            "float32 (with --overwrite true), or say --train.on_nan roll_back.",
             ids,
         )
 
     def _leave(self, wish: signals.Wish) -> None:
         saved = self.checkpoints is not None and self.save()
-        number = len(self.history) + 1
-        where = f"epoch {number}, step {self.step} ({self.stage.name})"
-        kept = "; a checkpoint is written, and the same command goes on there"
+        where = f"epoch {len(self.history) + 1}, step {self.step} ({self.stage.name})"
+        kept = "; a checkpoint is written, and the same command resumes there"
         # Where another worker was asked, this one ends in the same way.
-        asked = wish.number or signal.SIGTERM
-        raise signals.Stopped(f"Stopped at {where}{kept if saved else ''}.", asked)
+        code = wish.number or signal.SIGTERM
+        raise signals.Stopped(f"Stopped at {where}{kept if saved else ''}.", code)
 
     def _end_epoch(self) -> Row:
         loss, correct, weight = self.sums
         logs: dict[str, float] = {"loss": loss / weight, "accuracy": correct / weight}
         self.averages.end_epoch(self.epoch)
-        metrics = self._validated()
+        metrics = self._validate()
         logs.update({f"val_{name}": float(v) for name, v in metrics.items()})
         self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
         self._choose(metrics)
         patience = self.stage.settings.patience
         rested = patience is not None and self.best.rested >= patience
-        rested = rested and not self.averages.awaited(self.epoch)
+        rested = rested and not self.averages.is_pending(self.epoch)
         self.done = rested or self.epoch >= self.stage.settings.epochs
         if self.stage.settings.schedule == "plateau":
-            self.plateau.tell(metrics.get("loss", math.inf))
-        number = len(self.history) + 1
-        row: Row = {"stage": self.stage.name, "epoch": number, **logs}
+            self.plateau.update(metrics.get("loss", math.inf))
+        row: Row = {"stage": self.stage.name, "epoch": len(self.history) + 1, **logs}
         row["learning_rate"] = self.rate
         self.history.append(row)
         return row
 
-    def _validated(self) -> Mapping[str, float]:
+    def _validate(self) -> Mapping[str, float]:
         """Return the metrics of the weights that would be kept now."""
         if self.stage.validate is None:
             return {}
@@ -231,31 +220,18 @@ class Fit(Standing):
         else:
             self.best.rested += 1
 
-    def _finish(self) -> None:
-        if self.best.weights:
-            assign(self.stage.weights, self.best.weights)
-        else:
-            self.averages.swap_in()
-
     def capture(self) -> State:
         """Return everything that the stage goes on from, after its last result."""
         self._flush()
         return super().capture()
 
     def save(self) -> bool:
-        """Write a checkpoint, unless what it would hold has diverged.
-
-        Returns:
-            Whether it stands there now.
-        """
+        """Write a checkpoint, unless what it would hold has diverged."""
         assert self.checkpoints is not None
         state = self.capture()
         if self._bad is not None or not all_finite(state.arrays["weights"]):
             return False
         return self.checkpoints.save(state)
-
-
-_UNSHOWN = ("epoch", "learning_rate")
 
 
 @contextlib.contextmanager

@@ -1,25 +1,75 @@
-"""Where a stage stands: everything that it goes on from, taken down and put back."""
+"""A stage of a training, and everything that it resumes from."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+import numpy as np
+
+from tfpipeline.config import TrainSettings
+from tfpipeline.models.throughput import Meter
 from tfpipeline.train import schedules
 from tfpipeline.train.checkpoints import State
-from tfpipeline.train.fit_spec import Best, Row, Stage
+from tfpipeline.train.train_step import Steps, Trainer
 from tfpipeline.train.weight_averaging import Averages, arrays_of, assign
+
+# One epoch in `history.csv`.
+Row = dict[str, str | float]
 
 # In a checkpoint, before the names of what belongs to the start of the epoch.
 _START = "start_"
 
 
-class Standing:
-    """How far a stage is.
+@dataclass(frozen=True)
+class Stage:
+    """What is trained on what.
 
     Args:
-        stage: What is trained.
-        history: Rows of earlier stages, and of this one as they come.
-        notes: What else a checkpoint tells.
+        name: `head` or `fine_tune`.
+        trainer: One step.
+        settings: The section `train`, or what stands for it in fine-tuning.
+        weights: Everything that the training changes.
+        steps: From the number of an epoch and a step in it to the batches from there.
+        steps_per_epoch: Batches of an epoch.
+        validate: Metrics after each epoch; None without validation images.
+        seed: Of everything that is drawn.
+        ids: From the numbers of an epoch and a step to the ids of its batch.
+        begin_epoch: Called with the number of each epoch before it.
+        report: Called before the first epoch, and after each of them.
+        keeps_start: Whether the weights before the first epoch may be the best.
+        meter: Measures how long the steps have waited for their input.
     """
+
+    name: str
+    trainer: Trainer
+    settings: TrainSettings
+    weights: Sequence[keras.Variable]
+    steps: Callable[[int, int], Iterable[Steps]]
+    steps_per_epoch: int
+    validate: Callable[[], Mapping[str, float]] | None = None
+    seed: int = 0
+    ids: Callable[[int, int], list[str]] | None = None
+    begin_epoch: Callable[[int], None] | None = None
+    report: Callable[[], None] = lambda: None
+    keeps_start: bool = False
+    meter: Meter = field(default_factory=Meter)
+
+
+@dataclass
+class Best:
+    """The best epoch so far by validation loss, and how many epochs have come since."""
+
+    loss: float = math.inf
+    rested: int = 0
+    epoch: int = 0
+    # Averaged, where that is asked for.
+    weights: list[np.ndarray] = field(default_factory=list)
+
+
+class FitState:
+    """How far a stage is."""
 
     def __init__(
         self, stage: Stage, history: list[Row], notes: Mapping[str, Any]
@@ -35,7 +85,7 @@ class Standing:
         # Where the epoch began, if it may be rolled back to.
         self.start: State | None = None
         settings = stage.settings
-        self.plateau = schedules.Plateau(0.5, settings.plateau_patience)
+        self.plateau = schedules.Plateau(settings.plateau_patience)
         optimizer, variables = stage.trainer.optimizer, stage.trainer.variables
         self.averages = Averages(settings, optimizer, variables, stage.weights)
 
@@ -53,23 +103,23 @@ class Standing:
         self.start = None
 
     def capture(self) -> State:
-        """Return everything that the stage goes on from."""
-        averages = self.averages
+        """Return everything that the stage resumes from."""
+        averages, best, plateau = self.averages, self.best, self.plateau
         values = {
             **self.notes,
             **{"stage": self.stage.name, "epoch": self.epoch, "step": self.step},
             **{"sums": list(self.sums), "done": self.done},
             "history": [dict(row) for row in self.history],
-            "best": [self.best.loss, self.best.rested, self.best.epoch],
-            "plateau": [self.plateau.best, self.plateau.rested, self.plateau.scale],
+            "best": [best.loss, best.rested, best.epoch],
+            "plateau": [plateau.best, plateau.rested, plateau.scale],
             "averaged": averages.count,
             "rate": [self.rate, self.rate_scale, self.roll_backs],
         }
         arrays = {
             "weights": arrays_of(self.stage.weights),
             "optimizer": arrays_of(self.stage.trainer.optimizer.variables),
-            "best": [array.copy() for array in self.best.weights],
-            "mean": [array.copy() for array in averages.mean],
+            "best": arrays_of(best.weights),
+            "mean": arrays_of(averages.mean),
         }
         if self.start is not None:
             values[f"{_START}values"] = self.start.values
@@ -77,25 +127,23 @@ class Standing:
         return State(values, arrays)
 
     def restore(self, state: State) -> None:
-        """Go back to what `capture` returned, in this process or in another one.
-
-        Args:
-            state: Of this stage.
-        """
-        values, arrays = state.values, state.arrays
+        """Go back to what `capture` returned, in this process or in another one."""
+        values, arrays, plateau = state.values, state.arrays, self.plateau
         self.epoch, self.step = values["epoch"], values["step"]
         self.sums, self.done = list(values["sums"]), values["done"]
         self.history[:] = [dict(row) for row in values["history"]]
         loss, rested, epoch = values["best"]
-        kept = [array.copy() for array in arrays.get("best", [])]
-        self.best = Best(loss, rested, epoch, kept)
-        self.plateau.best, self.plateau.rested, self.plateau.scale = values["plateau"]
+        self.best = Best(loss, rested, epoch, arrays_of(arrays.get("best", [])))
+        plateau.best, plateau.rested, plateau.scale = values["plateau"]
         self.averages.count = values["averaged"]
-        self.averages.mean = [array.copy() for array in arrays.get("mean", [])]
+        self.averages.mean = arrays_of(arrays.get("mean", []))
         self.rate, self.rate_scale, self.roll_backs = values["rate"]
         if f"{_START}values" in values:
-            some = {k: v for k, v in arrays.items() if k.startswith(_START)}
-            began = {k[len(_START) :]: v for k, v in some.items()}
-            self.start = State(values[f"{_START}values"], began)
+            start = {
+                name.removeprefix(_START): array
+                for name, array in arrays.items()
+                if name.startswith(_START)
+            }
+            self.start = State(values[f"{_START}values"], start)
         assign(self.stage.weights, arrays["weights"])
         assign(self.stage.trainer.optimizer.variables, arrays["optimizer"])

@@ -15,30 +15,20 @@ _MOMENTUM = 0.9
 
 
 def resolve(settings: RunSettings) -> RunSettings:
-    """Return settings that say which weights a training starts from, and what learns.
-
-    Args:
-        settings: Of the run.
-
-    Returns:
-        Settings without a null in the section `model` and in `train.from_scratch`.
-
-    Raises:
-        UserError: Something that from scratch cannot be, or what the backbone refuses.
-    """
-    model, asked = settings.model, settings.train.from_scratch
-    if asked and model.weights is None:
+    """Return settings without a null in `model` and in `train.from_scratch`."""
+    model, from_scratch = settings.model, settings.train.from_scratch
+    if from_scratch and model.weights is None:
         model = dataclasses.replace(model, weights="none")
     model = backbones.resolve(model, settings.data.source)
     untrained = model.weights == "none"
-    if asked and not untrained:
+    if from_scratch and not untrained:
         raise UserError(
             "--train.from_scratch true: expected --model.weights none. Received: "
             f"{model.weights}. To let pretrained weights learn, say "
             "--fine_tune.epochs 10."
         )
     has_none = registry.BACKBONES[model.backbone].imagenet_top_1 is None
-    learns = (has_none and untrained) if asked is None else asked
+    learns = (has_none and untrained) if from_scratch is None else from_scratch
     if learns and settings.fine_tune.epochs:
         raise UserError(
             "--fine_tune.epochs with a training from scratch: the whole network learns "
@@ -53,13 +43,8 @@ def resolve(settings: RunSettings) -> RunSettings:
     return dataclasses.replace(settings, model=model, train=train)
 
 
-def learning(model: keras.Model, settings: RunSettings) -> list[keras.Model]:
-    """Return the parts of a classifier that the first stage changes; they learn now.
-
-    Args:
-        model: The classifier, its backbone frozen.
-        settings: What `resolve` returned.
-    """
+def trained_parts(model: keras.Model, settings: RunSettings) -> list[keras.Model]:
+    """Return the parts of a classifier that the first stage changes; they learn now."""
     _, head = classifier.split_classifier(model)
     if not settings.train.from_scratch:
         return [head]
@@ -76,12 +61,7 @@ def learning(model: keras.Model, settings: RunSettings) -> list[keras.Model]:
 
 
 def extractor(model: keras.Model, mode: str) -> Callable[[Any], Any]:
-    """Return what goes from images to features in training, batch norm included.
-
-    Args:
-        model: The classifier; its own backbone is in inference mode always.
-        mode: Of the backbone's row in the table.
-    """
+    """Return what goes from images to features in training, batch norm included."""
     backbone = classifier.backbone_of(model)
     pooling = classifier.pooling_of(model)
     return lambda x: pooling(

@@ -1,14 +1,21 @@
-"""What the loop is fed with: cached features, or images through the whole network."""
+"""What each stage is fed with, and what is called on it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tfpipeline.core import console, image_io
+from tfpipeline.data import augment
+from tfpipeline.models import classifier, feature_extraction, registry
+from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.models.feature_extraction import Views
-from tfpipeline.train.dropout import Noise
+from tfpipeline.models.inference import Predictor
+from tfpipeline.train import dropout, from_scratch
+from tfpipeline.train.setup import Work
 from tfpipeline.train.train_step import Steps
 
 # Batches of features that one call trains on: few calls, and little memory.
@@ -18,33 +25,7 @@ STEPS_PER_CALL = 64
 Batch = tuple[Any, Any, Any]
 
 
-class Inputs(Protocol):
-    """Both kinds of inputs give batches to train on and batches to evaluate on."""
-
-    def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
-        """Yield the training batches of one epoch from a step on, in their order."""
-
-    def batches(self, order: np.ndarray) -> Iterable[Batch]:
-        """Return unchanged batches in the order of the indices."""
-
-
 @dataclass(frozen=True)
-class Task:
-    """What is fed, and what is called on it in training and in inference.
-
-    Args:
-        inputs: Batches of features or of images.
-        training: From a batch and noise to logits, with dropout.
-        inference: From a batch to logits.
-        fingerprint: Of the features; None for images.
-    """
-
-    inputs: Inputs
-    training: Callable[[Any, Noise], Any]
-    inference: Callable[[Any], Any]
-    fingerprint: str | None = None
-
-
 class CachedFeatures:
     """Features from disk, for a frozen backbone without augmentation.
 
@@ -58,21 +39,12 @@ class CachedFeatures:
             instead.
     """
 
-    def __init__(
-        self,
-        cache: FeatureCache,
-        keys: list[str],
-        label: np.ndarray,
-        arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-        per_call: int = STEPS_PER_CALL,
-        views: Views | None = None,
-    ) -> None:
-        self.views = views
-        self.per_call = per_call
-        self.cache = cache
-        self.keys = keys
-        self.label = label
-        self.arrange = arrange
+    cache: FeatureCache
+    keys: list[str]
+    label: np.ndarray
+    arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    per_call: int = STEPS_PER_CALL
+    views: Views | None = None
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield many batches at a time: the head is so small that calls would cost."""
@@ -90,23 +62,82 @@ class CachedFeatures:
             yield rows[0], self.label[indices[part]][0], weights[part][0]
 
 
+@dataclass(frozen=True)
 class Images:
-    """Images, for augmentation: every step goes through the whole network.
+    """Images, for augmentation: every step goes through the whole network."""
 
-    Args:
-        augmented: From an order, an epoch and a step to the augmented batches from it.
-        plain: From an order to its batches without augmentation.
-    """
-
-    def __init__(
-        self,
-        augmented: Callable[[np.ndarray, int, int], Iterable[Batch]],
-        plain: Callable[[np.ndarray], Iterable[Batch]],
-    ) -> None:
-        self.augmented = augmented
-        self.batches = plain
+    # From an order, an epoch and a step to the batches from there.
+    augmented: Callable[[np.ndarray, int, int], Iterable[Batch]]
+    batches: Callable[[np.ndarray], Iterable[Batch]]
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield one batch at a time."""
         for batch in self.augmented(order, epoch, first):
             yield Steps(*(part[None] for part in batch))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is fed, and the function from it to logits in training and in inference."""
+
+    inputs: CachedFeatures | Images
+    training: Callable[[Any, dropout.Noise], Any]
+    inference: Callable[[Any], Any]
+    # Of the features; None for images.
+    fingerprint: str | None = None
+
+
+def head_task(work: Work, cache: Path) -> Task:
+    """Return what the head is trained on: features, computed once where that can be."""
+    data, train = work.settings.data, work.settings.train
+    changes_images = data.augmentation != "none" and not data.views
+    is_attacked = work.settings.robust.method != "none"
+    if is_attacked or train.from_scratch or changes_images:
+        return image_task(work, cache)
+    extractor, head = classifier.split_classifier(work.model)
+    frozen = feature_extraction.Extraction(
+        Predictor(Frozen(extractor), work.strategy, work.meter),
+        extractor.output_shape[-1],
+        (classifier.describe(extractor), data.resize, image_io.RULES),
+        cache / "features",
+    )
+    keys, chosen = work.examples.keys, work.examples.of("train")
+    store, views = frozen.features(keys, work.alone.plain), None
+    if data.views:
+        views = frozen.views(
+            [keys[i] for i in chosen],
+            data.views,
+            lambda number, order: work.alone.augmented(chosen[order], number),
+            *(data.augmentation, augment.RULES, work.settings.seed),
+        )
+    label = work.examples.source.label
+    every = work.settings.checkpoint.every_steps or STEPS_PER_CALL
+    per_call = min(STEPS_PER_CALL, every)
+    return Task(
+        CachedFeatures(store, keys, label, work.batches.arrange, per_call, views),
+        lambda x, noise: dropout.train_through(head, x, noise),
+        lambda x: head(x, training=False),
+        frozen.name,
+    )
+
+
+def image_task(work: Work, cache: Path) -> Task:
+    """Return the whole network and images, changed anew in every epoch."""
+    batches, model = work.batches, work.model
+    extractor, head = classifier.split_classifier(model)
+    if batches.decoded is None:
+        plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
+        console.note(f"decoded images: {plan.where} ({plan.reason})")
+    if work.settings.train.from_scratch:
+        mode = registry.BACKBONES[work.settings.model.backbone].mode
+        extract = from_scratch.extractor(model, mode)
+    else:
+        # In inference mode whatever it learns: its batch norm is frozen.
+        def extract(x: Any) -> Any:
+            return extractor(x, training=False)
+
+    return Task(
+        Images(batches.augmented, batches.plain),
+        lambda x, noise: dropout.train_through(head, extract(x), noise),
+        lambda x: model(x, training=False),
+    )

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfpipeline.core.errors import UserError
-from tfpipeline.train.train_step import Steps, Sums, Trainer, When
+from tfpipeline.train.train_step import Steps, Sums, Trainer
 from tfpipeline.train.weight_averaging import arrays_of, assign
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100
@@ -22,13 +22,7 @@ _BELOW = 10.0
 
 @dataclass(frozen=True)
 class Search:
-    """What a search for a learning rate saw.
-
-    Args:
-        rates: Of each step, rising.
-        losses: Of each step, smoothed.
-        rate: What it found.
-    """
+    """The rising rates of a search, the smoothed losses there, and the rate chosen."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
@@ -43,59 +37,40 @@ def search(
 ) -> Search:
     """Train for some steps at rising rates; put the weights back.
 
-    Args:
-        trainer: One step; its optimizer is used up.
-        weights: Everything that the training changes.
-        epoch_steps: The batches of an epoch, by its number.
-        seed: Of what is drawn.
-
-    Returns:
-        The rates, the losses, and the rate at which the loss falls fastest, but at most
-        a tenth of that of the least loss.
-
-    Raises:
-        UserError: The loss is no number from the start.
+    The trainer's optimizer is used up. `epoch_steps` returns the batches of an epoch.
 
     Source: Smith, arXiv:1506.01186; the two rules are those of fastai's finder.
     """
     before = arrays_of(weights)
     rates = np.geomspace(LOWEST, HIGHEST, STEPS).astype(np.float32)
-    seen: list[float] = []
+    losses: list[float] = []
     average = 0.0
-    for step, one in enumerate(_single_steps(epoch_steps)):
-        when = When(seed, step, rates[step : step + 1])
-        found = Sums.read(trainer.run(one, when))
-        if found.bad_step >= 0:
+    for step, batch in enumerate(_single_steps(epoch_steps)):
+        sums = Sums.read(trainer.run(batch, seed, step, rates[step : step + 1]))
+        if sums.bad_step >= 0:
             break
-        average = _MOMENTUM * average + (1 - _MOMENTUM) * found.loss / found.weight
-        seen.append(average / (1 - _MOMENTUM ** (step + 1)))
-        if seen[-1] > _ENOUGH * min(seen) or len(seen) == STEPS:
+        average = _MOMENTUM * average + (1 - _MOMENTUM) * sums.loss / sums.weight
+        losses.append(average / (1 - _MOMENTUM ** (step + 1)))
+        if losses[-1] > _ENOUGH * min(losses) or len(losses) == STEPS:
             break
     assign(weights, before)
-    if not seen:
+    if not losses:
         raise UserError(
-            "--train.learning_rate auto: the loss is no number at any rate. Set "
+            "--train.learning_rate auto: the loss is NaN or infinite at any rate. Set "
             "--train.precision float32, and look at the images."
         )
-    return Search(tuple(map(float, rates[: len(seen)])), tuple(seen), choose(seen))
+    used = tuple(map(float, rates[: len(losses)]))
+    return Search(used, tuple(losses), choose(losses))
 
 
 def choose(losses: Sequence[float]) -> float:
-    """Return the learning rate that a search speaks for.
-
-    Args:
-        losses: Of its steps, smoothed.
-
-    Returns:
-        The rate of the steepest fall, at most a tenth of that of the least loss, with
-        two digits.
-    """
+    """Return the rate of the steepest fall, at most a tenth of the least loss's."""
     rates = np.geomspace(LOWEST, HIGHEST, STEPS)
     least = int(np.argmin(losses))
     falling = np.asarray(losses[: least + 1])
     steepest = int(np.argmin(np.gradient(falling))) if len(falling) > 1 else 0
-    found = min(rates[steepest], rates[least] / _BELOW)
-    return float(f"{max(found, LOWEST):.2g}")
+    rate = min(rates[steepest], rates[least] / _BELOW)
+    return float(f"{max(rate, LOWEST):.2g}")
 
 
 def _single_steps(epoch_steps: Callable[[int], Iterable[Steps]]) -> Iterable[Steps]:

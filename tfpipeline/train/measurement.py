@@ -1,7 +1,20 @@
-"""A training, measured: for its page and its predictions."""
+"""A trained classifier, measured: metrics, calibration, accuracy under attack."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.attack.engine import robust_accuracy
+from tfpipeline.config import CalibrationSettings
+from tfpipeline.config import adversary as adversary_config
+from tfpipeline.config.adversary import AdversarySettings
+from tfpipeline.data.dataset import Examples
+from tfpipeline.metrics import calibration, classification
+from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.models import constant_weights
 from tfpipeline.models.inference import Predictor
-from tfpipeline.report.measured import Measured
+from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
 
 # Bytes of the training images' logits, at most: what is made of them takes some times
@@ -9,34 +22,79 @@ from tfpipeline.train.stages import Course
 MOST_LOGITS = 2**31
 
 
-def answer_training(course: Course) -> None:
-    """Ask for the logits of the training images too, where that costs no time.
+def measure(course: Course) -> dict[str, dict[str, Any]]:
+    """Return the metrics of the splits that the training did not learn from."""
+    work, settings = course.work, course.work.settings
+    for split in ("test", "validation"):
+        if len(work.examples.of(split)):
+            _predict(course, split, split)
+    course.calibration = calibrate(work.examples, course.logits, settings.calibration)
+    result = split_metrics(work.examples, course.logits, course.calibration)
+    if settings.robust.method != "none":
+        for split in result:
+            result[split]["robust"] = _robust(work, work.examples.of(split))
+    return result
+
+
+def predict_training(course: Course) -> None:
+    """Compute the logits of the training images too, where that costs no time.
 
     Their features are on disk where the backbone is frozen; otherwise each image would
-    go through the whole network once more. Many images of many classes are left out as
+    go through the whole network once more. Many images of many classes are skipped as
     well. Every worker has to call it.
-
-    Args:
-        course: The training, measured.
     """
-    task, chosen = course.task, course.work.examples.of("train")
-    if task is None or task.fingerprint is None:
+    examples = course.work.examples
+    if course.task is None or course.task.fingerprint is None:
         return
-    if 4 * len(chosen) * len(course.work.examples.source.labels) > MOST_LOGITS:
-        return
-    predictor = Predictor(task.inference, course.work.strategy, shared=True)
+    count = len(examples.of("train")) * len(examples.source.labels)
+    if 4 * count <= MOST_LOGITS:
+        _predict(course, "train", None)
+
+
+def _predict(course: Course, split: str, title: str | None) -> None:
+    task, work = course.task, course.work
+    assert task is not None
+    chosen = work.examples.of(split)
+    predictor = Predictor(task.inference, work.strategy, shared=True)
     batches = task.inputs.batches(chosen)
-    course.logits["train"] = predictor.all(batches, len(chosen), None)
+    course.logits[split] = predictor.all(batches, len(chosen), title)
 
 
-def of_course(course: Course) -> Measured:
-    """Return what a training came to.
+def calibrate(
+    examples: Examples, logits: Mapping[str, np.ndarray], settings: CalibrationSettings
+) -> Calibration:
+    """Return the calibration of a classifier, by its logits of validation images."""
+    chosen, classes = examples.of("validation"), len(examples.source.labels)
+    once = examples.distinct(chosen)
+    values = logits.get("validation", np.zeros((0, classes)))[once]
+    label = examples.source.label[chosen][once]
+    targets = settings.target_error, settings.confidence
+    return calibration.calibrate(values, label, *targets)
 
-    Args:
-        course: The training, measured.
-    """
-    work = course.work
-    resize = work.settings.data.resize
-    return Measured(
-        work.model, work.examples, course.logits, course.calibration, resize
+
+def split_metrics(
+    examples: Examples,
+    logits: Mapping[str, np.ndarray],
+    calibrated: Calibration | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Return the metrics of each split, with those of the calibrated probabilities."""
+    result = {}
+    for split, values in logits.items():
+        label = examples.source.label[examples.of(split)]
+        metrics = classification.classification(values, label, examples.source.labels)
+        if calibrated is not None:
+            metrics["calibration"] = calibration.told(calibrated, values, label)
+        result[split] = metrics
+    return result
+
+
+def _robust(work: Work, chosen: np.ndarray) -> dict[str, Any]:
+    """Return the accuracy under attack, at the radius that was trained for."""
+    radius = work.settings.robust.epsilon
+    return robust_accuracy.measure(
+        constant_weights.traced(work.model, work.model.input_shape[1:3]),
+        work.alone.plain(chosen),
+        AdversarySettings(attack="apgd", eight_bit=False),
+        [adversary_config.epsilon(radius, "--robust.epsilon")],
+        robust_accuracy.Place(work.strategy, work.settings.seed, chief=work.chief),
     )

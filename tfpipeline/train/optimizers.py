@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfpipeline.config import TrainSettings
 from tfpipeline.core.errors import check_each, unknown
-from tfpipeline.train import schedules, weight_averaging
+from tfpipeline.train import schedules
 
 OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] = {
     "adam": (keras.optimizers.Adam, {}),
@@ -22,23 +22,14 @@ OPTIMIZERS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, Any]]] =
     "adagrad": (keras.optimizers.Adagrad, {}),
 }
 
-CLASS_WEIGHTS = ("none", "balanced")
-
-ON_NAN = ("stop", "roll_back")
-
 # What AdamW decays by where the user names nothing: the default of Keras.
 ADAMW_DECAY = 0.004
 
 
 def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
-    """Return what an example of each class weighs in the loss.
+    """Return what an example of each class weighs, by the examples of each, or None.
 
-    Args:
-        name: `none`, or `balanced`: every class weighs the same as a whole.
-        counts: Training images of each class, all positive, shape (classes,).
-
-    Returns:
-        float32, shape (classes,), whose mean over the examples is 1; None for `none`.
+    With `balanced` every class weighs the same as a whole; the mean weight is 1.
     """
     if name == "none":
         return None
@@ -46,44 +37,38 @@ def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
 
 
 def check(settings: TrainSettings, prefix: str = "train") -> None:
-    """Refuse settings that cannot train, before any work is done.
-
-    Args:
-        settings: The section `train`, or what stands for it in fine-tuning.
-        prefix: Of the settings' names, for the error.
-
-    Raises:
-        UserError: An unknown name or a number out of range.
-    """
+    """Refuse settings that cannot train, before any work is done."""
     known = {
         "optimizer": OPTIMIZERS,
-        "class_weights": CLASS_WEIGHTS,
-        "averaging": weight_averaging.AVERAGINGS,
-        "on_nan": ON_NAN,
+        "class_weights": ("none", "balanced"),
+        "averaging": ("none", "ema", "swa"),
+        "on_nan": ("stop", "roll_back"),
+        "schedule": schedules.SCHEDULES,
     }
     for name, table in known.items():
         if getattr(settings, name) not in table:
             raise unknown(f"--{prefix}.{name}", getattr(settings, name), table)
-    rate, decay, limits = settings.learning_rate, settings.weight_decay, {}
-    for name in ("clip_norm", "clip_value", "patience"):
-        value = getattr(settings, name)
-        limits[name] = ("null or a positive number", value is None or value > 0)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    epochs, warmup = settings.epochs, settings.warmup_epochs
+    momentum, share = settings.ema_momentum, "0 up to, but not, 1"
     expected = {
-        "epochs": ("a positive number", settings.epochs >= 1),
+        "epochs": ("a positive number", epochs >= 1),
+        "warmup_epochs": (
+            f"0 or more, and fewer than the {epochs} epochs",
+            0 <= warmup < epochs,
+        ),
         "learning_rate": ("a positive number", rate == "auto" or float(rate) > 0),
         "weight_decay": ("null, or 0 or more", decay is None or decay >= 0),
-        "label_smoothing": ("0 up to, but not, 1", 0 <= settings.label_smoothing < 1),
-        "ema_momentum": (
-            "null, or 0 up to, but not, 1",
-            settings.ema_momentum is None or 0 <= settings.ema_momentum < 1,
-        ),
-        "swa_from": ("0 up to, but not, 1", 0 <= settings.swa_from < 1),
+        "label_smoothing": (share, 0 <= settings.label_smoothing < 1),
+        "ema_momentum": (f"null, or {share}", momentum is None or 0 <= momentum < 1),
+        "swa_from": (share, 0 <= settings.swa_from < 1),
         "decay": ("more than 0, at most 1", 0 < settings.decay <= 1),
         "plateau_patience": ("a positive number", settings.plateau_patience >= 1),
-        **limits,
     }
+    for name in ("clip_norm", "clip_value", "patience"):
+        value = getattr(settings, name)
+        expected[name] = ("null or a positive number", value is None or value > 0)
     check_each(prefix, settings, expected)
-    schedules.check(settings, prefix)
 
 
 @functools.cache
@@ -117,24 +102,14 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Return an optimizer, already built: inside a `tf.function` it is too late.
 
-    Args:
-        settings: The section `train`.
-        variables: What it will change.
-        multipliers: What the learning rate of each variable is multiplied by; all 1
-            where None. `set_multipliers` changes them later.
-        scale_loss: Whether the loss is scaled up so that gradients in float16 do not
-            vanish (arXiv:1710.03740).
-
-    Returns:
-        A Keras optimizer with decoupled weight decay on kernels only: decay of biases
-        and of normalisation only hurts (arXiv:1706.05350).
-
-    Raises:
-        UserError: What `check` refuses.
+    Weight decay is decoupled and on kernels only: decay of biases and of normalisation
+    only hurts (arXiv:1706.05350). With `multipliers` of the learning rate, one a
+    variable, `set_multipliers` may change them later. `scale_loss` scales the loss up,
+    so that gradients in float16 do not vanish (arXiv:1710.03740).
     """
     check(settings)
-    chosen: tuple[Any, dict[str, Any]] = OPTIMIZERS[settings.optimizer]
-    kind, options = chosen
+    kind: Any
+    kind, options = OPTIMIZERS[settings.optimizer]
     rate = 1e-3 if settings.learning_rate == "auto" else settings.learning_rate
     if settings.averaging == "ema":
         assert settings.ema_momentum is not None
@@ -162,11 +137,6 @@ def build_optimizer(
 def set_multipliers(
     optimizer: keras.optimizers.Optimizer, multipliers: Sequence[float]
 ) -> None:
-    """Change what the learning rate of each variable is multiplied by.
-
-    Args:
-        optimizer: Of `build_optimizer`, with multipliers.
-        multipliers: One a variable.
-    """
+    """Change what the learning rate of each variable is multiplied by."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.multipliers.assign(np.asarray(multipliers, np.float32))

@@ -7,138 +7,74 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfpipeline.config import TrainSettings
-from tfpipeline.core.errors import UserError, unknown
 
 # Share of a one-cycle training in which the rate rises, and where it starts and ends.
 _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1e-5
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is.
-
-    Args:
-        epochs: Since the warm-up ended, with a fraction.
-        share: The same as a share of what was planned, from 0 to 1.
-        decay: Factor an epoch, for `exponential`.
-    """
-
-    epochs: float
-    share: float
-    decay: float
-
-
-def _constant(now: Progress) -> float:
-    return 1.0
-
-
-def _exponential(now: Progress) -> float:
-    return now.decay**now.epochs
-
-
-def _cosine(now: Progress) -> float:
-    """Source: Loshchilov & Hutter, arXiv:1608.03983, without restarts."""
-    return 0.5 * (1 + math.cos(math.pi * now.share))
-
-
-def _one_cycle(now: Progress) -> float:
+def _one_cycle(epochs: float, share: float, decay: float) -> float:
     """Source: Smith & Topin, arXiv:1708.07120; the momentum stays as it is."""
-    if now.share < _RISE:
-        way, start, end = now.share / _RISE, _FIRST, 1.0
+    if share < _RISE:
+        part, start, end = share / _RISE, _FIRST, 1.0
     else:
-        way, start, end = (now.share - _RISE) / (1 - _RISE), 1.0, _LAST
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * way))
+        part, start, end = (share - _RISE) / (1 - _RISE), 1.0, _LAST
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * part))
 
 
-SCHEDULES: dict[str, Callable[[Progress], float]] = {
-    "constant": _constant,
-    "exponential": _exponential,
-    "cosine": _cosine,
+# From the epochs since the warm-up, with a fraction, the same as a share of what is
+# planned, and `train.decay`, to what the learning rate is multiplied by.
+SCHEDULES: dict[str, Callable[[float, float, float], float]] = {
+    "constant": lambda epochs, share, decay: 1.0,
+    "exponential": lambda epochs, share, decay: decay**epochs,
+    # Source: Loshchilov & Hutter, arXiv:1608.03983, without restarts.
+    "cosine": lambda epochs, share, decay: 0.5 * (1 + math.cos(math.pi * share)),
     "one_cycle": _one_cycle,
     # Constant until the validation loss rests: see `Plateau`.
-    "plateau": _constant,
+    "plateau": lambda epochs, share, decay: 1.0,
 }
-
-
-def check(settings: TrainSettings, prefix: str = "train") -> None:
-    """Refuse settings of a schedule that cannot be.
-
-    Args:
-        settings: The section `train`, or what stands for it in fine-tuning.
-        prefix: Of the settings' names, for the error.
-
-    Raises:
-        UserError: An unknown name or a number out of range.
-    """
-    if settings.schedule not in SCHEDULES:
-        raise unknown(f"--{prefix}.schedule", settings.schedule, SCHEDULES)
-    if not 0 <= settings.warmup_epochs < settings.epochs:
-        raise UserError(
-            f"--{prefix}.warmup_epochs: expected 0 or more, and fewer than the "
-            f"{settings.epochs} epochs. Received: {settings.warmup_epochs}."
-        )
 
 
 def rates(
     settings: TrainSettings, first: int, count: int, steps_per_epoch: int
 ) -> np.ndarray:
-    """Return the learning rates of some steps in a row, but for `Plateau`.
+    """Return the learning rates of steps in a row, but for `Plateau`; float32.
 
     In the warm-up the rate rises in equal parts from 0, the first step already above.
-
-    Args:
-        settings: The section `train`.
-        first: The first step, counted from 0 over all epochs.
-        count: How many steps.
-        steps_per_epoch: Steps of an epoch.
-
-    Returns:
-        float32, shape (count,).
+    `first` is counted from 0 over all epochs.
     """
-    assert isinstance(settings.learning_rate, float)
-    schedule = SCHEDULES[settings.schedule]
+    base = settings.learning_rate
+    assert isinstance(base, float)
+    schedule, decay = SCHEDULES[settings.schedule], settings.decay
     warm = settings.warmup_epochs * steps_per_epoch
     rest = max(1.0, settings.epochs * steps_per_epoch - warm)
-    found = []
-    for step in range(first, first + count):
+
+    def factor(step: int) -> float:
         if step < warm:
-            factor = (step + 1) / (warm + 1) * schedule(Progress(0, 0, 1.0))
-        else:
-            done = step - warm
-            share = min(1.0, done / rest)
-            now = Progress(done / steps_per_epoch, share, settings.decay)
-            factor = schedule(now)
-        found.append(settings.learning_rate * factor)
-    return np.asarray(found, np.float32)
+            return (step + 1) / (warm + 1) * schedule(0, 0, decay)
+        done = step - warm
+        return schedule(done / steps_per_epoch, min(1.0, done / rest), decay)
+
+    factors = map(factor, range(first, first + count))
+    return np.asarray([base * value for value in factors], np.float32)
 
 
 @dataclass
 class Plateau:
-    """Lowers the rate where the validation loss has rested for some epochs.
+    """Halves the rate where the validation loss has rested for `patience` epochs.
 
-    Args:
-        factor: Of each cut.
-        patience: Epochs without a better loss before it.
-        best: The best loss so far.
-        rested: Epochs since then.
-        scale: What all rates are multiplied by.
+    All rates are multiplied by `scale`; `rested` counts epochs since the best loss.
     """
 
-    factor: float
     patience: int
     best: float = math.inf
     rested: int = 0
     scale: float = 1.0
 
-    def tell(self, loss: float) -> None:
-        """Take note of an epoch's validation loss.
-
-        Args:
-            loss: Of the epoch.
-        """
+    def update(self, loss: float) -> None:
+        """Take note of an epoch's validation loss."""
         if loss < self.best:
             self.best, self.rested = loss, 0
             return
         self.rested += 1
         if self.rested >= self.patience:
-            self.scale, self.rested = self.scale * self.factor, 0
+            self.scale, self.rested = self.scale / 2, 0

@@ -10,17 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import distribute
-from tfpipeline.config import DataSettings, RunSettings, TrainSettings
+from tfpipeline.config import DataSettings, RunSettings
 from tfpipeline.core import provenance
-from tfpipeline.core.errors import UserError, check_each
-from tfpipeline.data import dataset, pipeline, scan
+from tfpipeline.data import dataset, scan
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.sources import drawn_world
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.demo import world
-from tfpipeline.metrics import calibration
 from tfpipeline.models import (
     backbones,
     classifier,
@@ -29,34 +27,19 @@ from tfpipeline.models import (
     worker_agreement,
 )
 from tfpipeline.models.throughput import Meter
-from tfpipeline.train import (
-    adversarial,
-    batch_size_finder,
-    checkpoints,
-    from_scratch,
-    optimizers,
-)
-from tfpipeline.train.checkpoints import State
+from tfpipeline.train import batch_size_finder, checkpoints, checks, from_scratch
 
 
 @dataclass(frozen=True)
 class Work:
-    """What every step of a training needs.
+    """What every step of a training needs."""
 
-    Args:
-        settings: Of the run, every null and `auto` replaced as far as is known yet.
-        strategy: Where the steps run.
-        model: The classifier.
-        examples: Audited and split.
-        batches: This worker's part of each global batch.
-        alone: The same images, for this worker alone.
-        meter: Hears how long the network waits for images.
-    """
-
+    # Every null and `auto` replaced as far as is known yet.
     settings: RunSettings
     strategy: tf.distribute.Strategy
     model: keras.Model
     examples: Examples
+    # This worker's part of each global batch; and the same images for it alone.
     batches: Batches
     alone: Batches
     meter: Meter
@@ -67,251 +50,113 @@ class Work:
         return distribute.is_chief(self.strategy)
 
 
-def fine_tuning(settings: RunSettings) -> TrainSettings:
-    """Return how the second stage trains: as the first, but for what it names itself.
-
-    Args:
-        settings: Of the run.
-    """
-    own = settings.fine_tune
-    return dataclasses.replace(
-        settings.train,
-        epochs=own.epochs,
-        learning_rate=own.learning_rate,
-        optimizer=own.optimizer or settings.train.optimizer,
-        schedule=own.schedule,
-        warmup_epochs=own.warmup_epochs,
-        patience=own.patience,
-    )
-
-
-def check(settings: RunSettings) -> None:
-    """Refuse settings that cannot be together, before any work is done.
-
-    Args:
-        settings: Of the run.
-
-    Raises:
-        UserError: An unknown name, a number out of range, or a bad combination.
-    """
-    train = settings.train
-    optimizers.check(train)
-    if adversarial.choose(settings.robust) is not None and settings.data.views:
-        raise UserError(
-            f"--robust.method {settings.robust.method} with --data.views: views are "
-            "features, computed once; an attack changes images anew in every step. "
-            "Leave one of them out."
-        )
-    unfreezing.check(settings.fine_tune)
-    if settings.fine_tune.epochs:
-        optimizers.check(fine_tuning(settings), "fine_tune")
-    if settings.data.sampling != "natural" and train.class_weights != "none":
-        raise UserError(
-            "--data.sampling balanced and --train.class_weights balanced: expected one "
-            "of them; both would count rare classes twice. Leave one out."
-        )
-    checkpoints.check(settings.checkpoint)
-    least = {"profile_steps": ("at least 0", settings.logs.profile_steps >= 0)}
-    check_each("logs", settings.logs, least)
-    calibration.check(
-        settings.calibration.target_error, settings.calibration.confidence
-    )
-
-
-def check_together(settings: RunSettings, strategy: tf.distribute.Strategy) -> None:
-    """Refuse what the devices at hand cannot do.
-
-    Args:
-        settings: Of the run.
-        strategy: Where the steps run.
-
-    Raises:
-        UserError: A bad combination.
-    """
-    replicas, workers = strategy.num_replicas_in_sync, distribute.workers(strategy)[1]
-    if settings.train.jit_compile and replicas > 1:
-        raise UserError(
-            f"--train.jit_compile true with {replicas} replicas: XLA cannot compile "
-            "what they exchange. Use --distribute.strategy one_device, or leave it out."
-        )
-    if workers > 1 and settings.data.batch_size == "auto":
-        raise UserError(
-            "--data.batch_size auto with several workers: each would find another "
-            "size. Give a number; it is the size of the global batch."
-        )
-    if workers > 1 and not settings.workdir:
-        raise UserError(
-            "--workdir: expected with several workers: a folder that all of them see."
-        )
-
-
 def prepare(
     settings: RunSettings,
     strategy: tf.distribute.Strategy,
     cache: Path,
     phases: provenance.Phases,
 ) -> Work:
-    """Audit the images and build the network.
-
-    Args:
-        settings: Of the run; `check` found nothing wrong.
-        strategy: Where the steps run.
-        cache: What all runs share.
-        phases: Are told how long it takes.
-
-    Returns:
-        Everything that a training needs.
-
-    Raises:
-        UserError: Something of the user's is wrong.
-    """
+    """Audit the images and build the network, by settings that `checks` accepts."""
     worker_agreement.check_settings(strategy, settings)
     with distribute.jointly(strategy):
-        check_together(settings, strategy)
+        checks.check_devices(settings, strategy)
         settings = from_scratch.resolve(settings)
         if settings.data.batch_size != "auto":
             _reading(settings, strategy, settings.data.batch_size)
-    model_settings = settings.model
-    mode = registry.BACKBONES[model_settings.backbone].mode
     with phases("audit"):
         draw = drawn_world.drawer(settings.data)
-        opened = _look_together(settings.data, strategy, cache, draw)
+        source = _scan_together(settings.data, strategy, cache, draw)
         with distribute.chief_first(strategy):
             examples = dataset.prepare(
-                settings.data, settings.seed, cache, draw, opened
+                settings.data, settings.seed, cache, draw, source
             )
         worker_agreement.check_examples(strategy, examples)
-    _check_validated(settings, examples)
+    checks.check_schedules(settings, examples)
     with phases("build"), strategy.scope():
-        backbone = backbones.build_backbone(model_settings, world.WEIGHTS_FILE)
-        classes = len(examples.source.labels)
-        if model_settings.weights == "none":
-            some = _some_images(settings, examples)
-            backbones.calibrate(backbone, some, mode)
-        model = classifier.build_classifier(backbone, mode, model_settings, classes)
-    if model_settings.weights != "none":
+        model = _build(settings, examples)
+    backbone = classifier.backbone_of(model)
+    if settings.model.weights != "none":
         worker_agreement.check_weights(strategy, [backbone])
     if settings.fine_tune.epochs:
         unfreezing.check_wish(backbone, settings.fine_tune.unfreeze)
     with phases("build"):
         size = _batch_size(settings, strategy, model, len(examples.source))
     reading = _reading(settings, strategy, size)
-    batches = Batches(examples.files, examples.source.label, reading, classes)
-    data = dataclasses.replace(settings.data, batch_size=reading.batch_size)
-    settings = dataclasses.replace(settings, data=data)
-    alone = batches
+    settings = _with_batch_size(settings, reading.batch_size)
+    batches = alone = _batches(examples, reading)
     if reading.workers > 1:
         # Where each worker is on its own, its part of a batch may be too small.
         least = distribute.replica_multiple(32, strategy) // reading.workers
         size = max(reading.own_size, least)
         own = dataclasses.replace(reading, worker=0, workers=1, batch_size=size)
-        alone = Batches(examples.files, examples.source.label, own, classes)
+        alone = _batches(examples, own)
     return Work(settings, strategy, model, examples, batches, alone, Meter())
 
 
-def _look_together(
+def _scan_together(
     settings: DataSettings,
     strategy: tf.distribute.Strategy,
     cache: Path,
     draw: Callable[[Path], Path],
 ) -> Source | None:
-    """Let each worker look at its part of the files; all find what is kept of them."""
+    """Let each worker scan its part of the files; all find the results in the cache."""
     worker, workers = distribute.workers(strategy)
     if workers == 1:
         return None
     dataset.check(settings)
     with distribute.chief_first(strategy):
-        opened = open_source(settings, cache, draw)
-    count = len(opened)
+        source = open_source(settings, cache, draw)
+    count = len(source)
     part = slice(count * worker // workers, count * (worker + 1) // workers)
     with distribute.jointly(strategy):
-        scan.audit(opened.paths[part], opened.spans[part], cache=cache, joins=False)
-    return opened
+        scan.audit(source.paths[part], source.spans[part], cache=cache, joins=False)
+    return source
 
 
-def with_noted_batch(settings: RunSettings, folder: Path) -> RunSettings:
-    """Return settings with the batch size that an unfinished training has found.
+def _build(settings: RunSettings, examples: Examples) -> keras.Model:
+    mode = registry.BACKBONES[settings.model.backbone].mode
+    backbone = backbones.build_backbone(settings.model, world.WEIGHTS_FILE)
+    if settings.model.weights == "none":
+        backbones.calibrate(backbone, _first_images(settings, examples), mode)
+    classes = len(examples.source.labels)
+    return classifier.build_classifier(backbone, mode, settings.model, classes)
 
-    Args:
-        settings: Of the run, the batch size `auto`.
-        folder: Of the checkpoints.
 
-    Returns:
-        The settings as they are, where there is no checkpoint.
-    """
-    size = checkpoints.noted(folder, "batch_size")
-    if size is None:
-        return settings
-    data = dataclasses.replace(settings.data, batch_size=int(size))
+def _first_images(settings: RunSettings, examples: Examples) -> np.ndarray:
+    """Return a few training images, the same in every worker."""
+    size, data = settings.model.image_size or 0, settings.data
+    count = 32 if data.batch_size == "auto" else min(32, max(8, data.batch_size))
+    reading = Reading(size, size, data.resize, count, seed=settings.seed)
+    batches = _batches(examples, reading)
+    order = batches.shuffled(examples.of("train"), 0)
+    return np.asarray(next(iter(batches.plain(order)))[0])
+
+
+def with_resumed_batch_size(settings: RunSettings, folder: Path) -> RunSettings:
+    """Return settings with the batch size that an unfinished training has found."""
+    size = checkpoints.peek(folder, "batch_size")
+    return settings if size is None else _with_batch_size(settings, int(size))
+
+
+def _with_batch_size(settings: RunSettings, size: int) -> RunSettings:
+    data = dataclasses.replace(settings.data, batch_size=size)
     return dataclasses.replace(settings, data=data)
 
 
-def check_agreement(strategy: tf.distribute.Strategy, state: State | None) -> None:
-    """Make sure that all workers go on from the same checkpoint, or from none.
-
-    Args:
-        strategy: Where the steps run.
-        state: What this worker has found.
-
-    Raises:
-        UserError: Another worker has found another one.
-    """
-    values = {} if state is None else state.values
-    facts = {"checkpoints": lambda: (f"{k}: {values[k]}" for k in sorted(values))}
-    distribute.check_same(
-        strategy,
-        facts,
-        "--workdir has to be one folder that all of them see; remove what is left of "
-        "other trainings.",
-    )
-
-
-def _check_validated(settings: RunSettings, examples: Examples) -> None:
-    """Refuse what looks at validation images where there are none."""
-    if len(examples.of("validation")):
-        return
-    stages = {"train": settings.train.schedule}
-    if settings.fine_tune.epochs:
-        stages["fine_tune"] = settings.fine_tune.schedule
-    for name, schedule in stages.items():
-        if schedule == "plateau":
-            raise UserError(
-                f"--{name}.schedule plateau: it looks at the validation loss, and "
-                "there are no validation images. Set --data.validation_fraction, or "
-                "choose another schedule."
-            )
+def _batches(examples: Examples, reading: Reading) -> Batches:
+    source = examples.source
+    return Batches(examples.files, source.label, reading, len(source.labels))
 
 
 def _reading(
     settings: RunSettings, strategy: tf.distribute.Strategy, batch_size: int
 ) -> Reading:
-    size = settings.model.image_size
+    size, data = settings.model.image_size, settings.data
     assert size is not None
-    data = settings.data
-    worker, workers = distribute.workers(strategy)
-    return Reading(
-        height=size,
-        width=size,
-        resize=data.resize,
-        batch_size=distribute.replica_multiple(batch_size, strategy),
-        augmentation=data.augmentation,
-        seed=settings.seed,
-        sampling=data.sampling,
-        views=data.views,
-        worker=worker,
-        workers=workers,
-    )
-
-
-def _some_images(settings: RunSettings, examples: Examples) -> np.ndarray:
-    """Return a few training images, the same in every worker."""
-    size = settings.model.image_size or 0
-    data = settings.data
-    count = 32 if data.batch_size == "auto" else min(32, max(8, data.batch_size))
-    reading = Reading(size, size, data.resize, count, seed=settings.seed)
-    batches = pipeline.Batches(examples.files, examples.source.label, reading)
-    order = batches.shuffled(examples.of("train"), 0)
-    return np.asarray(next(iter(batches.plain(order)))[0])
+    batch_size = distribute.replica_multiple(batch_size, strategy)
+    changes = data.augmentation, settings.seed, data.sampling, data.views
+    worker = distribute.workers(strategy)
+    return Reading(size, size, data.resize, batch_size, *changes, *worker)
 
 
 def _batch_size(
@@ -320,14 +165,14 @@ def _batch_size(
     model: keras.Model,
     images: int,
 ) -> int:
-    """Return the batch size that was asked for, or the one that was found."""
+    """Return the batch size of the settings, or the best one for the machine."""
     most = distribute.replica_multiple(images, strategy)
     if settings.data.batch_size != "auto":
         return min(most, settings.data.batch_size)
-    learns = settings.fine_tune.epochs > 0
-    extractor, _ = classifier.split_classifier(model)
-    learns = learns or bool(settings.train.from_scratch)
-    found = batch_size_finder.largest_batch(
-        extractor, strategy, most=min(most, batch_size_finder.MOST), learns=learns
+    size = batch_size_finder.largest_batch(
+        classifier.split_classifier(model)[0],
+        strategy,
+        most=min(most, batch_size_finder.MOST),
+        learns=settings.fine_tune.epochs > 0 or bool(settings.train.from_scratch),
     )
-    return distribute.replica_multiple(found, strategy)
+    return distribute.replica_multiple(size, strategy)

@@ -13,8 +13,6 @@ from tfpipeline.config import TrainSettings
 from tfpipeline.train.dropout import Noise
 from tfpipeline.train.objective import Criterion
 
-Forward = Callable[[Any, Noise], Any]
-
 
 @dataclass(frozen=True)
 class Steps:
@@ -32,51 +30,25 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class When:
-    """Where in the training some steps are.
-
-    Args:
-        seed: Of everything that is drawn in this stage of the training.
-        step: The first of them, counted from 0 over all epochs.
-        rates: The learning rate of each, shape (steps,).
-        stop: Whether this worker has been asked to stop; the others are told.
-    """
-
-    seed: int
-    step: int
-    rates: np.ndarray
-    stop: bool = False
-
-
-@dataclass(frozen=True)
 class Sums:
-    """What some steps came to, over all replicas and workers.
-
-    Args:
-        loss: Summed over the examples.
-        correct: Right answers.
-        weight: Of the examples.
-        bad_step: The first step whose loss is no number; -1 where all are.
-        stops: Whether any worker has been asked to stop.
-    """
+    """Sums of some steps over all examples, replicas and workers."""
 
     loss: float
     correct: float
     weight: float
+    # The first step whose loss is NaN or infinite, or -1.
     bad_step: int
+    # Whether any worker was asked to stop.
     stops: bool
 
     @classmethod
     def read(cls, tensor: Any) -> "Sums":
-        """Wait for a result of `Trainer.run` and return it.
-
-        Args:
-            tensor: The result.
-        """
+        """Wait for a result of `Trainer.run` and return it."""
         loss, correct, weight, stops, bad_step = np.asarray(tensor, np.float64)
         return cls(loss, correct, weight, int(bad_step), stops > 0)
 
 
+@dataclass(eq=False)
 class Trainer:
     """What one step of training does, traced once and run on every replica.
 
@@ -93,30 +65,24 @@ class Trainer:
         settings: The section `train`: clipping and compilation.
     """
 
-    def __init__(
-        self,
-        forward: Forward,
-        models: Sequence[keras.Model],
-        optimizer: keras.optimizers.Optimizer,
-        criterion: Criterion,
-        strategy: tf.distribute.Strategy,
-        settings: TrainSettings,
-    ) -> None:
-        self.forward = forward
-        self.hardening = criterion.hardening
-        self.models = models
-        self.variables = trainable(models)
-        self.optimizer = optimizer
-        self.criterion = criterion
-        self.strategy = strategy
-        self.settings = settings
+    forward: Callable[[Any, Noise], Any]
+    models: Sequence[keras.Model]
+    optimizer: keras.optimizers.Optimizer
+    criterion: Criterion
+    strategy: tf.distribute.Strategy
+    settings: TrainSettings
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.hardening = self.criterion.hardening
+        self.variables = trainable(self.models)
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True,
-            label_smoothing=criterion.label_smoothing,
+            label_smoothing=self.criterion.label_smoothing,
             reduction="none",
         )
-        self._replicas = int(strategy.num_replicas_in_sync)
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self._replicas = int(self.strategy.num_replicas_in_sync)
+        scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
         clips = settings.clip_norm is not None or settings.clip_value is not None
         self._whole = self._replicas > 1 and (clips or scaled)
         self._values = [variable.value for variable in self.variables]
@@ -127,12 +93,7 @@ class Trainer:
             )
         self._run = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
 
-    def check(self) -> None:
-        """Make sure that what is trainable is what this trainer was built for.
-
-        Raises:
-            RuntimeError: `trainable` was changed since.
-        """
+    def _check_trainable(self) -> None:
         now = trainable(self.models)
         if list(map(id, now)) != list(map(id, self.variables)):
             raise RuntimeError(
@@ -141,17 +102,27 @@ class Trainer:
                 "after changing `trainable`."
             )
 
-    def run(self, steps: Steps, when: When) -> Any:
-        """Train on some global batches; return sums, without waiting for them.
+    def run(
+        self,
+        steps: Steps,
+        seed: int,
+        first: int,
+        rates: np.ndarray,
+        stop: bool = False,
+    ) -> Any:
+        """Train on this worker's part of some global batches, without waiting.
 
         Args:
-            steps: This worker's part of the batches.
-            when: Where in the training they are.
+            steps: The batches.
+            seed: Of everything that is drawn in this stage of the training.
+            first: The first of the steps, counted from 0 over all epochs.
+            rates: The learning rate of each, shape (steps,).
+            stop: Whether this worker was asked to stop; the others hear of it.
 
         Returns:
             A tensor for `Sums.read`.
         """
-        self.check()
+        self._check_trainable()
         targets = self.criterion.targets(steps.labels)
         weights = self.criterion.weigh(targets, steps.weights)
         # Of this worker's part; the steps add the others'.
@@ -159,24 +130,20 @@ class Trainer:
         parts = distribute.split(
             self.strategy, (steps.inputs, targets, weights), axis=1
         )
-        start = tf.constant([when.seed, when.step], tf.int64)
-        stop = tf.constant(float(when.stop))
-        rates = tf.convert_to_tensor(when.rates)
-        return self._run(*parts, totals, (start, rates, stop))
+        start = tf.constant([seed, first], tf.int64)
+        wish = tf.constant(float(stop))
+        return self._run(parts, totals, start, tf.convert_to_tensor(rates), wish)
 
     def _run_steps(
-        self, inputs: Any, targets: Any, weights: Any, totals: Any, told: Any
+        self, parts: Any, totals: Any, start: Any, rates: Any, stop: Any
     ) -> Any:
-        start, rates, stop = told
         # Every replica divides by the weight of the global batch.
         totals = distribute.sum_over_workers(self.strategy, totals)
 
-        def one(k: Any, bad: Any, sums: Any) -> tuple[Any, Any, Any]:
+        def step(k: Any, bad: Any, sums: Any) -> tuple[Any, Any, Any]:
             self.optimizer.learning_rate.assign(rates[k])
             seed = start + tf.stack([tf.zeros([], tf.int64), tf.cast(k, tf.int64)])
-            each = self.strategy.run(
-                self._step, args=(inputs, targets, weights, (totals, seed, stop), k)
-            )
+            each = self.strategy.run(self._step, args=(k, parts, totals, seed, stop))
             now = self.strategy.reduce("SUM", each, axis=None)
             fails = (bad < 0) & ~tf.math.is_finite(now[0])
             return k + 1, tf.where(fails, tf.cast(k, tf.float32), bad), sums + now
@@ -184,52 +151,41 @@ class Trainer:
         # Written out: AutoGraph takes a second to turn a `for` into the same loop.
         _, bad, sums = tf.while_loop(
             lambda k, *_: k < tf.shape(totals)[0],
-            one,
+            step,
             (tf.constant(0), tf.constant(-1.0), tf.zeros([4])),
             parallel_iterations=1,
         )
         return tf.concat([sums, [bad]], 0)
 
-    def _step(self, inputs: Any, targets: Any, weights: Any, told: Any, k: Any) -> Any:
-        totals, seed, stop = told
-        x, target, weight = inputs[k], targets[k], weights[k]
+    def _step(self, k: Any, parts: Any, totals: Any, seed: Any, stop: Any) -> Any:
+        """Train on this replica's part of a batch, attacked or not; return its sums."""
+        x, target, weight = (part[k] for part in parts)
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         rows = tf.shape(weight, tf.int64)[0]
         noise = Noise(seed, replica * rows)
-        if self.hardening is None:
-            each, logits, gradients, _ = self._compute(
-                x, x, target, weight, totals[k], noise
+        moved, replays = x, 1
+        if self.hardening is not None:
+            method, answer = self.hardening
+            replays = method.replays
+            moved = method.perturb(answer, x, target, noise.signed(tf.shape(x)))
+        for replay in range(replays):
+            each, logits, gradients, slope = self._compute(
+                x, moved, target, weight, totals[k], noise
             )
             self._apply(gradients, context)
-        else:
-            each, logits = self._hardened(x, target, weight, totals[k], noise, context)
+            if replay < replays - 1:
+                moved = method.advance(x, moved, slope)
         right = tf.argmax(logits, 1) == tf.argmax(target, 1)
         correct = tf.cast(right, tf.float32) * weight
         sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
         return tf.stack([*sums, stop])
 
-    def _hardened(
-        self, x: Any, target: Any, weight: Any, total: Any, noise: Noise, context: Any
-    ) -> tuple[Any, Any]:
-        """Train on attacked images, once or several times."""
-        assert self.hardening is not None
-        method, answer = self.hardening
-        moved = method.perturbed(answer, x, target, noise.signed(tf.shape(x)))
-        for replay in range(method.replays):
-            each, logits, gradients, slope = self._compute(
-                x, moved, target, weight, total, noise
-            )
-            self._apply(gradients, context)
-            if replay < method.replays - 1:
-                moved = getattr(method, "further")(x, moved, slope)
-        return each, logits
-
     def _apply(self, gradients: Any, context: Any) -> None:
         if self._whole:
             # The optimizer will sum over replicas: what is clipped is the whole.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients = self._clipped(gradients)
+        gradients = self._clip(gradients)
         if self._whole:
             gradients = [gradient / self._replicas for gradient in gradients]
         self.optimizer.apply(gradients)
@@ -262,7 +218,7 @@ class Trainer:
             return each, logits, gradients, slope
         return each, logits, tape.gradient(loss, self._values), x
 
-    def _clipped(self, gradients: Any) -> Any:
+    def _clip(self, gradients: Any) -> Any:
         settings = self.settings
         if settings.clip_norm is None and settings.clip_value is None:
             return gradients
@@ -277,9 +233,5 @@ class Trainer:
 
 
 def trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
-    """Return what is trainable in some models now.
-
-    Args:
-        models: Without a variable in common.
-    """
+    """Return what is trainable in some models now."""
     return [variable for model in models for variable in model.trainable_variables]

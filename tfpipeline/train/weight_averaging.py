@@ -8,17 +8,12 @@ import numpy as np
 
 from tfpipeline.config import TrainSettings
 
-AVERAGINGS = ("none", "ema", "swa")
-
 
 class Averages:
     """Puts averaged weights in the place of the trained ones, and those back again.
 
-    Args:
-        settings: The section `train`.
-        optimizer: Keeps the moving average, for `ema`.
-        trained: The variables of the optimizer.
-        weights: Everything that the training changes; with batch norm that is more.
+    `trained` are the variables of the optimizer, which keeps the moving average of
+    `ema`; `weights` are all that the training changes: with batch norm that is more.
 
     Source: SWA, Izmailov et al., arXiv:1803.05407.
     """
@@ -40,27 +35,17 @@ class Averages:
         self._raw: list[np.ndarray] | None = None
 
     def end_epoch(self, epoch: int) -> None:
-        """Let the weights of an epoch's end count in the mean, for `swa`.
-
-        Args:
-            epoch: Number of the epoch, from 0.
-        """
+        """Let the weights of an epoch's end count in the mean, for `swa`."""
         if self.kind != "swa" or epoch < self.first_epoch:
             return
-        now = arrays_of(self.weights)
+        weights = arrays_of(self.weights)
+        self.mean = self.mean or [np.zeros_like(weight) for weight in weights]
         self.count += 1
-        if self.count == 1:
-            self.mean = now
-            return
-        for mean, new in zip(self.mean, now):
-            mean += (new - mean) / np.float32(self.count)
+        for mean, weight in zip(self.mean, weights):
+            mean += (weight - mean) / np.float32(self.count)
 
-    def awaited(self, epochs: int) -> bool:
-        """Tell whether the mean of `swa` has yet to begin.
-
-        Args:
-            epochs: That are over.
-        """
+    def is_pending(self, epochs: int) -> bool:
+        """Tell whether the mean of `swa` has yet to begin, after so many epochs."""
         return self.kind == "swa" and epochs <= self.first_epoch
 
     def swap_in(self) -> None:
@@ -82,29 +67,16 @@ class Averages:
 
 
 def assign(weights: Sequence[keras.Variable], arrays: Sequence[Any]) -> None:
-    """Give variables their values.
-
-    Args:
-        weights: The variables.
-        arrays: One a variable, of its shape.
-    """
+    """Give variables their values."""
     for weight, array in zip(weights, arrays, strict=True):
         weight.assign(array)
 
 
 def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Return copies of what some variables hold.
-
-    Args:
-        variables: Of Keras.
-    """
+    """Return copies of what variables or arrays hold."""
     return [np.array(variable) for variable in variables]
 
 
 def all_finite(weights: Sequence[Any]) -> bool:
-    """Tell whether every element is a number.
-
-    Args:
-        weights: Variables or arrays.
-    """
+    """Tell whether no element is NaN or infinite."""
     return all(np.isfinite(np.asarray(weight)).all() for weight in weights)
