@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.engine.norms import bounds
-from tfpipeline.config.adversary import RobustSettings, epsilon
+from tfpipeline.config.adversary import RobustSettings
 from tfpipeline.core.errors import check_each, unknown
 
 # From images to logits.
@@ -173,7 +174,7 @@ def choose(settings: RobustSettings) -> Pgd | None:
     """
     if settings.method not in METHODS:
         raise unknown("--robust.method", settings.method, METHODS)
-    radius = epsilon(settings.epsilon, "--robust.epsilon")
+    radius = Epsilon.parse(settings.epsilon, "--robust.epsilon").value
     check_each(
         "robust",
         settings,

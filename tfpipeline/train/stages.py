@@ -9,8 +9,8 @@ import numpy as np
 
 from tfpipeline import distribute
 from tfpipeline.attack.engine import robust_accuracy
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config import FineTuneSettings
-from tfpipeline.config import adversary as adversary_config
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core import console
 from tfpipeline.metrics import calibration, classification
@@ -197,8 +197,9 @@ class Course:
             constant_weights.traced(work.model, work.model.input_shape[1:3]),
             work.alone.plain(some),
             AdversarySettings(attack="apgd", eight_bit=False),
-            [adversary_config.epsilon(chosen.epsilon, "--robust.epsilon")],
-            robust_accuracy.Place(work.strategy, work.settings.seed, chief=work.chief),
+            [Epsilon.parse(chosen.epsilon, "--robust.epsilon")],
+            work.strategy,
+            work.settings.seed,
         )
 
     def _over(self, stage: str) -> bool:
