@@ -10,7 +10,7 @@ from typing import Any
 from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import console, file_io, image_io, provenance, result_dir, startup
-from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.core.errors import UserError, check_each, unknown
 
 RESULT, TABLE = "attack.json", "attack.csv"
 
@@ -91,11 +91,8 @@ def _check(settings: AttackSettings) -> None:
         raise UserError(
             '--preset lesson: expected --target, as in the lesson: "Siamese cat".'
         )
-    if settings.figures is not None and settings.figures < 0:
-        raise UserError(
-            f"--figures: expected a number from 0, or null for all. Received: "
-            f"{settings.figures}."
-        )
+    figures = ("a number from 0, or null for all", (settings.figures or 0) >= 0)
+    check_each("", settings, {"figures": figures})
     for word in settings.jpeg:
         if not word.isdecimal() or not 1 <= int(word) <= 95:
             raise UserError(

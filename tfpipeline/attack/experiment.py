@@ -108,7 +108,7 @@ class Strike:
         judges: Sequence[Network],
         settings: AttackSettings,
         strategy: tf.distribute.Strategy,
-        count: int = 1,
+        count: int,
     ) -> None:
         _check_networks(networks, judges, matrix=settings.matrix)
         self.networks, self.judges = networks, judges

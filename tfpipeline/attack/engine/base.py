@@ -39,10 +39,6 @@ class Task:
         """Return the loss of each image, from the logits as they are now."""
         return self.loss(logits, state["index"], self.victim.targeted)
 
-    def margin(self, state: State, logits: tf.Tensor) -> tf.Tensor:
-        """Return by how much each image is beyond the boundary."""
-        return losses.margin(logits, state["index"], self.victim.targeted)
-
     def seen(self, image: tf.Tensor, state: State, radius: tf.Tensor) -> tf.Tensor:
         """Return images of balls as a network gets them: of 8 bits, if asked for."""
         if not self.grid:
@@ -83,7 +79,8 @@ class Task:
         self, image: tf.Tensor, state: State, *, gradients: bool = True
     ) -> Response:
         """Ask for the margin of the network that is hardest to fool."""
-        scores = [lambda logits: self.margin(state, logits)]
+        index, targeted = state["index"], self.victim.targeted
+        scores = [lambda logits: losses.margin(logits, index, targeted)]
         return self.query(image, state, scores, gradients=gradients, worst=True)
 
     def judge(self, image: tf.Tensor, state: State) -> tf.Tensor:

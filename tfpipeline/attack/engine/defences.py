@@ -1,4 +1,7 @@
-"""Changes of the input that are said to protect, and the attack that knows of them."""
+"""Changes of the input that are said to protect, and the attack that knows of them.
+
+They take and return images in [0, 1], shape (batch, height, width, 3).
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,9 +11,6 @@ import tensorflow as tf
 from tfpipeline.attack.engine import random
 from tfpipeline.attack.engine.model import Model
 from tfpipeline.core.errors import UserError, unknown
-
-# From images in [0, 1], shape (batch, height, width, 3), to others.
-Defence = Callable[[tf.Tensor], tf.Tensor]
 
 
 def jpeg(image: tf.Tensor, quality: int = 75) -> tf.Tensor:
@@ -131,11 +131,6 @@ def find(word: str) -> Callable[..., tf.Tensor]:
     return partial(DEFENCES[name], **{argument: number})
 
 
-def defended(model: Model, defence: Defence) -> Model:
-    """Return a network behind a defence, as an attack sees it that does not know it."""
-    return lambda image: model(defence(image))
-
-
 def adaptive(model: Model, word: str) -> Model:
     """Return a network behind a defence, as an attack sees it that knows of it.
 
@@ -147,7 +142,7 @@ def adaptive(model: Model, word: str) -> Model:
     """
     defence = find(word)
     if word.partition(":")[0] not in ROUNDING:
-        return defended(model, defence)
+        return lambda image: model(defence(image))
 
     @tf.custom_gradient
     def straight(image: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:

@@ -55,13 +55,7 @@ def dlr(logits: tf.Tensor, index: tf.Tensor, targeted: bool) -> tf.Tensor:
 
     Source: Croce & Hein, arXiv:2003.01690.
     """
-    classes = int(logits.shape[1])
-    above = margin(logits, index, targeted)
-    if classes < 3:
-        return above
-    best = tf.math.top_k(logits, min(classes, 4)).values
-    last = (best[:, 2] + best[:, -1]) / 2 if targeted else best[:, 2]
-    return above / (best[:, 0] - last + 1e-12)
+    return _share(margin(logits, index, targeted), logits, targeted)
 
 
 def towards(logits: tf.Tensor, index: tf.Tensor, rival: tf.Tensor) -> tf.Tensor:
@@ -71,10 +65,16 @@ def towards(logits: tf.Tensor, index: tf.Tensor, rival: tf.Tensor) -> tf.Tensor:
     """
     own = tf.gather(logits, index, batch_dims=1)
     other = tf.gather(logits, rival, batch_dims=1)
-    best = tf.math.top_k(logits, min(int(logits.shape[1]), 4)).values
-    if int(logits.shape[1]) < 3:
-        return other - own
-    return (other - own) / (best[:, 0] - (best[:, 2] + best[:, -1]) / 2 + 1e-12)
+    return _share(other - own, logits, True)
+
+
+def _share(above: tf.Tensor, logits: tf.Tensor, targeted: bool) -> tf.Tensor:
+    classes = int(logits.shape[1])
+    if classes < 3:
+        return above
+    best = tf.math.top_k(logits, min(classes, 4)).values
+    last = (best[:, 2] + best[:, -1]) / 2 if targeted else best[:, 2]
+    return above / (best[:, 0] - last + 1e-12)
 
 
 def rivals(logits: tf.Tensor, index: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
