@@ -83,9 +83,6 @@ class Blocks:
 
         Where it is interrupted, what whole blocks have come to is kept, and `stopped`
         says so.
-
-        Raises:
-            UserError: There is none to attack.
         """
         network, settings = self.strike.networks[0], self.strike.settings
         values = network.size[0] * network.size[1] * 3

@@ -37,11 +37,7 @@ def radii(settings: AttackSettings, count: int) -> tuple[Epsilon, list[Epsilon]]
 
 
 def models(networks: Sequence[Network], size: tuple[int, int]) -> list[Model]:
-    """Return networks as an attack sees them: all take images of one size.
-
-    Raises:
-        UserError: Their classes differ.
-    """
+    """Return networks of the same classes as an attack sees them, at one size."""
     first = networks[0]
     for other in networks[1:]:
         if other.labels != first.labels:

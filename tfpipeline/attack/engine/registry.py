@@ -59,9 +59,6 @@ def choose(
     """Return the attacks that a name stands for, with what the user has changed.
 
     Where there is a target, rivals are left out.
-
-    Raises:
-        UserError: A name is unknown, or a number means nothing.
     """
     name = settings.attack
     for flag, word, table in (

@@ -22,11 +22,7 @@ _CHUNK, _INSPECTED = 256, 8
 
 
 def check(adversary: AdversarySettings, flag: str) -> None:
-    """Refuse attacks that heed no radius; a flag names the radii.
-
-    Raises:
-        UserError: The attack is of another kind, or unknown.
-    """
+    """Refuse attacks that heed no radius; a flag names the radii."""
     parts = registry.choose(adversary, "linf", targeted=False)
     if any(part.attack.minimal for part in parts):
         raise UserError(

@@ -59,11 +59,7 @@ class Campaign:
         norm: str,
         strategy: tf.distribute.Strategy,
     ) -> "Campaign":
-        """Return what settings ask for, with the seed of the victim.
-
-        Raises:
-            UserError: A name is unknown, or a number means nothing.
-        """
+        """Return what settings ask for, with the seed of the victim."""
         parts = choose(adversary, norm, targeted=victim.targeted)
         grid, size = adversary.eight_bit, adversary.batch_size
         return cls(victim, NORMS[norm], parts, strategy, grid, victim.seed, size)
