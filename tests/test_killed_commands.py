@@ -296,7 +296,7 @@ def test_an_attack_comes_to_the_same_end_wherever_it_is_killed(
     remembering(monkeypatch, sanity_checks, "stronger", None)
     remembering(monkeypatch, plots, "attacked", None)
     monkeypatch.setattr(survey.Survey, "add", lambda *_: None)
-    monkeypatch.setattr(survey.Survey, "told", lambda *_: None)
+    monkeypatch.setattr(survey.Survey, "report", lambda *_: None)
     known: dict[bytes, Any] = {}
     real = load_network.Network.logits
 

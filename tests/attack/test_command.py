@@ -214,7 +214,7 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
         (["--epsilon", "0"], "--epsilon 0: expected more than 0"),
         (["--epsilon", "4"], "If you meant steps of 8 bits, write 4/255"),
         (["--epsilon", "0.5/255"], "less than one step of an 8-bit picture"),
-        (["--epsilons", "0.2/255"], "expected a radius from 1/255 to 1"),
+        (["--epsilons", "0.2/255"], "--epsilons 0.2/255: less than one step"),
         (
             ["--judges", "MobileNet:0.25", "MobileNet:0.25"],
             "expected every network once",

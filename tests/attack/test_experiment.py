@@ -45,7 +45,7 @@ def test_an_attack_sees_of_another_size_what_a_file_will_show(side: int) -> None
     pictures = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     other = mirror(side)
     _, answer = experiment.models([mirror(32), other], (32, 32))
-    found = np.asarray(answer(tf.constant(experiment.in_unit(pictures))))
+    found = np.asarray(answer(tf.constant(pictures / np.float32(255))))
     assert np.array_equal(found, other.logits(pictures))
     small = image_io.resize(pictures[0], side, side, "squash")
     assert np.array_equal((found[0] * 255 + 0.5).astype(np.uint8), small.ravel())
@@ -61,25 +61,19 @@ def test_gradients_pass_from_one_size_to_the_other() -> None:
     assert np.allclose(tape.gradient(score, image), 1 / 16, atol=1e-5)
 
 
-def plan(count: int = 1, **given):
-    settings = AttackSettings(**given)
-    return experiment.plan(settings, mirror(8), count)
+def radii(count: int = 1, **given) -> list[float]:
+    _, found = experiment.radii(AttackSettings(**given), count)
+    return [round(255 * epsilon.value, 3) for epsilon in found]
 
 
 def test_radii_between_8_bit_steps_are_kept_as_they_were_written() -> None:
-    found = plan(epsilon="2/255", epsilons=["2.6/255"])
-    assert [round(255 * radius, 3) for radius in found.epsilons] == [2, 2.6]
+    assert radii(epsilon="2/255", epsilons=["2.6/255"]) == [2, 2.6]
 
 
 def test_half_and_twice_epsilon_are_whole_steps_of_8_bits_and_not_over_1() -> None:
-    found = plan(4, epsilon="5/255")
-    assert [round(255 * radius, 3) for radius in found.epsilons] == [2, 5, 10]
-    found = plan(4, epsilon="65/255")
-    assert [round(255 * radius, 3) for radius in found.epsilons] == [32, 65, 130]
-    found = plan(4, epsilon="1/255")
-    assert [round(255 * radius, 3) for radius in found.epsilons] == [1, 2]
-    found = plan(4, epsilon=0.7)
-    assert max(found.epsilons) == 1
+    assert radii(4, epsilon="5/255") == [2, 5, 10]
+    assert radii(4, epsilon="65/255") == [32, 65, 130]
+    assert radii(4, epsilon="1/255") == [1, 2]
+    assert max(radii(4, epsilon=0.7)) == 255
     free = AdversarySettings(eight_bit=False)
-    found = plan(4, epsilon="5/255", adversary=free)
-    assert [round(255 * radius, 3) for radius in found.epsilons] == [2.5, 5, 10]
+    assert radii(4, epsilon="5/255", adversary=free) == [2.5, 5, 10]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfpipeline.attack import outputs
+from tfpipeline.attack.experiment import Strike
 from tfpipeline.core import image_io
 
 
@@ -26,15 +27,11 @@ def test_at_full_size_all_networks_together_are_asked(
     clean = np.full((8, 8, 3), 100, np.uint8)
     image_io.save_png(tmp_path / "photograph.png", clean.repeat(3, 0).repeat(3, 1))
     subject = SimpleNamespace(path=tmp_path / "photograph.png", picture=clean, label=0)
-    strike: Any = SimpleNamespace(
-        settings=SimpleNamespace(resize=None),
-        plan=SimpleNamespace(target=None),
-        networks=[answering(1), answering(second)],
-        subjects=[subject],
-    )
-    found: Any = None
+    strike: Any = object.__new__(Strike)
+    strike.settings = SimpleNamespace(resize=None)
+    strike.target = None
+    strike.networks, strike.subjects = [answering(1), answering(second)], [subject]
     items = [{"adversarial": "p.png"}]
-    outcome = outputs.Outcome(strike, found, ())
-    outputs._at_full_size(outcome, np.stack([clean + 2]), items, tmp_path)
+    outputs._save_full_size(strike, np.stack([clean + 2]), items, tmp_path)
     assert items[0]["full_size"] == "full_size/p.png"
     assert items[0]["success_full_size"] is fooled

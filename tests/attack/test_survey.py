@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.attack import experiment
-from tfpipeline.attack.outputs import Outcome
 from tfpipeline.attack.photos import Subject
 from tfpipeline.attack.survey import Survey
 from tfpipeline.config.adversary import AdversarySettings
@@ -42,17 +41,15 @@ def surveyed(**given) -> dict:
         epsilons=["2/255", "4/255", "8/255"],
         adversary=adversary,
     )
-    network = planes()
-    plan = experiment.plan(settings, network, len(DISTANCES))
     strategy = tf.distribute.get_strategy()
-    strike = experiment.Strike([network], plan, settings, strategy, titles=False)
+    strike = experiment.Strike([planes()], (), settings, strategy, len(DISTANCES))
     pictures = [np.round(127.5 - far * SLOPE).astype(np.uint8) for far in DISTANCES]
     shares = np.array([1.0, 0.0, 0.0])
-    survey = Survey(strike, ())
+    survey = Survey(strike)
     strike = strike.on([Subject(Path(), p, 0, "folder", shares) for p in pictures], 0)
-    survey.add(Outcome(strike, strike.run(), ()))
+    survey.add(strike, strike.run())
     result: dict = {"images": [{}], "summary": {}}
-    survey.told(result, 0, Path())
+    survey.report(result, 0, Path())
     return result["summary"]
 
 

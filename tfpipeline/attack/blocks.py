@@ -5,7 +5,6 @@ memory at once.
 """
 
 import copy
-import dataclasses
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import distribute
-from tfpipeline.attack import photos
-from tfpipeline.attack.engine import evidence, sanity_checks
-from tfpipeline.attack.engine.evidence import Tally
+from tfpipeline.attack import lesson, outputs, photos
+from tfpipeline.attack.engine import sanity_checks
 from tfpipeline.attack.engine.loop import Found, Wanted
 from tfpipeline.attack.engine.model import Inspection
+from tfpipeline.attack.engine.sanity_checks import Tally
 from tfpipeline.attack.experiment import Strike
 from tfpipeline.attack.figures import Figures
-from tfpipeline.attack.outputs import Outcome, Written
 from tfpipeline.attack.photos import Subject
 from tfpipeline.attack.survey import Survey
 from tfpipeline.core import console, spread
@@ -31,7 +29,6 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.provenance import Phases
 from tfpipeline.core.result_dir import Output
 from tfpipeline.core.signals import Stopped, Terminated
-from tfpipeline.models.load_network import Network
 
 # Values of pictures in a block, and pictures at most.
 _VALUES, _MOST = 2**24, 256
@@ -39,100 +36,75 @@ _VALUES, _MOST = 2**24, 256
 # Photographs that the checks are asked about: evenly spread over all.
 _SAMPLE = 64
 
+# Pictures on the sheet of all, at most.
+_ON_SHEET = 60
+
 
 @dataclass
-class Made:
-    """What is kept of all blocks.
+class Progress:
+    """What is kept of all blocks."""
 
-    Args:
-        written: Pictures, and what is true of each.
-        survey: What the further attacks have shown.
-        left: Photographs that were not attacked, and why.
-        wrong: How many of them the network is wrong about without an attack.
-        bad: Files that could not be read, and why.
-        count: Photographs that were attacked.
-        inspection: Of the victim, once there was something to show it.
-        tally: What was counted of all images.
-        sample: What the checks are asked about.
-    """
-
-    written: Written
     survey: Survey
+    figures: Figures
+    # What is true of each photograph that was attacked, as in `attack.json`.
+    items: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 0
+    # Names of pictures that are in use, and the first pictures, for a sheet.
+    taken: set[str] = field(default_factory=lambda: {"sheet", "overview"})
+    first: list[np.ndarray] = field(default_factory=list)
+    # Photographs that were not attacked, and why; how many of them the network is wrong
+    # about without an attack; and files that could not be read.
     left: list[dict[str, str]] = field(default_factory=list)
     wrong: int = 0
     bad: list[tuple[Path, str]] = field(default_factory=list)
-    count: int = 0
+    # Of the network, once there was something to show it.
     inspection: Inspection | None = None
     tally: Tally = field(default_factory=Tally)
+    # What the checks are asked about.
     sample: list[tuple[Wanted, Found]] = field(default_factory=list)
 
-    def copied(self) -> "Made":
+    def copied(self) -> "Progress":
         """Return the same, which what comes next does not change."""
-        same = copy.copy(self)
-        same.written, same.survey = self.written.copied(), self.survey.copied()
-        same.left, same.bad = list(self.left), list(self.bad)
-        same.sample, same.tally = list(self.sample), copy.copy(self.tally)
-        return same
+        return Progress(*map(copy.copy, vars(self).values()))
 
 
-class Attacking:
-    """The whole command, once its networks are open.
+class Blocks:
+    """The whole command, once its networks are open, by a strike on no photographs."""
 
-    Args:
-        strike: The attack, on no photographs yet.
-        judges: Networks that took no part.
-        output: Where the result goes.
-        phases: The clock.
-    """
-
-    def __init__(
-        self,
-        strike: Strike,
-        judges: Sequence[Network],
-        output: Output,
-        phases: Phases,
-    ) -> None:
-        self.strike, self.judges = strike, judges
-        self.output, self.phases = output, phases
+    def __init__(self, strike: Strike, output: Output, phases: Phases) -> None:
+        self.strike, self.output, self.phases = strike, output, phases
         self.chief = distribute.is_chief(strike.strategy)
-        most = strike.settings.figures
-        self.made = Made(Written(output.folder, Figures(most)), Survey(strike, judges))
+        self.progress = Progress(Survey(strike), Figures(strike.settings.figures))
         self.stopped: Stopped | None = None
+        self._lesson: lesson.Lesson | None = None
 
     def run(self, paths: Sequence[Path]) -> dict[str, Check]:
         """Attack all photographs, and return what shows how strong that was.
 
         Where it is interrupted, what whole blocks have come to is kept, and `stopped`
         says so.
-
-        Args:
-            paths: Of the photographs.
-
-        Raises:
-            UserError: There is none to attack.
         """
         network, settings = self.strike.networks[0], self.strike.settings
         values = network.size[0] * network.size[1] * 3
         size = max(settings.adversary.batch_size, min(_MOST, _VALUES // values))
-        chosen = {paths[place] for place in spread.spread(len(paths), _SAMPLE)}
+        sample = {paths[place] for place in spread.spread(len(paths), _SAMPLE)}
         count = -(-len(paths) // size)
         for number in range(count):
-            some = paths[number * size : (number + 1) * size]
             where = f"{number + 1} of {count}: " if count > 1 else ""
-            kept, files = self.made.copied(), len(self.output.written)
+            kept, files = self.progress.copied(), len(self.output.written)
             try:
-                good = self._gathered(some)
+                good = self._gather(paths[number * size : (number + 1) * size])
                 photos.check_subjects(self.strike.strategy, good)
                 if good:
-                    self._block(good, chosen, where)
+                    self._attack(good, sample, where)
             except KeyboardInterrupt as error:
                 self.output.discard(files)
-                self.made = kept
+                self.progress = kept
                 if not kept.count:
                     raise
                 self._stop(error, f"after {number * size} of {len(paths)} photographs")
                 break
-        self._check_some()
+        self._check_count()
         try:
             with self.phases("checks"):
                 return self._checks(costly=self.stopped is None)
@@ -154,15 +126,15 @@ class Attacking:
             number,
         )
 
-    def _gathered(self, paths: Sequence[Path]) -> list[Subject]:
+    def _gather(self, paths: Sequence[Path]) -> list[Subject]:
         """Return the photographs of a block that can be attacked; note the others."""
-        network, made = self.strike.networks[0], self.made
+        network, progress = self.strike.networks[0], self.progress
         how = self.strike.settings.resize or network.resize
-        found, bad = photos.gather(paths, network, how)
-        good, left = photos.attackable(found, self.strike.plan.target)
-        made.bad += bad
-        made.wrong += sum(not subject.right for subject, _ in left)
-        made.left += [
+        subjects, bad = photos.gather(paths, network, how)
+        good, left = photos.attackable(subjects, self.strike.target)
+        progress.bad += bad
+        progress.wrong += sum(not subject.right for subject, _ in left)
+        progress.left += [
             {
                 "image": str(subject.path),
                 "class": network.labels[subject.seen],
@@ -174,63 +146,71 @@ class Attacking:
         ]
         return good
 
-    def _block(self, good: list[Subject], chosen: set[Path], where: str) -> None:
-        made = self.made
-        strike = self.strike.on(good, made.count, where)
-        if made.inspection is None:
-            made.inspection = strike.look()
+    def _attack(self, good: list[Subject], sample: set[Path], where: str) -> None:
+        progress = self.progress
+        strike = self.strike.on(good, progress.count, where)
+        if progress.inspection is None:
+            progress.inspection = strike.look()
         with self.phases("attack"):
             found = strike.run()
-        outcome = Outcome(strike, found, self.judges)
-        wanted = strike.wanted(strike.plan.epsilon)
-        made.tally.add(strike.campaign, found, wanted)
-        rows = np.array([k for k, one in enumerate(good) if one.path in chosen], int)
+        wanted = strike.wanted()
+        progress.tally.add(strike.campaign, found, wanted)
+        rows = np.array([k for k, one in enumerate(good) if one.path in sample], int)
         if len(rows):
-            made.sample.append((wanted.some(rows), found.some(rows)))
+            progress.sample.append((wanted.take(rows), found.take(rows)))
         with self.phases("checks"):
-            made.survey.add(outcome)
-        made.count += len(good)
+            progress.survey.add(strike, found)
+        progress.count += len(good)
         if self.chief:
             with self.phases("judge"):
-                items = made.written.add(outcome)
-                if strike.settings.preset == "lesson":
-                    made.survey.lesson(outcome, items, self.output.folder)
+                self._write(strike, found)
+
+    def _write(self, strike: Strike, found: Found) -> None:
+        progress, folder = self.progress, self.output.folder
+        pictures, items = outputs.write(strike, found, folder, progress.taken)
+        progress.figures.draw(strike, pictures, items, folder)
+        progress.items += items
+        progress.first += list(pictures[: max(0, _ON_SHEET - len(progress.first))])
+        if strike.settings.preset == "lesson":
+            assert strike.target is not None
+            self._lesson = self._lesson or lesson.Lesson(
+                strike.networks[0], strike.target
+            )
+            for item, subject, ours in zip(items, strike.subjects, pictures):
+                item["lesson"] = self._lesson.write(subject, ours, item, folder)
 
     def _checks(self, *, costly: bool) -> dict[str, Check]:
-        made = self.made
-        assert made.inspection is not None
-        told = made.tally.checks(made.inspection)
-        if not made.sample or not costly:
-            # None of the chosen ones could be attacked, or there is no time.
-            return told
-        wanted, found = (_joined(parts) for parts in zip(*made.sample))
-        title = self.strike.title("check")
-        return told | sanity_checks.stronger(self.strike.campaign, found, wanted, title)
+        progress = self.progress
+        assert progress.inspection is not None
+        checks = progress.tally.checks(progress.inspection)
+        if not progress.sample or not costly:
+            # None of the sample could be attacked, or there is no time.
+            return checks
+        wanted, found = zip(*progress.sample)
+        return checks | sanity_checks.stronger(
+            self.strike.campaign,
+            Found.joined(found),
+            Wanted.joined(wanted),
+            self.strike.title("check"),
+        )
 
-    def _check_some(self) -> None:
+    def _check_count(self) -> None:
         """Refuse to go on where there was nothing to attack."""
-        made = self.made
-        if made.count:
+        progress = self.progress
+        if progress.count:
             return
-        if made.left:
-            first, more = made.left[0], ""
-            if made.wrong == len(made.left) >= evidence.ASKED_AT_LEAST:
+        if progress.left:
+            first, more = progress.left[0], ""
+            if progress.wrong == len(progress.left) >= sanity_checks.ASKED_AT_LEAST:
                 more = (
-                    f" So are all {made.wrong}: it may expect another pixel space, or "
-                    "know other classes."
+                    f" So are all {progress.wrong}: it may expect another pixel space, "
+                    "or know other classes."
                 )
             raise UserError(
                 f"--images: expected at least one photograph to attack. "
                 f"{first['image']}: {first['reason']}.{more}"
             )
-        file, reason = made.bad[0]
+        file, reason = progress.bad[0]
         raise UserError(
             f"--images: expected at least one readable picture. {file}: {reason}."
         )
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    """Return several of the same dataclass of arrays as one."""
-    names = [entry.name for entry in dataclasses.fields(parts[0])]
-    each = ([getattr(part, name) for part in parts] for name in names)
-    return type(parts[0])(*map(np.concatenate, each))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.config import adversary as adversary_config
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import console, file_io, image_io, provenance, result_dir, startup
-from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.core.errors import UserError, check_each, unknown
 
 RESULT, TABLE = "attack.json", "attack.csv"
 
@@ -28,7 +28,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
     output.check(_names(settings, paths), paths)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
-        from tfpipeline.attack import blocks, experiment, summary, survey, text
+        from tfpipeline.attack import blocks, experiment, summary, text
         from tfpipeline.models import load_network, worker_agreement
         from tfpipeline.report import result_page
 
@@ -45,12 +45,10 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         )
         others = [load_network.open_judge(w, "--together") for w in settings.together]
         judges = [load_network.open_judge(word) for word in settings.judges]
-        every = [network, *others]
-        worker_agreement.check_weights(strategy, [one.model for one in every])
-        survey.check_networks(every, judges, matrix=settings.matrix)
-        plan = experiment.plan(settings, network, len(paths))
-        strike = experiment.Strike(every, plan, settings, strategy, titles=chief)
-        work = blocks.Attacking(strike, judges, output, phases)
+        networks = [network, *others]
+        worker_agreement.check_weights(strategy, [each.model for each in networks])
+        strike = experiment.Strike(networks, judges, settings, strategy, len(paths))
+        work = blocks.Blocks(strike, output, phases)
     with output.recording():
         with losing_nobody():
             checks = work.run(paths)
@@ -82,10 +80,9 @@ def _names(settings: AttackSettings, paths: Sequence[Path]) -> list[str]:
 
 def _check(settings: AttackSettings) -> None:
     """Refuse what can be seen to be wrong without TensorFlow."""
-    grid = settings.adversary.eight_bit
-    adversary_config.check_radius(settings.epsilon, settings.norm, eight_bit=grid)
-    for word in settings.epsilons:
-        adversary_config.epsilon(word, "--epsilons")
+    norm, grid = settings.norm, settings.adversary.eight_bit
+    Epsilon.read(settings.epsilon, "--epsilon", norm, grid=grid)
+    Epsilon.read_all(settings.epsilons, "--epsilons", norm, grid=grid)
     if settings.resize not in (None, *image_io.RESIZES):
         raise unknown("--resize", str(settings.resize), image_io.RESIZES)
     if settings.preset not in ("best", "lesson"):
@@ -94,11 +91,8 @@ def _check(settings: AttackSettings) -> None:
         raise UserError(
             '--preset lesson: expected --target, as in the lesson: "Siamese cat".'
         )
-    if settings.figures is not None and settings.figures < 0:
-        raise UserError(
-            f"--figures: expected a number from 0, or null for all. Received: "
-            f"{settings.figures}."
-        )
+    figures = ("a number from 0, or null for all", (settings.figures or 0) >= 0)
+    check_each("", settings, {"figures": figures})
     for word in settings.jpeg:
         if not word.isdecimal() or not 1 <= int(word) <= 95:
             raise UserError(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.attack import plots
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.experiment import Strike
-from tfpipeline.config.adversary import written
 from tfpipeline.core import image_io
 
 
@@ -62,7 +62,7 @@ class Figures:
 
 def _told(item: Mapping[str, Any]) -> plots.Told:
     norm = item["norm"]
-    size = written(item[norm], norm)
+    size = Epsilon(item[norm], norm)
     result = item["final_class"] if item["success_8bit"] else "NOT FOOLED"
     return plots.Told(
         f"photograph: {item['label']}",
@@ -80,7 +80,7 @@ def _facts(item: Mapping[str, Any]) -> list[str]:
     alike = "" if item["psnr"] is None else f"PSNR {item['psnr']:.1f} dB, "
     steps = f"{item['steps']} step{'s' * (item['steps'] != 1)}"
     facts = [
-        f"asked for: {item['norm']} at most {written(item['epsilon'], item['norm'])}",
+        f"asked for: {item['norm']} at most {Epsilon(item['epsilon'], item['norm'])}",
         f"{steps}; {alike}SSIM {item['ssim']:.3f}",
     ]
     if item["success_jpeg"]:

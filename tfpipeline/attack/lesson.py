@@ -7,13 +7,14 @@ its least and largest value. Here each of these is measured, beside the right on
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.photos import Subject
-from tfpipeline.config.adversary import written
 from tfpipeline.core import contact_sheets, image_io
 from tfpipeline.metrics import classification
 from tfpipeline.models import layer_outputs
@@ -35,12 +36,7 @@ DEFECTS = (
 
 
 class Lesson:
-    """The lesson's attack on one network.
-
-    Args:
-        network: To be attacked; what comes before its backbone is left out.
-        target: Number of the class that it is to see.
-    """
+    """The lesson's attack on a network without its preprocessing, towards a class."""
 
     def __init__(self, network: Network, target: int) -> None:
         self.network, self.target = network, target
@@ -56,13 +52,30 @@ class Lesson:
 
         self._step = step
 
-    def attack(self, subject: Subject) -> tuple[dict[str, Any], np.ndarray]:
-        """Return what the lesson reports, what is true, and the picture that it shows.
+    def write(
+        self, subject: Subject, ours: np.ndarray, item: Mapping[str, Any], output: Path
+    ) -> dict[str, Any]:
+        """Attack a photograph, write what the lesson shows, and return what is true.
 
-        Args:
-            subject: The photograph.
+        Beside it goes the picture of the right attack, of which an item tells.
         """
-        clean = subject.picture[None].astype(np.float32)
+        facts, shown = self._attack(subject.picture)
+        file = Path("lesson", item["adversarial"])
+        beside = file.with_stem(f"{file.stem}_beside")
+        image_io.save_png(output / file, shown)
+        large = max(1, -(-_LEAST_WIDTH // shown.shape[1]))
+        pictures = [
+            picture.repeat(large, 0).repeat(large, 1)
+            for picture in (subject.picture, shown, ours)
+        ]
+        captions = _captions(facts["reported"], facts["measured"], item)
+        sheet = contact_sheets.contact_sheet(pictures, captions, len(pictures))
+        image_io.save_png(output / beside, sheet)
+        return facts | {"shown": str(file), "beside": str(beside)}
+
+    def _attack(self, picture: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+        """Return what the lesson reports, what is true, and the picture it shows."""
+        clean = picture[None].astype(np.float32)
         values = tf.constant(clean / 255)
         for _ in range(STEPS):
             values = self._step(values)
@@ -71,7 +84,7 @@ class Lesson:
         stretched = image_io.to_uint8((after - after.min()) / max(span, 1e-9))
         clipped = image_io.to_uint8(after)
         delta = after - clean / 255
-        told = {
+        facts = {
             "steps": STEPS,
             "reported": {
                 "clean_on_0_to_255": self._seen(self._raw(tf.constant(clean))),
@@ -79,7 +92,7 @@ class Lesson:
             },
             "measured": {
                 "clean_on_0_to_1_raw": self._seen(self._raw(tf.constant(clean / 255))),
-                "clean_right": self._seen(self.network.logits(subject.picture[None])),
+                "clean_right": self._seen(self.network.logits(picture[None])),
                 "shown_right": self._seen(self.network.logits(stretched)),
                 "clipped_right": self._seen(self.network.logits(clipped)),
                 "linf": float(np.abs(delta).max()),
@@ -87,7 +100,7 @@ class Lesson:
                 "out_of_range": float(((after < 0) | (after > 1)).mean()),
             },
         }
-        return told, stretched[0]
+        return facts, stretched[0]
 
     def _seen(self, logits: Any) -> dict[str, Any]:
         """Return the class that is seen first, and the probability of the target."""
@@ -100,42 +113,23 @@ class Lesson:
         }
 
 
-def beside(
-    clean: np.ndarray,
-    shown: np.ndarray,
-    ours: np.ndarray,
-    told: Mapping[str, Any],
-    item: Mapping[str, Any],
-) -> np.ndarray:
-    """Return the photograph, the lesson's picture and the right one, each named.
+def _captions(
+    reported: Mapping[str, Any], measured: Mapping[str, Any], item: Mapping[str, Any]
+) -> tuple[str, str, str]:
+    """Return what stands under the photograph, the lesson's picture and ours."""
 
-    Args:
-        clean: uint8, shape (height, width, 3).
-        shown: Likewise, what the lesson shows.
-        ours: Likewise, what the right attack has made.
-        told: What `attack` returned.
-        item: What is true of the right one.
+    def words(seen: Mapping[str, Any]) -> str:
+        return f"{seen['class']} {seen['probability']:.3f}"
 
-    Returns:
-        uint8 RGB, shape (any, any, 3).
-    """
-    reported, measured = told["reported"], told["measured"]
-    size = written(item[item["norm"]], item["norm"])
-    captions = (
+    norm = item["norm"]
+    return (
         f"photograph\nto the lesson, on 0 to 255: "
-        f"{_words(reported['clean_on_0_to_255'])}\n"
-        f"to the network: {_words(measured['clean_right'])}",
-        f"the lesson's, linf {written(measured['linf'], 'linf')}\n"
-        f"to the lesson, on 0 to 1: {_words(reported['attacked_on_0_to_1'])}\n"
-        f"to the network, as shown (stretched): {_words(measured['shown_right'])}\n"
-        f"as it was judged (clipped): {_words(measured['clipped_right'])}",
-        f"the right one, {item['norm']} {size}\n"
+        f"{words(reported['clean_on_0_to_255'])}\n"
+        f"to the network: {words(measured['clean_right'])}",
+        f"the lesson's, linf {Epsilon(measured['linf'])}\n"
+        f"to the lesson, on 0 to 1: {words(reported['attacked_on_0_to_1'])}\n"
+        f"to the network, as shown (stretched): {words(measured['shown_right'])}\n"
+        f"as it was judged (clipped): {words(measured['clipped_right'])}",
+        f"the right one, {norm} {Epsilon(item[norm], norm)}\n"
         f"to the network: {item['final_class']} {item['final_probability']:.3f}",
     )
-    large = max(1, -(-_LEAST_WIDTH // clean.shape[1]))
-    pictures = [one.repeat(large, 0).repeat(large, 1) for one in (clean, shown, ours)]
-    return contact_sheets.contact_sheet(pictures, captions, len(pictures))
-
-
-def _words(seen: Mapping[str, Any]) -> str:
-    return f"{seen['class']} {seen['probability']:.3f}"

@@ -22,22 +22,15 @@ FOLDER, WORDNET, NETWORK = "folder", "wordnet number", "network"
 
 @dataclass(frozen=True)
 class Subject:
-    """One photograph as the network sees it, and what the network says of it.
-
-    Args:
-        path: Of the file.
-        picture: uint8, of the size of the network's input.
-        label: Number of the class that it shows.
-        label_from: Who says so: the `folder` it lies in, a `wordnet number` in its
-            name, or, where neither does, the `network` itself.
-        probabilities: What the network sees, shape (classes,).
-    """
+    """One photograph as the network sees it, and what the network says of it."""
 
     path: Path
-    picture: np.ndarray
+    picture: np.ndarray  # uint8, of the size of the network's input.
     label: int
+    # Who says so: the folder it lies in, a WordNet number in its name, or, where there
+    # is neither, the network itself.
     label_from: str
-    probabilities: np.ndarray
+    probabilities: np.ndarray  # What the network sees, shape (classes,).
 
     @property
     def seen(self) -> int:
@@ -53,25 +46,16 @@ class Subject:
 def gather(
     paths: Sequence[Path], network: Network, how: str
 ) -> tuple[list[Subject], list[tuple[Path, str]]]:
-    """Return the photographs that can be read, and what is wrong with the others.
-
-    Args:
-        paths: Of the files.
-        network: That will be attacked.
-        how: They become square; see `images.resize`.
-    """
+    """Return the photographs that can be read, and what is wrong with the others."""
     good, bad = layer_maps.photographs(paths, network, how)
     if not good:
         return [], bad
-    logits = network.logits(np.stack([one.picture for one in good]))
-    known = _known(network)
-    found = []
-    for one, share in zip(good, classification.probabilities(logits)):
-        label, who = _label(one.path, known)
-        if label is None:
-            label, who = int(share.argmax()), NETWORK
-        found.append(Subject(one.path, one.picture, label, who, share))
-    return found, bad
+    logits = network.logits(np.stack([photo.picture for photo in good]))
+    known, subjects = _known(network), []
+    for photo, share in zip(good, classification.probabilities(logits)):
+        label, who = _label(photo.path, known) or (int(share.argmax()), NETWORK)
+        subjects.append(Subject(photo.path, photo.picture, label, who, share))
+    return subjects, bad
 
 
 def _known(network: Network) -> dict[str, tuple[int, str]]:
@@ -84,24 +68,18 @@ def _known(network: Network) -> dict[str, tuple[int, str]]:
     return known
 
 
-def _label(path: Path, known: dict[str, tuple[int, str]]) -> tuple[int | None, str]:
+def _label(path: Path, known: dict[str, tuple[int, str]]) -> tuple[int, str] | None:
     for word in (path.name, path.parent.name):
         number = re.match(r"n\d{8}(?!\d)", word)
         if number and number[0] in known:
             return known[number[0]]
-    folder = class_names.normalize(path.absolute().parent.name)
-    return known.get(folder, (None, ""))
+    return known.get(class_names.normalize(path.absolute().parent.name))
 
 
 def attackable(
     subjects: Sequence[Subject], target: int | None
 ) -> tuple[list[Subject], list[tuple[Subject, str]]]:
-    """Return the photographs that an attack can say something about, and the others.
-
-    Args:
-        subjects: All of them.
-        target: The class that the network is to see, or None.
-    """
+    """Return the photographs that an attack can say something about, and the others."""
     good, left = [], []
     for subject in subjects:
         if target is not None and target in (subject.seen, subject.label):
@@ -113,24 +91,15 @@ def attackable(
     return good, left
 
 
-def check_subjects(strategy: tf.distribute.Strategy, some: Sequence[Subject]) -> None:
-    """Refuse to attack where workers see different photographs.
-
-    Args:
-        strategy: Where the steps run.
-        some: That this worker has read.
-
-    Raises:
-        UserError: They do.
-    """
-    told: dict[str, Rows] = {
-        "photographs": lambda: (f"{one.path}: class {one.label}" for one in some),
+def check_subjects(
+    strategy: tf.distribute.Strategy, subjects: Sequence[Subject]
+) -> None:
+    """Refuse to attack where workers see different photographs."""
+    rows: dict[str, Rows] = {
+        "photographs": lambda: (f"{s.path}: class {s.label}" for s in subjects),
         "contents of photographs": lambda: (
-            f"{one.path}: digest {_digest(one.picture)}" for one in some
+            f"{s.path}: digest {hashlib.sha256(s.picture.tobytes()).hexdigest()}"
+            for s in subjects
         ),
     }
-    distribute.check_same(strategy, told, "Give all of them one copy of --images.")
-
-
-def _digest(picture: np.ndarray) -> str:
-    return hashlib.sha256(picture.tobytes()).hexdigest()
+    distribute.check_same(strategy, rows, "Give all of them one copy of --images.")

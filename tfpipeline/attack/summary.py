@@ -1,4 +1,4 @@
-"""What `attack.json` holds of all photographs together."""
+"""What `attack.json` and `attack.csv` hold of all photographs together."""
 
 import collections
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,34 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.attack.blocks import Attacking
-from tfpipeline.attack.engine import evidence, registry
-from tfpipeline.attack.engine.norms import GREY_LEVEL
+from tfpipeline.attack.blocks import Blocks
+from tfpipeline.attack.engine import registry, sanity_checks
 from tfpipeline.attack.experiment import Strike
+from tfpipeline.attack.lesson import DEFECTS
 from tfpipeline.attack.photos import NETWORK
-from tfpipeline.config import adversary as adversary_config
+from tfpipeline.core import contact_sheets, image_io
 from tfpipeline.core.checks import Check, if_asked
 from tfpipeline.models import load_network
 
 
-def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Return what `attack.json` holds, but for the seconds; draw what belongs to it.
-
-    Args:
-        done: All photographs were attacked.
-        checks: That were made.
-    """
-    made, strike, settings = done.made, done.strike, done.strike.settings
-    items, left = made.written.items, made.left
+def result(done: Blocks, checks: Mapping[str, Check]) -> dict[str, Any]:
+    """Return what `attack.json` holds, but for the seconds; draw what belongs to it."""
+    progress, strike, settings = done.progress, done.strike, done.strike.settings
+    items, left = progress.items, progress.left
     threat = _threat(strike)
-    told = {
-        "threat_model": Check(True, threat, "what the attacker may do", "").told(),
+    own = {
+        "threat_model": Check(True, threat, "what the attacker may do"),
         "only_right_ones": Check(
             all(item["clean_class"] == item["label"] for item in items),
             {"attacked": len(items), "left_out": len(left)},
             "only photographs that the network is right about are attacked",
             "mistakes without an attack were counted as success",
-        ).told(),
+        ),
         "survives_8_bits": Check(
             if_asked(
                 sum(item["success"] for item in items),
@@ -43,25 +38,35 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             "what has succeeded does so on the decoded file as well",
             "rounding to 8 bits undoes the attack, or makes it larger than epsilon: "
             "leave --adversary.eight_bit on",
-        ).told(),
-        "clean_accuracy_plausible": _known(done).told(),
+        ),
+        "clean_accuracy_plausible": _plausible(done),
     }
-    told |= {name: check.told() for name, check in checks.items()}
     count = len(items)
     success = sum(item["success_8bit"] for item in items)
     reached = [item for item in items if item["success_8bit"]]
-    total = count + made.wrong
-    made.written.sheet()
-    found = {
+    total = count + progress.wrong
+    folder = done.output.folder
+    captions = [
+        f"{i['label']}\n"
+        + (f"now {i['final_class']}" if i["success_8bit"] else "NOT FOOLED")
+        for i in items[: len(progress.first)]
+    ]
+    sheet = contact_sheets.contact_sheet(
+        progress.first, captions, min(5, len(captions))
+    )
+    image_io.save_png(folder / "sheet.png", sheet)
+    whole: dict[str, Any] = {
         "images": items,
         "left_out": left,
-        "errors": [{"image": str(path), "error": reason} for path, reason in made.bad],
-        "checks": told,
+        "errors": [
+            {"image": str(path), "error": reason} for path, reason in progress.bad
+        ],
+        "checks": {name: check.told() for name, check in {**own, **checks}.items()},
         "summary": {
             **load_network.about(strike.networks[0]),
             "together": [other.name for other in strike.networks[1:]],
             "attack": settings.adversary.attack,
-            "attacks": registry.spelled(strike.plan.parts),
+            "attacks": registry.spelled(strike.campaign.parts),
             "threat_model": threat,
             "attacked": count,
             "success_rate": success / count,
@@ -70,9 +75,7 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             "clean_accuracy": count / total if total else None,
             # What became another class than the target is not right either.
             "robust_accuracy": (
-                (count - success) / total
-                if total and strike.plan.target is None
-                else None
+                (count - success) / total if total and strike.target is None else None
             ),
             "success_rate_jpeg": {
                 word: float(np.mean([i["success_jpeg"][word] for i in items]))
@@ -85,18 +88,20 @@ def result(done: Attacking, checks: Mapping[str, Check]) -> dict[str, Any]:
             },
             "transfer": {
                 judge.name: _transfer([i["judges"][judge.name] for i in items])
-                for judge in done.judges
+                for judge in strike.judges
             },
-            "steps": made.tally.steps,
+            "steps": progress.tally.steps,
             "stopped": str(done.stopped) if done.stopped else None,
             "figures": sum(item["figure"] is not None for item in items),
             "table": "attack.csv",
             "sheet": "sheet.png",
-            "sheet_shows": len(made.written.first),
+            "sheet_shows": len(progress.first),
         },
     }
-    made.survey.told(found, made.wrong, done.output.folder)
-    return found
+    progress.survey.report(whole, progress.wrong, folder)
+    if settings.preset == "lesson":
+        whole["summary"]["lesson_defects"] = list(DEFECTS)
+    return whole
 
 
 def table(
@@ -104,35 +109,31 @@ def table(
 ) -> tuple[list[str], list[list[object]]]:
     """Return the header and the rows of `attack.csv`: one photograph a row.
 
-    Args:
-        items: As in `attack.json`; what lies deeper gets a column of its own.
+    What lies deeper in an item of `attack.json` gets a column of its own.
     """
-    rows = [dict(_flat("", item)) for item in items]
+    rows = [dict(_flatten("", item)) for item in items]
     header = list(dict.fromkeys(name for row in rows for name in row))
     return header, [[row.get(name) for name in header] for row in rows]
 
 
-def _flat(prefix: str, item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+def _flatten(prefix: str, item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in item.items():
         if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{name}.", value)
+            yield from _flatten(f"{prefix}{name}.", value)
         elif not isinstance(value, list):
             yield f"{prefix}{name}", value
 
 
-def _known(done: Attacking) -> Check:
+def _plausible(done: Blocks) -> Check:
     """Tell whether the network knows the classes that folders and names tell of."""
-    every = [
-        (one["label_from"], one["label"] == one[seen])
-        for some, seen in (
-            (done.made.written.items, "clean_class"),
-            (done.made.left, "class"),
-        )
-        for one in some
-    ]
-    right = [is_right for who, is_right in every if who != NETWORK]
+    right = [i["clean_class"] == i["label"] for i in _known(done.progress.items)]
+    right += [i["class"] == i["label"] for i in _known(done.progress.left)]
     classes = len(done.strike.networks[0].labels)
-    return evidence.plausible(sum(right), len(right), classes)
+    return sanity_checks.plausible(sum(right), len(right), classes)
+
+
+def _known(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [item for item in items if item["label_from"] != NETWORK]
 
 
 def _transfer(verdicts: Sequence[Mapping[str, Any]]) -> float | None:
@@ -142,18 +143,14 @@ def _transfer(verdicts: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _threat(strike: Strike) -> str:
-    settings, plan = strike.settings, strike.plan
-    radius = adversary_config.written(plan.epsilon, settings.norm)
+    epsilon, target = strike.epsilon, strike.target
     goal = "any wrong class"
-    if plan.target is not None:
-        goal = f"the class {strike.networks[0].labels[plan.target]!r}"
-    grid = "any values"
-    if settings.adversary.eight_bit:
-        grid = "8-bit pictures"
-        steps = np.floor(plan.epsilon / GREY_LEVEL + 1e-3)
-        if settings.norm == "linf" and abs(plan.epsilon - steps * GREY_LEVEL) > 1e-5:
-            grid += f" (of which none differs by more than {steps:.0f}/255)"
+    if target is not None:
+        goal = f"the class {strike.networks[0].labels[target]!r}"
+    grid = "8-bit pictures" if epsilon.grid else "any values"
+    if not epsilon.whole().holds(epsilon.value):
+        grid += f" (of which none differs by more than {epsilon.whole()})"
     return (
-        f"changes of {settings.norm} norm at most {radius} of values in [0, 1], {grid} "
+        f"changes of {epsilon.norm} norm at most {epsilon} of values in [0, 1], {grid} "
         f"at the network's input size, by somebody who knows the network; goal: {goal}"
     )

@@ -2,76 +2,99 @@
 
 import copy
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfpipeline.attack import lesson, plots
-from tfpipeline.attack.defence_survey import Shield
-from tfpipeline.attack.engine import perturbation_metrics, registry, sanity_checks
+from tfpipeline.attack import plots
+from tfpipeline.attack.engine import (
+    defences,
+    perturbation_metrics,
+    registry,
+    sanity_checks,
+)
 from tfpipeline.attack.engine.loop import Found
 from tfpipeline.attack.engine.minimal import FastMinimumNorm
 from tfpipeline.attack.engine.registry import Part
 from tfpipeline.attack.engine.sequence import Campaign, smallest
-from tfpipeline.attack.experiment import Strike, in_unit
-from tfpipeline.attack.outputs import Outcome
-from tfpipeline.config.adversary import written
+from tfpipeline.attack.experiment import Strike
 from tfpipeline.core import image_io
-from tfpipeline.core.errors import UserError
-from tfpipeline.models.load_network import Network
 
-# Halvings of a radius that is looked for.
-_ROUNDS = 8
+# Of a random defence: how often an attack that knows of it asks for each step, at
+# least, and how often its pictures are shown to it afterwards.
+_SAMPLES, _DRAWS = 8, 10
 
 
-def check_networks(
-    every: Sequence[Network], judges: Sequence[Network], *, matrix: bool
-) -> None:
-    """Refuse networks that cannot be told apart, or compared, before anything is made.
+class _Shield:
+    """A network behind a defence: what attacks come to that know of it, or do not."""
 
-    Args:
-        every: That are attacked.
-        judges: That take no part.
-        matrix: Whether all are attacked alone.
+    def __init__(self, word: str, strike: Strike) -> None:
+        defence, plain = defences.find(word), strike.victim
+        random = defences.is_random(word)
+        if random:
+            samples = max(_SAMPLES, plain.samples)
+            known = dataclasses.replace(plain, changes=[defence], samples=samples)
+        else:
+            behind = [defences.adaptive(model, word) for model in plain.models]
+            known = dataclasses.replace(plain, models=behind)
+        self.word, self.draws = word, _DRAWS if random else 1
+        self.adaptive = strike.campaign_of(known)
+        if random:
+            # Each step costs as many as there are samples: of a series, the first.
+            self.adaptive = sanity_checks.climbing(self.adaptive)
+            self.adaptive = self.adaptive.but(self.adaptive.parts[:1])
+        # They say whether an attack is successful, and whether an answer is wrong.
+        seen = dataclasses.replace(known, samples=1, confidence=0.0)
+        self.judge = strike.campaign_of(seen)
+        self.right = strike.campaign_of(dataclasses.replace(seen, targeted=False))
 
-    Raises:
-        UserError: Two have one name, or their classes differ.
-    """
-    names = [network.name for network in (*every, *judges)]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(
-                f"--judges, --together: expected every network once. Received {name} "
-                "twice, counted with the one that is attacked. Leave one out."
-            )
-    for network in judges if matrix else ():
-        first = every[0]
-        if difference := first.labels.difference(network.labels, first.name, "it"):
-            raise UserError(
-                f"--matrix with {network.name}: expected the classes of {first.name}, "
-                f"in the same order. {difference} Leave it out."
-            )
+    def counts(self, strike: Strike, pictures: np.ndarray) -> np.ndarray:
+        """Return how many are right, and how many fool, unaware and adaptive.
+
+        Of the photographs of a strike, and the uint8 pictures that it made of them.
+        """
+        wanted = strike.wanted()
+        wrong = self._rate(self.right, wanted.clean, strike.labels)
+        unaware = self._rate(self.judge, pictures / np.float32(255), wanted.index)
+        found = self.adaptive.run(wanted, strike.title(f"knowing of {self.word}"))
+        size = self.adaptive.sizes(found.image, wanted.clean)
+        counts = strike.epsilon.holds(size)
+        adaptive = self._rate(self.judge, found.image[counts], wanted.index[counts])
+        return np.array([len(wanted) - wrong, unaware, adaptive])
+
+    def _rate(self, judge: Campaign, image: np.ndarray, index: np.ndarray) -> float:
+        """Return how many images fool a judge, each counted by its share of draws."""
+        each = [judge.fooled(image, index, turn).sum() for turn in range(self.draws)]
+        return float(np.mean(each))
+
+    def summary(self, shares: np.ndarray) -> dict[str, Any]:
+        """Return it for `attack.json`, from `counts` as shares of all photographs."""
+        names = ("clean_accuracy", "fooled_unaware", "fooled_adaptive")
+        return dict(zip(names, shares.tolist())) | {
+            "draws": self.draws,
+            "samples_a_step": self.adaptive.victim.samples,
+            "knowing_attack": registry.spelled(self.adaptive.parts),
+        }
 
 
 class Survey:
-    """What many attacks on the same photographs show, block by block.
+    """What many attacks on the same photographs show, block by block."""
 
-    Args:
-        strike: The attack, on no photographs yet.
-        judges: Networks that took no part.
-    """
-
-    def __init__(self, strike: Strike, judges: Sequence[Network]) -> None:
+    def __init__(self, strike: Strike) -> None:
         self.strike = strike
-        self._every = [*strike.networks, *judges] if strike.settings.matrix else []
+        matrix = strike.settings.matrix
+        self._every = [*strike.networks, *strike.judges] if matrix else []
         # Traced once, for all blocks.
         self._alone = [strike.alone(network) for network in self._every]
-        self._shields = {w: Shield.of(w, strike) for w in strike.plan.shields}
-        self._minimal = self._least_parts()
+        self._shields = [_Shield(word, strike) for word in strike.settings.defences]
+        campaign = strike.campaign
+        # Who looks for the smallest, and who for smaller ones by bisection.
+        minimal = [part for part in campaign.parts if part.attack.minimal]
+        self._minimal = campaign.but(minimal or [Part(FastMinimumNorm(), "margin")])
+        self._bisecting = sanity_checks.bisecting(campaign)
         # Accuracy asks for no confidence: what is wrong is wrong.
-        self._plain = strike.campaign
+        self._plain = campaign
         if strike.victim.confidence:
             plain = dataclasses.replace(strike.victim, confidence=0.0)
             self._plain = strike.campaign_of(plain)
@@ -79,24 +102,16 @@ class Survey:
         self._least: list[float] = []
         count = len(self._every)
         self._fooled, self._able = np.zeros((count, count)), np.zeros((count, count))
-        self._worth = {word: np.zeros(3) for word in self._shields}
-        self._lesson: lesson.Lesson | None = None
+        self._worth = np.zeros((len(self._shields), 3))
 
-    def copied(self) -> "Survey":
+    def __copy__(self) -> "Survey":
         """Return the same, which what comes next does not change."""
-        same = copy.copy(self)
-        same._known, same._least = list(self._known), list(self._least)
-        same._fooled, same._able = self._fooled.copy(), self._able.copy()
-        same._worth = {word: worth.copy() for word, worth in self._worth.items()}
+        same = object.__new__(Survey)
+        vars(same).update((name, copy.copy(v)) for name, v in vars(self).items())
         return same
 
-    def add(self, outcome: Outcome) -> None:
-        """Make the further attacks that were asked for.
-
-        Args:
-            outcome: Of the attack on some photographs.
-        """
-        strike, found = outcome.strike, outcome.found
+    def add(self, strike: Strike, found: Found) -> None:
+        """Make the further attacks that were asked for on some photographs."""
         known = self._known_radii(strike, found)
         if strike.settings.minimal:
             least = self._smallest(strike)
@@ -104,9 +119,9 @@ class Survey:
             known = np.minimum(known, least)
         self._known += known.tolist()
         pictures = sanity_checks.levels(found.image)
-        for word, shield in self._shields.items():
-            self._worth[word] += shield.behind(strike, pictures)
-        self._cross(outcome)
+        for row, shield in enumerate(self._shields):
+            self._worth[row] += shield.counts(strike, pictures)
+        self._cross(strike)
 
     def _known_radii(self, strike: Strike, found: Found) -> np.ndarray:
         """Return of each photograph the smallest size that is known to fool.
@@ -115,147 +130,104 @@ class Survey:
         has not at the larger ones, each time by all that was asked for. Confidence is
         not asked for: where the attack has had some, it is made again without.
         """
-        campaign, at, radii = self._plain, strike.plan.epsilon, strike.plan.epsilons
+        campaign, at, radii = self._plain, strike.epsilon, strike.epsilons
         again = campaign is not strike.campaign and bool(radii)
-        clean = in_unit(strike.clean)
+        clean = strike.wanted().clean
         if again and campaign.minimal:
-            free = campaign.norm.unbounded(int(np.prod(clean.shape[1:])))
-            told = strike.title("without confidence")
-            found = campaign.run(strike.wanted(free), told)
+            title = strike.title("without confidence")
+            found = campaign.run(campaign.unbounded(strike.wanted()), title)
         size = campaign.sizes(found.image, clean)
         if campaign.minimal:
             return np.where(size > 0, size, np.inf)
         fallen = found.success
         if again:
-            fallen = campaign.fooled(found.image, strike.wanted(at).index)
+            fallen = campaign.fooled(found.image, strike.wanted().index)
         known = np.where(fallen, size, np.inf)
         held = np.zeros(len(known))
-        below = [radius for radius in radii if radius < at * 0.999]
+        below = [epsilon for epsilon in radii if epsilon < at]
         above = [
-            radius for radius in radii if radius > at * (0.999 if again else 1.001)
+            epsilon for epsilon in radii if epsilon > at or again and epsilon == at
         ]
-        for radius in below[::-1] + above:
-            small = radius < at * 0.999
+        for epsilon in below[::-1] + above:
+            small, radius = epsilon < at, epsilon.value
             known_enough = np.isfinite(known) if small else np.isinf(known)
             rows = np.flatnonzero(known_enough & (known > radius) & (held < radius))
             if not len(rows):
                 continue
-            some = strike.wanted(radius).some(rows)
-            told = written(radius, strike.settings.norm)
-            got = campaign.run(some, strike.title(f"epsilon {told}"))
-            size = campaign.sizes(got.image, some.clean)
-            known[rows[got.success]] = size[got.success]
+            wanted = strike.wanted(epsilon).take(rows)
+            result = campaign.run(wanted, strike.title(f"epsilon {epsilon}"))
+            size = campaign.sizes(result.image, wanted.clean)
+            known[rows[result.success]] = size[result.success]
             if small:
-                held[rows[~got.success]] = radius
+                held[rows[~result.success]] = radius
         return known
-
-    def _least_parts(self) -> tuple[Campaign, Campaign]:
-        """Return who looks for the smallest, and who for smaller ones by bisection."""
-        campaign = self.strike.campaign
-        part = [p for p in self.strike.plan.parts if p.attack.minimal]
-        minimal = campaign.but(part or [Part(FastMinimumNorm(), "margin")])
-        return minimal, sanity_checks.bisecting(campaign)
 
     def _smallest(self, strike: Strike) -> np.ndarray:
         """Return the norms of the smallest perturbations.
 
         By the attack of the minimal norm, and by bisection of the radius below it.
         """
-        minimal, halving = self._minimal
-        values = int(np.prod(strike.clean.shape[1:]))
-        wanted = strike.wanted(minimal.norm.unbounded(values))
+        minimal, bisecting = self._minimal, self._bisecting
+        wanted = minimal.unbounded(strike.wanted())
         first = minimal.run(wanted, strike.title("smallest"))
-        size = np.where(
-            first.success, minimal.sizes(first.image, wanted.clean), wanted.epsilon
-        )
-        radius: np.ndarray = size.astype(np.float32)
-        below = dataclasses.replace(wanted, epsilon=radius)
-        second = smallest(halving, below, _ROUNDS, strike.title("smallest, bisection"))
-        again = halving.sizes(second.image, wanted.clean)
-        size = np.where(second.success & (again < size), again, size)
+        size = minimal.sizes(first.image, wanted.clean)
+        radius: np.ndarray = np.where(first.success, size, wanted.epsilon)
+        below = dataclasses.replace(wanted, epsilon=radius.astype(np.float32))
+        title = strike.title("smallest, bisection")
+        second = smallest(bisecting, below, title=title)
+        again = bisecting.sizes(second.image, wanted.clean)
+        size = np.where(second.success & (again < radius), again, radius)
         return np.where(first.success | second.success, size, np.inf)
 
     def _least_by(self) -> str:
         """Say who looked for the smallest, and why not all that was asked for."""
-        minimal, halving = self._minimal
-        told = registry.spelled(minimal.parts)
-        told += f"; then bisection of the radius by {registry.spelled(halving.parts)}"
-        every = registry.cost(self.strike.campaign.parts)
-        times = every / registry.cost(halving.parts)
+        parts = self._bisecting.parts
+        words = registry.spelled(self._minimal.parts)
+        words += f"; then bisection of the radius by {registry.spelled(parts)}"
+        times = registry.cost(self.strike.campaign.parts) / registry.cost(parts)
         if not self.strike.campaign.minimal and times > 1.5:
             name = self.strike.settings.adversary.attack
-            told += f" (all of {name} would take up to {times:.0f} times as many steps)"
-        return told
+            words += (
+                f" (all of {name} would take up to {times:.0f} times as many steps)"
+            )
+        return words
 
-    def _cross(self, outcome: Outcome) -> None:
+    def _cross(self, strike: Strike) -> None:
         """Attack each of the networks alone, and show the pictures to all of them."""
-        strike = outcome.strike
         label, clean = strike.labels, strike.clean
-        right = [one.logits(clean).argmax(-1) == label for one in self._every]
+        right = [network.logits(clean).argmax(-1) == label for network in self._every]
         for row, alone in enumerate(self._alone):
             one = alone.on(strike.subjects, len(self._known), strike.title("") or "")
             name = self._every[row].name
-            wanted = one.wanted(strike.plan.epsilon)
-            got = one.campaign.run(wanted, one.title(f"{name} alone"))
-            pictures = sanity_checks.levels(got.image)
+            found = one.campaign.run(one.wanted(), one.title(f"{name} alone"))
+            pictures = sanity_checks.levels(found.image)
             for column, other in enumerate(self._every):
                 # What it is wrong about anyway is no success of the attack.
-                able = right[column] | (strike.plan.target is not None)
-                fooled = outcome.fooled(other.logits(pictures), label)
+                able = right[column] | (strike.target is not None)
+                fooled = strike.fools(other.logits(pictures), label)
                 self._fooled[row, column] += (fooled & able).sum()
                 self._able[row, column] += able.sum()
-
-    def lesson(
-        self, outcome: Outcome, items: Sequence[dict[str, Any]], output: Path
-    ) -> None:
-        """Make the lesson's attack beside the right one, and write what it shows.
-
-        Args:
-            outcome: Of the attack on some photographs.
-            items: What is told of each.
-            output: The folder.
-        """
-        target = self.strike.plan.target
-        assert target is not None
-        self._lesson = self._lesson or lesson.Lesson(outcome.network, target)
-        for item, subject in zip(items, outcome.strike.subjects):
-            told, shown = self._lesson.attack(subject)
-            file = Path("lesson", item["adversarial"])
-            beside = file.with_stem(f"{file.stem}_beside")
-            image_io.save_png(output / file, shown)
-            ours = image_io.decode(output / item["adversarial"])
-            drawn = lesson.beside(subject.picture, shown, ours, told, item)
-            image_io.save_png(output / beside, drawn)
-            item["lesson"] = told | {"shown": str(file), "beside": str(beside)}
 
     def _curve(self, wrong: int) -> list[tuple[float, float]]:
         """Return radii, and the share of the photographs that is out of their reach.
 
-        Args:
-            wrong: Photographs that fall without an attack.
+        Of all, so many fall without an attack.
         """
-        if not self.strike.plan.epsilons:
+        if not self.strike.epsilons:
             return []
-        radii = (0.0, *self.strike.plan.epsilons)
+        radii = [0.0, *(epsilon.value for epsilon in self.strike.epsilons)]
         right = [True] * len(self._known) + [False] * wrong
         sizes = self._known + [0.0] * wrong
-        return list(
-            zip(radii, perturbation_metrics.robust_accuracy(sizes, right, radii))
-        )
+        shares = perturbation_metrics.robust_accuracy(sizes, right, radii)
+        return list(zip(radii, shares))
 
-    def told(self, result: dict[str, Any], wrong: int, output: Path) -> None:
-        """Put what was found into a result, and draw it.
+    def report(self, result: dict[str, Any], wrong: int, output: Path) -> None:
+        """Put what was measured into a result, and draw it in a folder.
 
-        Args:
-            result: For `attack.json`.
-            wrong: Photographs that the network is wrong about without an attack.
-            output: The folder.
+        So many photographs the network is wrong about without an attack.
         """
-        settings, summary = self.strike.settings, result["summary"]
-        unit, times = (
-            ("1/255", 255.0) if settings.norm == "linf" else (settings.norm, 1)
-        )
-        targeted = self.strike.plan.target is not None
+        summary, epsilon = result["summary"], self.strike.epsilon
+        targeted = self.strike.target is not None
         curve = self._curve(0 if targeted else wrong)
         if curve:
             # Of another wrong class than the target nobody may say that it is right.
@@ -263,34 +235,32 @@ class Survey:
             summary["curve"] = [{"epsilon": at, share: left} for at, left in curve]
         for item, size in zip(result["images"], self._least):
             item["least"] = float(size) if np.isfinite(size) else None
-        least = [size * times for size in self._least if np.isfinite(size)]
+        least = [size for size in self._least if np.isfinite(size)]
         if self._least:
             summary["least_by"] = self._least_by()
         if least:
-            summary["median_least"] = float(np.median(least)) / times
+            summary["median_least"] = float(np.median(least))
         names = [network.name for network in self._every]
         shares = np.divide(self._fooled, np.maximum(self._able, 1))
         matrix = {a: dict(zip(names, row.tolist())) for a, row in zip(names, shares)}
         if matrix:
             summary["matrix"] = matrix
-        if self._worth:
-            count = len(self._known)
+        if self._shields:
             result["defences"] = {
-                word: self._shields[word].told(worth / count)
-                for word, worth in self._worth.items()
+                shield.word: shield.summary(worth / len(self._known))
+                for shield, worth in zip(self._shields, self._worth)
             }
-        if settings.preset == "lesson":
-            summary["lesson_defects"] = list(lesson.DEFECTS)
         if len(result["images"]) > 1:
             wish = result["images"][0]["target"]
             fool = f"become {wish}" if targeted else "fool it"
+            unit, scale = epsilon.unit
             drawn = plots.summary(
                 plots.Many(
                     f"{summary['network']}: {summary['success_rate']:.0%} of "
-                    f"{summary['attacked']} pictures {fool}, {settings.norm} at most "
-                    f"{written(self.strike.plan.epsilon, settings.norm)}",
-                    [(radius * times, left) for radius, left in curve],
-                    least,
+                    f"{summary['attacked']} pictures {fool}, {epsilon.norm} at most "
+                    f"{epsilon}",
+                    [(radius * scale, left) for radius, left in curve],
+                    [size * scale for size in least],
                     matrix,
                     result.get("defences", {}),
                     unit,

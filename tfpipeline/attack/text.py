@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.config import adversary as adversary_config
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.core.checks import failed, unasked
 from tfpipeline.core.console import Closing
 from tfpipeline.models import load_network
@@ -29,10 +29,10 @@ def closing_words(
     ]
     shown = []
     for item in items:
-        size = adversary_config.written(item[item["norm"]], item["norm"])
+        size = Epsilon(item[item["norm"]], item["norm"])
         least = ""
         if item.get("least") is not None:
-            smallest = adversary_config.written(item["least"], item["norm"])
+            smallest = Epsilon(item["least"], item["norm"])
             least = f", smallest {smallest}"
         shown.append(
             f"{Path(item['image']).name}: {item['clean_class']} "
@@ -96,6 +96,6 @@ def _lesson(items: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{clean['probability']:.3f} (on values of 0 to 255) -> {made['class']} "
         f"{made['probability']:.3f} (on 0 to 1). True: {real['class']} "
         f"{real['probability']:.3f} -> {kept['class']} {kept['probability']:.3f} as a "
-        f"picture, changed by linf {adversary_config.written(measured['linf'], 'linf')}"
+        f"picture, changed by linf {Epsilon(measured['linf'])}"
         f". Beside the right one: {told['beside']}."
     ]

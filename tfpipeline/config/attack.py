@@ -1,4 +1,4 @@
-"""Frozen dataclasses of what attacks networks."""
+"""Settings of the command `attack`."""
 
 from dataclasses import dataclass, field
 
@@ -13,33 +13,28 @@ class AttackSettings:
     Args:
         images: Photographs: files, folders, or globs.
         output: Folder for the pictures, figures and `attack.json`.
-        run: The folder of a finished run, to attack its classifier; null is the network
-            of the section `model`, with its own top.
-        target: Name or number of the class that the network is to see; null is any
-            wrong one.
+        run: The folder of a finished run to attack; null is the network of `model`.
+        target: Class (name or number) that the network is to see; null: any wrong one.
         epsilon: How large the perturbation may be, of values in [0, 1]: `4/255`, `0.5`.
         norm: In which epsilon is measured: `linf`, `l2`, or `l1`.
         preset: `best`, or `lesson` (that of the lesson this project grew from, with its
             two pixel spaces, beside the right one).
-        minimal: Whether to look for the smallest perturbation of each photograph as
-            well.
+        minimal: Whether to look for each photograph's smallest perturbation as well.
         epsilons: Radii at which the accuracy is measured as well, `2/255 4/255`; none
             is half, once and twice epsilon, where there are several photographs.
-        together: Networks that have to be fooled by the same picture: names from the
-            table of backbones, or folders of runs.
+        together: Networks that have to be fooled by the same picture: backbones, or
+            folders of runs.
         judges: Networks that took no part and are shown the pictures.
-        matrix: Whether each of all these networks is attacked alone as well, and its
+        matrix: Whether each of these networks is attacked alone as well, and its
             pictures are shown to the others.
         jpeg: Qualities at which the pictures are kept as JPEG and shown again.
-        defences: Input defences that are attacked without knowing of them, and then
-            knowing: `jpeg:75`, `bit_depth:4`, `smoothing:3`; `noise:8` and
-            `resize_pad:80` are random, and expected over.
+        defences: Input defences, attacked without and with knowledge of them:
+            `jpeg:75`, `bit_depth:4`, `smoothing:3`; `noise:8` and `resize_pad:80` are
+            random, and expected over.
         full_size: Whether the perturbation is carried back to each photograph's own
-            size as well. Only of photographs that were squashed; not with
-            `--resize crop` or `pad`.
-        figures: Photographs that get a figure of their own: the first ones, and besides
-            as many of those that withstood; null is all. The pictures are written of
-            all, and `attack.csv` and `attack.json` tell of all.
+            size as well; only of squashed ones, not with `--resize crop` or `pad`.
+        figures: Photographs that get a figure: so many of the first, and of those that
+            withstood; null is all. Pictures, `attack.csv` and `attack.json` have all.
         seed: Of all draws.
         overwrite: Whether an earlier result in the folder may be replaced.
         resize: How a photograph becomes square: `squash`, `crop`, or `pad`; null is as

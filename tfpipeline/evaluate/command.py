@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import cli
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config import EvaluateSettings
-from tfpipeline.config import adversary as adversary_config
 from tfpipeline.core import console, file_io, provenance, result_dir, run_dir, startup
 from tfpipeline.core.errors import UserError
 
@@ -23,7 +23,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained = cli.of_run(run.config)
     epsilons = []
     if settings.robust is not None:
-        epsilons = adversary_config.epsilons(settings.robust, "--robust")
+        grid = settings.adversary.eight_bit
+        epsilons = Epsilon.read_all(settings.robust, "--robust", grid=grid)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.data import pipeline, splits
@@ -39,7 +40,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         if epsilons:
             from tfpipeline.attack.engine import robust_accuracy
 
-            robust_accuracy.check(settings.adversary, epsilons, "--robust")
+            robust_accuracy.check(settings.adversary, "--robust")
     fitted = run_inputs.calibration_of(run)
     with phases("build"), strategy.scope():
         model, labels = saving.load_classifier(run.model)
@@ -60,9 +61,13 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     robust = {}
     if epsilons:
         with phases("attack"):
-            place = robust_accuracy.Place(strategy, trained.seed)
             robust["robust"] = robust_accuracy.measure(
-                network, batches.plain(chosen), settings.adversary, epsilons, place
+                network,
+                batches.plain(chosen),
+                settings.adversary,
+                epsilons,
+                strategy,
+                trained.seed,
             )
     result = {
         "source": examples.source.name,

@@ -10,8 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.engine.norms import bounds
-from tfpipeline.config.adversary import RobustSettings, epsilon
+from tfpipeline.config.adversary import RobustSettings
 from tfpipeline.core.errors import check_each, unknown
 
 # From images to logits.
@@ -128,7 +129,7 @@ def choose(settings: RobustSettings) -> Pgd | None:
     """Return the method of the section `robust`, or None."""
     if settings.method not in METHODS:
         raise unknown("--robust.method", settings.method, METHODS)
-    radius = epsilon(settings.epsilon, "--robust.epsilon")
+    radius = Epsilon.parse(settings.epsilon, "--robust.epsilon").value
     limits = {
         "epsilon": ("at most 1, of values in [0, 1], e.g. 2/255", radius <= 1),
         "steps": ("at least 1", settings.steps >= 1),

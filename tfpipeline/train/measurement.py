@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.attack.engine import robust_accuracy
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config import CalibrationSettings
-from tfpipeline.config import adversary as adversary_config
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import calibration, classification
@@ -95,6 +95,7 @@ def _robust(work: Work, chosen: np.ndarray) -> dict[str, Any]:
         constant_weights.traced(work.model, work.model.input_shape[1:3]),
         work.alone.plain(chosen),
         AdversarySettings(attack="apgd", eight_bit=False),
-        [adversary_config.epsilon(radius, "--robust.epsilon")],
-        robust_accuracy.Place(work.strategy, work.settings.seed, chief=work.chief),
+        [Epsilon.parse(radius, "--robust.epsilon")],
+        work.strategy,
+        work.settings.seed,
     )

@@ -44,9 +44,8 @@ def test_jpeg_is_nearly_that_of_files() -> None:
 @pytest.mark.parametrize("word", ["jpeg:60", "bit_depth:3", "smoothing:3"])
 def test_the_adaptive_network_answers_as_the_defended_one(word: str, small) -> None:
     image = tf.image.resize(IMAGE, (16, 16))
-    blind = defences.defended(small, defences.find(word))
-    knowing = defences.adaptive(small, word)
-    assert np.allclose(blind(image), knowing(image), atol=1e-5)
+    defence, knowing = defences.find(word), defences.adaptive(small, word)
+    assert np.allclose(small(defence(image)), knowing(image), atol=1e-5)
     with tf.GradientTape() as tape:
         tape.watch(image)
         score = tf.reduce_sum(knowing(image)[:, 0])
@@ -61,7 +60,7 @@ def test_a_defence_without_a_gradient_stops_only_those_who_do_not_know(
         -1
     )
     known = defences.adaptive(small, "bit_depth:4")
-    blind = success(defences.defended(small, defence), pictures, label, 12 / 255)
+    blind = success(lambda x: small(defence(x)), pictures, label, 12 / 255)
     knowing = success(known, pictures, label, 12 / 255)
     assert knowing > blind and knowing > 0.9
 

@@ -51,7 +51,7 @@ def test_an_image_alone_becomes_what_it_becomes_among_others(
     attacker = loop(small, KINDS[kind])
     together = attacker.run(wanted)
     for k in (0, 3, 6):
-        alone = attacker.run(wanted.some(np.array([k])))
+        alone = attacker.run(wanted.take(np.array([k])))
         assert alike(alone.image[0], together.image[k])
         assert alone.success[0] == together.success[k]
         assert alone.steps[0] == together.steps[k]

@@ -93,7 +93,7 @@ def test_images_of_what_is_no_number_are_refused(value: float, linear) -> None:
         lambda: inspect(Victim([linear], False), broken, [0] * 5),
         lambda: Wanted.of(broken, [0] * 5, 0.1),
     ):
-        with pytest.raises(UserError, match="1 values that are none"):
+        with pytest.raises(UserError, match="1 values that are NaN"):
             refused()
 
 

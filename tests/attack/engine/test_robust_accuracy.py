@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.attack.engine import robust_accuracy
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.train import text
@@ -38,8 +39,8 @@ def test_accuracy_falls_where_the_plane_is_reached(strategy) -> None:
         answer,
         batches([0.5, 1.5, 1.5, 3.5, 6.5, -2.5, 9.5]),
         AdversarySettings(attack="apgd_dlr", steps=20),
-        [1 / 255, 2 / 255, 4 / 255],
-        robust_accuracy.Place(strategy, chief=False),
+        [Epsilon(steps / 255) for steps in (1, 2, 4)],
+        strategy,
     )
     assert found["n"] == 7
     # One is wrong as it is; the others are, once epsilon is as far as the plane.
@@ -48,17 +49,15 @@ def test_accuracy_falls_where_the_plane_is_reached(strategy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "epsilons", "words"),
+    ("name", "words"),
     [
-        ({"attack": "fmn"}, [0.1], "expected an attack with a radius"),
-        ({}, [0.001], "expected radii from 1/255 to 1"),
-        ({}, [4.0], "expected radii from 1/255 to 1"),
-        ({"attack": "nothing"}, [0.1], "Unknown --adversary.attack"),
+        ("fmn", "expected an attack with a radius"),
+        ("nothing", "Unknown --adversary.attack"),
     ],
 )
-def test_what_means_nothing_is_refused(given: dict, epsilons: list, words: str) -> None:
+def test_what_means_nothing_is_refused(name: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        robust_accuracy.check(AdversarySettings(**given), epsilons, "--robust")
+        robust_accuracy.check(AdversarySettings(name), "--robust")
 
 
 def told(network, attack: str = "apgd") -> dict:
@@ -67,8 +66,8 @@ def told(network, attack: str = "apgd") -> dict:
         network,
         batches([0.5, 3.5, 6.5]),
         AdversarySettings(attack=attack, steps=20),
-        [1 / 255],
-        robust_accuracy.Place(tf.distribute.get_strategy(), chief=False),
+        [Epsilon(1 / 255)],
+        tf.distribute.get_strategy(),
     )
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.attack.engine import evidence, registry, sanity_checks
-from tfpipeline.attack.engine.evidence import Tally
+from tfpipeline.attack.engine import registry, sanity_checks
 from tfpipeline.attack.engine.gradient import Apgd, Iterative
 from tfpipeline.attack.engine.loop import Wanted
 from tfpipeline.attack.engine.model import Victim, inspect
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.registry import Part
+from tfpipeline.attack.engine.sanity_checks import Tally
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.attack.engine.square import Square
 from tfpipeline.config.adversary import AdversarySettings
@@ -137,7 +137,7 @@ def test_a_radius_is_halved_by_the_attack_that_was_named(
 def test_a_network_that_guesses_is_found_out(
     right: int, asked: int, classes: int, passed: bool | None
 ) -> None:
-    check = evidence.plausible(right, asked, classes)
+    check = sanity_checks.plausible(right, asked, classes)
     assert check.passed is passed
     assert "pixel space" in check.otherwise
 

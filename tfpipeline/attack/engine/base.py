@@ -6,10 +6,11 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from tfpipeline.attack.engine import random
+from tfpipeline.attack.engine import losses, random
+from tfpipeline.attack.engine.epsilon import whole_steps
 from tfpipeline.attack.engine.losses import Loss
-from tfpipeline.attack.engine.model import Asked, Score, Victim
-from tfpipeline.attack.engine.norms import Norm, bounds, broad, on_levels, whole
+from tfpipeline.attack.engine.model import Response, Score, Victim
+from tfpipeline.attack.engine.norms import Norm, bounds, broad, on_levels
 
 # Of each image that is attacked; the first axis is the batch. The loop puts in
 # `clean, index, epsilon, key, turn, number`; an attack `image`, `found` and `success`
@@ -23,40 +24,23 @@ FIXED = ("clean", "index", "epsilon", "key", "turn", "low", "high")
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of an attack.
-
-    Args:
-        victim: To be fooled.
-        norm: In which the perturbation is small.
-        loss: What is climbed, unless the attack has one of its own.
-        grid: Whether the images are to be 8-bit ones. They are then asked about, and
-            judged, as they will be on disk.
-        seed: Of all that is drawn.
-    """
+    """What is asked of an attack."""
 
     victim: Victim
     norm: Norm
+    # What is climbed, unless the attack has one of its own.
     loss: Loss
+    # Whether the images are to be 8-bit ones. They are then asked about, and judged, as
+    # they will be on disk.
     grid: bool = False
     seed: int = 0
 
     def score(self, state: State, logits: tf.Tensor) -> tf.Tensor:
-        """Return the loss of each image.
-
-        Args:
-            state: Of the images.
-            logits: Of the images, as they are now.
-        """
+        """Return the loss of each image, from the logits as they are now."""
         return self.loss(logits, state["index"], self.victim.targeted)
 
     def seen(self, image: tf.Tensor, state: State, radius: tf.Tensor) -> tf.Tensor:
-        """Return images as a network gets them: on 8-bit steps, if that is asked for.
-
-        Args:
-            image: In the ball.
-            state: Of the images.
-            radius: Of the ball, shape (batch,).
-        """
+        """Return images of balls as a network gets them: of 8 bits, if asked for."""
         if not self.grid:
             return image
         if self.norm.name == "linf" and radius is state["epsilon"]:
@@ -73,15 +57,10 @@ class Task:
         *,
         gradients: bool = True,
         worst: bool = False,
-    ) -> Asked:
+    ) -> Response:
         """Ask the victim, whose random changes are drawn anew for each image and step.
 
-        Args:
-            image: In [0, 1].
-            state: Of the images.
-            scores: What to ask for.
-            gradients: Whether to compute gradients.
-            worst: Whether the lowest score of a network counts and not the average.
+        With `worst` the lowest score of a network counts and not the average.
         """
         return self.victim.ask(
             image,
@@ -92,83 +71,56 @@ class Task:
             draw=self.seeds(state, 4),
         )
 
-    def ask(self, image: tf.Tensor, state: State) -> Asked:
-        """Ask the victim for the loss and its gradient.
-
-        Args:
-            image: In [0, 1].
-            state: Of the images.
-        """
+    def ask(self, image: tf.Tensor, state: State) -> Response:
+        """Ask the victim for the loss and its gradient."""
         return self.query(image, state, [lambda logits: self.score(state, logits)])
 
-    def judge(self, image: tf.Tensor, state: State) -> tf.Tensor:
-        """Tell which images fool the victim.
+    def ask_margin(
+        self, image: tf.Tensor, state: State, *, gradients: bool = True
+    ) -> Response:
+        """Ask for the margin of the network that is hardest to fool."""
+        index, targeted = state["index"], self.victim.targeted
+        scores = [lambda logits: losses.margin(logits, index, targeted)]
+        return self.query(image, state, scores, gradients=gradients, worst=True)
 
-        Args:
-            image: In [0, 1].
-            state: Of the images.
-        """
+    def judge(self, image: tf.Tensor, state: State) -> tf.Tensor:
+        """Tell which images fool the victim."""
         return self.query(image, state, (), gradients=False).fooled
 
     def moved(
         self, image: tf.Tensor, state: State, gradient: tf.Tensor, size: tf.Tensor
     ) -> tf.Tensor:
-        """Return images one step further up a gradient, in the ball and in [0, 1].
-
-        Args:
-            image: In the ball.
-            state: Of the images.
-            gradient: Of the loss.
-            size: Of the step, in the norm, shape (batch,).
-        """
+        """Return images one step of a size further up, in the ball and in [0, 1]."""
         step = broad(size, image) * self.norm.steepest(gradient)
         return self.inside(image + step, state)
 
     def inside(self, image: tf.Tensor, state: State) -> tf.Tensor:
-        """Return images moved into their balls and into [0, 1].
-
-        Args:
-            image: Any numbers.
-            state: Of the images.
-        """
+        """Return images moved into their balls and into [0, 1]."""
         if self.norm.name == "linf":
             return tf.minimum(tf.maximum(image, state["low"]), state["high"])
         return self.norm.within(image, state["clean"], state["epsilon"])
 
     def bounded(self, state: State) -> State:
-        """Return the state of images that enter, with the bounds of their values.
-
-        Args:
-            state: What the loop has put in.
-        """
+        """Return the state of images that enter, with the bounds of their values."""
         if self.norm.name != "linf":
             return state
         radius = state["epsilon"]
-        low, high = bounds(state["clean"], whole(radius) if self.grid else radius)
+        radius = whole_steps(radius) if self.grid else radius
+        low, high = bounds(state["clean"], radius)
         return state | {"low": low, "high": high}
 
     def seeds(self, state: State, kind: int) -> tf.Tensor:
-        """Return a seed for each image, for one kind of draws of its step.
-
-        Args:
-            state: Of the images.
-            kind: Below 16.
-        """
+        """Return a seed for each image, for one kind (below 16) of its draws."""
         return random.seeds(
             self.seed, (state["key"], state["turn"]), state["number"], kind
         )
 
     def anywhere(self, state: State) -> tf.Tensor:
-        """Return a random image in the ball for each.
-
-        Args:
-            state: Of the images.
-        """
+        """Return a random image in each ball."""
         clean, epsilon = state["clean"], state["epsilon"]
         shape = tuple(int(side) for side in clean.shape[1:])
-        of = self.seeds(state, 0)
-        one = tf.ones([])
-        noise = random.each(lambda seed: self.norm.start(shape, seed, one), of, shape)
+        unit, of = tf.ones([]), self.seeds(state, 0)
+        noise = random.each(lambda seed: self.norm.start(shape, seed, unit), of, shape)
         return self.inside(clean + broad(epsilon, clean) * noise, state)
 
 
@@ -194,31 +146,14 @@ class Attack(Protocol):
 
 
 def begun(state: State, image: tf.Tensor, **more: tf.Tensor) -> State:
-    """Return the state of images that enter.
-
-    Args:
-        state: What the loop has put in.
-        image: What is asked about first.
-        more: What the attack needs itself.
-    """
+    """Return the state of images that enter, with what the attack needs itself."""
     no = tf.zeros_like(state["index"], tf.bool)
-    return state | {
-        "image": image,
-        "found": state["clean"],
-        "success": no,
-        "done": no,
-        "flat": tf.zeros_like(state["index"]),
-        **more,
-    }
+    start = {"image": image, "found": state["clean"], "success": no, "done": no}
+    return state | start | {"flat": tf.zeros_like(state["index"]), **more}
 
 
-def flatter(state: State, gradient: tf.Tensor) -> tf.Tensor:
-    """Return the count of steps without a gradient, after one more.
-
-    Args:
-        state: Of the images.
-        gradient: Of this step.
-    """
+def count_flat(state: State, gradient: tf.Tensor) -> tf.Tensor:
+    """Return the number of steps without a gradient, after one more."""
     axes = list(range(1, len(gradient.shape)))
     # Twice over the gradient costs less than its absolute values once.
     highest, lowest = tf.reduce_max(gradient, axes), tf.reduce_min(gradient, axes)
@@ -226,56 +161,34 @@ def flatter(state: State, gradient: tf.Tensor) -> tf.Tensor:
     return state["flat"] + tf.cast(none, tf.int32)
 
 
-def chosen(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-    """Return new values of some images, and the old ones of the others.
-
-    Args:
-        which: bool, shape (batch,).
-        new: Shape (batch, ...).
-        old: Of the same shape.
-    """
+def select(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """Return new values of the images that a mask names, old ones of the others."""
     return tf.where(broad(which, new), new, old)
 
 
 def kept(which: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-    """Return the same as `chosen`, at no cost where none is chosen, as in most steps.
-
-    Args:
-        which: bool, shape (batch,).
-        new: Shape (batch, ...).
-        old: Of the same shape.
-    """
-    return tf.cond(tf.reduce_any(which), lambda: chosen(which, new, old), lambda: old)
+    """Do what `select` does, at no cost where no image is named, as in most steps."""
+    return tf.cond(tf.reduce_any(which), lambda: select(which, new, old), lambda: old)
 
 
 def ended(task: Task, state: State) -> State:
-    """Return the state of images whose last step has not been looked at yet.
-
-    Args:
-        task: What was asked for.
-        state: Of images that are in the ball.
-    """
+    """Return the state of images whose last step has not been looked at yet."""
     last = task.seen(state["image"], state, state["epsilon"])
     success = state["success"] | task.judge(last, state)
     return state | {
-        "found": chosen(state["success"], state["found"], last),
+        "found": select(state["success"], state["found"], last),
         "success": success,
     }
 
 
-def smaller(task: Task, state: State, image: tf.Tensor, fooled: tf.Tensor) -> State:
-    """Return what is the smallest perturbation that has succeeded, and its size.
-
-    Args:
-        task: What is asked for.
-        state: With the `found` and `least` of before.
-        image: What the victim was asked about.
-        fooled: Whether it was fooled.
-    """
+def keep_smallest(
+    task: Task, state: State, image: tf.Tensor, fooled: tf.Tensor
+) -> State:
+    """Return the smallest perturbation (`found`) that has fooled, and its size."""
     size = task.norm.size(image - state["clean"])
     better = fooled & (size < state["least"])
     return {
-        "found": chosen(better, image, state["found"]),
+        "found": select(better, image, state["found"]),
         "least": tf.where(better, size, state["least"]),
         "success": state["success"] | better,
     }

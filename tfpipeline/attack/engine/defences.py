@@ -1,6 +1,9 @@
-"""Changes of the input that are said to protect, and the attack that knows of them."""
+"""Changes of the input that are said to protect, and the attack that knows of them.
 
-from collections.abc import Callable
+They take and return images in [0, 1], shape (batch, height, width, 3).
+"""
+
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import tensorflow as tf
@@ -9,17 +12,9 @@ from tfpipeline.attack.engine import random
 from tfpipeline.attack.engine.model import Model
 from tfpipeline.core.errors import UserError, unknown
 
-# From images in [0, 1], shape (batch, height, width, 3), to others.
-Defence = Callable[[tf.Tensor], tf.Tensor]
-
 
 def jpeg(image: tf.Tensor, quality: int = 75) -> tf.Tensor:
-    """Return images as they come back from a JPEG file; no gradient passes.
-
-    Args:
-        image: In [0, 1].
-        quality: From 1 to 100.
-    """
+    """Return images as they come back from a JPEG file; no gradient passes."""
 
     def one(picture: tf.Tensor) -> tf.Tensor:
         pixels = tf.cast(tf.round(picture * 255), tf.uint8)
@@ -32,11 +27,7 @@ def jpeg(image: tf.Tensor, quality: int = 75) -> tf.Tensor:
 
 
 def bit_depth(image: tf.Tensor, bits: int = 4) -> tf.Tensor:
-    """Return images with fewer levels; no gradient passes.
-
-    Args:
-        image: In [0, 1].
-        bits: Of each value.
+    """Return images with so many bits a value; no gradient passes.
 
     Source: feature squeezing, Xu et al., arXiv:1704.01155.
     """
@@ -45,13 +36,9 @@ def bit_depth(image: tf.Tensor, bits: int = 4) -> tf.Tensor:
 
 
 def smoothing(image: tf.Tensor, window: int = 3) -> tf.Tensor:
-    """Return images in which each value is the median of those around it.
+    """Return images of medians over a square window around each value.
 
     Gradients pass to the value that is the median.
-
-    Args:
-        image: In [0, 1].
-        window: Side of the square around it, odd.
 
     Source: feature squeezing, Xu et al., arXiv:1704.01155.
     """
@@ -64,17 +51,11 @@ def smoothing(image: tf.Tensor, window: int = 3) -> tf.Tensor:
         for column in range(window)
     ]
     middle = (window * window + 1) // 2
-    stacked = tf.stack(near, -1)
-    return tf.math.top_k(stacked, middle).values[..., -1]
+    return tf.math.top_k(tf.stack(near, -1), middle).values[..., -1]
 
 
 def noise(image: tf.Tensor, draw: tf.Tensor, levels: int = 8) -> tf.Tensor:
-    """Return images with random noise on them; gradients pass.
-
-    Args:
-        image: In [0, 1].
-        draw: A seed for each, shape (batch, 2).
-        levels: Standard deviation, in steps of 1/255.
+    """Return images with noise of so many steps of 1/255 on them; gradients pass.
 
     Source: random self-ensemble, Liu et al., arXiv:1712.00673.
     """
@@ -86,10 +67,7 @@ def noise(image: tf.Tensor, draw: tf.Tensor, levels: int = 8) -> tf.Tensor:
 def resize_pad(image: tf.Tensor, draw: tf.Tensor, percent: int = 80) -> tf.Tensor:
     """Return images made smaller by chance, somewhere on black; gradients pass.
 
-    Args:
-        image: In [0, 1].
-        draw: A seed for each, shape (batch, 2).
-        percent: Of the side that is left, at least.
+    Of a side, `percent` are left at least.
 
     Source: Xie et al., arXiv:1711.01991.
     """
@@ -107,32 +85,32 @@ DEFENCES: dict[str, Callable[..., tf.Tensor]] = {
     "resize_pad": resize_pad,
 }
 
-# Those that change an image differently each time, by a seed.
+# Those that change an image differently each time, by a seed for each.
 RANDOM = ("noise", "resize_pad")
 
 # Those that no gradient passes, as they round.
 ROUNDING = ("jpeg", "bit_depth")
 
-_RANGES = {
-    **{"jpeg": (1, 100), "bit_depth": (1, 8), "smoothing": (3, 9)},
-    **{"noise": (1, 128), "resize_pad": (20, 99)},
+
+# What the number behind the colon is, and from where to where it goes.
+_STRENGTHS: Mapping[str, tuple[str, int, int]] = {
+    "jpeg": ("quality", 1, 100),
+    "bit_depth": ("bits", 1, 8),
+    "smoothing": ("window", 3, 9),
+    "noise": ("levels", 1, 128),
+    "resize_pad": ("percent", 20, 99),
 }
 
 
 def is_random(word: str) -> bool:
-    """Tell whether a defence changes an image differently each time.
-
-    Args:
-        word: As in `find`.
-    """
+    """Tell whether a defence, as `find` takes it, draws something for each image."""
     return word.partition(":")[0] in RANDOM
 
 
 def find(word: str) -> Callable[..., tf.Tensor]:
-    """Return a defence: of images, or, if it is random, of images and a seed for each.
+    """Return a defence by its name, or name and strength, such as `jpeg:50`.
 
-    Args:
-        word: Its name, or name and strength, e.g. `jpeg:50` or `bit_depth:3`.
+    It takes images, and, if it is random, a seed for each.
 
     Raises:
         UserError: There is none of the name, or the strength means nothing.
@@ -142,48 +120,29 @@ def find(word: str) -> Callable[..., tf.Tensor]:
         raise unknown("--defences", name, DEFENCES)
     if not colon:
         return DEFENCES[name]
-    least, most = _RANGES[name]
-    odd = name != "smoothing" or strength.isdecimal() and int(strength) % 2
-    if not strength.isdecimal() or not least <= int(strength) <= most or not odd:
-        only = " and odd" if name == "smoothing" else ""
+    argument, least, most = _STRENGTHS[name]
+    number = int(strength) if strength.isdecimal() else 0
+    odd = name == "smoothing"
+    if not least <= number <= most or odd and not number % 2:
         raise UserError(
-            f"--defences {word}: expected a number from {least} to {most}{only} after "
-            "the colon."
+            f"--defences {word}: expected a number from {least} to {most}"
+            f"{' and odd' * odd} after the colon."
         )
-    return partial(DEFENCES[name], **{_ARGUMENTS[name]: int(strength)})
-
-
-_ARGUMENTS = {
-    **{"jpeg": "quality", "bit_depth": "bits", "smoothing": "window"},
-    **{"noise": "levels", "resize_pad": "percent"},
-}
-
-
-def defended(model: Model, defence: Defence) -> Model:
-    """Return a network behind a defence, as an attack sees it that does not know it.
-
-    Args:
-        model: From images to logits.
-        defence: Before it.
-    """
-    return lambda image: model(defence(image))
+    return partial(DEFENCES[name], **{argument: number})
 
 
 def adaptive(model: Model, word: str) -> Model:
     """Return a network behind a defence, as an attack sees it that knows of it.
 
     Forward it is the defended network itself, and backward as well; but a defence that
-    rounds is taken for a change of nothing there, which it nearly is.
-
-    Args:
-        model: From images to logits.
-        word: As in `find`, of a defence that is not random.
+    rounds is taken for a change of nothing there, which it nearly is. The word is that
+    of a defence that is not random, as in `find`.
 
     Source: BPDA, Athalye et al., arXiv:1802.00420.
     """
     defence = find(word)
     if word.partition(":")[0] not in ROUNDING:
-        return defended(model, defence)
+        return lambda image: model(defence(image))
 
     @tf.custom_gradient
     def straight(image: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:

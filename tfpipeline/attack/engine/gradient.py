@@ -9,10 +9,10 @@ from tfpipeline.attack.engine.base import (
     State,
     Task,
     begun,
-    chosen,
+    count_flat,
     ended,
-    flatter,
     kept,
+    select,
 )
 from tfpipeline.attack.engine.norms import broad
 
@@ -22,15 +22,7 @@ _REACH = 2.5
 
 @dataclass(frozen=True)
 class Iterative:
-    """FGSM and all that repeats it.
-
-    Args:
-        steps: At most; an image that has succeeded leaves.
-        step_size: As a share of epsilon; None is 2.5 divided by the steps.
-        random_start: Whether it begins anywhere in the ball.
-        momentum: How much of the earlier gradients is kept.
-        diversity: Share of the steps in which the network is asked about a smaller
-            picture somewhere on grey: what fools it then also fools others more often.
+    """FGSM and all that repeats it, at the image or anywhere in its ball.
 
     Source: FGSM, Goodfellow et al., arXiv:1412.6572; iterated, Kurakin et al.,
     arXiv:1607.02533; PGD, Madry et al., arXiv:1706.06083; momentum, Dong et al.,
@@ -38,30 +30,31 @@ class Iterative:
     """
 
     steps: int = 40
+    # As a share of epsilon; None is 2.5 divided by the steps.
     step_size: float | None = None
     random_start: bool = False
+    # How much of the earlier gradients is kept.
     momentum: float = 0.0
+    # Share of the steps in which the network is asked about a smaller picture somewhere
+    # on grey: what fools it then also fools others more often.
     diversity: float = 0.0
     minimal: bool = False
 
     def start(self, task: Task, state: State) -> State:
-        """Begin at the image, or anywhere in the ball around it."""
         image = task.anywhere(state) if self.random_start else state["clean"]
-        if not self.momentum:
-            return begun(state, image)
-        return begun(state, image, velocity=tf.zeros_like(image))
+        more = {"velocity": tf.zeros_like(image)} if self.momentum else {}
+        return begun(state, image, **more)
 
     def step(self, task: Task, state: State) -> State:
-        """Go one step up."""
         seen = task.seen(state["image"], state, state["epsilon"])
         if self.diversity:
-            asked = task.ask(self._varied(task, seen, state), state)
+            response = task.ask(self._varied(task, seen, state), state)
             fooled = task.judge(seen, state)
         else:
-            asked = task.ask(seen, state)
-            fooled = asked.fooled
-        (gradient,), more = asked.gradients, {}
-        more["flat"] = flatter(state, gradient)
+            response = task.ask(seen, state)
+            fooled = response.fooled
+        (gradient,), more = response.gradients, {}
+        more["flat"] = count_flat(state, gradient)
         if self.momentum:
             mean = tf.reduce_mean(tf.abs(gradient), [1, 2, 3], keepdims=True)
             velocity = self.momentum * state["velocity"] + gradient / (mean + 1e-30)
@@ -77,12 +70,10 @@ class Iterative:
         }
 
     def finish(self, task: Task, state: State) -> State:
-        """Look at the last step."""
         return ended(task, state)
 
     def _varied(self, task: Task, image: tf.Tensor, state: State) -> tf.Tensor:
-        of = task.seeds(state, 1)
-        drawn = random.uniform(of, 4)
+        drawn = random.uniform(task.seeds(state, 1), 4)
         size = tf.where(drawn[:, 3] < self.diversity, 1 + drawn[:, 0] / 6, 1.0)
         return random.shown_smaller(image, size, drawn[:, 1:3], 0.5)
 
@@ -91,26 +82,21 @@ class Iterative:
 class Apgd:
     """PGD that halves its steps where they lead nowhere, and goes back to the best.
 
-    Args:
-        steps: At most; an image that has succeeded leaves.
-        rivals: Whether it climbs to one wrong class, the best one at first, and to the
-            next one at each restart; otherwise it climbs the task's loss.
-
     Source: Croce & Hein, arXiv:2003.01690.
     """
 
     steps: int = 100
+    # To climb to one wrong class, the best one at first, the next one at each restart;
+    # and not the task's loss.
     rivals: bool = False
     minimal: bool = False
 
     def start(self, task: Task, state: State) -> State:
-        """Begin anywhere in the ball."""
         image, zero = task.anywhere(state), tf.zeros_like(state["epsilon"])
         more = {}
         if self.rivals:
-            asked = task.query(state["clean"], state, (), gradients=False)
-            order = losses.rivals(asked.logits, state["index"], state["turn"])
-            more["rival"] = order
+            logits = task.query(state["clean"], state, (), gradients=False).logits
+            more["rival"] = losses.rivals(logits, state["index"], state["turn"])
         lowest = zero + tf.float32.min
         return begun(
             state,
@@ -128,17 +114,16 @@ class Apgd:
         )
 
     def step(self, task: Task, state: State) -> State:
-        """Go one step up, or begin again at the best image with half of the step."""
         image, number = state["image"], state["number"]
         seen = task.seen(image, state, state["epsilon"])
-        asked = task.query(
+        response = task.query(
             seen, state, [lambda logits: self._loss(task, state, logits)]
         )
-        (loss,), (slope,) = asked.scores, asked.gradients
+        (loss,), (slope,) = response.scores, response.gradients
         better = loss > state["best_loss"]
         best_loss = tf.where(better, loss, state["best_loss"])
-        best = chosen(better, image, state["best"])
-        best_slope = chosen(better, slope, state["best_slope"])
+        best = select(better, image, state["best"])
+        best_slope = select(better, slope, state["best_slope"])
         rises = state["rises"] + tf.cast(loss > state["last_loss"], tf.float32)
         interval = tf.gather(tf.constant(self._intervals(), tf.float32), number)
         checked = interval > 0
@@ -148,7 +133,7 @@ class Apgd:
         )
         again = checked & lost
         size = tf.where(again, state["size"] / 2, state["size"])
-        from_here, slope = chosen(again, best, image), chosen(again, best_slope, slope)
+        from_here, slope = select(again, best, image), select(again, best_slope, slope)
         ahead = task.moved(from_here, state, slope, size)
         # After the first step there is a direction to keep.
         share = broad(tf.where(number == 0, 1.0, 0.75), image)
@@ -165,14 +150,13 @@ class Apgd:
             "rises": tf.where(checked, 0.0, rises),
             "halved": tf.where(checked, again, state["halved"]),
             "checked_loss": tf.where(checked, best_loss, state["checked_loss"]),
-            "flat": flatter(state, asked.gradients[0]),
-            "found": kept(asked.fooled, seen, state["found"]),
-            "success": asked.fooled,
-            "done": asked.fooled,
+            "flat": count_flat(state, response.gradients[0]),
+            "found": kept(response.fooled, seen, state["found"]),
+            "success": response.fooled,
+            "done": response.fooled,
         }
 
     def finish(self, task: Task, state: State) -> State:
-        """Look at the last step."""
         return ended(task, state)
 
     def _loss(self, task: Task, state: State, logits: tf.Tensor) -> tf.Tensor:
@@ -182,12 +166,12 @@ class Apgd:
 
     def _intervals(self) -> list[int]:
         """Return for each step how many steps it looks back on, 0 where it does not."""
-        found = [0] * self.steps
+        intervals = [0] * self.steps
         before, share, last = 0, 0.22, 0.22
         at = round(share * self.steps)
         while 0 < at < self.steps:
-            found[at] = at - before
+            intervals[at] = at - before
             last = max(last - 0.03, 0.06)
             share, before = share + last, at
             at = max(round(share * self.steps), at + 1)
-        return found
+        return intervals

@@ -1,8 +1,8 @@
 """What an attack climbs: how far a network is on the way to the wrong answer.
 
-Each loss takes logits, shape (batch, classes), a class an image, and whether it is the
-target (to be reached) or the label (to be left); it returns one number an image, which
-an attack raises.
+Each loss takes logits, shape (batch, classes), a class an image (int32), and whether it
+is the target (to be reached) or the label (to be left); it returns one number an image,
+which an attack raises.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,9 @@ Loss = Callable[[tf.Tensor, tf.Tensor, bool], tf.Tensor]
 def fooled(
     logits: tf.Tensor, index: tf.Tensor, targeted: bool, confidence: float = 0.0
 ) -> tf.Tensor:
-    """Tell which images an attack has succeeded on.
+    """Tell which images an attack has succeeded on; where logits are NaN, it has not.
 
-    Args:
-        logits: Shape (batch, classes). Where they are no numbers, nothing is achieved.
-        index: The target or the label of each image, int32, shape (batch,).
-        targeted: Which of the two it is.
-        confidence: By how much the wanted answer has to be above the others.
-
-    Returns:
-        bool, shape (batch,).
+    The wanted answer has to be above the others by a confidence.
     """
     first = tf.argmax(logits, axis=1, output_type=tf.int32)
     there = first == index if targeted else first != index
@@ -36,12 +29,7 @@ def fooled(
 def cross_entropy(logits: tf.Tensor, index: tf.Tensor, targeted: bool) -> tf.Tensor:
     """Return the cross-entropy with the label, or less that with the target.
 
-    Its gradient is nought where the network is sure: large logits hide it.
-
-    Args:
-        logits: Shape (batch, classes).
-        index: The target or the label of each image, int32, shape (batch,).
-        targeted: Which of the two it is.
+    Its gradient is zero where the network is sure: large logits hide it.
     """
     loss = tf.nn.sparse_softmax_cross_entropy_with_logits(index, logits)
     return -loss if targeted else loss
@@ -50,12 +38,7 @@ def cross_entropy(logits: tf.Tensor, index: tf.Tensor, targeted: bool) -> tf.Ten
 def margin(logits: tf.Tensor, index: tf.Tensor, targeted: bool) -> tf.Tensor:
     """Return by how much the best other class is above the label, or the target above.
 
-    Above nought an attack has succeeded.
-
-    Args:
-        logits: Shape (batch, classes).
-        index: The target or the label of each image, int32, shape (batch,).
-        targeted: Which of the two it is.
+    Above zero an attack has succeeded.
 
     Source: Carlini & Wagner, arXiv:1608.04644.
     """
@@ -68,54 +51,36 @@ def dlr(logits: tf.Tensor, index: tf.Tensor, targeted: bool) -> tf.Tensor:
     """Return the margin as a share of how far the best classes lie apart.
 
     It does not change when all logits are scaled or shifted. With three classes it is
-    the share of the whole span; with two, the margin alone decides, and is scaled by
-    nothing.
-
-    Args:
-        logits: Shape (batch, classes).
-        index: The target or the label of each image, int32, shape (batch,).
-        targeted: Which of the two it is.
+    the share of the whole span; with two it is the margin.
 
     Source: Croce & Hein, arXiv:2003.01690.
     """
-    classes = int(logits.shape[1])
-    above = margin(logits, index, targeted)
-    if classes < 3:
-        return above
-    best = tf.math.top_k(logits, min(classes, 4)).values
-    if targeted:
-        span = best[:, 0] - (best[:, 2] + best[:, -1]) / 2
-    else:
-        span = best[:, 0] - best[:, 2]
-    return above / (span + 1e-12)
+    return _share(margin(logits, index, targeted), logits, targeted)
 
 
 def towards(logits: tf.Tensor, index: tf.Tensor, rival: tf.Tensor) -> tf.Tensor:
     """Return how near an image is to one wrong class, as a share like `dlr`.
 
-    Args:
-        logits: Shape (batch, classes).
-        index: The label of each image, int32, shape (batch,).
-        rival: The wrong class that is tried, int32, shape (batch,).
-
     Source: Croce & Hein, arXiv:2003.01690 (targeted DLR).
     """
     own = tf.gather(logits, index, batch_dims=1)
     other = tf.gather(logits, rival, batch_dims=1)
-    best = tf.math.top_k(logits, min(int(logits.shape[1]), 4)).values
-    if int(logits.shape[1]) < 3:
-        return other - own
-    return (other - own) / (best[:, 0] - (best[:, 2] + best[:, -1]) / 2 + 1e-12)
+    return _share(other - own, logits, True)
+
+
+def _share(above: tf.Tensor, logits: tf.Tensor, targeted: bool) -> tf.Tensor:
+    classes = int(logits.shape[1])
+    if classes < 3:
+        return above
+    best = tf.math.top_k(logits, min(classes, 4)).values
+    last = (best[:, 2] + best[:, -1]) / 2 if targeted else best[:, 2]
+    return above / (best[:, 0] - last + 1e-12)
 
 
 def rivals(logits: tf.Tensor, index: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
-    """Return the wrong class that comes so many places after the best wrong one.
+    """Return the wrong class that comes `which` places after the best wrong one.
 
-    Args:
-        logits: Shape (batch, classes).
-        index: The label of each image.
-        which: Of each image, int32, shape (batch,): 0 is the best wrong class; beyond
-            the last it begins again.
+    Beyond the last it begins again.
     """
     count = int(logits.shape[1]) - 1
     order = tf.argsort(_without(logits, index), direction="DESCENDING", stable=True)

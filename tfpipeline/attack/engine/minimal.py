@@ -6,19 +6,23 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfpipeline.attack.engine import losses
-from tfpipeline.attack.engine.base import State, Task, begun, chosen, flatter, smaller
+from tfpipeline.attack.engine.base import (
+    State,
+    Task,
+    begun,
+    count_flat,
+    keep_smallest,
+    select,
+)
+from tfpipeline.attack.engine.epsilon import GREY_LEVEL, whole_steps
 from tfpipeline.attack.engine.model import Score
-from tfpipeline.attack.engine.norms import GREY_LEVEL, broad, on_levels
+from tfpipeline.attack.engine.norms import broad, on_levels
 
 _TINY = 1e-30
 
 # By what the weight of Carlini-Wagner is first multiplied or divided, and how far its
 # first one is above that of a linear network: boundaries bend away.
 _FACTOR, _MORE = 4.0, 2.0
-
-
-def _margin(task: Task, state: State, logits: tf.Tensor) -> tf.Tensor:
-    return losses.margin(logits, state["index"], task.victim.targeted)
 
 
 def _cosine(first: float, last: float, number: tf.Tensor, steps: int) -> tf.Tensor:
@@ -36,38 +40,27 @@ class FastMinimumNorm:
     """FMN: steps up the margin in a ball that follows the boundary.
 
     The ball shrinks where the image fools the network, and grows where it does not.
-
-    Args:
-        steps: All are made.
-        step_size: Of the first step, in l2.
-        shrinking: By what share the ball changes at first.
+    All steps are made.
 
     Source: Pintor et al., arXiv:2102.12827.
     """
 
     steps: int = 100
+    # Of the first step, in l2; and by what share the ball changes at first.
     step_size: float = 1.0
     shrinking: float = 0.05
     minimal: bool = True
 
     def start(self, task: Task, state: State) -> State:
-        """Begin at the image."""
-        return begun(
-            state, state["clean"], radius=_largest(state), least=_largest(state)
-        )
+        most = _largest(state)
+        return begun(state, state["clean"], radius=most, least=most)
 
     def step(self, task: Task, state: State) -> State:
-        """Change the ball, and go one step in it."""
         clean, radius = state["clean"], state["radius"]
         seen = task.seen(state["image"], state, radius)
-        asked = task.query(
-            seen,
-            state,
-            [lambda logits: _margin(task, state, logits)],
-            worst=True,
-        )
-        (above,), (gradient,) = asked.scores, asked.gradients
-        found = smaller(task, state, seen, asked.fooled)
+        response = task.ask_margin(seen, state)
+        (above,), (gradient,) = response.scores, response.gradients
+        smallest = keep_smallest(task, state, seen, response.fooled)
         share = _cosine(self.shrinking, 1e-4, state["number"], self.steps)
         size = task.norm.size(seen - clean)
         # A little further than the boundary would be if the network were linear.
@@ -75,61 +68,53 @@ class FastMinimumNorm:
         guess = 1.01 * (size + tf.abs(above) / slope)
         if task.grid and task.norm.name == "linf":
             # A whole step further at least: less than one is none on the grid.
-            levels = tf.math.ceil(guess / GREY_LEVEL - 1e-3)
-            levels = tf.maximum(levels, tf.round(size / GREY_LEVEL) + 1)
-            guess = levels * GREY_LEVEL
-        outside = tf.minimum(radius, found["least"]) * (1 - share)
-        inside = tf.where(found["success"], radius * (1 + share), guess)
-        radius = tf.where(asked.fooled, outside, inside)
+            further = (tf.round(size / GREY_LEVEL) + 1) * GREY_LEVEL
+            guess = tf.maximum(-whole_steps(-guess), further)
+        outside = tf.minimum(radius, smallest["least"]) * (1 - share)
+        inside = tf.where(smallest["success"], radius * (1 + share), guess)
+        radius = tf.where(response.fooled, outside, inside)
         # More than the whole picture is never needed.
         values = math.prod(int(side) for side in clean.shape[1:])
         radius = tf.minimum(radius, task.norm.unbounded(values))
-        far = _cosine(
-            self.step_size, 1e-2 * self.step_size, state["number"], self.steps
-        )
+        first, last = self.step_size, 1e-2 * self.step_size
+        far = _cosine(first, last, state["number"], self.steps)
         axes = list(range(1, len(gradient.shape)))
         top = tf.reduce_max(tf.abs(gradient), axes, keepdims=True) + _TINY
         scaled = gradient / top
         length = tf.sqrt(tf.reduce_sum(scaled**2, axes, keepdims=True)) + _TINY
         moved = state["image"] + broad(far, clean) * scaled / length
         return state | {
-            **found,
+            **smallest,
             "radius": radius,
             "image": task.norm.within(moved, clean, radius),
-            "flat": flatter(state, gradient),
+            "flat": count_flat(state, gradient),
             # An image that is wrong as it is needs nothing.
-            "done": found["least"] == 0,
+            "done": smallest["least"] == 0,
         }
 
     def finish(self, task: Task, state: State) -> State:
-        """Look at the last step."""
         last = task.seen(state["image"], state, state["radius"])
-        return state | smaller(task, state, last, task.judge(last, state))
+        return state | keep_smallest(task, state, last, task.judge(last, state))
 
 
 @dataclass(frozen=True)
 class DeepFool:
     """To the nearest boundary, as if the network were linear; again until it is true.
 
-    Args:
-        steps: At most.
-        classes: How many wrong classes are looked at, the best ones; a target is one.
-        overshoot: By what share each step goes beyond the boundary.
-
     Source: Moosavi-Dezfooli et al., arXiv:1511.04599.
     """
 
     steps: int = 50
+    # How many wrong classes are looked at, the best ones; a target is one. And by what
+    # share each step goes beyond the boundary.
     classes: int = 10
     overshoot: float = 0.02
     minimal: bool = True
 
     def start(self, task: Task, state: State) -> State:
-        """Begin at the image; the wrong classes are those that are best there."""
         return begun(state, state["clean"], least=_largest(state))
 
     def step(self, task: Task, state: State) -> State:
-        """Go to the nearest of the boundaries."""
         image, index = state["image"], state["index"]
         seen = on_levels(image) if task.grid else image
         targeted, norm = task.victim.targeted, task.norm
@@ -147,29 +132,27 @@ class DeepFool:
             return score
 
         each = [above(k) for k in range(count)]
-        asked = task.query(seen, state, each, worst=True)
-        slopes = [tf.maximum(norm.dual(g), _TINY) for g in asked.gradients]
-        ways = tf.stack([tf.abs(s) / d for s, d in zip(asked.scores, slopes)], 1)
+        response = task.query(seen, state, each, worst=True)
+        slopes = [tf.maximum(norm.dual(g), _TINY) for g in response.gradients]
+        ways = tf.stack([tf.abs(s) / d for s, d in zip(response.scores, slopes)], 1)
         nearest = tf.argmin(ways, axis=1, output_type=tf.int32)
-        gradient = asked.gradients[0]
-        for number, other in enumerate(asked.gradients):
-            gradient = chosen(nearest == number, other, gradient)
+        gradient = response.gradients[0]
+        for number, other in enumerate(response.gradients):
+            gradient = select(nearest == number, other, gradient)
         way = tf.gather(ways, nearest, batch_dims=1)
         # At a boundary of no width a step has to be made all the same.
         size = broad((1 + self.overshoot) * way + 1e-6, image)
         moved = tf.clip_by_value(image + size * norm.steepest(gradient), 0.0, 1.0)
-        found = smaller(task, state, seen, asked.fooled)
         return state | {
-            **found,
+            **keep_smallest(task, state, seen, response.fooled),
             "image": moved,
-            "flat": flatter(state, gradient),
-            "done": asked.fooled,
+            "flat": count_flat(state, gradient),
+            "done": response.fooled,
         }
 
     def finish(self, task: Task, state: State) -> State:
-        """Look at the last step."""
         last = on_levels(state["image"]) if task.grid else state["image"]
-        return state | smaller(task, state, last, task.judge(last, state))
+        return state | keep_smallest(task, state, last, task.judge(last, state))
 
 
 @dataclass(frozen=True)
@@ -182,29 +165,23 @@ class CarliniWagner:
     weight and the length of the steps are those that a linear network would need:
     fixed ones, as published, suit only some sizes of images and scales of logits.
 
-    Args:
-        searches: How often the weight is changed.
-        inner: Steps between two changes.
-        reach: How far the steps of a search lead, of the largest change of a value that
-            a linear network would need.
-
     Source: Carlini & Wagner, arXiv:1608.04644.
     """
 
+    # How often the weight is changed, and steps between two changes.
     searches: int = 6
     inner: int = 50
+    # How far the steps of a search lead, of the largest change of a value that a linear
+    # network would need.
     reach: float = 4.0
     minimal: bool = True
 
     @property
     def steps(self) -> int:
-        """Of all searches."""
         return self.searches * self.inner
 
     def start(self, task: Task, state: State) -> State:
-        """Begin at the image."""
-        one = tf.ones_like(state["epsilon"])
-        zero = tf.zeros_like(state["clean"])
+        nothing, zero = tf.zeros_like(state["epsilon"]), tf.zeros_like(state["clean"])
         return begun(
             state,
             state["clean"],
@@ -212,36 +189,30 @@ class CarliniWagner:
             place=self._place(state),
             first=zero,
             second=zero,
-            weight=0 * one,
-            rate=0 * one,
-            low=0 * one,
+            weight=nothing,
+            rate=nothing,
+            low=nothing,
             high=_largest(state),
             reached=state["index"] < 0,
-            beyond=0 * one,
+            beyond=nothing,
         )
 
     def _place(self, state: State) -> tf.Tensor:
         return tf.atanh(0.999999 * (2 * state["clean"] - 1))
 
     def step(self, task: Task, state: State) -> State:
-        """Make a step of Adam; after the last of a search, choose another weight."""
         clean = state["clean"]
         image = (tf.tanh(state["place"]) + 1) / 2
         seen = on_levels(image) if task.grid else image
-        asked = task.query(
-            seen,
-            state,
-            [lambda logits: _margin(task, state, logits)],
-            worst=True,
-        )
-        (above,), (gradient,) = asked.scores, asked.gradients
+        response = task.ask_margin(seen, state)
+        (above,), (gradient,) = response.scores, response.gradients
         # A little beyond the boundary: on it, nobody is fooled.
         first_one = state["number"] == 0
         beyond = tf.where(first_one, 0.005 * tf.abs(above), state["beyond"])
         needed, rate = self._linear(above, gradient)
-        start_weight = tf.where(first_one, needed, state["weight"])
+        weight = tf.where(first_one, needed, state["weight"])
         rate = tf.where(first_one, rate, state["rate"])
-        pull = broad(tf.where(above < beyond, start_weight, 0.0), image)
+        pull = broad(tf.where(above < beyond, weight, 0.0), image)
         slope = 2 * (image - clean) - pull * gradient
         # Through the tanh.
         slope *= 2 * image * (1 - image)
@@ -252,28 +223,27 @@ class CarliniWagner:
         step = (first / (1 - 0.9**time)) / (tf.sqrt(second / (1 - 0.999**time)) + 1e-8)
         left = 1 - tf.cast(inner, tf.float32) / self.inner
         place = state["place"] - broad(left * rate, image) * step
-        reached = state["reached"] | asked.fooled
+        reached = state["reached"] | response.fooled
         over = inner == self.inner - 1
-        weight = start_weight
         high = tf.where(reached, tf.minimum(state["high"], weight), state["high"])
         low = tf.where(reached, state["low"], tf.maximum(state["low"], weight))
         between = tf.sqrt(low) * tf.sqrt(high)
         lower = tf.where(low > 0, between, high / _FACTOR)
         next_weight = tf.where(high < tf.float32.max, lower, low * _FACTOR)
         return state | {
-            **smaller(task, state, seen, asked.fooled),
+            **keep_smallest(task, state, seen, response.fooled),
             "image": seen,
-            "place": chosen(over, self._place(state), place),
-            "first": chosen(over, tf.zeros_like(first), first),
-            "second": chosen(over, tf.zeros_like(second), second),
+            "place": select(over, self._place(state), place),
+            "first": select(over, tf.zeros_like(first), first),
+            "second": select(over, tf.zeros_like(second), second),
             "weight": tf.where(over, next_weight, weight),
             "rate": rate,
             "low": tf.where(over, low, state["low"]),
             "high": tf.where(over, high, state["high"]),
             "reached": tf.where(over, False, reached),
             "beyond": beyond,
-            "flat": flatter(state, gradient),
-            "done": asked.fooled & (state["number"] == 0),
+            "flat": count_flat(state, gradient),
+            "done": response.fooled & (state["number"] == 0),
         }
 
     def _linear(
@@ -288,10 +258,10 @@ class CarliniWagner:
         # twice the change is the weight times the gradient.
         largest = tf.abs(above) / (top * scaled)
         weight = tf.clip_by_value(2 * _MORE * largest / top, 1e-9, 1e9)
-        # The steps fall to nought, which halves their sum; the tanh halves it again.
+        # The steps fall to zero, which halves their sum; the tanh halves it again.
         rate = tf.clip_by_value(4 * self.reach * largest / self.inner, 1e-4, 0.1)
         return weight, rate
 
     def finish(self, task: Task, state: State) -> State:
-        """Change nothing: every step was looked at but the last, the smallest one."""
+        # Every step was looked at but the last, the smallest one.
         return state

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# A step of an 8-bit picture, in [0, 1].
-GREY_LEVEL = 1 / 255
+from tfpipeline.attack.engine.epsilon import GREY_LEVEL, whole_steps
 
 _TINY = 1e-30
 
@@ -29,41 +28,30 @@ _HALVINGS = 30
 class Norm:
     """One way to measure a perturbation.
 
-    Args:
-        name: `linf`, `l2` or `l1`.
-        size: From perturbations to their norms, shape (batch,).
-        dual: From gradients to the dual norms: by how much a perturbation of norm 1
-            changes a linear function, at most.
-        steepest: From gradients to the perturbations of norm 1 that climb fastest (of
-            `l1`: that climb well and change more than one value).
-        project: From perturbations and radii, shape (batch,), to the nearest ones in
-            the balls.
-        start: From the shape of an image, a seed of shape (2,), and a radius, to a
-            random perturbation in the ball: its noise as images have it, not evenly.
-        unbounded: A radius that every difference of two images lies in, by the number
-            of values of an image.
-
     Source: of the projections, Duchi et al., ICML 2008.
     """
 
     name: str
+    # From perturbations to their norms, shape (batch,).
     size: Callable[[tf.Tensor], tf.Tensor]
+    # From gradients to the dual norms: by how much a perturbation of norm 1 changes a
+    # linear function, at most.
     dual: Callable[[tf.Tensor], tf.Tensor]
+    # From gradients to the perturbations of norm 1 that climb fastest (of `l1`: that
+    # climb well and change more than one value).
     steepest: Callable[[tf.Tensor], tf.Tensor]
+    # From perturbations and radii, shape (batch,), to the nearest ones in the balls.
     project: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    # From the shape of an image, a seed of shape (2,), and a radius, to a random
+    # perturbation in the ball: its noise as images have it, not evenly.
     start: Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor]
+    # From the number of values of an image to a radius that every change lies in.
     unbounded: Callable[[int], float]
 
     def within(
         self, image: tf.Tensor, clean: tf.Tensor, epsilon: tf.Tensor
     ) -> tf.Tensor:
-        """Return images moved into the ball around others, and into [0, 1].
-
-        Args:
-            image: Any numbers.
-            clean: Images in [0, 1].
-            epsilon: Radii, shape (batch,).
-        """
+        """Return images moved into the balls around others, and into [0, 1]."""
         # Clipping moves every value nearer to one in [0, 1]: the ball is not left.
         return tf.clip_by_value(clean + self.project(image - clean, epsilon), 0.0, 1.0)
 
@@ -74,15 +62,10 @@ class Norm:
 
         A step of 1/255 is more than most values of a small `l2` perturbation have:
         simple rounding would leave nothing. The perturbation is made larger, as far as
-        its rounded values stay in the ball.
-
-        Args:
-            image: In the ball around `clean`, and in [0, 1].
-            clean: 8-bit images, as numbers in [0, 1].
-            epsilon: Radii, shape (batch,).
+        its rounded values stay in the ball, which `image` is in.
         """
         if self.name == "linf":
-            low, high = bounds(clean, whole(epsilon))
+            low, high = bounds(clean, whole_steps(epsilon))
             return on_levels(tf.clip_by_value(image, low, high))
         steps = (image - clean) / GREY_LEVEL
         rounded = self._rounded(steps, epsilon / GREY_LEVEL)
@@ -98,53 +81,19 @@ class Norm:
         return tf.round(steps * broad(low, steps))
 
 
-def inside(size: np.ndarray, epsilon: Any) -> np.ndarray:
-    """Tell which perturbations are in a ball, but for what float32 has rounded.
-
-    Args:
-        size: Of each, in the norm.
-        epsilon: The radius, or one each.
-    """
-    found: np.ndarray = size <= np.asarray(epsilon, np.float64) + 1e-6
-    return found
-
-
 def broad(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Return one number an image, in a shape that is multiplied with images.
-
-    Args:
-        values: Shape (batch,).
-        like: Images, shape (batch, ...).
-    """
+    """Return one number an image, in a shape that is multiplied with images."""
     return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
 
 
 def bounds(clean: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the least and the largest values in a linf ball and in [0, 1].
-
-    Args:
-        clean: Images in [0, 1].
-        epsilon: Radii, shape (batch,).
-    """
+    """Return the least and the largest values in linf balls and in [0, 1]."""
     most = broad(epsilon, clean)
     return tf.maximum(clean - most, 0.0), tf.minimum(clean + most, 1.0)
 
 
-def whole(epsilon: tf.Tensor) -> tf.Tensor:
-    """Return radii, less what is no whole step of 8 bits.
-
-    Args:
-        epsilon: Shape (batch,).
-    """
-    return tf.floor(epsilon / GREY_LEVEL + 1e-3) * GREY_LEVEL
-
-
 def on_levels(image: tf.Tensor) -> tf.Tensor:
-    """Return images whose values are just those that an 8-bit file gives back.
-
-    Args:
-        image: In [0, 1].
-    """
+    """Return images whose values are just those that an 8-bit file gives back."""
     # Where a graph finds `/ 255` it multiplies instead, and misses the last digit: this
     # 255 is none that it can know of.
     first = tf.reshape(image, [-1])[:1]
@@ -161,7 +110,7 @@ def _largest(values: tf.Tensor) -> tf.Tensor:
 
 
 def _length(values: tf.Tensor) -> tf.Tensor:
-    # By the largest value first: squares of tiny gradients are nought in float32.
+    # By the largest value first: squares of tiny gradients are zero in float32.
     top = tf.maximum(_largest(values), _TINY)
     return top * tf.sqrt(
         tf.reduce_sum(tf.square(values / broad(top, values)), _axes(values))

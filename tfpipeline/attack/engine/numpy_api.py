@@ -10,28 +10,27 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.attack.engine import evidence, registry
+from tfpipeline.attack.engine import registry, sanity_checks
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.engine.loop import Found, Wanted
 from tfpipeline.attack.engine.model import Change, Model, Victim, inspect
-from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.sequence import Campaign
-from tfpipeline.config import adversary as adversary_config
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core import console
 
-# The network is looked at with so many images, before it is attacked.
-_SHOWN = 16
+# Images that the network is inspected with, before it is attacked.
+_INSPECTED = 16
 
 
 @dataclass(frozen=True)
 class Perturbing:
-    """An attack on any network, which is looked at before.
+    """An attack on any network, which is inspected before.
 
     Args:
         epsilon: Radius in [0, 1], a number or a fraction such as `4/255`.
         norm: `linf`, `l2` or `l1`.
         targeted: Whether images are to get a class, and not only to lose theirs.
-        adversary: The attack and how it goes; `standard` unless told.
+        adversary: The attack and how it goes.
         seed: Of all draws.
         changes: Random changes before the network, of images and a seed each: the
             attack expects over `adversary.samples` draws of them.
@@ -49,9 +48,11 @@ class Perturbing:
 
     def __post_init__(self) -> None:
         registry.choose(self.adversary, self.norm, targeted=self.targeted)
-        adversary_config.check_radius(
-            self.epsilon, self.norm, eight_bit=self.adversary.eight_bit
-        )
+        self._radius()
+
+    def _radius(self) -> Epsilon:
+        grid = self.adversary.eight_bit
+        return Epsilon.read(self.epsilon, "--epsilon", self.norm, grid=grid)
 
     def __call__(self, network: Model, images: Any, index: Any) -> Found:
         """Return the images that the attack found, and which of them fool.
@@ -69,42 +70,34 @@ class Perturbing:
         Raises:
             UserError: The images are not in [0, 1], or the answers are no logits.
         """
-        keras_model = isinstance(network, keras.Model)
-        more = {"training": False} if keras_model else {}
-        adversary = self.adversary
+        adversary, given = self.adversary, {}
+        if isinstance(network, keras.Model):
+            given["training"] = False
         victim = Victim(
-            [functools.partial(network, **more)],
+            [functools.partial(network, **given)],
             self.targeted,
             self.changes,
             samples=adversary.samples,
             seed=self.seed,
             confidence=adversary.confidence,
         )
-        radius = adversary_config.epsilon(self.epsilon, "epsilon")
-        wanted = Wanted.of(np.asarray(images), index, radius)
-        some = wanted.some(slice(_SHOWN))
-        seen = inspect(victim, some.clean, some.index) if len(some) else None
-        campaign = Campaign(
-            victim,
-            NORMS[self.norm],
-            registry.choose(adversary, self.norm, targeted=self.targeted),
-            tf.distribute.get_strategy(),
-            adversary.eight_bit,
-            self.seed,
-            adversary.batch_size,
-        )
+        wanted = Wanted.of(np.asarray(images), index, self._radius().value)
+        few = wanted.take(slice(_INSPECTED))
+        inspection = inspect(victim, few.clean, few.index) if len(few) else None
+        strategy = tf.distribute.get_strategy()
+        campaign = Campaign.of(victim, adversary, self.norm, strategy)
         if not self.targeted:
-            _tell_wrong(campaign, wanted)
+            _warn_of_wrong(campaign, wanted)
         found = campaign.run(wanted)
-        if seen is not None:
+        if inspection is not None:
             flat = float(found.flat.sum()) / max(1, int(found.steps.sum()))
-            for name, check in evidence.gradients(seen, flat).items():
+            for name, check in sanity_checks.gradients(inspection, flat).items():
                 if check.passed is False:
                     console.warn(f"{name}: {check.otherwise}.")
         return found
 
 
-def _tell_wrong(campaign: Campaign, wanted: Wanted) -> None:
+def _warn_of_wrong(campaign: Campaign, wanted: Wanted) -> None:
     """Warn of images that are wrong already: anything would succeed on them."""
     plain = dataclasses.replace(campaign.victim, confidence=0.0)
     judge = dataclasses.replace(campaign, victim=plain)

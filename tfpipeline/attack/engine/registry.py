@@ -16,13 +16,7 @@ from tfpipeline.core.errors import UserError, check_each, unknown
 
 @dataclass(frozen=True)
 class Part:
-    """One attack of a series.
-
-    Args:
-        attack: What is done.
-        loss: What it climbs.
-        restarts: How often it begins, each time elsewhere.
-    """
+    """One attack of a series, what it climbs, and how often it begins elsewhere."""
 
     attack: Attack
     loss: str = "cross_entropy"
@@ -54,8 +48,9 @@ ATTACKS: Mapping[str, tuple[Part, ...]] = {
 # In which norms an attack can be made, where it is not in all of them.
 ONLY_IN = {"carlini_wagner": ("l2",), "deepfool": ("linf", "l2")}
 
-# Attacks whose loss is their own.
+# Attacks whose loss is their own, and those that begin at the photograph.
 OWN_LOSS = (DeepFool, FastMinimumNorm, CarliniWagner, Square)
+_FROM_IMAGE = (DeepFool, FastMinimumNorm, CarliniWagner)
 
 
 def choose(
@@ -63,13 +58,7 @@ def choose(
 ) -> tuple[Part, ...]:
     """Return the attacks that a name stands for, with what the user has changed.
 
-    Args:
-        settings: The section `adversary`.
-        norm: A row of `NORMS`.
-        targeted: Whether there is a target: rivals are then left out.
-
-    Raises:
-        UserError: A name is unknown, or a number means nothing.
+    Where there is a target, rivals are left out.
     """
     name = settings.attack
     for flag, word, table in (
@@ -79,17 +68,14 @@ def choose(
     ):
         if word not in table:
             raise unknown(flag, word, table)
-    size = settings.step_size
+    steps, restarts, size = settings.steps, settings.restarts, settings.step_size
     check_each(
         "adversary",
         settings,
         {
-            "steps": ("at least 1", settings.steps is None or settings.steps >= 1),
+            "steps": ("at least 1", steps is None or steps >= 1),
             "step_size": ("a positive number", size is None or 0 < size < 1e6),
-            "restarts": (
-                "at least 1",
-                settings.restarts is None or settings.restarts >= 1,
-            ),
+            "restarts": ("at least 1", restarts is None or restarts >= 1),
             "confidence": ("at least 0", settings.confidence >= 0),
             "samples": ("at least 1", settings.samples >= 1),
             "batch_size": ("at least 1", settings.batch_size >= 1),
@@ -108,10 +94,10 @@ def choose(
                 f"--adversary.attack {name} with --target: it goes through the wrong "
                 "classes, and a target is one. Use apgd_dlr."
             )
-    return tuple(_changed(part, settings) for part in parts)
+    return tuple(_with_settings(part, settings) for part in parts)
 
 
-def _changed(part: Part, settings: AdversarySettings) -> Part:
+def _with_settings(part: Part, settings: AdversarySettings) -> Part:
     attack, name = part.attack, settings.attack
     if settings.steps is not None:
         attack = with_steps(attack, settings.steps)
@@ -121,20 +107,19 @@ def _changed(part: Part, settings: AdversarySettings) -> Part:
                 f"--adversary.step_size: {name} chooses its steps itself. Leave it out."
             )
         attack = dataclasses.replace(attack, step_size=settings.step_size)
-    if settings.loss is not None and len(ATTACKS[name]) > 1:
-        raise UserError(
-            f"--adversary.loss: {name} goes through several losses. Leave it out."
-        )
-    own = isinstance(attack, OWN_LOSS) or getattr(attack, "rivals", False)
-    if settings.loss is not None and own:
-        raise UserError(
-            f"--adversary.loss: {name} has a loss of its own. Leave it out."
-        )
+    if settings.loss is not None:
+        kind = ""
+        if isinstance(attack, OWN_LOSS) or getattr(attack, "rivals", False):
+            kind = "has a loss of its own"
+        if len(ATTACKS[name]) > 1:
+            kind = "goes through several losses"
+        if kind:
+            raise UserError(f"--adversary.loss: {name} {kind}. Leave it out.")
     restarts = settings.restarts or part.restarts
     if part == _RIVALS:
         # Each restart is another rival.
         restarts = max(restarts, part.restarts)
-    alike = isinstance(attack, DeepFool | FastMinimumNorm | CarliniWagner) or (
+    alike = isinstance(attack, _FROM_IMAGE) or (
         isinstance(attack, Iterative) and not attack.random_start
     )
     if alike and restarts > 1:
@@ -156,59 +141,40 @@ _WORDS: Mapping[type, str] = {
 
 
 def spelled(parts: Sequence[Part]) -> str:
-    """Return attacks in words, e.g. `apgd up dlr, 100 steps`.
-
-    Args:
-        parts: One after the other.
-    """
-    return "; ".join(map(_spelled, parts))
-
-
-def _spelled(part: Part) -> str:
-    up = "" if isinstance(part.attack, OWN_LOSS) else f" up {part.loss}"
-    if getattr(part.attack, "rivals", False):
-        up = f" towards {part.restarts} wrong classes"
-    elif part.restarts > 1:
-        up += f" {part.restarts} times"
-    steps = part.attack.steps
-    kind = type(part.attack)
-    word = _WORDS.get(kind, kind.__name__)
-    return f"{word}{up}, {steps} step{'s' * (steps != 1)}"
+    """Return attacks in words, e.g. `apgd up dlr, 100 steps`."""
+    words = []
+    for part in parts:
+        up = "" if isinstance(part.attack, OWN_LOSS) else f" up {part.loss}"
+        if getattr(part.attack, "rivals", False):
+            up = f" towards {part.restarts} wrong classes"
+        elif part.restarts > 1:
+            up += f" {part.restarts} times"
+        steps, kind = part.attack.steps, type(part.attack)
+        name = _WORDS.get(kind, kind.__name__)
+        words.append(f"{name}{up}, {steps} step{'s' * (steps != 1)}")
+    return "; ".join(words)
 
 
 def cost(parts: Sequence[Part]) -> int:
-    """Return how many steps an image takes at most.
-
-    Args:
-        parts: One after the other.
-    """
+    """Return how many steps an image takes at most."""
     return sum(part.attack.steps * part.restarts for part in parts)
 
 
 def with_steps(attack: Attack, steps: int) -> Attack:
-    """Return an attack with another number of steps.
-
-    Args:
-        attack: Any.
-        steps: At most.
-    """
+    """Return an attack with another number of steps, as the user counts them."""
     if isinstance(attack, CarliniWagner):
         # With less than a step each, there are fewer searches.
         searches = min(attack.searches, steps)
         return dataclasses.replace(attack, searches=searches, inner=steps // searches)
     if isinstance(attack, Square):
         # A question without a gradient costs a third; many are needed.
-        return dataclasses.replace(attack, steps=10 * steps)
+        steps *= 10
     changed: Attack = dataclasses.replace(attack, steps=steps)  # type: ignore
     return changed
 
 
 def doubled(attack: Attack) -> Attack:
-    """Return an attack with twice the steps.
-
-    Args:
-        attack: Any.
-    """
+    """Return an attack with twice the steps."""
     if isinstance(attack, Square):
         return dataclasses.replace(attack, steps=2 * attack.steps)
     return with_steps(attack, 2 * attack.steps)

@@ -1,73 +1,43 @@
 """How much of a classifier's accuracy is left under attack."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline import distribute
 from tfpipeline.attack.engine import registry
-from tfpipeline.attack.engine.evidence import gradients
+from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.engine.loop import Wanted
 from tfpipeline.attack.engine.model import Inspection, Victim, inspect
-from tfpipeline.attack.engine.norms import GREY_LEVEL, NORMS
+from tfpipeline.attack.engine.sanity_checks import gradients
 from tfpipeline.attack.engine.sequence import Campaign
-from tfpipeline.config.adversary import AdversarySettings, written
+from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core.checks import Check
 from tfpipeline.core.errors import UserError
 
-# Images that are held in memory at once, and that a network is looked at with.
-_CHUNK, _LOOKED_AT = 256, 8
+# Images that are held in memory at once, and that a network is inspected with.
+_CHUNK, _INSPECTED = 256, 8
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and how it is measured.
-
-    Args:
-        strategy: Where the steps run.
-        seed: Of the attacks.
-        chief: Whether this process shows progress.
-    """
-
-    strategy: tf.distribute.Strategy
-    seed: int = 0
-    chief: bool = True
-
-
-def check(adversary: AdversarySettings, epsilons: Sequence[float], flag: str) -> None:
-    """Refuse radii that no 8-bit picture can have, and attacks that heed none.
-
-    Args:
-        adversary: The section `adversary`.
-        epsilons: In linf.
-        flag: What the user named them by.
-
-    Raises:
-        UserError: One is too small or too large, or the attack is of another kind.
-    """
+def check(adversary: AdversarySettings, flag: str) -> None:
+    """Refuse attacks that heed no radius; a flag names the radii."""
     parts = registry.choose(adversary, "linf", targeted=False)
     if any(part.attack.minimal for part in parts):
         raise UserError(
             f"--adversary.attack {adversary.attack}: expected an attack with a radius "
             f"for {flag}, e.g. standard or apgd."
         )
-    least = GREY_LEVEL * 0.999 if adversary.eight_bit else 0.0
-    for radius in epsilons:
-        if not least <= radius <= 1:
-            raise UserError(
-                f"{flag}: expected radii from 1/255 to 1, of values in [0, 1]. "
-                f"Received: {written(radius, 'linf')}."
-            )
 
 
 def measure(
     answer: Callable[[Any], Any],
     batches: Iterable[tuple[Any, Any, Any]],
     adversary: AdversarySettings,
-    epsilons: Sequence[float],
-    place: Place,
+    epsilons: Sequence[Epsilon],
+    strategy: tf.distribute.Strategy,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return the accuracy that is left at some radii.
 
@@ -80,76 +50,62 @@ def measure(
             all workers the same, or of one alone.
         adversary: The section `adversary`.
         epsilons: In linf, rising.
-        place: Where it is measured.
+        strategy: Where the steps run.
+        seed: Of the attacks.
 
     Returns:
         `norm`, `attack`, `attacks` (in words), `n`, `steps_without_gradient` (a share),
         `checks` of the network as `attack` makes them before it begins, and `accuracy`
         by radius, as people write it.
     """
-    parts = registry.choose(adversary, "linf", targeted=False)
     # Without confidence: what is wrong is wrong.
-    victim = Victim([answer], False, samples=adversary.samples)
-    campaign = Campaign(
-        victim,
-        NORMS["linf"],
-        parts,
-        place.strategy,
-        adversary.eight_bit,
-        place.seed,
-        adversary.batch_size,
-    )
+    victim = Victim([answer], False, samples=adversary.samples, seed=seed)
+    campaign = Campaign.of(victim, adversary, "linf", strategy)
+    chief = distribute.is_chief(strategy)
     count, right = 0, dict.fromkeys(epsilons, 0)
     steps, flat = 0, 0
-    looked: Inspection | UserError | None = None
+    inspection: Inspection | UserError | None = None
     for images, labels in _chunks(batches):
         wanted = Wanted.of(images, list(labels), 0.0)
         wanted.key[:] += count
         count += len(images)
-        left = wanted.some(~campaign.fooled(images, labels))
-        if looked is None:
+        left = wanted.take(~campaign.fooled(images, labels))
+        if inspection is None:
             # What is right says more.
-            some = (left if len(left) else wanted).some(slice(_LOOKED_AT))
-            looked = _look(victim, some)
-        for radius in epsilons:
-            left.epsilon[:] = radius
-            told = f"attack {written(radius, 'linf')}" if place.chief else None
-            found = campaign.run(left, told) if len(left) else None
-            if found is not None:
-                left = left.some(~found.success)
+            few = (left if len(left) else wanted).take(slice(_INSPECTED))
+            try:
+                inspection = inspect(victim, few.clean, few.index)
+            except UserError as error:
+                # What was trained for hours is reported, not refused.
+                inspection = error
+        for epsilon in epsilons:
+            left.epsilon[:] = epsilon.value
+            if len(left):
+                found = campaign.run(left, f"attack {epsilon}" if chief else None)
+                left = left.take(~found.success)
                 steps, flat = steps + found.steps.sum(), flat + found.flat.sum()
-            right[radius] += len(left)
+            right[epsilon] += len(left)
     share = float(flat / max(1, steps))
     return {
         "norm": "linf",
         "attack": adversary.attack,
-        "attacks": registry.spelled(parts),
+        "attacks": registry.spelled(campaign.parts),
         "n": count,
-        # Above nought, what withstood may only have had nothing to climb.
+        # Above zero, what withstood may only have had nothing to climb.
         "steps_without_gradient": share,
-        "checks": {} if looked is None else _checks(looked, share),
-        "accuracy": {
-            written(radius, "linf"): right[radius] / max(1, count)
-            for radius in epsilons
-        },
+        "checks": {} if inspection is None else _checks(inspection, share),
+        "accuracy": {str(at): number / max(1, count) for at, number in right.items()},
     }
 
 
-def _look(victim: Victim, some: Wanted) -> Inspection | UserError:
-    """Look at a victim; what was trained for hours is told of, not refused."""
-    try:
-        return inspect(victim, some.clean, some.index)
-    except UserError as error:
-        return error
-
-
-def _checks(looked: Inspection | UserError, flat: float) -> dict[str, Any]:
+def _checks(inspection: Inspection | UserError, flat: float) -> dict[str, Any]:
     """Tell whether gradients say anything, and whether the answers are logits."""
-    if isinstance(looked, UserError):
+    if isinstance(inspection, UserError):
         wrong = "without logits, accuracy under attack says nothing"
-        return {"logits": Check(False, str(looked), "answers are logits", wrong).told()}
+        check = Check(False, str(inspection), "answers are logits", wrong)
+        return {"logits": check.told()}
     logits = Check(True, True, "answers are logits, not probabilities", "")
-    checks = {"logits": logits} | gradients(looked, flat)
+    checks = {"logits": logits} | gradients(inspection, flat)
     return {name: check.told() for name, check in checks.items()}
 
 
@@ -159,9 +115,9 @@ def _chunks(
     """Yield images and labels without padding, so many at a time."""
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
-    for some, label, weight in batches:
+    for batch, label, weight in batches:
         real = np.asarray(weight) > 0
-        images.append(np.asarray(some, np.float32)[real])
+        images.append(np.asarray(batch, np.float32)[real])
         labels.append(np.asarray(label)[real])
         if sum(map(len, images)) >= _CHUNK:
             yield np.concatenate(images), np.concatenate(labels)

@@ -4,17 +4,23 @@ Source: Carlini et al., "On Evaluating Adversarial Robustness", arXiv:1902.06705
 """
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.attack.engine.epsilon import within
 from tfpipeline.attack.engine.gradient import Apgd, Iterative
 from tfpipeline.attack.engine.loop import Found, Wanted
+from tfpipeline.attack.engine.model import Inspection
 from tfpipeline.attack.engine.norms import on_levels
 from tfpipeline.attack.engine.registry import Part, cost, doubled, spelled
 from tfpipeline.attack.engine.sequence import Campaign, has_gradients
 from tfpipeline.attack.engine.square import Square
 from tfpipeline.core.checks import Check, if_asked
+
+# Of fewer photographs nobody can say whether a network guesses.
+ASKED_AT_LEAST = 5
 
 # Images that the costly questions are asked about.
 _SOME = 32
@@ -30,56 +36,111 @@ _FALLBACK = Part(Iterative(40), "margin")
 _GUIDED = (_FALLBACK, Part(Apgd(), "margin"))
 
 
-def enough(campaign: Campaign) -> Campaign:
+@dataclass
+class Tally:
+    """What is counted of all images, however many there are."""
+
+    # Perturbation that counts.
+    largest: float = 0.0
+    in_ball: bool = True
+    in_range: bool = True
+    finite: bool = True
+    steps: int = 0
+    # How many of them found no gradient.
+    flat: int = 0
+
+    def add(self, campaign: Campaign, found: Found, wanted: Wanted) -> None:
+        """Count the images that came out of a campaign."""
+        image, size = found.image, campaign.sizes(found.image, wanted.clean)
+        # What has not succeeded, and heeds no radius, may lie anywhere.
+        counts = found.success | (not campaign.minimal)
+        self.largest = max(self.largest, float(size[counts].max(initial=0)))
+        self.in_ball &= bool(within(size, wanted.epsilon)[counts].all())
+        self.in_range &= bool(image.min(initial=0) >= 0 and image.max(initial=0) <= 1)
+        self.finite &= bool(np.isfinite(image).all())
+        self.steps += int(found.steps.sum())
+        self.flat += int(found.flat.sum())
+
+    def checks(self, inspection: Inspection) -> dict[str, Check]:
+        """Tell whether the attack has kept its rules, and gradients say anything."""
+        own = Check(
+            self.finite and self.in_ball and self.in_range,
+            {k: vars(self)[k] for k in ("largest", "in_range", "finite")},
+            "every image is in [0, 1] and in the ball, and all its values are numbers",
+            "the attack broke its own rules: a fault of this program",
+        )
+        return {"in_the_ball": own} | gradients(
+            inspection, self.flat / max(1, self.steps)
+        )
+
+
+def gradients(inspection: Inspection, flat: float) -> dict[str, Check]:
+    """Tell whether gradients say anything; `flat` is the share of steps without one."""
+    return {
+        "gradients_not_zero": Check(
+            flat == 0 and inspection.zero_gradients == 0,
+            {"share_of_steps": flat, "share_of_images": inspection.zero_gradients},
+            "no step, and no image, was without a gradient",
+            "gradients are masked: what withstood may only have had nothing to climb",
+        ),
+        "logits_not_saturated": Check(
+            inspection.saturated == 0,
+            {"share": inspection.saturated, "median_spread": inspection.spread},
+            "the best two logits lie less than 50 apart, so that a softmax has digits",
+            "cross-entropy sees nothing: trust margin and dlr only",
+        ),
+        "deterministic": Check(
+            inspection.deterministic,
+            inspection.deterministic,
+            "the network answers twice the same",
+            "a random network: expect over it, --adversary.samples 10 or more",
+        ),
+    }
+
+
+def plausible(right: int, asked: int, classes: int) -> Check:
+    """Tell whether a network knows what is on the images, before they are attacked.
+
+    Of so many `asked`, whose class is known, it is right about some.
+    """
+    share = right / max(1, asked)
+    return Check(
+        if_asked(asked >= ASKED_AT_LEAST, share > max(0.1, 1 / classes)),
+        {"right": right, "asked": asked},
+        "before the attack the network is right more often than a guess would be",
+        "the network expects another pixel space or knows other classes, and success "
+        "says little: look at its preprocessing, and at the names of the folders",
+    )
+
+
+def climbing(campaign: Campaign) -> Campaign:
     """Return a campaign of all its attacks that climb in a radius, with enough steps.
 
     Where there is none, of another one that is strong enough.
-
-    Args:
-        campaign: Of any attacks.
     """
-    some = [
+    parts = [
         part
         for part in campaign.parts
         if not part.attack.minimal
         and has_gradients(part)
         and part.attack.steps >= _ENOUGH
     ]
-    return campaign.but(some or [_FALLBACK])
-
-
-def quick(campaign: Campaign) -> Campaign:
-    """Return a campaign of its first attack that climbs, where each step is dear.
-
-    Args:
-        campaign: Of any attacks.
-    """
-    return campaign.but(enough(campaign).parts[:1])
+    return campaign.but(parts or [_FALLBACK])
 
 
 def bisecting(campaign: Campaign) -> Campaign:
     """Return a campaign of the first of its attacks that has a radius to be halved.
 
     Where none has, of another one.
-
-    Args:
-        campaign: Of any attacks.
     """
-    some = [part for part in campaign.parts if not part.attack.minimal]
-    return campaign.but(some[:1] or [_FALLBACK])
+    parts = [part for part in campaign.parts if not part.attack.minimal]
+    return campaign.but(parts[:1] or [_FALLBACK])
 
 
 def stronger(
     campaign: Campaign, found: Found, wanted: Wanted, title: str | None = None
 ) -> dict[str, Check]:
-    """Try what should not do better than the attack, and what should do everything.
-
-    Args:
-        campaign: What was done.
-        found: What came out.
-        wanted: What went in.
-        title: Of the progress bars.
-    """
+    """Try what should not do better than the attack, and what should do everything."""
     return {
         "iterated_beats_single_step": _single(campaign, found, wanted),
         "random_noise_fails": _random(campaign, wanted),
@@ -92,6 +153,13 @@ def stronger(
 
 def _share(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else 0.0
+
+
+def _again(campaign: Campaign, wanted: Wanted, title: str | None, what: str) -> Found:
+    """Attack images for a check, if there are any."""
+    if not len(wanted):
+        return Found.nothing(wanted)
+    return campaign.run(wanted, title and f"check: {what}")
 
 
 def _single(campaign: Campaign, found: Found, wanted: Wanted) -> Check:
@@ -130,18 +198,15 @@ def _random(campaign: Campaign, wanted: Wanted) -> Check:
 
 
 def _unbounded(campaign: Campaign, wanted: Wanted, title: str | None) -> Check:
-    some = wanted.some(np.arange(min(len(wanted), _SOME)))
-    values = int(np.prod(wanted.clean.shape[1:]))
-    radius = np.full(len(some), campaign.norm.unbounded(values), np.float32)
-    free = dataclasses.replace(some, epsilon=radius)
     # Squares would hide that gradients lead nowhere.
-    strong = enough(campaign)
-    got = strong.run(free, title and "check: unbounded")
+    strong = climbing(campaign)
+    free = campaign.unbounded(wanted.take(slice(_SOME)))
+    success = strong.run(free, title and "check: unbounded").success
     return Check(
-        bool(got.success.all()),
+        bool(success.all()),
         {
-            "success": _share(got.success),
-            "asked": len(some),
+            "success": _share(success),
+            "asked": len(free),
             "attack": spelled(strong.parts),
         },
         "without a bound the attack always succeeds",
@@ -153,21 +218,17 @@ def _doubled(
     campaign: Campaign, found: Found, wanted: Wanted, title: str | None
 ) -> Check:
     """Try again what has withstood: as many images as cost no more than the attack."""
-    guided = [p for p in campaign.parts if has_gradients(p)]
     twice = [
-        dataclasses.replace(p, attack=doubled(p.attack))
-        for p in guided or campaign.parts
+        dataclasses.replace(part, attack=doubled(part.attack))
+        for part in list(filter(has_gradients, campaign.parts)) or campaign.parts
     ]
     withstood = np.flatnonzero(~found.success)
     most = max(int(found.steps.sum()), _SOME * 200) // cost(twice)
-    left = withstood[: min(_SOME, max(1, most))]
-    got = Found.nothing(wanted.some(left))
-    if len(left):
-        again = title and "check: twice the steps"
-        got = campaign.but(twice).run(wanted.some(left), again)
+    left = wanted.take(withstood[: min(_SOME, max(1, most))])
+    success = _again(campaign.but(twice), left, title, "twice the steps").success
     before = _share(found.success)
     # Of those that were tried again.
-    more = _share(got.success) * (1 - before)
+    more = _share(success) * (1 - before)
     return Check(
         if_asked(len(left), more < 0.01),
         {
@@ -190,12 +251,10 @@ def _without_gradient(
     guided = any(map(has_gradients, campaign.parts))
     rows = np.flatnonzero(~found.success if guided else found.success)[:_SOME]
     others = [Part(Square(_QUESTIONS), "margin")] if guided else _GUIDED
-    got = Found.nothing(wanted.some(rows))
-    if len(rows):
-        again = title and f"check: {'without' if guided else 'with'} gradients"
-        got = campaign.but(others).run(wanted.some(rows), again)
+    what = f"{'without' if guided else 'with'} gradients"
+    success = _again(campaign.but(others), wanted.take(rows), title, what).success
     # Squares may have been part of the attack itself.
-    fooled = int(got.success.sum()) + int(found.free.sum())
+    fooled = int(success.sum()) + int(found.free.sum())
     return Check(
         if_asked(len(rows) + fooled, fooled == (0 if guided else len(rows))),
         {"asked": len(rows), "then_fooled": fooled, "attack": spelled(others)},
@@ -212,16 +271,13 @@ def _monotone(
     campaign: Campaign, found: Found, wanted: Wanted, title: str | None
 ) -> Check:
     """Attack what has fallen once more, from the beginning, at twice the radius."""
-    fallen = wanted.some(np.flatnonzero(found.success))
+    fallen = wanted.take(found.success)
     # What looks for the smallest perturbation has no radius to be asked at.
-    strong = campaign if not campaign.minimal else enough(campaign)
-    values = int(np.prod(wanted.clean.shape[1:]))
-    twice = np.minimum(2 * fallen.epsilon, campaign.norm.unbounded(values))
-    fallen = dataclasses.replace(fallen, epsilon=twice.astype(np.float32))
-    got = Found.nothing(fallen)
-    if len(fallen):
-        got = strong.run(fallen, title and "check: twice the radius")
-    lost = int((~got.success).sum())
+    strong = campaign if not campaign.minimal else climbing(campaign)
+    twice = np.minimum(2 * fallen.epsilon, campaign.unbounded(fallen).epsilon)
+    fallen = dataclasses.replace(fallen, epsilon=twice)
+    success = _again(strong, fallen, title, "twice the radius").success
+    lost = int((~success).sum())
     return Check(
         if_asked(len(fallen), lost <= 0.01 * len(fallen)),
         {
@@ -235,10 +291,6 @@ def _monotone(
 
 
 def levels(image: np.ndarray) -> np.ndarray:
-    """Return the 8-bit picture of images.
-
-    Args:
-        image: In [0, 1].
-    """
+    """Return the 8-bit pictures of images in [0, 1]."""
     rounded = np.asarray(on_levels(tf.constant(image, tf.float32))) * 255
     return (rounded + 0.5).astype(np.uint8)

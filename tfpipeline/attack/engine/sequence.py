@@ -10,12 +10,16 @@ import tensorflow as tf
 
 from tfpipeline.attack.engine import random
 from tfpipeline.attack.engine.base import Attack, Task
+from tfpipeline.attack.engine.epsilon import GREY_LEVEL, whole_steps, within
 from tfpipeline.attack.engine.loop import Found, Loop, Wanted
 from tfpipeline.attack.engine.losses import LOSSES
 from tfpipeline.attack.engine.model import Victim
-from tfpipeline.attack.engine.norms import GREY_LEVEL, Norm, inside
-from tfpipeline.attack.engine.registry import Part
+from tfpipeline.attack.engine.norms import NORMS, Norm
+from tfpipeline.attack.engine.registry import Part, choose
 from tfpipeline.attack.engine.square import Square
+from tfpipeline.config.adversary import AdversarySettings
+
+_ORDERS: dict[str, float] = {"linf": np.inf, "l2": 2, "l1": 1}
 
 
 @dataclass
@@ -30,9 +34,7 @@ class Campaign:
         parts: Attacks, one after the other.
         strategy: Where the steps run.
         grid: Whether the images are to be 8-bit ones.
-        seed: Of all draws.
         batch_size: Images at a time.
-        loops: Traced already, of the same victim, norm, grid and seed.
     """
 
     victim: Victim
@@ -42,11 +44,25 @@ class Campaign:
     grid: bool = True
     seed: int = 0
     batch_size: int = 20
+    # Traced already, of the same victim, norm, grid and seed.
     loops: dict[tuple[Attack, str], Loop] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._judge: Any = None
         self._classes: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        victim: Victim,
+        adversary: AdversarySettings,
+        norm: str,
+        strategy: tf.distribute.Strategy,
+    ) -> "Campaign":
+        """Return what settings ask for, with the seed of the victim."""
+        parts = choose(adversary, norm, targeted=victim.targeted)
+        grid, size = adversary.eight_bit, adversary.batch_size
+        return cls(victim, NORMS[norm], parts, strategy, grid, victim.seed, size)
 
     @property
     def minimal(self) -> bool:
@@ -54,95 +70,79 @@ class Campaign:
         return all(part.attack.minimal for part in self.parts)
 
     def but(self, parts: Sequence[Part]) -> "Campaign":
-        """Return one with other attacks against the same victim.
-
-        Args:
-            parts: The attacks.
-        """
+        """Return one with other attacks against the same victim."""
         return dataclasses.replace(self, parts=parts)
+
+    def unbounded(self, wanted: Wanted) -> Wanted:
+        """Return images with a radius that every change of them lies in."""
+        most = self.norm.unbounded(int(np.prod(wanted.clean.shape[1:])))
+        radius = np.full(len(wanted), most, np.float32)
+        return dataclasses.replace(wanted, epsilon=radius)
 
     def run(self, wanted: Wanted, title: str | None = None) -> Found:
         """Attack images; of each, the first success counts, or the smallest one.
 
-        Args:
-            wanted: The images. Each has a radius of its own; one that is wrong as it
-                is needs none.
-            title: Of the progress bar.
+        With a title there is a progress bar.
         """
-        found = Found.nothing(wanted)
+        result = Found.nothing(wanted)
         least = np.full(len(wanted), np.inf)
         for number, part in enumerate(self.parts):
-            guided = any(has_gradients(before) for before in self.parts[:number])
+            guided = any(map(has_gradients, self.parts[:number]))
             for restart in range(self._restarts(part, wanted)):
                 # A smaller perturbation may be found where there is one already.
-                left = np.flatnonzero(~found.success | part.attack.minimal)
+                left = np.flatnonzero(~result.success | part.attack.minimal)
                 if not len(left):
                     continue
-                some = wanted.some(left)
-                some = dataclasses.replace(some, turn=some.turn + restart)
-                told = title and f"{title}: {_name(part)}"
-                got = self._loop(part).run(some, told)
-                size = self.sizes(got.image, some.clean)
+                batch = wanted.take(left)
+                batch = dataclasses.replace(batch, turn=batch.turn + restart)
+                words = title and f"{title}: {type(part.attack).__name__}"
+                found = self._loop(part).run(batch, words)
+                size = self.sizes(found.image, batch.clean)
                 if part.attack.minimal:
-                    got.success &= inside(size, some.epsilon)
-                    better = got.success & (size < least[left])
+                    found.success &= within(size, batch.epsilon)
+                    better = found.success & (size < least[left])
                 else:
-                    better = got.success | ~found.success[left]
+                    better = found.success | ~result.success[left]
                 rows = left[better]
                 if guided and not has_gradients(part):
-                    found.free[left] |= got.success
-                found.image[rows] = got.image[better]
-                found.success[rows] |= got.success[better]
+                    result.free[left] |= found.success
+                result.image[rows] = found.image[better]
+                result.success[rows] |= found.success[better]
                 least[rows] = size[better]
-                found.steps[left] += got.steps
-                found.flat[left] += got.flat
-        return found
+                result.steps[left] += found.steps
+                result.flat[left] += found.flat
+        return result
 
     def fooled(self, image: np.ndarray, index: np.ndarray, turn: int = 0) -> np.ndarray:
-        """Tell which images fool the victim, each on its own.
+        """Tell which images in [0, 1] fool the victim, each on its own.
 
-        Args:
-            image: In [0, 1], shape (n, height, width, 3).
-            index: The target or the label of each.
-            turn: Of a victim with random changes, which draws it makes; an attack makes
-                others.
+        Of a victim with random changes, `turn` is which draws it makes; an attack makes
+        others.
         """
         if self._judge is None:
             self._judge = tf.function(
-                lambda some, index, draw: self.victim.ask(
-                    some, index, (), gradients=False, draw=draw
+                lambda image, index, draw: self.victim.ask(
+                    image, index, (), gradients=False, draw=draw
                 ).fooled,
                 autograph=False,
                 reduce_retracing=True,
             )
-        parts = range(0, len(image), self.batch_size)
-        answers = [
-            np.asarray(
-                self._judge(
-                    tf.constant(image[at : at + self.batch_size], tf.float32),
-                    tf.constant(index[at : at + self.batch_size], tf.int32),
-                    self._draw(np.arange(len(image))[at : at + self.batch_size], turn),
-                )
-            )
-            for at in parts
-        ]
-        return np.concatenate([np.zeros(0, bool), *answers])
-
-    def _draw(self, row: np.ndarray, turn: int) -> tf.Tensor:
-        """Return a seed for each image, after all that an attack can have."""
-        key = tf.constant(row, tf.int32)
-        number = tf.fill(tf.shape(key), 2**24 + turn)
-        return random.seeds(self.seed, (key, tf.zeros_like(key)), number, 4)
+        answers = [np.zeros(0, bool)]
+        for at in range(0, len(image), self.batch_size):
+            rows = slice(at, at + self.batch_size)
+            pixels = tf.constant(image[rows], tf.float32)
+            classes = tf.constant(index[rows], tf.int32)
+            key = tf.constant(np.arange(len(image))[rows], tf.int32)
+            # After all draws that an attack can have.
+            number = tf.fill(tf.shape(key), 2**24 + turn)
+            draw = random.seeds(self.seed, (key, tf.zeros_like(key)), number, 4)
+            answers.append(np.asarray(self._judge(pixels, classes, draw)))
+        return np.concatenate(answers)
 
     def sizes(self, image: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return how large perturbations are, in the norm, as float64.
-
-        Args:
-            image: Shape (n, height, width, 3).
-            clean: Likewise.
-        """
-        delta = np.abs(np.float64(image) - clean).reshape(len(image), -1)
-        return np.array([_NUMPY[self.norm.name](one) for one in delta])
+        """Return how large perturbations are, in the norm, as float64."""
+        delta = (np.float64(image) - clean).reshape(len(image), -1)
+        return np.asarray(np.linalg.norm(delta, _ORDERS[self.norm.name], axis=1))
 
     def _restarts(self, part: Part, wanted: Wanted) -> int:
         """Return how often a part begins: of rivals there may be fewer than asked."""
@@ -162,24 +162,9 @@ class Campaign:
         return self.loops[key]
 
 
-_NUMPY = {
-    "linf": lambda d: float(d.max(initial=0)),
-    "l2": lambda d: float(np.sqrt((d**2).sum())),
-    "l1": lambda d: float(d.sum()),
-}
-
-
 def has_gradients(part: Part) -> bool:
-    """Tell whether an attack goes by gradients.
-
-    Args:
-        part: One attack of a series.
-    """
+    """Tell whether an attack goes by gradients."""
     return not isinstance(part.attack, Square)
-
-
-def _name(part: Part) -> str:
-    return type(part.attack).__name__
 
 
 def smallest(
@@ -187,44 +172,36 @@ def smallest(
 ) -> Found:
     """Return the smallest perturbations, found by bisection of the radius.
 
-    Args:
-        campaign: Of attacks with a radius. Those of the minimal norm are run as they
-            are.
-        wanted: The images; their `epsilon` is the largest radius that is tried.
-        rounds: Halvings of what is not known; in steps of 8 bits fewer may be needed.
-        title: Of the progress bars.
+    Attacks of the minimal norm are run as they are. The radii of the images are the
+    largest that are tried; in steps of 8 bits, fewer rounds may be needed.
     """
     if campaign.minimal:
         return campaign.run(wanted, title)
     low, high = np.zeros(len(wanted)), wanted.epsilon.astype(np.float64)
     # What an image allows at all is seen at the largest radius.
     best = campaign.run(wanted, title and f"{title}, largest radius")
-    high = np.where(best.success, _reached(campaign, best, wanted, high), high)
-    least_gap = GREY_LEVEL if campaign.grid and campaign.norm.name == "linf" else 0.0
+    high[best.success] = _reached(campaign, best, wanted)[best.success]
+    stepped = campaign.grid and campaign.norm.name == "linf"
     for number in range(rounds):
-        open_ = best.success & (high - low > least_gap * 1.01) & (high > 0)
-        if not open_.any():
+        # On the grid there is nothing between two steps.
+        apart = ~within(high - low, GREY_LEVEL) if stepped else high > low
+        rows = np.flatnonzero(best.success & apart)
+        if not len(rows):
             break
         middle = (low + high) / 2
-        if least_gap:
-            middle = np.floor(middle / GREY_LEVEL + 1e-3) * GREY_LEVEL
+        middle = whole_steps(middle) if stepped else middle
         radius: np.ndarray = middle.astype(np.float32)
-        some = dataclasses.replace(wanted, epsilon=radius).some(open_)
-        got = campaign.run(some, title and f"{title}, round {number + 1}")
-        rows = np.flatnonzero(open_)
-        size = _reached(campaign, got, some, some.epsilon)
-        best.steps[rows] += got.steps
-        best.flat[rows] += got.flat
-        won = rows[got.success]
-        best.image[won] = got.image[got.success]
-        high[won] = size[got.success]
-        lost = rows[~got.success]
+        batch = dataclasses.replace(wanted, epsilon=radius).take(rows)
+        found = campaign.run(batch, title and f"{title}, round {number + 1}")
+        best.steps[rows] += found.steps
+        best.flat[rows] += found.flat
+        won, lost = rows[found.success], rows[~found.success]
+        best.image[won] = found.image[found.success]
+        high[won] = _reached(campaign, found, batch)[found.success]
         low[lost] = middle[lost]
     return best
 
 
-def _reached(
-    campaign: Campaign, found: Found, wanted: Wanted, radius: np.ndarray
-) -> np.ndarray:
+def _reached(campaign: Campaign, found: Found, wanted: Wanted) -> np.ndarray:
     """Return how large the perturbations are: at most their radius."""
-    return np.minimum(campaign.sizes(found.image, wanted.clean), radius)
+    return np.minimum(campaign.sizes(found.image, wanted.clean), wanted.epsilon)
