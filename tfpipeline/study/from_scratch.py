@@ -26,13 +26,7 @@ SCRATCH = "PlainCNN, from scratch"
 
 
 def settings_for(data: DataSettings, seed: int, epochs: int) -> RunSettings:
-    """Return what `train` is told to train the plain network.
-
-    Args:
-        data: The section `data`.
-        seed: Of splits, weights and order.
-        epochs: Passes over the training images.
-    """
+    """Return the settings by which `train` trains the plain network."""
     return RunSettings(
         seed=seed,
         data=data,
@@ -46,19 +40,7 @@ def settings_for(data: DataSettings, seed: int, epochs: int) -> RunSettings:
 def run(
     settings: RunSettings, strategy: tf.distribute.Strategy, cache: Path
 ) -> tuple[setup.Work, dict[str, dict[str, Any]]]:
-    """Train and measure as `train` does, and write no run.
-
-    Args:
-        settings: Of the run.
-        strategy: Where the steps run.
-        cache: What all commands share.
-
-    Returns:
-        What was trained; and its metrics on `test` and `validation` images.
-
-    Raises:
-        UserError: The source cannot be used.
-    """
+    """Train as `train` does, write no run; return metrics of `test`, `validation`."""
     keras.utils.set_random_seed(settings.seed)
     work = setup.prepare(settings, strategy, cache, provenance.Phases())
     # It is short: what is interrupted starts again, and nothing is written.
@@ -77,21 +59,7 @@ def train(
     strategy: tf.distribute.Strategy,
     cache: Path,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Train the plain network on all examples of a source, once a seed.
-
-    Args:
-        data: The section `data`.
-        seeds: Of splits, weights and order.
-        epochs: Passes over the training images.
-        strategy: Where the steps run.
-        cache: What all commands share.
-
-    Returns:
-        A row a seed; and what the network costs.
-
-    Raises:
-        UserError: The source cannot be used.
-    """
+    """Return a row a seed of the plain network on all examples, and what it costs."""
     rows: list[dict[str, Any]] = []
     costs: dict[str, Any] = {}
     for seed in seeds:

@@ -20,21 +20,14 @@ _WORD = re.compile(r"([^:@]+)(?::(\d*\.?\d+))?(?::([^@:]+))?(?:@(\d+))?")
 
 
 def read_word(word: str) -> ModelSettings:
-    """Return the network that a word means.
-
-    Args:
-        word: `NAME[:ALPHA][:WEIGHTS][@SIZE]`, or `demo`.
-
-    Raises:
-        UserError: It means none.
-    """
-    found = _WORD.fullmatch(word)
-    if found is None:
+    """Return the network that `NAME[:ALPHA][:WEIGHTS][@SIZE]` or `demo` means."""
+    match = _WORD.fullmatch(word)
+    if match is None:
         raise UserError(
             f"--backbones {word}: expected NAME[:ALPHA][:WEIGHTS][@SIZE], e.g. "
             "MobileNetV2, MobileNet:0.25, MobileNetV2:0.35:none@96, or demo."
         )
-    name, alpha, weights, size = found.groups()
+    name, alpha, weights, size = match.groups()
     if name == "demo":
         settings = ModelSettings("MobileNetV2", weights or "demo", 0.35, 96)
     elif name not in registry.BACKBONES:
@@ -50,23 +43,14 @@ def read_word(word: str) -> ModelSettings:
 
 @dataclass(frozen=True)
 class StudyNetwork:
-    """A frozen network from images to features.
+    """A frozen network from images to features."""
 
-    Args:
-        word: What the user calls it.
-        settings: Of the network, without a null.
-        backbone: From preprocessed images to maps.
-        extractor: From images in [0, 1] to features.
-        predictor: The same, traced.
-        milliseconds: An image takes in a batch, on this machine.
-    """
-
-    word: str
-    settings: ModelSettings
-    backbone: keras.Model
-    extractor: keras.Model
-    predictor: Predictor
-    milliseconds: float
+    word: str  # What the user calls it.
+    settings: ModelSettings  # Without a null.
+    backbone: keras.Model  # From preprocessed images to maps.
+    extractor: keras.Model  # From images in [0, 1] to features.
+    predictor: Predictor  # The same, traced.
+    milliseconds: float  # An image takes in a batch, on this machine.
 
     @property
     def size(self) -> int:
@@ -89,23 +73,9 @@ class StudyNetwork:
 
 
 def open_network(
-    word: str,
-    strategy: tf.distribute.Strategy,
-    seed: int,
-    speeds: Speeds,
+    word: str, strategy: tf.distribute.Strategy, seed: int, speeds: Speeds
 ) -> StudyNetwork:
-    """Return the network that a word means, and measure how fast it is.
-
-    Args:
-        word: As for `read_word`.
-        strategy: Where it runs.
-        seed: Of random weights.
-        speeds: Of each architecture that was timed on this machine; with other weights
-            it is no faster.
-
-    Raises:
-        UserError: It cannot be built.
-    """
+    """Return the network that a word means, timed unless its architecture was."""
     settings = read_word(word)
     mode = registry.BACKBONES[settings.backbone].mode
     with strategy.scope():
@@ -122,11 +92,7 @@ def open_network(
 
 
 def costs(model: keras.Model) -> dict[str, float]:
-    """Return what it costs to have a network, on any machine.
-
-    Args:
-        model: The network.
-    """
+    """Return what it costs to have a network, on any machine."""
     return {
         "parameters": int(model.count_params()),
         # As they are kept in memory and in `model.keras`.

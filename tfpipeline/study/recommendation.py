@@ -25,33 +25,34 @@ def train_settings(
     rows: Sequence[Mapping[str, Any]],
     precision: str = "auto",
 ) -> RunSettings:
-    """Return what `train` is told to make a run of a source and a backbone.
+    """Return the settings by which `train` makes a run of a source and a backbone.
 
     Its head is the one that validation images chose from all that were tried, in most
-    of the seeds; of equals, in the first.
-
-    Args:
-        settings: Of the study.
-        source: To be learned from.
-        backbone: As the study calls it.
-        rows: Of the study, one a seed.
-        precision: As for `train`; the study itself computes in float32.
+    of the seeds; of equals, in the first. The study itself computes in float32.
     """
     data = dataclasses.replace(settings.data, source=source)
     if backbone == SCRATCH:
         given = from_scratch.settings_for(data, settings.seed, settings.scratch_epochs)
     else:
-        mine = [
-            row
-            for row in rows
-            if (row["source"], row["backbone"]) == (source, backbone)
-            and (row["method"], row["shots"]) == ("head", ALL)
-        ]
+        kind = (source, backbone, "head", ALL)
+        keys = ("source", "backbone", "method", "shots")
+        mine = [row for row in rows if tuple(row[key] for key in keys) == kind]
         chosen = Counter(tuple(row["head"].items()) for row in mine)
         head = Head(**dict(chosen.most_common(1)[0][0]))
-        model = read_word(backbone)
-        model = dataclasses.replace(model, hidden=_units(head), dropout=head.dropout)
-        train = _training(head, mine[0]["trained_on"])
+        hidden = [head.hidden] if head.hidden else []
+        model = dataclasses.replace(
+            read_word(backbone), hidden=hidden, dropout=head.dropout
+        )
+        images = mine[0]["trained_on"]
+        # As the search trained it, with numbers that people read.
+        train = TrainSettings(
+            epochs=max(1, round(STEPS * min(BATCH, images) / images)),
+            learning_rate=float(f"{head.learning_rate:.2g}"),
+            optimizer="adamw",
+            schedule="cosine",
+            weight_decay=float(f"{head.weight_decay:.2g}"),
+            label_smoothing=head.label_smoothing,
+        )
         given = RunSettings(seed=settings.seed, data=data, model=model, train=train)
     return dataclasses.replace(
         given,
@@ -62,25 +63,5 @@ def train_settings(
 
 
 def command(given: RunSettings) -> str:
-    """Return the command line that tells `train` some settings.
-
-    Args:
-        given: The settings.
-    """
+    """Return the command line that gives `train` some settings."""
     return from_python.read("train", RunSettings, given, {}).command
-
-
-def _units(head: Head) -> list[int]:
-    return [head.hidden] if head.hidden else []
-
-
-def _training(head: Head, images: int) -> TrainSettings:
-    """Return what trains a head as the search did, with numbers that people read."""
-    return TrainSettings(
-        epochs=max(1, round(STEPS * min(BATCH, images) / images)),
-        learning_rate=float(f"{head.learning_rate:.2g}"),
-        optimizer="adamw",
-        schedule="cosine",
-        weight_decay=float(f"{head.weight_decay:.2g}"),
-        label_smoothing=head.label_smoothing,
-    )

@@ -1,7 +1,7 @@
 """Means over the seeds, and what is chosen by them: baselines, a recommendation."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpipeline.metrics import statistics
@@ -29,22 +29,19 @@ Row = Mapping[str, Any]
 
 
 def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return mean and interval of every source, backbone, method and shots.
-
-    Args:
-        rows: One a seed as well.
-    """
-    kinds = list(dict.fromkeys(map(_kind, rows)))
-    found = []
-    for kind in kinds:
-        mine = [row for row in rows if _kind(row) == kind]
+    """Return mean and interval of every source, backbone, method and shots."""
+    kinds: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        kinds.setdefault(_kind(row), []).append(row)
+    table = []
+    for kind, mine in kinds.items():
         mean, half = statistics.mean_interval([row["accuracy"] for row in mine])
         chosen = [row["validation_accuracy"] for row in mine]
         validation, _ = statistics.mean_interval([v for v in chosen if is_number(v)])
         entry = dict(zip(("source", "backbone", "method", "shots"), kind))
         numbers = {"accuracy": mean, "half_interval": half, "seeds": len(mine)}
-        found.append({**entry, **numbers, "validation_accuracy": validation})
-    return found
+        table.append({**entry, **numbers, "validation_accuracy": validation})
+    return table
 
 
 def gain(
@@ -54,11 +51,6 @@ def gain(
 
     It is held against the same architecture untrained where the study has it, else
     against the untrained network that does best on validation images.
-
-    Args:
-        entry: Of `means`.
-        rows: One a seed.
-        pairs: What is known of each pair.
     """
     word = entry["backbone"]
     untrained = [
@@ -69,17 +61,18 @@ def gain(
     if word in untrained or word == SCRATCH or not untrained:
         return {}
 
-    def of(backbone: str, what: str = "accuracy") -> dict[int, float]:
-        wanted = (entry["source"], backbone, entry["method"], entry["shots"])
-        return {row["seed"]: row[what] for row in rows if _kind(row) == wanted}
+    def of(backbone: str, key: str = "accuracy") -> dict[int, float]:
+        kind = (entry["source"], backbone, entry["method"], entry["shots"])
+        return {row["seed"]: row[key] for row in rows if _kind(row) == kind}
+
+    def validation(backbone: str) -> float:
+        # Of those that no validation images tell apart, the first.
+        total = sum(of(backbone, "validation_accuracy").values())
+        return total if is_number(total) else -math.inf
 
     own = _architecture(word)
     same = [other for other in untrained if _architecture(other) == own]
-    # Of those that no validation images tell apart, the first.
-    against = max(
-        same or untrained,
-        key=lambda other: _sum(of(other, "validation_accuracy").values()),
-    )
+    against = max(same or untrained, key=validation)
     mine, theirs = of(word), of(against)
     paired = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
     mean, half = statistics.mean_interval(paired)
@@ -91,19 +84,18 @@ def recommend(
 ) -> list[dict[str, Any]]:
     """Return for each source the cheapest that `train` can make and is as good as any.
 
-    Validation images choose; what is told of the choice is of the test images.
-
-    Args:
-        table: What `means` returned.
-        pairs: What is known of each pair.
-        rows: One a seed.
+    Validation images choose; what is reported of the choice is of the test images.
     """
     cost = {(p["source"], p["backbone"]): p["milliseconds"] for p in pairs}
-    found = []
+    entries = []
     for name in dict.fromkeys(pair["source"] for pair in pairs):
-        mine = [e for e in table if e["source"] == name and e["shots"] == ALL]
-        mine = [e for e in mine if e["method"] in _TRAINABLE]
-        able = [e for e in mine if is_number(e["validation_accuracy"])]
+        able = [
+            entry
+            for entry in table
+            if (entry["source"], entry["shots"]) == (name, ALL)
+            and entry["method"] in _TRAINABLE
+            and is_number(entry["validation_accuracy"])
+        ]
         if not able:
             continue
         best = max(able, key=lambda e: float(e["validation_accuracy"]))
@@ -125,8 +117,10 @@ def recommend(
             f"{milliseconds:.1f} ms an image"
         )
         more = gain(chosen, rows, pairs)
-        found.append({**chosen, **more, "milliseconds": milliseconds, "reason": reason})
-    return found
+        entries.append(
+            {**chosen, **more, "milliseconds": milliseconds, "reason": reason}
+        )
+    return entries
 
 
 def _kind(row: Row) -> tuple[Any, ...]:
@@ -136,12 +130,6 @@ def _kind(row: Row) -> tuple[Any, ...]:
 def _architecture(word: str) -> tuple[str, float | None, int | None]:
     settings = read_word(word)
     return settings.backbone, settings.alpha, settings.image_size
-
-
-def _sum(values: Iterable[float]) -> float:
-    """Return a sum, below any other where something is no number."""
-    total = sum(values)
-    return total if is_number(total) else -math.inf
 
 
 def is_number(value: Any) -> bool:

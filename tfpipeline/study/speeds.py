@@ -22,11 +22,7 @@ class Speeds:
     """Milliseconds an image in a batch, of architectures on this machine.
 
     What they are compared by has to come from one machine: pairs that are kept in a
-    folder may have been computed on several.
-
-    Args:
-        folder: Where they are kept, perhaps for several machines.
-        strategy: Where networks run.
+    folder may have been computed on several. Weights do not matter.
     """
 
     folder: Path
@@ -40,47 +36,33 @@ class Speeds:
         gpus = tf.config.list_physical_devices("GPU")
         return {
             **{key: about[key] for key in ("processor", "cores")},
-            "accelerators": [details(one).get("device_name", one.name) for one in gpus],
+            "accelerators": [details(gpu).get("device_name", gpu.name) for gpu in gpus],
             "replicas": int(self.strategy.num_replicas_in_sync),
             **{key: versions[key] for key in ("tfpipeline", "tensorflow", "keras")},
         }
 
     def _file(self, network: ModelSettings) -> Path:
-        told = (self.place, network.backbone, network.alpha, network.image_size)
-        digest = hashlib.sha256(repr(told).encode()).hexdigest()
+        key = (self.place, network.backbone, network.alpha, network.image_size)
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return self.folder / f"{digest[:24]}.speed.json"
 
     def known(self, network: ModelSettings) -> float | None:
-        """Return what an image takes; None where it was not measured here.
-
-        Args:
-            network: Without a null; its weights do not matter.
-        """
-        found = read_kept(self._file(network)).get("milliseconds")
-        return found if isinstance(found, float) and found > 0 else None
+        """Return what an image takes; None where it was not measured here."""
+        took = read_kept(self._file(network)).get("milliseconds")
+        return took if isinstance(took, float) and took > 0 else None
 
     def of(self, network: ModelSettings, predictor: Predictor) -> float:
-        """Return what an image takes, measured now if it is not known.
-
-        Args:
-            network: Without a null; its weights do not matter.
-            predictor: Asks it.
-        """
+        """Return what an image takes, measured now if it is not known."""
         took = self.known(network)
         if took is None:
             took = milliseconds(predictor, int(network.image_size or 0))
-            told = {"place": self.place, "network": dataclasses.asdict(network)}
-            file_io.write_json(self._file(network), {**told, "milliseconds": took})
+            about = {"place": self.place, "network": dataclasses.asdict(network)}
+            file_io.write_json(self._file(network), {**about, "milliseconds": took})
         return took
 
 
 def milliseconds(predictor: Predictor, size: int) -> float:
-    """Return what an image takes in a batch: the best of a few, the first traces.
-
-    Args:
-        predictor: Asks the network.
-        size: Height and width of its input, in pixels.
-    """
+    """Return what an image takes in a batch: the best of a few, the first traces."""
     count = BATCH * predictor.strategy.num_replicas_in_sync
     blank = np.zeros((count, size, size, 3), np.float32)
     seconds = []
@@ -92,11 +74,7 @@ def milliseconds(predictor: Predictor, size: int) -> float:
 
 
 def read_kept(file: Path) -> dict[str, Any]:
-    """Return what a file of a study holds; nothing where it is missing or damaged.
-
-    Args:
-        file: JSON, an object.
-    """
+    """Return what a JSON file of a study has; nothing if it is missing or damaged."""
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

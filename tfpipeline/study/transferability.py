@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfpipeline.study.probes import decompose
+
 # Rounds in which the evidence finds its two precisions; it rests after a dozen.
 _ROUNDS = 50
 
@@ -17,32 +19,18 @@ def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
     The model of each class's one-hot targets has a Gaussian prior on its weights and
     Gaussian noise; their two precisions are those of the largest evidence. Higher is
     better. It compares networks on the same images; of different images it says
-    nothing.
-
-    Args:
-        features: Shape (n, width), n at least 2.
-        label: Index of the class of each example, shape (n,).
-        classes: Number of classes.
-
-    Returns:
-        Mean over the classes, in nats an example.
+    nothing. It is the mean over the classes, in nats an example.
 
     Source: LogME, You et al., arXiv:2102.11005.
     """
     x = np.asarray(features, np.float64)
-    gram = x @ x.T if len(x) <= x.shape[1] else x.T @ x
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > max(float(values[-1]), 0.0) * max(x.shape) * np.finfo(float).eps
-    squares = values[kept]
-    left = vectors[:, kept]
-    if len(x) > x.shape[1]:
-        left = x @ left / np.sqrt(squares)
+    left, squares, _ = decompose(x)
     targets = np.eye(classes)[np.asarray(label)]
-    found = [
+    evidence = [
         _evidence(squares, left.T @ target, float(target @ target), x.shape)
         for target in targets.T
     ]
-    return float(np.mean(found))
+    return float(np.mean(evidence))
 
 
 def _evidence(
@@ -73,7 +61,7 @@ def log_evidence(
     shape: tuple[int, ...],
     precisions: tuple[float, float],
 ) -> float:
-    """Return the log evidence of one target under a Bayesian linear model.
+    """Return the log evidence, in nats, of one target under a Bayesian linear model.
 
     Args:
         squares: Positive eigenvalues of the features' Gram matrix, shape (rank,).
@@ -81,9 +69,6 @@ def log_evidence(
         outside: Square of what of the target no features can reach.
         shape: Number of examples, and width of the features.
         precisions: Of the prior and of the noise.
-
-    Returns:
-        The logarithm of a density, in nats.
     """
     count, _ = shape
     prior, noise = precisions
@@ -102,13 +87,8 @@ def log_evidence(
 def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
     """Return the unbiased squared kernel distance between two sets of features.
 
-    Args:
-        one: Features, shape (n, width), n at least 2.
-        two: Features, shape (m, width), m at least 2.
-
-    Returns:
-        Squared maximum mean discrepancy under the cubic kernel; about 0 for two draws
-        of the same images, and then as often below 0 as above.
+    It is the squared maximum mean discrepancy under the cubic kernel: about 0 for two
+    draws of the same images, and then as often below 0 as above.
 
     Source: Bińkowski et al., arXiv:1801.01401.
     """
@@ -136,15 +116,8 @@ def statistics_distance(
     A batch norm keeps the mean and the variance that each channel had in pretraining:
     what is left of the pretraining images where those are not to be had. The distance
     is the squared Fréchet distance between one Gaussian a channel, in units of the
-    channel's deviation in pretraining, averaged over the channels.
-
-    Args:
-        maps: What goes into the batch norm, shape (n, height, width, channels).
-        mean: Moving mean of the batch norm, shape (channels,).
-        variance: Moving variance, shape (channels,).
-
-    Returns:
-        At least 0; 1 is as far as one deviation of every channel.
+    channel's deviation in pretraining, averaged over the channels. 1 is as far as one
+    deviation of every channel.
 
     Source: statistics of batch norm as those of the pretraining images, Yin et al.,
         arXiv:1912.08795.
@@ -159,12 +132,7 @@ def statistics_distance(
 def rank_correlation(one: Sequence[float], two: Sequence[float]) -> float:
     """Return Spearman's rank correlation; equal values share their ranks.
 
-    Args:
-        one: Numbers.
-        two: As many numbers.
-
-    Returns:
-        From -1 to 1; NaN for fewer than three pairs, or where one of them is constant.
+    NaN for fewer than three pairs, or where one of them is constant.
     """
     if len(one) < 3:
         return float("nan")
