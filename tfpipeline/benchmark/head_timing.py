@@ -1,7 +1,6 @@
 """The training of a head, as `train` does it, to be timed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,59 +21,38 @@ from tfpipeline.train.objective import Criterion
 _BATCH = 32
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Features and labels that mean nothing, for a head to learn from.
-
-    Args:
-        features: float32, shape (n, width).
-        label: int32, shape (n,).
-        epochs: Passes over them.
-        seed: Of the order.
-    """
-
-    features: np.ndarray
-    label: np.ndarray
-    epochs: int = 1
-    seed: int = 0
-
-    @classmethod
-    def of(
-        cls, shape: tuple[int, int], classes: int, epochs: int = 1, seed: int = 0
-    ) -> "Drawn":
-        """Return as many as are asked for.
-
-        Args:
-            shape: Of the features.
-            classes: Number of classes.
-            epochs: Passes over them.
-            seed: Of the order.
-        """
-        rng = np.random.default_rng(0)
-        features = rng.normal(size=shape).astype(np.float32)
-        label = rng.integers(0, classes, shape[0]).astype(np.int32)
-        return cls(features, label, epochs, seed)
+def draw_examples(
+    count: int, width: int, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and labels that mean nothing, for a head to learn from."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(count, width)).astype(np.float32)
+    return features, rng.integers(0, classes, count).astype(np.int32)
 
 
 def head_fit(
     model: keras.Model,
-    drawn: Drawn,
+    examples: tuple[np.ndarray, np.ndarray],
     strategy: tf.distribute.Strategy,
     folder: Path,
+    epochs: int = 1,
+    seed: int = 0,
 ) -> Callable[[], object]:
     """Return what trains a head from features on disk, as `train` does it.
 
     Args:
         model: From features to logits, built under the strategy's scope.
-        drawn: What it learns from.
+        examples: What `draw_examples` returned.
         strategy: Where the steps run.
         folder: For the features.
+        epochs: Passes over them.
+        seed: Of the order.
     """
-    features, count = drawn.features, len(drawn.features)
+    (features, label), count = examples, len(examples[0])
     keys = [f"{i:064d}" for i in range(count)]
     store = feature_cache.FeatureCache(folder, features.shape[1])
-    store.fill(keys, lambda some: iter([features[some]]))
-    settings = TrainSettings(epochs=drawn.epochs)
+    store.fill(keys, lambda rows: iter([features[rows]]))
+    settings = TrainSettings(epochs=epochs)
     with strategy.scope():
         optimizer = optimizers.build_optimizer(settings, model.trainable_variables)
     trainer = train_step.Trainer(
@@ -87,13 +65,12 @@ def head_fit(
     )
     size = distribute.replica_multiple(_BATCH, strategy)
     feed = inputs.CachedFeatures(
-        store, keys, drawn.label, lambda o: sampling.padded(o, size)
+        store, keys, label, lambda order: sampling.padded(order, size)
     )
 
     def steps(epoch: int, step: int) -> Iterator[Any]:
-        return iter(
-            feed.steps(sampling.epoch_order(count, drawn.seed, epoch), epoch, step)
-        )
+        order = sampling.epoch_order(count, seed, epoch)
+        return iter(feed.steps(order, epoch, step))
 
     stage = Stage("head", trainer, settings, model.weights, steps, -(-count // size))
     return lambda: Fit(stage, None, []).run()

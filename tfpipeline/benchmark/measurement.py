@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.benchmark import preparation
-from tfpipeline.benchmark.head_timing import Drawn, head_fit
+from tfpipeline.benchmark.head_timing import draw_examples, head_fit
 from tfpipeline.benchmark.preparation import CLASSES, Setup
 from tfpipeline.core import provenance
 from tfpipeline.models import classifier
@@ -32,81 +32,46 @@ _EXAMPLES = 2048
 _SIDE, _BLOCK_BYTES = 1536, 2**28
 
 Rates = dict[str, float]
+# By name, how much a call does, and the call.
+Work = Mapping[str, tuple[float, Callable[[], object]]]
 
 
-def in_turn(
-    work: Mapping[str, tuple[float, Callable[[], object]]], rounds: int
-) -> dict[str, list[float]]:
+def in_turn(work: Work, rounds: int) -> dict[str, list[float]]:
     """Return how much of each kind of work is done in a second, round by round.
 
     Every round does each once, one after the other, so that what else the machine does
     falls on all of them; a first round traces and is not counted.
-
-    Args:
-        work: By name, how much a call does, and the call.
-        rounds: That count.
     """
-    found: dict[str, list[float]] = {name: [] for name in work}
+    rates: dict[str, list[float]] = {name: [] for name in work}
     for number in range(rounds + 1):
         for name, (amount, call) in work.items():
             started = time.perf_counter()
             call()
             if number:
-                found[name].append(amount / (time.perf_counter() - started))
-    return found
+                rates[name].append(amount / (time.perf_counter() - started))
+    return rates
 
 
-def interleaved(
-    work: Mapping[str, tuple[float, Callable[[], object]]], rounds: int
-) -> Rates:
-    """Return the medians of what `in_turn` returns.
-
-    Args:
-        work: By name, how much a call does, and the call.
-        rounds: That count.
-    """
-    found = in_turn(work, rounds)
-    return {name: statistics.median(rates) for name, rates in found.items()}
+def medians(work: Work, rounds: int) -> Rates:
+    """Return the medians of what `in_turn` returns."""
+    return {n: statistics.median(rates) for n, rates in in_turn(work, rounds).items()}
 
 
 def machine_rates(rounds: int) -> Rates:
-    """Return what the machine does at its best: products of matrices, and copies.
-
-    Args:
-        rounds: How often, in turn; medians are told.
-
-    Returns:
-        `matmul_gflops` (10^9 floating point operations a second, float32) and
-        `copied_gb_per_second`.
-    """
+    """Return what the machine does at its best: float32 products, and copies."""
     matrix = tf.random.uniform((_SIDE, _SIDE))
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix), autograph=False)
     block = np.zeros(_BLOCK_BYTES, np.uint8)
     target = np.empty_like(block)
-    return interleaved(
-        {
-            "matmul_gflops": (2e-9 * _SIDE**3, lambda: product().numpy()),
-            "copied_gb_per_second": (
-                1e-9 * block.size,
-                lambda: np.copyto(target, block),
-            ),
-        },
-        max(rounds, 3),
-    )
+    work: Work = {
+        "matmul_gflops": (2e-9 * _SIDE**3, lambda: product().numpy()),
+        "copied_gb_per_second": (1e-9 * block.size, lambda: np.copyto(target, block)),
+    }
+    return medians(work, max(rounds, 3))
 
 
 def by_batch_size(setup: Setup) -> dict[int, float]:
-    """Return images a second of the network alone, by batch size.
-
-    Args:
-        setup: What is measured.
-
-    Returns:
-        By batch size, up to what the device has memory for.
-
-    Raises:
-        UserError: It has too little for the smallest batch.
-    """
+    """Return images a second of the network alone, by each batch size that fits."""
     replicas = int(setup.strategy.num_replicas_in_sync)
     predictor = Predictor(Frozen(setup.extractor), setup.strategy)
     work: dict[str, tuple[float, Callable[[], object]]] = {}
@@ -117,14 +82,14 @@ def by_batch_size(setup: Setup) -> dict[int, float]:
             held = tf.zeros((size, setup.size, setup.size, 3))
             predictor(held)
             calls = max(1, 64 // size)
-            work[str(size)] = (calls * size, _repeated(predictor, held, calls))
+            work[str(size)] = (calls * size, _repeat(predictor, held, calls))
     if not work:
         raise batch_size_finder.too_little_memory()
-    rates = interleaved(work, setup.settings.rounds)
+    rates = medians(work, setup.settings.rounds)
     return {int(size): rate for size, rate in rates.items()}
 
 
-def _repeated(call: Callable[[Any], object], held: Any, times: int) -> Any:
+def _repeat(call: Callable[[Any], object], held: Any, times: int) -> Any:
     def run() -> None:
         for _ in range(times):
             call(held)
@@ -133,72 +98,48 @@ def _repeated(call: Callable[[Any], object], held: Any, times: int) -> Any:
 
 
 def good_size(rates: dict[int, float]) -> int:
-    """Return the smallest batch size that is nearly as fast as the best.
-
-    Args:
-        rates: Images a second by batch size.
-    """
+    """Return the smallest batch size that is nearly as fast as the best."""
     best = max(rates.values())
     return min(size for size, rate in rates.items() if rate >= _NEARLY * best)
 
 
 def extraction_rates(setup: Setup, batch_size: int) -> Rates:
-    """Return images a second of reading alone, the network alone, and both.
-
-    Args:
-        setup: What is measured.
-        batch_size: Images a step.
-    """
+    """Return images a second of reading alone, the network alone, and both."""
     predictor = Predictor(Frozen(setup.extractor), setup.strategy)
-    batches, chosen = setup.batches(batch_size), setup.order
-    held, _, _ = next(iter(batches.plain(chosen)))
-    calls = max(1, len(chosen) // batch_size)
-    count = len(chosen)
-    return interleaved(
-        {
-            "reading": (count, lambda: [None for _ in batches.plain(chosen)]),
-            "network": (calls * batch_size, _repeated(predictor, held, calls)),
-            "extraction": (
-                count,
-                lambda: list(predictor.over(batches.plain(chosen), count, None)),
-            ),
-        },
-        setup.settings.rounds,
-    )
+    batches, order = setup.batches(batch_size), setup.order
+    held, _, _ = next(iter(batches.plain(order)))
+    count = len(order)
+    calls = max(1, count // batch_size)
+
+    def extract() -> object:
+        return list(predictor.over(batches.plain(order), count, None))
+
+    work: Work = {
+        "reading": (count, lambda: [None for _ in batches.plain(order)]),
+        "network": (calls * batch_size, _repeat(predictor, held, calls)),
+        "extraction": (count, extract),
+    }
+    return medians(work, setup.settings.rounds)
 
 
 def training_rates(setup: Setup, batch_size: int) -> Rates:
-    """Return examples a second of training the head, and of fine-tuning everything.
-
-    Args:
-        setup: What is measured.
-        batch_size: Images a step of fine-tuning.
-    """
+    """Return examples a second of training the head, and of fine-tuning everything."""
+    own, strategy = setup.settings, setup.strategy
     width = int(setup.extractor.output_shape[-1])
-    with setup.strategy.scope():
-        model = classifier.build_head(setup.settings.model, width, CLASSES)
-    drawn = Drawn.of((_EXAMPLES, width), CLASSES, seed=setup.settings.seed)
+    with strategy.scope():
+        model = classifier.build_head(own.model, width, CLASSES)
+    examples = draw_examples(_EXAMPLES, width, CLASSES)
     with tempfile.TemporaryDirectory() as folder:
-        fit = head_fit(model, drawn, setup.strategy, Path(folder))
-        head = interleaved({"head": (_EXAMPLES, fit)}, setup.settings.rounds)
+        fit = head_fit(model, examples, strategy, Path(folder), seed=own.seed)
+        head = medians({"head": (_EXAMPLES, fit)}, own.rounds)
     fine = batch_size_finder.images_per_second(
-        setup.extractor, setup.strategy, batch_size, learns=True
+        setup.extractor, strategy, batch_size, learns=True
     )
     return head | {"fine_tuning": fine}
 
 
-def gauge(setup: Setup, audited: float, phases: provenance.Phases) -> dict[str, Any]:
-    """Measure everything, one after the other.
-
-    Args:
-        setup: What is measured.
-        audited: Files a second, as `gauged.prepare` has measured.
-        phases: Are told how long each took.
-
-    Returns:
-        `machine`, `network`, `batch_size`, `by_batch_size`, `pictures` and
-        `images_per_second`, by what was measured.
-    """
+def measure(setup: Setup, audited: float, phases: provenance.Phases) -> dict[str, Any]:
+    """Measure everything, one after the other, after the audit's files a second."""
     rounds = setup.settings.rounds
     with phases("machine"):
         machine = machine_rates(rounds)

@@ -10,12 +10,8 @@ def suspect(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarr
     suspected where it looks as much like another class as the examples of that class
     do on average, and more like it than like its own (confident learning).
 
-    The images should be ones that the classifier did not learn: one that has learnt a
-    wrong label by heart agrees with it.
-
-    Args:
-        chance: Probabilities, shape (n, classes).
-        label: Index of the class that each example is said to have, shape (n,).
+    The images should be ones that the classifier did not learn: one that has memorised
+    a wrong label agrees with it.
 
     Returns:
         The index of the other class, -1 where nothing is suspected, int64, shape (n,);
