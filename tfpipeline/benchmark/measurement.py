@@ -3,30 +3,41 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.benchmark import preparation
-from tfpipeline.benchmark.head_timing import draw_examples, head_fit
 from tfpipeline.benchmark.preparation import CLASSES, Setup
+from tfpipeline.config import TrainSettings
 from tfpipeline.core import provenance
-from tfpipeline.models import classifier
+from tfpipeline.data import sampling
+from tfpipeline.models import classifier, feature_cache
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
-from tfpipeline.train import batch_size_finder
+from tfpipeline.train import (
+    batch_size_finder,
+    dropout,
+    inputs,
+    optimizers,
+    train_step,
+)
+from tfpipeline.train.fit import Fit
+from tfpipeline.train.fit_spec import Stage
+from tfpipeline.train.objective import Criterion
 
 # Batch sizes that are tried, and how near to the best rate the one taken has to come.
 _SIZES = (1, 8, 16, 32, 64, 128)
 _NEARLY = 0.97
 
-# Of the head that is trained: what a small study has.
-_EXAMPLES = 2048
+# Of the head that is trained: what a small study has; examples a step.
+_EXAMPLES, _HEAD_BATCH = 2048, 32
 
 # Of the matrices and the block by which the machine itself is measured.
 _SIDE, _BLOCK_BYTES = 1536, 2**28
@@ -120,6 +131,61 @@ def extraction_rates(setup: Setup, batch_size: int) -> Rates:
         "extraction": (count, extract),
     }
     return medians(work, setup.settings.rounds)
+
+
+def draw_examples(
+    count: int, width: int, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and labels that mean nothing, for a head to learn from."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(count, width)).astype(np.float32)
+    return features, rng.integers(0, classes, count).astype(np.int32)
+
+
+def head_fit(
+    model: keras.Model,
+    examples: tuple[np.ndarray, np.ndarray],
+    strategy: tf.distribute.Strategy,
+    folder: Path,
+    epochs: int = 1,
+    seed: int = 0,
+) -> Callable[[], object]:
+    """Return what trains a head from features on disk, as `train` does it.
+
+    Args:
+        model: From features to logits, built under the strategy's scope.
+        examples: What `draw_examples` returned.
+        strategy: Where the steps run.
+        folder: For the features.
+        epochs: Passes over them.
+        seed: Of the order.
+    """
+    (features, label), count = examples, len(examples[0])
+    keys = [f"{i:064d}" for i in range(count)]
+    store = feature_cache.FeatureCache(folder, features.shape[1])
+    store.fill(keys, lambda rows: iter([features[rows]]))
+    settings = TrainSettings(epochs=epochs)
+    with strategy.scope():
+        optimizer = optimizers.build_optimizer(settings, model.trainable_variables)
+    trainer = train_step.Trainer(
+        lambda batch, draws: dropout.train_through(model, batch, draws),
+        [model],
+        optimizer,
+        Criterion(int(model.output_shape[-1])),
+        strategy,
+        settings,
+    )
+    size = distribute.replica_multiple(_HEAD_BATCH, strategy)
+    feed = inputs.CachedFeatures(
+        store, keys, label, lambda order: sampling.padded(order, size)
+    )
+
+    def steps(epoch: int, step: int) -> Iterator[Any]:
+        order = sampling.epoch_order(count, seed, epoch)
+        return iter(feed.steps(order, epoch, step))
+
+    stage = Stage("head", trainer, settings, model.weights, steps, -(-count // size))
+    return lambda: Fit(stage, None, []).run()
 
 
 def training_rates(setup: Setup, batch_size: int) -> Rates:

@@ -43,7 +43,7 @@ def upper_bound(errors: int, n: int, alpha: float) -> float:
     return high
 
 
-def needed(target_error: float, alpha: float) -> float:
+def least_answers(target_error: float, alpha: float) -> float:
     """Return how many answers, all right, show that at most the target is wrong.
 
     An integer; infinite where the target is 0. `alpha` is how often this may be shown
@@ -61,13 +61,13 @@ def ranks(n: int, target_error: float, alpha: float) -> np.ndarray:
     that could show the target, evenly spread, two each time that number doubles. More
     of them find the best coverage more exactly, but each has a smaller part of `alpha`.
     """
-    doubled = math.log2(max(1.0, n / needed(target_error, alpha)))
+    doubled = math.log2(max(1.0, n / least_answers(target_error, alpha)))
     count = 1 + int(2 * doubled)
-    while count > 1 and needed(target_error, alpha / count) >= n:
+    while count > 1 and least_answers(target_error, alpha / count) >= n:
         count -= 1
     if count == 1:
         return np.array([n])
-    least = needed(target_error, alpha / count) + 1
+    least = least_answers(target_error, alpha / count) + 1
     return np.unique(np.linspace(n, least, count).round().astype(np.int64))[::-1]
 
 
@@ -121,7 +121,7 @@ def reason(points: Sequence[Point], n: int, target_error: float, alpha: float) -
     if not n:
         return f"there are no validation images to show {goal}"
     # One image is the threshold itself.
-    least = needed(target_error, alpha) + 1
+    least = least_answers(target_error, alpha) + 1
     if n < least:
         images = f"{n} validation image{'' if n == 1 else 's'}"
         if math.isinf(least):

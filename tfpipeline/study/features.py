@@ -95,7 +95,7 @@ class Features:
         )
         return pipeline.Batches(files, label, reading)
 
-    def some_images(
+    def sample_images(
         self, network: StudyNetwork, examples: Examples, count: int
     ) -> np.ndarray:
         """Return at most so many training images, the same ones each time."""
@@ -114,7 +114,7 @@ class Features:
         if statistics is None:
             return None
         before, mean, variance = statistics
-        images = self.some_images(network, examples, _LOOKED_AT)
+        images = self.sample_images(network, examples, _LOOKED_AT)
         maps = [
             np.asarray(before(preprocessing.preprocess(part, network.mode)))
             for part in np.array_split(images, -(-len(images) // BATCH))

@@ -67,10 +67,6 @@ class StudyNetwork:
         """Whether its weights are random."""
         return self.settings.weights == "none"
 
-    def costs(self) -> dict[str, float]:
-        """Return what it costs to have and to ask."""
-        return costs(self.backbone)
-
 
 def open_network(
     word: str, strategy: tf.distribute.Strategy, seed: int, speeds: Speeds

@@ -43,7 +43,7 @@ class PairFiles:
             sources=[],
             backbones=[word],
             output="",
-            shots=shot_counts.spelled(self.settings.shots),
+            shots=shot_counts.normalize(self.settings.shots),
             workers=1,
             index=0,
             scratch=False,

@@ -18,7 +18,13 @@ from tfpipeline.data import dataset
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources import drawn_world
 from tfpipeline.models import backbones
-from tfpipeline.study import from_scratch, method_rows, pair_cache, transferability
+from tfpipeline.study import (
+    from_scratch,
+    method_rows,
+    networks,
+    pair_cache,
+    transferability,
+)
 from tfpipeline.study.features import Features
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.heads import pca, search, space
@@ -30,10 +36,10 @@ from tfpipeline.study.speeds import BATCH, Speeds, read_kept
 
 def check(settings: StudySettings) -> None:
     """Refuse what cannot be studied, before any work is done."""
-    networks = bool(settings.backbones) or settings.scratch
+    has_network = bool(settings.backbones) or settings.scratch
     expected = {
         "sources": ("at least one source", bool(settings.sources)),
-        "backbones": ("at least one network", networks),
+        "backbones": ("at least one network", has_network),
         **{
             name: ("at least 1", getattr(settings, name) >= 1)
             for name in ("seeds", "heads", "neighbours", "scratch_epochs", "workers")
@@ -95,9 +101,9 @@ class Study:
         # Network by network, so that each is opened once and only one is there at a
         # time.
         mine.sort(key=lambda pair: self.words.index(pair[1]))
-        results = {pair: self._try(*pair) for pair in mine}
+        results = {pair: self._result(*pair, True) for pair in mine}
         for name, word in self.pairs:
-            result = results.get((name, word)) or self._left(name, word)
+            result = results.get((name, word)) or self._result(name, word, False)
             about = {"source": name, "backbone": word}
             if "error" in result:
                 yield {**about, **result}
@@ -105,11 +111,16 @@ class Study:
                 rows = [{**about, **row} for row in result["rows"]]
                 yield {**result, "rows": rows, "pair": {**about, **result["pair"]}}
 
-    def _try(self, name: str, word: str) -> dict[str, Any]:
-        """Return a pair, or what was wrong with it, and leave either for the others."""
+    def _result(self, name: str, word: str, mine: bool) -> dict[str, Any]:
+        """Return a pair, or what was wrong with it, and leave either for the others.
+
+        Of another worker's pair it is nothing where that has not left any yet.
+        """
         try:
             file = self.files.done(word, self.opened(name))
             result = pair_cache.read(file)
+            if result is None and not mine:
+                return self.files.failure(name, word)
             if result is None:
                 number = self.pairs.index((name, word)) + 1
                 console.note(f"[{number}/{len(self.pairs)}] {name}, {word}")
@@ -118,26 +129,17 @@ class Study:
                 result = compute(name, word)
                 result["pair"]["seconds"] = round(time.perf_counter() - started, 3)
                 file_io.write_json(file, result)
-            return self._with_cost(word, result)
+            # What an image takes here, wherever the pair was computed.
+            took = self._milliseconds(
+                from_scratch.BACKBONE if word == SCRATCH else word
+            )
+            pair = {**result["pair"], "milliseconds": round(took, 3)}
+            return {**result, "pair": pair}
         except Exception as error:  # Whatever it is, the other pairs are sound.
             message = _warn(name, word, error)
-            self.files.leave_failure(name, word, message)
+            if mine:
+                self.files.leave_failure(name, word, message)
             return {"error": message}
-
-    def _left(self, name: str, word: str) -> dict[str, Any]:
-        """Return what another worker has left of a pair; nothing if it has not yet."""
-        try:
-            result = pair_cache.read(self.files.done(word, self.opened(name)))
-            if result is not None:
-                return self._with_cost(word, result)
-        except Exception as error:  # As above.
-            return {"error": _warn(name, word, error)}
-        return self.files.failure(name, word)
-
-    def _with_cost(self, word: str, result: dict[str, Any]) -> dict[str, Any]:
-        """Return a pair with what an image takes here, wherever it was computed."""
-        took = self._milliseconds(from_scratch.BACKBONE if word == SCRATCH else word)
-        return {**result, "pair": {**result["pair"], "milliseconds": round(took, 3)}}
 
     def _milliseconds(self, word: str) -> float:
         """Return what an image takes under a network, timed before or now."""
@@ -191,7 +193,7 @@ class Study:
         opened, network, features = self.opened(name), self.network(word), self.features
         examples = opened[0]
         if network.untrained:
-            images = features.some_images(network, examples, BATCH)
+            images = features.sample_images(network, examples, BATCH)
             backbones.calibrate(network.backbone, images, network.mode)
         vectors = features.of(network, opened)
         classes = len(examples.source.labels)
@@ -205,7 +207,7 @@ class Study:
         ]
         pair = {
             **_about(opened),
-            **network.costs(),
+            **networks.costs(network.backbone),
             "width": vectors.width,
             "untrained": network.untrained,
             "logme": transferability.logme(x, y, classes),

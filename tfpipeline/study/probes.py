@@ -40,8 +40,8 @@ def fit_probe(
 
     The bias is not regularised. The ridge is the one with the least exact
     leave-one-out error; every ridge comes out of one eigendecomposition of the smaller
-    of the two Gram matrices, in float64. Multiplied by the mean square length of the
-    centred features they are what is added to the diagonal.
+    of the two Gram matrices, in float64. Times the mean square length of the centred
+    features it is what is added to the diagonal.
 
     Source: leave-one-out by the hat matrix, Allen, Technometrics 16 (1974), PRESS;
         least squares as a classifier, Rifkin et al. (2003).
@@ -89,11 +89,11 @@ def neighbours(
     classes: int,
     count: int,
 ) -> np.ndarray:
-    """Return the votes of the nearest training examples, shape (m, classes).
+    """Return the votes of the nearest training examples, shape (queries, classes).
 
-    Near is by the cosine, and a nearer neighbour has the larger vote.
-    Blocks of both sides are compared at a time: memory does not grow with their
-    product. Of equally near ones the first votes, whatever the blocks are.
+    Near is by the cosine, and a nearer neighbour has the larger vote. Blocks of both
+    sides are compared at a time: memory does not grow with their product. Of equally
+    near ones the first votes, whatever the blocks are.
 
     Source: weighted k-NN, Wu et al., arXiv:1805.01978.
     """
@@ -142,14 +142,14 @@ def _nearest(
 
 
 def _products(
-    one: np.ndarray, two: np.ndarray, rows: np.ndarray, columns: np.ndarray
+    x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Return the scalar products of some pairs of rows."""
     out = np.empty(len(rows))
-    step = max(1, _CELLS // (4 * one.shape[1]))
+    step = max(1, _CELLS // (4 * x.shape[1]))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
-        out[part] = (one[rows[part]] * two[columns[part]]).sum(axis=1)
+        out[part] = (x[rows[part]] * y[columns[part]]).sum(axis=1)
     return out
 
 

@@ -49,10 +49,10 @@ def collect(study: Study) -> dict[str, Any]:
         "summary": {
             "means": [{**entry, **gain(entry, rows, pairs)} for entry in table],
             "pairs": pairs,
-            "predicted": predicted(table, pairs),
+            "predicted": correlate_scores(table, pairs),
             "failed": failed,
             "missing": missing,
-            "shots_left_out": shot_counts.left_out(rows, study.settings.shots),
+            "shots_left_out": shot_counts.missing(rows, study.settings.shots),
             "selection": SELECTION,
             "timed_on": study.speeds.place,
             "shots_chart": "figures/shots.png",
@@ -85,7 +85,7 @@ def _with_command(study: Study, entry: Row, rows: Sequence[Row]) -> dict[str, An
     return {**entry, "reason": reason, "command": command, "trained": trained}
 
 
-def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
+def correlate_scores(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
     """Return how well scores that cost no training put the pairs in order.
 
     `logme`: rank correlation of LogME with the probe's accuracy over the frozen

@@ -28,27 +28,27 @@ def read_shots(text: str) -> list[int | None]:
     return [None if count == math.inf else int(count) for count in sorted(counts)]
 
 
-def spelled(text: str) -> str:
+def normalize(text: str) -> str:
     """Return the same list as it is always written: `5,1` becomes `1,5,all`."""
     return ",".join(ALL if n is None else str(n) for n in read_shots(text))
 
 
-def left_out(rows: Sequence[Mapping[str, Any]], text: str) -> dict[str, list[int]]:
+def missing(rows: Sequence[Mapping[str, Any]], text: str) -> dict[str, list[int]]:
     """Return for each source the numbers that none of its classes has."""
     numbers = [number for number in read_shots(text) if number is not None]
     had: dict[str, set[Any]] = {}
     for row in rows:
         if row["method"] == "probe":
             had.setdefault(row["source"], set()).add(row["shots"])
-    missing = {name: [n for n in numbers if n not in had[name]] for name in had}
-    return {name: counts for name, counts in missing.items() if counts}
+    lacks = {name: [n for n in numbers if n not in had[name]] for name in had}
+    return {name: counts for name, counts in lacks.items() if counts}
 
 
 def note(rows: Sequence[Mapping[str, Any]], text: str) -> None:
     """Say what was added to a list, and what was left out of it."""
     if ALL not in text:
         console.note(f"--shots {text}: `all` was added; the table is of all examples.")
-    for name, numbers in left_out(rows, text).items():
+    for name, numbers in missing(rows, text).items():
         console.note(
             f"{name}: left out {', '.join(map(str, numbers))} examples of each class; "
             "no class has more, so that `all` is the same."

@@ -27,18 +27,16 @@ def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
     left, squares, _ = decompose(x)
     targets = np.eye(classes)[np.asarray(label)]
     evidence = [
-        _evidence(squares, left.T @ target, float(target @ target), x.shape)
+        _evidence(squares, (left.T @ target) ** 2, float(target @ target), len(x))
         for target in targets.T
     ]
     return float(np.mean(evidence))
 
 
 def _evidence(
-    squares: np.ndarray, turned: np.ndarray, total: float, shape: tuple[int, ...]
+    squares: np.ndarray, power: np.ndarray, total: float, count: int
 ) -> float:
     """Return the largest log evidence of one target, per example."""
-    count, width = shape
-    power = turned * turned
     outside = max(total - float(power.sum()), 0.0)
     prior, noise = 1.0, 1.0
     for _ in range(_ROUNDS):
@@ -51,40 +49,35 @@ def _evidence(
         prior, noise = max(prior, 1e-10), max(noise, 1e-10)
         if abs(prior / noise - ratio) <= 1e-6 * ratio:
             break
-    return log_evidence(squares, power, outside, shape, (prior, noise)) / count
+    return log_evidence(squares, power, outside, count, prior, noise) / count
 
 
 def log_evidence(
     squares: np.ndarray,
     power: np.ndarray,
     outside: float,
-    shape: tuple[int, ...],
-    precisions: tuple[float, float],
+    count: int,
+    prior: float,
+    noise: float,
 ) -> float:
     """Return the log evidence, in nats, of one target under a Bayesian linear model.
 
-    Args:
-        squares: Positive eigenvalues of the features' Gram matrix, shape (rank,).
-        power: Squares of the target in the eigenvectors, shape (rank,).
-        outside: Square of what of the target no features can reach.
-        shape: Number of examples, and width of the features.
-        precisions: Of the prior and of the noise.
+    `squares` are the positive eigenvalues of the features' Gram matrix, `power` the
+    squares of the target in its eigenvectors, and `outside` the square of what of the
+    target no features can reach; `prior` and `noise` are precisions.
     """
-    count, _ = shape
-    prior, noise = precisions
     # The covariance of the targets: noise on every axis, and the prior on these.
     spread = squares / prior + 1 / noise
-    idle = count - len(squares)
     return -0.5 * float(
         count * np.log(2 * np.pi)
         + np.log(spread).sum()
-        - idle * np.log(noise)
+        - (count - len(squares)) * np.log(noise)
         + (power / spread).sum()
         + outside * noise
     )
 
 
-def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
+def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     """Return the unbiased squared kernel distance between two sets of features.
 
     It is the squared maximum mean discrepancy under the cubic kernel: about 0 for two
@@ -92,13 +85,13 @@ def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
 
     Source: Bińkowski et al., arXiv:1801.01401.
     """
-    a, b = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
 
-    def within(x: np.ndarray) -> float:
-        itself = ((x * x).sum(axis=1) / x.shape[1] + 1) ** 3
-        return float(_kernels(x, x) - itself.sum()) / (len(x) * (len(x) - 1))
+    def within(z: np.ndarray) -> float:
+        itself = ((z * z).sum(axis=1) / z.shape[1] + 1) ** 3
+        return float(_kernels(z, z) - itself.sum()) / (len(z) * (len(z) - 1))
 
-    return within(a) + within(b) - 2 * _kernels(a, b) / (len(a) * len(b))
+    return within(x) + within(y) - 2 * _kernels(x, y) / (len(x) * len(y))
 
 
 def _kernels(x: np.ndarray, y: np.ndarray) -> float:
@@ -129,17 +122,15 @@ def statistics_distance(
     return float((apart * apart + wider * wider).mean())
 
 
-def rank_correlation(one: Sequence[float], two: Sequence[float]) -> float:
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Return Spearman's rank correlation; equal values share their ranks.
 
     NaN for fewer than three pairs, or where one of them is constant.
     """
-    if len(one) < 3:
+    ranks = _ranks(x), _ranks(y)
+    if len(x) < 3 or not all(map(np.ptp, ranks)):
         return float("nan")
-    a, b = _ranks(one), _ranks(two)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale else float("nan")
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:

@@ -32,7 +32,7 @@ class Program:
     rows as the largest, again by zeros, and so are one array.
 
     Weights are kept in units of the learning rate: one fused step of Adam, at rate 1,
-    then moves every head at its self. Adam does not see the scale of its gradients, so
+    then moves every head at its own. Adam does not see the scale of its gradients, so
     those are of the weights themselves; they are written out, which is quicker to
     trace and to run than a tape (a tape took 1.2 to 1.5 times as long).
     """
