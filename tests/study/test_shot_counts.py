@@ -38,6 +38,6 @@ def test_what_was_added_and_what_was_left_out_is_said(capsys) -> None:
     shot_counts.note(rows, "1,10")
     added, left = capsys.readouterr().err.splitlines()
     assert "`all` was added" in added
-    assert left.startswith("few: left out 10 examples of each class")
+    assert left.startswith("few: skipped 10 examples of each class")
     shot_counts.note(rows, "1,all")
     assert capsys.readouterr().err == ""

@@ -86,7 +86,7 @@ def curve(
     Source: Geifman & El-Yaniv, arXiv:1705.08500, whose bound this is, on fixed ranks
         instead of those a binary search finds; Angelopoulos et al., arXiv:2110.01052.
     """
-    # As they are served: what is equal there cannot be told apart.
+    # As they are served: what is equal there cannot be distinguished.
     sure = np.asarray(sure, np.float32)
     ordered = np.sort(sure)[::-1]
     tried = ranks(len(sure), target_error, alpha)

@@ -1,4 +1,4 @@
-"""How far probabilities can be believed, and when it is better to say nothing."""
+"""Calibration: how far probabilities can be believed; a threshold of abstention."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -54,10 +54,10 @@ class Calibration:
 
     @staticmethod
     def of(content: Mapping[str, Any]) -> "Calibration":
-        """Return what `to_json` had; fields that are unknown are left out.
+        """Return what `to_json` had; unknown fields are ignored.
 
         A threshold without a bound, as earlier versions wrote it, promises nothing and
-        is left out.
+        is dropped.
 
         Raises:
             ValueError: The temperature is no positive number.
@@ -157,24 +157,22 @@ def told(
     }
 
 
-def reliability(
-    chance: np.ndarray, label: np.ndarray, bins: int = BINS
-) -> list[dict[str, float]]:
+def reliability(chance: np.ndarray, label: np.ndarray) -> list[dict[str, float]]:
     """Return the reliability diagram of probabilities, shape (n, classes).
 
     Returns:
-        For each of so many equal parts of (0, 1] that is not empty, in order: `from`
+        For each of `BINS` equal parts of (0, 1] that is not empty, in order: `from`
         and `to`, `n`, the mean `confidence` and the `accuracy` of its images.
     """
     sure, right = _answers(chance, label)
-    part = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    part = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for number in np.unique(part):
         inside = part == number
         rows.append(
             {
-                "from": float(number / bins),
-                "to": float((number + 1) / bins),
+                "from": float(number / BINS),
+                "to": float((number + 1) / BINS),
                 "n": int(inside.sum()),
                 "confidence": float(sure[inside].mean()),
                 "accuracy": float(right[inside].mean()),
@@ -183,18 +181,18 @@ def reliability(
     return rows
 
 
-def expected_error(chance: np.ndarray, label: np.ndarray, bins: int = BINS) -> float:
+def expected_error(chance: np.ndarray, label: np.ndarray) -> float:
     """Return the expected calibration error (ECE), in [0, 1].
 
     Source: Naeini et al., AAAI 2015; Guo et al., arXiv:1706.04599.
     """
-    parts = reliability(chance, label, bins)
-    off = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in parts]
-    return float(sum(off) / len(label))
+    rows = reliability(chance, label)
+    gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows]
+    return float(sum(gaps) / len(label))
 
 
 def coverage(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return accuracy against coverage, for every threshold that tells images apart.
+    """Return accuracy against coverage, for every threshold that separates images.
 
     Returns:
         Thresholds, falling; the share of images at or above each; and the accuracy on

@@ -1,4 +1,4 @@
-"""What a classifier says of each single example, and how wrong it is."""
+"""What a classifier says of each single example, and whether its label is wrong."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfpipeline.metrics import classification, label_errors
+from tfpipeline.metrics import classification
 
 # Examples whose probabilities are in memory at a time.
 _CHUNK = 16384
@@ -37,7 +37,7 @@ def judge(logits: np.ndarray, label: np.ndarray, temperature: float = 1.0) -> Ju
     parts = [_part(logits[chunk], label[chunk], temperature) for chunk in chunks]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     shares = whole.pop("shares")
-    other, suspicion = label_errors.suspect(shares, label)
+    other, suspicion = suspect(shares, label)
     return Judgement(label=np.asarray(label), other=other, suspicion=suspicion, **whole)
 
 
@@ -65,3 +65,33 @@ def joined(parts: Sequence[Judgement]) -> Judgement:
     return Judgement(
         **{n: np.concatenate([getattr(part, n) for part in parts]) for n in names}
     )
+
+
+def suspect(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each example might be instead, and how much speaks for it.
+
+    A classifier is surer of some classes than of others. So an example is only
+    suspected where it looks as much like another class as the examples of that class
+    do on average, and more like it than like its own (confident learning).
+
+    The images should be ones that the classifier did not learn: one that has memorised
+    a wrong label agrees with it.
+
+    Returns:
+        The index of the other class, -1 where nothing is suspected, int64, shape (n,);
+        and by how much its probability is the higher one, in [0, 1], 0 where nothing is
+        suspected.
+
+    Source: Northcutt et al., Confident Learning, arXiv:1911.00068.
+    """
+    count, classes = chance.shape
+    own = chance[np.arange(count), label]
+    sums = np.bincount(label, own, classes)
+    sizes = np.bincount(label, minlength=classes)
+    usual = np.divide(sums, sizes, out=np.full(classes, np.inf), where=sizes > 0)
+    seen = np.where(chance >= usual, chance, -1.0)
+    seen[np.arange(count), label] = -1.0
+    other = seen.argmax(axis=1)
+    more = seen[np.arange(count), other] - own
+    suspected = more > 0
+    return np.where(suspected, other, -1), np.where(suspected, more, 0.0)

@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-# From images, and what is to be told of the maps as soon as they are there, to the maps
-# of a layer, shape (batch, h, w, channels), and the logits that come of them, shape
-# (batch, classes).
+# From images, and a callback that gets the maps as soon as they are there, to the maps
+# of a layer, shape (batch, h, w, channels), and their logits, shape (batch, classes).
 Forward = Callable[
     [tf.Tensor, Callable[[tf.Tensor], None]], tuple[tf.Tensor, tf.Tensor]
 ]

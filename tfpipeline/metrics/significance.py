@@ -94,7 +94,7 @@ def _columns(bits: int) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values that may each be held against the level of the whole family.
+    """Return p-values that may each be compared with the level of the whole family.
 
     Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
         Journal of Statistics 6, 1979.

@@ -6,13 +6,12 @@ import numpy as np
 
 from tfpipeline.metrics.classification import log_probabilities, probabilities
 
-# No temperature outside of this is told from an accident of few images.
+# No temperature outside of this is distinguished from an accident of few images.
 _LOWEST, _HIGHEST = 1 / 16, 16.0
-
 
 # Parts of the validation images; each says what the temperature of others is worth.
 FOLDS = 5
-# Of more images than these, some are enough to tell that.
+# Of more images than these, a part is enough for that.
 _MOST_FOLDED = 10_000
 
 

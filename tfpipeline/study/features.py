@@ -25,7 +25,7 @@ from tfpipeline.study import transferability
 from tfpipeline.study.networks import StudyNetwork
 from tfpipeline.study.speeds import BATCH
 
-# Images whose activations are held against the statistics of a batch norm.
+# Images whose activations are compared with the statistics of a batch norm.
 _LOOKED_AT = 64
 
 # Pictures of each pretraining class that the drawn world is known by.

@@ -16,7 +16,7 @@ from tfpipeline.study import (
     transferability,
 )
 from tfpipeline.study.pairs import Study
-from tfpipeline.study.selection import SELECTION, gain, is_number, means, recommend
+from tfpipeline.study.recommendation import SELECTION, gain, is_number, means, recommend
 from tfpipeline.study.shot_counts import ALL
 
 RESULT = "study.json"

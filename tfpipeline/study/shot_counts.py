@@ -45,11 +45,11 @@ def missing(rows: Sequence[Mapping[str, Any]], text: str) -> dict[str, list[int]
 
 
 def note(rows: Sequence[Mapping[str, Any]], text: str) -> None:
-    """Say what was added to a list, and what was left out of it."""
+    """Say what was added to a list, and what was skipped."""
     if ALL not in text:
         console.note(f"--shots {text}: `all` was added; the table is of all examples.")
     for name, numbers in missing(rows, text).items():
         console.note(
-            f"{name}: left out {', '.join(map(str, numbers))} examples of each class; "
+            f"{name}: skipped {', '.join(map(str, numbers))} examples of each class; "
             "no class has more, so that `all` is the same."
         )

@@ -1,4 +1,4 @@
-"""How well features will transfer, and how far images are from what was learnt from."""
+"""How well features will transfer, and how far images are from the pretraining's."""
 
 from collections.abc import Sequence
 

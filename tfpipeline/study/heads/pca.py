@@ -23,7 +23,7 @@ class Axes:
 
 
 def count_for(examples: int, width: int) -> int:
-    """Return how many axes so many training examples tell from noise."""
+    """Return how many axes so many training examples distinguish from noise."""
     return min(width, max(_LEAST, examples // _EXAMPLES))
 
 
