@@ -22,8 +22,7 @@ from tfpipeline.models import (
     preprocessing,
 )
 from tfpipeline.study import transferability
-from tfpipeline.study.networks import StudyNetwork
-from tfpipeline.study.speeds import BATCH
+from tfpipeline.study.networks import BATCH, StudyNetwork
 
 # Images whose activations are compared with the statistics of a batch norm.
 _LOOKED_AT = 64

@@ -1,6 +1,5 @@
 """What a study trains by the loop of `train`: from scratch, and what it recommends."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from tfpipeline.config import (
     TrainSettings,
 )
 from tfpipeline.core import provenance
-from tfpipeline.study import networks
 from tfpipeline.train import setup, stages
 from tfpipeline.train.checkpoints import Checkpoints
 
@@ -50,30 +48,3 @@ def run(
     course.train_head()
     none: dict[str, Any] = {"accuracy": float("nan"), "n": 0}
     return work, {"test": none, "validation": none, **course.measure()}
-
-
-def train(
-    data: DataSettings,
-    seeds: Sequence[int],
-    epochs: int,
-    strategy: tf.distribute.Strategy,
-    cache: Path,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return a row a seed of the plain network on all examples, and what it costs."""
-    rows: list[dict[str, Any]] = []
-    costs: dict[str, Any] = {}
-    for seed in seeds:
-        work, result = run(settings_for(data, seed, epochs), strategy, cache)
-        rows.append(
-            {
-                "method": "scratch",
-                "shots": "all",
-                "seed": seed,
-                "accuracy": result["test"]["accuracy"],
-                "validation_accuracy": result["validation"]["accuracy"],
-                "trained_on": len(work.examples.of("train")),
-                "measured_on": result["test"]["n"],
-            }
-        )
-        costs = {**networks.costs(work.model), "untrained": False}
-    return rows, costs

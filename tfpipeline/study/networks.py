@@ -1,20 +1,28 @@
-"""The frozen networks of a study: what a word means, and what a network costs."""
+"""The frozen networks of a study: what a word means, their cost and their speed."""
 
 import dataclasses
+import hashlib
+import json
 import re
+import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.config import ModelSettings
+from tfpipeline.core import file_io, hardware, provenance
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.demo import world
 from tfpipeline.models import backbones, classifier, registry
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
-from tfpipeline.study.speeds import Speeds
+
+# Images a step, on each replica.
+BATCH = 32
 
 _WORD = re.compile(r"([^:@]+)(?::(\d*\.?\d+))?(?::([^@:]+))?(?:@(\d+))?")
 
@@ -39,6 +47,70 @@ def read_word(word: str) -> ModelSettings:
     if size:
         settings = dataclasses.replace(settings, image_size=int(size))
     return backbones.resolve(settings, "folder")
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Milliseconds an image in a batch, of architectures on this machine.
+
+    What they are compared by has to come from one machine: pairs that are kept in a
+    folder may have been computed on several. Weights do not matter.
+    """
+
+    folder: Path
+    strategy: tf.distribute.Strategy
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What the time depends on, but for the network."""
+        about, versions = hardware.about(), provenance.versions()
+        details = tf.config.experimental.get_device_details
+        gpus = tf.config.list_physical_devices("GPU")
+        return {
+            **{key: about[key] for key in ("processor", "cores")},
+            "accelerators": [details(gpu).get("device_name", gpu.name) for gpu in gpus],
+            "replicas": int(self.strategy.num_replicas_in_sync),
+            **{key: versions[key] for key in ("tfpipeline", "tensorflow", "keras")},
+        }
+
+    def _file(self, network: ModelSettings) -> Path:
+        key = (self.place, network.backbone, network.alpha, network.image_size)
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        return self.folder / f"{digest[:24]}.speed.json"
+
+    def known(self, network: ModelSettings) -> float | None:
+        """Return what an image takes; None where it was not measured here."""
+        took = read_kept(self._file(network)).get("milliseconds")
+        return took if isinstance(took, float) and took > 0 else None
+
+    def of(self, network: ModelSettings, predictor: Predictor) -> float:
+        """Return what an image takes, measured now if it is not known."""
+        took = self.known(network)
+        if took is None:
+            took = milliseconds(predictor, int(network.image_size or 0))
+            about = {"place": self.place, "network": dataclasses.asdict(network)}
+            file_io.write_json(self._file(network), {**about, "milliseconds": took})
+        return took
+
+
+def milliseconds(predictor: Predictor, size: int) -> float:
+    """Return what an image takes in a batch: the best of a few, the first traces."""
+    count = BATCH * predictor.strategy.num_replicas_in_sync
+    blank = np.zeros((count, size, size, 3), np.float32)
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        predictor(blank)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * min(seconds[1:]) / count
+
+
+def read_kept(file: Path) -> dict[str, Any]:
+    """Return what a JSON file of a study has; nothing if it is missing or damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data.dataset import Examples
 from tfpipeline.study import shot_counts
 from tfpipeline.study.from_scratch import SCRATCH
-from tfpipeline.study.networks import read_word
-from tfpipeline.study.speeds import read_kept
+from tfpipeline.study.networks import read_kept, read_word
 
 # In a new version, pairs of an older one are computed again.
 _VERSION = 4

@@ -28,10 +28,16 @@ from tfpipeline.study import (
 from tfpipeline.study.features import Features
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.heads import pca, search, space
-from tfpipeline.study.networks import StudyNetwork, open_network, read_word
+from tfpipeline.study.networks import (
+    BATCH,
+    Speeds,
+    StudyNetwork,
+    open_network,
+    read_kept,
+    read_word,
+)
 from tfpipeline.study.pair_cache import PairFiles
-from tfpipeline.study.shot_counts import read_shots
-from tfpipeline.study.speeds import BATCH, Speeds, read_kept
+from tfpipeline.study.shot_counts import ALL, read_shots
 
 
 def check(settings: StudySettings) -> None:
@@ -180,14 +186,26 @@ class Study:
         )
 
     def _scratch(self, name: str, _: str) -> dict[str, Any]:
-        rows, costs = from_scratch.train(
-            with_source(self.settings.data, name),
-            self.seeds,
-            self.settings.scratch_epochs,
-            self.strategy,
-            self.cache,
-        )
-        return {"rows": rows, "pair": {**_about(self.opened(name)), **costs}}
+        data = with_source(self.settings.data, name)
+        epochs = self.settings.scratch_epochs
+        rows: list[dict[str, Any]] = []
+        pair = _about(self.opened(name))
+        for seed in self.seeds:
+            given = from_scratch.settings_for(data, seed, epochs)
+            work, metrics = from_scratch.run(given, self.strategy, self.cache)
+            rows.append(
+                {
+                    "method": "scratch",
+                    "shots": ALL,
+                    "seed": seed,
+                    "accuracy": metrics["test"]["accuracy"],
+                    "validation_accuracy": metrics["validation"]["accuracy"],
+                    "trained_on": len(work.examples.of("train")),
+                    "measured_on": metrics["test"]["n"],
+                }
+            )
+            pair |= {**networks.costs(work.model), "untrained": False}
+        return {"rows": rows, "pair": pair}
 
     def _pair(self, name: str, word: str) -> dict[str, Any]:
         opened, network, features = self.opened(name), self.network(word), self.features

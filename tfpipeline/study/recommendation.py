@@ -15,9 +15,8 @@ from tfpipeline.study import from_scratch
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.heads.space import Head
 from tfpipeline.study.method_rows import STEPS
-from tfpipeline.study.networks import read_word
+from tfpipeline.study.networks import BATCH, read_word
 from tfpipeline.study.shot_counts import ALL
-from tfpipeline.study.speeds import BATCH
 
 # What is this much worse on validation images is still as good, if it is cheaper.
 _AS_GOOD = 0.01
