@@ -33,12 +33,11 @@ def head_rates(folder: Path, rounds: int) -> dict[str, Any]:
     import keras
 
     from tfpipeline import distribute
-    from tfpipeline.benchmark import head_timing, measurement
+    from tfpipeline.benchmark import measurement
     from tfpipeline.models import classifier
 
     strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
-    drawn = head_timing.Drawn.of((EXAMPLES, WIDTH), CLASSES, EPOCHS)
-    x, y = drawn.features, drawn.label
+    x, y = examples = measurement.draw_examples(EXAMPLES, WIDTH, CLASSES)
     with strategy.scope():
         head = classifier.build_head(ModelSettings(), WIDTH, CLASSES)
 
@@ -49,7 +48,7 @@ def head_rates(folder: Path, rounds: int) -> dict[str, Any]:
         return lambda: other.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
 
     work = {
-        "ours": head_timing.head_fit(head, drawn, strategy, folder),
+        "ours": measurement.head_fit(head, examples, strategy, folder, EPOCHS),
         "fit": fitted(),
         "fit_32_steps_a_call": fitted(steps_per_execution=32),
     }

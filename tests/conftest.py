@@ -84,7 +84,7 @@ def _plain_weights() -> None:
     """Write the weights that `PLAIN` names."""
     import keras
 
-    from tfpipeline.models.plain_cnn import build_plain_cnn
+    from tfpipeline.models.registry import build_plain_cnn
 
     keras.utils.set_random_seed(0)
     build_plain_cnn(32).save_weights(PLAIN_WEIGHTS)

@@ -20,7 +20,7 @@ def test_work_is_done_in_turn_and_the_first_round_is_not_counted() -> None:
         done.append("slow")
         time.sleep(0.02 + next(late))
 
-    rates = measurement.interleaved(
+    rates = measurement.medians(
         {"slow": (10, slow), "quick": (10, lambda: done.append("quick"))}, 3
     )
     assert done == ["slow", "quick"] * 4
@@ -43,7 +43,7 @@ def setup(tmp_path_factory):
 
 
 def test_two_replicas_are_measured_as_one_device_is(setup) -> None:
-    result = measurement.gauge(setup, 100.0, Phases())
+    result = measurement.measure(setup, 100.0, Phases())
     rates = result["images_per_second"]
     assert rates.pop("audit") == 100.0
     assert set(rates) == {"reading", "network", "extraction", "head", "fine_tuning"}

@@ -61,7 +61,7 @@ def test_the_bound_is_exact_for_many_images() -> None:
 
 @pytest.mark.parametrize("target", [0.01, 0.05, 0.1, 0.5])
 def test_no_fewer_images_could_show_it_and_these_do(target: float) -> None:
-    least = abstention.needed(target, 0.05)
+    least = abstention.least_answers(target, 0.05)
     assert (1 - target) ** least <= 0.05 < (1 - target) ** (least - 1)
     for n in (least, least + 1):
         sure, right = np.linspace(0.5, 1, n), np.ones(n, bool)
@@ -70,8 +70,8 @@ def test_no_fewer_images_could_show_it_and_these_do(target: float) -> None:
         found = abstention.best(points, target)
         assert (found is not None) == (n > least)
         assert bool(abstention.reason(points, n, target, 0.05)) == (n <= least)
-    assert abstention.needed(0.05, 0.05) == 59
-    assert abstention.needed(0.0, 0.05) == math.inf
+    assert abstention.least_answers(0.05, 0.05) == 59
+    assert abstention.least_answers(0.0, 0.05) == math.inf
 
 
 @pytest.mark.parametrize("target", [0.0, 0.01, 0.05, 0.1])
@@ -82,7 +82,7 @@ def test_ranks_are_known_before_any_answer_and_all_can_show_the_target(
         found = abstention.ranks(n, target, 0.05)
         assert found[0] == n and (np.diff(found) < 0).all() and found[-1] >= 1
         if len(found) > 1:
-            least = abstention.needed(target, 0.05 / len(found))
+            least = abstention.least_answers(target, 0.05 / len(found))
             assert found[-1] > least
 
 

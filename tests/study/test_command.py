@@ -177,7 +177,7 @@ def test_all_is_always_learned_from_and_what_no_class_has_is_left_out(
     words = ("--cache_dir", str(done / "cache"), "--seeds", "1", "--shots", "2,40")
     assert run(tmp_path, *words) == 0
     said = capsys.readouterr().err
-    assert "`all` was added" in said and "demo: left out 40 examples" in said
+    assert "`all` was added" in said and "demo: skipped 40 examples" in said
     found = result(tmp_path)
     assert {row["shots"] for row in found["rows"]} == {2, "all"}
     assert found["summary"]["shots_left_out"] == {"demo": [40]}

@@ -1,6 +1,8 @@
-"""The command of what is recommended says all by which the study trained it."""
+"""What validation images recommend, and the command that trains it."""
 
+import math
 import shlex
+from typing import Any
 
 import pytest
 
@@ -54,3 +56,90 @@ def test_from_scratch_is_trained_as_its_rows_were() -> None:
     own = from_scratch.settings_for(given.data, 4, 7)
     assert (given.model, given.train) == (own.model, own.train)
     assert given.train.schedule == "cosine" and given.train.patience is None
+
+
+COST = {"demo": 1.0, "MobileNetV2": 9.0, "VGG16:none": 30.0, "PlainCNN:none": 2.0}
+
+
+def two_seeds(
+    word: str, method: str, test: float, validation: float
+) -> list[dict[str, Any]]:
+    """Return two seeds of a method on all examples."""
+    return [
+        {
+            **{"source": "cats", "backbone": word, "method": method, "shots": "all"},
+            **{"seed": seed, "accuracy": test, "validation_accuracy": validation},
+        }
+        for seed in range(2)
+    ]
+
+
+def pair(word: str) -> dict[str, Any]:
+    """Return what is known of a pair."""
+    about = {"milliseconds": COST[word], "untrained": word.endswith("none")}
+    return {"source": "cats", "backbone": word, **about}
+
+
+def recommended(*given: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is recommended for the one source."""
+    every = [row for some in given for row in some]
+    pairs = [pair(word) for word in dict.fromkeys(row["backbone"] for row in every)]
+    (entry,) = recommendation.recommend(recommendation.means(every), pairs, every)
+    return entry
+
+
+def test_what_train_cannot_make_is_not_recommended() -> None:
+    entry = recommended(
+        two_seeds("demo", "probe", 0.99, 0.99),
+        two_seeds("demo", "neighbours", 0.99, 0.99),
+        two_seeds("demo", "head", 0.7, 0.7),
+        two_seeds("MobileNetV2", "probe", 0.8, 0.8),
+        two_seeds("MobileNetV2", "head", 0.9, 0.9),
+    )
+    assert (entry["backbone"], entry["method"]) == ("MobileNetV2", "head")
+
+
+@pytest.mark.parametrize("below, word", [(0.009, "demo"), (0.011, "MobileNetV2")])
+def test_the_cheapest_as_good_on_validation_images_is_recommended(
+    below: float, word: str
+) -> None:
+    entry = recommended(
+        two_seeds("demo", "head", 0.2, 0.9 - below),
+        two_seeds("MobileNetV2", "head", 0.9, 0.9),
+    )
+    assert entry["backbone"] == word
+    assert entry["accuracy"] == pytest.approx(0.2 if word == "demo" else 0.9)
+
+
+@pytest.mark.parametrize(
+    "validation, against",
+    [((0.6, 0.5), "VGG16:none"), ((0.5, 0.6), "PlainCNN:none")],
+)
+def test_the_baseline_of_a_gain_is_chosen_by_validation_images(
+    validation: tuple[float, float], against: str
+) -> None:
+    every = [
+        *two_seeds("MobileNetV2", "probe", 0.9, 0.9),
+        *two_seeds("VGG16:none", "probe", 0.4, validation[0]),
+        *two_seeds("PlainCNN:none", "probe", 0.7, validation[1]),
+    ]
+    pairs = [pair(word) for word in ("MobileNetV2", "VGG16:none", "PlainCNN:none")]
+    entry, *_ = recommendation.means(every)
+    found = recommendation.gain(entry, every, pairs)
+    assert found["gain_against"] == against
+    test = {"VGG16:none": 0.4, "PlainCNN:none": 0.7}[against]
+    assert found["gain"] == pytest.approx(0.9 - test)
+
+
+def test_without_validation_images_the_first_untrained_network_is_the_baseline() -> (
+    None
+):
+    every = [
+        *two_seeds("MobileNetV2", "probe", 0.9, math.nan),
+        *two_seeds("VGG16:none", "probe", 0.4, math.nan),
+        *two_seeds("PlainCNN:none", "probe", 0.7, math.nan),
+    ]
+    pairs = [pair(word) for word in ("MobileNetV2", "VGG16:none", "PlainCNN:none")]
+    entry, *_ = table = recommendation.means(every)
+    assert recommendation.gain(entry, every, pairs)["gain_against"] == "VGG16:none"
+    assert recommendation.recommend(table, pairs, every) == []

@@ -17,7 +17,7 @@ from tfpipeline.study import shot_counts
 )
 def test_numbers_ascend_and_end_in_all(text: str, expected, spelled: str) -> None:
     assert shot_counts.read_shots(text) == expected
-    assert shot_counts.spelled(text) == spelled
+    assert shot_counts.normalize(text) == spelled
 
 
 @pytest.mark.parametrize("text", ["", "0", "1,many", "-1", "1.5", "1,,2"])
@@ -34,10 +34,10 @@ def test_what_was_added_and_what_was_left_out_is_said(capsys) -> None:
         for shots in had
     ]
     rows.append({"source": "scratch alone", "method": "scratch", "shots": "all"})
-    assert shot_counts.left_out(rows, "1,10") == {"few": [10]}
+    assert shot_counts.missing(rows, "1,10") == {"few": [10]}
     shot_counts.note(rows, "1,10")
     added, left = capsys.readouterr().err.splitlines()
     assert "`all` was added" in added
-    assert left.startswith("few: left out 10 examples of each class")
+    assert left.startswith("few: skipped 10 examples of each class")
     shot_counts.note(rows, "1,all")
     assert capsys.readouterr().err == ""

@@ -20,7 +20,7 @@ def test_the_evidence_is_the_density_of_the_targets(count, width) -> None:
     left, roots, _ = np.linalg.svd(x, full_matrices=False)
     power = (left.T @ target) ** 2
     found = transferability.log_evidence(
-        roots**2, power, target @ target - power.sum(), x.shape, (prior, noise)
+        roots**2, power, target @ target - power.sum(), len(x), prior, noise
     )
     assert found == pytest.approx(expected, rel=1e-9)
 
@@ -37,7 +37,7 @@ def test_logme_is_the_largest_evidence() -> None:
         best.append(
             max(
                 transferability.log_evidence(
-                    roots**2, power, outside, x.shape, (prior, noise)
+                    roots**2, power, outside, len(x), prior, noise
                 )
                 for prior in np.geomspace(0.1, 1000, 80)
                 for noise in np.geomspace(0.1, 1000, 80)

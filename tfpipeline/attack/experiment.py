@@ -84,10 +84,11 @@ def _check_networks(
                 "twice, counted with the one that is attacked. Leave one out."
             )
     for network in judges if matrix else ():
-        if network.labels != every[0].labels:
+        first = every[0]
+        if difference := first.labels.difference(network.labels, first.name, "it"):
             raise UserError(
-                f"--matrix with {network.name}: expected the classes of "
-                f"{every[0].name}, in the same order. Leave it out."
+                f"--matrix with {network.name}: expected the classes of {first.name}, "
+                f"in the same order. {difference} Leave it out."
             )
 
 

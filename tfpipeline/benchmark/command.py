@@ -30,18 +30,17 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
             settings.distribute, settings.precision, settings.seed
         )
     setup, audited = preparation.prepare(settings, strategy, cache, phases)
-    result: dict[str, Any] = measurement.gauge(setup, audited, phases)
+    result = measurement.measure(setup, audited, phases)
     fixed = phases.seconds["import"] + phases.seconds["build"]
-    result["forecast"] = forecast.forecast(
-        result["images_per_second"], fixed, settings.epochs
-    )
-    word, advice = forecast.verdict(result["images_per_second"])
+    rates = result["images_per_second"]
+    result["forecast"] = forecast.forecast(rates, fixed, settings.epochs)
+    word, advice = forecast.verdict(rates)
     result |= {"epochs": settings.epochs, "verdict": word, "advice": advice}
     result["machine"] |= hardware.about()
     result["date"] = time.strftime("%Y-%m-%d")
     result |= provenance.of_result(phases, settings.seed)
     with output.recording():
         file_io.write_json(output.folder / RESULT, result)
-    words = forecast.closing_words(result).splitlines()
+    words = forecast.closing_words(result)
     console.close(console.Closing(words, look=output.folder / RESULT))
     return result | {"written": console.written(output.folder, None)}

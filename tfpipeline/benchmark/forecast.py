@@ -13,45 +13,23 @@ _AHEAD = 1.25
 def forecast(
     rates: Mapping[str, float], fixed_seconds: float, epochs: int
 ) -> list[dict[str, float]]:
-    """Return how long trainings of a head on a frozen network will take.
+    """Return how long trainings of a head on a frozen network will take, by `COUNTS`.
 
-    All that is beyond tracing, saving and the page, which nothing here measures.
-
-    Every part grows with the number of images: their audit, their one way through the
-    network, and the epochs of the head.
-
-    Args:
-        rates: Of `audit`, `extraction` and `head`, in images a second.
-        fixed_seconds: What any training takes to start and to build.
-        epochs: Of the head.
-
-    Returns:
-        For each of `COUNTS`: `images`, `first_seconds`, and `again_seconds` of a later
-        run on the same images.
+    All that is beyond tracing, saving and the page, which nothing here measures. Every
+    part grows with the number of images: their audit, their one way through the
+    network, and the epochs of the head. A later run on the same images needs the last
+    alone.
     """
-    found = []
+    rows = []
     for count in COUNTS:
-        learning = fixed_seconds + epochs * count / rates["head"]
-        looking = count / rates["audit"] + count / rates["extraction"]
-        found.append(
-            {
-                "images": count,
-                "first_seconds": learning + looking,
-                "again_seconds": learning,
-            }
-        )
-    return found
+        again = fixed_seconds + epochs * count / rates["head"]
+        first = again + count / rates["audit"] + count / rates["extraction"]
+        rows.append({"images": count, "first_seconds": first, "again_seconds": again})
+    return rows
 
 
 def verdict(rates: Mapping[str, float]) -> tuple[str, str]:
-    """Return what holds extraction back, in a word and in a sentence.
-
-    Args:
-        rates: Of `reading`, `network` and `extraction`, in images a second.
-
-    Returns:
-        `compute-bound`, `input-bound` or `balanced`, and what to do about it.
-    """
+    """Return what holds extraction back, in a word, and what to do about it."""
     ahead = rates["reading"] / rates["network"]
     if ahead >= _AHEAD:
         return "compute-bound", (
@@ -71,12 +49,8 @@ def verdict(rates: Mapping[str, float]) -> tuple[str, str]:
     )
 
 
-def closing_words(result: Mapping[str, Any]) -> str:
-    """Return what the user is told, in at most ten lines.
-
-    Args:
-        result: Of the command, as its JSON file holds it.
-    """
+def closing_words(result: Mapping[str, Any]) -> list[str]:
+    """Return the result in at most ten lines."""
     machine, network = result["machine"], result["network"]
     rates, size = result["images_per_second"], result["batch_size"]
     width = f" {network['alpha']:g}" if network["alpha"] else ""
@@ -87,32 +61,29 @@ def closing_words(result: Mapping[str, Any]) -> str:
         ", ".join(f"{row['images']:,} {_time(row[key])}" for row in result["forecast"])
         for key in ("first_seconds", "again_seconds")
     )
-    return "\n".join(
-        [
-            f"Machine      {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
-            f"{machine['devices']}; TensorFlow {result['versions']['tensorflow']}",
-            f"Network      {network['backbone']}{width} at {network['image_size']} px, "
-            f"{network['multiply_adds'] / 1e6:,.0f} million multiply-adds, "
-            f"{network['precision']}, batches of {size}",
-            f"Reading      {rates['reading']:8,.0f} images/s",
-            f"Network      {rates['network']:8,.0f} images/s, {flops:,.0f} GFLOP/s; a "
-            f"product of matrices has {peak:,.0f}",
-            f"Extraction   {rates['extraction']:8,.0f} images/s, {share:.0%} of the "
-            "slower of the two",
-            f"Learning     {rates['head']:8,.0f} examples/s by the head, "
-            f"{rates['fine_tuning']:,.0f} images/s where all of the network learns",
-            f"A training with {result['epochs']} epochs of the head, images and time "
-            f"beyond tracing, saving and the page: {first}",
-            f"Again, with features cached: {again}",
-            result["advice"],
-        ]
-    )
+    return [
+        f"Machine      {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
+        f"{machine['devices']}; TensorFlow {result['versions']['tensorflow']}",
+        f"Network      {network['backbone']}{width} at {network['image_size']} px, "
+        f"{network['multiply_adds'] / 1e6:,.0f} million multiply-adds, "
+        f"{network['precision']}, batches of {size}",
+        f"Reading      {rates['reading']:8,.0f} images/s",
+        f"Network      {rates['network']:8,.0f} images/s, {flops:,.0f} GFLOP/s; a "
+        f"product of matrices has {peak:,.0f}",
+        f"Extraction   {rates['extraction']:8,.0f} images/s, {share:.0%} of the "
+        "slower of the two",
+        f"Learning     {rates['head']:8,.0f} examples/s by the head, "
+        f"{rates['fine_tuning']:,.0f} images/s where all of the network learns",
+        f"A training with {result['epochs']} epochs of the head, images and time "
+        f"beyond tracing, saving and the page: {first}",
+        f"Again, with features cached: {again}",
+        result["advice"],
+    ]
 
 
 def _time(seconds: float) -> str:
     """Return a duration as people say it."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
+    for unit, length in (("s", 1), ("min", 60)):
+        if seconds < 100 * length:
+            return f"{seconds / length:.0f} {unit}"
     return f"{seconds / 3600:.0f} h"

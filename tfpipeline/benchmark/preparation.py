@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.config import DataSettings, ModelSettings
+from tfpipeline.config import DataSettings
 from tfpipeline.config.benchmark import BenchmarkSettings
 from tfpipeline.core import provenance
 from tfpipeline.core.errors import UserError
@@ -26,23 +26,13 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured.
+    """What is measured."""
 
-    Args:
-        settings: Of the command, the model resolved.
-        strategy: Where the steps run.
-        rows: Audited files that can be used.
-        label: Index of the class of each, int32.
-        classifier: The network with a head.
-        extractor: From images to features.
-    """
-
-    settings: BenchmarkSettings
+    settings: BenchmarkSettings  # The model resolved.
     strategy: tf.distribute.Strategy
-    rows: list[Row]
+    rows: list[Row]  # Audited files that can be used.
     label: np.ndarray
-    classifier: keras.Model
-    extractor: keras.Model
+    extractor: keras.Model  # From images to features.
 
     @property
     def size(self) -> int:
@@ -50,11 +40,7 @@ class Setup:
         return int(self.settings.model.image_size or 0)
 
     def batches(self, batch_size: int) -> Batches:
-        """Return the pictures in batches of a size.
-
-        Args:
-            batch_size: Images a step.
-        """
+        """Return the pictures in batches of a size."""
         how = self.settings.data.resize
         reading = Reading(self.size, self.size, how, batch_size)
         return Batches(self.rows, self.label, reading)
@@ -71,20 +57,7 @@ def prepare(
     cache: Path,
     phases: provenance.Phases,
 ) -> tuple[Setup, float]:
-    """Open the pictures and build the network.
-
-    Args:
-        settings: Of the command; `config_benchmark.check` found nothing wrong.
-        strategy: Where the steps run.
-        cache: What all commands share.
-        phases: Are told how long each took.
-
-    Returns:
-        What is to be measured, and how many files a second a first audit opened.
-
-    Raises:
-        UserError: No usable picture, or a network that cannot be built.
-    """
+    """Open pictures, build the network; return also files a second of the audit."""
     with phases("pictures"):
         paths, label = _pictures(settings, cache)
     with phases("audit"):
@@ -95,20 +68,18 @@ def prepare(
             f"--source {settings.source}: expected pictures, but none of its "
             f"{len(rows)} files can be used. The first: {rows[0].reason}."
         )
-    wish = settings.model
-    if wish.weights is None:
-        wish = dataclasses.replace(wish, weights="none")
-    resolved = backbones.resolve(wish, settings.source or "")
+    model = settings.model
+    if model.weights is None:
+        model = dataclasses.replace(model, weights="none")
+    model = backbones.resolve(model, settings.source or "")
     with phases("build"), strategy.scope():
-        extractor, model = _network(resolved)
-    setup = Setup(
-        dataclasses.replace(settings, model=resolved),
-        strategy,
-        [row for row in rows if not row.reason],
-        label[good],
-        model,
-        extractor,
-    )
+        backbone = backbones.build_backbone(model, world.WEIGHTS_FILE)
+        mode = registry.BACKBONES[model.backbone].mode
+        network = classifier.build_classifier(backbone, mode, model, CLASSES)
+        extractor, _ = classifier.split_classifier(network)
+    own = dataclasses.replace(settings, model=model)
+    usable = [row for row in rows if not row.reason]
+    setup = Setup(own, strategy, usable, label[good], extractor)
     return setup, len(rows) / phases.seconds["audit"]
 
 
@@ -121,37 +92,26 @@ def _pictures(
         folder = cache / "benchmark" / f"photographs-{settings.seed}-{count}"
         name = str(photo_like.write_folder(folder, count, settings.seed))
     data: DataSettings = dataclasses.replace(settings.data, source=name)
-    found = opening.open_source(data, cache, drawn_world.drawer(data))
-    if found.spans:
+    source = opening.open_source(data, cache, drawn_world.drawer(data))
+    if source.spans:
         raise UserError(
             f"--source {name}: expected files, received packed shards. Name the folder "
             "that they were packed from."
         )
-    chosen = np.linspace(0, len(found) - 1, min(len(found), settings.images), dtype=int)
-    return [found.paths[i] for i in chosen], found.label[chosen]
-
-
-def _network(settings: ModelSettings) -> tuple[keras.Model, keras.Model]:
-    backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)
-    mode = registry.BACKBONES[settings.backbone].mode
-    model = classifier.build_classifier(backbone, mode, settings, CLASSES)
-    return classifier.split_classifier(model)[0], model
+    count = min(len(source), settings.images)
+    chosen = np.linspace(0, len(source) - 1, count, dtype=int)
+    return [source.paths[i] for i in chosen], source.label[chosen]
 
 
 def figures(setup: Setup) -> dict[str, Any]:
-    """Return what the network is and costs.
-
-    Args:
-        setup: What is measured.
-    """
-    settings = setup.settings.model
+    """Return what the network is and costs."""
+    model, extractor = setup.settings.model, setup.extractor
     return {
-        "backbone": settings.backbone,
-        "alpha": settings.alpha,
-        "image_size": settings.image_size,
-        "weights": settings.weights,
-        "parameters": int(setup.extractor.count_params()),
-        "multiply_adds": flops.multiply_adds(setup.extractor),
-        "features": int(setup.extractor.output_shape[-1]),
+        **{
+            n: getattr(model, n) for n in ("backbone", "alpha", "image_size", "weights")
+        },
+        "parameters": int(extractor.count_params()),
+        "multiply_adds": flops.multiply_adds(extractor),
+        "features": int(extractor.output_shape[-1]),
         "precision": keras.mixed_precision.dtype_policy().name,
     }

@@ -10,41 +10,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Point:
-    """What validation images show of answering above one confidence.
+    """What validation images show of answering above one confidence."""
 
-    Args:
-        threshold: The lowest probability that is answered, as float32 has it.
-        n: Images that are answered.
-        errors: Wrong ones among them.
-        coverage: Share of all images that is answered.
-        risk: Share of the answers that is wrong.
-        bound: What the risk on new images is at most. At the stated confidence this
-            holds for all points of a curve together.
-    """
-
-    threshold: float
-    n: int
-    errors: int
-    coverage: float
-    risk: float
+    threshold: float  # The lowest probability that is answered, as float32 has it.
+    n: int  # Images that are answered.
+    errors: int  # Wrong ones among them.
+    coverage: float  # Share of all images that is answered.
+    risk: float  # Share of the answers that is wrong.
+    # What the risk on new images is at most: at the stated confidence for all points
+    # of a curve together.
     bound: float
 
 
+@functools.lru_cache(maxsize=4096)
 def upper_bound(errors: int, n: int, alpha: float) -> float:
-    """Return the exact one-sided upper bound of a binomial share.
-
-    Args:
-        errors: That were counted, from 0 to n.
-        n: Independent trials.
-        alpha: How often the bound may be too low, in (0, 1).
+    """Return the exact upper bound of a share, too low with probability alpha.
 
     Source: Clopper & Pearson, Biometrika 26, 1934.
     """
-    return _bound(int(errors), int(n), float(alpha))
-
-
-@functools.lru_cache(maxsize=4096)
-def _bound(errors: int, n: int, alpha: float) -> float:
     if errors >= n:
         return 1.0
     counts = np.arange(1, errors + 1)
@@ -60,15 +43,11 @@ def _bound(errors: int, n: int, alpha: float) -> float:
     return high
 
 
-def needed(target_error: float, alpha: float) -> float:
-    """Return how many answers, all of them right, show that few are wrong.
+def least_answers(target_error: float, alpha: float) -> float:
+    """Return how many answers, all right, show that at most the target is wrong.
 
-    Args:
-        target_error: Share of wrong answers, in [0, 1).
-        alpha: How often this may be shown in error, in (0, 1).
-
-    Returns:
-        An integer; infinite where the target is 0.
+    An integer; infinite where the target is 0. `alpha` is how often this may be shown
+    in error.
     """
     if not target_error:
         return math.inf
@@ -76,27 +55,19 @@ def needed(target_error: float, alpha: float) -> float:
 
 
 def ranks(n: int, target_error: float, alpha: float) -> np.ndarray:
-    """Return which of the images, from the surest down, are tried as thresholds.
+    """Return which of n images are tried as thresholds: 1 is the surest; n first.
 
     They are fixed before any answer is looked at: from all images down to the fewest
     that could show the target, evenly spread, two each time that number doubles. More
     of them find the best coverage more exactly, but each has a smaller part of `alpha`.
-
-    Args:
-        n: Number of images, at least 1.
-        target_error: See `needed`.
-        alpha: See `needed`; all ranks share it.
-
-    Returns:
-        From 1 (the surest image) to n, falling, int64.
     """
-    doubled = math.log2(max(1.0, n / needed(target_error, alpha)))
+    doubled = math.log2(max(1.0, n / least_answers(target_error, alpha)))
     count = 1 + int(2 * doubled)
-    while count > 1 and needed(target_error, alpha / count) >= n:
+    while count > 1 and least_answers(target_error, alpha / count) >= n:
         count -= 1
     if count == 1:
         return np.array([n])
-    least = needed(target_error, alpha / count) + 1
+    least = least_answers(target_error, alpha / count) + 1
     return np.unique(np.linspace(n, least, count).round().astype(np.int64))[::-1]
 
 
@@ -109,18 +80,13 @@ def curve(
     Given its confidence, they are independent draws from all that is surer, whatever
     the distribution; so their errors are binomial, and the bound is exact for a
     classifier, its temperature included, that these images did not choose. The bounds
-    of all ranks hold together by Bonferroni's inequality.
-
-    Args:
-        sure: Probability of the best class, shape (n,), n at least 1.
-        right: Whether it is the true one, shape (n,).
-        target_error: Decides which ranks are looked at, see `ranks`.
-        alpha: How often any of the bounds may be too low.
+    of all ranks hold together by Bonferroni's inequality: any of them is too low with
+    probability `alpha`. The target decides which ranks are looked at.
 
     Source: Geifman & El-Yaniv, arXiv:1705.08500, whose bound this is, on fixed ranks
         instead of those a binary search finds; Angelopoulos et al., arXiv:2110.01052.
     """
-    # As they are served: what is equal there cannot be told apart.
+    # As they are served: what is equal there cannot be distinguished.
     sure = np.asarray(sure, np.float32)
     ordered = np.sort(sure)[::-1]
     tried = ranks(len(sure), target_error, alpha)
@@ -142,44 +108,30 @@ def curve(
 
 
 def best(points: Sequence[Point], target_error: float) -> Point | None:
-    """Return the point that answers most images and keeps a target, if any does.
-
-    Args:
-        points: What `curve` returned.
-        target_error: That it was asked for.
-    """
+    """Return the point that answers most images and keeps a target, if any does."""
     kept = [point for point in points if point.bound <= target_error + 1e-12]
     return max(kept, key=lambda point: point.n, default=None)
 
 
 def reason(points: Sequence[Point], n: int, target_error: float, alpha: float) -> str:
-    """Return why images show no threshold that keeps a target; empty if they do.
-
-    Args:
-        points: What `curve` returned, empty without images.
-        n: Number of validation images.
-        target_error: Share of wrong answers.
-        alpha: How often it may be missed.
-    """
+    """Return why n images show no threshold that keeps a target; empty if they do."""
     if best(points, target_error) is not None:
         return ""
-    asked = f"at most {target_error:.3g} wrong answers, with confidence {1 - alpha:.3g}"
+    goal = f"at most {target_error:.3g} wrong answers, with confidence {1 - alpha:.3g}"
     if not n:
-        return f"there are no validation images to show {asked}"
+        return f"there are no validation images to show {goal}"
     # One image is the threshold itself.
-    least = needed(target_error, alpha) + 1
+    least = least_answers(target_error, alpha) + 1
     if n < least:
         images = f"{n} validation image{'' if n == 1 else 's'}"
         if math.isinf(least):
-            return f"no number of images can show {asked}"
-        return f"{images} cannot show {asked}: {least} are needed, or more"
+            return f"no number of images can show {goal}"
+        return f"{images} cannot show {goal}: {least} are needed, or more"
     nearest = min(points, key=lambda point: point.bound)
-    if not nearest.n:
-        return (
-            f"{n} validation images do not show {asked}: too many of their answers are "
-            "equally sure for a threshold between them"
-        )
-    return (
-        f"{n} validation images do not show {asked}: of the {nearest.n} surest answers "
-        f"{nearest.errors} are wrong, so that a share of {nearest.bound:.3g} may be"
+    why = (
+        f"of the {nearest.n} surest answers {nearest.errors} are wrong, so that a "
+        f"share of {nearest.bound:.3g} may be"
     )
+    if not nearest.n:
+        why = "too many of their answers are equally sure for a threshold between them"
+    return f"{n} validation images do not show {goal}: {why}"

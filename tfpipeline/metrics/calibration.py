@@ -1,4 +1,4 @@
-"""How far probabilities can be believed, and when it is better to say nothing."""
+"""Calibration: how far probabilities can be believed; a threshold of abstention."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -18,34 +18,24 @@ BINS = 15
 class Calibration:
     """What a validation split says of the probabilities of a classifier.
 
-    Args:
-        temperature: By which logits are divided, positive; 1 leaves them as they are.
-        target_error: Share of wrong answers that is allowed where it answers.
-        threshold: Lowest probability, after the temperature, that is answered; null
-            where no threshold is known to keep the target.
-        n: Number of validation images; 0 where there are none.
-        loss: Mean cross-entropy in nats, as it is and with the temperature.
-        ece: Expected calibration error in [0, 1], as it is and with the temperature.
-        coverage: Share of the validation images that is answered.
-        confidence: With which the target is kept on new images like these.
-        bound: What the share of wrong answers is at most, with that confidence.
-        reason: Why there is no threshold; empty where there is one.
-        curve: Risk against coverage, with bounds; see `abstention.Point`.
-        held_out: Why the temperature is what it is; null where nothing was measured.
+    Losses are mean cross-entropies in nats; they and the expected calibration errors
+    are pairs: as it is, and with the temperature.
     """
 
-    temperature: float = 1.0
-    target_error: float = 0.05
+    temperature: float = 1.0  # By which logits are divided, positive.
+    target_error: float = 0.05  # Share of wrong answers allowed where it answers.
+    # Lowest probability, after the temperature, that is answered; null where no
+    # threshold is known to keep the target.
     threshold: float | None = None
-    n: int = 0
+    n: int = 0  # Number of validation images.
     loss: tuple[float, float] | None = None
     ece: tuple[float, float] | None = None
-    coverage: float | None = None
-    confidence: float = 0.95
-    bound: float | None = None
-    reason: str = "it was not calibrated"
-    curve: tuple[Mapping[str, float], ...] = ()
-    held_out: Mapping[str, Any] | None = None
+    coverage: float | None = None  # Share of the validation images that is answered.
+    confidence: float = 0.95  # With which the target is kept on new images like these.
+    bound: float | None = None  # Of the share of wrong answers, with that confidence.
+    reason: str = "it was not calibrated"  # Why there is no threshold, or empty.
+    curve: tuple[Mapping[str, float], ...] = ()  # See `abstention.Point`.
+    held_out: Mapping[str, Any] | None = None  # See `temperature.HeldOut`.
 
     def accepts(self, sure: np.ndarray) -> np.ndarray | None:
         """Return which answers are sure enough; None where no threshold is known.
@@ -63,41 +53,30 @@ class Calibration:
         return asdict(self)
 
     @staticmethod
-    def of(found: Mapping[str, Any]) -> "Calibration":
-        """Return what `to_json` had; fields that are unknown are left out.
+    def of(content: Mapping[str, Any]) -> "Calibration":
+        """Return what `to_json` had; unknown fields are ignored.
 
         A threshold without a bound, as earlier versions wrote it, promises nothing and
-        is left out.
-
-        Args:
-            found: The content of `calibration.json`.
+        is dropped.
 
         Raises:
             ValueError: The temperature is no positive number.
         """
         known = Calibration.__dataclass_fields__
-        read = Calibration(**{k: v for k, v in found.items() if k in known})
+        read = Calibration(**{k: v for k, v in content.items() if k in known})
         number = isinstance(read.temperature, int | float)
         if not number or not 0 < read.temperature < np.inf:
             raise ValueError(
                 f"expected a positive number as temperature, found {read.temperature!r}"
             )
-        if "bound" not in found:
+        if "bound" not in content:
             why = "an earlier version chose its threshold, without a bound: train again"
             return replace(read, threshold=None, coverage=None, reason=why)
         return read
 
 
 def check(target_error: float, confidence: float) -> None:
-    """Refuse settings that are no shares.
-
-    Args:
-        target_error: Of the answers, at most.
-        confidence: With which that is to hold.
-
-    Raises:
-        UserError: They do not lie in [0, 1) and (0, 1).
-    """
+    """Refuse settings that do not lie in [0, 1) and (0, 1)."""
     if not 0 <= target_error < 1:
         raise UserError(
             "--calibration.target_error: expected a share from 0 up to, but not, 1. "
@@ -128,22 +107,23 @@ def calibrate(
     if not n:
         why = abstention.reason((), 0, target_error, alpha)
         return Calibration(target_error=target_error, confidence=confidence, reason=why)
-    check = temperature.held_out(logits, label)
-    found = check.temperature if check.kept else 1.0
-    before, after = probabilities(logits), probabilities(logits / found)
+    choice = temperature.held_out(logits, label)
+    divisor = choice.temperature if choice.kept else 1.0
+    both = logits, logits / divisor
+    before, after = map(probabilities, both)
     points = abstention.curve(*_answers(after, label), target_error, alpha)
+    best = abstention.best(points, target_error)
     result = Calibration(
-        found,
+        divisor,
         target_error,
         n=n,
-        loss=(cross_entropy(logits, label), cross_entropy(logits / found, label)),
+        loss=(cross_entropy(both[0], label), cross_entropy(both[1], label)),
         ece=(expected_error(before, label), expected_error(after, label)),
         confidence=confidence,
         reason=abstention.reason(points, n, target_error, alpha),
         curve=tuple(asdict(point) for point in points),
-        held_out=asdict(check),
+        held_out=asdict(choice),
     )
-    best = abstention.best(points, target_error)
     if best is None:
         return result
     return replace(
@@ -155,11 +135,6 @@ def told(
     chosen: Calibration, logits: np.ndarray, label: np.ndarray
 ) -> dict[str, float | None]:
     """Return what a calibration is worth on a split.
-
-    Args:
-        chosen: Of another split, or of this one.
-        logits: Shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
 
     Returns:
         `ece` and `loss` as they are and, `_calibrated`, with the temperature; with a
@@ -182,29 +157,22 @@ def told(
     }
 
 
-def reliability(
-    chance: np.ndarray, label: np.ndarray, bins: int = BINS
-) -> list[dict[str, float]]:
-    """Return how often answers are right, by how sure they are.
-
-    Args:
-        chance: Probabilities, shape (n, classes).
-        label: Index of the true class, shape (n,).
-        bins: Equal parts of (0, 1].
+def reliability(chance: np.ndarray, label: np.ndarray) -> list[dict[str, float]]:
+    """Return the reliability diagram of probabilities, shape (n, classes).
 
     Returns:
-        For each part that is not empty, in order: `from` and `to`, `n`, the mean
-        `confidence` and the `accuracy` of its images.
+        For each of `BINS` equal parts of (0, 1] that is not empty, in order: `from`
+        and `to`, `n`, the mean `confidence` and the `accuracy` of its images.
     """
     sure, right = _answers(chance, label)
-    part = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    part = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for number in np.unique(part):
         inside = part == number
         rows.append(
             {
-                "from": float(number / bins),
-                "to": float((number + 1) / bins),
+                "from": float(number / BINS),
+                "to": float((number + 1) / BINS),
                 "n": int(inside.sum()),
                 "confidence": float(sure[inside].mean()),
                 "accuracy": float(right[inside].mean()),
@@ -213,27 +181,18 @@ def reliability(
     return rows
 
 
-def expected_error(chance: np.ndarray, label: np.ndarray, bins: int = BINS) -> float:
+def expected_error(chance: np.ndarray, label: np.ndarray) -> float:
     """Return the expected calibration error (ECE), in [0, 1].
-
-    Args:
-        chance: Probabilities, shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
-        bins: Equal parts of (0, 1].
 
     Source: Naeini et al., AAAI 2015; Guo et al., arXiv:1706.04599.
     """
-    parts = reliability(chance, label, bins)
-    off = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in parts]
-    return float(sum(off) / len(label))
+    rows = reliability(chance, label)
+    gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows]
+    return float(sum(gaps) / len(label))
 
 
 def coverage(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return accuracy against coverage, for every threshold that tells images apart.
-
-    Args:
-        chance: Probabilities, shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
+    """Return accuracy against coverage, for every threshold that separates images.
 
     Returns:
         Thresholds, falling; the share of images at or above each; and the accuracy on

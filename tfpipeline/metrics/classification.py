@@ -10,37 +10,19 @@ _FEW = 3
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return the logarithm of the softmax, without overflow.
-
-    Args:
-        logits: Shape (n, classes).
-
-    Returns:
-        float64 of the same shape, at most 0.
-    """
+    """Return the logarithm of the softmax, float64, without overflow."""
     shifted = np.asarray(logits, np.float64)
     shifted = shifted - shifted.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax.
-
-    Args:
-        logits: Shape (n, classes).
-
-    Returns:
-        float64 of the same shape, in [0, 1]; rows sum to 1.
-    """
+    """Return the softmax of logits, shape (n, classes), in float64."""
     return np.exp(log_probabilities(logits))
 
 
 def top_k(logits: np.ndarray, k: int) -> np.ndarray:
     """Return the k best classes, best first; of equal logits the first class.
-
-    Args:
-        logits: Shape (n, classes).
-        k: How many, at most the number of classes.
 
     Returns:
         Indices, int64, shape (n, min(k, classes)).
@@ -49,20 +31,15 @@ def top_k(logits: np.ndarray, k: int) -> np.ndarray:
     if k > _FEW or not np.isfinite(logits).all():
         return np.argsort(-logits, axis=1, kind="stable")[:, :k]
     # The best of a thousand classes, and the next two, need no order of all of them.
-    left, found = np.array(logits, np.result_type(logits, np.float32)), []
+    left, best = np.array(logits, np.result_type(logits, np.float32)), []
     for _ in range(min(k, logits.shape[1])):
-        found.append(left.argmax(axis=1))
-        left[np.arange(len(left)), found[-1]] = -np.inf
-    return np.stack(found, axis=1)
+        best.append(left.argmax(axis=1))
+        left[np.arange(len(left)), best[-1]] = -np.inf
+    return np.stack(best, axis=1)
 
 
 def loss_and_accuracy(logits: np.ndarray, label: np.ndarray) -> dict[str, float]:
-    """Return what is watched while training: mean cross-entropy in nats, accuracy.
-
-    Args:
-        logits: Shape (n, classes), n at least 1.
-        label: Index of the true class, shape (n,).
-    """
+    """Return what is watched while training: mean cross-entropy in nats, accuracy."""
     true = log_probabilities(logits)[np.arange(len(label)), label]
     best = np.argmax(logits, axis=1)
     return {"loss": float(-true.mean()), "accuracy": float((best == label).mean())}

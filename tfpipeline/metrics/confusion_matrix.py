@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The confusion matrix, of the classes that are shown."""
 
 from typing import Any
 
@@ -6,15 +6,10 @@ import numpy as np
 
 
 def pairs(label: np.ndarray, called: np.ndarray, classes: int) -> np.ndarray:
-    """Return which classes are called what, and how often, the most frequent first.
-
-    Args:
-        label: Index of the true class, shape (n,).
-        called: Index of the class that was named, shape (n,).
-        classes: How many there are.
+    """Return pairs of true and predicted class, the most frequent first.
 
     Returns:
-        Rows of true class, named class and count, int64, shape (pairs, 3); right
+        Rows of true class, predicted class and count, int64, shape (pairs, 3); right
         answers are among them.
     """
     joined = np.asarray(label, np.int64) * classes + np.asarray(called, np.int64)
@@ -24,17 +19,7 @@ def pairs(label: np.ndarray, called: np.ndarray, classes: int) -> np.ndarray:
 
 
 def hardest(label: np.ndarray, called: np.ndarray, classes: int, most: int) -> Any:
-    """Return the classes that are most often part of an error, ascending.
-
-    Args:
-        label: Index of the true class, shape (n,).
-        called: Index of the class that was named, shape (n,).
-        classes: How many there are.
-        most: How many are returned, at most.
-
-    Returns:
-        Indices, int64.
-    """
+    """Return at most so many classes that are most often in an error, ascending."""
     if classes <= most:
         return np.arange(classes)
     wrong = label != called
@@ -43,20 +28,16 @@ def hardest(label: np.ndarray, called: np.ndarray, classes: int, most: int) -> A
     return np.sort(np.argsort(-errors, kind="stable")[:most])
 
 
-def matrix(found: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Return the confusion matrix of some classes.
-
-    Args:
-        found: What `pairs` returned.
-        shown: Indices of the classes, shape (k,).
+def matrix(rows: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Return the confusion matrix of the classes shown, from what `pairs` returned.
 
     Returns:
-        Counts, int64, shape (k, k + 1): a row a true class, a column a named one, and
-        the last column for all classes that are not shown.
+        Counts, int64, shape (k, k + 1): a row a true class, a column a predicted one,
+        and the last column for all classes that are not shown.
     """
     place = {int(index): i for i, index in enumerate(shown)}
     counts = np.zeros((len(place), len(place) + 1), np.int64)
-    for true, named, count in found.tolist():
+    for true, predicted, count in rows.tolist():
         if true in place:
-            counts[place[true], place.get(named, len(place))] += count
+            counts[place[true], place.get(predicted, len(place))] += count
     return counts

@@ -1,34 +1,23 @@
-"""Where on a picture a network sees a class: Grad-CAM and SmoothGrad."""
+"""Where in an image a network sees a class: Grad-CAM and SmoothGrad."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-# From images, and what is to be told of the maps as soon as they are there, to the maps
-# of a layer, shape (batch, h, w, channels), and the logits that come of them, shape
-# (batch, classes).
+# From images, and a callback that gets the maps as soon as they are there, to the maps
+# of a layer, shape (batch, h, w, channels), and their logits, shape (batch, classes).
 Forward = Callable[
     [tf.Tensor, Callable[[tf.Tensor], None]], tuple[tf.Tensor, tf.Tensor]
 ]
 
 
-def grad_cam(
-    forward: Forward,
-    image: tf.Tensor,
-    indices: tf.Tensor,
-) -> tf.Tensor:
+def grad_cam(forward: Forward, image: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
     """Return how much each place of a layer's maps speaks for a class.
 
-    Args:
-        forward: Asks the network. Only what follows the maps needs a gradient, and is
-            remembered for one.
-        image: In [0, 1], shape (batch, height, width, 3).
-        indices: Of the class of each image, int32, shape (batch,).
-
-    Returns:
-        float32 in [0, 1], shape (batch, h, w); the highest is 1, or all are 0 where
-        nothing speaks for the class.
+    It is float32 in [0, 1], shape (batch, h, w); the highest is 1, or all are 0 where
+    nothing speaks for the class. Only what follows the maps needs a gradient, and is
+    remembered for one.
 
     Source: Selvaraju et al., arXiv:1610.02391.
     """
@@ -47,15 +36,12 @@ def seen_by_all(
     """Return Grad-CAM at the size of the images: the mean of several layers' maps.
 
     Args:
-        forwards: Ask the network, each for the maps of one layer; an ensemble has some.
+        forwards: Each gives the maps of one layer; an ensemble has several.
         image: In [0, 1], shape (batch, height, width, 3).
         indices: Of the class of each image, int32, shape (batch,).
-
-    Returns:
-        float32 in [0, 1], shape (batch, height, width), interpolated.
     """
-    found = [grad_cam(forward, image, indices)[..., None] for forward in forwards]
-    wide = [tf.image.resize(heat, tf.shape(image)[1:3]) for heat in found]
+    maps = [grad_cam(forward, image, indices)[..., None] for forward in forwards]
+    wide = [tf.image.resize(heat, tf.shape(image)[1:3]) for heat in maps]
     return tf.add_n(wide)[..., 0] / len(wide)
 
 
@@ -76,7 +62,6 @@ def smooth_grad(
         indices: Of the class of each image, int32, shape (batch,).
         samples: Noisy copies whose gradients are averaged.
         deviation: Of the noise, in units of [0, 1].
-        seed: Of the noise.
 
     Returns:
         float32 in [0, 1], shape (batch, height, width): the largest absolute gradient

@@ -14,14 +14,8 @@ _BITS = 12
 def wilson(successes: float, n: int, z: float = Z_95) -> tuple[float, float]:
     """Return the interval in which a share lies, by so many successes of n.
 
-    Args:
-        successes: From 0 to n.
-        n: At least 1.
-        z: Quantile of the normal distribution; as it is, 95 % of such intervals hold
-            the true share.
-
-    Returns:
-        Both ends, in [0, 1]; the share that was counted is inside.
+    With z as it is, 95 % of such intervals hold the true share; the share that was
+    counted is inside.
 
     Source: Wilson, Probable Inference, JASA 22, 1927; Brown et al., Statistical
         Science 16, 2001.
@@ -40,7 +34,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
         only_second: Images on which only the second one is.
 
     Returns:
-        Two-sided p-value of the exact test, in (0, 1].
+        Two-sided p-value of the exact test.
 
     Source: McNemar, Psychometrika 12, 1947; the exact binomial form.
     """
@@ -61,11 +55,10 @@ def sign_flip(differences: np.ndarray) -> np.ndarray:
     2^12 of them beyond. Values that are 0 count for nothing.
 
     Args:
-        differences: Of two measures of the same images, finite, shape (..., n); n is 1
-            at least.
+        differences: Of two measures of the same images, finite, shape (..., n).
 
     Returns:
-        Two-sided p-values in (0, 1], float64, shape (...).
+        Two-sided p-values, float64, shape (...).
 
     Source: Chung and Fraser, Randomization Tests for a Multivariate Two-Sample
         Problem, JASA 53, 1958; Koning and Hemerik, More Efficient Exact Group
@@ -101,10 +94,7 @@ def _columns(bits: int) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values that may each be held against the level of the whole family.
-
-    Args:
-        p_values: Of tests of any dependence.
+    """Return p-values that may each be compared with the level of the whole family.
 
     Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
         Journal of Statistics 6, 1979.

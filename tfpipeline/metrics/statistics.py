@@ -14,14 +14,9 @@ _STUDENT = {
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and half the width of its 95 % interval.
+    """Return the mean and half the width of its 95 % interval (Student's t).
 
-    Args:
-        values: One a seed.
-
-    Returns:
-        Mean, NaN without values; and half of the interval of Student's t, NaN with
-        fewer than two values.
+    NaN is the mean of no values, and the interval of fewer than two.
     """
     count = len(values)
     if not count:

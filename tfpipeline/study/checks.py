@@ -13,50 +13,43 @@ _ENOUGH_IMAGES = 100
 def checks(
     rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what has to be known before a study is believed.
-
-    Args:
-        rows: One a seed.
-        pairs: What is known of each pair.
-
-    Returns:
-        What `Check.told` returns of each, by name.
-    """
-    fewest = min((row["measured_on"] for row in rows), default=0)
+    """Return what has to be known before a study is believed, by name."""
+    count, fewest = len(rows), min((row["measured_on"] for row in rows), default=0)
     seeds = len({row["seed"] for row in rows})
-    unchosen = [row["source"] for row in rows if not _known(row["validation_accuracy"])]
+    unchosen = [
+        row["source"]
+        for row in rows
+        if row["validation_accuracy"] is None or math.isnan(row["validation_accuracy"])
+    ]
     unchosen = list(dict.fromkeys(unchosen))
     leaks = {pair["source"]: pair["leaks"] for pair in pairs}
-    return {
+    every = {
         "enough_test_images": Check(
-            if_asked(len(rows), fewest >= _ENOUGH_IMAGES),
+            if_asked(count, fewest >= _ENOUGH_IMAGES),
             fewest,
             f"The smallest test set has at least {_ENOUGH_IMAGES} images.",
             f"It has {fewest}: one image more or less moves an accuracy "
             f"by {1 / fewest if fewest else 1:.3f}.",
-        ).told(),
+        ),
         "several_seeds": Check(
-            if_asked(len(rows), seeds > 1),
+            if_asked(count, seeds > 1),
             seeds,
             "Everything was repeated, so that intervals are known.",
             "One seed gives no intervals: differences may be luck.",
-        ).told(),
+        ),
         "validation_images": Check(
-            if_asked(len(rows), not unchosen),
+            if_asked(count, not unchosen),
             unchosen,
             "Every source has validation images: they choose among the heads, and what "
             "to recommend.",
             f"No validation images in {', '.join(unchosen)}: the first head is taken, "
             "a plain linear one, and nothing is recommended.",
-        ).told(),
+        ),
         "no_leaks": Check(
             if_asked(len(leaks), not any(leaks.values())),
             leaks,
             "No test image is one that was learned from.",
             "Some are: accuracies are too high. `audit` names them.",
-        ).told(),
+        ),
     }
-
-
-def _known(accuracy: float | None) -> bool:
-    return accuracy is not None and not math.isnan(accuracy)
+    return {name: check.told() for name, check in every.items()}

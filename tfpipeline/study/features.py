@@ -22,10 +22,9 @@ from tfpipeline.models import (
     preprocessing,
 )
 from tfpipeline.study import transferability
-from tfpipeline.study.networks import StudyNetwork
-from tfpipeline.study.speeds import BATCH
+from tfpipeline.study.networks import BATCH, StudyNetwork
 
-# Images whose activations are held against the statistics of a batch norm.
+# Images whose activations are compared with the statistics of a batch norm.
 _LOOKED_AT = 64
 
 # Pictures of each pretraining class that the drawn world is known by.
@@ -38,10 +37,6 @@ class Vectors:
     A position means one image in one selection and another in the next: examples are
     split, and perhaps thinned out, anew for each seed. So this takes no positions but
     those of the examples that are given with them, and returns their labels with them.
-
-    Args:
-        keys: Digest of each image.
-        rows: Its features, float32, shape (len(keys), width).
     """
 
     def __init__(self, keys: Sequence[str], rows: np.ndarray) -> None:
@@ -52,32 +47,17 @@ class Vectors:
     def of(
         self, examples: Examples, chosen: str | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the features and labels of some examples.
-
-        Args:
-            examples: Whose images are all among those that were computed.
-            chosen: A split, or positions in these examples.
-
-        Returns:
-            float32, shape (n, width); and the index of the class of each, shape (n,).
-
-        Raises:
-            KeyError: An image was not computed.
-        """
-        some = examples.of(chosen) if isinstance(chosen, str) else chosen
-        places = [self._place[examples.keys[i]] for i in some]
-        return self._rows[np.array(places, int)], examples.source.label[some]
+        """Return features and labels of a split, or of positions, in these examples."""
+        rows = examples.of(chosen) if isinstance(chosen, str) else chosen
+        places = [self._place[examples.keys[i]] for i in rows]
+        return self._rows[np.array(places, int)], examples.source.label[rows]
 
 
 @dataclass(frozen=True)
 class Features:
     """Computes features, and keeps them below the folder that all commands share.
 
-    Args:
-        data: How images are read.
-        seed: Of which images stand for a source.
-        cache: What all commands share.
-        strategy: Where features are computed.
+    The seed decides which images stand for a source.
     """
 
     data: DataSettings
@@ -88,25 +68,19 @@ class Features:
     def of(self, network: StudyNetwork, opened: Sequence[Examples]) -> Vectors:
         """Return the features of all examples, kept ones where there are any.
 
-        Args:
-            network: That looks at them.
-            opened: Examples of a source, one selection or several; an image that is in
-                more than one is looked at once.
+        An image that is in more than one selection is looked at once.
         """
-        frozen = feature_extraction.Extraction(
+        extractor = network.extractor
+        extraction = feature_extraction.Extraction(
             network.predictor,
-            network.extractor.output_shape[-1],
-            (
-                classifier.describe(network.extractor),
-                self.data.resize,
-                image_io.RULES,
-            ),
+            extractor.output_shape[-1],
+            (classifier.describe(extractor), self.data.resize, image_io.RULES),
             self.cache / "features",
         )
         every = {row.sha256: row for examples in opened for row in examples.files}
         keys, files = list(every), list(every.values())
         batches = self._batches(network, files, np.zeros(len(files), np.int32))
-        return Vectors(keys, frozen.features(keys, batches.plain).rows(keys))
+        return Vectors(keys, extraction.features(keys, batches.plain).rows(keys))
 
     def _batches(
         self, network: StudyNetwork, files: Sequence[Row], label: np.ndarray
@@ -120,16 +94,10 @@ class Features:
         )
         return pipeline.Batches(files, label, reading)
 
-    def some_images(
+    def sample_images(
         self, network: StudyNetwork, examples: Examples, count: int
     ) -> np.ndarray:
-        """Return some training images, the same ones each time.
-
-        Args:
-            network: For its size.
-            examples: Of a source.
-            count: How many, at most.
-        """
+        """Return at most so many training images, the same ones each time."""
         batches = self._batches(network, examples.files, examples.source.label)
         order = batches.shuffled(examples.of("train"), 0)[:count]
         parts = [np.asarray(x)[np.asarray(w) > 0] for x, _, w in batches.plain(order)]
@@ -138,48 +106,33 @@ class Features:
     def statistics_distance(
         self, network: StudyNetwork, examples: Examples
     ) -> float | None:
-        """Return how far images are from what the last batch norm remembers.
-
-        Args:
-            network: Pretrained; None is returned for one that remembers nothing.
-            examples: Of a source.
-        """
-        found = (
-            None if network.untrained else batchnorm_stats.remembered(network.backbone)
-        )
-        if found is None:
+        """Return how far images are from what the last batch norm remembers, if any."""
+        if network.untrained:
             return None
-        before, mean, variance = found
-        pictures = self.some_images(network, examples, _LOOKED_AT)
+        statistics = batchnorm_stats.remembered(network.backbone)
+        if statistics is None:
+            return None
+        before, mean, variance = statistics
+        images = self.sample_images(network, examples, _LOOKED_AT)
         maps = [
             np.asarray(before(preprocessing.preprocess(part, network.mode)))
-            for part in np.array_split(pictures, -(-len(pictures) // BATCH))
+            for part in np.array_split(images, -(-len(images) // BATCH))
         ]
         return transferability.statistics_distance(np.concatenate(maps), mean, variance)
 
     def kernel_distance(
         self, network: StudyNetwork, vectors: Vectors, examples: Examples
     ) -> float | None:
-        """Return the distance from the drawn world, for what was pretrained on it.
-
-        Args:
-            network: None is returned for one that was pretrained on other images.
-            vectors: Of a source, under the network.
-            examples: Of the source.
-        """
+        """Return the distance from the drawn world, for what was pretrained on it."""
         if network.settings.weights != "demo":
             return None
-        features = self._all(vectors, examples)
-        return transferability.kernel_distance(features, self._drawn_world(network))
-
-    def _drawn_world(self, network: StudyNetwork) -> np.ndarray:
         folder = self.cache / "demo" / f"{world.WORLD_VERSION}-pretraining-{_DRAWN}"
         if not folder.is_dir():
             world.write_folder(folder, world.PRETRAINING_CLASSES, _DRAWN, seed=1)
         data = DataSettings(source=str(folder), resize=self.data.resize)
-        examples = dataset.open_all(data, self.cache, drawn_world.drawer(data))
-        return self._all(self.of(network, [examples]), examples)
-
-    @staticmethod
-    def _all(vectors: Vectors, examples: Examples) -> np.ndarray:
-        return vectors.of(examples, np.arange(len(examples.source)))[0]
+        drawn = dataset.open_all(data, self.cache, drawn_world.drawer(data))
+        features = (
+            held.of(own, np.arange(len(own.source)))[0]
+            for held, own in ((vectors, examples), (self.of(network, [drawn]), drawn))
+        )
+        return transferability.kernel_distance(*features)

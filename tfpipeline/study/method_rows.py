@@ -1,11 +1,8 @@
 """The rows of a pair: how well every method does on every number of examples."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from tfpipeline.config.study import StudySettings
 from tfpipeline.data import splits
@@ -26,19 +23,10 @@ def rows(
     program: search.Program,
     settings: StudySettings,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the accuracies of every method and number of examples.
-
-    Args:
-        vectors: Features of the examples, and perhaps of others.
-        examples: Of one repetition.
-        seed: Of the repetition.
-        program: Trains the heads.
-        settings: Of the study.
-    """
-    label = examples.source.label
+    """Yield the accuracies of every method and number of examples of a repetition."""
+    label, classes = examples.source.label, program.classes
     most = int(examples.counts().max())
-    chooses = vectors.of(examples, "validation")
-    measures = vectors.of(examples, "test")
+    validation, test = (vectors.of(examples, name) for name in ("validation", "test"))
     for shots in read_shots(settings.shots):
         if shots is not None and shots >= most:
             continue
@@ -46,34 +34,32 @@ def rows(
         x, y = vectors.of(examples, kept[examples.split[kept] == "train"])
         # No more than a class has examples.
         votes = min(settings.neighbours, shots or settings.neighbours)
-        answers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            "probe": probes.fit_probe(x, y, program.classes).scores,
-            "neighbours": functools.partial(
-                probes.neighbours, x, y, classes=program.classes, count=votes
-            ),
-        }
-        accuracies = {
-            method: [probes.accuracy(answer(z), of) for z, of in (measures, chooses)]
-            for method, answer in answers.items()
-        }
+        probe = probes.fit_probe(x, y, classes)
         trained = program.train(x, y, steps=STEPS, seed=seed)
-        logits = trained.logits(chooses[0])
-        best = choice.best(logits, chooses[1])
-        # The images that chose a head do not say how good it is.
-        crossed = choice.cross_fitted(logits, chooses[1])
-        accuracies["head"] = [
-            probes.accuracy(trained.logits(measures[0])[best], measures[1]),
-            probes.accuracy(crossed, chooses[1]),
-        ]
-        chosen = {"head": dataclasses.asdict(program.heads[best])}
-        for method, (test, validation) in accuracies.items():
-            yield {
+        logits = trained.logits(validation[0])
+        best = choice.best(logits, validation[1])
+        scores = {
+            "probe": [probe.scores(z) for z, _ in (test, validation)],
+            "neighbours": [
+                probes.neighbours(x, y, z, classes, votes)
+                for z, _ in (test, validation)
+            ],
+            # The images that chose a head do not say how good it is.
+            "head": [
+                trained.logits(test[0])[best],
+                choice.cross_fitted(logits, validation[1]),
+            ],
+        }
+        for method, (on_test, on_validation) in scores.items():
+            row: dict[str, Any] = {
                 "method": method,
                 "shots": ALL if shots is None else shots,
                 "seed": seed,
-                "accuracy": test,
-                "validation_accuracy": validation,
+                "accuracy": probes.accuracy(on_test, test[1]),
+                "validation_accuracy": probes.accuracy(on_validation, validation[1]),
                 "trained_on": len(y),
-                "measured_on": len(measures[1]),
-                **(chosen if method == "head" else {}),
+                "measured_on": len(test[1]),
             }
+            if method == "head":
+                row["head"] = dataclasses.asdict(program.heads[best])
+            yield row

@@ -1,40 +1,41 @@
-"""The frozen networks of a study: what a word means, and what a network costs."""
+"""The frozen networks of a study: what a word means, their cost and their speed."""
 
 import dataclasses
+import hashlib
+import json
 import re
+import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.config import ModelSettings
+from tfpipeline.core import file_io, hardware, provenance
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.demo import world
 from tfpipeline.models import backbones, classifier, registry
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
-from tfpipeline.study.speeds import Speeds
+
+# Images a step, on each replica.
+BATCH = 32
 
 _WORD = re.compile(r"([^:@]+)(?::(\d*\.?\d+))?(?::([^@:]+))?(?:@(\d+))?")
 
 
 def read_word(word: str) -> ModelSettings:
-    """Return the network that a word means.
-
-    Args:
-        word: `NAME[:ALPHA][:WEIGHTS][@SIZE]`, or `demo`.
-
-    Raises:
-        UserError: It means none.
-    """
-    found = _WORD.fullmatch(word)
-    if found is None:
+    """Return the network that `NAME[:ALPHA][:WEIGHTS][@SIZE]` or `demo` means."""
+    match = _WORD.fullmatch(word)
+    if match is None:
         raise UserError(
             f"--backbones {word}: expected NAME[:ALPHA][:WEIGHTS][@SIZE], e.g. "
             "MobileNetV2, MobileNet:0.25, MobileNetV2:0.35:none@96, or demo."
         )
-    name, alpha, weights, size = found.groups()
+    name, alpha, weights, size = match.groups()
     if name == "demo":
         settings = ModelSettings("MobileNetV2", weights or "demo", 0.35, 96)
     elif name not in registry.BACKBONES:
@@ -49,24 +50,79 @@ def read_word(word: str) -> ModelSettings:
 
 
 @dataclass(frozen=True)
-class StudyNetwork:
-    """A frozen network from images to features.
+class Speeds:
+    """Milliseconds an image in a batch, of architectures on this machine.
 
-    Args:
-        word: What the user calls it.
-        settings: Of the network, without a null.
-        backbone: From preprocessed images to maps.
-        extractor: From images in [0, 1] to features.
-        predictor: The same, traced.
-        milliseconds: An image takes in a batch, on this machine.
+    What they are compared by has to come from one machine: pairs that are kept in a
+    folder may have been computed on several. Weights do not matter.
     """
 
-    word: str
-    settings: ModelSettings
-    backbone: keras.Model
-    extractor: keras.Model
-    predictor: Predictor
-    milliseconds: float
+    folder: Path
+    strategy: tf.distribute.Strategy
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What the time depends on, but for the network."""
+        about, versions = hardware.about(), provenance.versions()
+        details = tf.config.experimental.get_device_details
+        gpus = tf.config.list_physical_devices("GPU")
+        return {
+            **{key: about[key] for key in ("processor", "cores")},
+            "accelerators": [details(gpu).get("device_name", gpu.name) for gpu in gpus],
+            "replicas": int(self.strategy.num_replicas_in_sync),
+            **{key: versions[key] for key in ("tfpipeline", "tensorflow", "keras")},
+        }
+
+    def _file(self, network: ModelSettings) -> Path:
+        key = (self.place, network.backbone, network.alpha, network.image_size)
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        return self.folder / f"{digest[:24]}.speed.json"
+
+    def known(self, network: ModelSettings) -> float | None:
+        """Return what an image takes; None where it was not measured here."""
+        took = read_kept(self._file(network)).get("milliseconds")
+        return took if isinstance(took, float) and took > 0 else None
+
+    def of(self, network: ModelSettings, predictor: Predictor) -> float:
+        """Return what an image takes, measured now if it is not known."""
+        took = self.known(network)
+        if took is None:
+            took = milliseconds(predictor, int(network.image_size or 0))
+            about = {"place": self.place, "network": dataclasses.asdict(network)}
+            file_io.write_json(self._file(network), {**about, "milliseconds": took})
+        return took
+
+
+def milliseconds(predictor: Predictor, size: int) -> float:
+    """Return what an image takes in a batch: the best of a few, the first traces."""
+    count = BATCH * predictor.strategy.num_replicas_in_sync
+    blank = np.zeros((count, size, size, 3), np.float32)
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        predictor(blank)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * min(seconds[1:]) / count
+
+
+def read_kept(file: Path) -> dict[str, Any]:
+    """Return what a JSON file of a study has; nothing if it is missing or damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+@dataclass(frozen=True)
+class StudyNetwork:
+    """A frozen network from images to features."""
+
+    word: str  # What the user calls it.
+    settings: ModelSettings  # Without a null.
+    backbone: keras.Model  # From preprocessed images to maps.
+    extractor: keras.Model  # From images in [0, 1] to features.
+    predictor: Predictor  # The same, traced.
+    milliseconds: float  # An image takes in a batch, on this machine.
 
     @property
     def size(self) -> int:
@@ -83,29 +139,11 @@ class StudyNetwork:
         """Whether its weights are random."""
         return self.settings.weights == "none"
 
-    def costs(self) -> dict[str, float]:
-        """Return what it costs to have and to ask."""
-        return costs(self.backbone)
-
 
 def open_network(
-    word: str,
-    strategy: tf.distribute.Strategy,
-    seed: int,
-    speeds: Speeds,
+    word: str, strategy: tf.distribute.Strategy, seed: int, speeds: Speeds
 ) -> StudyNetwork:
-    """Return the network that a word means, and measure how fast it is.
-
-    Args:
-        word: As for `read_word`.
-        strategy: Where it runs.
-        seed: Of random weights.
-        speeds: Of each architecture that was timed on this machine; with other weights
-            it is no faster.
-
-    Raises:
-        UserError: It cannot be built.
-    """
+    """Return the network that a word means, timed unless its architecture was."""
     settings = read_word(word)
     mode = registry.BACKBONES[settings.backbone].mode
     with strategy.scope():
@@ -122,11 +160,7 @@ def open_network(
 
 
 def costs(model: keras.Model) -> dict[str, float]:
-    """Return what it costs to have a network, on any machine.
-
-    Args:
-        model: The network.
-    """
+    """Return what it costs to have a network, on any machine."""
     return {
         "parameters": int(model.count_params()),
         # As they are kept in memory and in `model.keras`.

@@ -17,8 +17,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data.dataset import Examples
 from tfpipeline.study import shot_counts
 from tfpipeline.study.from_scratch import SCRATCH
-from tfpipeline.study.networks import read_word
-from tfpipeline.study.speeds import read_kept
+from tfpipeline.study.networks import read_kept, read_word
 
 # In a new version, pairs of an older one are computed again.
 _VERSION = 4
@@ -31,28 +30,19 @@ class PairFiles:
     A pair that is done is found by everything that its result depends on, and serves
     any study. One that failed is found by the study that it failed in, so that the
     other workers of that study know; whoever is to compute it tries again.
-
-    Args:
-        settings: Of the command.
-        cache: What all commands share.
     """
 
     settings: StudySettings
     cache: Path
 
     def done(self, word: str, opened: Sequence[Examples]) -> Path:
-        """Return where a pair is kept.
-
-        Args:
-            word: Of the network.
-            opened: Examples of the source, for each seed.
-        """
+        """Return where a pair of a network and the examples of each seed is kept."""
         own = dataclasses.replace(
             self.settings,
             sources=[],
             backbones=[word],
             output="",
-            shots=shot_counts.spelled(self.settings.shots),
+            shots=shot_counts.normalize(self.settings.shots),
             workers=1,
             index=0,
             scratch=False,
@@ -60,97 +50,70 @@ class PairFiles:
             overwrite=False,
             data=with_source(self.settings.data, ""),
         )
-        images = [_told(examples) for examples in opened]
-        return self._file(f"{(__version__, _VERSION, own, _stamp(word), images)!r}")
+        images = [_describe(examples) for examples in opened]
+        # Networks by name have their weights for good.
+        stamp = "" if word == SCRATCH else _digest(str(read_word(word).weights))
+        return self._file(__version__, _VERSION, own, stamp, images)
 
     def trained(self, settings: RunSettings, examples: Examples) -> Path:
-        """Return where it is kept what `train` reaches with some settings.
-
-        Args:
-            settings: Of the command.
-            examples: Of its source.
-        """
+        """Return where it is kept what `train` reaches with some settings."""
         own = dataclasses.replace(
             settings, cache_dir=None, data=with_source(settings.data, "")
         )
         stamp = _digest(str(settings.model.weights))
-        told = ("trained", __version__, _VERSION, own, stamp, _told(examples))
-        return self._file(f"{told!r}")
+        images = _describe(examples)
+        return self._file("trained", __version__, _VERSION, own, stamp, images)
 
     def _failed(self, name: str, word: str) -> Path:
         # What the workers of a study have in common.
         study = dataclasses.replace(
             self.settings, index=0, cache_dir=None, overwrite=False
         )
-        told = f"{('failed', __version__, _VERSION, study, name, word)!r}"
-        return self._file(told).with_suffix(".failed.json")
+        file = self._file("failed", __version__, _VERSION, study, name, word)
+        return file.with_suffix(".failed.json")
 
-    def _file(self, told: str) -> Path:
-        digest = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
-        return self.cache / "study" / f"{digest[:24]}.json"
+    def _file(self, *parts: object) -> Path:
+        digest = hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape"))
+        return self.cache / "study" / f"{digest.hexdigest()[:24]}.json"
 
     def failure(self, name: str, word: str) -> dict[str, Any]:
-        """Return the `error` of a pair that failed; nothing where none is known.
-
-        Args:
-            name: Of the source.
-            word: Of the network.
-        """
-        found = read_kept(self._failed(name, word))
-        return {"error": str(found["error"])} if "error" in found else {}
+        """Return the `error` of a pair that failed; nothing where none is known."""
+        kept = read_kept(self._failed(name, word))
+        return {"error": str(kept["error"])} if "error" in kept else {}
 
     def leave_failure(self, name: str, word: str, error: str) -> None:
-        """Let the other workers know that a pair failed.
-
-        Args:
-            name: Of the source.
-            word: Of the network.
-            error: What went wrong.
-        """
+        """Let the other workers know that a pair failed."""
         if self.settings.workers > 1:
             # On a full disk, the others see it as missing.
             with contextlib.suppress(UserError):
                 file_io.write_json(self._failed(name, word), {"error": error})
 
     def forget_failure(self, name: str, word: str) -> None:
-        """Let a pair be tried again.
-
-        Args:
-            name: Of the source.
-            word: Of the network.
-        """
+        """Let a pair be tried again."""
         with contextlib.suppress(OSError):
             self._failed(name, word).unlink()
 
 
 def read(file: Path) -> dict[str, Any] | None:
-    """Return a pair that is done; None where there is none, or it is damaged.
-
-    Args:
-        file: What `PairFiles.done` returned.
-    """
-    found = read_kept(file)
-    if not isinstance(found.get("rows"), list) or not found.get("pair"):
+    """Return a pair that is done; None where there is none, or it is damaged."""
+    kept = read_kept(file)
+    if not isinstance(kept.get("rows"), list) or not kept.get("pair"):
         return None
     # JSON has no NaN, which is the accuracy on no images.
     rows = [
         {key: math.nan if value is None else value for key, value in row.items()}
-        for row in found["rows"]
+        for row in kept["rows"]
     ]
-    return {**found, "rows": rows}
+    return {**kept, "rows": rows}
 
 
-def _told(examples: Examples) -> tuple[object, ...]:
+def _describe(examples: Examples) -> tuple[object, ...]:
     source = examples.source
     labels = (source.labels, source.label.tolist())
     return (examples.keys, examples.split.tolist(), *labels)
 
 
-def _stamp(word: str) -> str:
-    """Return what a file of weights holds; networks by name have theirs for good."""
-    return "" if word == SCRATCH else _digest(str(read_word(word).weights))
-
-
 def _digest(weights: str) -> str:
+    """Return what a file of weights holds."""
     file = Path(weights)
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""

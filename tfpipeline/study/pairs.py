@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipeline.config import DataSettings, RunSettings, with_source
+from tfpipeline.config import RunSettings, with_source
 from tfpipeline.config.study import StudySettings
 from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError, check_each
@@ -18,36 +18,38 @@ from tfpipeline.data import dataset
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources import drawn_world
 from tfpipeline.models import backbones
-from tfpipeline.study import from_scratch, method_rows, pair_cache, transferability
+from tfpipeline.study import (
+    from_scratch,
+    method_rows,
+    networks,
+    pair_cache,
+    transferability,
+)
 from tfpipeline.study.features import Features
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.heads import pca, search, space
-from tfpipeline.study.networks import StudyNetwork, open_network, read_word
+from tfpipeline.study.networks import (
+    BATCH,
+    Speeds,
+    StudyNetwork,
+    open_network,
+    read_kept,
+    read_word,
+)
 from tfpipeline.study.pair_cache import PairFiles
-from tfpipeline.study.shot_counts import read_shots
-from tfpipeline.study.speeds import BATCH, Speeds, read_kept
+from tfpipeline.study.shot_counts import ALL, read_shots
 
 
 def check(settings: StudySettings) -> None:
-    """Refuse what cannot be studied, before any work is done.
-
-    Args:
-        settings: Of the command.
-
-    Raises:
-        UserError: A number out of range, or a word that means nothing.
-    """
+    """Refuse what cannot be studied, before any work is done."""
+    has_network = bool(settings.backbones) or settings.scratch
     expected = {
         "sources": ("at least one source", bool(settings.sources)),
-        "backbones": (
-            "at least one network",
-            bool(settings.backbones) or settings.scratch,
-        ),
-        "seeds": ("at least 1", settings.seeds >= 1),
-        "heads": ("at least 1", settings.heads >= 1),
-        "neighbours": ("at least 1", settings.neighbours >= 1),
-        "scratch_epochs": ("at least 1", settings.scratch_epochs >= 1),
-        "workers": ("at least 1", settings.workers >= 1),
+        "backbones": ("at least one network", has_network),
+        **{
+            name: ("at least 1", getattr(settings, name) >= 1)
+            for name in ("seeds", "heads", "neighbours", "scratch_epochs", "workers")
+        },
         "index": ("from 0 to below workers", 0 <= settings.index < settings.workers),
     }
     check_each("", settings, expected)
@@ -60,10 +62,8 @@ def check(settings: StudySettings) -> None:
 class Study:
     """What all pairs of a study share; opened when the first of them needs it.
 
-    Args:
-        settings: Of the command.
-        cache: What all commands share; pairs that are done lie in it.
-        strategy: Where features are computed.
+    Pairs that are done lie in the cache, which all commands share; features are
+    computed under the strategy.
     """
 
     settings: StudySettings
@@ -72,44 +72,27 @@ class Study:
 
     def __post_init__(self) -> None:
         """Open each source once."""
-        self.opened = functools.cache(self._open_source)
         own = self.settings
+        self.opened = functools.cache(self._open_source)
+        self.seeds = range(own.seed, own.seed + own.seeds)
+        words = list(dict.fromkeys(own.backbones))
+        self.words = words + ([SCRATCH] if own.scratch else [])
+        sources = dict.fromkeys(own.sources)
+        self.pairs = [(name, word) for name in sources for word in self.words]
         self.files = PairFiles(own, self.cache)
         self.features = Features(own.data, own.seed, self.cache, self.strategy)
         self.speeds = Speeds(self.cache / "study", self.strategy)
         self._network: StudyNetwork | None = None
 
     def network(self, word: str) -> StudyNetwork:
-        """Return a network; the one before is dropped, since there may be dozens.
-
-        Args:
-            word: As for `read_word`.
-        """
+        """Return a network; the one before is dropped, since there may be dozens."""
         if self._network is None or self._network.word != word:
             self._network = None
             # Models and their graphs hold each other, and are rarely looked for.
             gc.collect()
-            own = self.settings
-            self._network = open_network(word, self.strategy, own.seed, self.speeds)
+            seed = self.settings.seed
+            self._network = open_network(word, self.strategy, seed, self.speeds)
         return self._network
-
-    @property
-    def words(self) -> list[str]:
-        """Every network, once."""
-        words = list(dict.fromkeys(self.settings.backbones))
-        return words + ([SCRATCH] if self.settings.scratch else [])
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Every source with every network, source by source."""
-        return [
-            (s, w) for s in dict.fromkeys(self.settings.sources) for w in self.words
-        ]
-
-    @property
-    def seeds(self) -> range:
-        """The seeds of the repetitions."""
-        return range(self.settings.seed, self.settings.seed + self.settings.seeds)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Yield the result of each pair, done before or now; an error is one too.
@@ -117,55 +100,52 @@ class Study:
         Pairs of other workers are looked for at the end: each worker has left its own
         by then, so whichever ends last finds all of them.
         """
-        shared, index = self.settings.workers, self.settings.index
-        mine = [pair for n, pair in enumerate(self.pairs) if n % shared == index]
+        workers, index = self.settings.workers, self.settings.index
+        mine = self.pairs[index::workers]
         for pair in mine:
             self.files.forget_failure(*pair)
         # Network by network, so that each is opened once and only one is there at a
         # time.
         mine.sort(key=lambda pair: self.words.index(pair[1]))
-        results = {pair: self._tried(*pair) for pair in mine}
+        results = {pair: self._result(*pair, True) for pair in mine}
         for name, word in self.pairs:
-            found = results.get((name, word)) or self._left(name, word)
+            result = results.get((name, word)) or self._result(name, word, False)
             about = {"source": name, "backbone": word}
-            if "error" in found:
-                yield {**about, **found}
-            elif found:
-                rows = [{**about, **row} for row in found["rows"]]
-                yield {**found, "rows": rows, "pair": {**about, **found["pair"]}}
+            if "error" in result:
+                yield {**about, **result}
+            elif result:
+                rows = [{**about, **row} for row in result["rows"]]
+                yield {**result, "rows": rows, "pair": {**about, **result["pair"]}}
 
-    def _tried(self, name: str, word: str) -> dict[str, Any]:
-        """Return a pair, or what was wrong with it, and leave either for the others."""
+    def _result(self, name: str, word: str, mine: bool) -> dict[str, Any]:
+        """Return a pair, or what was wrong with it, and leave either for the others.
+
+        Of another worker's pair it is nothing where that has not left any yet.
+        """
         try:
             file = self.files.done(word, self.opened(name))
-            if (kept := pair_cache.read(file)) is not None:
-                return self._with_cost(word, kept)
-            number = self.pairs.index((name, word)) + 1
-            console.note(f"[{number}/{len(self.pairs)}] {name}, {word}")
-            started = time.perf_counter()
-            found = self._scratch(name) if word == SCRATCH else self._pair(name, word)
-            found["pair"]["seconds"] = round(time.perf_counter() - started, 3)
-            file_io.write_json(file, found)
-            return self._with_cost(word, found)
+            result = pair_cache.read(file)
+            if result is None and not mine:
+                return self.files.failure(name, word)
+            if result is None:
+                number = self.pairs.index((name, word)) + 1
+                console.note(f"[{number}/{len(self.pairs)}] {name}, {word}")
+                started = time.perf_counter()
+                compute = self._scratch if word == SCRATCH else self._pair
+                result = compute(name, word)
+                result["pair"]["seconds"] = round(time.perf_counter() - started, 3)
+                file_io.write_json(file, result)
+            # What an image takes here, wherever the pair was computed.
+            took = self._milliseconds(
+                from_scratch.BACKBONE if word == SCRATCH else word
+            )
+            pair = {**result["pair"], "milliseconds": round(took, 3)}
+            return {**result, "pair": pair}
         except Exception as error:  # Whatever it is, the other pairs are sound.
-            told = _said(name, word, error)
-            self.files.leave_failure(name, word, told)
-            return {"error": told}
-
-    def _left(self, name: str, word: str) -> dict[str, Any]:
-        """Return what another worker has left of a pair; nothing if it has not yet."""
-        try:
-            kept = pair_cache.read(self.files.done(word, self.opened(name)))
-            if kept is not None:
-                return self._with_cost(word, kept)
-        except Exception as error:  # As above.
-            return {"error": _said(name, word, error)}
-        return self.files.failure(name, word)
-
-    def _with_cost(self, word: str, found: dict[str, Any]) -> dict[str, Any]:
-        """Return a pair with what an image takes here, wherever it was computed."""
-        took = self._milliseconds(from_scratch.BACKBONE if word == SCRATCH else word)
-        return {**found, "pair": {**found["pair"], "milliseconds": round(took, 3)}}
+            message = _warn(name, word, error)
+            if mine:
+                self.files.leave_failure(name, word, message)
+            return {"error": message}
 
     def _milliseconds(self, word: str) -> float:
         """Return what an image takes under a network, timed before or now."""
@@ -181,77 +161,76 @@ class Study:
             bare = f"{own.backbone}{alpha}:none@{own.image_size}"
             return self.network(bare).milliseconds
 
-    def trained(self, name: str, settings: RunSettings) -> dict[str, Any] | None:
-        """Return what `train` reaches with settings that a study recommends.
+    def train(self, name: str, settings: RunSettings) -> dict[str, Any] | None:
+        """Return `accuracy` and `n` of the test images after `train` with settings.
 
-        Args:
-            name: Of the source.
-            settings: What the command is told.
-
-        Returns:
-            `accuracy` and `n` on the test images; None where it failed, which is said,
-            or where there are none.
+        None where it failed, which is reported, or where there are none.
         """
         try:
             file = self.files.trained(settings, self.opened(name)[0])
-            if not (kept := read_kept(file)):
-                _, found = from_scratch.run(settings, self.strategy, self.cache)
-                kept = {key: found["test"][key] for key in ("accuracy", "n")}
-                file_io.write_json(file, kept)
-            return kept if kept["n"] else None
+            if not (metrics := read_kept(file)):
+                _, splits = from_scratch.run(settings, self.strategy, self.cache)
+                metrics = {key: splits["test"][key] for key in ("accuracy", "n")}
+                file_io.write_json(file, metrics)
+            return metrics if metrics["n"] else None
         except Exception as error:  # The study itself is sound.
-            _said(name, "the recommended command", error)
+            _warn(name, "the recommended command", error)
             return None
-
-    def _data(self, name: str) -> DataSettings:
-        return with_source(self.settings.data, name)
 
     def _open_source(self, name: str) -> tuple[Examples, ...]:
         """Return the examples of a source, split anew for each seed."""
-        data = self._data(name)
+        data = with_source(self.settings.data, name)
         draw = drawn_world.drawer(data)
         return tuple(
             dataset.prepare(data, seed, self.cache, draw) for seed in self.seeds
         )
 
-    def _scratch(self, name: str) -> dict[str, Any]:
-        rows, costs = from_scratch.train(
-            self._data(name),
-            self.seeds,
-            self.settings.scratch_epochs,
-            self.strategy,
-            self.cache,
-        )
-        return {"rows": rows, "pair": {**_about(self.opened(name)), **costs}}
+    def _scratch(self, name: str, _: str) -> dict[str, Any]:
+        data = with_source(self.settings.data, name)
+        epochs = self.settings.scratch_epochs
+        rows: list[dict[str, Any]] = []
+        pair = _about(self.opened(name))
+        for seed in self.seeds:
+            given = from_scratch.settings_for(data, seed, epochs)
+            work, metrics = from_scratch.run(given, self.strategy, self.cache)
+            rows.append(
+                {
+                    "method": "scratch",
+                    "shots": ALL,
+                    "seed": seed,
+                    "accuracy": metrics["test"]["accuracy"],
+                    "validation_accuracy": metrics["validation"]["accuracy"],
+                    "trained_on": len(work.examples.of("train")),
+                    "measured_on": metrics["test"]["n"],
+                }
+            )
+            pair |= {**networks.costs(work.model), "untrained": False}
+        return {"rows": rows, "pair": pair}
 
     def _pair(self, name: str, word: str) -> dict[str, Any]:
-        opened, network = self.opened(name), self.network(word)
+        opened, network, features = self.opened(name), self.network(word), self.features
         examples = opened[0]
         if network.untrained:
-            some = self.features.some_images(network, examples, BATCH)
-            backbones.calibrate(network.backbone, some, network.mode)
-        vectors = self.features.of(network, opened)
+            images = features.sample_images(network, examples, BATCH)
+            backbones.calibrate(network.backbone, images, network.mode)
+        vectors = features.of(network, opened)
         classes = len(examples.source.labels)
         x, y = vectors.of(examples, "train")
-        drawn = space.draw_heads(self.settings.heads, self.settings.seed)
-        count = pca.count_for(len(y), vectors.width)
-        program = search.Program(drawn, count, classes)
+        heads = space.draw_heads(self.settings.heads, self.settings.seed)
+        program = search.Program(heads, pca.count_for(len(y), vectors.width), classes)
         rows = [
             row
             for seed, own in zip(self.seeds, opened)
             for row in method_rows.rows(vectors, own, seed, program, self.settings)
         ]
-        distance = self.features.statistics_distance(network, examples)
         pair = {
             **_about(opened),
-            **network.costs(),
+            **networks.costs(network.backbone),
             "width": vectors.width,
             "untrained": network.untrained,
             "logme": transferability.logme(x, y, classes),
-            "statistics_distance": distance,
-            "kernel_distance": self.features.kernel_distance(
-                network, vectors, examples
-            ),
+            "statistics_distance": features.statistics_distance(network, examples),
+            "kernel_distance": features.kernel_distance(network, vectors, examples),
         }
         return {"rows": rows, "pair": pair}
 
@@ -267,9 +246,10 @@ def _about(opened: Sequence[Examples]) -> dict[str, Any]:
     }
 
 
-def _said(name: str, word: str, error: Exception) -> str:
+def _warn(name: str, word: str, error: Exception) -> str:
     """Say what was wrong with a pair, and return it."""
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-    console.warn(f"{name}, {word}: {kind}{first}")
-    return f"{kind}{first}"
+    message = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if not isinstance(error, UserError):
+        message = f"{type(error).__name__}: {message}"
+    console.warn(f"{name}, {word}: {message}")
+    return message

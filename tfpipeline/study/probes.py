@@ -18,29 +18,15 @@ _BLOCK, _CELLS = 2048, 2**22
 
 @dataclass(frozen=True)
 class Probe:
-    """A linear classifier from features to one score a class.
+    """A linear classifier from features to one score a class."""
 
-    Args:
-        kernel: float64, shape (width, classes).
-        bias: float64, shape (classes,).
-        ridge: What was chosen, in the units of `RIDGES`.
-        errors: Leave-one-out mean squared error of each ridge that was tried.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    ridge: float
-    errors: tuple[float, ...]
+    kernel: np.ndarray  # float64, shape (width, classes).
+    bias: np.ndarray  # float64, shape (classes,).
+    ridge: float  # What was chosen, in the units of `RIDGES`.
+    errors: tuple[float, ...]  # Leave-one-out mean squared error of each ridge.
 
     def scores(self, features: np.ndarray) -> np.ndarray:
-        """Return a score a class; the largest is the answer.
-
-        Args:
-            features: Shape (n, width).
-
-        Returns:
-            float64, shape (n, classes): estimates of the one-hot targets.
-        """
+        """Return estimates of the one-hot targets, shape (n, classes)."""
         return np.asarray(features, np.float64) @ self.kernel + self.bias
 
 
@@ -54,17 +40,8 @@ def fit_probe(
 
     The bias is not regularised. The ridge is the one with the least exact
     leave-one-out error; every ridge comes out of one eigendecomposition of the smaller
-    of the two Gram matrices, in float64.
-
-    Args:
-        features: Of the training examples, shape (n, width), n at least 2.
-        label: Index of the class of each, shape (n,).
-        classes: Number of classes.
-        ridges: To choose from, all positive; multiplied by the mean square length of
-            the centred features they are what is added to the diagonal.
-
-    Returns:
-        The probe.
+    of the two Gram matrices, in float64. Times the mean square length of the centred
+    features it is what is added to the diagonal.
 
     Source: leave-one-out by the hat matrix, Allen, Technometrics 16 (1974), PRESS;
         least squares as a classifier, Rifkin et al. (2003).
@@ -75,7 +52,7 @@ def fit_probe(
     targets = np.eye(classes)[np.asarray(label)]
     shares = targets.mean(axis=0)
     unit = float((x * x).sum()) / count or 1.0
-    left, squares, right = _decompose(x)
+    left, squares, right = decompose(x)
     turned = left.T @ (targets - shares)
     errors = []
     for ridge in ridges:
@@ -91,7 +68,7 @@ def fit_probe(
     return Probe(kernel, shares - mean @ kernel, best, tuple(errors))
 
 
-def _decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return U, the squares of S, and V of x = U S V', by the smaller Gram matrix.
 
     What is below float64's precision of the largest is left out.
@@ -108,85 +85,71 @@ def _decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def neighbours(
     features: np.ndarray,
     label: np.ndarray,
-    asked: np.ndarray,
+    queries: np.ndarray,
     classes: int,
     count: int,
 ) -> np.ndarray:
-    """Return the votes of the nearest training examples, by the cosine.
+    """Return the votes of the nearest training examples, shape (queries, classes).
 
-    Args:
-        features: Of the training examples, shape (n, width).
-        label: Index of the class of each, shape (n,).
-        asked: Features that are asked about, shape (m, width).
-        classes: Number of classes.
-        count: Neighbours that vote; all examples where there are fewer.
-
-    Returns:
-        float64, shape (m, classes): a nearer neighbour has the larger vote.
-
-    Blocks of both sides are compared at a time: memory does not grow with their
-    product. Of equally near ones the first votes, whatever the blocks are.
+    Near is by the cosine, and a nearer neighbour has the larger vote. Blocks of both
+    sides are compared at a time: memory does not grow with their product. Of equally
+    near ones the first votes, whatever the blocks are.
 
     Source: weighted k-NN, Wu et al., arXiv:1805.01978.
     """
     label, count = np.asarray(label), min(count, len(features))
-    found = np.zeros((len(asked), classes))
+    totals = np.zeros((len(queries), classes))
     most = max(1, _CELLS // (_BLOCK + count))
-    for start in range(0, len(asked), most):
+    for start in range(0, len(queries), most):
         part = slice(start, start + most)
-        likeness, nearest = _nearest(features, _directions(asked[part]), count)
+        likeness, nearest = _nearest(features, _directions(queries[part]), count)
         votes = np.exp((likeness - likeness[:, :1]) / VOTE_TEMPERATURE)
         rows = np.repeat(np.arange(len(votes)), count)
-        np.add.at(found[part], (rows, label[nearest].ravel()), votes.ravel())
-    return found
+        np.add.at(totals[part], (rows, label[nearest].ravel()), votes.ravel())
+    return totals
 
 
 def _nearest(
-    features: np.ndarray, asked: np.ndarray, count: int
+    features: np.ndarray, queries: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the cosines and indices of the nearest, the nearest and first ones first.
 
     A matrix product rounds by the place in its matrix: equal rows may differ in the
     last bits. So it only finds who may be among the nearest; those are multiplied one
     by one, each the same wherever it stands.
-
-    Args:
-        features: Shape (n, width).
-        asked: Of length 1, shape (m, width).
-        count: At most n.
     """
-    likeness = np.full((len(asked), count), -np.inf)
-    nearest = np.zeros((len(asked), count), int)
+    likeness = np.full((len(queries), count), -np.inf)
+    nearest = np.zeros((len(queries), count), int)
     slack = 4 * np.finfo(float).eps * (features.shape[1] + 8)
     for start in range(0, len(features), _BLOCK):
         block = _directions(features[start : start + _BLOCK])
-        rough = asked @ block.T
+        rough = queries @ block.T
         able = min(count, len(block))
         least = np.partition(rough, -able, axis=1)[:, -able]
         # What is as near as the last one so far comes after it.
         least = np.maximum(least, likeness[:, -1]) - slack
         rows, columns = np.nonzero(rough >= least[:, None])
-        exact = _products(asked, block, rows, columns)
-        rows = np.r_[np.repeat(np.arange(len(asked)), count), rows]
+        exact = _products(queries, block, rows, columns)
+        rows = np.r_[np.repeat(np.arange(len(queries)), count), rows]
         exact = np.r_[likeness.ravel(), exact]
         index = np.r_[nearest.ravel(), start + columns]
         # Sorted stably, and what was found before stands first.
         order = np.lexsort((-exact, rows))
-        firsts = np.searchsorted(rows[order], np.arange(len(asked)))
+        firsts = np.searchsorted(rows[order], np.arange(len(queries)))
         chosen = order[firsts[:, None] + np.arange(count)]
         likeness, nearest = exact[chosen], index[chosen]
     return likeness, nearest
 
 
 def _products(
-    one: np.ndarray, two: np.ndarray, rows: np.ndarray, columns: np.ndarray
+    x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Return the scalar products of some pairs of rows."""
     out = np.empty(len(rows))
-    step = max(1, _CELLS // (4 * one.shape[1]))
+    step = max(1, _CELLS // (4 * x.shape[1]))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
-        out[part] = (one[rows[part]] * two[columns[part]]).sum(axis=1)
+        out[part] = (x[rows[part]] * y[columns[part]]).sum(axis=1)
     return out
 
 
@@ -197,12 +160,6 @@ def _directions(features: np.ndarray) -> np.ndarray:
 
 
 def accuracy(scores: np.ndarray, label: np.ndarray) -> float:
-    """Return the share of right answers; NaN without examples.
-
-    Args:
-        scores: Shape (n, classes).
-        label: Index of the true class, shape (n,).
-    """
-    if not len(label):
-        return float("nan")
-    return float((np.argmax(scores, axis=1) == label).mean())
+    """Return the share of right answers; NaN without examples."""
+    right = np.argmax(scores, axis=1) == label
+    return float(right.mean()) if len(label) else float("nan")

@@ -16,7 +16,7 @@ from tfpipeline.study import (
     transferability,
 )
 from tfpipeline.study.pairs import Study
-from tfpipeline.study.selection import SELECTION, gain, is_number, means, recommend
+from tfpipeline.study.recommendation import SELECTION, gain, is_number, means, recommend
 from tfpipeline.study.shot_counts import ALL
 
 RESULT = "study.json"
@@ -30,18 +30,12 @@ Row = Mapping[str, Any]
 
 
 def collect(study: Study) -> dict[str, Any]:
-    """Compute what is missing of a study and return all of its result.
-
-    Args:
-        study: To be done.
-    """
-    rows, pairs, failed = [], [], []
-    for found in study.results():
-        if "error" in found:
-            failed.append(found)
-            continue
-        rows += found["rows"]
-        pairs.append(found["pair"])
+    """Compute what is missing of a study and return all of its result."""
+    results = list(study.results())
+    failed = [result for result in results if "error" in result]
+    done = [result for result in results if "error" not in result]
+    rows = [row for result in done for row in result["rows"]]
+    pairs = [result["pair"] for result in done]
     known = {(entry["source"], entry["backbone"]) for entry in [*pairs, *failed]}
     missing = [
         {"source": name, "backbone": word}
@@ -55,10 +49,10 @@ def collect(study: Study) -> dict[str, Any]:
         "summary": {
             "means": [{**entry, **gain(entry, rows, pairs)} for entry in table],
             "pairs": pairs,
-            "predicted": predicted(table, pairs),
+            "predicted": correlate_scores(table, pairs),
             "failed": failed,
             "missing": missing,
-            "shots_left_out": shot_counts.left_out(rows, study.settings.shots),
+            "shots_left_out": shot_counts.missing(rows, study.settings.shots),
             "selection": SELECTION,
             "timed_on": study.speeds.place,
             "shots_chart": "figures/shots.png",
@@ -66,79 +60,58 @@ def collect(study: Study) -> dict[str, Any]:
         },
         "checks": checks.checks(rows, pairs),
         # The last of several workers sees to it.
-        "recommendation": (
-            []
-            if missing
-            else [
-                _with_command(study, entry, rows)
-                for entry in recommend(table, pairs, rows)
-            ]
-        ),
+        "recommendation": [
+            _with_command(study, entry, rows)
+            for entry in ([] if missing else recommend(table, pairs, rows))
+        ],
     }
 
 
-def _with_command(
-    study: Study, entry: Mapping[str, Any], rows: Sequence[Row]
-) -> dict[str, Any]:
-    """Return what is recommended with the command that trains it, and what that gives.
-
-    Args:
-        study: Whose command it is.
-        entry: What `recommend` returned of a source.
-        rows: One a seed.
-    """
-    name = entry["source"]
+def _with_command(study: Study, entry: Row, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return a recommendation with the command that trains it, and what that gives."""
+    name, reason = entry["source"], entry["reason"]
     # Where `train` would choose another precision, its features would be others too.
     alike = distribute.precision("auto", study.strategy) == "float32"
     given = recommendation.train_settings(
         study.settings, name, entry["backbone"], rows, "auto" if alike else "float32"
     )
-    trained = study.trained(name, given)
-    found = {
-        **entry,
-        "command": recommendation.command(given),
-        "trained": trained,
-    }
+    trained = study.train(name, given)
     if trained is not None:
-        found["reason"] += (
+        reason += (
             f"; its command reaches {trained['accuracy']:.3f} on {trained['n']} test "
             "images"
         )
-    return found
+    command = recommendation.command(given)
+    return {**entry, "reason": reason, "command": command, "trained": trained}
 
 
-def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
+def correlate_scores(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
     """Return how well scores that cost no training put the pairs in order.
 
-    Args:
-        table: What `means` returned.
-        pairs: What is known of each pair.
-
-    Returns:
-        `logme`: rank correlation of LogME with the probe's accuracy over the frozen
-        networks, source by source, and their mean. `statistics_distance` and
-        `kernel_distance`: rank correlation over the sources, network by network; a
-        distance that predicts well is near -1. Null for fewer than three.
+    `logme`: rank correlation of LogME with the probe's accuracy over the frozen
+    networks, source by source, and their mean. `statistics_distance` and
+    `kernel_distance`: rank correlation over the sources, network by network; a
+    distance that predicts well is near -1. Null for fewer than three.
     """
-    result = {
+    probes = {
         (entry["source"], entry["backbone"]): entry["accuracy"]
         for entry in table
         if entry["method"] == "probe" and entry["shots"] == ALL
     }
 
     def correlations(score: str, within: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name in dict.fromkeys(pair[within] for pair in pairs):
-            mine = [
-                (pair[score], result[pair["source"], pair["backbone"]])
-                for pair in pairs
-                if pair[within] == name and is_number(pair.get(score))
-            ]
-            if mine:
-                found[name] = transferability.rank_correlation(*zip(*mine))
-        numbers = [value for value in found.values() if is_number(value)]
+        points: dict[str, list[tuple[float, float]]] = {}
+        for pair in pairs:
+            if is_number(pair.get(score)):
+                accuracy = probes[pair["source"], pair["backbone"]]
+                points.setdefault(pair[within], []).append((pair[score], accuracy))
+        each = {
+            name: transferability.rank_correlation(*zip(*mine))
+            for name, mine in points.items()
+        }
+        numbers = [value for value in each.values() if is_number(value)]
         mean = sum(numbers) / len(numbers) if numbers else math.nan
-        return {"mean": mean, f"of_each_{within}": found}
+        return {"mean": mean, f"of_each_{within}": each}
 
     return {
         "logme": correlations("logme", "source"),
@@ -148,21 +121,12 @@ def predicted(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, Any]:
 
 
 def write(output: Path, result: Mapping[str, Any]) -> None:
-    """Write tables and figures; the JSON comes last.
-
-    Args:
-        output: Folder of the study.
-        result: What `collect` returned, and how it came about.
-    """
+    """Write tables and figures; the JSON comes last."""
     rows = ([row[key] for key in COLUMNS] for row in result["rows"])
     file_io.write_csv(output / "study.csv", COLUMNS, rows)
     summary = result["summary"]
-    figures = {
-        "shots": plots.shots(summary["means"]),
-        "cost": plots.cost(summary["means"], summary["pairs"]),
-    }
-    for name, picture in figures.items():
-        image_io.save_png(output / summary[f"{name}_chart"], picture)
-    table = score_table.markdown(summary["means"], summary["pairs"])
-    file_io.write_text(output / "table.md", table)
+    means, pairs = summary["means"], summary["pairs"]
+    image_io.save_png(output / summary["shots_chart"], plots.shots(means))
+    image_io.save_png(output / summary["cost_chart"], plots.cost(means, pairs))
+    file_io.write_text(output / "table.md", score_table.markdown(means, pairs))
     file_io.write_json(output / RESULT, result)

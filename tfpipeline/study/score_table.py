@@ -11,18 +11,7 @@ Entry = Mapping[str, Any]
 
 
 def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
-    """Return a row a source and network, on all examples.
-
-    Args:
-        means: With `source`, `backbone`, `method`, `shots`, `accuracy`,
-            `half_interval` and perhaps `gain`, `gain_half_interval` and
-            `gain_against`.
-        pairs: With `source`, `backbone`, `milliseconds`, `parameters`, `bytes`, and
-            perhaps `logme` and `statistics_distance`.
-
-    Returns:
-        Lines of Markdown, each with its end.
-    """
+    """Return lines of Markdown: a row a source and network, on all examples."""
     entries = {
         (e["source"], e["backbone"], e["method"]): e
         for e in means
@@ -34,35 +23,36 @@ def markdown(means: Sequence[Entry], pairs: Sequence[Entry]) -> str:
     lines = [header, ["---"] * len(header)]
     for pair in pairs:
         where = (pair["source"], pair["backbone"])
-        cells = [short(where[0]), f"`{where[1]}`"]
-        for method in used:
-            entry = entries.get((*where, method), {})
-            cells.append(_with_interval(entry, "accuracy", "half_interval", ""))
         probe = entries.get((*where, "probe"), {})
-        cells.append(_with_interval(probe, "gain", "gain_half_interval", "+"))
         against = probe.get("gain_against")
-        cells.append(f"`{against}`" if against else "")
-        cells.append(f"{pair['milliseconds']:.1f}")
-        cells.append(f"{pair['parameters'] / 1e6:.2f}")
-        cells.append(f"{pair['bytes'] / 1e6:.2f}")
-        cells += [_number(pair.get(key)) for key in ("logme", "statistics_distance")]
-        lines.append(cells)
+        lines.append(
+            [
+                short(where[0]),
+                f"`{where[1]}`",
+                *(
+                    _with_interval(entries.get((*where, m), {}), "accuracy", "", "")
+                    for m in used
+                ),
+                _with_interval(probe, "gain", "gain_", "+"),
+                f"`{against}`" if against else "",
+                f"{pair['milliseconds']:.1f}",
+                f"{pair['parameters'] / 1e6:.2f}",
+                f"{pair['bytes'] / 1e6:.2f}",
+                *(_number(pair.get(key)) for key in ("logme", "statistics_distance")),
+            ]
+        )
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def short(name: str) -> str:
-    """Return what a source is called in tables: the last part of its path.
-
-    Args:
-        name: As the user wrote it.
-    """
+    """Return what a source is called in tables: the last part of its path."""
     return Path(name).name or name
 
 
-def _with_interval(entry: Entry, value: str, half: str, sign: str) -> str:
-    told = _number(entry.get(value), sign)
-    width = _number(entry.get(half))
-    return f"{told} ± {width}" if told and width else told
+def _with_interval(entry: Entry, value: str, prefix: str, sign: str) -> str:
+    mean = _number(entry.get(value), sign)
+    half = _number(entry.get(f"{prefix}half_interval"))
+    return f"{mean} ± {half}" if mean and half else mean
 
 
 def _number(value: Any, sign: str = "") -> str:

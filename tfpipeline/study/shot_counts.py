@@ -12,66 +12,44 @@ ALL = "all"
 
 
 def read_shots(text: str) -> list[int | None]:
-    """Return the numbers of examples of each class, ascending.
+    """Return the numbers of examples of each class in `1,2,5,all`, ascending.
 
-    Args:
-        text: `1,2,5,all`.
-
-    Returns:
-        None is all, and comes last, named or not: tables, gains and advice are of all
-        examples.
-
-    Raises:
-        UserError: It is no such list.
+    None is all, and comes last, named or not: tables, gains and advice are of all
+    examples.
     """
-    found: set[float] = {math.inf}
-    for word in text.split(","):
-        if not re.fullmatch(r"[1-9]\d*|all", word.strip()):
+    counts: set[float] = {math.inf}
+    for word in map(str.strip, text.split(",")):
+        if not re.fullmatch(r"[1-9]\d*|all", word):
             raise UserError(
                 "--shots: expected positive numbers and `all`, e.g. 1,5,all. "
                 f"Received: {text}."
             )
-        found.add(math.inf if word.strip() == ALL else int(word))
-    return [None if count == math.inf else int(count) for count in sorted(found)]
+        counts.add(math.inf if word == ALL else int(word))
+    return [None if count == math.inf else int(count) for count in sorted(counts)]
 
 
-def spelled(text: str) -> str:
-    """Return the same list as it is always written: `5,1` becomes `1,5,all`.
-
-    Args:
-        text: As for `read_shots`.
-    """
+def normalize(text: str) -> str:
+    """Return the same list as it is always written: `5,1` becomes `1,5,all`."""
     return ",".join(ALL if n is None else str(n) for n in read_shots(text))
 
 
-def left_out(rows: Sequence[Mapping[str, Any]], text: str) -> dict[str, list[int]]:
-    """Return for each source the numbers that none of its classes has.
-
-    Args:
-        rows: Of a study, one a seed.
-        text: As for `read_shots`.
-    """
-    asked = [number for number in read_shots(text) if number is not None]
+def missing(rows: Sequence[Mapping[str, Any]], text: str) -> dict[str, list[int]]:
+    """Return for each source the numbers that none of its classes has."""
+    numbers = [number for number in read_shots(text) if number is not None]
     had: dict[str, set[Any]] = {}
     for row in rows:
         if row["method"] == "probe":
             had.setdefault(row["source"], set()).add(row["shots"])
-    found = {name: [n for n in asked if n not in had[name]] for name in had}
-    return {name: numbers for name, numbers in found.items() if numbers}
+    lacks = {name: [n for n in numbers if n not in had[name]] for name in had}
+    return {name: counts for name, counts in lacks.items() if counts}
 
 
 def note(rows: Sequence[Mapping[str, Any]], text: str) -> None:
-    """Say what was added to a list, and what was left out of it.
-
-    Args:
-        rows: Of a study, one a seed.
-        text: As for `read_shots`.
-    """
+    """Say what was added to a list, and what was skipped."""
     if ALL not in text:
         console.note(f"--shots {text}: `all` was added; the table is of all examples.")
-    for name, numbers in left_out(rows, text).items():
-        told = ", ".join(map(str, numbers))
+    for name, numbers in missing(rows, text).items():
         console.note(
-            f"{name}: left out {told} examples of each class; no class has more, so "
-            "that `all` is the same."
+            f"{name}: skipped {', '.join(map(str, numbers))} examples of each class; "
+            "no class has more, so that `all` is the same."
         )

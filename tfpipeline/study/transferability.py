@@ -1,8 +1,10 @@
-"""How well features will transfer, and how far images are from what was learnt from."""
+"""How well features will transfer, and how far images are from the pretraining's."""
 
 from collections.abc import Sequence
 
 import numpy as np
+
+from tfpipeline.study.probes import decompose
 
 # Rounds in which the evidence finds its two precisions; it rests after a dozen.
 _ROUNDS = 50
@@ -17,40 +19,24 @@ def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
     The model of each class's one-hot targets has a Gaussian prior on its weights and
     Gaussian noise; their two precisions are those of the largest evidence. Higher is
     better. It compares networks on the same images; of different images it says
-    nothing.
-
-    Args:
-        features: Shape (n, width), n at least 2.
-        label: Index of the class of each example, shape (n,).
-        classes: Number of classes.
-
-    Returns:
-        Mean over the classes, in nats an example.
+    nothing. It is the mean over the classes, in nats an example.
 
     Source: LogME, You et al., arXiv:2102.11005.
     """
     x = np.asarray(features, np.float64)
-    gram = x @ x.T if len(x) <= x.shape[1] else x.T @ x
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > max(float(values[-1]), 0.0) * max(x.shape) * np.finfo(float).eps
-    squares = values[kept]
-    left = vectors[:, kept]
-    if len(x) > x.shape[1]:
-        left = x @ left / np.sqrt(squares)
+    left, squares, _ = decompose(x)
     targets = np.eye(classes)[np.asarray(label)]
-    found = [
-        _evidence(squares, left.T @ target, float(target @ target), x.shape)
+    evidence = [
+        _evidence(squares, (left.T @ target) ** 2, float(target @ target), len(x))
         for target in targets.T
     ]
-    return float(np.mean(found))
+    return float(np.mean(evidence))
 
 
 def _evidence(
-    squares: np.ndarray, turned: np.ndarray, total: float, shape: tuple[int, ...]
+    squares: np.ndarray, power: np.ndarray, total: float, count: int
 ) -> float:
     """Return the largest log evidence of one target, per example."""
-    count, width = shape
-    power = turned * turned
     outside = max(total - float(power.sum()), 0.0)
     prior, noise = 1.0, 1.0
     for _ in range(_ROUNDS):
@@ -63,62 +49,49 @@ def _evidence(
         prior, noise = max(prior, 1e-10), max(noise, 1e-10)
         if abs(prior / noise - ratio) <= 1e-6 * ratio:
             break
-    return log_evidence(squares, power, outside, shape, (prior, noise)) / count
+    return log_evidence(squares, power, outside, count, prior, noise) / count
 
 
 def log_evidence(
     squares: np.ndarray,
     power: np.ndarray,
     outside: float,
-    shape: tuple[int, ...],
-    precisions: tuple[float, float],
+    count: int,
+    prior: float,
+    noise: float,
 ) -> float:
-    """Return the log evidence of one target under a Bayesian linear model.
+    """Return the log evidence, in nats, of one target under a Bayesian linear model.
 
-    Args:
-        squares: Positive eigenvalues of the features' Gram matrix, shape (rank,).
-        power: Squares of the target in the eigenvectors, shape (rank,).
-        outside: Square of what of the target no features can reach.
-        shape: Number of examples, and width of the features.
-        precisions: Of the prior and of the noise.
-
-    Returns:
-        The logarithm of a density, in nats.
+    `squares` are the positive eigenvalues of the features' Gram matrix, `power` the
+    squares of the target in its eigenvectors, and `outside` the square of what of the
+    target no features can reach; `prior` and `noise` are precisions.
     """
-    count, _ = shape
-    prior, noise = precisions
     # The covariance of the targets: noise on every axis, and the prior on these.
     spread = squares / prior + 1 / noise
-    idle = count - len(squares)
     return -0.5 * float(
         count * np.log(2 * np.pi)
         + np.log(spread).sum()
-        - idle * np.log(noise)
+        - (count - len(squares)) * np.log(noise)
         + (power / spread).sum()
         + outside * noise
     )
 
 
-def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
+def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     """Return the unbiased squared kernel distance between two sets of features.
 
-    Args:
-        one: Features, shape (n, width), n at least 2.
-        two: Features, shape (m, width), m at least 2.
-
-    Returns:
-        Squared maximum mean discrepancy under the cubic kernel; about 0 for two draws
-        of the same images, and then as often below 0 as above.
+    It is the squared maximum mean discrepancy under the cubic kernel: about 0 for two
+    draws of the same images, and then as often below 0 as above.
 
     Source: Bińkowski et al., arXiv:1801.01401.
     """
-    a, b = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
 
-    def within(x: np.ndarray) -> float:
-        itself = ((x * x).sum(axis=1) / x.shape[1] + 1) ** 3
-        return float(_kernels(x, x) - itself.sum()) / (len(x) * (len(x) - 1))
+    def within(z: np.ndarray) -> float:
+        itself = ((z * z).sum(axis=1) / z.shape[1] + 1) ** 3
+        return float(_kernels(z, z) - itself.sum()) / (len(z) * (len(z) - 1))
 
-    return within(a) + within(b) - 2 * _kernels(a, b) / (len(a) * len(b))
+    return within(x) + within(y) - 2 * _kernels(x, y) / (len(x) * len(y))
 
 
 def _kernels(x: np.ndarray, y: np.ndarray) -> float:
@@ -136,15 +109,8 @@ def statistics_distance(
     A batch norm keeps the mean and the variance that each channel had in pretraining:
     what is left of the pretraining images where those are not to be had. The distance
     is the squared Fréchet distance between one Gaussian a channel, in units of the
-    channel's deviation in pretraining, averaged over the channels.
-
-    Args:
-        maps: What goes into the batch norm, shape (n, height, width, channels).
-        mean: Moving mean of the batch norm, shape (channels,).
-        variance: Moving variance, shape (channels,).
-
-    Returns:
-        At least 0; 1 is as far as one deviation of every channel.
+    channel's deviation in pretraining, averaged over the channels. 1 is as far as one
+    deviation of every channel.
 
     Source: statistics of batch norm as those of the pretraining images, Yin et al.,
         arXiv:1912.08795.
@@ -156,22 +122,15 @@ def statistics_distance(
     return float((apart * apart + wider * wider).mean())
 
 
-def rank_correlation(one: Sequence[float], two: Sequence[float]) -> float:
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Return Spearman's rank correlation; equal values share their ranks.
 
-    Args:
-        one: Numbers.
-        two: As many numbers.
-
-    Returns:
-        From -1 to 1; NaN for fewer than three pairs, or where one of them is constant.
+    NaN for fewer than three pairs, or where one of them is constant.
     """
-    if len(one) < 3:
+    ranks = _ranks(x), _ranks(y)
+    if len(x) < 3 or not all(map(np.ptp, ranks)):
         return float("nan")
-    a, b = _ranks(one), _ranks(two)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale else float("nan")
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:

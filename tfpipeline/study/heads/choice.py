@@ -5,12 +5,9 @@ import tensorflow as tf
 
 
 def best(logits: np.ndarray, label: np.ndarray) -> int:
-    """Return the number of the head with the best accuracy; of equals, least loss.
+    """Return the head with the best accuracy; of equals the least loss, or the first.
 
-    Args:
-        logits: What every head answers, shape (heads, n, classes); without any examples
-            it is the first head.
-        label: Index of the class of each example, shape (n,).
+    Logits of all heads have shape (heads, n, classes).
     """
     if not len(label):
         return 0
@@ -26,13 +23,6 @@ def cross_fitted(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
     The best of several heads looks better than it is on the examples that chose it.
     Here none has chosen the head that answers it, so that the accuracy may be held
     against that of a classifier for which nothing was chosen.
-
-    Args:
-        logits: What every head answers, shape (heads, n, classes).
-        label: Index of the class of each example, shape (n,).
-
-    Returns:
-        Shape (n, classes).
     """
     half = np.empty(len(label), int)
     # In turn, class after class: both halves have as many of each.

@@ -1,4 +1,4 @@
-"""Principal axes of features: what heads are searched in, instead of all of them."""
+"""Principal axes of features, which heads are searched on."""
 
 from dataclasses import dataclass
 
@@ -10,45 +10,25 @@ _EXAMPLES, _LEAST = 8, 128
 
 @dataclass(frozen=True)
 class Axes:
-    """A change of coordinates from features to their principal axes.
+    """A change of coordinates from features to their principal axes."""
 
-    Args:
-        mean: Of the training features, float64, shape (width,).
-        basis: An axis a column, float64, shape (width, count); those that the training
-            features do not have are zero.
-        scale: That the new coordinates are divided by, positive.
-    """
-
-    mean: np.ndarray
-    basis: np.ndarray
-    scale: float
+    mean: np.ndarray  # Of the training features, float64.
+    basis: np.ndarray  # An axis a column; those that the features do not have are 0.
+    scale: float  # That the new coordinates are divided by.
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Return features in the new coordinates, float32, shape (n, count).
-
-        Args:
-            features: Shape (n, width).
-        """
+        """Return features in the new coordinates, float32, shape (n, count)."""
         centred = np.asarray(features, np.float64) - self.mean
         return (centred @ self.basis / self.scale).astype(np.float32)
 
 
 def count_for(examples: int, width: int) -> int:
-    """Return how many axes so many training examples tell from noise.
-
-    Args:
-        examples: That are trained on.
-        width: Of the features.
-    """
+    """Return how many axes so many training examples distinguish from noise."""
     return min(width, max(_LEAST, examples // _EXAMPLES))
 
 
 def fit(features: np.ndarray, count: int) -> Axes:
     """Return the principal axes of training features, the longest first.
-
-    Args:
-        features: Shape (n, width).
-        count: Of the axes.
 
     Source: a diagonal step such as Adam's fits these coordinates best, Vyas et al.
         (SOAP), arXiv:2409.11321.

@@ -1,4 +1,4 @@
-"""Ways to train a head, to be tried together; see `head_search`."""
+"""Ways to train a head, to be tried together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +10,12 @@ from tfpipeline.core.errors import UserError, check_each
 
 @dataclass(frozen=True)
 class Head:
-    """One way to make and train a head.
+    """One way to make and train a head."""
 
-    Args:
-        learning_rate: Of AdamW at its start; it falls to 0 as a cosine.
-        weight_decay: Decoupled decay of kernels.
-        dropout: Share of the inputs of each layer that is dropped, in [0, 1).
-        hidden: Units of a hidden layer with ReLU; 0 is a linear head.
-        label_smoothing: Share of the target spread evenly over all classes.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    hidden: int = 0
+    learning_rate: float = 1e-3  # Of AdamW at its start; it falls to 0 as a cosine.
+    weight_decay: float = 0.0  # Decoupled, of kernels.
+    dropout: float = 0.0  # Share of the inputs of each layer, in [0, 1).
+    hidden: int = 0  # Units of a hidden layer with ReLU; 0 is a linear head.
     label_smoothing: float = 0.0
 
 
@@ -38,15 +30,7 @@ SPACE: dict[str, tuple[float, ...]] = {
 
 
 def draw_heads(count: int, seed: int) -> tuple[Head, ...]:
-    """Return heads to try; the first ones do not depend on how many there are.
-
-    Args:
-        count: At least 1; the first is a plain linear head.
-        seed: Of the draws.
-
-    Raises:
-        UserError: There are none.
-    """
+    """Return heads to try, a plain linear one first; more of them include the fewer."""
     if count < 1:
         raise UserError(f"--heads: expected at least 1. Received: {count}.")
     rng = np.random.default_rng([seed, 77])
@@ -65,14 +49,7 @@ def draw_heads(count: int, seed: int) -> tuple[Head, ...]:
 
 
 def check(heads: Sequence[Head]) -> None:
-    """Refuse heads that cannot be trained.
-
-    Args:
-        heads: To be searched.
-
-    Raises:
-        UserError: There are none, or a number is out of range.
-    """
+    """Refuse no heads, or a number that is out of range."""
     if not heads:
         raise UserError("Expected at least one head to search.")
     for head in heads:
