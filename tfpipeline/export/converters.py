@@ -123,8 +123,9 @@ def run(file: Path, images: np.ndarray) -> np.ndarray:
     if file.suffix == ".onnx":
         import onnxruntime
 
-        where = {"providers": ["CPUExecutionProvider"]}
-        session = onnxruntime.InferenceSession(str(file), **where)
+        session = onnxruntime.InferenceSession(
+            str(file), providers=["CPUExecutionProvider"]
+        )
         return np.concatenate([session.run([OUTPUT], batch)[0] for batch in batches])
     ask = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
     return np.concatenate([ask(**batch)[OUTPUT] for batch in batches])

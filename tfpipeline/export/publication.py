@@ -39,7 +39,7 @@ def publish(
         The number, and which version is called what.
     """
     base = staged.parent
-    with _alone(base):
+    with _exclusive(base):
         disk.sync_all(staged)
         number = max(versions.numbers(base), default=0) + 1
         if label == "auto":
@@ -58,7 +58,7 @@ def publish(
 def promote(base: Path, number: int) -> dict[str, int]:
     """Make a version the stable one, tell the server, and return all labels."""
     versions.check_there(base, number)
-    with _alone(base):
+    with _exclusive(base):
         versions.check_there(base, number)
         labels = versions.label(base, versions.STABLE, number)
         tf_serving_files.relabel(base, labels)
@@ -66,7 +66,7 @@ def promote(base: Path, number: int) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _alone(base: Path) -> Iterator[None]:
+def _exclusive(base: Path) -> Iterator[None]:
     """Keep other processes out until the block ends; end what one has begun."""
     lock, file = base / _LOCK, base / _INTENT
     with disk.telling(base, lock), staging.locked(lock, waits=True):

@@ -87,8 +87,8 @@ def _send_all(
                 if (batch := next(batches, None)) is None:
                     break
                 # A thread that Python waits for at its end would hold up Ctrl-C.
-                words = send, batch, done
-                threading.Thread(target=_send, args=words, daemon=True).start()
+                args = send, batch, done
+                threading.Thread(target=_send, args=args, daemon=True).start()
                 under_way += 1
             if not under_way:
                 break

@@ -102,7 +102,7 @@ def _rest(parts: re.Match[str], settings: ServerSettings) -> Send:
             answers = [_answer(row) for row in reply.json()["predictions"]]
         except (ValueError, KeyError, TypeError):
             raise _refused(address, _NONE) from None
-        return _counted(answers, len(contents), address)
+        return _check_count(answers, len(contents), address)
 
     return send
 
@@ -168,12 +168,12 @@ def _grpc(parts: re.Match[str], settings: ServerSettings) -> Send:
             answers = signatures.answers_of(outputs)
         except KeyError:
             raise _refused(address, _NONE) from None
-        return _counted(answers, len(contents), address)
+        return _check_count(answers, len(contents), address)
 
     return send
 
 
-def _counted(answers: list[Answer], count: int, address: str) -> list[Answer]:
+def _check_count(answers: list[Answer], count: int, address: str) -> list[Answer]:
     if len(answers) != count:
         raise _refused(address, f"{len(answers)} answers to {count} images")
     return answers

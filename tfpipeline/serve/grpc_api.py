@@ -41,7 +41,7 @@ class _Servicer(
                 f'Serving signature key "{name}" not found, expected one of '
                 f"{', '.join(model.signatures)}.",
             )
-        with _errors_reported(context):
+        with _report_errors(context):
             inputs = {
                 key: tf.constant(tf.make_ndarray(value))
                 for key, value in request.inputs.items()
@@ -58,7 +58,7 @@ class _Servicer(
         number, model = self._choose(request, context)
         examples = request.input.example_list.examples
         sent = [example.SerializeToString() for example in examples]
-        with _errors_reported(context):
+        with _report_errors(context):
             outputs = model.signatures[CLASSIFY](inputs=tf.constant(sent, tf.string))
         reply = classification_pb2.ClassificationResponse()
         classes, scores = (outputs[key].numpy() for key in ("classes", "scores"))
@@ -126,7 +126,7 @@ def signature_map(model: Loaded) -> get_model_metadata_pb2.SignatureDefMap:
 
 
 @contextlib.contextmanager
-def _errors_reported(context: Any) -> Iterator[None]:
+def _report_errors(context: Any) -> Iterator[None]:
     """Tell a client what is wrong with its input, as the official server does."""
     try:
         yield
