@@ -223,18 +223,19 @@ def small_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tfpipeline.data import decode_graph
     from tfpipeline.export import signatures
     from tfpipeline.models import classifier
+    from tfpipeline.models.constant_weights import Frozen
 
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 3))
     backbone = keras.Model(image, keras.layers.Conv2D(4, 3, activation="relu")(image))
     model = classifier.build_classifier(backbone, "tf", ModelSettings(), 3)
-    parts = signatures.Parts(
-        *classifier.split_classifier(model),
-        signatures.Answers(["a", "b", "c"], top_k=2, accepts_from=0.0),
-        decode_graph.Reader(8, 8, "squash"),
-    )
+    extractor, head = classifier.split_classifier(model)
+    answers = signatures.Answers(["a", "b", "c"], top_k=2, accepts_from=0.0)
+    reader = decode_graph.Reader(8, 8, "squash")
     path = tmp_path_factory.mktemp("served") / "1"
-    signatures.save(path, signatures.Served(parts))
+    # Its weights are variables.
+    served = signatures.Served(Frozen(extractor, 0), head, answers, reader)
+    signatures.save(path, served)
     return path
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Exported
 from tfpipeline.core import image_formats
+from tfpipeline.data.scan_cache import Row
 from tfpipeline.export import ask_process, signatures
 
 
@@ -27,7 +28,7 @@ def test_what_had_too_much_beside_it_is_asked_again_alone() -> None:
             "probabilities": np.where(sizes <= 5, sizes, 0)[:, None],
         }
 
-    found = ask_process._answered(ask, [b"123", b"4567", b"1234567"])
+    found = ask_process._ask(ask, [b"123", b"4567", b"1234567"])
     assert found["valid"].tolist() == [True, True, False]
     assert found["probabilities"].tolist() == [[3], [4], [0]]
     assert found["error"][1] == b"" and found["error"][2].endswith(b"in one request")
@@ -35,12 +36,12 @@ def test_what_had_too_much_beside_it_is_asked_again_alone() -> None:
 
 
 def test_a_few_images_at_a_time_are_answered_by_another_process_as_by_this_one(
-    exported: Exported, tmp_path: Path
+    exported: Exported,
 ) -> None:
     pictures = (exported.pictures * 4)[:20]
-    places = [(str(path), 0, 0) for path in pictures]
+    files = [Row(path=str(path)) for path in pictures]
     model = exported.base / "1"
-    parts = list(ask_process.stream(model, places, tmp_path, signatures.ALL))
+    parts = list(ask_process.stream(model, files, signatures.ALL))
     assert [len(part["valid"]) for part in parts] == [16, 4]
     told = np.concatenate([part["probabilities"] for part in parts])
     contents = [path.read_bytes() for path in pictures]
@@ -50,5 +51,5 @@ def test_a_few_images_at_a_time_are_answered_by_another_process_as_by_this_one(
 
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="^7 could not be asked: .*Error") as error:
-        ask_process.ask(tmp_path / "7", [("a.png", 0, 0)], tmp_path)
+        ask_process.ask(tmp_path / "7", [Row(path="a.png")])
     assert "saved_model" in str(error.value)

@@ -181,7 +181,7 @@ def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
     assert parity["n"] == 1 and len(parity["not_served"]) == 1
     nothing = parity | {"passed": False, "n": 0, "answered": 0.0}
     with pytest.raises(UserError, match="reads none of 1 images, expected 50%"):
-        publish.check_passed(nothing, "the SavedModel")
+        publish.check_passed(nothing)
 
 
 @pytest.mark.slow

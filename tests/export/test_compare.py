@@ -58,7 +58,8 @@ def test_so_few_images_decide_nothing_however_clear_they_are(n: int) -> None:
 
 def test_a_live_version_of_something_else_is_refused_in_words(tmp_path: Path) -> None:
     file_io.write_text(tmp_path / "1" / "saved_model.pb", "of another program")
-    opened: Any = SimpleNamespace(label=np.zeros(3), labels=("a", "b"))
+    ready = SimpleNamespace(labels=("a", "b"))
+    opened: Any = SimpleNamespace(label=np.zeros(3), ready=ready)
     with pytest.raises(UserError, match="version 1 has no labels.txt"):
         compare.check(opened, tmp_path)
     file_io.write_lines(tmp_path / "1" / "labels.txt", ["b", "a"])

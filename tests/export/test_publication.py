@@ -17,7 +17,7 @@ from tfpipeline.export import publication, versions
 _PUT = """
 import sys, time
 from pathlib import Path
-from tfpipeline.export import publication, tf_serving_files, versions
+from tfpipeline.export import publication, tf_serving_files
 
 base, label, die_at = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
@@ -36,7 +36,7 @@ if die_at == "half told":
         calls.append(args)
         return died() if len(calls) == 3 else real(*args)
     tf_serving_files.file_io.write_text = third
-with versions.staged(base) as folder:
+with publication.staged(base) as folder:
     (folder / "saved_model.pb").write_bytes(b"x")
     print(*publication.publish(folder, label, "pets", [1, 4]))
 """
@@ -59,7 +59,7 @@ def kill_when_there(started: subprocess.Popen) -> None:
 
 
 def put(base: Path, label: str = "auto") -> tuple[int, dict[str, int]]:
-    with versions.staged(base) as folder:
+    with publication.staged(base) as folder:
         (folder / "saved_model.pb").write_bytes(b"x")
         return publication.publish(folder, label, "pets", [1, 4])
 
@@ -106,7 +106,7 @@ def test_going_back_ends_what_was_begun_first(tmp_path: Path) -> None:
 def test_what_a_killed_export_has_left_is_removed_and_a_living_ones_is_not(
     tmp_path: Path,
 ) -> None:
-    with versions.staged(tmp_path) as living:
+    with publication.staged(tmp_path) as living:
         (living / "variables").mkdir()
         dead = tmp_path / ".next-0123456789ab"
         (dead / "variables").mkdir(parents=True)
@@ -115,7 +115,7 @@ def test_what_a_killed_export_has_left_is_removed_and_a_living_ones_is_not(
 
 
 def export(base: Path) -> tuple[int, dict[str, int]]:
-    with versions.staged(base) as folder:
+    with publication.staged(base) as folder:
         file_io.write_bytes(folder / "saved_model.pb", b"x")
         file_io.write_bytes(folder / "variables" / "variables.index", b"y")
         return publication.publish(folder, "auto", "pets", [1, 4])

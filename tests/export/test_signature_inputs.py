@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.core import image_io
-from tfpipeline.export import plain_json, signature_inputs, signatures
+from tfpipeline.export import protocol, signature_inputs, signatures
 
 GOOD = np.random.default_rng(0).random((8, 8, 3), np.float32)
 
@@ -109,7 +109,7 @@ def test_a_wrong_shape_is_told_with_the_expected_one(
     name, kind, _ = SHAPES[signature]
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         loaded.signatures[signature](**{name: tf.zeros(shape, kind)})
-    said = plain_json.reason(caught.value)
+    said = protocol.reason(caught.value)
     expected = "(batch, 8, 8, 3)" if signature == "pixels" else "(batch,)"
     assert said.startswith(f"{name}: expected") and expected in said
     assert said.endswith(f"shape ({', '.join(map(str, shape))}).")
@@ -130,7 +130,7 @@ def test_a_session_as_the_official_server_has_tells_the_same(
                 value = np.zeros(shape, np.float32)
             with pytest.raises(tf.errors.InvalidArgumentError) as caught:
                 session.run(fetched, {sent.name: value})
-            assert "expected" in plain_json.reason(caught.value), signature
+            assert "expected" in protocol.reason(caught.value), signature
 
 
 def test_the_shapes_that_a_server_tells_its_clients_are_the_expected_ones(

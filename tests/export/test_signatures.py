@@ -135,8 +135,8 @@ def test_answers_are_float32_and_no_training_is_left(
     extractor, head = classifier.split_classifier(model)
     answers = signatures.Answers(["a", "b", "<c>"], temperature=2.0)
     reader = decode_graph.Reader(8, 8, "squash")
-    parts = signatures.Parts(extractor, head, answers, reader, max_images=3)
-    served = signatures.Served(parts)
+    network = Frozen(extractor, 0)
+    served = signatures.Served(network, head, answers, reader, max_images=3)
     signatures.save(tmp_path / "1", served)
     loaded = signatures.Loaded(tmp_path / "1")
     found = loaded.signatures["pixels"](images=tf.fill((2, 8, 8, 3), 0.5))
@@ -169,13 +169,13 @@ def test_constant_weights_are_no_variables_of_what_is_served(tmp_path: Path) -> 
     )
     pictures = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
     told = []
-    for number, ask in enumerate((None, Frozen(extractor))):
-        parts = signatures.Parts(extractor, head, answers, reader, ask=ask)
-        served = signatures.Served(parts)
+    for number, most_bytes in enumerate((0, 2**20)):
+        network = Frozen(extractor, most_bytes)
+        served = signatures.Served(network, head, answers, reader)
         signatures.save(tmp_path / str(number), served)
         loaded = signatures.Loaded(tmp_path / str(number))
         told.append(loaded.signatures["pixels"](images=tf.constant(pictures)))
-        count = len(head.weights) + (0 if ask else len(extractor.weights))
+        count = len(head.weights) + (0 if number else len(extractor.weights))
         assert len(served.variables) == count
     np.testing.assert_allclose(
         told[0]["probabilities"], told[1]["probabilities"], atol=1e-6
@@ -205,9 +205,8 @@ def test_without_a_threshold_the_reason_is_answered_and_never_true_or_false(
     for least in (None, 0.0, 1.1):
         answers = signatures.Answers(["a", "b", "c"], 1.0, 5, least, reason)
         reader = decode_graph.Reader(8, 8, "squash")
-        served = signatures.Served(
-            signatures.Parts(extractor, head, answers, reader, max_images=2)
-        )
+        network = Frozen(extractor, 0)
+        served = signatures.Served(network, head, answers, reader, max_images=2)
         found = served.serve(tf.constant([content, b"broken", content]))
         told = signatures.answers_of({k: v.numpy() for k, v in found.items()})
         expected = None if least is None else least == 0

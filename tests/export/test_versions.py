@@ -12,9 +12,9 @@ from tfpipeline.export import publication, tf_serving_files, versions
 
 
 def put(base: Path) -> int:
-    with versions.staged(base) as folder:
+    with publication.staged(base) as folder:
         (folder / "saved_model.pb").write_bytes(b"x")
-        return versions.publish(folder)
+        return publication.publish(folder, "auto", "pets", [1, 8])[0]
 
 
 def test_numbers_grow_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_numbers_grow_and_nothing_else_is_left(tmp_path: Path) -> None:
 
 
 def test_what_fails_is_never_seen(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), versions.staged(tmp_path) as folder:
+    with pytest.raises(KeyError), publication.staged(tmp_path) as folder:
         (folder / "saved_model.pb").write_bytes(b"half")
         assert versions.versions(tmp_path) == []
         raise KeyError
@@ -35,12 +35,12 @@ def test_what_fails_is_never_seen(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No space left"):
-        with versions.staged(tmp_path):
+        with publication.staged(tmp_path):
             raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
     # A file that is missing is no matter of the disk.
     with pytest.raises(FileNotFoundError):
-        with versions.staged(tmp_path):
+        with publication.staged(tmp_path):
             (tmp_path.parent / "splits.csv").read_text()
     assert list(tmp_path.iterdir()) == []
 
@@ -52,7 +52,7 @@ def test_only_what_cannot_be_written_here_is_told_as_such(
     file = tmp_path / place / "splits.csv"
     error = PermissionError(13, "Permission denied", str(file))
     with pytest.raises(UserError if place == "base" else PermissionError):
-        with versions.staged(tmp_path / "base"):
+        with publication.staged(tmp_path / "base"):
             raise error
 
 
@@ -70,6 +70,7 @@ def test_many_that_publish_at_once_get_numbers_of_their_own(tmp_path: Path) -> N
 
 def test_labels_are_written_for_the_server_and_read_back(tmp_path: Path) -> None:
     put(tmp_path), put(tmp_path)
+    (tmp_path / "models.config").unlink()
     assert versions.read_labels(tmp_path) == {}
     labels = versions.label(tmp_path, "stable", 1)
     tf_serving_files.write(tmp_path, "pets", labels, [1, 8])
@@ -84,7 +85,7 @@ def test_labels_are_written_for_the_server_and_read_back(tmp_path: Path) -> None
     assert list(config.model_version_policy.specific.versions) == list(range(1, 11))
     assert versions.label(tmp_path, "stable", 2) == {"stable": 2}
     with pytest.raises(UserError, match=r"versions \(1, 2\)"):
-        versions.label(tmp_path, "stable", 3)
+        versions.check_there(tmp_path, 3)
 
 
 def test_a_label_that_is_in_use_moves_only_to_a_version_that_was_named_before(
@@ -97,7 +98,7 @@ def test_a_label_that_is_in_use_moves_only_to_a_version_that_was_named_before(
         if isinstance(move, int):
             now = publication.promote(tmp_path, move)
         else:
-            with versions.staged(tmp_path) as folder:
+            with publication.staged(tmp_path) as folder:
                 (folder / "saved_model.pb").write_bytes(b"x")
                 _, now = publication.publish(folder, move, "pets", [1, 4], 64)
         moved = {now[name] for name, number in labels.items() if name in now} - set(

@@ -91,7 +91,7 @@ def test_a_refused_request_leaves_the_others_as_they_are() -> None:
 
     with pytest.raises(batching.Incomplete) as caught:
         batching.ask(send, reads(*range(1, 7)), ServerSettings(1, 1.0, 1))
-    answers, cause = caught.value.answers, caught.value.cause
+    answers, cause = caught.value.results, caught.value.cause
     assert [bool(answer.error) for answer in answers] == [False] * 2 + [True] + [
         False
     ] * 3
@@ -111,7 +111,7 @@ def test_after_a_server_is_gone_nothing_more_is_sent() -> None:
     with pytest.raises(batching.Incomplete) as caught:
         batching.ask(send, reads(*range(1, 50)), ServerSettings(1, 1.0, 1))
     assert sent == [1, 2, 3]
-    errors = [answer.error for answer in caught.value.answers]
+    errors = [answer.error for answer in caught.value.results]
     assert errors == ["", "", "not answered: gone"] + ["not asked: gone"] * 46
 
 
@@ -156,7 +156,7 @@ try:
     sending.ask(send, reads, ServerSettings(1, 1.0, 1))
 except sending.Incomplete as error:
     assert isinstance(error.cause, KeyboardInterrupt)
-    print([answer.error for answer in error.answers])
+    print([answer.error for answer in error.results])
 """
 
 

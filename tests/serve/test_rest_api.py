@@ -30,7 +30,7 @@ def server(holder: live_versions.Holder) -> Iterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        served = rest_api.server(holder, "classifier")
+        served = rest_api.Server(holder, "classifier")
         thread = threading.Thread(target=served.run, args=([listening],), daemon=True)
         thread.start()
         try:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfpipeline.export import protocol
 from tfpipeline.export.signatures import CLASSIFY, Loaded
 from tfpipeline.serve import rest_protocol
-from tfpipeline.serve.rest_values import RequestError
+from tfpipeline.serve.rest_protocol import RequestError
 
 PNG = [
     tf.io.encode_png(np.full((9, 7, 3), shade, np.uint8)).numpy() for shade in (9, 200)
@@ -127,7 +127,9 @@ def test_signatures_of_other_methods_are_told_by_their_method(loaded: Loaded) ->
             rest_protocol.classify(loaded, {"signature_name": name, "examples": good})
     for name, method in (("", "predict"), (CLASSIFY, "classify")):
         with pytest.raises(RequestError, match=f"Was: tensorflow/serving/{method}"):
-            rest_protocol.regress(loaded, {"signature_name": name, "examples": good})
+            rest_protocol.answer(
+                "regress", loaded, {"signature_name": name, "examples": good}
+            )
     for sent in ({}, {"examples": []}, {"examples": {}}, {"instances": good}):
         with pytest.raises(RequestError, match="a list `examples`"):
             rest_protocol.classify(loaded, sent)
@@ -188,3 +190,33 @@ def test_a_body_is_an_object_in_which_nan_is_a_number() -> None:
     for body in (b"", b"nonsense", b"[1]", b"1", b"\xff", b"[" * 100_000):
         with pytest.raises(RequestError, match="expected"):
             rest_protocol.read_body(body)
+
+
+def test_the_only_output_has_no_name() -> None:
+    found = {"y": np.array([[1.5], [2.5]], np.float32)}
+    assert rest_protocol.reply(found, True) == {"predictions": [[1.5], [2.5]]}
+    assert rest_protocol.reply(found, False) == {"outputs": [[1.5], [2.5]]}
+
+
+def test_outputs_called_bytes_are_in_base_64_and_texts_are_not() -> None:
+    found = {
+        "a_bytes": np.array([[b"\xff\x00"]], object),
+        "b": np.array([b"x"], object),
+    }
+    there = {"a_bytes": [[{"b64": "/wA="}]], "b": ["x"]}
+    assert rest_protocol.reply(found, False) == {"outputs": there}
+    assert rest_protocol.reply(found, True) == {
+        "predictions": [{"a_bytes": [{"b64": "/wA="}], "b": "x"}]
+    }
+
+
+def test_several_inputs_are_given_by_their_names() -> None:
+    """The documented example, of inputs with the same number of rows."""
+    names = ("tag", "signal")
+    columns = {"tag": ["foo", "bar"], "signal": [[1, 2], [3, 4]]}
+    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+    assert rest_protocol.rows(rows, names) == columns
+    assert rest_protocol.columns(columns, names) == columns
+    for read in (rest_protocol.rows, rest_protocol.columns):
+        with pytest.raises(RequestError, match="tag, signal"):
+            read([1, 2], names)

@@ -1,4 +1,4 @@
-"""A process of its own that asks a written model, as a server would load it.
+"""A separate process that asks a written model, as a server would load it.
 
 ``python -m tfpipeline.export.ask_process MODEL QUESTIONS SIGNATURE-or-ANSWERS``
 """
@@ -10,104 +10,69 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfpipeline.core import file_io, image_formats, image_io
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.export import protocol
 
 # Images that are sent together.
 TOGETHER = 16
 
-# A file, where in it the image begins, and its length; 0 is the whole file.
-Place = tuple[str, int, int]
 
-
-def ask(
-    model: Path,
-    places: Sequence[Place],
-    folder: Path,
-    signature: str = "serving_default",
-) -> dict[str, Any]:
-    """Return what a SavedModel answers in a fresh process.
-
-    Args:
-        model: A version.
-        places: Of the encoded images, at least one.
-        folder: For what the two processes tell each other.
-        signature: Of those that take encoded images.
-
-    Returns:
-        What the signature answers, each output a list with an entry an image, and
-        `seconds` of loading.
-
-    Raises:
-        RuntimeError: The process failed; what it said is in the message.
-    """
-    told: dict[str, Any] = {}
-    for answers in stream(model, places, folder, signature):
-        seconds = answers.pop("seconds")
-        for key, value in answers.items():
-            told.setdefault(key, []).extend(value)
-    return {**told, "seconds": seconds}
+def ask(model: Path, files: Iterable[Row]) -> dict[str, Any]:
+    """Return what `stream` yields of all images, and the `seconds` of loading."""
+    answers: dict[str, Any] = {}
+    for part in stream(model, files, protocol.SIGNATURE):
+        seconds = part.pop("seconds")
+        for key, value in part.items():
+            answers.setdefault(key, []).extend(value)
+    return {**answers, "seconds": seconds}
 
 
 def stream(
-    model: Path, places: Sequence[Place], folder: Path, signature: str
+    model: Path, files: Iterable[Row], signature: str
 ) -> Iterator[dict[str, Any]]:
     """Yield what a SavedModel answers in a fresh process, a few images at a time.
 
-    Args:
-        model: A version.
-        places: Of the encoded images, any number of them.
-        folder: For what the two processes tell each other.
-        signature: Of those that take encoded images.
-
-    Yields:
-        As `ask` returns, of the next images.
+    Of outputs, each is a list with an entry an image; `seconds` are those of loading.
 
     Raises:
-        RuntimeError: The process failed; what it said is in the message.
+        RuntimeError: The process failed; what it printed is in the message.
     """
-    questions = folder / "questions.json"
-    file_io.write_json(questions, list(places))
-    with _started(model, questions, signature) as lines:
-        yield from map(json.loads, lines)
+    with tempfile.TemporaryDirectory() as folder:
+        questions = Path(folder) / "questions.json"
+        places = [(row.path, row.offset, row.length) for row in files]
+        file_io.write_json(questions, places)
+        with _process(model, questions, signature) as lines:
+            yield from map(json.loads, lines)
 
 
-def ask_pixels(model: Path, pixels: np.ndarray, folder: Path) -> np.ndarray:
-    """Return what a converted classifier answers in a fresh process.
-
-    Args:
-        model: A file of `other_targets`.
-        pixels: uint8, shape (n, height, width, 3).
-        folder: For what the two processes tell each other.
-
-    Returns:
-        Probabilities, float32, shape (n, classes).
-
-    Raises:
-        RuntimeError: The process failed; what it said is in the message.
-    """
-    questions, answers = folder / "questions.npy", folder / "answers.npy"
-    np.save(questions, pixels)
-    with _started(model, questions, str(answers)):
-        pass
-    return np.asarray(np.load(answers, allow_pickle=False))
+def ask_pixels(model: Path, pixels: np.ndarray) -> np.ndarray:
+    """Return the probabilities of a converted classifier, asked in a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        questions, answers = Path(folder) / "questions.npy", f"{folder}/answers.npy"
+        np.save(questions, pixels)
+        with _process(model, questions, answers):
+            pass
+        return np.asarray(np.load(answers, allow_pickle=False))
 
 
 @contextlib.contextmanager
-def _started(model: Path, questions: Path, word: str) -> Iterator[Iterable[str]]:
+def _process(model: Path, questions: Path, word: str) -> Iterator[Iterable[str]]:
     """Start the process, give the lines that it writes, and see that it ends well."""
     argv = [sys.executable, "-m", __name__, str(model), str(questions), word]
     # It finds this package where this process found it.
-    found = os.pathsep.join(path for path in sys.path if path)
-    env = {**os.environ, "PYTHONPATH": found}
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    env, pipe = {**os.environ, "PYTHONPATH": path}, subprocess.PIPE
     with (
-        tempfile.TemporaryFile("w+", errors="replace") as chatter,
+        tempfile.TemporaryFile("w+", errors="replace") as stderr,
         subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=chatter, text=True, env=env
+            argv, stdout=pipe, stderr=stderr, text=True, env=env
         ) as process,
     ):
         try:
@@ -116,22 +81,14 @@ def _started(model: Path, questions: Path, word: str) -> Iterator[Iterable[str]]
             process.kill()
             raise
         if process.wait():
-            chatter.seek(0)
-            said = chatter.read()[-2000:].strip()
-            last = said.splitlines()[-1] if said else f"code {process.returncode}"
-            raise RuntimeError(f"{model.name} could not be asked: {last}\n{said}")
+            stderr.seek(0)
+            text = stderr.read()[-2000:].strip()
+            last = text.splitlines()[-1] if text else f"code {process.returncode}"
+            raise RuntimeError(f"{model.name} could not be asked: {last}\n{text}")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Answer in this process.
-
-    Args:
-        argv: The model's folder or file, the file of questions, and the signature, or
-            for a file that of the answers.
-
-    Returns:
-        The exit code.
-    """
+    """Answer in this process: see the module's first lines."""
     import time
 
     model, questions = Path(argv[0]), Path(argv[1])
@@ -144,33 +101,32 @@ def main(argv: Sequence[str]) -> int:
     # Whatever else is printed here is no answer.
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    from tfpipeline.export import plain_json, signatures
+    from tfpipeline.export import signatures
 
     since = time.perf_counter()
     loaded = signatures.Loaded(model)
     seconds = time.perf_counter() - since
-    text = questions.read_text(encoding="utf-8", errors="surrogateescape")
-    places = json.loads(text)
+    places = json.loads(questions.read_text(encoding="utf-8", errors="surrogateescape"))
     for first in range(0, len(places), TOGETHER):
-        some = places[first : first + TOGETHER]
-        contents = [image_io.content(Path(path), *at) for path, *at in some]
-        found = _answered(lambda some: loaded(some, argv[2]), contents)
-        told = {key: plain_json.plain(value.tolist()) for key, value in found.items()}
-        lines.write(json.dumps({**told, "seconds": seconds}) + "\n")
+        batch = places[first : first + TOGETHER]
+        contents = [image_io.content(Path(path), *at) for path, *at in batch]
+        outputs = _ask(partial(loaded, signature=argv[2]), contents)
+        answers = {k: protocol.plain(value.tolist()) for k, value in outputs.items()}
+        lines.write(json.dumps({**answers, "seconds": seconds}) + "\n")
         lines.flush()
     return 0
 
 
-def _answered(
+def _ask(
     ask: Callable[[Sequence[bytes]], dict[str, np.ndarray]], contents: Sequence[bytes]
 ) -> dict[str, np.ndarray]:
     """Return what is answered; what was refused for the others alone is asked again."""
-    found = {name: np.array(value) for name, value in ask(contents).items()}
-    for place, why in enumerate(found["error"].tolist()):
+    outputs = {name: np.array(value) for name, value in ask(contents).items()}
+    for place, why in enumerate(outputs["error"].tolist()):
         if len(contents) > 1 and why.endswith(image_formats.TOGETHER.encode()):
             for name, value in ask([contents[place]]).items():
-                found[name][place] = value[0]
-    return found
+                outputs[name][place] = value[0]
+    return outputs
 
 
 if __name__ == "__main__":

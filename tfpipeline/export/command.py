@@ -29,7 +29,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             "label to a version that is there)."
         )
     base = Path(settings.output)
-    from tfpipeline.export import publication, tf_serving_files, versions
+    from tfpipeline.export import tf_serving_files, versions
 
     versions.check_base(base)
     tf_serving_files.check(base)
@@ -38,18 +38,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
             raise UserError(
                 "--stable moves a label and exports nothing: leave --run out."
             )
-        held = settings.stable in versions.read_named(base)
-        labels = publication.promote(base, settings.stable)
-        careful = []
-        if not held:
-            careful.append(
-                f"A TF Serving that runs does not hold version {settings.stable}, "
-                "which had no label of late: restart it, or it keeps the labels that "
-                "it has."
-            )
-        done = [f"{_called(labels)}."]
-        console.close(console.Closing(done, careful=careful, look=base))
-        return {"labels": labels, "written": console.written(base, None)}
+        return _promote(base, settings.stable)
     with phases("import"), startup.quiet_start():
         from tfpipeline.export import prepare, publish
 
@@ -57,18 +46,16 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     opened = prepare.open_run(settings, phases)
     result = publish.publish(opened, settings, phases)
     result["seconds"] = phases.report()
-    then = []
-    if result["version"] is not None:
-        then = [
-            f"Serve it: {tf_serving_files.command(base, settings.name)}",
-            f"or without Docker: {tf_serving_files.local_command(base, settings.name)}",
-        ]
+    then = [
+        f"Serve it: {tf_serving_files.command(base, settings.name)}",
+        f"or without Docker: {tf_serving_files.local_command(base, settings.name)}",
+    ]
     console.close(_closing(result, then))
     result |= {"written": console.written(base, None)}
-    missing = {n: one for n, one in result["also"].items() if not one["published"]}
-    if missing:
+    also = result["also"]
+    if missing := {n: also[n]["why"] for n in also if not also[n]["published"]}:
         console.answer(result)
-        each = " ".join(f"{name}: {one['why']}." for name, one in missing.items())
+        each = " ".join(f"{name}: {why}." for name, why in missing.items())
         raise Incomplete(
             f"Version {result['version']} was published, but of --also not "
             f"{', '.join(missing)}. {each}",
@@ -77,17 +64,33 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     return result
 
 
+def _promote(base: Path, number: int) -> dict[str, Any]:
+    """Move the label `stable`, and export nothing."""
+    from tfpipeline.export import publication, versions
+
+    careful = []
+    if number not in versions.read_named(base):
+        careful.append(
+            f"A TF Serving that runs does not hold version {number}, which had no "
+            "label of late: restart it, or it keeps the labels that it has."
+        )
+    labels = publication.promote(base, number)
+    done = [f"{_names(labels)}."]
+    console.close(console.Closing(done, careful=careful, look=base))
+    return {"labels": labels, "written": console.written(base, None)}
+
+
 def _closing(result: dict[str, Any], then: list[str]) -> console.Closing:
-    found = result["parity"]
+    parity = result["parity"]
     done = [
-        f"Asked about {found['n']} images in a process of its own: the same best "
-        f"class on {found['labels_equal']:.0%}, largest difference of a probability "
-        f"{found['max_difference']:.1g}."
+        f"Asked about {parity['n']} images in a separate process: the same best "
+        f"class on {parity['labels_equal']:.0%}, largest difference of a probability "
+        f"{parity['max_difference']:.1g}."
     ]
     careful = []
-    if refused := found["not_served"]:
+    if refused := parity["not_served"]:
         careful.append(
-            f"{len(refused)} images that a server does not read were left out, e.g. "
+            f"{len(refused)} images that a server does not read were skipped, e.g. "
             f"{refused[0]['id']} ({refused[0]['error']}). `predict` sends what is of "
             "another kind as PNG; what is too large stays refused."
         )
@@ -98,19 +101,19 @@ def _closing(result: dict[str, Any], then: list[str]) -> console.Closing:
         if other["published"]
     ]
     if better := result.get("better"):
-        done.append(_compared(better))
+        done.append(_comparison(better))
     if result["version"] is None:
         done.append("Nothing was published.")
         return console.Closing(done, items, careful, "parity.json")
     done.append(
         f"Published version {result['version']} ({result['bytes'] / 1e6:.1f} MB); "
-        f"{_called(result['labels'])}."
+        f"{_names(result['labels'])}."
     )
     look = result["folder"]
     return console.Closing(done, items, careful, "parity.json", look, then)
 
 
-def _compared(better: dict[str, Any]) -> str:
+def _comparison(better: dict[str, Any]) -> str:
     new, live = better["new"], better["live"]
     if live is None:
         return (
@@ -145,5 +148,5 @@ def _compared(better: dict[str, Any]) -> str:
     return " ".join([*lines, f"{winner}."])
 
 
-def _called(labels: dict[str, int]) -> str:
+def _names(labels: dict[str, int]) -> str:
     return ", ".join(f"version {number} is {name}" for name, number in labels.items())

@@ -3,7 +3,7 @@
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,33 +21,33 @@ INPUT, OUTPUT = "images", "probabilities"
 class _Pixels(tf.Module):
     """From images to the probabilities of all classes, in the order of `labels.txt`.
 
-    They are all 0 for an image whose values are none of pixels, where `judged`.
+    They are all 0 for an image whose values are none of pixels, where `checked`.
     """
 
     def __init__(
-        self, model: keras.Model, temperature: float, batch: int | None, judged: bool
+        self, model: keras.Model, temperature: float, batch: int | None, checked: bool
     ) -> None:
         super().__init__()
         self.weights = [weight.value for weight in model.weights]
-        size = tuple(model.input_shape[1:])
 
         def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
             logits = tf.cast(model(images, training=False), tf.float32)
             chance = tf.nn.softmax(logits / temperature)
-            if judged:
+            if checked:
                 valid = signature_inputs.in_range(images)
                 chance = tf.where(valid[:, None], chance, tf.zeros_like(chance))
             return {OUTPUT: chance}
 
-        spec = tf.TensorSpec((batch, *size), tf.float32, name=INPUT)
+        shape = (batch, *model.input_shape[1:])
+        spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
         self.forward = tf.function(forward, input_signature=[spec])
 
 
 def _litert(
-    model: keras.Model, temperature: float, some: np.ndarray, kind: str
+    model: keras.Model, temperature: float, images: np.ndarray, kind: str
 ) -> bytes:
     # What 8 bits cannot hold is clipped before anything could look at it.
-    served = _Pixels(model, temperature, 1, judged=kind != "int8")
+    served = _Pixels(model, temperature, 1, checked=kind != "int8")
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(
             served, folder, signatures={"serving_default": served.forward}
@@ -57,22 +57,18 @@ def _litert(
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
         else:
-
-            def shown() -> Iterator[dict[str, np.ndarray]]:
-                for image in some:
-                    yield {INPUT: image[None]}
-
-            converter.representative_dataset = shown
+            batches = [{INPUT: image[None]} for image in images]
+            converter.representative_dataset = lambda: iter(batches)
         with warnings.catch_warnings():
             # It looks at the images by an interpreter that will move to a package.
             warnings.simplefilter("ignore", UserWarning)
             return bytes(converter.convert())
 
 
-def _onnx(model: keras.Model, temperature: float, some: np.ndarray, kind: str) -> bytes:
+def _onnx(model: keras.Model, temperature: float, *_: Any) -> bytes:
     import tf2onnx
 
-    served = _Pixels(model, temperature, None, judged=True)
+    served = _Pixels(model, temperature, None, checked=True)
     proto, _ = tf2onnx.convert.from_function(
         served.forward, served.forward.input_signature, opset=17
     )
@@ -83,48 +79,32 @@ def _onnx(model: keras.Model, temperature: float, some: np.ndarray, kind: str) -
 class Target:
     """A runtime that a classifier is converted to.
 
-    Args:
-        file: Its name.
-        convert: From the classifier, its temperature, some images and `kind` to the
-            content of the file.
-        kind: Of numbers; the ranges of `int8` are set by images.
-        tolerance: Difference of a probability that is let pass.
-        agreement: Share of images whose best class has to be the same, where it is
-            ahead by more than the tolerance.
-        packages: That it needs, of the extra with the name of the target.
+    By the classifier, its temperature, images that set the ranges of `int8`, and the
+    kind of numbers; it may need packages of the extra with its name.
     """
 
     file: str
     convert: Callable[[keras.Model, float, np.ndarray, str], bytes]
     kind: str
     tolerance: float
-    agreement: float
     packages: tuple[str, ...] = ()
 
-
-_ONNX = ("tf2onnx", "onnxruntime")
 
 # Half precision keeps three digits; weights and activations of 8 bits move a
 # probability near one half by more, and the best class seldom.
 TARGETS = {
-    "litert_float16": Target("model_float16.tflite", _litert, "float16", 0.02, 0.95),
-    "litert_int8": Target("model_int8.tflite", _litert, "int8", 0.35, 0.95),
-    "onnx": Target("model.onnx", _onnx, "float32", 1e-3, 0.95, _ONNX),
+    "litert_float16": Target("model_float16.tflite", _litert, "float16", 0.02),
+    "litert_int8": Target("model_int8.tflite", _litert, "int8", 0.35),
+    "onnx": Target("model.onnx", _onnx, "float32", 1e-3, ("tf2onnx", "onnxruntime")),
 }
 
-# Share of the images whose probabilities have to be within the tolerance.
-WITHIN = 0.99
+# Share of the images whose probabilities have to be within the tolerance, and of those
+# whose best class has to be the same where it is ahead by more than that.
+WITHIN, AGREEMENT = 0.99, 0.95
 
 
 def check(names: list[str]) -> None:
-    """Refuse targets that nobody knows, or whose packages are not there.
-
-    Args:
-        names: What the user asked for.
-
-    Raises:
-        UserError: With the nearest known name, or what to install.
-    """
+    """Refuse targets that nobody knows, or whose packages are not there."""
     for name in names:
         if name not in TARGETS:
             raise unknown("--also", name, TARGETS)
@@ -138,30 +118,14 @@ def check(names: list[str]) -> None:
 
 
 def run(file: Path, images: np.ndarray) -> np.ndarray:
-    """Return what a converted classifier says, in this process.
-
-    Args:
-        file: Ends in `.tflite` or `.onnx`.
-        images: float32 in [0, 1], shape (n, height, width, 3).
-
-    Returns:
-        Probabilities, float32, shape (n, classes).
-    """
-    ask: Callable[[np.ndarray], Any]
+    """Return the probabilities of a `.tflite` or `.onnx`, asked in this process."""
+    batches = [{INPUT: image[None]} for image in images]
     if file.suffix == ".onnx":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(
             str(file), providers=["CPUExecutionProvider"]
         )
-
-        def ask(image: np.ndarray) -> Any:
-            return session.run([OUTPUT], {INPUT: image})[0]
-
-    else:
-        runner = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
-
-        def ask(image: np.ndarray) -> Any:
-            return runner(**{INPUT: image})[OUTPUT]
-
-    return np.concatenate([ask(image[None]) for image in images])
+        return np.concatenate([session.run([OUTPUT], batch)[0] for batch in batches])
+    ask = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
+    return np.concatenate([ask(**batch)[OUTPUT] for batch in batches])

@@ -1,11 +1,14 @@
 """What a version is asked about before it is published, and what is let pass."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from tfpipeline.config.serving import ExportSettings
-from tfpipeline.core import spread
 from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.core.spread import spread
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.export import converters
 
@@ -15,34 +18,51 @@ SAVEDMODEL = "savedmodel"
 # Float32 here and there: more than the order of sums makes is a fault.
 _TOLERANCE = 1e-4
 
+# Probabilities that are no further apart are equal, whatever else is let pass.
+TIE = 1e-4
+
 # Images by which the ranges of 8-bit numbers are set, at most.
 _RANGES = 100
+
+
+class Trained(NamedTuple):
+    """What the training path says: calibrated probabilities, shape (n, classes)."""
+
+    ids: Sequence[str]
+    chance: np.ndarray
+    labels: Sequence[str]
+
+
+class Rules(NamedTuple):
+    """What is let pass besides the tolerance.
+
+    Args:
+        agreement: Share of the images whose best class has to be the same, or one that
+            the training path puts below its own by `margin` at most.
+        least: Share of the images that the served model has to read.
+        within: Share of the images whose difference has to be within the tolerance;
+            below 1, one of several may be beyond it in any case. Those beyond have to
+            keep their best class.
+    """
+
+    agreement: float = 1
+    least: float = 0
+    within: float = 1
+    margin: float = TIE
 
 
 def divide(
     held_out: Sequence[Row], train: Sequence[Row], most: int, needed: bool
 ) -> tuple[list[Row], list[Row]]:
-    """Return the images of the gate, and others by which 8-bit ranges are set.
+    """Return `most` images of the gate, and others by which 8-bit ranges are set.
 
     What a network was fitted to says too little of it: the ranges come from training
     images, or, where there are none, from every other one of the images that there are.
-
-    Args:
-        held_out: Images that the gate may ask about, at least one.
-        train: Training images; none where they are not known.
-        most: Images of the gate.
-        needed: Whether ranges are to be set.
-
-    Returns:
-        Both evenly spread over what there is; the second without any copy of an image
-        of the first, and empty where none is needed.
-
-    Raises:
-        UserError: There are too few different images.
+    None is a copy of an image of the gate; there are none where none is `needed`.
     """
     halved = needed and not train
     pool = held_out[::2] if halved else held_out
-    gate = [pool[i] for i in spread.spread(len(pool), most)]
+    gate = [pool[i] for i in spread(len(pool), most)]
     if not needed:
         return gate, []
     of_gate = {row.sha256 for row in gate}
@@ -55,16 +75,11 @@ def divide(
             "of those. Name more by --images, or leave that flag out, and training "
             "images set them."
         )
-    return gate, [others[i] for i in spread.spread(len(others), _RANGES)]
+    return gate, [others[i] for i in spread(len(others), _RANGES)]
 
 
 def tolerance(settings: ExportSettings, name: str) -> float:
-    """Return by how much a probability may differ.
-
-    Args:
-        settings: What was asked for: one number for all, or one each for some.
-        name: `savedmodel`, or another runtime.
-    """
+    """Return by how much a probability of `savedmodel` or a runtime may differ."""
     given = settings.tolerance
     if isinstance(given, int | float):
         return given
@@ -72,20 +87,13 @@ def tolerance(settings: ExportSettings, name: str) -> float:
 
 
 def tolerances() -> dict[str, float]:
-    """Return by how much a probability may differ unless told, by what is written."""
+    """Return by how much a probability may differ by default, by what is written."""
     targets = converters.TARGETS
-    return {SAVEDMODEL: _TOLERANCE} | {n: one.tolerance for n, one in targets.items()}
+    return {SAVEDMODEL: _TOLERANCE} | {n: t.tolerance for n, t in targets.items()}
 
 
 def check(given: float | dict[str, float] | None) -> None:
-    """Refuse a name that nobody knows, and what is no difference.
-
-    Args:
-        given: One number for all, or one each for some.
-
-    Raises:
-        UserError: With the nearest known name, or what was expected.
-    """
+    """Refuse a name that nobody knows, and what is no difference."""
     known = tolerances()
     for name, value in given.items() if isinstance(given, dict) else (("", given),):
         if name and name not in known:
@@ -95,3 +103,62 @@ def check(given: float | dict[str, float] | None) -> None:
                 f"--tolerance{'.' if name else ''}{name}: expected a positive number. "
                 f"Received: {value}."
             )
+
+
+def compare(
+    trained: Trained,
+    answers: Mapping[str, Any],
+    tolerance: float,
+    rules: Rules = Rules(),
+) -> dict[str, Any]:
+    """Return how far two answers to the same images are apart, for `parity.json`.
+
+    Of the served model, `labels`, `probabilities` (both best first), `valid` and
+    `error` have an entry an image.
+
+    Returns:
+        Beside the rules `n` (images compared), `labels_equal` and `agreed` (shares of
+        the same best class, and of what `agreement` is about), `beyond` (images that
+        differ by more than the tolerance) and `changed` (those of another best class),
+        `worst` (the image of the largest difference), and `not_served` (why not).
+    """
+    columns = {name: column for column, name in enumerate(trained.labels)}
+    differences, equal, agreed, compared, refused = [], [], [], [], []
+    for row, image in enumerate(trained.ids):
+        if not answers["valid"][row]:
+            refused.append({"id": image, "error": answers["error"][row]})
+            continue
+        chance = trained.chance[row]
+        places = [columns[name] for name in answers["labels"][row]]
+        served = np.asarray(answers["probabilities"][row], np.float64)  # None is NaN.
+        differences.append(float(np.abs(served - chance[places]).max()))
+        below = chance.max() - chance[places[0]]
+        equal.append(bool(below <= TIE))
+        agreed.append(bool(below <= rules.margin))
+        compared.append(image)
+    # The largest of NaN and any number is NaN, and no NaN is within a tolerance.
+    largest = float(np.max(differences)) if differences else 0.0
+    share = float(np.mean(agreed)) if agreed else 0.0
+    answered = len(compared) / len(trained.ids)
+    beyond = [same for off, same in zip(differences, equal) if not off <= tolerance]
+    most = 0 if rules.within == 1 else max(1, round((1 - rules.within) * len(compared)))
+    # One image at least has to be within the tolerance: else nothing was asked.
+    most = min(most, max(0, len(compared) - 1))
+    passed = bool(compared) and answered >= rules.least and share >= rules.agreement
+    passed &= math.isfinite(largest) and len(beyond) <= most and all(beyond)
+    return {
+        "passed": passed,
+        "n": len(compared),
+        "max_difference": largest,
+        "tolerance": tolerance,
+        "labels_equal": float(np.mean(equal)) if equal else 0.0,
+        "agreed": share,
+        "agreement": rules.agreement,
+        "beyond": len(beyond),
+        "most_beyond": most,
+        "changed": beyond.count(False),
+        "answered": answered,
+        "least": rules.least,
+        "worst": compared[int(np.argmax(differences))] if compared else None,
+        "not_served": refused,
+    }

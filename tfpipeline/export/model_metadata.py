@@ -10,7 +10,6 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import flatbuffers
@@ -32,16 +31,8 @@ _RESIZED = {
 }
 
 
-@dataclass(frozen=True)
-class Description:
-    """What is said of a classifier.
-
-    Args:
-        name: Of the model.
-        labels: Class names, in the order of the probabilities.
-        size: Height and width of an image.
-        resize: How a picture gets that size: `squash`, `crop` or `pad`.
-    """
+class Description(NamedTuple):
+    """What is said of a classifier; the size is height and width."""
 
     name: str
     labels: Sequence[str]
@@ -58,52 +49,44 @@ class Description:
         )
 
 
-def describe(content: bytes, file: str, said: Description) -> bytes:
-    """Return a converted classifier that says what it is.
-
-    Args:
-        content: Of the file.
-        file: Its name, which ends in `.tflite` or `.onnx`.
-        said: Of it.
-    """
-    if file.endswith(".onnx"):
-        return _onnx(content, said)
-    return _tflite(content, said)
+def describe(content: bytes, file: str, about: Description) -> bytes:
+    """Return a converted classifier, `.tflite` or `.onnx`, that says what it is."""
+    return (_onnx if file.endswith(".onnx") else _tflite)(content, about)
 
 
-def _onnx(content: bytes, said: Description) -> bytes:
+def _onnx(content: bytes, about: Description) -> bytes:
     import onnx
 
     model = onnx.load_from_string(content)
-    told = {
+    properties = {
         # As ONNX's own list of metadata has them.
         "Image.BitmapPixelFormat": "Rgb8",
         "Image.ColorSpaceGamma": "SRGB",
         "Image.NominalPixelRange": "Normalized_0_1",
-        "labels": json.dumps(list(said.labels), ensure_ascii=False),
-        "image_size": json.dumps(said.size),
-        "resize": said.resize,
+        "labels": json.dumps(list(about.labels), ensure_ascii=False),
+        "image_size": json.dumps(about.size),
+        "resize": about.resize,
     }
-    onnx.helper.set_model_props(model, told)
-    model.doc_string = f"{said.name}: {said.image}"
+    onnx.helper.set_model_props(model, properties)
+    model.doc_string = f"{about.name}: {about.image}"
     return bytes(model.SerializeToString())
 
 
-def _tflite(content: bytes, said: Description) -> bytes:
+def _tflite(content: bytes, about: Description) -> bytes:
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     table, entry = schema.BufferT(), schema.MetadataT()
-    table.data = np.frombuffer(_table(said), np.uint8)
+    table.data = np.frombuffer(_table(about), np.uint8)
     entry.name, entry.buffer = TFLITE_METADATA, len(model.buffers)
     model.buffers.append(table)
     model.metadata = [*(model.metadata or ()), entry]
-    model.description = said.image
+    model.description = about.image
     with io.BytesIO() as file:
         file.write(flatbuffer_utils.convert_object_to_bytearray(model))
         with zipfile.ZipFile(file, "a") as archive:
-            lines = "".join(f"{label}\n" for label in said.labels)
+            lines = "".join(f"{label}\n" for label in about.labels)
             # The date of an entry is that of the oldest there can be, not of today.
             archive.writestr(zipfile.ZipInfo(LABELS), lines.encode())
         return file.getvalue()
@@ -116,38 +99,33 @@ class _Number(NamedTuple):
     value: int
 
 
-def _table(said: Description) -> bytes:
+def _table(about: Description) -> bytes:
     """Return the metadata: fields by their places in the tables of the schema."""
-    height, width = said.size
+    height, width = about.size
+    # Numbers that hold for all channels.
+    zero, one, most = (np.array([value], np.float32) for value in (0, 1, 255))
     sides = {0: _Number("Uint32", width), 1: _Number("Uint32", height)}
-    image = {0: _Number("Int8", _RGB), 1: sides}
-    divided = {0: _floats(0), 1: _floats(255)}
-    span = {0: _floats(1), 1: _floats(0)}
-    given = {
+    normalization = {0: _Number("Uint8", _NORMALIZATION), 1: {0: zero, 1: most}}
+    image = {
         0: "images",
-        1: said.image,
-        3: {0: _Number("Uint8", _IMAGE), 1: image},
-        4: [{0: _Number("Uint8", _NORMALIZATION), 1: divided}],
-        5: span,
+        1: about.image,
+        3: {0: _Number("Uint8", _IMAGE), 1: {0: _Number("Int8", _RGB), 1: sides}},
+        4: [normalization],
+        5: {0: one, 1: zero},
     }
     names = {0: LABELS, 1: "Class names, one a line.", 2: _Number("Int8", _AXIS_LABELS)}
-    answer = {
+    probabilities = {
         0: "probabilities",
-        1: f"Of the {len(said.labels)} classes, in the order of {LABELS}.",
+        1: f"Of the {len(about.labels)} classes, in the order of {LABELS}.",
         3: {0: _Number("Uint8", _FEATURE), 1: {}},
-        5: span,
+        5: {0: one, 1: zero},
         6: [names],
     }
-    graph = {2: [given], 3: [answer]}
+    graph = {2: [image], 3: [probabilities]}
     builder = flatbuffers.Builder(1024)
-    root = {0: said.name, 1: "An image classifier.", 3: [graph], 7: _SCHEMA}
+    root = {0: about.name, 1: "An image classifier.", 3: [graph], 7: _SCHEMA}
     builder.Finish(_put(builder, root), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
-
-
-def _floats(value: float) -> np.ndarray:
-    """Return a number that holds for all channels."""
-    return np.array([value], np.float32)
 
 
 def _put(builder: Any, value: Any) -> int:

@@ -1,7 +1,6 @@
 """From a run to a published version: written, asked, compared, then numbered."""
 
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from tfpipeline.config.serving import ExportSettings
 from tfpipeline.core import file_io, image_io, provenance, startup
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import decode_graph
+from tfpipeline.data.scan_cache import Row
 from tfpipeline.export import (
     ask_process,
     compare,
     converters,
     gate,
     model_metadata,
-    parity,
-    plain_json,
     protocol,
     publication,
     signatures,
@@ -45,166 +43,145 @@ def publish(
 ) -> dict[str, Any]:
     """Write a version, ask it, and give it a number where its answers are right.
 
-    Args:
-        opened: The run.
-        settings: What was asked for.
-        phases: Are told how long it takes.
-
     Returns:
         `version` (null where it was not better), `folder`, `labels`, `bytes`, `parity`,
         `also` (of each other runtime `published`, `why` not, and its `parity`), and
         `better`, the comparison with the live version, where there was one.
-
-    Raises:
-        UserError: Its answers are others than those of the training path.
     """
     base = Path(str(settings.output))
     if settings.only_if_better:
         compare.check(opened, base)
-    with versions.staged(base) as folder, tempfile.TemporaryDirectory() as scratch:
+    with publication.staged(base) as folder:
         with phases("write"):
             _write(folder, opened, settings)
         with phases("parity"):
-            answers = ask_process.ask(folder, opened.places, Path(scratch))
+            answers = ask_process.ask(folder, opened.files)
         tolerance = gate.tolerance(settings, gate.SAVEDMODEL)
-        rules = parity.Rules(least=settings.min_answered)
-        found = parity.compare(opened.asked, answers, tolerance, rules)
-        found["seconds_to_load"] = answers["seconds"]
-        check_passed(found, "the SavedModel")
+        rules = gate.Rules(least=settings.min_answered)
+        report = gate.compare(_trained(opened), answers, tolerance, rules)
+        report["seconds_to_load"] = answers.pop("seconds")
+        check_passed(report)
         _write_golden(folder, opened, answers)
         result: dict[str, Any] = {"version": None, "folder": None}
         if settings.only_if_better:
             with phases("compare"):
-                result["better"] = compare.compare(folder, opened, Path(scratch))
+                result["better"] = compare.compare(folder, opened)
         best = result.get("better", {}).get("winner", "new") == "new"
         also = {}
         for name in settings.also if best else ():
             with phases(name):
                 allowed = gate.tolerance(settings, name)
-                also[name] = _convert(folder, name, opened, Path(scratch), allowed)
-        file_io.write_json(folder / PARITY, {**found, "also": also})
-        size = versions.size_bytes(folder)
-        result |= {"bytes": size, "parity": found, "also": also}
+                also[name] = _convert(folder, name, opened, allowed)
+        file_io.write_json(folder / PARITY, {**report, "also": also})
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        result |= {"bytes": size, "parity": report, "also": also}
+        labels = versions.read_labels(base)
         if best:
-            number, labels = publication.publish(
-                folder,
-                settings.label,
-                settings.name,
-                settings.batch_sizes,
-                settings.max_images,
-            )
+            served = settings.name, settings.batch_sizes, settings.max_images
+            number, labels = publication.publish(folder, settings.label, *served)
             result |= {"version": number, "folder": str(base / str(number))}
-        else:
-            labels = versions.read_labels(base)
     return result | {"labels": labels}
+
+
+def _trained(opened: Opened) -> gate.Trained:
+    """Return what the training path says of the images of the gate."""
+    logits = opened.logits / opened.calibration.temperature
+    chance = classification.probabilities(logits)
+    return gate.Trained([row.path for row in opened.files], chance, opened.ready.labels)
 
 
 def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     """Write everything of a version but what its answers are needed for."""
-    extractor, head = classifier.split_classifier(opened.model)
-    height, width = opened.model.input_shape[1:3]
-    resize = opened.trained.data.resize
-    answers = signatures.Answers(
-        opened.labels,
-        opened.calibration.temperature,
-        settings.top_k,
-        opened.calibration.threshold,
-        opened.calibration.reason,
-    )
+    calibration, labels = opened.calibration, opened.ready.labels
+    extractor, head = classifier.split_classifier(opened.ready.model)
+    height, width = opened.ready.model.input_shape[1:3]
+    resize = opened.ready.trained.data.resize
+    sure = calibration.threshold, calibration.reason
+    temperature, top_k = calibration.temperature, settings.top_k
+    answers = signatures.Answers(labels, temperature, top_k, *sure)
     bounds = settings.max_pixels, settings.max_request_pixels
     reader = decode_graph.Reader(height, width, resize, *bounds)
-    parts = signatures.Parts(
-        extractor,
-        head,
-        answers,
-        reader,
-        settings.max_images,
-        Frozen(extractor, _MOST_BYTES),
-    )
-    served = signatures.Served(parts)
+    network = Frozen(extractor, _MOST_BYTES)
+    served = signatures.Served(network, head, answers, reader, settings.max_images)
     signatures.save(folder, served)
-    file_io.write_lines(folder / compare.LABELS, opened.labels)
+    file_io.write_lines(folder / compare.LABELS, labels)
     if opened.run.learned.is_file():
         file_io.write_lines(folder / compare.LEARNED, compare.learned_from(opened))
     about = {
         "run": str(opened.run.path.absolute()),
         "name": settings.name,
-        "classes": len(opened.labels),
+        "classes": len(labels),
         "image_size": [height, width],
         "resize": resize,
         "max_pixels": settings.max_pixels,
         "max_request_pixels": settings.max_request_pixels,
         "max_images": settings.max_images,
-        "top_k": min(settings.top_k, len(opened.labels)),
-        "calibration": opened.calibration.to_json(),
+        "top_k": min(settings.top_k, len(labels)),
+        "calibration": calibration.to_json(),
         "versions": provenance.versions(),
         "command": provenance.command(),
     }
     file_io.write_json(folder / ABOUT, about)
-    some = [image_io.content(Path(path), *at) for path, *at in opened.places[:32]]
-    warmup.write(folder, settings.name, some, settings.batch_sizes)
+    contents = _contents(opened.files[:32])
+    warmup.write(folder, settings.name, contents, settings.batch_sizes)
 
 
-def check_passed(found: Mapping[str, Any], what: str) -> None:
-    """Refuse to publish what answers otherwise.
+def _contents(files: Sequence[Row]) -> list[bytes]:
+    return [image_io.content(Path(r.path), r.offset, r.length) for r in files]
 
-    Args:
-        found: What `parity.compare` returned.
-        what: Was asked, in words.
 
-    Raises:
-        UserError: With how far it is off, and where.
-    """
-    if found["passed"]:
+def check_passed(report: Mapping[str, Any]) -> None:
+    """Refuse to publish what does not answer as the training path does."""
+    if report["passed"]:
         return
-    refused = found["not_served"]
-    if found["answered"] < found["least"] or not found["n"]:
+    refused = report["not_served"]
+    if report["answered"] < report["least"] or not report["n"]:
         raise UserError(
-            f"Nothing was published: {what} reads {found['n'] or 'none'} of "
-            f"{found['n'] + len(refused)} images, expected {found['least']:.0%} (the "
+            f"Nothing was published: the SavedModel reads {report['n'] or 'none'} of "
+            f"{report['n'] + len(refused)} images, expected {report['least']:.0%} (the "
             f"first that it does not: {refused[0]['id']}, {refused[0]['error']}). Name "
             "others by --images: JPEG, PNG, GIF or BMP; or say by --min_answered which "
             "share is enough."
         )
     raise UserError(
-        f"Nothing was published: {what} does not answer as the training path does. "
-        f"{_apart(found)}."
+        "Nothing was published: the SavedModel does not answer as the training path "
+        f"does. {_difference(report)}."
     )
 
 
-def _apart(found: Mapping[str, Any]) -> str:
+def _difference(report: Mapping[str, Any]) -> str:
     """Return in words how far an answer is from what was trained."""
-    most = f" on all images but {found['most_beyond']}" if found["most_beyond"] else ""
-    kept = f", {found['changed']} with another best class" if found["changed"] else ""
+    most, changed = report["most_beyond"], report["changed"]
+    most = f" on all images but {most}" if most else ""
+    changed = f", {changed} with another best class" if changed else ""
     return (
-        f"Largest difference of a probability: {found['max_difference']:.2g} (expected "
-        f"at most {found['tolerance']:g}{most}; beyond it "
-        f"are {found['beyond']}{kept}) on {found['worst']}; the best class is the same "
-        f"on {found['labels_equal']:.1%} of {found['n']} images, or as good on "
-        f"{found['agreed']:.1%} (expected {found['agreement']:.0%})"
+        "Largest difference of a probability: "
+        f"{report['max_difference']:.2g} (expected at most "
+        f"{report['tolerance']:g}{most}; beyond it are {report['beyond']}{changed}) "
+        f"on {report['worst']}; the best class is the same on "
+        f"{report['labels_equal']:.1%} of {report['n']} images, or as good "
+        f"on {report['agreed']:.1%} (expected {report['agreement']:.0%})"
     )
 
 
 def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> None:
     """Write a few requests with their answers, to try any server with."""
-    served = [i for i, valid in enumerate(answers["valid"]) if valid]
-    sizes = {i: opened.files[i].length or opened.files[i].size for i in served}
-    smallest = sorted(served, key=lambda i: sizes[i])[:_GOLDEN]
-    places = [opened.places[i] for i in smallest]
-    contents = [image_io.content(Path(path), *at) for path, *at in places]
-    keys = [key for key in answers if key != "seconds"]
+    files = opened.files
+    valid = [i for i, valid in enumerate(answers["valid"]) if valid]
+    smallest = sorted(valid, key=lambda i: files[i].length or files[i].size)[:_GOLDEN]
+    contents = _contents([files[i] for i in smallest])
     golden = {
         "request": {
             "signature_name": protocol.SIGNATURE,
             "instances": protocol.instances(contents),
         },
-        "predictions": [{key: answers[key][i] for key in keys} for i in smallest],
+        "predictions": [{key: answers[key][i] for key in answers} for i in smallest],
     }
     file_io.write_json(folder / GOLDEN, golden)
 
 
 def _convert(
-    folder: Path, name: str, opened: Opened, scratch: Path, tolerance: float
+    folder: Path, name: str, opened: Opened, tolerance: float
 ) -> dict[str, Any]:
     """Convert to another runtime, ask that as well, and keep it if it answers rightly.
 
@@ -214,46 +191,41 @@ def _convert(
     file = folder / "also" / target.file
     file.parent.mkdir(exist_ok=True)
     about: dict[str, Any] = {"published": False}
-    pixels = np.zeros((0, *opened.pixels.shape[1:]), np.uint8)
+    labels, model = opened.ready.labels, opened.ready.model
+    size, resize = tuple(model.input_shape[1:3]), opened.ready.trained.data.resize
+    description = model_metadata.Description(opened.run.path.name, labels, size, resize)
+    images = np.zeros((0, *opened.pixels.shape[1:]), np.float32)
     if target.kind == "int8" and opened.ranges is not None:
         split, rows, pixels = opened.ranges
+        images = pixels.astype(np.float32) / 255
         digests = [row.sha256[: compare.DIGITS] for row in rows]
         about["ranges"] = {"split": split, "n": len(rows), "sha256": digests}
-    some = pixels.astype(np.float32) / 255
     try:
         with startup.quiet_start():
-            content = target.convert(
-                opened.model, opened.calibration.temperature, some, target.kind
-            )
-            content = model_metadata.describe(content, target.file, _described(opened))
+            temperature = opened.calibration.temperature
+            content = target.convert(model, temperature, images, target.kind)
+            content = model_metadata.describe(content, target.file, description)
         file.write_bytes(content)
-        chance = ask_process.ask_pixels(file, opened.pixels, scratch)
+        chance = ask_process.ask_pixels(file, opened.pixels)
     except OSError:
         raise  # A full disk is no fault of the runtime.
     except Exception as error:
         file.unlink(missing_ok=True)
-        return about | {"why": f"It cannot be converted: {plain_json.reason(error)}"}
+        return about | {"why": f"It cannot be converted: {protocol.reason(error)}"}
     best = classification.top_k(chance, chance.shape[1])
     answers = {
         "valid": [True] * len(chance),
-        "labels": [[opened.labels[k] for k in row] for row in best],
+        "labels": [[labels[k] for k in row] for row in best],
         "probabilities": np.take_along_axis(chance, best, axis=1),
     }
-    rules = parity.Rules(target.agreement, within=converters.WITHIN, margin=tolerance)
-    about |= parity.compare(opened.asked, answers, tolerance, rules)
+    agreement, within = converters.AGREEMENT, converters.WITHIN
+    rules = gate.Rules(agreement, within=within, margin=tolerance)
+    about |= gate.compare(_trained(opened), answers, tolerance, rules)
     if not about["passed"]:
         file.unlink()
-        why = f"{_apart(about)}. --tolerance.{name} NUMBER lets more pass"
+        why = f"{_difference(about)}. --tolerance.{name} NUMBER lets more pass"
         return about | {"why": why}
     about |= {"published": True, "bytes": len(content)}
     about["file"] = str(file.relative_to(folder))
     file_io.write_json(file.with_suffix(".parity.json"), about)
     return about
-
-
-def _described(opened: Opened) -> model_metadata.Description:
-    """Return what a converted classifier says of itself."""
-    height, width = opened.model.input_shape[1:3]
-    resize = opened.trained.data.resize
-    name = opened.run.path.name
-    return model_metadata.Description(name, opened.labels, (height, width), resize)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfpipeline.core import image_formats
-from tfpipeline.export import signature_inputs as inputs_
-from tfpipeline.export.protocol import Answer
+from tfpipeline.export import signature_inputs
+from tfpipeline.export.protocol import SIGNATURE, Answer
+from tfpipeline.models.constant_weights import Frozen
 
-BYTES, PIXELS, FEATURES, CLASSIFY = "serving_default", "pixels", "features", "classify"
+BYTES, PIXELS, FEATURES, CLASSIFY = SIGNATURE, "pixels", "features", "classify"
 # The probabilities of all classes; versions of before have none.
 ALL = "probabilities"
+_NAMES = (BYTES, PIXELS, FEATURES, CLASSIFY, ALL)
+
+CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 # What is sent together; memory for more is not asked for.
 MAX_IMAGES = 256
@@ -28,24 +33,17 @@ ACCEPTED, REASON = "accepted", "accepted_reason"
 # The keys of an Example in which an encoded image may stand, the first of them first.
 EXAMPLE_KEYS = ("image/encoded", "image_bytes")
 
-# From encoded images, string (n,), to uint8 images (n, height, width, 3), whether each
-# is one, bool (n,), and why not, string (n,).
-Read = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
-
-_CLASSIFY_METHOD = "tensorflow/serving/classify"
+Outputs = dict[str, tf.Tensor]
+# Images or their features, whether each is one, bool (n,), and why not, string (n,).
+Checked = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 @dataclass(frozen=True)
 class Answers:
     """How logits become answers.
 
-    Args:
-        labels: Class names, in the order of the logits.
-        temperature: By which logits are divided, positive.
-        top_k: Classes that are named for each image, at most.
-        accepts_from: The probability from which on an answer is accepted; None accepts
-            and refuses nothing.
-        reason: Why there is no such probability, which is then answered instead.
+    They are accepted from the probability `accepts_from` on; where there is none, the
+    reason is answered instead.
     """
 
     labels: Sequence[str]
@@ -55,142 +53,108 @@ class Answers:
     reason: str = ""
 
     def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the names of the best classes, and their probabilities.
-
-        Args:
-            logits: Shape (n, classes).
-
-        Returns:
-            string and float32 in [0, 1], both (n, k), best first; of equal ones the
-            first.
-        """
+        """Return names and probabilities, (n, k), best first; of ties the first."""
         count = min(self.top_k, len(self.labels))
         chance, best = tf.math.top_k(self.chance(logits), count)
         return tf.gather(tf.constant(list(self.labels)), best), chance
 
     def chance(self, logits: tf.Tensor) -> tf.Tensor:
-        """Return the probabilities of all classes, float32, shape (n, classes).
-
-        Args:
-            logits: Shape (n, classes).
-        """
+        """Return the probabilities of all classes, float32, shape (n, classes)."""
         return tf.nn.softmax(tf.cast(logits, tf.float32) / self.temperature)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a served classifier is made of.
-
-    Args:
-        extractor: From images in [0, 1] to features, shape (n, width).
-        head: From features to logits, shape (n, classes).
-        answers: How logits become answers.
-        read: Decodes what is sent.
-        max_images: That are sent together; each one behind them is refused.
-        ask: Asks the extractor, perhaps with constant weights; None asks it as it is.
-    """
-
-    extractor: keras.Model
-    head: keras.Model
-    answers: Answers
-    read: Read
-    max_images: int = MAX_IMAGES
-    ask: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
 class Served(tf.Module):
     """A classifier with the signatures that are served.
 
     Args:
-        parts: What it is made of.
+        extractor: From images in [0, 1] to features, shape (n, width).
+        head: From features to logits, shape (n, classes).
+        answers: How logits become answers.
+        read: Decodes strings, (n,), to uint8 images (n, height, width, 3).
+        max_images: That are sent together; each one behind them is refused.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(
+        self,
+        extractor: Frozen,
+        head: keras.Model,
+        answers: Answers,
+        read: Callable[[tf.Tensor], Checked],
+        max_images: int = MAX_IMAGES,
+    ) -> None:
         super().__init__()
-        self._parts = parts
-
-        self.image_shape = tuple(parts.extractor.input_shape[1:])
+        self.image_shape = tuple(extractor.model.input_shape[1:])
+        # In a partial, TensorFlow sees no layers that it would save.
+        self._ask, self._head = extractor, partial(head, training=False)
+        self._answers, self._max_images = answers, max_images
         # What is sent may have any shape; it is looked at when it comes, since layers
         # that are given another rank end the whole process.
-        many = tf.TensorSpec(None, tf.string, name="image_bytes")
-        images = tf.TensorSpec(None, tf.float32, name="images")
-        examples = tf.TensorSpec(None, tf.string, name="inputs")
+        many = [tf.TensorSpec(None, tf.string, name="image_bytes")]
+        images = [tf.TensorSpec(None, tf.float32, name="images")]
+        examples = [tf.TensorSpec(None, tf.string, name="inputs")]
         # Traced once for all signatures.
-        some = tf.TensorSpec((None,), tf.string)
-        self._read = tf.function(parts.read, input_signature=[some])
-        self._vectors = tf.function(self._extract, input_signature=[images])
-        self.serve = tf.function(self._serve, input_signature=[many])
-        self.pixels = tf.function(self._pixels, input_signature=[images])
-        self.features = tf.function(self._features, input_signature=[many])
-        self.classify = tf.function(self._classify, input_signature=[examples])
-        self.all = tf.function(self._all, input_signature=[many])
+        self._read = tf.function(read, [tf.TensorSpec((None,), tf.string)])
+        self._vectors = tf.function(self._extract, images)
+        self.serve = tf.function(self._serve, many)
+        self.pixels = tf.function(self._pixels, images)
+        self.features = tf.function(self._features, many)
+        self.classify = tf.function(self._classify, examples)
+        self.all = tf.function(self._all, many)
         # Weights alone, and only those that are no constants of the graph: neither
-        # seeds nor layers nor anything else of a training. What TensorFlow does not
-        # know as a container is not saved.
+        # seeds nor layers nor anything else of a training.
         self.weights = list(self.all.get_concrete_function().variables)
 
-    def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._answer(*self._sent(image_bytes))
+    def _serve(self, image_bytes: tf.Tensor) -> Outputs:
+        return self._best(*self._decode(image_bytes))
 
-    def _pixels(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        shown, valid, error = inputs_.pixels(images, "images", self.image_shape)
-        return self._answer(self._vectors(shown), valid, error)
+    def _pixels(self, images: tf.Tensor) -> Outputs:
+        shown, valid, error = signature_inputs.pixels(
+            images, "images", self.image_shape
+        )
+        return self._best(self._vectors(shown), valid, error)
 
-    def _answer(
-        self, vectors: tf.Tensor, valid: tf.Tensor, error: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        labels, chance = self._parts.answers(self._logits(vectors))
-        labels = _among(valid, labels)
-        chance = _among(valid, chance)
-        told = {"labels": labels, "probabilities": chance}
-        told |= {"valid": valid, "error": error}
-        return told | self._accepted(chance, valid)
-
-    def _accepted(self, chance: tf.Tensor, valid: Any = True) -> dict[str, tf.Tensor]:
-        """Return which answers are sure enough, or why that is not known."""
-        least, reason = self._parts.answers.accepts_from, self._parts.answers.reason
-        if least is None:
-            return {REASON: tf.fill(tf.shape(chance)[:1], reason)} if reason else {}
-        return {ACCEPTED: valid & (chance[:, 0] >= tf.constant(least, tf.float32))}
-
-    def _features(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        vectors, valid, error = self._sent(image_bytes)
+    def _features(self, image_bytes: tf.Tensor) -> Outputs:
+        vectors, valid, error = self._decode(image_bytes)
         vectors = _among(valid, tf.cast(vectors, tf.float32))
         return {"features": vectors, "valid": valid, "error": error}
 
-    def _classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _classify(self, inputs: tf.Tensor) -> Outputs:
         spec = {key: tf.io.FixedLenFeature((), tf.string, "") for key in EXAMPLE_KEYS}
-        found = tf.io.parse_example(inputs_.vector(inputs, "inputs"), spec)
-        first, second = (found[key] for key in EXAMPLE_KEYS)
+        values = tf.io.parse_example(signature_inputs.vector(inputs, "inputs"), spec)
+        first, second = (values[key] for key in EXAMPLE_KEYS)
         answer = self.serve(tf.where(tf.strings.length(first) > 0, first, second))
         return {"classes": answer["labels"], "scores": answer["probabilities"]}
 
-    def _all(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        vectors, valid, error = self._sent(image_bytes)
-        chance = self._parts.answers.chance(self._logits(vectors))
-        told = {"probabilities": _among(valid, chance)}
-        return told | {"valid": valid, "error": error}
+    def _all(self, image_bytes: tf.Tensor) -> Outputs:
+        vectors, valid, error = self._decode(image_bytes)
+        chance = _among(valid, self._answers.chance(self._head(vectors)))
+        return {"probabilities": chance, "valid": valid, "error": error}
 
-    def _sent(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _best(self, vectors: tf.Tensor, valid: tf.Tensor, error: tf.Tensor) -> Outputs:
+        labels, chance = self._answers(self._head(vectors))
+        labels, chance = _among(valid, labels), _among(valid, chance)
+        outputs = {"labels": labels, "probabilities": chance}
+        outputs |= {"valid": valid, "error": error}
+        least = self._answers.accepts_from
+        if least is not None:
+            sure = chance[:, 0] >= tf.constant(least, tf.float32)
+            outputs[ACCEPTED] = valid & sure
+        elif self._answers.reason:
+            outputs[REASON] = tf.fill(tf.shape(chance)[:1], self._answers.reason)
+        return outputs
+
+    def _decode(self, image_bytes: tf.Tensor) -> Checked:
         """Return features of as many images as are taken; of all, what is valid."""
-        image_bytes = inputs_.vector(image_bytes, "image_bytes")
-        most = self._parts.max_images
-        images, valid, error = self._read(image_bytes[:most])
-        rest = tf.maximum(0, tf.size(image_bytes) - most)
-        too_many = f"more than {most:,} images{image_formats.TOGETHER}"
+        image_bytes = signature_inputs.vector(image_bytes, "image_bytes")
+        images, valid, error = self._read(image_bytes[: self._max_images])
+        rest = tf.maximum(0, tf.size(image_bytes) - self._max_images)
+        too_many = f"more than {self._max_images:,} images{image_formats.TOGETHER}"
         valid = tf.concat([valid, tf.fill([rest], False)], 0)
         error = tf.concat([error, tf.fill([rest], too_many)], 0)
-        pixels = tf.cast(images, tf.float32) / 255
-        return self._vectors(pixels), valid, error
+        return self._vectors(tf.cast(images, tf.float32) / 255), valid, error
 
     def _extract(self, images: tf.Tensor) -> tf.Tensor:
-        images = tf.ensure_shape(images, self._parts.extractor.input_shape)
-        if self._parts.ask is not None:
-            return self._parts.ask(images)
-        return self._parts.extractor(images, training=False)
-
-    def _logits(self, vectors: tf.Tensor) -> tf.Tensor:
-        return self._parts.head(vectors, training=False)
+        return self._ask(tf.ensure_shape(images, (None, *self.image_shape)))
 
 
 def _among(valid: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
@@ -202,12 +166,7 @@ def _among(valid: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
 
 
 def save(folder: Path, served: Served) -> None:
-    """Write a SavedModel.
-
-    Args:
-        folder: A new folder.
-        served: The classifier.
-    """
+    """Write a SavedModel into a new folder."""
     signatures = {
         BYTES: served.serve,
         PIXELS: served.pixels,
@@ -216,60 +175,35 @@ def save(folder: Path, served: Served) -> None:
         ALL: served.all,
     }
     tf.saved_model.save(served, str(folder), signatures=signatures)
-    size = served.image_shape
-    _describe(folder / "saved_model.pb", size)
-
-
-def _describe(file: Path, size: tuple[int, ...]) -> None:
-    """Tell the method of `classify`, all are named for `Predict`, and what is sent.
-
-    Args:
-        file: The written graphs.
-        size: Height, width and colours of an image.
-    """
+    file = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for graph in saved.meta_graphs:
-        graph.signature_def[CLASSIFY].method_name = _CLASSIFY_METHOD
-        for name in (BYTES, PIXELS, FEATURES, CLASSIFY, ALL):
-            shape = (None, *size) if name == PIXELS else (None,)
-            for told in graph.signature_def[name].inputs.values():
-                told.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
+        # TensorFlow names all methods for `Predict`, and knows no expected shapes.
+        graph.signature_def[CLASSIFY].method_name = CLASSIFY_METHOD
+        for name in signatures:
+            shape = (None, *served.image_shape) if name == PIXELS else (None,)
+            for sent in graph.signature_def[name].inputs.values():
+                sent.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
     file.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def definitions(folder: Path) -> Mapping[str, Any]:
-    """Return the `SignatureDef`s of a version, by their names.
-
-    Args:
-        folder: Of the version.
-    """
+    """Return the `SignatureDef`s of a version, by their names."""
     content = (folder / "saved_model.pb").read_bytes()
-    saved = saved_model_pb2.SavedModel.FromString(content)
-    known = saved.meta_graphs[0].signature_def
-    return {name: one for name, one in known.items() if not name.startswith("__")}
+    known = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0].signature_def
+    return {name: known[name] for name in known if not name.startswith("__")}
 
 
 class Loaded:
-    """A SavedModel that this package exported, in this process.
-
-    Args:
-        folder: A version of it.
-
-    Raises:
-        OSError: There is none.
-        KeyError: It was made by something else.
-    """
+    """A version in this process; OSError where none is, KeyError of a foreign one."""
 
     def __init__(self, folder: Path) -> None:
         # Functions die with the object that was loaded.
         self._model = tf.saved_model.load(str(folder))
         self.folder = folder
         known = self._model.signatures
-        self.signatures = {
-            name: known[name]
-            for name in (BYTES, PIXELS, FEATURES, CLASSIFY, ALL)
-            if name != ALL or name in known
-        }
+        names = [name for name in _NAMES if name != ALL or name in known]
+        self.signatures = {name: known[name] for name in names}
 
     def __call__(
         self, contents: Sequence[bytes], signature: str = BYTES
@@ -285,42 +219,24 @@ class Loaded:
             `probabilities`, shape (n, k); `valid` and `error` (bytes), shape (n,).
         """
         sent = tf.constant(list(contents), tf.string, (len(contents),))
-        answer = self.signatures[signature](image_bytes=sent)
-        return {name: np.asarray(value) for name, value in answer.items()}
+        outputs = self.signatures[signature](image_bytes=sent)
+        return {name: np.asarray(value) for name, value in outputs.items()}
 
     def answer(self, contents: Sequence[bytes]) -> list[Answer]:
-        """Return what is said of encoded images, as a client is told it.
-
-        Args:
-            contents: One an image.
-        """
-        found = self(contents)
-        return answers_of(found)
+        """Return what is said of encoded images, as clients get it."""
+        return answers_of(self(contents))
 
 
-def answers_of(found: Mapping[str, np.ndarray]) -> list[Answer]:
-    """Return the outputs of `serving_default` as a client is told them.
-
-    Args:
-        found: By their names.
-    """
-    count = len(found["valid"])
-    accepted = found.get(ACCEPTED, np.full(count, None)).tolist()
-    reasons = found.get(REASON, np.full(count, b"")).tolist()
-    columns = (found[k] for k in ("labels", "probabilities", "valid", "error"))
-    return [
-        (
-            Answer(
-                [name.decode() for name in labels],
-                chance.tolist(),
-                "",
-                sure,
-                reason.decode(),
-            )
-            if valid
-            else Answer((), (), error.decode())
-        )
-        for labels, chance, valid, error, sure, reason in zip(
-            *columns, accepted, reasons
-        )
-    ]
+def answers_of(outputs: Mapping[str, np.ndarray]) -> list[Answer]:
+    """Return the outputs of `serving_default`, by their names, as clients get them."""
+    keys = ("labels", "probabilities", "valid", "error")
+    columns = [outputs[key].tolist() for key in keys]
+    for key, missing in ((ACCEPTED, None), (REASON, b"")):
+        column = outputs.get(key, np.full(len(outputs["valid"]), missing))
+        columns.append(column.tolist())
+    answers = []
+    for labels, chance, valid, error, sure, reason in zip(*columns):
+        names = [label.decode() for label in labels]
+        answer = Answer(names, chance, "", sure, reason.decode())
+        answers.append(answer if valid else Answer((), (), error.decode()))
+    return answers

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2
 
 # Where the server looks, in a version.
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -26,18 +25,8 @@ _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
 def write(
     folder: Path, name: str, contents: Sequence[bytes], sizes: Sequence[int]
-) -> int:
-    """Write requests of every batch size that the server will make.
-
-    Args:
-        folder: Of the version.
-        name: Of the served model.
-        contents: Encoded images, at least one; they are repeated as need be.
-        sizes: Images a batch.
-
-    Returns:
-        The number of requests.
-    """
+) -> None:
+    """Write requests of every batch size; images are repeated as need be."""
     file = folder / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     batches = [
@@ -48,40 +37,6 @@ def write(
     with tf.io.TFRecordWriter(str(file)) as writer:
         for signature, batch in batches[:MOST_RECORDS]:
             writer.write(_prediction_log(name, signature, batch))
-    return len(batches)
-
-
-def read(record: bytes) -> tuple[str, list[bytes]]:
-    """Return the signature and the encoded images of a request that `write` wrote.
-
-    Args:
-        record: One of the file.
-    """
-    request = _inside(_inside(record, _LOG_PREDICT), _PREDICT_REQUEST)
-    tensor = _inside(_inside(request, _REQUEST_INPUTS), _ENTRY_VALUE)
-    found = tensor_pb2.TensorProto.FromString(tensor)
-    signature = _inside(_inside(request, _REQUEST_SPEC), _SPEC_SIGNATURE)
-    return signature.decode(), list(found.string_val)
-
-
-def _inside(message: bytes, number: int) -> bytes:
-    """Return the content of a field; all fields of the message have a length."""
-    at = 0
-    while at < len(message):
-        key, at = _read_varint(message, at)
-        length, at = _read_varint(message, at)
-        if key >> 3 == number:
-            return message[at : at + length]
-        at += length
-    raise ValueError(f"expected field {number} in a warm-up request")
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while message[at] > 127:
-        value |= (message[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-    return value | message[at] << shift, at + 1
 
 
 def _prediction_log(name: str, signature: str, batch: Sequence[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from tfpipeline.config.serving import ServerSettings
 from tfpipeline.core import progress
@@ -17,17 +18,11 @@ NOT_ASKED = "not asked"
 
 
 class Incomplete(Exception):
-    """Not every image could be asked about.
+    """Not every image could be asked about: results, one an image, and the cause."""
 
-    Args:
-        answers: One an image; `error` says of those without an answer why.
-        cause: What went wrong first: a `UserError`, or Ctrl-C.
-    """
-
-    def __init__(self, answers: list[Answer], cause: BaseException) -> None:
+    def __init__(self, results: list[Any], cause: BaseException) -> None:
         super().__init__(str(cause))
-        self.answers = answers
-        self.cause = cause
+        self.results, self.cause = results, cause
 
 
 # The places of some images, and their contents.
@@ -38,12 +33,7 @@ _Done = tuple[list[int], list[Answer] | BaseException]
 def ask(
     send: Send, contents: Sequence[Callable[[], bytes]], settings: ServerSettings
 ) -> list[Answer]:
-    """Return the answers to any number of images, in order.
-
-    Args:
-        send: What `client.open_server` returned.
-        contents: One for each image, which reads it when its turn has come.
-        settings: Of the server.
+    """Return the answers to any number of images, in order, read when their turn comes.
 
     Raises:
         UserError: A setting is out of range, or not one image was answered: the server
@@ -62,10 +52,10 @@ def ask(
     if not causes:
         return [answer for answer in answers if answer is not None]
     why = f"{NOT_ASKED}: " + (str(causes[0]) or "interrupted")
-    told = [answer or Answer((), (), why) for answer in answers]
-    if not any(answer.labels for answer in told):
+    results = [answer or Answer((), (), why) for answer in answers]
+    if not any(answer.labels for answer in results):
         raise causes[0]
-    raise Incomplete(told, causes[0])
+    raise Incomplete(results, causes[0])
 
 
 def _check(settings: ServerSettings) -> None:
@@ -94,26 +84,34 @@ def _send_all(
         while True:
             # So few are under way that no more than they lie in memory.
             while under_way < settings.parallel and not _is_over(answers, causes):
-                batch = next(batches, None)
-                if batch is None:
+                if (batch := next(batches, None)) is None:
                     break
-                _start(send, batch, done)
+                # A thread that Python waits for at its end would hold up Ctrl-C.
+                args = send, batch, done
+                threading.Thread(target=_send, args=args, daemon=True).start()
                 under_way += 1
             if not under_way:
                 break
-            places, found = done.get()
+            places, reply = done.get()
             under_way -= 1
-            if isinstance(found, BaseException):
-                causes.append(found)
-                for place in places:
-                    answers[place] = Answer((), (), f"not answered: {found}")
-                continue
-            for place, answer in zip(places, found):
+            if isinstance(reply, BaseException):
+                causes.append(reply)
+                reply = [Answer((), (), f"not answered: {reply}")] * len(places)
+            else:
+                bar.update(len(reply))
+            for place, answer in zip(places, reply):
                 answers[place] = answer
-            bar.update(len(found))
-    for failed in causes:
-        if not isinstance(failed, UserError):
-            raise failed
+    for error in causes:
+        if not isinstance(error, UserError):
+            raise error
+
+
+def _send(send: Send, batch: _Batch, done: "queue.SimpleQueue[_Done]") -> None:
+    places, contents = batch
+    try:
+        done.put((places, send(contents)))
+    except BaseException as error:
+        done.put((places, error))
 
 
 def _is_over(answers: Sequence[Answer | None], causes: list[BaseException]) -> bool:
@@ -122,19 +120,6 @@ def _is_over(answers: Sequence[Answer | None], causes: list[BaseException]) -> b
         return False
     answered = any(answer is not None and answer.labels for answer in answers)
     return not answered or any(isinstance(cause, Unreachable) for cause in causes)
-
-
-def _start(send: Send, batch: _Batch, done: "queue.SimpleQueue[_Done]") -> None:
-    places, contents = batch
-
-    def run() -> None:
-        try:
-            done.put((places, send(contents)))
-        except BaseException as error:
-            done.put((places, error))
-
-    # A thread that Python waits for at its end would hold up Ctrl-C.
-    threading.Thread(target=run, daemon=True).start()
 
 
 def _batches(

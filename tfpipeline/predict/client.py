@@ -16,6 +16,7 @@ MAX_MESSAGE_BYTES = 128 * 2**20
 _BACKOFF_SECONDS = 0.2
 
 _BUSY = (429, 502, 503, 504)
+_NONE = "no answer of a model of `export`"
 
 _REST = re.compile(
     r"(?P<server>https?://[^/]+)/v1/models/(?P<name>[^/:]+)"
@@ -36,11 +37,7 @@ Send = Callable[[Sequence[bytes]], list[Answer]]
 
 
 def is_address(word: str) -> bool:
-    """Tell whether something is meant to be the address of a server.
-
-    Args:
-        word: What a user gave.
-    """
+    """Tell whether something is meant to be the address of a server."""
     return word.startswith(("http://", "https://", "grpc://"))
 
 
@@ -56,10 +53,9 @@ def open_server(address: str, settings: ServerSettings) -> Send:
         UserError: No such address, or a package is missing.
     """
     try:
-        if found := _REST.fullmatch(address):
-            return _rest(found, settings)
-        if found := _GRPC.fullmatch(address):
-            return _grpc(found, settings)
+        for pattern, protocol in ((_REST, _rest), (_GRPC, _grpc)):
+            if parts := pattern.fullmatch(address):
+                return protocol(parts, settings)
     except ImportError as error:
         raise UserError(
             f"--model {address}: asking a server needs a package that is not "
@@ -72,13 +68,13 @@ def open_server(address: str, settings: ServerSettings) -> Send:
     )
 
 
-def _rest(found: re.Match[str], settings: ServerSettings) -> Send:
+def _rest(parts: re.Match[str], settings: ServerSettings) -> Send:
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
 
-    which = found["which"] or ""
-    address = f"{found['server']}/v1/models/{found['name']}{which}:predict"
+    which = parts["which"] or ""
+    address = f"{parts['server']}/v1/models/{parts['name']}{which}:predict"
     # Predicting changes nothing: any request may be sent again.
     again = Retry(
         total=settings.retries,
@@ -94,20 +90,19 @@ def _rest(found: re.Match[str], settings: ServerSettings) -> Send:
 
     def send(contents: Sequence[bytes]) -> list[Answer]:
         body = {"signature_name": SIGNATURE, "instances": instances(contents)}
+        seconds = settings.timeout_seconds
         try:
-            reply = session.post(
-                address, data=json.dumps(body), timeout=settings.timeout_seconds
-            )
+            reply = session.post(address, data=json.dumps(body), timeout=seconds)
         except requests.RequestException as error:
             raise _unreachable(address, error) from None
         if reply.status_code != 200:
-            said = " ".join(reply.text.split())[:300]
-            raise _refused(address, f"{reply.status_code}: {said}")
+            text = " ".join(reply.text.split())[:300]
+            raise _refused(address, f"{reply.status_code}: {text}")
         try:
-            rows = reply.json()["predictions"]
-            return [_answer(row) for row in _checked(rows, len(contents), address)]
+            answers = [_answer(row) for row in reply.json()["predictions"]]
         except (ValueError, KeyError, TypeError):
-            raise _refused(address, "no answer of a model of `export`") from None
+            raise _refused(address, _NONE) from None
+        return _check_count(answers, len(contents), address)
 
     return send
 
@@ -119,20 +114,14 @@ def _answer(row: dict[str, Any]) -> Answer:
     return Answer(row["labels"], row["probabilities"], "", *sure)
 
 
-def _checked(rows: list[Any], count: int, address: str) -> list[Any]:
-    if len(rows) != count:
-        raise _refused(address, f"{len(rows)} answers to {count} images")
-    return rows
-
-
-def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
+def _grpc(parts: re.Match[str], settings: ServerSettings) -> Send:
     import grpc
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
     from tfpipeline.export import signatures
 
-    address = found[0]
+    address = parts[0]
     again = {
         "maxAttempts": max(2, min(5, settings.retries + 1)),  # gRPC allows no others.
         "initialBackoff": f"{_BACKOFF_SECONDS}s",
@@ -141,51 +130,53 @@ def _grpc(found: re.Match[str], settings: ServerSettings) -> Send:
         "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
     }
     service = {"service": "tensorflow.serving.PredictionService"}
+    config = {"methodConfig": [{"name": [service], "retryPolicy": again}]}
     options = [
-        (
-            "grpc.service_config",
-            json.dumps({"methodConfig": [{"name": [service], "retryPolicy": again}]}),
-        ),
+        ("grpc.service_config", json.dumps(config)),
         # What is larger is sent once only.
         ("grpc.per_rpc_retry_buffer_size", 2 * MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ]
-    channel = grpc.insecure_channel(found["server"], options=options)
+    channel = grpc.insecure_channel(parts["server"], options=options)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    # A server that has not started yet is waited for, like a busy one.
+    waits = {
+        "timeout": settings.timeout_seconds,
+        "wait_for_ready": settings.retries > 0,
+    }
+    gone = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
 
     def send(contents: Sequence[bytes]) -> list[Answer]:
         request = predict_pb2.PredictRequest()
-        request.model_spec.name = found["name"]
+        request.model_spec.name = parts["name"]
         request.model_spec.signature_name = SIGNATURE
-        if found["version"]:
-            request.model_spec.version.value = int(found["version"])
-        if found["label"]:
-            request.model_spec.version_label = found["label"]
+        if parts["version"]:
+            request.model_spec.version.value = int(parts["version"])
+        if parts["label"]:
+            request.model_spec.version_label = parts["label"]
         tensor = tf.make_tensor_proto(list(contents), tf.string, (len(contents),))
         request.inputs["image_bytes"].CopyFrom(tensor)
         try:
-            # A server that has not started yet is waited for, like a busy one.
-            reply = stub.Predict(
-                request,
-                timeout=settings.timeout_seconds,
-                wait_for_ready=settings.retries > 0,
-            )
+            reply = stub.Predict(request, **waits)
         except grpc.RpcError as error:
-            if error.code() in (
-                grpc.StatusCode.UNAVAILABLE,
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-            ):
+            if error.code() in gone:
                 raise _unreachable(address, error.details()) from None
             raise _refused(address, str(error.details())[:300]) from None
         outputs = {key: tf.make_ndarray(v) for key, v in reply.outputs.items()}
         try:
             answers = signatures.answers_of(outputs)
         except KeyError:
-            raise _refused(address, "no answer of a model of `export`") from None
-        return _checked(answers, len(contents), address)
+            raise _refused(address, _NONE) from None
+        return _check_count(answers, len(contents), address)
 
     return send
+
+
+def _check_count(answers: list[Answer], count: int, address: str) -> list[Answer]:
+    if len(answers) != count:
+        raise _refused(address, f"{len(answers)} answers to {count} images")
+    return answers
 
 
 def _unreachable(address: str, error: object) -> Unreachable:
@@ -196,8 +187,8 @@ def _unreachable(address: str, error: object) -> Unreachable:
     )
 
 
-def _refused(address: str, said: str) -> UserError:
+def _refused(address: str, reply: str) -> UserError:
     return UserError(
         f"--model {address}: expected the answers of a model that `python -m "
-        f"tfpipeline.export` wrote. Received: {said}."
+        f"tfpipeline.export` wrote. Received: {reply}."
     )

@@ -27,48 +27,46 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
     output = Path(settings.output) if settings.output else None
     if output is not None:
-        _check_output(output)
-    from tfpipeline.predict import answers
-
-    stopped: answers.Unfinished | None = None
-    try:
-        rows = answers.rows(settings.images, _asked(settings), settings.top_k)
-    except answers.Unfinished as error:
-        rows, stopped = error.rows, error
+        if output.suffix.lower() not in (".csv", ".jsonl"):
+            raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
+        result_dir.check_file("--output", output, _is_own)
+        file_io.check_writable(output.parent)
+    rows, stopped = _rows(settings)
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
-    errors = f"{bad} have no answer, see the column error."
-    unknown = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
-    closing = console.Closing(
-        [f"{len(rows) - bad} of {len(rows)} images predicted."],
-        careful=[
-            *([errors] if bad else []),
-            *(f"Careful: accepted is null: {reason}." for reason in unknown),
-        ],
-        look=output,
-    )
+    careful = [f"{bad} have no answer, see the column error."] if bad else []
+    reasons = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
+    careful += [f"Careful: accepted is null: {reason}." for reason in reasons]
+    done = [f"{len(rows) - bad} of {len(rows)} images predicted."]
+    closing = console.Closing(done, careful=careful, look=output)
     console.close(closing, beside=output is None)
     if stopped is not None:
         console.answer(rows)
-        raise stopped.cause
+        raise stopped
     return rows
 
 
 def answer(settings: PredictSettings) -> list[dict[str, Any]]:
-    """Return what is said of each picture, and write nothing.
+    """Return what is said of each picture, and write nothing."""
+    rows, stopped = _rows(settings)
+    if stopped is not None:
+        raise stopped
+    return rows
 
-    Args:
-        settings: Without `output`.
-    """
-    from tfpipeline.predict import answers
+
+def _rows(
+    settings: PredictSettings,
+) -> tuple[list[dict[str, Any]], BaseException | None]:
+    """Return a row a file, and why some have no answer where a server went away."""
+    from tfpipeline.predict import answers, batching
 
     try:
-        return answers.rows(settings.images, _asked(settings), settings.top_k)
-    except answers.Unfinished as error:
-        raise error.cause from None
+        return answers.rows(settings.images, _open(settings), settings.top_k), None
+    except batching.Incomplete as error:
+        return error.results, error.cause
 
 
-def _asked(settings: PredictSettings) -> Ask:
+def _open(settings: PredictSettings) -> Ask:
     """Return what answers: a run, a SavedModel, or a server."""
     if settings.model is None:
         raise UserError(
@@ -92,29 +90,20 @@ def _asked(settings: PredictSettings) -> Ask:
     return answers.of_run(run_dir.RunFolder(path).existing(), settings.top_k)
 
 
-def _check_output(output: Path) -> None:
-    if output.suffix.lower() not in (".csv", ".jsonl"):
-        raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
-    result_dir.check_file("--output", output, _is_own)
-    file_io.check_writable(output.parent)
-
-
 def _is_own(file: Path) -> bool:
     """Tell whether a file begins as one that `predict` wrote, or holds nothing."""
     with open(file, "rb") as lines:
         first = lines.readline(_MOST_BYTES)
     if file.suffix.lower() == ".csv":
-        return not first.strip() or _is_header(first.decode("utf-8", "replace"))
-    try:
-        return not first or _is_header(",".join(json.loads(first)))
-    except (ValueError, TypeError):
-        return False
-
-
-def _is_header(line: str) -> bool:
-    """Tell whether names of columns are those of predictions, of any version."""
-    names = line.strip().split(",")
-    return names[:3] == [*HEADER[:3]] and names[-2:] == [*HEADER[-2:]]
+        empty, text = not first.strip(), first.decode("utf-8", "replace")
+    else:
+        try:
+            empty, text = not first, ",".join(json.loads(first or "[]"))
+        except (ValueError, TypeError):
+            return False
+    # Columns of predictions, of any version.
+    names = text.strip().split(",")
+    return empty or (names[:3] == [*HEADER[:3]] and names[-2:] == [*HEADER[-2:]])
 
 
 def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
@@ -134,7 +123,5 @@ def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
         file_io.write_csv(output, HEADER, cells)
         return
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows(cells)
+    csv.writer(text, lineterminator="\n").writerows([HEADER, *cells])
     console.product(text.getvalue())

@@ -7,8 +7,8 @@ import contextlib
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tfpipeline.config.serving import ServeSettings
 from tfpipeline.core import console, startup
@@ -25,7 +25,7 @@ def serve(settings: ServeSettings) -> None:
     """Serve what `export` wrote by KServe's REST server and by gRPC, to try it out."""
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
-    base = Path(settings.base)
+    base, host = Path(settings.base), settings.host
     _check_process(base, settings.name)
     # Where a shell has its children ignore Ctrl-C, this one does not.
     if threading.current_thread() is threading.main_thread():
@@ -39,59 +39,38 @@ def serve(settings: ServeSettings) -> None:
                 "pip install '.[server]' in the folder of tfpipeline's source."
             ) from None
         holder = live_versions.Holder(base)
-    with socket.socket() as listening:
+    with socket.socket() as listening, contextlib.ExitStack() as stack:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((settings.host, settings.rest_port))
+        with _taken(host, "rest_port", settings.rest_port):
+            listening.bind((host, settings.rest_port))
             listening.listen()
-        except OSError as error:
-            raise _taken(
-                settings.host, "rest_port", settings.rest_port, error
-            ) from None
-        if settings.grpc_port is not None:
-            address = f"{settings.host}:{settings.grpc_port}"
-            with startup.quiet_start():
-                try:
-                    grpc_server, grpc_port = grpc_api.start(
-                        holder, settings.name, address
-                    )
-                except RuntimeError as error:
-                    port = settings.grpc_port
-                    raise _taken(settings.host, "grpc_port", port, error) from None
-        host, rest_port = settings.host, listening.getsockname()[1]
-        told: dict[str, Any] = {"versions": list(holder.served.models)}
-        told["rest"] = f"http://{host}:{rest_port}/v1/models/{settings.name}"
-        if settings.grpc_port is not None:
-            told["grpc"] = f"grpc://{host}:{grpc_port}/{settings.name}"
+        rest = f"{host}:{listening.getsockname()[1]}/v1/models/{settings.name}"
+        addresses = {"rest": f"http://{rest}"}
+        if (port := settings.grpc_port) is not None:
+            with startup.quiet_start(), _taken(host, "grpc_port", port):
+                server, port = grpc_api.start(holder, settings.name, f"{host}:{port}")
+            stack.callback(lambda: server.stop(grace=_GRACE_SECONDS).wait())
+            addresses["grpc"] = f"grpc://{host}:{port}/{settings.name}"
         try:
             # Where a shell has its children ignore Ctrl-C, the server ends by it as
             # well, but nothing is raised. Whoever has read the addresses may give it
             # before the server runs.
             with contextlib.suppress(KeyboardInterrupt):
-                console.close(
-                    console.Closing(
-                        [f"Serving {holder.called} of {settings.name}, until Ctrl-C:"],
-                        then=[told[kind] for kind in ("rest", "grpc") if kind in told],
-                    )
-                )
-                # It goes on for long: what was asked for is needed now.
-                console.answer(told)
+                done = f"Serving {holder.called} of {settings.name}, until Ctrl-C:"
+                console.close(console.Closing([done], then=[*addresses.values()]))
+                # It serves for long: what was asked for is needed now.
+                console.answer({"versions": [*holder.served.models], **addresses})
                 holder.follow(settings.poll_seconds)
                 _served.set()
-                rest_api.server(holder, settings.name).run([listening])
+                rest_api.Server(holder, settings.name).run([listening])
         finally:
             holder.end()
-            if settings.grpc_port is not None:
-                grpc_server.stop(grace=_GRACE_SECONDS).wait()
+            stack.close()
             console.close("Stopped.")
 
 
 def _check_process(base: Path, name: str) -> None:
-    """Refuse a process in which the server cannot run: a notebook, or a second time.
-
-    Raises:
-        UserError: With the command to type instead.
-    """
+    """Refuse a process in which the server cannot run: a notebook, or a second time."""
     why = "this process has served before" if _served.is_set() else ""
     with contextlib.suppress(RuntimeError):
         asyncio.get_running_loop()
@@ -105,9 +84,14 @@ def _check_process(base: Path, name: str) -> None:
         )
 
 
-def _taken(host: str, flag: str, port: int, error: Exception) -> UserError:
-    why = str(error).split("; set")[0]
-    return UserError(
-        f"--{flag} {port}: {host} cannot be listened at there ({why}). Another server "
-        f"may have the port: choose another --{flag}; 0 is any that is free."
-    )
+@contextlib.contextmanager
+def _taken(host: str, flag: str, port: int) -> Iterator[None]:
+    """Say which flag names a port that cannot be listened at."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        why = str(error).split("; set")[0]
+        raise UserError(
+            f"--{flag} {port}: {host} cannot be listened at there ({why}). Another "
+            f"server may have the port: choose another --{flag}; 0 is any that is free."
+        ) from None

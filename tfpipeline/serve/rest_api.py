@@ -1,7 +1,6 @@
 """KServe's REST server over held versions: TF Serving's protocol, without Docker."""
 
 import asyncio
-import functools
 import json
 import logging
 import warnings
@@ -17,109 +16,94 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tfpipeline.export import plain_json
+from tfpipeline.export import protocol
 from tfpipeline.export.signatures import Loaded
 from tfpipeline.predict.client import MAX_MESSAGE_BYTES
 from tfpipeline.serve import grpc_api, rest_protocol
 from tfpipeline.serve.live_versions import Holder
-from tfpipeline.serve.rest_values import RequestError
+from tfpipeline.serve.rest_protocol import RequestError
 
 VERSION_HEADER = "x-model-version"
 
-# Where KServe has its one application.
-_APP = "kserve.model_server:app"
 
-
-class _Models:
-    """Answers whatever is asked below `/v1/models/`."""
+class Server(RESTServer):
+    """KServe's server, whose `run` serves at bound sockets until it is told to end."""
 
     def __init__(self, holder: Holder, name: str) -> None:
+        # Wrong requests are told to those who send them; how KServe sends its answers
+        # is between it and its libraries.
+        logging.getLogger("kserve").setLevel(logging.CRITICAL)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module=r"fastapi\.")
+        # Its own paths say whether it is alive.
+        alive = kserve.Model(name)
+        alive.ready = True
+        registry = ModelRepository()
+        registry.update(alive)
+        super().__init__(
+            "kserve.model_server:app",
+            DataPlane(model_registry=registry),
+            ModelRepositoryExtension(model_registry=registry),
+            http_port=0,
+        )
         self._holder, self._name = holder, name
 
-    async def __call__(self, request: Request) -> Response:
+    def create_application(self) -> None:
+        """Make KServe's application, whose paths of this protocol know no versions."""
+        from kserve.model_server import app
+
+        # First, since KServe's own paths end at the first slash.
+        path = "/v1/models/{rest:path}"
+        app.router.add_route(path, self._reply, methods=["GET", "POST"])
+        super().create_application()
+        app.add_middleware(_Bounded)
+
+    async def _reply(self, request: Request) -> Response:
         """Answer a request beside others; what is wrong is told as JSON."""
         headers: dict[str, str] = {}
+        code = 200
         try:
-            asked = rest_protocol.read_path(request.method, request.scope["path"])
+            path = rest_protocol.read_path(request.method, request.scope["path"])
+            name, version, label, _ = path
             body = await request.body()
-            number, model = self._chosen(asked)
-            headers[VERSION_HEADER] = str(number)
+            chosen = self._holder.choose(version, label)
+            if name != self._name or chosen is None:
+                why = protocol.missing(name, version, label)
+                raise RequestError(why, 404 if label is None else 400)
+            headers[VERSION_HEADER] = str(chosen[0])
             loop = asyncio.get_running_loop()
-            told = await loop.run_in_executor(
-                None, self._answer, asked, number, model, body
+            content = await loop.run_in_executor(
+                None, self._content, path, chosen, body
             )
-            code = 200
         except RequestError as error:
-            told, code = {"error": str(error)}, error.code
+            content, code = {"error": str(error)}, error.code
         except HTTPException as error:
-            told, code = {"error": error.detail}, error.status_code
+            content, code = {"error": error.detail}, error.status_code
         # NaN is a number in this protocol.
-        content = json.dumps(told)
-        return Response(content, code, headers, "application/json")
+        return Response(json.dumps(content), code, headers, "application/json")
 
-    def _chosen(self, asked: rest_protocol.Asked) -> tuple[int, Loaded]:
-        chosen = self._holder.choose(asked.version, asked.label)
-        if asked.name != self._name or chosen is None:
-            said = plain_json.missing(asked.name, asked.version, asked.label)
-            raise RequestError(said, 404 if asked.label is None else 400)
-        return chosen
-
-    def _answer(
-        self, asked: rest_protocol.Asked, number: int, model: Loaded, body: bytes
+    def _content(
+        self, path: rest_protocol.Path, chosen: tuple[int, Loaded], body: bytes
     ) -> dict[str, Any]:
-        if asked.what in rest_protocol.METHODS:
-            return rest_protocol.METHODS[asked.what](
-                model, rest_protocol.read_body(body)
+        (_, version, label, what), (number, model) = path, chosen
+        if what == "metadata":
+            signature_def = json_format.MessageToDict(
+                grpc_api.signature_map(model),
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
             )
-        if asked.what == "metadata":
-            return self._metadata(number, model)
-        named = asked.version is not None or asked.label is not None
-        return self._status([number] if named else list(self._holder.served.models))
-
-    def _status(self, versions: list[int]) -> dict[str, Any]:
-        """Tell which versions can be asked for, as the official server and KServe."""
+            spec = {"name": self._name, "signature_name": "", "version": str(number)}
+            return {"model_spec": spec, "metadata": {"signature_def": signature_def}}
+        if what:
+            return rest_protocol.answer(what, model, rest_protocol.read_body(body))
+        # Which versions can be asked for, as the official server and KServe say it.
+        named = version is not None or label is not None
         fine = {"error_code": "OK", "error_message": ""}
-        told = [
+        status = [
             {"version": str(number), "state": "AVAILABLE", "status": fine}
-            for number in versions
+            for number in ([number] if named else self._holder.served.models)
         ]
-        return {"name": self._name, "ready": True, "model_version_status": told}
-
-    def _metadata(self, number: int, model: Loaded) -> dict[str, Any]:
-        """Tell the inputs and outputs of each signature."""
-        spec = {"name": self._name, "signature_name": "", "version": str(number)}
-        told = json_format.MessageToDict(
-            grpc_api.signature_map(model),
-            preserving_proto_field_name=True,
-            always_print_fields_with_no_presence=True,
-        )
-        return {"model_spec": spec, "metadata": {"signature_def": told}}
-
-
-def server(holder: Holder, name: str) -> RESTServer:
-    """Return a server, whose `run` serves at bound sockets until it is told to end.
-
-    Args:
-        holder: The versions.
-        name: Of the served model.
-    """
-    # Wrong requests are told to those who send them; how KServe sends its answers is
-    # between it and its libraries.
-    logging.getLogger("kserve").setLevel(logging.CRITICAL)
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module=r"fastapi\.")
-    repository = ModelRepository()
-    # Its own paths say whether it is alive.
-    alive = kserve.Model(name)
-    alive.ready = True
-    repository.update(alive)
-    plane = DataPlane(model_registry=repository)
-    extension = ModelRepositoryExtension(model_registry=repository)
-    made = RESTServer(_APP, plane, extension, http_port=0)
-    made.create_application = functools.partial(
-        _application, made, _Models(holder, name)
-    )
-    return made
+        return {"name": self._name, "ready": True, "model_version_status": status}
 
 
 class _Bounded:
@@ -130,14 +114,14 @@ class _Bounded:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass on what is short enough; what does not say its length is counted."""
-        said = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if said.isdigit() and int(said) > MAX_MESSAGE_BYTES:
-            told = {"error": f"more than {MAX_MESSAGE_BYTES:,} bytes in one request"}
-            await JSONResponse(told, 413)(scope, receive, send)
+        length = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > MAX_MESSAGE_BYTES:
+            error = f"more than {MAX_MESSAGE_BYTES:,} bytes in one request"
+            await JSONResponse({"error": error}, 413)(scope, receive, send)
             return
         count = 0
 
-        async def counted() -> Any:
+        async def receive_counted() -> Any:
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
@@ -145,15 +129,4 @@ class _Bounded:
                 raise HTTPException(413, "too many bytes in one request")
             return message
 
-        await self._app(scope, counted, send)
-
-
-def _application(server: RESTServer, models: _Models) -> None:
-    """Make KServe's application, whose own paths of this protocol know no versions."""
-    from kserve.model_server import app
-
-    # First, since KServe's own paths end at the first slash.
-    path = "/v1/models/{rest:path}"
-    app.router.add_route(path, models.__call__, methods=["GET", "POST"])
-    RESTServer.create_application(server)
-    app.add_middleware(_Bounded)
+        await self._app(scope, receive_counted, send)

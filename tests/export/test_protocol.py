@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from tfpipeline.export import plain_json
+from tfpipeline.export import protocol
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from tfpipeline.export import plain_json
 )
 def test_the_line_that_tells_is_found(said: str, told: str) -> None:
     error = tf.errors.InvalidArgumentError(None, None, said)
-    assert plain_json.reason(error) == told
+    assert protocol.reason(error) == told

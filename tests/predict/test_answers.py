@@ -1,0 +1,42 @@
+"""Each file gets its own answer, whatever the server does meanwhile."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfpipeline.config.serving import ServerSettings
+from tfpipeline.core import image_formats, image_io
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.export.protocol import Answer
+from tfpipeline.predict import answers, batching
+from tfpipeline.predict.client import Unreachable
+
+
+def test_what_is_answered_at_the_second_try_stays_in_its_place_though_the_server_goes(
+    tmp_path: Path,
+) -> None:
+    files = [Row(path=str(tmp_path / f"{i}.png"), format="png") for i in range(4)]
+    for file in files:
+        image_io.save_png(Path(file.path), np.zeros((2, 2, 3), np.uint8))
+    too_large = image_formats.too_large(3)
+    first = [too_large, *["of another kind"] * 3]
+    calls = 0
+
+    def send(contents: Sequence[bytes]) -> list[Answer]:
+        nonlocal calls
+        calls += 1
+        if calls <= len(first):
+            return [Answer((), (), first[calls - 1])]
+        if calls == len(first) + 1:
+            return [Answer(["cat"], [1.0], "")]
+        raise Unreachable("gone")
+
+    with pytest.raises(batching.Incomplete, match="gone") as caught:
+        answers._ask(send, files, ServerSettings(batch_size=1, parallel=1))
+    results = caught.value.results
+    assert [list(answer.labels) for answer in results] == [[], ["cat"], [], []]
+    assert [answer.error for answer in results] == [
+        *(too_large, "", "not answered: gone", "not asked: gone"),
+    ]
