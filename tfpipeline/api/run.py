@@ -203,12 +203,12 @@ class Run:
 
     def show_curves(self) -> "Figure":
         """Return loss and accuracy over the epochs of all stages."""
-        from tfpipeline.report import inline
+        from tfpipeline.report import charts
 
         told = run_data.read(self.files)
         if not told.history:
             raise UserError(f"{self.path}: its history holds no epoch.")
-        return inline.curves(told.history, told.manifest.get("kept_epoch"))
+        return charts.curves(told.history, told.manifest.get("kept_epoch"))
 
     def show_confusion(self, split: str | None = None) -> "Figure":
         """Return what is taken for what; of many classes, those with most errors.
@@ -216,7 +216,7 @@ class Run:
         Args:
             split: `test` or `validation`; the best one there is where None.
         """
-        from tfpipeline.report import inline
+        from tfpipeline.report import charts
 
         told = run_data.read(self.files)
         measured = told.diagnosis.get("splits", {})
@@ -224,7 +224,7 @@ class Run:
         if chosen not in measured:
             raise unknown("split", chosen, measured)
         found = measured[chosen]["confusion"]
-        return inline.confusion(found["labels"], found["counts"], f"{chosen} images")
+        return charts.confusion(found["labels"], found["counts"], f"{chosen} images")
 
     def show_top_losses(self, n: int = 6, *, grad_cam: bool = True) -> "Figure":
         """Return the held-out images about which it is most wrong.
@@ -244,7 +244,7 @@ class Run:
         return self._gallery("suspected", n, False)
 
     def _gallery(self, kind: str, n: int, grad_cam: bool) -> "Figure":
-        from tfpipeline.report import inline
+        from tfpipeline.report import charts
 
         told = [
             one
@@ -253,7 +253,7 @@ class Run:
         ][:n]
         if not told:
             raise UserError(f"{self.path}: there are no such images.")
-        return inline.gallery(
+        return charts.gallery(
             [self._beside(one, grad_cam) for one in told], [_words(o) for o in told]
         )
 

@@ -284,17 +284,14 @@ class Survey:
             wish = result["images"][0]["target"]
             fool = f"become {wish}" if targeted else "fool it"
             drawn = plots.summary(
-                plots.Many(
-                    f"{summary['network']}: {summary['success_rate']:.0%} of "
-                    f"{summary['attacked']} pictures {fool}, {settings.norm} at most "
-                    f"{written(self.strike.plan.epsilon, settings.norm)}",
-                    [(radius * times, left) for radius, left in curve],
-                    least,
-                    matrix,
-                    result.get("defences", {}),
-                    unit,
-                    "share that is not the target" if targeted else plots.LEFT,
-                )
+                f"{summary['network']}: {summary['success_rate']:.0%} of "
+                f"{summary['attacked']} pictures {fool}, {settings.norm} at most "
+                f"{written(self.strike.plan.epsilon, settings.norm)}",
+                [(radius * times, left) for radius, left in curve],
+                least,
+                matrix,
+                result.get("defences", {}),
+                (unit, "share that is not the target" if targeted else plots.LEFT),
             )
             image_io.save_png(output / "overview.png", drawn)
             summary["overview"] = "overview.png"

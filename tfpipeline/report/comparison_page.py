@@ -7,8 +7,8 @@ from typing import Any
 from tfpipeline.core import file_io
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.metrics.significance import holm, mcnemar
-from tfpipeline.report import html, plots, run_data, run_page
-from tfpipeline.report.plots import Line
+from tfpipeline.report import charts, html, run_data, run_page
+from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 
 # Settings that say nothing of the result.
@@ -61,7 +61,7 @@ def content(runs: Sequence[RunFiles]) -> dict[str, Any]:
         "rows": rows,
         "best": best,
         "whiskers": (
-            plots.whiskers(measured, "accuracy of each run with its interval")
+            svg(charts.whiskers(measured), "accuracy of each run with its interval")
             if measured
             else None
         ),
@@ -153,8 +153,8 @@ def _curves(names: Sequence[str], runs: Sequence[RunFiles]) -> Any:
         losses = [row.get("val_loss") for row in run.history]
         if any(loss is not None for loss in losses):
             x = [float(i) for i in range(1, len(losses) + 1)]
-            lines.append(Line(f"{number}. {name}", x, losses))
+            lines.append((f"{number}. {name}", x, losses))
     if not lines:
         return None
-    alt = "validation loss of each run over its epochs"
-    return plots.lines(lines, ("epoch", "validation loss"), alt)
+    chart = charts.lines(lines, "epoch", "validation loss")
+    return svg(chart, "validation loss of each run over its epochs")

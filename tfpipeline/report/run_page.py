@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.report import html, plots, run_data
-from tfpipeline.report.plots import Line, Marks
+from tfpipeline.report import charts, html, run_data
+from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 
 SHOWN_QUARANTINE = 200
@@ -73,42 +73,15 @@ def network(config: Mapping[str, Any]) -> str:
 
 
 def curves(history: list[dict[str, Any]], kept: int | None) -> list[Any]:
-    """Return the charts of loss and accuracy over the epochs of all stages.
-
-    Args:
-        history: A row an epoch.
-        kept: The epoch whose weights were kept, from 1; None for the last.
-    """
-    if not history:
-        return []
-    x = [float(i) for i in range(1, len(history) + 1)]
-    fine = [i for i, row in zip(x, history) if row.get("stage") == "fine_tune"]
-    at = [(float(kept), f"kept: {kept}")] if kept else []
-    at += [(fine[0], "fine-tuning")] if fine else []
-    shaded = fine[0] if fine and len(fine) < len(x) else None
-    charts = []
-    for name, shown in (("loss", "loss, nats"), ("accuracy", "accuracy")):
-        lines = [
-            Line(called, x, [row.get(key) for row in history])
-            for called, key in (("training", name), ("validation", f"val_{name}"))
-            if any(row.get(key) is not None for row in history)
-        ]
+    """Return the charts of loss and accuracy over the epochs of all stages."""
+    shown = []
+    for name, words in (("loss", "loss, nats"), ("accuracy", "accuracy")):
+        lines, details = charts.of_history(history, name, kept)
         if lines:
-            last = ", ".join(f"{line.name} {line.y[-1] or 0:.3f}" for line in lines)
-            alt = f"{name} over {len(x)} epochs; at the end {last}"
-            y_range = _accuracy_range(lines) if name == "accuracy" else None
-            marks = Marks(at, shaded, low=name == "accuracy")
-            chart = plots.lines(
-                lines, ("epoch", shown), alt, y_range=y_range, marks=marks
-            )
-            charts.append(chart)
-    return charts
-
-
-def _accuracy_range(lines: list[Line]) -> tuple[float, float]:
-    """Return from which accuracy on to draw: what never happened has no room."""
-    least = min(y for line in lines for y in line.y if y is not None)
-    return (max(0.0, int(least * 10 - 0.001) / 10), 1.0)
+            last = ", ".join(f"{called} {y[-1] or 0:.3f}" for called, _, y in lines)
+            alt = f"{name} over {len(history)} epochs; at the end {last}"
+            shown.append(svg(charts.lines(lines, "epoch", words, **details), alt))
+    return shown
 
 
 def _stages(run: RunFiles) -> list[dict[str, Any]]:
@@ -132,10 +105,9 @@ def _stages(run: RunFiles) -> list[dict[str, Any]]:
 def _confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
     if shown is None:
         return None
-    found = shown["confusion"]
-    count = len(found["labels"])
-    alt = f"confusion matrix of {count} classes on the {split} images"
-    return plots.confusion(found["labels"], found["counts"], alt)
+    labels, counts = shown["confusion"]["labels"], shown["confusion"]["counts"]
+    alt = f"confusion matrix of {len(labels)} classes on the {split} images"
+    return svg(charts.confusion(labels, counts), alt, "matrix")
 
 
 def _classes(run: RunFiles) -> list[dict[str, Any]]:
@@ -164,35 +136,35 @@ def _reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         return []
     words = {"before": "as the network says", "after": "with the temperature"}
     return [
-        (words[when], plots.reliability(rows, f"reliability, {words[when]}"))
+        (words[when], svg(charts.reliability(rows), f"reliability, {words[when]}"))
         for when, rows in shown["reliability"].items()
     ]
 
 
-def _coverage(measured: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
-    """Return the chart of accuracy against coverage, with what is sure of it."""
-    lines = [
-        Line(split, found["coverage"]["share"], found["coverage"]["accuracy"])
-        for split, found in measured.items()
+def _coverage(metrics: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
+    """Return the chart of accuracy against coverage, with its bound and threshold."""
+    lines: list[charts.Line] = [
+        (split, own["coverage"]["share"], own["coverage"]["accuracy"])
+        for split, own in metrics.items()
     ]
     if not lines:
         return None
     points = sorted(fitted.get("curve", ()), key=lambda point: point["coverage"])
     if len(points) > 1:
         bounds = [1 - point["bound"] for point in points]
-        lines.append(Line("bound", [point["coverage"] for point in points], bounds))
-    at = []
+        lines.append(("bound", [point["coverage"] for point in points], bounds))
+    marks = []
     share, threshold = fitted.get("coverage"), fitted.get("threshold")
     if points and share is not None and threshold is not None:
-        at = [(float(share), f"threshold {threshold:.3f}")]
-    least = min(y for line in lines for y in line.y if y is not None)
-    return plots.lines(
+        marks = [(float(share), f"threshold {threshold:.3f}")]
+    chart = charts.lines(
         lines,
-        ("share of images answered", "accuracy on those"),
-        "accuracy of the surest answers, against the share of images answered",
-        y_range=(max(0.0, int(least * 20 - 0.001) / 20), 1.0),
-        marks=Marks(at, low=True),
+        "share of images answered",
+        "accuracy on those",
+        y_range=charts.share_range(lines, 0.05),
+        marks=marks,
     )
+    return svg(chart, "accuracy of the surest answers, against the share answered")
 
 
 def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:

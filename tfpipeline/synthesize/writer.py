@@ -13,8 +13,7 @@ from tfpipeline.core.checks import Check, failed, unasked
 from tfpipeline.core.console import Closing
 from tfpipeline.models import load_network
 from tfpipeline.models.load_network import Network
-from tfpipeline.report import charts
-from tfpipeline.synthesize import generate, judge_network
+from tfpipeline.synthesize import generate, judge_network, plots
 from tfpipeline.synthesize.generate import Ideal, Job
 
 
@@ -45,7 +44,7 @@ def save(folder: Path, ideal: Ideal, labels: Sequence[str]) -> Ideal:
     """
     file = folder / f"{ideal.name}.png"
     image_io.save_png(file, ideal.picture)
-    chart = charts.ideal(
+    chart = plots.ideal(
         ideal.picture, _caption(ideal), ideal.probabilities, labels, ideal.curve
     )
     image_io.save_png(folder / "charts" / file.name, chart)

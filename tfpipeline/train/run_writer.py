@@ -12,7 +12,7 @@ from tfpipeline.config import RunSettings
 from tfpipeline.core import console, file_io, image_io, provenance, run_dir
 from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
-from tfpipeline.report import figures
+from tfpipeline.report import charts
 from tfpipeline.train import text
 from tfpipeline.train.fit_spec import write_history
 from tfpipeline.train.setup import Work
@@ -88,7 +88,7 @@ def draw(run: run_dir.RunFolder, work: Work) -> dict[str, int]:
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
     count = int((weights.numpy() > 0).sum())
     labels = work.examples.source.labels
-    sheet = figures.batch(pictures[:count], targets[:count], labels)
+    sheet = charts.batch(pictures[:count], targets[:count], labels)
     image_io.save_png(run.figures / "batch.png", sheet)
     leaks = {kind: work.examples.leaks(kind) for kind in ("exact", "near")}
     if leaks["near"] and (found := work.examples.leak_sheet()) is not None:
@@ -119,7 +119,7 @@ def save(run: run_dir.RunFolder, course: Course) -> None:
     write_history(run.history, course.history)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
     if (search := course.search) is not None:
-        curve = figures.learning_rates(search.rates, search.losses, search.rate)
+        curve = charts.learning_rates(search.rates, search.losses, search.rate)
         image_io.save_png(run.figures / "learning_rate.png", curve)
         file_io.write_json(
             run.figures / "learning_rate.json", dataclasses.asdict(search)

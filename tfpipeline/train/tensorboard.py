@@ -14,7 +14,8 @@ from tfpipeline.config import LogSettings, RunSettings
 from tfpipeline.core import console, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.metrics import confusion_matrix
-from tfpipeline.report import figures
+from tfpipeline.report import charts
+from tfpipeline.report.figures import pixels
 from tfpipeline.train import events
 from tfpipeline.train.fit_spec import Row, Stage
 from tfpipeline.train.train_step import Steps
@@ -268,4 +269,4 @@ def confusion(
     shown = confusion_matrix.hardest(label, called, len(labels), _MOST_CLASSES)
     pairs = confusion_matrix.pairs(label, called, len(labels))
     counts = confusion_matrix.matrix(pairs, shown)[:, : len(shown)]
-    return figures.confusion(counts, [labels[i] for i in shown])
+    return pixels(charts.confusion([labels[i] for i in shown], counts))
