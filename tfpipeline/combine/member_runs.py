@@ -25,7 +25,8 @@ from tfpipeline.metrics import calibration, classification
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import ensembles, saving
 from tfpipeline.models.inference import Predictor
-from tfpipeline.report.measured import Measured
+from tfpipeline.report.closing import closing
+from tfpipeline.report.diagnosis import Measured
 
 # What a combined run has from its first member.
 _TAKEN = ("labels", "splits", "quarantine", "corrections")
@@ -300,25 +301,6 @@ def _metrics(members: Members, logits: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def closing_words(look: Path, result: dict[str, Any]) -> console.Closing:
-    """Say what came out, beside each of the runs.
-
-    Args:
-        look: The page, or the new run.
-        result: The content of `metrics.json`.
-    """
+    """Say what came out, beside each of the runs: `look` is the page, or the run."""
     split = next((name for name in MEASURED if name in result), None)
-    about = result["combined"]
-    done, items = f"Made {about['how']} of {len(about['kept'])} runs", []
-    if split is not None:
-        n = result[split]["n"]
-        done += f": {_told(result[split])} on {n} {split} images"
-        for name, one in zip(about["runs"], about["members"]):
-            left = "" if name in about["kept"] else ", left out"
-            items.append(f"{name}: {_told(one[split])}{left}")
-    return console.Closing(
-        [f"{done}."], items=items, all_of_it="metrics.json", look=look
-    )
-
-
-def _told(found: dict[str, Any]) -> str:
-    return f"accuracy {found['accuracy']:.3f}, loss {found['loss']:.3f}"
+    return closing("combine", look, "metrics.json", result=result, split=split)

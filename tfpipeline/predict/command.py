@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, file_io, result_dir, run_dir
 from tfpipeline.core.errors import UserError
+from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
@@ -37,17 +38,13 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
         rows, stopped = error.rows, error
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
-    errors = f"{bad} have no answer, see the column error."
     unknown = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
-    closing = console.Closing(
-        [f"{len(rows) - bad} of {len(rows)} images predicted."],
-        careful=[
-            *([errors] if bad else []),
-            *(f"Careful: accepted is null: {reason}." for reason in unknown),
-        ],
-        look=output,
-    )
-    console.close(closing, beside=output is None)
+    words: dict[str, Any] = {
+        "answered": len(rows) - bad,
+        "images": len(rows),
+        "unknown": unknown,
+    }
+    console.close(closing("predict", output, **words), beside=output is None)
     if stopped is not None:
         console.answer(rows)
         raise stopped.cause

@@ -16,10 +16,10 @@ STAGES = {"head": "the head", "fine_tune": "fine-tuning"}
 
 
 def write(folder: RunFolder, output: Path | None = None) -> Path:
-    """Write the page of a run from its other files, and return where it lies.
+    """Write the page of a finished run from its other files, and return where it lies.
 
     Args:
-        folder: Of a finished run.
+        folder: Of the run.
         output: The page; `report.html` in the folder where None.
     """
     file = output or folder.report
@@ -28,13 +28,9 @@ def write(folder: RunFolder, output: Path | None = None) -> Path:
 
 
 def content(run: RunFiles) -> dict[str, Any]:
-    """Return what the page tells.
-
-    Args:
-        run: The files of the run.
-    """
-    measured = run.diagnosis.get("splits", {})
-    shown = measured.get(run.split) if run.split else None
+    """Return what the page tells."""
+    splits = run.diagnosis.get("splits", {})
+    shown = splits.get(run.split) if run.split else None
     return {
         "run": run,
         "result": run.metrics.get(run.split) if run.split else None,
@@ -44,9 +40,9 @@ def content(run: RunFiles) -> dict[str, Any]:
         "confusion": _confusion(shown, run.split),
         "shown": shown,
         "classes": _classes(run),
-        "reliability": _reliability(measured.get("validation") or shown),
-        "reliability_split": "validation" if "validation" in measured else run.split,
-        "coverage": _coverage(measured, run.calibration),
+        "reliability": _reliability(splits.get("validation") or shown),
+        "reliability_split": "validation" if "validation" in splits else run.split,
+        "coverage": _coverage(splits, run.calibration),
         "losses": _gallery(run, "top_losses"),
         "suspected": _gallery(run, "suspected"),
         "suspects": run.diagnosis.get("suspects"),
@@ -60,11 +56,7 @@ def content(run: RunFiles) -> dict[str, Any]:
 
 
 def network(config: Mapping[str, Any]) -> str:
-    """Return what a network is called, with its weights and the size of its input.
-
-    Args:
-        config: Every setting of the run.
-    """
+    """Return what a network is called, with its weights and the size of its input."""
     model = config.get("model", {})
     alpha = model.get("alpha")
     width = "" if alpha in (None, 1) else f" {alpha:g}"
@@ -86,20 +78,20 @@ def curves(history: list[dict[str, Any]], kept: int | None) -> list[Any]:
 
 def _stages(run: RunFiles) -> list[dict[str, Any]]:
     """Return what each stage was, in numbers."""
-    found = []
-    for stage, rows in itertools.groupby(run.history, lambda row: row.get("stage")):
-        some = list(rows)
-        losses = [r["val_loss"] for r in some if r.get("val_loss") is not None]
-        found.append(
+    stages = []
+    for stage, group in itertools.groupby(run.history, lambda row: row.get("stage")):
+        rows = list(group)
+        losses = [r["val_loss"] for r in rows if r.get("val_loss") is not None]
+        stages.append(
             {
                 "name": STAGES.get(str(stage), stage),
-                "epochs": len(some),
-                "rate": some[0].get("learning_rate"),
-                "loss": some[-1].get("loss"),
-                "best": min(losses) if losses else None,
+                "epochs": len(rows),
+                "rate": rows[0].get("learning_rate"),
+                "loss": rows[-1].get("loss"),
+                "best": min(losses, default=None),
             }
         )
-    return found
+    return stages
 
 
 def _confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
@@ -112,21 +104,18 @@ def _confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
 
 def _classes(run: RunFiles) -> list[dict[str, Any]]:
     """Return a row a class: how many images, precision, recall, and F1."""
-    measured = run.metrics[run.split]["classes"] if run.split else {}
+    metrics = run.metrics[run.split]["classes"] if run.split else {}
     counts = run.diagnosis.get("data", {}).get("classes", {})
     rows = []
     for name in run.labels:
-        own = measured.get(name, {})
+        own = metrics.get(name, {})
         recall, precision = own.get("recall"), own.get("precision")
-        f1 = None
-        if recall is not None and precision is not None:
-            both = recall + precision
-            f1 = 2 * recall * precision / both if both else 0.0
-        elif recall is not None:
-            f1 = 0.0  # It was never named, so none was found.
-        told = {"precision": precision, "recall": recall, "f1": f1}
-        trained = counts.get(name, {}).get("train")
-        rows.append({"name": name, "n": own.get("n"), "trained": trained, **told})
+        # Where it was never predicted, none was found.
+        f1 = None if recall is None else 0.0
+        if recall and precision:
+            f1 = 2 * recall * precision / (recall + precision)
+        row = {"precision": precision, "recall": recall, "f1": f1, "n": own.get("n")}
+        rows.append({"name": name, "trained": counts.get(name, {}).get("train"), **row})
     return rows
 
 
@@ -168,29 +157,24 @@ def _coverage(metrics: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
 
 
 def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:
-    """Return pictures with what was said of them."""
-    found = []
-    for one in run.diagnosis.get(kind, []):
+    """Return rows of images, each with its pictures inside."""
+    rows = []
+    for row in run.diagnosis.get(kind, []):
         inside = {
-            name: html.picture(run.folder.path / one[name])
+            name: html.picture(run.folder.path / row[name])
             for name in ("picture", "grad_cam")
-            if name in one
+            if name in row
         }
-        found.append({**one, "inside": {k: v for k, v in inside.items() if v}})
-    return found
+        rows.append({**row, "inside": {k: v for k, v in inside.items() if v}})
+    return rows
 
 
 def _phases(seconds: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return seconds of each phase, and where its bar begins and ends, in percent."""
+    """Return seconds of each phase, and their share in percent."""
     total = max(seconds.get("total", 0.0), 1e-9)
-    found, start = [], 0.0
-    rest = total - sum(v for name, v in seconds.items() if name != "total")
-    named = {**seconds, "the rest": max(0.0, rest)}
-    for name, value in named.items():
-        if name != "total":
-            width = 100 * value / total
-            found.append(
-                {"name": name, "seconds": value, "start": start, "width": width}
-            )
-            start += width
-    return found
+    named = {name: value for name, value in seconds.items() if name != "total"}
+    named["the rest"] = max(0.0, total - sum(named.values()))
+    return [
+        {"name": name, "seconds": value, "width": 100 * value / total}
+        for name, value in named.items()
+    ]

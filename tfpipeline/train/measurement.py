@@ -1,7 +1,7 @@
 """A training, measured: for its page and its predictions."""
 
 from tfpipeline.models.inference import Predictor
-from tfpipeline.report.measured import Measured
+from tfpipeline.report.diagnosis import Measured
 from tfpipeline.train.stages import Course
 
 # Bytes of the training images' logits, at most: what is made of them takes some times

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shlex
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +14,7 @@ from tfpipeline.core import console, file_io, image_io, provenance, run_dir
 from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
 from tfpipeline.report import charts
-from tfpipeline.train import text
+from tfpipeline.report.closing import closing
 from tfpipeline.train.fit_spec import write_history
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
@@ -193,28 +194,21 @@ def retime(run: run_dir.RunFolder, result: dict[str, Any]) -> None:
 def closing_words(
     folder: run_dir.RunFolder, course: Course, result: dict[str, Any]
 ) -> console.Closing:
-    """Say what was done, what came out, and what to do next.
-
-    Args:
-        folder: Of the run.
-        course: The training, at its end.
-        result: As in `metrics.json`.
-    """
-    work = course.work
-    examples = work.examples
-    return text.trained(
-        text.Trained(
-            work.settings,
-            images=len(examples.of("train")),
-            classes=len(examples.source.labels),
-            history=course.history,
-            kept_epoch=course.kept_epoch,
-            undone=course.undone,
-            metrics=result,
-            folder=str(folder.path),
-            unusable=len(examples.quarantined),
-            rare=examples.rare(work.settings.data.min_class_share),
-            page=folder.report.is_file(),
-            calibration=course.calibration.to_json(),
-        )
+    """Say what was done, what came out, and what to do next."""
+    examples = course.work.examples
+    return closing(
+        "train",
+        folder.report if folder.report.is_file() else folder.path,
+        settings=course.work.settings,
+        images=len(examples.of("train")),
+        classes=len(examples.source.labels),
+        history=course.history,
+        kept_epoch=course.kept_epoch,
+        undone=course.undone,
+        metrics=result,
+        calibration=course.calibration.to_json(),
+        folder=folder.path,
+        quoted_folder=shlex.quote(str(folder.path)),
+        unusable=len(examples.quarantined),
+        rare=examples.rare(course.work.settings.data.min_class_share),
     )
