@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from tfpipeline.report import charts, figures, html
 
@@ -59,3 +60,15 @@ def test_a_user_can_save_a_figure_with_any_names(tmp_path: Path) -> None:
     figure = charts.confusion(["a", "$b$", r"\frac{"], np.eye(3, dtype=int).tolist())
     figure.savefig(tmp_path / "confusion.png")
     assert (tmp_path / "confusion.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "x\x01y\x0bz\x00", "日本語", "b\nc", ""])
+def test_names_of_folders_can_be_anything(name: str) -> None:
+    figure = charts.confusion([name, "b"], [[1, 1], [1, 2]])
+    chart = ElementTree.fromstring(figures.svg(figure, name))
+    titles = [
+        e.text for e in chart.iter() if e.tag.endswith("}title") or e.tag == "title"
+    ]
+    assert len(titles) == 4 and figures.pixels(figure).any()
+    lines = charts.lines([(f"1. {name}", [1, 2], [1, 2])], "x", "y")
+    assert figures.svg(lines, name).encode() and lines._repr_png_()

@@ -6,28 +6,22 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import contact_sheets
-from tfpipeline.report.figures import INKS, figure, pixels, styled
+from tfpipeline.report.figures import INKS, figure, pixels, printable, styled
 
 Line = tuple[str, Sequence[float], Sequence[float | None]]
 
 # Lines differ in colour, dashes and the form of their points.
 _LINES = (
-    *(
-        (INKS.blue, "-", "o"),
-        (INKS.vermillion, (0, (3, 2)), "s"),
-        (INKS.green, (0, (1, 2)), "^"),
-    ),
-    *((INKS.purple, (0, (5, 1.5, 1, 1.5)), "D"), (INKS.amber, (0, (6, 2)), "v")),
-    *(
-        (INKS.ink, (0, (1.5, 1.5)), "X"),
-        (INKS.soft, (0, (4, 1)), "P"),
-        (INKS.blue, (0, (1, 1)), "*"),
-    ),
+    *((INKS.blue, "-", "o"), (INKS.vermillion, (0, (3, 2)), "s")),
+    *((INKS.green, (0, (1, 2)), "^"), (INKS.purple, (0, (5, 1.5, 1, 1.5)), "D")),
+    *((INKS.amber, (0, (6, 2)), "v"), (INKS.ink, (0, (1.5, 1.5)), "X")),
+    *((INKS.soft, (0, (4, 1)), "P"), (INKS.blue, (0, (1, 1)), "*")),
 )
 
 
 def cut(text: str, most: int) -> str:
     """Return a text of too many letters without its end."""
+    text = printable(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -2,6 +2,8 @@
 
 import functools
 import io
+import re
+import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -41,7 +43,9 @@ def styled(draw: Draw) -> Draw:
     def inside(*args: Any, **kwargs: Any) -> Any:
         import matplotlib
 
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+            # A browser has letters of more alphabets.
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)
             return draw(*args, **kwargs)
 
     return inside  # type: ignore[return-value]
@@ -59,6 +63,12 @@ def figure(width: float, height: float, **options: Any) -> Any:
     empty.titles = {}
     empty._repr_png_ = functools.partial(_png, empty)
     return empty
+
+
+def printable(text: str) -> str:
+    """Return text without what neither a font nor XML knows, as in names of files."""
+    known = "\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+    return re.sub(f"[^{known}]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 @styled
@@ -102,10 +112,10 @@ def svg(drawn: Any, alt: str, css: str = "") -> Markup:
             group.set("class", name.rstrip("_0123456789"))
         marks = [*group.iter(f"{{{_SVG}}}use")] or [*group.iter(f"{{{_SVG}}}path")]
         for mark, words in zip(marks, drawn.titles.get(name, ())):
-            ElementTree.SubElement(mark, "title").text = words
+            ElementTree.SubElement(mark, "title").text = printable(words)
     wide = root.attrib.pop("width").removesuffix("pt")
     del root.attrib["height"]
-    root.attrib |= {"role": "img", "aria-label": alt}
+    root.attrib |= {"role": "img", "aria-label": printable(alt)}
     if css:
         root.attrib |= {"class": css, "style": f"width:{float(wide):.0f}px"}
     text = ElementTree.tostring(root, encoding="unicode")
