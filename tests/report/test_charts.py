@@ -116,7 +116,7 @@ def test_bars_reach_as_high_as_answers_are_right() -> None:
     (x0, y0), (x1, y1) = map(corners, bars)
     assert np.ptp(y1) == pytest.approx(2 * np.ptp(y0), rel=0.01)
     assert np.ptp(x0) > np.ptp(x1)
-    assert "9 images, 0.550 sure, 0.500 right" in titles(bars)
+    assert "9 images, confidence 0.550, accuracy 0.500" in titles(bars)
 
 
 @pytest.mark.parametrize("classes", [2, 12, 30])
@@ -128,7 +128,7 @@ def test_a_matrix_shows_every_count(classes: int) -> None:
     right, wrong = parts(figure, "right", "path"), parts(figure, "wrong", "path")
     assert len(right) == (np.diag(counts) > 0).sum()
     assert len(right) + len(wrong) == (counts > 0).sum()
-    assert titles(right)[0] == f"{EVIL}0 called {EVIL}0: 1 of 1"
+    assert titles(right)[0] == f"{EVIL}0 predicted as {EVIL}0: 1 of 1"
     assert all(title.startswith(EVIL) for title in titles(right) + titles(wrong))
     (axes,) = figure.axes
     written = sorted(int(text.get_text()) for text in axes.texts)

@@ -170,8 +170,8 @@ def reliability(rows: Sequence[Mapping[str, float]]) -> Any:
     bars, gaps = [], []
     for row in rows:
         title = (
-            f"{row['n']:.0f} images, {row['confidence']:.3f} sure, "
-            f"{row['accuracy']:.3f} right"
+            f"{row['n']:.0f} images, confidence {row['confidence']:.3f}, "
+            f"accuracy {row['accuracy']:.3f}"
         )
         # As wide as there are images, so that the eye weighs a bar by them.
         wide = (row["to"] - row["from"]) * (0.25 + 0.7 * (row["n"] / most) ** 0.5)
@@ -242,7 +242,7 @@ def confusion(
                 continue
             share, count = table[i, j] / totals[i], table[i, j]
             other = names[j] if j < rows else "a class that is not shown"
-            words = f"{labels[i]} called {other}: {count} of {totals[i]}"
+            words = f"{labels[i]} predicted as {other}: {count} of {totals[i]}"
             boxes.append((j - 0.48, i - 0.48, 0.96, 0.96, words))
             inks.append((ink, 0.12 + 0.88 * share))
             axes.text(
