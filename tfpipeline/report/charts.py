@@ -41,6 +41,7 @@ def _single(width: float = 5, height: float = 3.3) -> tuple[Any, Any]:
     drawn = figure(width, height)
     axes = drawn.add_axes((0.11, 0.5 / height, 0.86, 1 - 0.9 / height))
     axes.tick_params(length=0)
+    axes.locator_params(nbins=5)  # Most of the time is that of ticks.
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     return drawn, axes
