@@ -22,26 +22,15 @@ _ELSEWHERE = ("command", "seed", "versions", "seconds")
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of result.
-
-    Args:
-        title: What it is, for people.
-        lead: What it tells, in a sentence.
-        pictures: Under which names an item has its picture, the best first.
-        also: Under which names it has further ones.
-        sheets: Under which names the summary has pictures of the whole.
-        columns: Which fields of an item come first in its table.
-        rows: Under which name the summary has the rows of the table; of the result
-            itself where empty.
-    """
+    """One kind of result: where its JSON has pictures, the best first, and rows."""
 
     title: str
     lead: str
     pictures: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    sheets: tuple[str, ...] = ("sheet", "overview")
-    columns: tuple[str, ...] = ()
-    rows: str = ""
+    also: tuple[str, ...] = ()  # Further pictures of an item.
+    sheets: tuple[str, ...] = ("sheet", "overview")  # Pictures of the whole.
+    columns: tuple[str, ...] = ()  # Which come first in the table.
+    rows: str = ""  # In the summary; of the result itself where empty.
 
 
 KINDS = {
