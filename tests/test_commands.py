@@ -40,7 +40,7 @@ def test_help_answers_without_tensorflow(verb: str) -> None:
     assert "--config" in done.stdout
 
 
-def test_pages_need_neither_tensorflow_nor_matplotlib() -> None:
+def test_a_page_of_nothing_is_refused_before_anything_heavy_is_there() -> None:
     code = (
         "import sys, tfpipeline.report.__main__ as page\n"
         "try: page.main(['nowhere'])\n"

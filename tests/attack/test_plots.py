@@ -1,25 +1,29 @@
 """Figures of attacks: nothing is cut off, whatever the names are."""
 
-import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tfpipeline.attack import plots
-from tfpipeline.attack.plots import Many, Told
 
 CLEAN = np.full((20, 20, 3), 100, np.uint8)
 CHANGED = CLEAN + np.uint8(3)
 LONG = "a name of $ signs_and^braces {that} goes on for longer than any line is wide"
 TOP = [(LONG, 0.6), ("cat", 0.2), ("dog", 0.1)]
-MANY = Many(
-    LONG * 3,
-    [(0.0, 1.0), (1.0, 0.5)],
-    [1.0, 2.0, 2.0],
-    {"/a/one": {"/a/one": 1.0, "/b/two": 0.1}, "/b/two": {"/a/one": 0, "/b/two": 1}},
-    {"jpeg:75": {"clean_accuracy": 1, "fooled_unaware": 0.2, "fooled_adaptive": 1}},
-    "1/255",
-)
+MANY: dict[str, Any] = {
+    "title": LONG * 3,
+    "curve": [(0.0, 1.0), (1.0, 0.5)],
+    "least": [1.0, 2.0, 2.0],
+    "matrix": {
+        "/a/one": {"/a/one": 1.0, "/b/two": 0.1},
+        "/b/two": {"/a/one": 0, "/b/two": 1},
+    },
+    "defences": {
+        "jpeg:75": {"clean_accuracy": 1, "fooled_unaware": 0.2, "fooled_adaptive": 1}
+    },
+    "words": ("1/255", plots.LEFT),
+}
 
 
 def is_whole(drawn: np.ndarray) -> bool:
@@ -38,16 +42,14 @@ def test_a_perturbation_is_shown_around_grey_as_strong_as_fits() -> None:
 
 @pytest.mark.parametrize("fooled", ["cat", None])
 def test_a_figure_is_whole_with_any_names(fooled) -> None:
-    told = Told(
-        f"photograph: {LONG}",
-        "perturbation, linf 3/255",
-        "result: cat",
-        (TOP, TOP[1:]),
-        LONG,
-        fooled,
-        [LONG, LONG * 2, "6 steps"],
-    )
-    drawn = plots.attacked(CLEAN, CHANGED, told)
+    item = {
+        **{"label": LONG, "final_class": fooled or LONG, "success_8bit": bool(fooled)},
+        **{"norm": "linf", "linf": 3 / 255, "epsilon": 3 / 255, "steps": 6},
+        **{"clean_top": TOP, "top": TOP[1:], "psnr": 38.1, "ssim": 0.9},
+        "success_jpeg": {LONG: True},
+        "judges": {LONG: {"class": LONG, "probability": 0.5}},
+    }
+    drawn = plots.attacked(CLEAN, CHANGED, item)
     assert drawn.shape == (560, 1100, 3)
     assert is_whole(drawn)
     # In colour is what is shown, and what is seen instead.
@@ -62,11 +64,11 @@ def test_a_figure_is_whole_with_any_names(fooled) -> None:
         {},
         {"matrix": {}},
         {"defences": {}, "matrix": {}},
-        {"least": [], "share": "share that is not the target"},
+        {"least": [], "words": ("1/255", "share that is not the target")},
     ],
 )
 def test_the_figure_of_many_is_whole_with_any_of_its_parts(without: dict) -> None:
-    assert is_whole(plots.summary(dataclasses.replace(MANY, **without)))
+    assert is_whole(plots.summary(**MANY | without))
 
 
 def test_networks_of_the_same_last_name_keep_their_folders() -> None:

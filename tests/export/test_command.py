@@ -24,8 +24,9 @@ from tfpipeline.core import console, file_io, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import decode_graph
 from tfpipeline.export import converters, publish
-from tfpipeline.export.command import _closing, export
+from tfpipeline.export.command import export
 from tfpipeline.predict.command import predict
+from tfpipeline.report.closing import closing
 
 
 def start(run: Path, base: Path, *argv: str) -> int:
@@ -384,6 +385,8 @@ def test_closing_words_of_an_export_that_has_much_to_tell_are_short() -> None:
     result: Any = {"parity": one | {"not_served": refused}, "better": better}
     result |= {"also": {name: one for name in "abc"}, "version": 2, "bytes": 1e6}
     result |= {"labels": {"stable": 2}, "folder": "served/2"}
-    said = str(_closing(result, ["Serve it", "or so"])).splitlines()
+    then = ["Serve it", "or so"]
+    words = closing("export", "served/2", "parity.json", result=result, then=then)
+    said = str(words).splitlines()
     assert len(said) == console.MOST_LINES
     assert said[1].startswith("On the same 72") and said[1].endswith("the new one.")

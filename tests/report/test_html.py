@@ -90,7 +90,7 @@ def test_ink_can_be_read_in_light_and_dark(browser, tmp_path: Path) -> None:
         style = "getComputedStyle(document.querySelector('{}')).{}"
         ground = luminance(browser.ask(style.format("body", "backgroundColor")))
         grounds.append(ground)
-        for words in ("body", ".soft", "svg .tick"):
+        for words in ("body", ".soft", "svg .xtick text", "svg .legend text"):
             name = "fill" if "svg" in words else "color"
             ink = luminance(browser.ask(style.format(words, name)))
             high, low = max(ink, ground), min(ink, ground)
@@ -122,7 +122,9 @@ def test_many_classes_and_predictions_open_at_once(browser, tmp_path: Path) -> N
     assert file.stat().st_size < 3e6 < folder.predictions.stat().st_size * 2
     assert browser.open(file) < 3
     assert len(column(browser, "per-class", 0)) == 1000
-    assert browser.ask("document.querySelectorAll('svg.matrix g.right').length") <= 30
+    assert (
+        browser.ask("document.querySelectorAll('svg.matrix .right path').length") <= 30
+    )
     assert browser.complaints == []
 
 

@@ -25,7 +25,7 @@ def test_any_number_of_classes_and_splits_has_a_page(
     tmp_path: Path, labels: list[str], splits: tuple[str, ...]
 ) -> None:
     text = words(run_page.write(made.run(tmp_path / "run", labels, splits)))
-    assert "What is taken for what" in text and "None" not in text
+    assert "Confusion matrix" in text and "None" not in text
     assert ("flatters" in text) == ("test" not in splits)
     assert ("among the first three" in text) == (len(labels) > 3)
 
@@ -74,9 +74,9 @@ def test_the_demo_has_a_page_with_everything_on_it(demo_run: Trained) -> None:
     text = words(folder.report)
     for title in (
         *("What was trained on what", "The result", "Learning curves"),
-        *("What is taken for what", "Class by class", "Most confused pairs"),
-        *("How sure it is", "When it had better say nothing"),
-        *("Where it goes most wrong", "Labels that look wrong", "The data"),
+        *("Confusion matrix", "Per-class metrics", "Most confused pairs"),
+        *("Calibration", "Abstention"),
+        *("Highest losses", "Suspected label errors", "The data"),
         *("A batch as the network saw it", "Where the time went", "Repeat it"),
     ):
         assert title in text, title

@@ -164,19 +164,19 @@ class Run:
 
     def show_curves(self) -> "Figure":
         """Return loss and accuracy over the epochs of all stages."""
-        from tfpipeline.report import inline
+        from tfpipeline.report import charts
 
         data = run_data.read(self.files)
         if not data.history:
             raise UserError(f"{self.path}: its history holds no epoch.")
-        return inline.curves(data.history, data.manifest.get("kept_epoch"))
+        return charts.curves(data.history, data.manifest.get("kept_epoch"))
 
     def show_confusion(self, split: str | None = None) -> "Figure":
         """Return the confusion matrix; of many classes, those with most errors.
 
         The split is `test` or `validation`; the best one there is by default.
         """
-        from tfpipeline.report import inline
+        from tfpipeline.report import charts
 
         data = run_data.read(self.files)
         splits = data.diagnosis.get("splits", {})
@@ -184,7 +184,7 @@ class Run:
         if chosen not in splits:
             raise unknown("split", chosen, splits)
         matrix = splits[chosen]["confusion"]
-        return inline.confusion(matrix["labels"], matrix["counts"], f"{chosen} images")
+        return charts.confusion(matrix["labels"], matrix["counts"], f"{chosen} images")
 
     def show_top_losses(self, n: int = 6, *, grad_cam: bool = True) -> "Figure":
         """Return the held-out images with the highest loss, at most 12.
@@ -198,7 +198,7 @@ class Run:
         return self._gallery("suspected", n, False)
 
     def _gallery(self, kind: str, n: int, grad_cam: bool) -> "Figure":
-        from tfpipeline.report import inline
+        from tfpipeline.report import charts
 
         rows = [
             row
@@ -217,7 +217,7 @@ class Run:
             f"loss {row['loss']:.2f}"
             for row in rows
         ]
-        return inline.gallery(images, captions)
+        return charts.gallery(images, captions)
 
     def show_batch(self) -> Gallery:
         """Return a training batch as the network saw it."""

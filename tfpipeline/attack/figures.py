@@ -1,4 +1,4 @@
-"""Which attacked photographs get a figure of their own, and what stands on it."""
+"""Which attacked photographs get a figure of their own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.attack import plots
-from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.attack.experiment import Strike
 from tfpipeline.core import image_io
 
@@ -46,7 +45,7 @@ class Figures:
         for subject, picture, item in zip(strike.subjects, pictures, items):
             if self._wanted(item):
                 item["figure"] = f"figures/{item['adversarial']}"
-                drawn = plots.attacked(subject.picture, picture, _told(item))
+                drawn = plots.attacked(subject.picture, picture, item)
                 image_io.save_png(output / item["figure"], drawn)
 
     def _wanted(self, item: Mapping[str, Any]) -> bool:
@@ -58,37 +57,3 @@ class Figures:
             self.withstood += 1
             return True
         return False
-
-
-def _told(item: Mapping[str, Any]) -> plots.Told:
-    norm = item["norm"]
-    size = Epsilon(item[norm], norm)
-    result = item["final_class"] if item["success_8bit"] else "NOT FOOLED"
-    return plots.Told(
-        f"photograph: {item['label']}",
-        f"perturbation, {norm} {size}",
-        f"result: {result}",
-        (item["clean_top"], item["top"]),
-        item["label"],
-        item["final_class"] if item["success_8bit"] else None,
-        _facts(item),
-    )
-
-
-def _facts(item: Mapping[str, Any]) -> list[str]:
-    """Return what else is true of a picture, in short lines."""
-    alike = "" if item["psnr"] is None else f"PSNR {item['psnr']:.1f} dB, "
-    steps = f"{item['steps']} step{'s' * (item['steps'] != 1)}"
-    facts = [
-        f"asked for: {item['norm']} at most {Epsilon(item['epsilon'], item['norm'])}",
-        f"{steps}; {alike}SSIM {item['ssim']:.3f}",
-    ]
-    if item["success_jpeg"]:
-        kept = [
-            f"{word} {'yes' if fools else 'no'}"
-            for word, fools in item["success_jpeg"].items()
-        ]
-        facts.append(f"fools after JPEG: {', '.join(kept)}")
-    for name, verdict in list(item["judges"].items())[:2]:
-        facts.append(f"{name}: {verdict['class']} {verdict['probability']:.3f}")
-    return facts

@@ -2,18 +2,18 @@
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tfpipeline.report import charts
-
-# The first five of a network: name and probability of each.
-Top = Sequence[tuple[str, float]]
+from tfpipeline.attack.engine.epsilon import Epsilon
+from tfpipeline.report.figures import INKS, figure, pixels, styled
 
 # Of the class that is shown, and of the one that is seen instead.
-_OWN, _OTHER = "tab:green", "tab:red"
+_OWN, _OTHER = INKS.green, INKS.vermillion
+
+# What a curve tells of, where the attack has no target.
+LEFT = "accuracy that is left"
 
 
 def amplified(changed: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, float]:
@@ -30,86 +30,84 @@ def amplified(changed: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, float
     return shown.astype(np.uint8), factor
 
 
-@dataclass(frozen=True)
-class Told:
-    """What stands on the figure of one photograph.
-
-    Args:
-        photograph: Above it.
-        perturbation: Above it.
-        result: Above it.
-        tops: What the network sees before and after.
-        label: The class that the photograph shows.
-        fooled: The class that is seen instead, or None.
-        facts: What else is true, in short lines.
-    """
-
-    photograph: str
-    perturbation: str
-    result: str
-    tops: tuple[Top, Top]
-    label: str
-    fooled: str | None
-    facts: Sequence[str]
-
-
-def attacked(clean: np.ndarray, changed: np.ndarray, told: Told) -> np.ndarray:
-    """Return a photograph, its perturbation, and the result, with what is seen on both.
+@styled
+def attacked(
+    clean: np.ndarray, changed: np.ndarray, item: Mapping[str, Any]
+) -> np.ndarray:
+    """Return a photograph, its perturbation, and the result, as pixels.
 
     Args:
         clean: uint8, shape (height, width, 3).
         changed: Likewise.
-        told: What stands on it.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
+        item: As in `attack.json`.
     """
-    from matplotlib.figure import Figure
-
-    noise, factor = amplified(changed, clean)
-    figure = Figure(figsize=(11, 5.6), dpi=100)
+    delta, factor = amplified(changed, clean)
+    drawn = figure(11, 5.6)
     # Places of one's own: a layout would draw everything twice, and cuts titles.
-    panels: Any = figure.subplots(2, 3, height_ratios=(3, 1))
-    figure.subplots_adjust(0.02, 0.1, 0.98, 0.92, wspace=0.06, hspace=0.08)
-    times = f"{told.perturbation}, times {factor:.3g}"
-    titles = ((told.photograph, _OWN), (times, "black"), (told.result, _OTHER))
-    for axes, picture, (title, ink) in zip(panels[0], (clean, noise, changed), titles):
+    panels = drawn.subplots(2, 3, height_ratios=(3, 1))
+    drawn.subplots_adjust(0.02, 0.1, 0.98, 0.92, wspace=0.06, hspace=0.08)
+    label, norm, fooled = item["label"], item["norm"], item["success_8bit"]
+    size = Epsilon(item[norm], norm)
+    titles = (
+        (f"photograph: {label}", _OWN),
+        (f"perturbation, {norm} {size}, times {factor:.3g}", INKS.ink),
+        (f"result: {item['final_class'] if fooled else 'NOT FOOLED'}", _OTHER),
+    )
+    for axes, picture, (title, ink) in zip(panels[0], (clean, delta, changed), titles):
         axes.imshow(picture, interpolation="nearest")
-        ink = "black" if told.fooled is None else ink
-        lines = textwrap.fill(textwrap.shorten(charts.plain(title), 80), 44)
-        axes.set_title(lines, fontsize=10, color=ink)
+        lines = textwrap.fill(textwrap.shorten(title, 80), 44)
+        axes.set_title(lines, color=ink if fooled else INKS.ink)
         axes.set_axis_off()
-    inks = {told.label: _OWN} | ({told.fooled: _OTHER} if told.fooled else {})
-    _bars(panels[1][0], told.tops[0], inks)
-    _bars(panels[1][2], told.tops[1], inks)
-    middle = panels[1][1]
-    middle.set_axis_off()
-    facts = [textwrap.shorten(charts.plain(fact), 60) for fact in told.facts]
-    middle.text(0.5, 0.95, "\n".join(facts), ha="center", va="top", fontsize=9)
-    return charts.drawn(figure)
+    inks = {label: _OWN} | ({item["final_class"]: _OTHER} if fooled else {})
+    _bars(panels[1][0], item["clean_top"], inks)
+    _bars(panels[1][2], item["top"], inks)
+    facts = [textwrap.shorten(fact, 60) for fact in _facts(item)]
+    panels[1][1].set_axis_off()
+    panels[1][1].text(0.5, 0.95, "\n".join(facts), ha="center", va="top")
+    return pixels(drawn)
 
 
-def _bars(axes: Any, top: Top, inks: Mapping[str, str]) -> None:
-    """Draw the first five, each name inside or beside its bar."""
+def _bars(axes: Any, top: Sequence[tuple[str, float]], inks: Mapping[str, str]) -> None:
+    """Draw the first five classes, each name inside or beside its bar."""
     places = np.arange(len(top))[::-1]
-    colors = [inks.get(name, "tab:gray") for name, _ in top]
-    axes.barh(places, [share for _, share in top], color=colors, alpha=0.35)
+    colors = [inks.get(name, INKS.soft) for name, _ in top]
+    axes.barh(places, [share for _, share in top], color=colors, alpha=0.45)
     for place, (name, share) in zip(places, top):
-        short = textwrap.shorten(charts.plain(name), 40)
-        axes.text(0.01, place, f"{short}  {share:.3f}", va="center")
-    axes.set_xlim(0, 1)
-    axes.set_yticks([])
-    axes.set_xlabel("probability", fontsize=9)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+        short = textwrap.shorten(name, 40)
+        axes.text(0.01, place, f"{short}  {share:.3f}", va="center", fontsize=10)
+    axes.set(xlim=(0, 1), xlabel="probability", yticks=[])
+    axes.spines["left"].set_visible(False)
 
 
-# What a curve tells of, where the attack has no target.
-LEFT = "accuracy that is left"
+def _facts(item: Mapping[str, Any]) -> list[str]:
+    """Return what else is true of a picture, in short lines."""
+    alike = "" if item["psnr"] is None else f"PSNR {item['psnr']:.1f} dB, "
+    steps = f"{item['steps']} step{'s' * (item['steps'] != 1)}"
+    facts = [
+        f"asked for: {item['norm']} at most {Epsilon(item['epsilon'], item['norm'])}",
+        f"{steps}; {alike}SSIM {item['ssim']:.3f}",
+    ]
+    if item["success_jpeg"]:
+        kept = [
+            f"{word} {'yes' if fools else 'no'}"
+            for word, fools in item["success_jpeg"].items()
+        ]
+        facts.append(f"fools after JPEG: {', '.join(kept)}")
+    for name, verdict in list(item["judges"].items())[:2]:
+        facts.append(f"{name}: {verdict['class']} {verdict['probability']:.3f}")
+    return facts
 
 
-@dataclass(frozen=True)
-class Many:
-    """What stands on the figure of many photographs.
+@styled
+def summary(
+    title: str,
+    curve: Sequence[tuple[float, float]],
+    least: Sequence[float],
+    matrix: Mapping[str, Mapping[str, float]],
+    defences: Mapping[str, Mapping[str, Any]],
+    words: tuple[str, str],
+) -> np.ndarray:
+    """Return what is true of many photographs, side by side, as pixels.
 
     Args:
         title: Above all.
@@ -118,76 +116,40 @@ class Many:
         matrix: Of each network that was attacked, which share of its pictures fools
             each network.
         defences: Of each, `clean_accuracy`, `fooled_unaware` and `fooled_adaptive`.
-        unit: Of the radii.
-        share: What the curve tells of.
+        words: The unit of the radii, and what the curve tells of.
     """
-
-    title: str
-    curve: Sequence[tuple[float, float]]
-    least: Sequence[float]
-    matrix: Mapping[str, Mapping[str, float]]
-    defences: Mapping[str, Mapping[str, Any]]
-    unit: str
-    share: str = LEFT
-
-
-def summary(many: Many) -> np.ndarray:
-    """Return what is true of many photographs, side by side.
-
-    Args:
-        many: What stands on it.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
-    """
-    drawn: list[Callable[[Any], None]] = [lambda axes: _curve(axes, many)]
-    if many.least:
-        drawn.append(lambda axes: _least(axes, many))
-    if many.defences:
-        drawn.append(lambda axes: _defences(axes, many.defences))
-    if many.matrix:
-        drawn.append(lambda axes: _matrix(axes, many.matrix))
-    across = min(2, len(drawn))
-    down = -(-len(drawn) // across)
-    figure = _figure(5.4 * across, 0.5 + 3.9 * down)
-    title = textwrap.fill(charts.plain(many.title), 70 * across)
-    figure.suptitle(title, fontsize=11)
-    panels = list(figure.subplots(down, across, squeeze=False).flat)
-    for axes, draw in zip(panels, drawn):
+    parts: list[Callable[[Any], None]] = [lambda axes: _curve(axes, curve, words)]
+    if least:
+        parts.append(lambda axes: _least(axes, least, words[0]))
+    if defences:
+        parts.append(lambda axes: _defences(axes, defences))
+    if matrix:
+        parts.append(lambda axes: _matrix(axes, matrix))
+    across = min(2, len(parts))
+    down = -(-len(parts) // across)
+    drawn = figure(5.4 * across, 0.5 + 3.9 * down, layout="constrained")
+    # Nothing touches the edge.
+    drawn.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    drawn.suptitle(textwrap.fill(title, 64 * across), fontsize=11)
+    panels = list(drawn.subplots(down, across, squeeze=False).flat)
+    for axes, draw in zip(panels, parts):
         draw(axes)
-    for axes in panels[len(drawn) :]:
+    for axes in panels[len(parts) :]:
         axes.set_axis_off()
-    return charts.drawn(figure)
+    return pixels(drawn)
 
 
-def _figure(width: float, height: float) -> Any:
-    """Return an empty figure, of so many inches, in which nothing touches the edge."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
-    engine: Any = figure.get_layout_engine()
-    engine.set(w_pad=0.1, h_pad=0.1)
-    return figure
-
-
-def _curve(axes: Any, many: Many) -> None:
-    axes.plot(*zip(*many.curve), marker="o", color="tab:blue")
-    for radius, left in many.curve:
-        axes.annotate(
-            f"{left:.2f}",
-            (radius, left),
-            (4, 5),
-            textcoords="offset points",
-            fontsize=8,
-        )
-    axes.set_ylim(-0.03, 1.08)
-    axes.set_xlabel(f"epsilon ({many.unit})")
-    axes.set_ylabel(many.share)
-    axes.spines[["top", "right"]].set_visible(False)
+def _curve(
+    axes: Any, curve: Sequence[tuple[float, float]], words: tuple[str, str]
+) -> None:
+    axes.plot(*zip(*curve), marker="o", color=INKS.blue)
+    for radius, left in curve:
+        place: dict[str, Any] = {"xytext": (4, 5), "textcoords": "offset points"}
+        axes.annotate(f"{left:.2f}", (radius, left), **place, fontsize=8)
+    axes.set(ylim=(-0.03, 1.08), xlabel=f"epsilon ({words[0]})", ylabel=words[1])
 
 
-def _least(axes: Any, many: Many) -> None:
-    least = many.least
+def _least(axes: Any, least: Sequence[float], unit: str) -> None:
     bins: Any = min(20, max(5, len(least) // 2))
     if np.allclose(least, np.round(least), atol=1e-3) and max(least) < 64:
         # Whole steps of 8 bits, each a bar around its number.
@@ -195,40 +157,32 @@ def _least(axes: Any, many: Many) -> None:
         bins = np.arange(0.5, most + 1)
         axes.set_xlim(0.4, max(4, most) + 0.6)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.hist(least, bins=bins, color="tab:blue", rwidth=0.9)
-    middle = float(np.median(least))
-    axes.axvline(
-        middle, color="tab:orange", linestyle="--", label=f"median {middle:.3g}"
-    )
-    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.98))
-    axes.set_xlabel(f"smallest perturbation ({many.unit})")
-    axes.set_ylabel("photographs")
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-# Of each defence, what is drawn: its name, and how it is got from what was measured.
-_SHARES: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    "wrong without an attack": lambda worth: 1 - worth["clean_accuracy"],
-    "fooled, unaware of it": lambda worth: worth["fooled_unaware"],
-    "fooled, knowing of it": lambda worth: worth["fooled_adaptive"],
-}
+    axes.hist(least, bins=bins, color=INKS.blue, rwidth=0.9)
+    middle, ink = float(np.median(least)), INKS.vermillion
+    axes.axvline(middle, color=ink, linestyle="--", label=f"median {middle:.3g}")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98))
+    axes.set(xlabel=f"smallest perturbation ({unit})", ylabel="photographs")
 
 
 def _defences(axes: Any, defences: Mapping[str, Mapping[str, Any]]) -> None:
     places = np.arange(len(defences))[::-1]
-    inks = ("tab:gray", "tab:blue", "tab:orange")
-    for number, (name, share) in enumerate(_SHARES.items()):
-        values = [share(worth) for worth in defences.values()]
+    inks = {
+        "wrong without an attack": INKS.soft,
+        "fooled, unaware of it": INKS.blue,
+        "fooled, knowing of it": INKS.vermillion,
+    }
+    rates = [
+        (1 - one["clean_accuracy"], one["fooled_unaware"], one["fooled_adaptive"])
+        for one in defences.values()
+    ]
+    for number, ((name, ink), values) in enumerate(zip(inks.items(), zip(*rates))):
         where = places + 0.27 * (1 - number)
-        bars = axes.barh(where, values, 0.25, color=inks[number], label=name)
-        axes.bar_label(
-            bars, [f"{value:.0%}" for value in values], padding=3, fontsize=8
-        )
-    axes.set_yticks(places, map(charts.plain, defences))
-    axes.set_xlim(0, 1.12)
-    axes.set_xlabel("share behind the defence")
-    axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1))
-    axes.spines[["top", "right"]].set_visible(False)
+        bars = axes.barh(where, values, 0.25, color=ink, label=name)
+        labels = [f"{value:.0%}" for value in values]
+        axes.bar_label(bars, labels, padding=3, fontsize=8)
+    axes.set_yticks(places, defences)
+    axes.set(xlim=(0, 1.12), xlabel="share behind the defence")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1))
 
 
 def _matrix(axes: Any, matrix: Mapping[str, Mapping[str, float]]) -> None:
@@ -240,13 +194,10 @@ def _matrix(axes: Any, matrix: Mapping[str, Mapping[str, float]]) -> None:
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(len(columns)), _short(columns), rotation=20)
     axes.set_yticks(range(len(matrix)), _short(list(matrix)))
-    axes.set_xlabel("share that fools")
-    axes.set_ylabel("made of")
+    axes.set(xlabel="share that fools", ylabel="made of")
 
 
-def _short(names: Sequence[str]) -> list[str]:
+def _short(names: Sequence[str]) -> Sequence[str]:
     """Return names without their folders, where that leaves them different."""
     last = [name.rstrip("/").rpartition("/")[2] for name in names]
-    return [
-        charts.plain(name) for name in (last if len(set(last)) == len(last) else names)
-    ]
+    return last if len(set(last)) == len(last) else names

@@ -255,17 +255,14 @@ class Survey:
             fool = f"become {wish}" if targeted else "fool it"
             unit, scale = epsilon.unit
             drawn = plots.summary(
-                plots.Many(
-                    f"{summary['network']}: {summary['success_rate']:.0%} of "
-                    f"{summary['attacked']} pictures {fool}, {epsilon.norm} at most "
-                    f"{epsilon}",
-                    [(radius * scale, left) for radius, left in curve],
-                    [size * scale for size in least],
-                    matrix,
-                    result.get("defences", {}),
-                    unit,
-                    "share that is not the target" if targeted else plots.LEFT,
-                )
+                f"{summary['network']}: {summary['success_rate']:.0%} of "
+                f"{summary['attacked']} pictures {fool}, {epsilon.norm} at most "
+                f"{epsilon}",
+                [(radius * scale, left) for radius, left in curve],
+                [size * scale for size in least],
+                matrix,
+                result.get("defences", {}),
+                (unit, "share that is not the target" if targeted else plots.LEFT),
             )
             image_io.save_png(output / "overview.png", drawn)
             summary["overview"] = "overview.png"

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfpipeline.config import AuditSettings, with_source
 from tfpipeline.core import console, file_io, image_io, result_dir, startup
+from tfpipeline.report.closing import closing
 
 RESULT = "statistics.json"
 NAMES = ("quarantine.csv", "findings.csv", "contact_sheet.png", "leaks.png")
@@ -54,13 +55,15 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         for name, sheet in drawn.items():
             image_io.save_png(folder / name, sheet)
         file_io.write_json(folder / RESULT, result)
-    written = ["quarantine.csv", "findings.csv", RESULT, *drawn]
-    words = (
-        f"{len(rows)} files of {len(source.labels)} classes: {len(bad)} unusable, "
-        f"{result['exact_duplicates']} exact and {result['near_duplicates']} near "
-        f"duplicates, {result['leaks']} groups of duplicates across splits, "
-        f"{result['label_conflicts']} equal files of two classes."
+    console.close(
+        closing(
+            "audit",
+            folder,
+            result=result,
+            files=len(rows),
+            classes=len(source.labels),
+            unusable=len(bad),
+            written=["quarantine.csv", "findings.csv", RESULT, *drawn],
+        )
     )
-    there = f"There lie {', '.join(written)}."
-    console.close(console.Closing([words], look=folder, then=[there]))
     return result | {"written": console.written(folder, None)}

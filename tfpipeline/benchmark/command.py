@@ -8,6 +8,7 @@ from typing import Any
 from tfpipeline.config import benchmark as benchmark_config
 from tfpipeline.config.benchmark import BenchmarkSettings
 from tfpipeline.core import console, file_io, hardware, provenance, result_dir, startup
+from tfpipeline.report.closing import closing
 
 RESULT = "benchmark.json"
 
@@ -41,6 +42,6 @@ def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     result |= provenance.of_result(phases, settings.seed)
     with output.recording():
         file_io.write_json(output.folder / RESULT, result)
-    words = forecast.closing_words(result)
-    console.close(console.Closing(words, look=output.folder / RESULT))
+    words: dict[str, Any] = {"result": result, "duration": forecast.duration}
+    console.close(closing("benchmark", output.folder / RESULT, **words))
     return result | {"written": console.written(output.folder, None)}

@@ -1,7 +1,6 @@
 """What measured rates mean: how long a training will take, and what holds it back."""
 
 from collections.abc import Mapping
-from typing import Any
 
 # For so many images a training is foretold.
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -49,39 +48,7 @@ def verdict(rates: Mapping[str, float]) -> tuple[str, str]:
     )
 
 
-def closing_words(result: Mapping[str, Any]) -> list[str]:
-    """Return the result in at most ten lines."""
-    machine, network = result["machine"], result["network"]
-    rates, size = result["images_per_second"], result["batch_size"]
-    width = f" {network['alpha']:g}" if network["alpha"] else ""
-    share = rates["extraction"] / min(rates["network"], rates["reading"])
-    flops = 2e-9 * network["multiply_adds"] * rates["network"]
-    peak = machine["matmul_gflops"]
-    first, again = (
-        ", ".join(f"{row['images']:,} {_time(row[key])}" for row in result["forecast"])
-        for key in ("first_seconds", "again_seconds")
-    )
-    return [
-        f"Machine      {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
-        f"{machine['devices']}; TensorFlow {result['versions']['tensorflow']}",
-        f"Network      {network['backbone']}{width} at {network['image_size']} px, "
-        f"{network['multiply_adds'] / 1e6:,.0f} million multiply-adds, "
-        f"{network['precision']}, batches of {size}",
-        f"Reading      {rates['reading']:8,.0f} images/s",
-        f"Network      {rates['network']:8,.0f} images/s, {flops:,.0f} GFLOP/s; a "
-        f"product of matrices has {peak:,.0f}",
-        f"Extraction   {rates['extraction']:8,.0f} images/s, {share:.0%} of the "
-        "slower of the two",
-        f"Learning     {rates['head']:8,.0f} examples/s by the head, "
-        f"{rates['fine_tuning']:,.0f} images/s where all of the network learns",
-        f"A training with {result['epochs']} epochs of the head, images and time "
-        f"beyond tracing, saving and the page: {first}",
-        f"Again, with features cached: {again}",
-        result["advice"],
-    ]
-
-
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return a duration as people say it."""
     for unit, length in (("s", 1), ("min", 60)):
         if seconds < 100 * length:

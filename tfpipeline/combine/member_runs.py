@@ -25,7 +25,8 @@ from tfpipeline.evaluate import run_inputs
 from tfpipeline.metrics import classification
 from tfpipeline.models import ensembles, saving
 from tfpipeline.models.inference import Predictor
-from tfpipeline.report.measured import Measured
+from tfpipeline.report.closing import closing
+from tfpipeline.report.diagnosis import Measured
 from tfpipeline.train import measurement, run_writer
 
 # What a combined run has from its first member.
@@ -182,20 +183,6 @@ def _learned_digests(folders: Sequence[RunFolder]) -> set[tuple[str, str]]:
 
 
 def closing_words(look: Path, result: dict[str, Any]) -> console.Closing:
-    """Return the accuracy of the result, beside that of each of the runs."""
+    """Say what came out, beside each of the runs: `look` is the page, or the run."""
     split = next((name for name in MEASURED if name in result), None)
-    combined = result["combined"]
-    done, items = f"Made {combined['how']} of {len(combined['kept'])} runs", []
-    if split is not None:
-        n = result[split]["n"]
-        done += f": {_scores(result[split])} on {n} {split} images"
-        for name, metrics in zip(combined["runs"], combined["members"]):
-            skipped = "" if name in combined["kept"] else ", left out"
-            items.append(f"{name}: {_scores(metrics[split])}{skipped}")
-    return console.Closing(
-        [f"{done}."], items=items, all_of_it="metrics.json", look=look
-    )
-
-
-def _scores(metrics: dict[str, Any]) -> str:
-    return f"accuracy {metrics['accuracy']:.3f}, loss {metrics['loss']:.3f}"
+    return closing("combine", look, "metrics.json", result=result, split=split)

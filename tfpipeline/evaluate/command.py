@@ -11,6 +11,7 @@ from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config import EvaluateSettings
 from tfpipeline.core import console, file_io, provenance, result_dir, run_dir, startup
 from tfpipeline.core.errors import UserError
+from tfpipeline.report.closing import closing
 
 
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
@@ -32,7 +33,6 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline.metrics import calibration, classification
         from tfpipeline.models import constant_weights, saving
         from tfpipeline.models.inference import Predictor
-        from tfpipeline.train import text
 
         strategy = distribute.start(
             settings.distribute, trained.train.precision, trained.seed
@@ -80,7 +80,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "seconds": phases.report(),
     }
     file_io.write_json(run.evaluation, result)
-    console.close(text.evaluated(result, run.evaluation, fitted.to_json()))
+    words: dict[str, Any] = {"result": result, "calibration": fitted.to_json()}
+    console.close(closing("evaluate", run.evaluation, **words))
     return result | {"written": console.written(run.path, None)}
 
 

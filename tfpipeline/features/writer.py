@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import contact_sheets, image_io, progress, result_dir
-from tfpipeline.core.checks import Check, failed, if_asked, unasked
+from tfpipeline.core.checks import Check, if_asked
 from tfpipeline.core.console import Closing
 from tfpipeline.core.errors import UserError
 from tfpipeline.features import layer_maps
@@ -18,6 +18,7 @@ from tfpipeline.models import load_network
 from tfpipeline.models.layer_outputs import LOGITS
 from tfpipeline.models.load_network import Network
 from tfpipeline.report import heatmaps
+from tfpipeline.report.closing import closing
 from tfpipeline.synthesize.ascent import Ascended
 
 FELL = "DID NOT RISE"
@@ -211,33 +212,11 @@ def closing_words(
     result: Mapping[str, Any], output: Path, page: Path | None
 ) -> Closing:
     """Say in a few lines what was looked at, and what to be careful of."""
-    told = result["summary"]
-    count, depth = told["images"], len(told["layers"])
-    done = [
-        f"Looked at {count} picture{'' if count == 1 else 's'} with "
-        f"{told['network']}: {depth} layer{'' if depth == 1 else 's'}, "
-        f"{told['seconds']['total']:.0f} s."
-    ]
-    shown = [
-        f"{item['image']}: {item['class']} {item['probability']:.3f}"
-        for item in result["images"]
-    ]
-    for channel in result["channels"]:
-        shown.append(
-            f"{channel['layer']}:{channel['channel']} "
-            f"{'rose' if channel['rose'] else FELL} from "
-            f"{channel['start_score']:.3g} to {channel['end_score']:.3g}"
-        )
-    shown += unasked(result["checks"])
-    careful = []
-    if told["errors"]:
-        first = result["errors"][0]
-        careful.append(
-            f"{told['errors']} could not be read, e.g. {first['image']}: "
-            f"{first['error']}."
-        )
-    for check in failed(result["checks"]).values():
-        careful.append(f"Careful: {', '.join(check['value'])}: {check['otherwise']}")
-    careful += load_network.careful(told)
-    explained = output / result["images"][0]["explained_sheet"]
-    return Closing(done, shown, careful, "features.json", page or explained)
+    return closing(
+        "features",
+        page or output / result["images"][0]["explained_sheet"],
+        "features.json",
+        result=result,
+        fell=FELL,
+        careful=load_network.careful(result["summary"]),
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from tfpipeline.config import PackSettings, with_source
 from tfpipeline.core import console, file_io, staging, startup
 from tfpipeline.core.errors import UserError
+from tfpipeline.report.closing import closing
 
 
 def pack(settings: PackSettings) -> dict[str, Any]:
@@ -42,17 +43,15 @@ def pack(settings: PackSettings) -> dict[str, Any]:
     size = settings.shard_megabytes * 1_000_000
     shards = tfrecord.pack(source, files, output, size, write_more)
     size = sum(shard.stat().st_size for shard in shards)
-    skipped = len(examples.quarantined)
-    words = (
-        f"Packed {len(source)} images of {len(source.labels)} classes into "
-        f"{_counted(shards)} of {size / 1e6:.1f} MB in all"
-        f"{f'; {skipped} unusable files were skipped' if skipped else ''}."
-    )
-    then = f"Next: python -m tfpipeline.train --data.source {shlex.quote(str(output))}"
-    console.close(console.Closing([words], look=output, then=[then]))
     result = {"images": len(source), "shards": len(shards), "bytes": size}
+    console.close(
+        closing(
+            "pack",
+            output,
+            result=result,
+            classes=len(source.labels),
+            unusable=len(examples.quarantined),
+            quoted_folder=shlex.quote(str(output)),
+        )
+    )
     return result | {"written": console.written(output, None)}
-
-
-def _counted(shards: list[Path]) -> str:
-    return "1 shard" if len(shards) == 1 else f"{len(shards)} shards"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, file_io, result_dir, run_dir
 from tfpipeline.core.errors import UserError
+from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
@@ -34,12 +35,13 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     rows, stopped = _rows(settings)
     _write(rows, output)
     bad = sum(bool(row["error"]) for row in rows)
-    careful = [f"{bad} have no answer, see the column error."] if bad else []
-    reasons = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
-    careful += [f"Careful: accepted is null: {reason}." for reason in reasons]
-    done = [f"{len(rows) - bad} of {len(rows)} images predicted."]
-    closing = console.Closing(done, careful=careful, look=output)
-    console.close(closing, beside=output is None)
+    unknown = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
+    words: dict[str, Any] = {
+        "answered": len(rows) - bad,
+        "images": len(rows),
+        "unknown": unknown,
+    }
+    console.close(closing("predict", output, **words), beside=output is None)
     if stopped is not None:
         console.answer(rows)
         raise stopped

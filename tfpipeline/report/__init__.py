@@ -1,1 +1,1 @@
-"""What a run tells people: closing words and figures."""
+"""Pages, charts, and what commands say at their end."""

@@ -17,14 +17,7 @@ from tfpipeline.report import comparison_page, result_page, run_page
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write what was asked for, and say where it lies.
-
-    Args:
-        argv: The words of the command line; those of this process where None.
-
-    Raises:
-        SystemExit: With code 2, when there is nothing to tell of.
-    """
+    """Write the page, and say where it lies; exit with code 2 without one."""
     parser = argparse.ArgumentParser(
         prog="python -m tfpipeline.report",
         description="Write the page of a run or another result, or compare runs.",
@@ -57,14 +50,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def make(folders: Sequence[Path], output: Path | None = None) -> Path:
-    """Write a page about some folders, and return where it lies.
-
-    Args:
-        folders: Of one run or result, or of several runs.
-        output: The page; beside what it tells of where None.
+    """Write a page about one run or result, or several runs, and return where it lies.
 
     Raises:
-        UserError: A folder holds nothing that can be told of.
+        UserError: A folder holds neither.
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--output {output}: expected a name in .html.")

@@ -7,8 +7,8 @@ from typing import Any
 from tfpipeline.core import file_io
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.metrics.significance import holm, mcnemar
-from tfpipeline.report import html, plots, run_data, run_page
-from tfpipeline.report.plots import Line
+from tfpipeline.report import charts, html, run_data, run_page
+from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 
 # Settings that say nothing of the result.
@@ -16,67 +16,51 @@ _FREE = ("workdir", "cache_dir", "overwrite")
 
 
 def write(folders: Sequence[RunFolder], output: Path) -> Path:
-    """Write the page, and return where it lies.
-
-    Args:
-        folders: Of finished runs, at least two.
-        output: The page.
-    """
-    html.write(
-        output, "comparison.html", **content([run_data.read(f) for f in folders])
-    )
+    """Write the page of at least two finished runs, and return where it lies."""
+    files = [run_data.read(folder) for folder in folders]
+    html.write(output, "comparison.html", **content(files))
     return output
 
 
 def content(runs: Sequence[RunFiles]) -> dict[str, Any]:
-    """Return what the page tells.
-
-    Args:
-        runs: The files of the runs.
-    """
+    """Return what the page tells."""
     names = unique_names(runs)
-    rows: list[dict[str, Any]] = []
-    answers = [_answers(run) for run in runs]
-    for run, name, own in zip(runs, names, answers):
-        result = run.metrics[run.split] if run.split else None
-        rows.append(
-            {
-                "name": name,
-                "run": run,
-                "result": result,
-                "network": run_page.network(run.config),
-                "against": _against(answers[0], own) if own is not answers[0] else None,
-            }
-        )
-    told = [row["against"] for row in rows if row["against"]]
-    for against, p in zip(told, holm([against["p"] for against in told])):
+    right = [_right(run) for run in runs]
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "run": run,
+            "result": run.metrics[run.split] if run.split else None,
+            "network": run_page.network(run.config),
+            "against": _against(right[0], own) if own is not right[0] else None,
+        }
+        for run, name, own in zip(runs, names, right)
+    ]
+    tests = [row["against"] for row in rows if row["against"]]
+    for against, p in zip(tests, holm([against["p"] for against in tests])):
         against["p_holm"] = p
-    measured = [
+    whiskers = [
         (row["name"], row["result"]["accuracy"], *row["run"].interval)
         for row in rows
         if row["result"]
     ]
-    best = max(rows, key=lambda r: r["result"]["accuracy"] if r["result"] else -1.0)
+    alt = "accuracy of each run with its interval"
     return {
         "rows": rows,
-        "best": best,
-        "whiskers": (
-            plots.whiskers(measured, "accuracy of each run with its interval")
-            if measured
-            else None
-        ),
+        "best": max(rows, key=_accuracy),
+        "whiskers": svg(charts.whiskers(whiskers), alt) if whiskers else None,
         "curve": _curves(names, runs),
-        "differences": differences(names, runs),
-        "same_images": len({_measured(own) for own in answers}) == 1,
+        "differences": differences(runs),
+        "same_images": len({frozenset(own) for own in right}) == 1,
     }
 
 
-def unique_names(runs: Sequence[RunFiles]) -> list[str]:
-    """Return what the folders are called, with as much of their paths as it takes.
+def _accuracy(row: Mapping[str, Any]) -> float:
+    return row["result"]["accuracy"] if row["result"] else -1.0
 
-    Args:
-        runs: The files of the runs.
-    """
+
+def unique_names(runs: Sequence[RunFiles]) -> list[str]:
+    """Return what the folders are called, with as much of their paths as it takes."""
     paths = [run.folder.path.resolve().parts for run in runs]
     for depth in range(1, max(map(len, paths)) + 1):
         names = ["/".join(parts[-depth:]) for parts in paths]
@@ -85,36 +69,28 @@ def unique_names(runs: Sequence[RunFiles]) -> list[str]:
     return names
 
 
-def differences(
-    names: Sequence[str], runs: Sequence[RunFiles]
-) -> list[tuple[str, list[str]]]:
-    """Return the settings in which runs differ, each with its value in every run.
-
-    Args:
-        names: Of the runs.
-        runs: The files of the runs.
-    """
+def differences(runs: Sequence[RunFiles]) -> list[tuple[str, list[str]]]:
+    """Return the settings in which runs differ, each with its value in every run."""
     flat = [_flat("", run.config) for run in runs]
-    keys = dict.fromkeys(key for one in flat for key in one)
-    found = []
-    for key in keys:
-        values = [str(one.get(key, "–")) for one in flat]
-        if key not in _FREE and len(set(values)) > 1:
-            found.append((key, values))
-    return found
+    rows = {
+        key: [str(settings.get(key, "–")) for settings in flat]
+        for key in dict.fromkeys(key for settings in flat for key in settings)
+        if key not in _FREE
+    }
+    return [(key, values) for key, values in rows.items() if len(set(values)) > 1]
 
 
 def _flat(prefix: str, value: Any) -> dict[str, Any]:
     """Return settings by their dotted names."""
     if not isinstance(value, Mapping):
         return {prefix: value}
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= _flat(f"{prefix}.{key}" if prefix else str(key), inner)
-    return found
+        flat |= _flat(f"{prefix}.{key}" if prefix else str(key), inner)
+    return flat
 
 
-def _answers(run: RunFiles) -> dict[str, bool]:
+def _right(run: RunFiles) -> dict[str, bool]:
     """Return which measured images a run is right about, by their ids."""
     if not run.folder.predictions.is_file():
         return {}
@@ -123,10 +99,6 @@ def _answers(run: RunFiles) -> dict[str, bool]:
         for row in file_io.read_csv(run.folder.predictions)
         if row["split"] == run.split
     }
-
-
-def _measured(answers: Mapping[str, bool]) -> frozenset[str]:
-    return frozenset(answers)
 
 
 def _against(
@@ -153,8 +125,8 @@ def _curves(names: Sequence[str], runs: Sequence[RunFiles]) -> Any:
         losses = [row.get("val_loss") for row in run.history]
         if any(loss is not None for loss in losses):
             x = [float(i) for i in range(1, len(losses) + 1)]
-            lines.append(Line(f"{number}. {name}", x, losses))
+            lines.append((f"{number}. {name}", x, losses))
     if not lines:
         return None
-    alt = "validation loss of each run over its epochs"
-    return plots.lines(lines, ("epoch", "validation loss"), alt)
+    chart = charts.lines(lines, "epoch", "validation loss")
+    return svg(chart, "validation loss of each run over its epochs")

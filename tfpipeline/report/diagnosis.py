@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from tfpipeline.metrics import (
 )
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.per_example import Judgement
-from tfpipeline.report.measured import Measured
 
 PREDICTIONS = (
     *("id", "split", "label", "predicted", "probability", "probability_of_label"),
@@ -37,14 +36,33 @@ SHOWN_CLASSES, SHOWN_PAIRS, SHOWN_GROUPS, SHOWN_POINTS = 30, 40, 12, 120
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A classifier that was measured, be it trained or combined.
+
+    Args:
+        model: From images to logits.
+        examples: That it was measured on, or has trained on.
+        logits: Of the examples of each split that was asked about, in their order.
+        calibration: What the validation images say of its probabilities.
+        resize: How images come to its size.
+    """
+
+    model: Any
+    examples: Examples
+    logits: Mapping[str, np.ndarray]
+    calibration: Calibration
+    resize: str
+
+
+@dataclass(frozen=True)
 class Answers:
-    """What was said of the examples of a run.
+    """Predictions of the examples of a run.
 
     Args:
         examples: All of them.
-        index: Of each example that was answered, into the examples, shape (n,).
+        index: Of each example that was predicted, into the examples, shape (n,).
         split: Of each, shape (n,).
-        judged: The answers.
+        judged: What they come to.
     """
 
     examples: Examples
@@ -61,12 +79,8 @@ class Answers:
         """Return the positions of the answers to some splits, ascending, int64."""
         return np.flatnonzero(np.isin(self.split.astype(str), names))
 
-    def one(self, position: int) -> dict[str, Any]:
-        """Return one answer in words.
-
-        Args:
-            position: Of the answer.
-        """
+    def row(self, position: int) -> dict[str, Any]:
+        """Return one prediction in words."""
         judged, labels = self.judged, self.labels
         other = int(judged.other[position])
         return {
@@ -83,93 +97,66 @@ class Answers:
 
 
 def answers(measured: Measured) -> Answers | None:
-    """Return what was said of each example; None where none was asked about.
-
-    Args:
-        measured: Whose logits are known.
-    """
+    """Return the predictions of all splits with logits; None where there are none."""
     examples, logits = measured.examples, measured.logits
-    asked = [split for split in ORDER if split in logits]
-    if not asked:
+    splits = [split for split in ORDER if split in logits]
+    if not splits:
         return None
-    places = {split: examples.of(split) for split in asked}
+    places = {split: examples.of(split) for split in splits}
+    temperature = measured.calibration.temperature
     parts = [
-        per_example.judge(
-            logits[split],
-            examples.source.label[places[split]],
-            measured.calibration.temperature,
-        )
-        for split in asked
+        per_example.judge(logits[s], examples.source.label[places[s]], temperature)
+        for s in splits
     ]
-    split = np.repeat(np.array(asked, object), [len(places[s]) for s in asked])
+    split = np.repeat(np.array(splits, object), [len(places[s]) for s in splits])
     index = np.concatenate(list(places.values()))
     return Answers(examples, index, split, per_example.joined(parts))
 
 
-def predictions(found: Answers) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of `predictions.csv`, in the order of splits and source.
-
-    Args:
-        found: What was said.
-    """
-    judged, labels = found.judged, found.labels
-    for k, (i, split) in enumerate(zip(found.index.tolist(), found.split)):
-        top = zip(judged.best[k].tolist(), judged.chance[k].tolist())
-        told = [[labels[n], round(share, 6)] for n, share in top]
+def predictions(given: Answers) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of `predictions.csv`, in the order of splits and source."""
+    judged, labels = given.judged, given.labels
+    for k, (i, split) in enumerate(zip(given.index.tolist(), given.split)):
+        top = [
+            [labels[n], round(share, 6)]
+            for n, share in zip(judged.best[k].tolist(), judged.chance[k].tolist())
+        ]
+        numbers = (judged.chance[k, 0], judged.own[k], judged.loss[k])
         yield (
-            found.examples.source.ids[i],
-            split,
-            labels[judged.label[k]],
-            told[0][0],
-            f"{judged.chance[k, 0]:.6g}",
-            f"{judged.own[k]:.6g}",
-            f"{judged.loss[k]:.6g}",
-            f"{judged.confidence[k]:.6g}",
-            json.dumps(told, ensure_ascii=False),
+            *(given.examples.source.ids[i], split, labels[judged.label[k]], top[0][0]),
+            *(f"{value:.6g}" for value in (*numbers, judged.confidence[k])),
+            json.dumps(top, ensure_ascii=False),
         )
 
 
-def cleaning(found: Answers) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of `cleaning.csv`: what is suspected first, then by loss.
-
-    Args:
-        found: What was said.
-    """
-    judged, source = found.judged, found.examples.source
-    for k in suspicious(found.judged).tolist():
-        i, one = found.index[k], found.one(k)
-        name, label, called, other = (
-            corrections.cell(one[key] or "")
+def cleaning(given: Answers) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of `cleaning.csv`: what is suspected first, then by loss."""
+    source = given.examples.source
+    for k in suspicious(given.judged).tolist():
+        row = given.row(k)
+        name, label, predicted, suggested = (
+            corrections.cell(row[key] or "")
             for key in ("id", "label", "predicted", "suggested")
         )
         yield (
-            *(name, source.paths[i].absolute(), one["split"], label),
-            *(called, f"{one['probability']:.6g}", f"{one['loss']:.6g}"),
-            *(f"{judged.suspicion[k]:.6g}", "", other),
+            *(name, source.paths[given.index[k]].absolute(), row["split"], label),
+            *(predicted, f"{row['probability']:.6g}", f"{row['loss']:.6g}"),
+            *(f"{row['suspicion']:.6g}", "", suggested),
         )
 
 
 def suspicious(judged: Judgement) -> np.ndarray:
-    """Return the positions of all answers, the most suspicious first, int64.
-
-    Args:
-        judged: The answers.
-    """
+    """Return the positions of all answers, the most suspicious first, int64."""
     return np.lexsort((-judged.loss, -judged.suspicion))
 
 
-def diagnosis(found: Answers, measured: Measured) -> dict[str, Any]:
-    """Return the content of `diagnosis.json`, but for pictures.
-
-    Args:
-        found: What was said.
-        measured: By whom.
-    """
-    held_out, trained = found.of("test", "validation"), found.of("train")
-    suspicion = found.judged.suspicion
+def diagnosis(given: Answers, measured: Measured) -> dict[str, Any]:
+    """Return the content of `diagnosis.json`, but for data and pictures."""
+    held_out, trained = given.of("test", "validation"), given.of("train")
+    suspicion = given.judged.suspicion
     return {
         "splits": {
-            split: _split(found, found.of(split), logits, measured.calibration)
+            split: _split(given, given.of(split), logits, measured.calibration)
             for split, logits in measured.logits.items()
             if split != "train"
         },
@@ -183,11 +170,11 @@ def diagnosis(found: Answers, measured: Measured) -> dict[str, Any]:
 
 
 def _split(
-    found: Answers, chosen: np.ndarray, logits: np.ndarray, fitted: Calibration
+    given: Answers, chosen: np.ndarray, logits: np.ndarray, fitted: Calibration
 ) -> dict[str, Any]:
-    """Return what the answers to one split come to."""
-    label, called = found.judged.label[chosen], found.judged.called[chosen]
-    labels, classes = found.labels, len(found.labels)
+    """Return what the predictions of one split come to."""
+    label, called = given.judged.label[chosen], given.judged.called[chosen]
+    labels, classes = given.labels, len(given.labels)
     pairs = confusion_matrix.pairs(label, called, classes)
     shown = confusion_matrix.hardest(label, called, classes, SHOWN_CLASSES)
     wrong = pairs[pairs[:, 0] != pairs[:, 1]]
@@ -225,18 +212,12 @@ def _curve(chance: np.ndarray, label: np.ndarray) -> dict[str, list[float]]:
 
 
 def data(examples: Examples) -> dict[str, Any]:
-    """Return what was found out about the images themselves.
-
-    Args:
-        examples: Of the run.
-    """
+    """Return the statistics of the images themselves."""
     files, source = examples.files, examples.source
     copies, alike = duplicates.exact(files), examples.alike
-    label = source.label.tolist()
+    label, classes = source.label.tolist(), len(source.labels)
     counts = {
-        split: np.bincount(
-            source.label[examples.of(split)], minlength=len(source.labels)
-        )
+        split: np.bincount(source.label[examples.of(split)], minlength=classes)
         for split in ("train", "validation", "test")
     }
     across = [g for g in alike if len({examples.split[i] for i in g}) > 1]
@@ -264,13 +245,10 @@ def data(examples: Examples) -> dict[str, Any]:
 
 def _group(examples: Examples, group: Sequence[int]) -> list[dict[str, str]]:
     source = examples.source
+    labels = [source.labels[source.label[i]] for i in group[:8]]
     return [
-        {
-            "id": source.ids[i],
-            "label": source.labels[source.label[i]],
-            "split": str(examples.split[i]),
-        }
-        for i in group[:8]
+        {"id": source.ids[i], "label": label, "split": str(examples.split[i])}
+        for i, label in zip(group, labels)
     ]
 
 

@@ -1,103 +1,125 @@
-"""Figures of a run."""
+"""Figures of Matplotlib, in one style: SVG, pixels, or shown by a notebook."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import io
+import re
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 import numpy as np
-from PIL import Image, ImageDraw
+from markupsafe import Markup
 
-from tfpipeline.core import contact_sheets
-from tfpipeline.report import charts, heatmaps
+# The colours of a light page, after Okabe and Ito. In SVG each of them is the variable
+# of this name in page.css, so that a chart follows the page, light or dark.
+INKS = SimpleNamespace(
+    **{"ink": "#1d1d1b", "soft": "#66655f", "hair": "#dedbd2", "wash": "#f4f1ea"},
+    **{"paper": "#fdfcf9", "inverse": "#ffffff", "blue": "#0072b2"},
+    **{"vermillion": "#c24e00", "green": "#007f5f", "purple": "#a8548a"},
+    amber="#a87000",
+)
 
-# Pixels of a square of a matrix: three figures fit in.
-_SQUARE = 28
+_STYLE: Any = {
+    **{"font.family": "DejaVu Sans", "font.size": 9, "text.parse_math": False},
+    **{"text.color": INKS.ink, "axes.labelcolor": INKS.ink, "axes.edgecolor": INKS.ink},
+    **{"xtick.color": INKS.soft, "ytick.color": INKS.soft, "grid.color": INKS.hair},
+    **{"axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True},
+    **{"axes.titlesize": 10, "legend.frameon": False, "lines.solid_capstyle": "round"},
+    # Of equal content, so that parts of several charts on a page may share a name.
+    **{"svg.fonttype": "none", "svg.hashsalt": "tfpipeline"},
+}
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
-def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
-    """Return a batch as the network sees it, each picture above its class.
+def styled(draw: Draw) -> Draw:
+    """Let a function draw in the style of all charts, in which `$` is no formula."""
 
-    Args:
-        pictures: float in [0, 1], shape (batch, height, width, 3).
-        targets: Class indices, shape (batch,), or shares, shape (batch, classes).
-        labels: Class names.
+    @functools.wraps(draw)
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        import matplotlib
 
-    Returns:
-        uint8 RGB, a sheet of at most 32 pictures, each at most 128 pixels high.
-    """
-    shown = np.asarray(pictures)[:32]
-    step = max(1, shown.shape[1] // 128)
-    small = [picture[::step, ::step] for picture in shown]
-    captions = [_caption(target, labels) for target in np.asarray(targets)[:32]]
-    return contact_sheets.contact_sheet(small, captions, columns=8)
+        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+            # A browser has letters of more alphabets.
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)
+            return draw(*args, **kwargs)
+
+    return inside  # type: ignore[return-value]
 
 
-def learning_rates(
-    rates: Sequence[float], losses: Sequence[float], chosen: float
-) -> np.ndarray:
-    """Return the curve of a search for a learning rate.
+def figure(width: float, height: float, **options: Any) -> Any:
+    """Return an empty figure of so many inches, which a notebook shows by itself.
 
-    Args:
-        rates: Of each step.
-        losses: Of each step, smoothed.
-        chosen: The rate that it found.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
+    Without pyplot, which would keep it open. `titles` has what a browser says of the
+    marks of an artist, by its `gid`.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(rates, losses, color="tab:blue")
-    axes.axvline(chosen, color="tab:orange", linestyle="--", label=f"found: {chosen:g}")
-    axes.set_xscale("log")
-    least, first = min(losses), losses[0]
-    axes.set_ylim(least - 0.1 * abs(first), first * 1.5)
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel("loss, smoothed")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    return charts.drawn(figure)
+    empty: Any = Figure(figsize=(width, height), dpi=100, **options)
+    empty.titles = {}
+    empty._repr_png_ = functools.partial(_png, empty)
+    return empty
 
 
-def _caption(target: Any, labels: Sequence[str]) -> str:
-    if np.ndim(target) == 0:
-        return labels[int(target)]
-    first, second = np.argsort(-target, kind="stable")[:2]
-    share = round(100 * float(target[first]))
-    if share == 100:
-        return labels[first]
-    return f"{labels[first]} {share} %, {labels[second]}"
+def printable(text: str) -> str:
+    """Return text without what neither a font nor XML knows, as in names of files."""
+    known = "\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+    return re.sub(f"[^{known}]", "\N{REPLACEMENT CHARACTER}", text)
 
 
-def confusion(counts: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Return a confusion matrix: a row a true class, a column what it was called.
+@styled
+def _png(drawn: Any) -> bytes:
+    with io.BytesIO() as stream:
+        drawn.savefig(stream, format="png", bbox_inches="tight")
+        return stream.getvalue()
+
+
+@styled
+def pixels(drawn: Any) -> np.ndarray:
+    """Return a figure as uint8 RGB, shape (height, width, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas: Any = FigureCanvasAgg(drawn)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+@styled
+def svg(drawn: Any, alt: str, css: str = "") -> Markup:
+    """Return a figure for a page: in its colours and letters, with words to read aloud.
 
     Args:
-        counts: Shape (classes, classes).
-        labels: Class names.
-
-    Returns:
-        uint8 RGB; the lighter a square, the larger its share of the row.
+        drawn: The figure.
+        alt: What it shows, in words.
+        css: Its class; such a figure keeps its size, however narrow the page.
     """
-    font, side = contact_sheets.font(), _SQUARE
-    names = [name if len(name) <= 24 else f"{name[:23]}…" for name in labels]
-    edge = 8 + max(int(font.getlength(name)) for name in names)
-    inner = side * len(labels)
-    picture = Image.new("RGB", (edge + inner, edge + inner), "white")
-    # What stands above the columns is written as if beside them, and turned.
-    above = Image.new("RGB", (edge, inner), "white")
-    rows, columns = ImageDraw.Draw(picture), ImageDraw.Draw(above)
-    for i, name in enumerate(names):
-        middle = i * side + side / 2
-        rows.text((4, edge + middle), name, "black", font, anchor="lm")
-        columns.text((4, middle), name, "black", font, anchor="lm")
-    picture.paste(above.rotate(90, expand=True), (edge, 0))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    heat = np.kron(heatmaps.heat(shares), np.ones((side, side, 1), np.uint8))
-    picture.paste(Image.fromarray(heat), (edge, edge))
-    for i, j in np.argwhere(counts):
-        ink = "black" if shares[i, j] > 0.6 else "white"
-        place = (edge + j * side + side / 2, edge + i * side + side / 2)
-        rows.text(place, str(counts[i, j]), ink, font, anchor="mm")
-    return np.asarray(picture)
+    stream = io.StringIO()
+    drawn.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _XLINK)
+    root = ElementTree.fromstring(stream.getvalue())
+    # What it was made by, and a style that would hold for all of the page.
+    for child in [child for child in root if not child.tag.endswith("}g")]:
+        root.remove(child)
+    for group in root.iter(f"{{{_SVG}}}g"):
+        # Names of groups would be there once a chart.
+        name = group.attrib.pop("id", "")
+        if name:
+            group.set("class", name.rstrip("_0123456789"))
+        marks = [*group.iter(f"{{{_SVG}}}use")] or [*group.iter(f"{{{_SVG}}}path")]
+        for mark, words in zip(marks, drawn.titles.get(name, ())):
+            ElementTree.SubElement(mark, "title").text = printable(words)
+    wide = root.attrib.pop("width").removesuffix("pt")
+    del root.attrib["height"]
+    root.attrib |= {"role": "img", "aria-label": printable(alt)}
+    if css:
+        root.attrib |= {"class": css, "style": f"width:{float(wide):.0f}px"}
+    text = ElementTree.tostring(root, encoding="unicode")
+    text = text.replace("'DejaVu Sans'", "var(--sans)")
+    for name, ink in vars(INKS).items():
+        text = text.replace(ink, f"var(--{name})")
+    return Markup(text)

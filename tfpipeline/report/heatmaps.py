@@ -1,25 +1,17 @@
 """Maps of numbers as pictures: heat, heat over a photograph, sheets of channels."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfpipeline.core import contact_sheets
-from tfpipeline.report import charts
+from tfpipeline.report.figures import figure, pixels, styled
 
 TILE = 112
 
 
 def heat(values: np.ndarray) -> np.ndarray:
-    """Return numbers as colours that also those see who are blind for some.
-
-    Args:
-        values: In [0, 1], any shape.
-
-    Returns:
-        uint8 RGB, shape (..., 3).
-    """
+    """Return numbers in [0, 1] as uint8 RGB, which the colour-blind can read too."""
     import matplotlib
 
     table = matplotlib.colormaps["viridis"](np.clip(values, 0, 1), bytes=True)
@@ -48,12 +40,9 @@ def channels(
         numbers: Of the channels to show.
         strengths: What to write below each.
         columns: Side by side.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
     """
     tiles = [tile(maps[..., number]) for number in numbers]
-    words = [f"{n}: {_short(s)}" for n, s in zip(numbers, strengths)]
+    words = [f"{n}: {strength:.3g}" for n, strength in zip(numbers, strengths)]
     return contact_sheets.contact_sheet(tiles, words, columns)
 
 
@@ -70,81 +59,56 @@ def tile(values: np.ndarray) -> np.ndarray:
     return heat(scaled[rows][:, columns])
 
 
-def _short(number: float) -> str:
-    return f"{number:.3g}"
-
-
+@styled
 def overview(
     picture: np.ndarray, rows: Sequence[tuple[str, Sequence[np.ndarray]]]
 ) -> np.ndarray:
-    """Return a photograph beside what each layer extracts from it.
+    """Return a photograph beside the strongest channels of each layer, as pixels.
 
     Args:
         picture: uint8, shape (height, width, 3).
-        rows: Of each layer its name and tiles of its strongest channels.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
+        rows: Of each layer its name and tiles.
     """
-    from matplotlib.figure import Figure
-
     columns = max(len(tiles) for _, tiles in rows)
-    figure = Figure(figsize=(1.25 * columns + 4.2, 1.3 * len(rows)), dpi=100)
+    drawn = figure(1.25 * columns + 4.2, 1.3 * len(rows))
     widths = [2.0, 1.5, *[1.0] * columns]
-    grid = figure.add_gridspec(len(rows), columns + 2, width_ratios=widths, wspace=0.05)
-    photo = figure.add_subplot(grid[: min(2, len(rows)), 0])
-    photo.imshow(picture)
-    photo.set_axis_off()
+    grid = drawn.add_gridspec(len(rows), columns + 2, width_ratios=widths, wspace=0.05)
+    drawn.add_subplot(grid[: min(2, len(rows)), 0]).imshow(picture)
     for number, (name, tiles) in enumerate(rows):
-        label = figure.add_subplot(grid[number, 1])
-        label.set_axis_off()
-        label.text(
-            0.95,
-            0.5,
-            name,
-            ha="right",
-            va="center",
-            fontsize=8,
-            transform=label.transAxes,
-        )
-        for column, one in enumerate(tiles):
-            axes = figure.add_subplot(grid[number, column + 2])
-            axes.imshow(one, interpolation="nearest")
-            axes.set_axis_off()
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.99, hspace=0.08)
-    return charts.drawn(figure)
+        label = drawn.add_subplot(grid[number, 1])
+        label.text(0.95, 0.5, name, ha="right", va="center", fontsize=8)
+        for column, image in enumerate(tiles, 2):
+            axes = drawn.add_subplot(grid[number, column])
+            axes.imshow(image, interpolation="nearest")
+    for axes in drawn.axes:
+        axes.set_axis_off()
+    drawn.subplots_adjust(0.01, 0.01, 0.99, 0.99, hspace=0.08)
+    return pixels(drawn)
 
 
-def _titled(words: str, values: np.ndarray) -> str:
-    return (
-        words if values.max() > 0 else f"{words.partition(':')[0]}: none speaks for it"
-    )
-
-
+@styled
 def explained(
     picture: np.ndarray, rows: Sequence[tuple[str, np.ndarray, np.ndarray]]
 ) -> np.ndarray:
-    """Return a photograph and, for some classes, what speaks for each of them.
+    """Return a photograph beside what speaks for some classes, as pixels.
 
     Args:
         picture: uint8, shape (height, width, 3).
         rows: Of each class a title, its Grad-CAM and its SmoothGrad, both in [0, 1] and
             of the size of the picture.
-
-    Returns:
-        uint8 RGB, shape (any, any, 3).
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.6, 3.5 * len(rows)), dpi=100, layout="constrained")
-    panels: Any = figure.subplots(len(rows), 3, squeeze=False)
-    for (photo, cam, smooth), (title, where, pixels) in zip(panels, rows):
-        for axes, shown, words in (
-            (photo, picture, title),
-            (cam, over(picture, where), _titled("Grad-CAM: which parts", where)),
-            (smooth, heat(pixels), _titled("SmoothGrad: which pixels", pixels)),
+    drawn = figure(9.6, 3.5 * len(rows), layout="constrained")
+    panels = iter(drawn.subplots(len(rows), 3, squeeze=False).ravel())
+    for title, where, pixelwise in rows:
+        for image, name, question, values in (
+            (picture, title, "", None),
+            (over(picture, where), "Grad-CAM", ": which parts", where),
+            (heat(pixelwise), "SmoothGrad", ": which pixels", pixelwise),
         ):
-            axes.imshow(shown)
-            axes.set_title(charts.plain(words), fontsize=10)
+            if values is not None and values.max() <= 0:
+                question = ": none speaks for it"
+            axes = next(panels)
+            axes.imshow(image)
+            axes.set_title(f"{name}{question}")
             axes.set_axis_off()
-    return charts.drawn(figure)
+    return pixels(drawn)

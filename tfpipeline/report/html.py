@@ -18,25 +18,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 _QUALITY = 84
 
+_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
 
 def write(file: Path, template: str, **content: Any) -> None:
-    """Write a page, whole or not at all.
-
-    Args:
-        file: The page.
-        template: Name of a file below `templates`.
-        content: What it tells of.
-    """
+    """Write a page from a template of this package, whole or not at all."""
     file_io.write_text(file, result_dir.stamped(render(template, **content)))
 
 
 def render(template: str, **content: Any) -> str:
-    """Return a page as text. Everything that is no markup already is escaped.
-
-    Args:
-        template: Name of a file below `templates`.
-        content: What it tells of.
-    """
+    """Return a page as text. Everything that is no markup already is escaped."""
     # Exactly what stands between the tags, or a browser runs nothing.
     script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
     style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
@@ -58,22 +49,12 @@ def _environment() -> jinja2.Environment:
         # A run of an earlier version lacks some of what is told today.
         undefined=jinja2.ChainableUndefined,
     )
-    environment.filters |= {
-        "percent": percent,
-        "number": number,
-        "seconds": seconds,
-        "count": count,
-    }
+    environment.filters |= {f.__name__: f for f in (percent, number, seconds, count)}
     return environment
 
 
 def picture(file: Path, widest: int = 1400) -> str | None:
-    """Return a picture as a data URI; None where there is none that can be read.
-
-    Args:
-        file: Of the picture.
-        widest: In pixels; wider ones are made smaller.
-    """
+    """Return a picture as a data URI, made smaller if wider; None if unreadable."""
     try:
         with Image.open(file) as opened:
             shown = opened.convert("RGB")
@@ -94,52 +75,31 @@ def _is_missing(value: Any) -> bool:
 
 
 def percent(share: Any, digits: int = 1) -> str:
-    """Return a share in percent, e.g. `95.8 %`; a dash where there is none.
-
-    Args:
-        share: In [0, 1].
-        digits: After the point.
-    """
+    """Return a share in percent, e.g. `95.8 %`; a dash where there is none."""
     if _is_missing(share):
         return "–"
-    return f"{100 * share:.{digits}f}\N{NARROW NO-BREAK SPACE}%"
+    return f"{100 * share:.{digits}f}{_SPACE}%"
 
 
 def number(value: Any) -> str:
-    """Return a number with the digits that tell; a dash where there is none.
-
-    Args:
-        value: A number, or None.
-    """
+    """Return a number with the digits that tell; a dash where there is none."""
     if _is_missing(value):
         return "–"
     if isinstance(value, int):
-        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+        return f"{value:,}".replace(",", _SPACE)
     return f"{value:.3f}" if 0.001 <= abs(value) < 100 else f"{value:.3g}"
 
 
 def seconds(value: float) -> str:
-    """Return a time in words.
-
-    Args:
-        value: In seconds.
-    """
-    space = "\N{NARROW NO-BREAK SPACE}"
+    """Return a time in words."""
     if value < 100:
-        return f"{value:.1f}{space}s"
+        return f"{value:.1f}{_SPACE}s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 100:
-        return f"{minutes}{space}min {rest}{space}s"
-    return f"{minutes // 60}{space}h {minutes % 60}{space}min"
+        return f"{minutes}{_SPACE}min {rest}{_SPACE}s"
+    return f"{minutes // 60}{_SPACE}h {minutes % 60}{_SPACE}min"
 
 
 def count(value: int, one: str, many: str | None = None) -> str:
-    """Return a number of things, e.g. `1 image` and `2 images`.
-
-    Args:
-        value: How many.
-        one: What one of them is called.
-        many: What several are called; with an s where None.
-    """
-    word = one if value == 1 else many or f"{one}s"
-    return f"{number(value)} {word}"
+    """Return a number of things, e.g. `1 image` and `2 images`."""
+    return f"{number(value)} {one if value == 1 else many or f'{one}s'}"

@@ -22,26 +22,15 @@ _ELSEWHERE = ("command", "seed", "versions", "seconds")
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of result.
-
-    Args:
-        title: What it is, for people.
-        lead: What it tells, in a sentence.
-        pictures: Under which names an item has its picture, the best first.
-        also: Under which names it has further ones.
-        sheets: Under which names the summary has pictures of the whole.
-        columns: Which fields of an item come first in its table.
-        rows: Under which name the summary has the rows of the table; of the result
-            itself where empty.
-    """
+    """One kind of result: where its JSON has pictures, the best first, and rows."""
 
     title: str
     lead: str
     pictures: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    sheets: tuple[str, ...] = ("sheet", "overview")
-    columns: tuple[str, ...] = ()
-    rows: str = ""
+    also: tuple[str, ...] = ()  # Further pictures of an item.
+    sheets: tuple[str, ...] = ("sheet", "overview")  # Pictures of the whole.
+    columns: tuple[str, ...] = ()  # Which come first in the table.
+    rows: str = ""  # In the summary; of the result itself where empty.
 
 
 KINDS = {
@@ -102,11 +91,7 @@ class Table:
 
 
 def kind_of(folder: Path) -> str | None:
-    """Return the file that says what a folder holds; None for a run, or nothing.
-
-    Args:
-        folder: Of a result.
-    """
+    """Return the file that says what a folder holds; None for a run, or nothing."""
     return next((name for name in KINDS if (folder / name).is_file()), None)
 
 
@@ -125,57 +110,49 @@ def write(folder: Path, output: Path | None = None) -> Path:
         raise UserError(
             f"{folder}: expected a result, one of {', '.join(KINDS)}. Found none."
         )
-    found = run_data.read_json(folder / name)
+    result = run_data.read_json(folder / name)
     file = output or folder / NAME
-    kind, summary = KINDS[name], found.get("summary", {})
-    items = summary.get(kind.rows) or _items(found)
+    kind, summary = KINDS[name], result.get("summary", {})
+    items = summary.get(kind.rows) or _items(result)
     table = Table(
         kind.title,
         kind.lead,
-        [_ordered(kind, one) for one in items],
+        [_ordered(kind, item) for item in items],
         {k: v for k, v in summary.items() if k not in (*kind.sheets, *_ELSEWHERE)},
-        found.get("checks"),
-        pictures(folder, name, found),
-        found.get("recommendation", ()),
+        result.get("checks"),
+        pictures(folder, name, result),
+        result.get("recommendation", ()),
     )
     write_table(file, table, summary, source=name)
     return file
 
 
 def pictures(
-    folder: Path, name: str, found: Mapping[str, Any]
+    folder: Path, name: str, result: Mapping[str, Any]
 ) -> list[tuple[str, Path]]:
     """Return the pictures of a result with a caption each, those of the whole first.
 
     Args:
         folder: What a command wrote.
         name: Of its JSON file, one of `KINDS`.
-        found: What that holds.
+        result: What that holds.
     """
-    kind, summary = KINDS[name], found.get("summary", {})
+    kind, summary = KINDS[name], result.get("summary", {})
     sheets = [
-        (key.replace("_", " "), folder / file)
+        (key.replace("_", " "), folder / summary[key])
         for key in kind.sheets
-        for file in [summary.get(key)]
-        if file
+        if summary.get(key)
     ]
     return sheets + [
-        (_caption(kind, one), folder / one[key])
-        for one in _items(found)
-        for key in [next((k for k in kind.pictures if one.get(k)), ""), *kind.also]
-        if one.get(key)
+        (_caption(kind, item), folder / item[key])
+        for item in _items(result)
+        for key in [next((k for k in kind.pictures if item.get(k)), ""), *kind.also]
+        if item.get(key)
     ]
 
 
 def attempt(folder: Path) -> Path | None:
-    """Write the page of a result; its failing costs nothing else.
-
-    Args:
-        folder: What a command wrote.
-
-    Returns:
-        Where it lies; None where it could not be made, which is said.
-    """
+    """Write the page of a result; None where it could not be made, which is said."""
     try:
         return write(folder)
     except Exception as error:  # Nothing that goes wrong here may cost the result.
@@ -202,8 +179,8 @@ def write_table(
     )
     shown = [
         (words, uri)
-        for words, file_ in table.pictures[:SHOWN]
-        if (uri := html.picture(file_)) is not None
+        for words, picture in table.pictures[:SHOWN]
+        if (uri := html.picture(picture)) is not None
     ]
     html.write(
         file,
@@ -212,66 +189,62 @@ def write_table(
         folder=file.parent.resolve().name,
         facts=list(_facts("", table.facts or {})),
         checks={
-            name: {**check, "found": _measured(check), "outcome": outcome(check)}
+            name: {**check, "value": _value(check), "outcome": outcome(check)}
             for name, check in (table.checks or {}).items()
         },
         columns=list(columns),
         numeric={c for c in columns if _is_numeric(row.get(c) for row in table.rows)},
         pictures=shown,
-        left=len(table.pictures) - len(table.pictures[:SHOWN]),
+        left=len(table.pictures[SHOWN:]),
         how=how,
         source=source,
     )
 
 
-def _items(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _items(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a result: `images`, `rows`, or the first list there is."""
-    named = [found.get(key) for key in ("images", "rows", "results")]
-    lists = [value for value in found.values() if isinstance(value, list) and value]
-    chosen = next((one for one in [*named, *lists] if isinstance(one, list)), [])
-    return [one for one in chosen if isinstance(one, dict)]
+    named = [result.get(key) for key in ("images", "rows", "results")]
+    lists = [value for value in result.values() if isinstance(value, list) and value]
+    rows = next((value for value in [*named, *lists] if isinstance(value, list)), [])
+    return [row for row in rows if isinstance(row, dict)]
 
 
-def _caption(kind: Kind, one: Mapping[str, Any]) -> str:
-    told = []
-    for key in kind.columns:
-        value = one.get(key)
-        if value is not None and _is_plain(value):
-            told.append(f"{key.replace('_', ' ')} {_words(value)}")
-    return ", ".join(told)
+def _caption(kind: Kind, item: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key.replace('_', ' ')} {_words(item[key])}"
+        for key in kind.columns
+        if item.get(key) is not None and _is_plain(item[key])
+    )
 
 
 def _words(value: Any) -> str:
-    """Return a value for people."""
+    """Return a value in words: `key value, key value` where it has several."""
+    if isinstance(value, Mapping):
+        pairs = [
+            f"{str(key).replace('_', ' ')} {_words(v)}" for key, v in value.items()
+        ]
+        return ", ".join(pairs)
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "–"
     return html.number(value) if isinstance(value, float) else str(value)
 
 
-def _measured(check: Mapping[str, Any]) -> str:
+def _value(check: Mapping[str, Any]) -> str:
     """Return what a check has measured, where passing does not say all of it."""
     value = check.get("value")
     if value is None or isinstance(value, bool):
         return ""
-    return textwrap.shorten(_found(value), 140, placeholder=" …")
+    return textwrap.shorten(_words(value), 140, placeholder=" …")
 
 
-def _found(value: Any) -> str:
-    """Return what a check has measured in a few words: `key value, key value`."""
-    if isinstance(value, Mapping):
-        each = [
-            f"{str(key).replace('_', ' ')} {_found(one)}" for key, one in value.items()
-        ]
-        return ", ".join(each)
-    if isinstance(value, list):
-        return ", ".join(map(_found, value))
-    return "–" if value is None else _words(value)
-
-
-def _ordered(kind: Kind, one: Mapping[str, Any]) -> dict[str, Any]:
+def _ordered(kind: Kind, item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with what matters first, without its pictures."""
-    first = {key: one[key] for key in kind.columns if key in one}
-    rest = {k: v for k, v in one.items() if k not in (*kind.pictures, *kind.also)}
+    first = {key: item[key] for key in kind.columns if key in item}
+    rest = {k: v for k, v in item.items() if k not in (*kind.pictures, *kind.also)}
     return {**first, **rest}
 
 
@@ -280,15 +253,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_numeric(values: Iterator[Any]) -> bool:
-    told = [value for value in values if value is not None]
-    return bool(told) and all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) for v in told
+    known = [value for value in values if value is not None]
+    return bool(known) and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) for v in known
     )
 
 
-def _facts(prefix: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(prefix: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is true of the whole, by names that people can read."""
-    for key, value in found.items():
+    for key, value in facts.items():
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
             yield from _facts(f"{name}, ", value)

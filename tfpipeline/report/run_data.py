@@ -15,20 +15,7 @@ from tfpipeline.metrics.significance import wilson
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of a run.
-
-    Args:
-        folder: Of the run.
-        manifest: How it came about.
-        metrics: What came out.
-        config: Every setting.
-        config_text: The same, as it stands in the file.
-        labels: Class names.
-        history: A row an epoch.
-        calibration: Temperature and threshold.
-        diagnosis: What the predictions come to.
-        quarantine: Files that could not be used, and why.
-    """
+    """The files of a run, as they lie in its folder."""
 
     folder: RunFolder
     manifest: dict[str, Any]
@@ -56,15 +43,12 @@ class RunFiles:
         """In which the accuracy lies, with 95 % confidence."""
         if self.split is None:
             return None
-        found = self.metrics[self.split]
-        return wilson(round(found["accuracy"] * found["n"]), found["n"])
+        metrics = self.metrics[self.split]
+        return wilson(round(metrics["accuracy"] * metrics["n"]), metrics["n"])
 
 
 def read(folder: RunFolder) -> RunFiles:
-    """Return what a run folder holds.
-
-    Args:
-        folder: Of a finished run.
+    """Return what the folder of a finished run holds.
 
     Raises:
         UserError: A file is damaged.
@@ -89,10 +73,7 @@ def read(folder: RunFolder) -> RunFiles:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Return what a JSON file holds; nothing where there is none.
-
-    Args:
-        file: Holds an object.
+    """Return the object that a JSON file holds; nothing where there is none.
 
     Raises:
         UserError: It holds something else.
@@ -100,12 +81,12 @@ def read_json(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        found = json.loads(_text(file))
+        content = json.loads(_text(file))
     except ValueError as error:
         raise UserError(f"{file}: expected JSON, but {error}.") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{file}: expected an object in JSON, found {type(found)}.")
-    return found
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected an object in JSON, found {type(content)}.")
+    return content
 
 
 def _text(file: Path) -> str:
@@ -120,10 +101,10 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 def _numbers(row: dict[str, str]) -> dict[str, Any]:
     """Return a row whose cells are numbers where they can be, None where empty."""
-    found: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
     for name, cell in row.items():
         try:
-            found[name] = float(cell) if cell else None
+            numbers[name] = float(cell) if cell else None
         except ValueError:
-            found[name] = cell
-    return found
+            numbers[name] = cell
+    return numbers

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.report import html, plots, run_data
-from tfpipeline.report.plots import Line, Marks
+from tfpipeline.report import charts, html, run_data
+from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 
 SHOWN_QUARANTINE = 200
@@ -16,10 +16,10 @@ STAGES = {"head": "the head", "fine_tune": "fine-tuning"}
 
 
 def write(folder: RunFolder, output: Path | None = None) -> Path:
-    """Write the page of a run from its other files, and return where it lies.
+    """Write the page of a finished run from its other files, and return where it lies.
 
     Args:
-        folder: Of a finished run.
+        folder: Of the run.
         output: The page; `report.html` in the folder where None.
     """
     file = output or folder.report
@@ -28,13 +28,9 @@ def write(folder: RunFolder, output: Path | None = None) -> Path:
 
 
 def content(run: RunFiles) -> dict[str, Any]:
-    """Return what the page tells.
-
-    Args:
-        run: The files of the run.
-    """
-    measured = run.diagnosis.get("splits", {})
-    shown = measured.get(run.split) if run.split else None
+    """Return what the page tells."""
+    splits = run.diagnosis.get("splits", {})
+    shown = splits.get(run.split) if run.split else None
     return {
         "run": run,
         "result": run.metrics.get(run.split) if run.split else None,
@@ -44,9 +40,9 @@ def content(run: RunFiles) -> dict[str, Any]:
         "confusion": _confusion(shown, run.split),
         "shown": shown,
         "classes": _classes(run),
-        "reliability": _reliability(measured.get("validation") or shown),
-        "reliability_split": "validation" if "validation" in measured else run.split,
-        "coverage": _coverage(measured, run.calibration),
+        "reliability": _reliability(splits.get("validation") or shown),
+        "reliability_split": "validation" if "validation" in splits else run.split,
+        "coverage": _coverage(splits, run.calibration),
         "losses": _gallery(run, "top_losses"),
         "suspected": _gallery(run, "suspected"),
         "suspects": run.diagnosis.get("suspects"),
@@ -60,11 +56,7 @@ def content(run: RunFiles) -> dict[str, Any]:
 
 
 def network(config: Mapping[str, Any]) -> str:
-    """Return what a network is called, with its weights and the size of its input.
-
-    Args:
-        config: Every setting of the run.
-    """
+    """Return what a network is called, with its weights and the size of its input."""
     model = config.get("model", {})
     alpha = model.get("alpha")
     width = "" if alpha in (None, 1) else f" {alpha:g}"
@@ -73,88 +65,57 @@ def network(config: Mapping[str, Any]) -> str:
 
 
 def curves(history: list[dict[str, Any]], kept: int | None) -> list[Any]:
-    """Return the charts of loss and accuracy over the epochs of all stages.
-
-    Args:
-        history: A row an epoch.
-        kept: The epoch whose weights were kept, from 1; None for the last.
-    """
-    if not history:
-        return []
-    x = [float(i) for i in range(1, len(history) + 1)]
-    fine = [i for i, row in zip(x, history) if row.get("stage") == "fine_tune"]
-    at = [(float(kept), f"kept: {kept}")] if kept else []
-    at += [(fine[0], "fine-tuning")] if fine else []
-    shaded = fine[0] if fine and len(fine) < len(x) else None
-    charts = []
-    for name, shown in (("loss", "loss, nats"), ("accuracy", "accuracy")):
-        lines = [
-            Line(called, x, [row.get(key) for row in history])
-            for called, key in (("training", name), ("validation", f"val_{name}"))
-            if any(row.get(key) is not None for row in history)
-        ]
+    """Return the charts of loss and accuracy over the epochs of all stages."""
+    shown = []
+    for name, words in (("loss", "loss, nats"), ("accuracy", "accuracy")):
+        lines, details = charts.of_history(history, name, kept)
         if lines:
-            last = ", ".join(f"{line.name} {line.y[-1] or 0:.3f}" for line in lines)
-            alt = f"{name} over {len(x)} epochs; at the end {last}"
-            y_range = _accuracy_range(lines) if name == "accuracy" else None
-            marks = Marks(at, shaded, low=name == "accuracy")
-            chart = plots.lines(
-                lines, ("epoch", shown), alt, y_range=y_range, marks=marks
-            )
-            charts.append(chart)
-    return charts
-
-
-def _accuracy_range(lines: list[Line]) -> tuple[float, float]:
-    """Return from which accuracy on to draw: what never happened has no room."""
-    least = min(y for line in lines for y in line.y if y is not None)
-    return (max(0.0, int(least * 10 - 0.001) / 10), 1.0)
+            last = ", ".join(f"{called} {y[-1] or 0:.3f}" for called, _, y in lines)
+            alt = f"{name} over {len(history)} epochs; at the end {last}"
+            shown.append(svg(charts.lines(lines, "epoch", words, **details), alt))
+    return shown
 
 
 def _stages(run: RunFiles) -> list[dict[str, Any]]:
     """Return what each stage was, in numbers."""
-    found = []
-    for stage, rows in itertools.groupby(run.history, lambda row: row.get("stage")):
-        some = list(rows)
-        losses = [r["val_loss"] for r in some if r.get("val_loss") is not None]
-        found.append(
+    stages = []
+    for stage, group in itertools.groupby(run.history, lambda row: row.get("stage")):
+        rows = list(group)
+        losses = [r["val_loss"] for r in rows if r.get("val_loss") is not None]
+        stages.append(
             {
                 "name": STAGES.get(str(stage), stage),
-                "epochs": len(some),
-                "rate": some[0].get("learning_rate"),
-                "loss": some[-1].get("loss"),
-                "best": min(losses) if losses else None,
+                "epochs": len(rows),
+                "rate": rows[0].get("learning_rate"),
+                "loss": rows[-1].get("loss"),
+                "best": min(losses, default=None),
             }
         )
-    return found
+    return stages
 
 
 def _confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
     if shown is None:
         return None
-    found = shown["confusion"]
-    count = len(found["labels"])
-    alt = f"confusion matrix of {count} classes on the {split} images"
-    return plots.confusion(found["labels"], found["counts"], alt)
+    labels, counts = shown["confusion"]["labels"], shown["confusion"]["counts"]
+    alt = f"confusion matrix of {len(labels)} classes on the {split} images"
+    return svg(charts.confusion(labels, counts), alt, "matrix")
 
 
 def _classes(run: RunFiles) -> list[dict[str, Any]]:
     """Return a row a class: how many images, precision, recall, and F1."""
-    measured = run.metrics[run.split]["classes"] if run.split else {}
+    metrics = run.metrics[run.split]["classes"] if run.split else {}
     counts = run.diagnosis.get("data", {}).get("classes", {})
     rows = []
     for name in run.labels:
-        own = measured.get(name, {})
+        own = metrics.get(name, {})
         recall, precision = own.get("recall"), own.get("precision")
-        f1 = None
-        if recall is not None and precision is not None:
-            both = recall + precision
-            f1 = 2 * recall * precision / both if both else 0.0
-        elif recall is not None:
-            f1 = 0.0  # It was never named, so none was found.
-        told = {"precision": precision, "recall": recall, "f1": f1}
-        trained = counts.get(name, {}).get("train")
-        rows.append({"name": name, "n": own.get("n"), "trained": trained, **told})
+        # Where it was never predicted, none was found.
+        f1 = None if recall is None else 0.0
+        if recall and precision:
+            f1 = 2 * recall * precision / (recall + precision)
+        row = {"precision": precision, "recall": recall, "f1": f1, "n": own.get("n")}
+        rows.append({"name": name, "trained": counts.get(name, {}).get("train"), **row})
     return rows
 
 
@@ -164,61 +125,56 @@ def _reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         return []
     words = {"before": "as the network says", "after": "with the temperature"}
     return [
-        (words[when], plots.reliability(rows, f"reliability, {words[when]}"))
+        (words[when], svg(charts.reliability(rows), f"reliability, {words[when]}"))
         for when, rows in shown["reliability"].items()
     ]
 
 
-def _coverage(measured: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
-    """Return the chart of accuracy against coverage, with what is sure of it."""
-    lines = [
-        Line(split, found["coverage"]["share"], found["coverage"]["accuracy"])
-        for split, found in measured.items()
+def _coverage(metrics: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
+    """Return the chart of accuracy against coverage, with its bound and threshold."""
+    lines: list[charts.Line] = [
+        (split, own["coverage"]["share"], own["coverage"]["accuracy"])
+        for split, own in metrics.items()
     ]
     if not lines:
         return None
     points = sorted(fitted.get("curve", ()), key=lambda point: point["coverage"])
     if len(points) > 1:
         bounds = [1 - point["bound"] for point in points]
-        lines.append(Line("bound", [point["coverage"] for point in points], bounds))
-    at = []
+        lines.append(("bound", [point["coverage"] for point in points], bounds))
+    marks = []
     share, threshold = fitted.get("coverage"), fitted.get("threshold")
     if points and share is not None and threshold is not None:
-        at = [(float(share), f"threshold {threshold:.3f}")]
-    least = min(y for line in lines for y in line.y if y is not None)
-    return plots.lines(
+        marks = [(float(share), f"threshold {threshold:.3f}")]
+    chart = charts.lines(
         lines,
-        ("share of images answered", "accuracy on those"),
-        "accuracy of the surest answers, against the share of images answered",
-        y_range=(max(0.0, int(least * 20 - 0.001) / 20), 1.0),
-        marks=Marks(at, low=True),
+        "share of images answered",
+        "accuracy on those",
+        y_range=charts.share_range(lines, 0.05),
+        marks=marks,
     )
+    return svg(chart, "accuracy of the surest answers, against the share answered")
 
 
 def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:
-    """Return pictures with what was said of them."""
-    found = []
-    for one in run.diagnosis.get(kind, []):
+    """Return rows of images, each with its pictures inside."""
+    rows = []
+    for row in run.diagnosis.get(kind, []):
         inside = {
-            name: html.picture(run.folder.path / one[name])
+            name: html.picture(run.folder.path / row[name])
             for name in ("picture", "grad_cam")
-            if name in one
+            if name in row
         }
-        found.append({**one, "inside": {k: v for k, v in inside.items() if v}})
-    return found
+        rows.append({**row, "inside": {k: v for k, v in inside.items() if v}})
+    return rows
 
 
 def _phases(seconds: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return seconds of each phase, and where its bar begins and ends, in percent."""
+    """Return seconds of each phase, and their share in percent."""
     total = max(seconds.get("total", 0.0), 1e-9)
-    found, start = [], 0.0
-    rest = total - sum(v for name, v in seconds.items() if name != "total")
-    named = {**seconds, "the rest": max(0.0, rest)}
-    for name, value in named.items():
-        if name != "total":
-            width = 100 * value / total
-            found.append(
-                {"name": name, "seconds": value, "start": start, "width": width}
-            )
-            start += width
-    return found
+    named = {name: value for name, value in seconds.items() if name != "total"}
+    named["the rest"] = max(0.0, total - sum(named.values()))
+    return [
+        {"name": name, "seconds": value, "width": 100 * value / total}
+        for name, value in named.items()
+    ]

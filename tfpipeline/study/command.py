@@ -14,6 +14,7 @@ from tfpipeline.core import (
     startup,
 )
 from tfpipeline.core.errors import UserError
+from tfpipeline.report.closing import closing
 
 RESULT = "study.json"
 NAMES = (
@@ -35,7 +36,7 @@ def study(settings: StudySettings) -> dict[str, Any]:
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.report import result_page
-        from tfpipeline.study import pairs, result_json, text
+        from tfpipeline.study import pairs, result_json
 
         pairs.check(settings)
         strategy = distribute.start(settings.distribute, "float32", settings.seed)
@@ -51,13 +52,15 @@ def study(settings: StudySettings) -> dict[str, Any]:
             f"{failed[0]['backbone']}: {failed[0]['error']}"
         )
     if missing:
-        words = [
-            f"Worker {settings.index} of {settings.workers} is done; {len(missing)} "
-            "pairs of the others are not yet there.",
-            "The last worker writes the result; so does the same command without "
-            "--workers, at any time.",
-        ]
-        console.close(console.Closing(words, look=output.folder))
+        console.close(
+            closing(
+                "study_unfinished",
+                output.folder,
+                index=settings.index,
+                workers=settings.workers,
+                missing=len(missing),
+            )
+        )
         return result | {"written": console.written(output.folder, None)}
     result["summary"] |= provenance.of_result(phases, settings.seed)
     output.folder.mkdir(parents=True, exist_ok=True)
@@ -66,5 +69,5 @@ def study(settings: StudySettings) -> dict[str, Any]:
     with lock, output.recording():
         result_json.write(output.folder, result)
         page = result_page.attempt(output.folder)
-    console.close(text.closing_words(result, output.folder, page))
+    console.close(closing("study", page or output.folder, RESULT, result=result))
     return result | {"written": console.written(output.folder, page)}

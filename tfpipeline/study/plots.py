@@ -1,15 +1,18 @@
 """Charts of a study: accuracy by examples of each class, and against cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfpipeline.report.charts import drawn, plain
+from tfpipeline.report.figures import INKS, figure, pixels, styled
 from tfpipeline.study import score_table
 
 # The networks of a study keep their colours through all of its panels.
-_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
+_COLOURS = (
+    *(INKS.blue, INKS.vermillion, INKS.green),
+    *(INKS.purple, INKS.amber, INKS.ink),
+)
 
 Entry = Mapping[str, Any]
 
@@ -24,31 +27,21 @@ def shots(means: Sequence[Entry]) -> np.ndarray:
     Returns:
         uint8 RGB, shape (any, any, 3).
     """
-    entries = [e for e in means if e["method"] in ("probe", "scratch")]
-    figure, panels, colours = _panels(entries)
-    for name, axes in panels.items():
+
+    def draw(axes: Any, entries: Sequence[Entry], colours: Mapping[str, str]) -> None:
         # A source has no tick for a number that none of its classes has.
-        had = {e["shots"] for e in entries if e["source"] == name}
-        ticks = [*sorted(had - {"all"}), "all"]
-        for word, colour in colours.items():
-            mine = [e for e in entries if (e["source"], e["backbone"]) == (name, word)]
-            if not mine:
-                continue
-            mine.sort(key=lambda e: ticks.index(e["shots"]))
-            axes.errorbar(
-                [ticks.index(e["shots"]) for e in mine],
-                [e["accuracy"] for e in mine],
-                yerr=_intervals(mine),
-                marker="*" if mine[0]["method"] == "scratch" else "o",
-                markersize=9 if mine[0]["method"] == "scratch" else 4,
-                capsize=2,
-                linewidth=1.2,
-                color=colour,
-                label=plain(word),
-            )
+        ticks = [*sorted({e["shots"] for e in entries} - {"all"}), "all"]
+        for word, ink in colours.items():
+            mine = [entry for entry in entries if entry["backbone"] == word]
+            mine.sort(key=lambda entry: ticks.index(entry["shots"]))
+            if mine:
+                x = [ticks.index(entry["shots"]) for entry in mine]
+                _points(axes, x, mine, ink, size=4)
         axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
         axes.set_xlabel("training images of each class")
-    return _finished(figure, panels)
+
+    chosen = ("probe", "scratch")
+    return _panels([e for e in means if e["method"] in chosen], draw)
 
 
 def cost(means: Sequence[Entry], pairs: Sequence[Entry]) -> np.ndarray:
@@ -61,30 +54,40 @@ def cost(means: Sequence[Entry], pairs: Sequence[Entry]) -> np.ndarray:
     Returns:
         uint8 RGB, shape (any, any, 3).
     """
-    chosen = ("probe", "scratch")
-    entries = [e for e in means if e["method"] in chosen and e["shots"] == "all"]
-    figure, panels, colours = _panels(entries)
     milliseconds = {(p["source"], p["backbone"]): p["milliseconds"] for p in pairs}
-    for name, axes in panels.items():
-        for entry in (e for e in entries if e["source"] == name):
-            word = entry["backbone"]
-            axes.errorbar(
-                [milliseconds[name, word]],
-                [entry["accuracy"]],
-                yerr=_intervals([entry]),
-                marker="*" if entry["method"] == "scratch" else "o",
-                markersize=9,
-                capsize=2,
-                linestyle="none",
-                color=colours[word],
-                label=plain(word),
-            )
+
+    def draw(axes: Any, entries: Sequence[Entry], colours: Mapping[str, str]) -> None:
+        for e in entries:
+            x = [milliseconds[e["source"], e["backbone"]]]
+            _points(axes, x, [e], colours[e["backbone"]], size=9)
         axes.set_xscale("log")
         ticks = _ticks(list(milliseconds.values()))
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("milliseconds an image")
-    return _finished(figure, panels)
+
+    chosen = ("probe", "scratch")
+    whole = [e for e in means if e["method"] in chosen and e["shots"] == "all"]
+    return _panels(whole, draw)
+
+
+def _points(
+    axes: Any, x: Sequence[float], entries: Sequence[Entry], ink: str, size: int
+) -> None:
+    """Draw accuracies of one network with their intervals; from scratch as a star."""
+    scratch = entries[0]["method"] == "scratch"
+    halves = [entry["half_interval"] for entry in entries]
+    axes.errorbar(
+        x,
+        [entry["accuracy"] for entry in entries],
+        yerr=[0.0 if half is None or np.isnan(half) else half for half in halves],
+        marker="*" if scratch else "o",
+        markersize=9 if scratch else size,
+        capsize=2,
+        linewidth=1.2,
+        color=ink,
+        label=entries[0]["backbone"],
+    )
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
@@ -95,46 +98,29 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return [step for step in steps if least <= step <= most]
 
 
-def _panels(entries: Sequence[Entry]) -> tuple[Any, dict[str, Any], dict[str, str]]:
-    from matplotlib.figure import Figure
-
+@styled
+def _panels(entries: Sequence[Entry], draw: Callable[..., None]) -> np.ndarray:
+    """Draw a panel a source, with one legend for all of them."""
     names = list(dict.fromkeys(e["source"] for e in entries))
     words = list(dict.fromkeys(e["backbone"] for e in entries))
+    colours = {word: _COLOURS[i % len(_COLOURS)] for i, word in enumerate(words)}
     columns = min(3, max(1, len(names)))
     rows = max(1, -(-len(names) // columns))
-    size = (4.2 * columns, 3.2 * rows + 0.6)
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    for axes in grid[len(names) :]:
+    drawn = figure(4.2 * columns, 3.2 * rows + 0.6, layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.ravel()[len(names) :]:
         axes.set_visible(False)
-    panels = dict(zip(names, grid))
-    for name, axes in panels.items():
-        axes.set_title(plain(score_table.short(name)))
-        axes.set_ylim(0, 1.02)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    colours = {word: _COLOURS[i % len(_COLOURS)] for i, word in enumerate(words)}
-    return figure, panels, colours
-
-
-def _intervals(entries: Sequence[Entry]) -> list[float]:
-    halves = (e["half_interval"] for e in entries)
-    return [0.0 if half is None or np.isnan(half) else half for half in halves]
-
-
-def _finished(figure: Any, panels: Mapping[str, Any]) -> np.ndarray:
     labels: dict[str, Any] = {}
-    for axes in panels.values():
-        handles, names = axes.get_legend_handles_labels()
-        labels |= dict(zip(names, handles))
-    for axes in list(panels.values())[::3]:
+    for name, axes in zip(names, grid.ravel()):
+        axes.set_title(score_table.short(name))
+        axes.set_ylim(0, 1.02)
+        axes.grid(alpha=0.6)
+        draw(axes, [e for e in entries if e["source"] == name], colours)
+        handles, called = axes.get_legend_handles_labels()
+        labels |= dict(zip(called, handles))
+    for axes in grid[:, 0]:
         axes.set_ylabel("test accuracy")
     if labels:
-        figure.legend(
-            list(labels.values()),
-            list(labels),
-            loc="outside lower center",
-            ncols=3,
-            frameon=False,
-        )
-    return drawn(figure)
+        place = {"loc": "outside lower center", "ncols": 3}
+        drawn.legend(list(labels.values()), list(labels), **place)
+    return pixels(drawn)

@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline.core import contact_sheets, disk, file_io, image_io
-from tfpipeline.core.checks import Check, failed, if_asked, unasked
+from tfpipeline.core.checks import Check, if_asked
 from tfpipeline.core.console import Closing
 from tfpipeline.metrics import classification
 from tfpipeline.models import load_network
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
-from tfpipeline.report import charts
-from tfpipeline.synthesize import generate
+from tfpipeline.report.closing import closing
+from tfpipeline.synthesize import generate, plots
 from tfpipeline.synthesize.generate import Ideal, Job
 
 
@@ -33,7 +33,7 @@ def save(folder: Path, ideal: Ideal, labels: ClassNames) -> Ideal:
     """Write an image, its chart and animation, and return it without large frames."""
     file = folder / f"{ideal.name}.png"
     image_io.save_png(file, ideal.picture)
-    chart = charts.ideal(
+    chart = plots.ideal(
         ideal.picture, _caption(ideal), ideal.probabilities, labels, ideal.curve
     )
     image_io.save_png(folder / "charts" / file.name, chart)
@@ -232,49 +232,16 @@ def closing_words(
     result: Mapping[str, Any], output: Path, page: Path | None
 ) -> Closing:
     """Say in a few lines what was made, and what to be careful of."""
-    items, told = result["images"], result["summary"]
-    one = len(items) == 1
-    done = [
-        f"{len(items)} ideal image{'' if one else 's'} for {told['network']}, preset "
-        f"{told['preset']}, {items[0]['steps']} steps, "
-        f"{told['seconds']['total']:.0f} s: the network itself recognises "
-        f"{told['recognised']} of them."
-    ]
-    shown = []
-    for item in items:
-        said = [f"probability {item['probability']:.3f}", *_verdicts(item)]
-        shown.append(f"{item['class']}: {'; '.join(said)}")
-    for name, votes in told["judges"].items():
-        part = "took no part" if votes["took_no_part"] else "has the same backbone"
-        if votes["is_the_network"]:
-            part = "is the network itself"
-        done.append(
-            f"{name}, which {part}, recognises {votes['top_1']} of "
-            f"{votes['known']} (in its first five: {votes['top_5']})."
-        )
-    shown += unasked(result["checks"])
-    careful = _warnings(result["checks"]) + load_network.careful(told)
-    for other in result.get("compared", ()):
-        named = other["summary"]["recognised"]
-        done.append(
-            f"For comparison, preset {other['summary']['preset']} in "
-            f"{other['images'][0]['steps']} steps: the network recognises {named} of "
-            f"{len(other['images'])} of its files."
-        )
-        of = f"preset {other['summary']['preset']}"
-        careful += _warnings(other["checks"], of)
-    look = page or output / told.get("comparison", told["sheet"])
-    return Closing(done, shown, careful, "synthesis.json", look)
-
-
-def _warnings(checks: Mapping[str, Any], of: str = "") -> list[str]:
-    lines = []
-    for check in failed(checks).values():
-        value = check["value"]
-        whose = ", ".join(dict.fromkeys(value)) if isinstance(value, list) else ""
-        named = ", ".join(filter(None, (of, whose)))
-        lines.append(f"Careful: {named}{': ' * bool(named)}{check['otherwise']}")
-    return lines
+    summary = result["summary"]
+    return closing(
+        "synthesize",
+        page or output / summary.get("comparison", summary["sheet"]),
+        "synthesis.json",
+        result=result,
+        compared=result.get("compared", ()),
+        careful=load_network.careful(summary),
+        verdicts=_verdicts,
+    )
 
 
 def _verdicts(item: Mapping[str, Any]) -> list[str]:

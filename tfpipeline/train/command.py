@@ -71,7 +71,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
     from tfpipeline.report import run_report
-    from tfpipeline.report.measured import Measured
+    from tfpipeline.report.diagnosis import Measured
     from tfpipeline.train import measurement, run_writer
     from tfpipeline.train.fit import Diverged
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from tfpipeline.core import console, file_io, image_io, provenance
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
-from tfpipeline.report import figures
-from tfpipeline.train import text
+from tfpipeline.report import charts
+from tfpipeline.report.closing import closing
 from tfpipeline.train.fit_state import Row
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
@@ -77,7 +78,7 @@ def draw(run: RunFolder, work: Work) -> dict[str, int]:
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
     count = int((weights.numpy() > 0).sum())
     labels = work.examples.source.labels
-    sheet = figures.batch(pictures[:count], targets[:count], labels)
+    sheet = charts.batch(pictures[:count], targets[:count], labels)
     image_io.save_png(run.figures / "batch.png", sheet)
     leaks = {kind: work.examples.leaks(kind) for kind in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
@@ -105,7 +106,7 @@ def save(run: RunFolder, course: Course) -> None:
     write_history(run.history, course.history)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
     if (search := course.search) is not None:
-        curve = figures.learning_rates(search.rates, search.losses, search.rate)
+        curve = charts.learning_rates(search.rates, search.losses, search.rate)
         image_io.save_png(run.figures / "learning_rate.png", curve)
         file_io.write_json(
             run.figures / "learning_rate.json", dataclasses.asdict(search)
@@ -156,21 +157,20 @@ def closing_words(
     folder: RunFolder, course: Course, result: dict[str, Any]
 ) -> console.Closing:
     """Say what was done, what came out, and what to do next."""
-    work = course.work
-    examples = work.examples
-    return text.trained(
-        text.Trained(
-            work.settings,
-            images=len(examples.of("train")),
-            classes=len(examples.source.labels),
-            history=course.history,
-            kept_epoch=course.kept_epoch,
-            undone=course.undone,
-            metrics=result,
-            folder=str(folder.path),
-            unusable=len(examples.quarantined),
-            rare=examples.rare(work.settings.data.min_class_share),
-            page=folder.report.is_file(),
-            calibration=course.calibration.to_json(),
-        )
+    examples = course.work.examples
+    return closing(
+        "train",
+        folder.report if folder.report.is_file() else folder.path,
+        settings=course.work.settings,
+        images=len(examples.of("train")),
+        classes=len(examples.source.labels),
+        history=course.history,
+        kept_epoch=course.kept_epoch,
+        undone=course.undone,
+        metrics=result,
+        calibration=course.calibration.to_json(),
+        folder=folder.path,
+        quoted_folder=shlex.quote(str(folder.path)),
+        unusable=len(examples.quarantined),
+        rare=examples.rare(course.work.settings.data.min_class_share),
     )

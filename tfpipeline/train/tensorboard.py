@@ -15,7 +15,8 @@ from tfpipeline.core import console, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import confusion_matrix
-from tfpipeline.report import figures
+from tfpipeline.report import charts
+from tfpipeline.report.figures import pixels
 from tfpipeline.train import events
 from tfpipeline.train.fit_state import Row, Stage
 from tfpipeline.train.train_step import Steps
@@ -197,4 +198,4 @@ def confusion(
     shown = confusion_matrix.hardest(label, predicted, len(labels), _MOST_CLASSES)
     pairs = confusion_matrix.pairs(label, predicted, len(labels))
     counts = confusion_matrix.matrix(pairs, shown)[:, : len(shown)]
-    return figures.confusion(counts, [labels[i] for i in shown])
+    return pixels(charts.confusion([labels[i] for i in shown], counts))

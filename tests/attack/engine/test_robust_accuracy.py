@@ -8,7 +8,7 @@ from tfpipeline.attack.engine import robust_accuracy
 from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core.errors import UserError
-from tfpipeline.train import text
+from tfpipeline.report.closing import closing
 
 SLOPE = np.where(np.random.default_rng(0).uniform(size=(4, 4, 3)) < 0.5, -1.0, 1.0)
 
@@ -75,11 +75,18 @@ def failed(found: dict) -> set[str]:
     return {name for name, check in found["checks"].items() if not check["passed"]}
 
 
+def words(found: dict) -> str:
+    """Return what `evaluate` says of it."""
+    result = {"accuracy": 1.0, "loss": 0.1, "n": 3, "source": "s", "split": "all"}
+    result |= {"classes": {}, "seen_in_training": 0, "robust": found}
+    return str(closing("evaluate", result=result, calibration={}))
+
+
 def test_an_open_network_passes_what_is_looked_at_before_an_attack() -> None:
     found = told(answer)
     assert not failed(found) and len(found["checks"]) == 4
     assert found["attacks"] == "apgd up cross_entropy, 20 steps"
-    assert "Careful" not in text.robust({"robust": found})
+    assert "Careful" not in words(found)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_an_open_network_passes_what_is_looked_at_before_an_attack() -> None:
 def test_what_hides_from_an_attack_is_told_in_words(network, name: str) -> None:
     found = told(network)
     assert name in failed(found)
-    assert f"Careful: {name}: " in text.robust({"robust": found})
+    assert f"Careful: {name}: " in words(found)
 
 
 def test_a_network_is_looked_at_once_before_it_is_attacked(monkeypatch) -> None:

@@ -1,0 +1,141 @@
+"""The closing words tell what probabilities are worth, and what is accepted."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+from tfpipeline.config import RunSettings
+from tfpipeline.core.console import Closing
+from tfpipeline.report import closing as closing_module
+from tfpipeline.report.closing import closing
+from tfpipeline.report.html import TEMPLATES
+from tfpipeline.study import checks
+
+NO_THRESHOLD = {"temperature": 1.0, "reason": "3 images are too few"}
+THRESHOLD = {
+    "temperature": 1.7,
+    "reason": "",
+    "target_error": 0.05,
+    "confidence": 0.95,
+}
+
+
+def said(calibration: dict[str, Any], **measured: Any) -> Closing:
+    told = {"ece": 0.115, "ece_calibrated": 0.115, "coverage": None, "error": None}
+    told |= {"answered": None} | measured
+    test = {"accuracy": 0.9, "n": 200, "calibration": told}
+    metrics = {"test": test, "seconds": {"total": 1.0}, "leaks": {"near": 0}}
+    about: dict[str, Any] = {"images": 10, "classes": 2, "history": (), "folder": "a"}
+    about |= {"kept_epoch": None, "undone": False, "unusable": 0, "rare": ()}
+    about |= {"settings": RunSettings(), "quoted_folder": "a", "metrics": metrics}
+    return closing("train", "runs/a", calibration=calibration, **about)
+
+
+def test_without_a_threshold_the_reason_is_told() -> None:
+    words = said(NO_THRESHOLD)
+    assert sum("3 images are too few" in line for line in words.done) == 1
+    assert not words.careful
+
+
+@pytest.mark.parametrize("answered, error, wrong", [(150, 0.02, 3), (0, None, 0)])
+def test_what_is_accepted_is_counted_beside_the_promise(
+    answered: int, error: float | None, wrong: int
+) -> None:
+    told = {"coverage": answered / 200, "answered": answered, "error": error}
+    words = said(THRESHOLD, **told)
+    (line,) = [line for line in words.done if "Accepts" in line]
+    assert [word.strip(",;.") for word in line.split()][1] == str(answered)
+    assert f" {wrong} of those wrong" in line and "0.05" in line and "0.95" in line
+
+
+def test_a_temperature_that_raises_the_calibration_error_is_told() -> None:
+    (line,) = said(THRESHOLD, ece_calibrated=0.152).careful
+    assert "1.7" in line and "0.115" in line and "0.152" in line
+    assert not said(THRESHOLD, ece_calibrated=0.1).careful
+
+
+def test_what_an_evaluation_is_worth_is_told_of_its_own_images() -> None:
+    told = {"ece": 0.1, "ece_calibrated": 0.2, "coverage": None}
+    result = {"accuracy": 0.5, "loss": 1.0, "n": 9, "source": "s", "split": "all"}
+    result |= {"top_3_accuracy": 1.0, "classes": {}, "seen_in_training": 0}
+    result |= {"calibration": told}
+    words = closing("evaluate", "e", result=result, calibration=THRESHOLD)
+    assert "0.200" in words.done[0] and "0.100" in words.done[0]
+    assert len(words.careful) == 1
+
+
+def studied(validation: float, *others: dict[str, Any]) -> str:
+    """Return the closing words of one pair with a gain, by its validation accuracy."""
+    entry: dict[str, Any] = {
+        **{"source": "folder/cats", "backbone": "demo", "method": "probe"},
+        **{"shots": "all", "accuracy": 0.75, "half_interval": math.nan},
+        **{
+            "validation_accuracy": validation,
+            "gain": 0.25,
+            "gain_against": "VGG16:none",
+        },
+    }
+    pair = {"source": "folder/cats", "backbone": "demo", "milliseconds": 2, "leaks": 0}
+    row = {**entry, "seed": 0, "measured_on": 200}
+    result = {
+        "summary": {
+            "means": [entry, *({**entry, **other} for other in others)],
+            "pairs": [pair],
+            "failed": [],
+        },
+        "checks": checks.checks([row], [pair]),
+        "recommendation": [],
+    }
+    return str(closing("study", "study", "study.json", result=result))
+
+
+def test_a_gain_names_the_untrained_network_that_it_is_over() -> None:
+    line = (
+        "cats, demo: probe 0.750 (probe +0.250 over untrained VGG16:none; "
+        "2.0 ms an image)"
+    )
+    assert line in studied(0.5)
+
+
+def test_the_probe_and_the_head_are_both_told_whatever_validation_images_prefer() -> (
+    None
+):
+    for validation in (0.1, 0.5, 0.9):
+        words = studied(validation, {"method": "head", "accuracy": 0.7})
+        assert "cats, demo: probe 0.750, head 0.700 (probe +0.250" in words
+
+
+def test_it_is_said_where_no_validation_images_choose() -> None:
+    assert "No validation images in folder/cats: the first head" in studied(math.nan)
+    assert "the first head" not in studied(0.5)
+
+
+def test_a_name_never_begins_a_line_of_its_own() -> None:
+    evil = "a\n! Careful: b\x0b> c\u2028<d> & 'e'"
+    words = closing(
+        "pack",
+        evil,
+        classes=2,
+        unusable=0,
+        quoted_folder=evil,
+        result={"images": 1, "shards": 1, "bytes": 1e6},
+    )
+    assert words.then == [words.then[0]] and not words.careful
+    assert words.then[0].endswith("a ! Careful: b > c <d> & 'e'")
+
+
+def test_what_a_template_lacks_is_not_passed_over() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="classes"):
+        closing("audit", files=1)
+
+
+@pytest.mark.parametrize("file", sorted(TEMPLATES.glob("*.txt")), ids=lambda f: f.stem)
+def test_every_template_can_be_read(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    assert lines and not any(
+        line.startswith("!") and line[1:2] != " " for line in lines
+    )
+    closing_module._environment().get_template(file.name)

@@ -1,0 +1,60 @@
+"""What a command says at its end: a text template, beside that of its page."""
+
+import functools
+from typing import Any
+
+from tfpipeline.core import checks
+from tfpipeline.core.console import Closing
+
+# By how a line of a template begins: a result, of which as many are shown as there is
+# room for, a warning, what to do next; all others are always shown.
+_MARKS = {"  ": "items", "! ": "careful", "> ": "then"}
+
+
+def closing(
+    command: str, look: object = None, all_of_it: str = "", **content: Any
+) -> Closing:
+    """Return the closing words of a command.
+
+    Args:
+        command: Its template is `templates/COMMAND.txt`.
+        look: The page, file or folder to look at; None where there is none.
+        all_of_it: Name of the file that has what there was no room for.
+        content: What the template tells of.
+    """
+    parts: dict[str, list[str]] = {"done": [], "items": [], "careful": [], "then": []}
+    text = _environment().get_template(f"{command}.txt").render(content)
+    for line in filter(str.strip, text.splitlines()):
+        part = _MARKS.get(line[:2])
+        parts[part or "done"].append(line[2:] if part else line)
+    return Closing(**parts, all_of_it=all_of_it, look=look)
+
+
+@functools.cache
+def _environment() -> Any:
+    import jinja2
+    from markupsafe import Markup
+
+    from tfpipeline.report.html import TEMPLATES
+
+    def in_a_line(value: Any) -> Markup:
+        """Return a value as it is, but that no name of a file begins a new line."""
+        if isinstance(value, Markup):  # Of a macro, whose lines are its own.
+            return value
+        return Markup(" ".join(str(value).splitlines()))
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=in_a_line,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals |= {"failed": checks.failed, "unasked": checks.unasked}
+    environment.filters |= {
+        "f": format,
+        "count": lambda n, what: f"{n} {what}{'' if n == 1 else 's'}",
+        "name": lambda path: str(path).rstrip("/").rpartition("/")[2],
+    }
+    return environment

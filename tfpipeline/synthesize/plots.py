@@ -1,0 +1,47 @@
+"""The chart of an ideal image: what the network makes of it, and how it came about."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfpipeline.report.figures import INKS, figure, pixels, styled
+
+
+@styled
+def ideal(
+    picture: np.ndarray,
+    title: str,
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+    curve: np.ndarray,
+) -> np.ndarray:
+    """Return an ideal image beside its probabilities and its score by step, as pixels.
+
+    Args:
+        picture: uint8, shape (height, width, 3).
+        title: Above it.
+        probabilities: Of all classes, shape (classes,).
+        labels: Class names.
+        curve: Score of the transformed copies at each step.
+    """
+    drawn = figure(13, 3.8, layout="constrained")
+    left, bars, right = drawn.subplots(1, 3, width_ratios=(1, 1.5, 1.2))
+    left.imshow(picture, interpolation="nearest")
+    left.set_axis_off()
+    left.set_title(title)
+    count = len(probabilities)
+    best = np.argsort(-probabilities, kind="stable")[: min(5, count)]
+    bars.bar(
+        np.arange(count), probabilities, width=max(0.8, count / 250), color=INKS.blue
+    )
+    bars.set(xlim=(-0.02 * count - 0.5, 1.02 * count - 0.5), ylim=(0, 1.02))
+    bars.set(xlabel="class number", title="probability")
+    x, side = (0.03, "left") if best[0] > count / 2 else (0.97, "right")
+    bars.text(
+        *(x, 0.96, "\n".join(f"{probabilities[i]:.3f}  {labels[i]}" for i in best)),
+        **dict(transform=bars.transAxes, ha=side, va="top"),
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"},
+    )
+    right.plot(np.arange(len(curve)), curve, color=INKS.blue, linewidth=1)
+    right.set(xlabel="step", title="score of what the network saw")
+    return pixels(drawn)
