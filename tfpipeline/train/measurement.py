@@ -7,8 +7,8 @@ import numpy as np
 
 from tfpipeline.attack.engine import robust_accuracy
 from tfpipeline.attack.engine.epsilon import Epsilon
-from tfpipeline.config import CalibrationSettings
 from tfpipeline.config.adversary import AdversarySettings
+from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import calibration, classification
 from tfpipeline.metrics.calibration import Calibration
