@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import fault_injection
@@ -57,6 +57,7 @@ def test_names_that_are_no_utf8_and_all_that_is_told_come_back(tmp_path: Path) -
     assert Ledger(tmp_path / "a b?#%").read([told.place]) == {told.place: told}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), max_size=30))
 def test_a_ledger_is_a_dictionary_whatever_it_joins(
     tmp_path_factory: pytest.TempPathFactory, added: list[tuple[int, int]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfpipeline.core.errors import UserError
@@ -31,6 +31,7 @@ def assign(s: Source, groups=None, validation=0.1, test=0.2, seed=0) -> np.ndarr
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(5, 60), min_size=2, max_size=4), st.integers(0, 99))
 def test_each_class_is_divided_by_itself(counts: list[int], seed: int) -> None:
     s = source(counts)
