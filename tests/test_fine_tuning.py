@@ -141,7 +141,7 @@ def test_a_run_that_diverges_names_its_images(
     argv += ("--train.learning_rate", "1e38", "--train.optimizer", "sgd")
     assert start(*argv, "--train.epochs", "20", "--train.patience", "null") == 2
     error = capsys.readouterr().err
-    assert "NaN or infinite" in error and "Its batch: " in error and "roll_back" in error
+    assert all(w in error for w in ("NaN or infinite", "Its batch: ", "roll_back"))
     rows = file_io.read_csv(tmp_path / "r" / "diverged.csv")
     assert len(rows) == 8 and rows[0]["id"].endswith(".png")
     assert not (tmp_path / "r" / "model.keras").exists()
