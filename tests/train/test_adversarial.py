@@ -129,8 +129,8 @@ def test_it_makes_a_network_resist() -> None:
             steps.inputs, steps.labels, np.ones((16, 32), np.float32)
         )
         for epoch in range(12):
-            rates = np.full(16, 0.3, np.float32)
-            train_step.Sums.read(one.run(steps, 0, 16 * epoch, rates))
+            each = np.full(16, 0.3, np.float32)
+            train_step.Sums.read(one.run(steps, 0, 16 * epoch, each))
         moved = adversarial.Pgd(0.05, 10).perturb(
             lambda image: model(image), tf.constant(x), tf.one_hot(label, 3), 0.0
         )
