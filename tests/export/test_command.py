@@ -193,6 +193,7 @@ def test_only_a_better_version_is_published(
     words = ("--workdir", str(tmp_path / "poor"), "--train.learning_rate", "1e-6")
     words += ("--cache_dir", str(small_run.cache), "--train.epochs", "1")
     words += ("--model.backbone", "PlainCNN", "--model.image_size", "32")
+    words += ("--data.demo_per_class", "90")
     assert train(*words) == 0
     base = tmp_path / "base"
     assert start(tmp_path / "poor", base) == 0
@@ -201,7 +202,7 @@ def test_only_a_better_version_is_published(
     assert start(small_run.path, base, *words, "--label", "stable", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     # All test images are asked about, however few the gate is content with.
-    assert told["parity"]["n"] == 12 and told["better"]["n"] == 72
+    assert told["parity"]["n"] == 12 and told["better"]["n"] == 108
     assert told["better"]["winner"] == "new" and told["better"]["left_out"] == 0
     assert start(small_run.path, base, *words) == 0
     said = capsys.readouterr().out
