@@ -120,6 +120,9 @@ def test_a_wrong_value_is_the_users_to_mend(argv: tuple[str, ...]) -> None:
     ("argv", "words"),
     [
         (("--train.epochs", "ten"), "--train.epochs: expected a whole number"),
+        # jsonargparse drops what was given wherever it stands in its own words.
+        (("--train.patience", "a"), "--train.patience: expected a whole number"),
+        (("--train.clip_norm", "Expected"), "--train.clip_norm: expected a number"),
         (("--train.learning_rate", "low"), "--train.learning_rate: expected a number"),
         (("--overwrite", "maybe"), "--overwrite: expected true or false"),
         (("--model.hidden", "256"), r"a list like \[256, 64\]. Received: 256"),

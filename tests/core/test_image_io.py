@@ -1,6 +1,8 @@
 """One decoder: every odd picture becomes RGB by the stated rules, or an ImageError."""
 
 import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +188,15 @@ def test_a_large_jpeg_read_small_is_nearly_the_same() -> None:
 def test_png_keeps_every_value(tmp_path: Path, photo: np.ndarray) -> None:
     image_io.save_png(tmp_path / "a.png", photo / np.float32(255))
     assert np.array_equal(image_io.decode(tmp_path / "a.png"), photo)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path, photo: np.ndarray) -> None:
+    image_io.save_png(tmp_path / "a.png", photo)
+    data, pipe = (tmp_path / "a.png").read_bytes(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, data)
+        assert image_io.content(pipe) == data
 
 
 def test_a_missing_file_is_an_image_error(tmp_path: Path) -> None:

@@ -29,6 +29,30 @@ def test_a_log_file_has_a_plain_line_every_half_a_minute(capsys, monkeypatch) ->
     ]
 
 
+def test_a_loop_in_a_loop_moves_no_cursor_in_a_log_file(capsys, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    with progress.bar(9, "outer", "step"), progress.bar(9, "inner", "step") as shown:
+        now[0] += 40
+        shown.update(2)
+    assert capsys.readouterr().err == "inner: 2/9 (22%), 0.05 step/s\n"
+
+
+def test_a_loop_that_goes_back_goes_on_telling(capsys, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    with progress.bar(1000, "head", "batch") as shown:
+        now[0] += 40
+        shown.update(100)
+        shown.n = shown.last_print_n = 10
+        now[0] += 40
+        shown.update(5)
+    assert [line[:14] for line in capsys.readouterr().err.splitlines()] == [
+        "head: 100/1000",
+        "head: 15/1000 ",
+    ]
+
+
 def test_a_note_does_not_repeat_the_lines_of_a_log_file(capsys, monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("tqdm.std.time", lambda: now[0])

@@ -246,3 +246,14 @@ def test_ten_thousand_mutated_files_are_judged_without_crash_hang_or_leak(
     assert 500 < usable < 9_500
     assert slowest < 20, "no file keeps the audit for long"
     assert peaks[1] - peaks[0] < 150, "memory in MB does not grow with the files"
+
+
+def test_a_file_that_is_damaged_has_its_reason_and_no_warning_beside(
+    tmp_path: Path,
+) -> None:
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(stream, "JPEG")
+    (tmp_path / "a.png").write_bytes(stream.getvalue()[:-900])
+    (row,) = scan.audit([tmp_path / "a.png"], cache=None)
+    assert row.reason and not row.warning and not row.height

@@ -36,6 +36,9 @@ def test_a_chart_has_no_colour_and_no_letters_of_its_own() -> None:
     assert root.get("aria-label") == EVIL and root.get("role") == "img"
     # Nothing of it holds for the rest of the page.
     assert not [e for e in root.iter() if e.tag.endswith(("}style", "}metadata"))]
+    # What a part names is there.
+    names = {e.get("id") for e in root.iter()} - {None}
+    assert set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", chart)) <= names
     assert EVIL in [e.text for e in root.iter() if e.tag.endswith("}text")]
 
 

@@ -87,7 +87,8 @@ class Survey:
         self._every = [*strike.networks, *strike.judges] if matrix else []
         # Traced once, for all blocks.
         self._alone = [strike.alone(network) for network in self._every]
-        self._shields = [_Shield(word, strike) for word in strike.settings.defences]
+        words = dict.fromkeys(strike.settings.defences)
+        self._shields = [_Shield(word, strike) for word in words]
         campaign = strike.campaign
         # Who looks for the smallest, and who for smaller ones by bisection.
         minimal = [part for part in campaign.parts if part.attack.minimal]
@@ -107,7 +108,9 @@ class Survey:
     def __copy__(self) -> "Survey":
         """Return the same, which what comes next does not change."""
         same = object.__new__(Survey)
-        vars(same).update((name, copy.copy(v)) for name, v in vars(self).items())
+        for name, value in vars(self).items():
+            grows = isinstance(value, list | np.ndarray)
+            setattr(same, name, copy.copy(value) if grows else value)
         return same
 
     def add(self, strike: Strike, found: Found) -> None:

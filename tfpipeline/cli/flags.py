@@ -28,7 +28,10 @@ _UNKNOWN = re.compile(
 _VALUE = re.compile(
     r'.*key "([\w.]+)": .*[nt] value: (?:NestedArg\(.*, val=(.*?)\)|(.*?))\.?$'
 )
-_KIND = re.compile(r"Expected a (?:<class '(\w+)'>|typing\.Literal\['(\w+)'\])")
+# It drops what was given from the text, whatever the text: `a` and `Expected` too.
+_KIND = re.compile(
+    r"(?:Expected a|Expected|- a|-) (?:<class '(\w+)'>|typing\.Literal\['(\w+)'\])"
+)
 
 # What users call the kinds.
 _KINDS = {

@@ -57,7 +57,13 @@ def check_networks(
         _check_equal(folders, flags, advice)
     # The settings of a run that was combined itself are those of its first member.
     shapes = [[tuple(weight.shape) for weight in model.weights] for model in models]
-    _check_equal(folders, [f"weights of the shapes {s}" for s in shapes], advice)
+    for folder, each in zip(folders, shapes):
+        if each != shapes[0]:
+            raise UserError(
+                f"{folder.path}: expected {len(shapes[0])} weights of the shapes that "
+                f"{folders[0].path} has. Received {len(each)}, of other shapes. "
+                f"{advice}"
+            )
 
 
 def _check_equal(folders: Sequence[RunFolder], values: list[str], advice: str) -> None:

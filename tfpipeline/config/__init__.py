@@ -7,10 +7,11 @@ from tfpipeline.config.data import (
     check_fraction,
     with_source,
 )
-from tfpipeline.config.evaluate import EvaluateSettings
+from tfpipeline.config.evaluate import EvaluateSettings, ReadSettings
 from tfpipeline.config.model import ModelSettings
 from tfpipeline.config.serving import PredictSettings
 from tfpipeline.config.train import (
+    CalibrationSettings,
     CheckpointSettings,
     DistributeSettings,
     FineTuneSettings,
@@ -21,6 +22,7 @@ from tfpipeline.config.train import (
 
 __all__ = [
     "AuditSettings",
+    "CalibrationSettings",
     "CheckpointSettings",
     "DataSettings",
     "DistributeSettings",
@@ -30,6 +32,7 @@ __all__ = [
     "ModelSettings",
     "PackSettings",
     "PredictSettings",
+    "ReadSettings",
     "RunSettings",
     "TrainSettings",
     "check_fraction",

@@ -45,7 +45,8 @@ def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
     """Return the bytes of an encoded image: a file, or a part of a large one."""
     try:
         with open(path, "rb") as file:
-            file.seek(offset)
+            if offset:  # A pipe cannot seek.
+                file.seek(offset)
             data = file.read(length or -1)
     except OSError as error:
         raise ImageError(error.strerror or "cannot be read") from None

@@ -20,7 +20,8 @@ class _Lines:
     """A file for tqdm in which each state of a bar is a line of its own."""
 
     def write(self, text: str) -> None:
-        if line := text.strip():
+        # Of a bar within a bar, tqdm moves the cursor.
+        if line := text.replace("\x1b[A", "").strip():
             console.note(line)
 
 

@@ -44,7 +44,7 @@ def examine(
         return dataclasses.replace(row, reason=str(error))
     try:
         kind = image_formats.sniff(data) or ""
-        row = dataclasses.replace(
+        good = dataclasses.replace(
             row,
             format=kind,
             height=picture.height,
@@ -57,8 +57,8 @@ def examine(
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
         picture.draft("L", (16, 16))
         picture.load()
-        seen = image_io.upright(picture, row.orientation)
-        return dataclasses.replace(row, perceptual_hash=_hash(seen))
+        seen = image_io.upright(picture, good.orientation)
+        return dataclasses.replace(good, perceptual_hash=_hash(seen))
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
 

@@ -105,6 +105,9 @@ def svg(drawn: Any, alt: str, css: str = "") -> Markup:
     # What it was made by, and a style that would hold for all of the page.
     for child in [child for child in root if not child.tag.endswith("}g")]:
         root.remove(child)
+    for element in root.iter():
+        # What it names went with the definitions.
+        element.attrib.pop("clip-path", None)
     for group in root.iter(f"{{{_SVG}}}g"):
         # Names of groups would be there once a chart.
         name = group.attrib.pop("id", "")

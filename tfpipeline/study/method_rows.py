@@ -38,25 +38,29 @@ def rows(
         trained = program.train(x, y, steps=STEPS, seed=seed)
         logits = trained.logits(validation[0])
         best = choice.best(logits, validation[1])
-        scores = {
-            "probe": [probe.scores(z) for z, _ in (test, validation)],
+        # The images that chose a head do not say how good it is.
+        unseen = probes.accuracy(
+            choice.cross_fitted(logits, validation[1]), validation[1]
+        )
+        # Accuracies alone are kept: scores of many images and classes are gigabytes.
+        accuracies = {
+            "probe": [
+                probes.accuracy(probe.scores(z), right)
+                for z, right in (test, validation)
+            ],
             "neighbours": [
-                probes.neighbours(x, y, z, classes, votes)
-                for z, _ in (test, validation)
+                probes.accuracy(probes.neighbours(x, y, z, classes, votes), right)
+                for z, right in (test, validation)
             ],
-            # The images that chose a head do not say how good it is.
-            "head": [
-                trained.logits(test[0])[best],
-                choice.cross_fitted(logits, validation[1]),
-            ],
+            "head": [probes.accuracy(trained.logits(test[0])[best], test[1]), unseen],
         }
-        for method, (on_test, on_validation) in scores.items():
+        for method, (on_test, on_validation) in accuracies.items():
             row: dict[str, Any] = {
                 "method": method,
                 "shots": ALL if shots is None else shots,
                 "seed": seed,
-                "accuracy": probes.accuracy(on_test, test[1]),
-                "validation_accuracy": probes.accuracy(on_validation, validation[1]),
+                "accuracy": on_test,
+                "validation_accuracy": on_validation,
                 "trained_on": len(y),
                 "measured_on": len(test[1]),
             }

@@ -98,7 +98,10 @@ class Fit(FitState):
             console.note(
                 f"{error} Rolled back to the start of the epoch, at half the rate."
             )
-            bar.n = self.epoch * self.stage.steps_per_epoch + self.step
+            # As printed: the bar would keep silent until it is there once more.
+            bar.n = bar.last_print_n = (
+                self.epoch * self.stage.steps_per_epoch + self.step
+            )
             return
         self.seconds.append(time.perf_counter() - started)
         row = self._end_epoch()

@@ -25,9 +25,11 @@ MOST_LOGITS = 2**31
 def measure(course: Course) -> dict[str, dict[str, Any]]:
     """Return the metrics of the splits that the training did not learn from."""
     work, settings = course.work, course.work.settings
+    assert course.task is not None
+    predictor = Predictor(course.task.inference, work.strategy, shared=True)
     for split in ("test", "validation"):
         if len(work.examples.of(split)):
-            _predict(course, split, split)
+            _predict(course, predictor, split, split)
     course.calibration = calibrate(work.examples, course.logits, settings.calibration)
     result = split_metrics(work.examples, course.logits, course.calibration)
     if settings.robust.method != "none":
@@ -44,19 +46,21 @@ def predict_training(course: Course) -> None:
     well. Every worker has to call it.
     """
     examples = course.work.examples
-    if course.task is None or course.task.fingerprint is None:
+    task = course.task
+    if task is None or task.fingerprint is None:
         return
     count = len(examples.of("train")) * len(examples.source.labels)
     if 4 * count <= MOST_LOGITS:
-        _predict(course, "train", None)
+        predictor = Predictor(task.inference, course.work.strategy, shared=True)
+        _predict(course, predictor, "train", None)
 
 
-def _predict(course: Course, split: str, title: str | None) -> None:
-    task, work = course.task, course.work
-    assert task is not None
-    chosen = work.examples.of(split)
-    predictor = Predictor(task.inference, work.strategy, shared=True)
-    batches = task.inputs.batches(chosen)
+def _predict(
+    course: Course, predictor: Predictor, split: str, title: str | None
+) -> None:
+    assert course.task is not None
+    chosen = course.work.examples.of(split)
+    batches = course.task.inputs.batches(chosen)
     course.logits[split] = predictor.all(batches, len(chosen), title)
 
 

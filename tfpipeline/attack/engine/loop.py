@@ -76,9 +76,8 @@ class Found(_Rows):
     success: np.ndarray  # Whether all networks are fooled by it.
     steps: np.ndarray  # That were made: questions to the network.
     flat: np.ndarray  # How many of them found no gradient.
-    free: (
-        np.ndarray
-    )  # Whether only an attack without gradients succeeded, after others.
+    # Whether only an attack without gradients succeeded, after others.
+    free: np.ndarray
 
     @classmethod
     def nothing(cls, wanted: Wanted) -> "Found":
