@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,6 +64,30 @@ def test_transparency_lies_over_white() -> None:
     clear[:, :2] = (10, 20, 30, 255)
     out = image_io.decode(encoded(clear, "PNG"))
     assert (out[:, :2] == (10, 20, 30)).all() and (out[:, 2:] == 255).all()
+
+
+def test_an_alpha_of_nought_everywhere_in_a_bmp_is_none(photo: np.ndarray) -> None:
+    height, width, _ = photo.shape
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[..., :3] = photo[::-1, :, ::-1]
+    head = struct.pack(
+        "<IiiHHIIiiII", 40, width, height, 1, 32, 0, pixels.nbytes, *[0] * 4
+    )
+    data = b"BM" + struct.pack("<IHHI", 54 + pixels.nbytes, 0, 0, 54)
+    for masks in ("", "v4"):
+        body = head + pixels.tobytes()
+        if masks:
+            v4 = struct.pack(
+                "<IiiHHIIiiII", 108, width, height, 1, 32, 3, pixels.nbytes, *[0] * 4
+            )
+            v4 += (
+                struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+                + b"BGRs"
+                + bytes(48)
+            )
+            body = v4 + pixels.tobytes()
+            data = b"BM" + struct.pack("<IHHI", 122 + pixels.nbytes, 0, 0, 122)
+        assert np.array_equal(image_io.decode(data + body), photo)
 
 
 def test_sixteen_bits_are_divided_by_257() -> None:

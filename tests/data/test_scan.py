@@ -16,7 +16,7 @@ from tests.conftest import ASSETS
 from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
-from tfpipeline.data.inspect_file import examine
+from tfpipeline.data.inspect_file import FLAT, examine
 from tfpipeline.data.scan_cache import Row
 
 
@@ -257,3 +257,18 @@ def test_a_file_that_is_damaged_has_its_reason_and_no_warning_beside(
     (tmp_path / "a.png").write_bytes(stream.getvalue()[:-900])
     (row,) = scan.audit([tmp_path / "a.png"], cache=None)
     assert row.reason and not row.warning and not row.height
+
+
+@pytest.mark.parametrize(
+    ("alpha", "why"), [(None, ""), (0, "transparent"), (128, "white on transparent")]
+)
+def test_a_picture_of_one_colour_is_told(tmp_path: Path, alpha, why: str) -> None:
+    picture = np.full((20, 30, 3), 255, np.uint8)
+    if alpha is not None:
+        shape = np.zeros((20, 30, 1), np.uint8)
+        shape[5:9] = alpha
+        picture = np.dstack([picture, shape])
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    (row,) = scan.audit([tmp_path / "a.png"], cache=None)
+    assert not row.reason and row.warning.startswith(f"{FLAT}: #ffffff")
+    assert why in row.warning

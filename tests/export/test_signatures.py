@@ -77,7 +77,7 @@ def test_pixels_features_and_examples_agree_with_bytes(
     vectors = loaded.signatures["features"](
         image_bytes=tf.constant([*contents, b"broken"])
     )
-    assert vectors["features"].shape == (len(contents) + 1, 1280)
+    assert vectors["features"].shape == (len(contents) + 1, 128)
     assert vectors["valid"].numpy().tolist() == [True] * len(contents) + [False]
     assert not vectors["features"][-1].numpy().any()
 

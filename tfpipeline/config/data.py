@@ -32,7 +32,9 @@ class DataSettings:
         tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
-        label_from: What names the class: `folder`, or `file_name` up to its last `_`.
+        label_from: What names the class: `folder` (refused where folders look like
+            splits or versions), `top` (the same, unasked), or `file_name` up to its
+            last `_`.
         demo_per_class: Images a class that the `demo` source draws.
         demo_seed: Seed of the `demo` source.
     """

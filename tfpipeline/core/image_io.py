@@ -127,6 +127,9 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
+        if picture.format == "BMP" and above.getchannel("A").getbbox() is None:
+            # No alpha was meant where it is nought everywhere, as many programs write.
+            return above.convert("RGB")
         below = Image.new("RGBA", above.size, "white")
         return Image.alpha_composite(below, above).convert("RGB")
     return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.core import file_io
+from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import corrections, duplicates, splits
 from tfpipeline.data.corrections import Corrections
+from tfpipeline.data.inspect_file import FLAT
 from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source
@@ -160,12 +161,24 @@ def _usable(
         source = open_source(settings, cache, draw)
     rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
+    _warn_of_flat([(source.ids[i], rows[i]) for i in good])
     source, fixes = source.take(good), corrections.NONE
     if settings.corrections is not None:
         unusable = {name for name, _ in bad}
         fixes = corrections.read(Path(settings.corrections), source, unusable)
     split = np.array(source.split, dtype=object)
     return Examples(source, tuple(rows[i] for i in good), split, tuple(bad), fixes)
+
+
+def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:
+    """Say how many pictures have a single colour, which nothing can be learned from."""
+    flat = [(name, row) for name, row in usable if row.warning.startswith(FLAT)]
+    if flat:
+        name, row = flat[0]
+        console.warn(
+            f"{len(flat)} of {len(usable)} pictures have one colour everywhere, e.g. "
+            f"{name} ({row.warning})"
+        )
 
 
 def _corrected(every: Examples, chosen: np.ndarray, split: np.ndarray) -> Examples:

@@ -58,10 +58,16 @@ def examine(
         picture.draft("L", (16, 16))
         picture.load()
         seen = image_io.upright(picture, good.orientation)
+        if not np.ptp(seen.reshape(-1, 3), axis=0).any():
+            words = "; ".join(filter(None, (_flat(picture, seen), good.warning)))
+            good = dataclasses.replace(good, warning=words)
         return dataclasses.replace(good, perceptual_hash=_hash(seen))
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
 
+
+# How the warning of a picture without content begins.
+FLAT = "one colour"
 
 _KINDS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -83,6 +89,17 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
     if suffix is not None and suffix not in _KINDS.get(kind, (f".{kind}",)):
         warnings.append(f"{kind} called {suffix or 'nothing'}")
     return "; ".join(warnings)
+
+
+def _flat(picture: Image.Image, image: np.ndarray) -> str:
+    """Return in words that a picture has one colour, and where it is known, why."""
+    why = ""
+    if picture.has_transparency_data:
+        alpha = picture.convert("RGBA").getchannel("A")
+        why = ", drawn in white on transparent"
+        if alpha.getbbox() is None:
+            why = ", transparent everywhere"
+    return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
 
 
 def _hash(image: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 """Every source becomes the same list of files, or says what is wrong with it."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,109 @@ def test_what_is_called_like_a_split_but_holds_images_is_a_class(
     put(tmp_path, "train/1.png", "bus/1.png", "test/1.png")
     source = image_folder.open_folder(tmp_path)
     assert source.labels == ("bus", "test", "train") and set(source.split) == {""}
+
+
+@pytest.mark.parametrize(
+    ("train", "other", "split"),
+    [
+        ("training_set", "test_set", "test"),
+        ("seg_train/seg_train", "seg_test/seg_test", "test"),
+        ("train2017", "Validation-Images", "validation"),
+    ],
+)
+def test_a_split_may_have_a_longer_name_and_stand_in_itself(
+    tmp_path: Path, train: str, other: str, split: str
+) -> None:
+    put(tmp_path, *(f"{part}/{name}/1.png" for part in (train, other) for name in "ab"))
+    source = image_folder.open_folder(tmp_path)
+    assert source.labels == ("a", "b")
+    assert source.split == ("train", "train", split, split)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/1.png", "test/1.png"),
+        ("color/a/1.png", "color/b/1.png", "gray/a/1.png", "gray/b/1.png"),
+        ("fold_1/a/1.png", "fold_1/b/1.png", "fold_2/b/1.png", "fold_2/a/1.png"),
+        ("a/images/1.png", "a/masks/1.png", "b/images/1.png", "b/masks/1.png"),
+    ],
+)
+def test_splits_folds_versions_and_masks_are_no_classes_unless_somebody_is_sure(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    put(tmp_path, *names)
+    settings = DataSettings(source=str(tmp_path))
+    with pytest.raises(UserError, match="--data.label_from top"):
+        opening.open_source(settings, tmp_path / "cache", never)
+    sure = dataclasses.replace(settings, label_from="top")
+    source = opening.open_source(sure, tmp_path / "cache", never)
+    assert len(source) == len(names) and len(source.labels) == 2
+
+
+def test_folders_below_a_class_are_its_own(tmp_path: Path) -> None:
+    put(tmp_path, "a/images/1.png", "b/images/1.png", "a/more/2.png", "b/old/2.png")
+    assert image_folder.open_folder(tmp_path).labels == ("a", "b")
+
+
+DEBRIS = (
+    *("@eaDir/1.jpg/XL.png", "#recycle/a/1.png", "$RECYCLE.BIN/S-1/2.png"),
+    *("System Volume Information/x.png", ".thumbnails/1.png", "__MACOSX/._1.png"),
+    *(".ipynb_checkpoints/1.png", "Thumbs.db", "desktop.ini", ".DS_Store"),
+)
+
+
+def test_debris_is_no_picture_and_no_class_in_any_command(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "a/sub/2.png", "b/1.png")
+    for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "sub"):
+        put(folder, *DEBRIS)
+    source = image_folder.open_folder(tmp_path)
+    assert source.ids == ("a/1.png", "a/sub/2.png", "b/1.png")
+    every = [tmp_path / name for name in source.ids]
+    assert image_folder.named_files([str(tmp_path)]) == every
+    assert image_folder.named_files([f"{tmp_path}/**/*.png"]) == every
+    # What is named is meant.
+    named = image_folder.named_files([f"{tmp_path}/a/@eaDir/*/*.png"])
+    assert named == [tmp_path / "a/@eaDir/1.jpg/XL.png"]
+
+
+def test_what_describes_a_picture_beside_it_is_none(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png", "a/2.jpg", "b/1.png")
+    for name in ("a/1.json", "a/2.jpg.xml", "b/1.TXT", "b/notes.txt"):
+        (tmp_path / name).write_text("")
+    source = image_folder.open_folder(tmp_path)
+    assert source.ids == ("a/1.png", "a/2.jpg", "b/1.png", "b/notes.txt")
+
+
+def test_an_empty_class_folder_is_told(tmp_path: Path, capsys) -> None:
+    put(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "later" / "sub").mkdir(parents=True)
+    assert image_folder.open_folder(tmp_path).labels == ("a", "b")
+    assert "later" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [("Cat cat dog", ("'Cat'", "'cat'")), ("0 0.0 1", ("'0'", "'0.0'")), ("1 2 x", ())],
+)
+def test_classes_that_may_be_one_are_told(
+    tmp_path: Path, capsys, labels: str, told: tuple[str, ...]
+) -> None:
+    put(tmp_path, "p.png")
+    rows = [f"p.png,{label},{i}" for i, label in enumerate(labels.split())]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label,id", *rows]))
+    settings = DataSettings(source=str(tmp_path / "t.csv"))
+    source = opening.open_source(settings, tmp_path / "cache", never)
+    assert len(source.labels) == 3
+    said = capsys.readouterr().err
+    assert all(word in said for word in told) and bool(said) == bool(told)
+
+
+def test_names_of_files_that_are_joined_are_told(tmp_path: Path, capsys) -> None:
+    put(tmp_path, "A_1.png", "a_2.png", "b_1.png")
+    assert image_folder.open_named(tmp_path).labels == ("a", "b")
+    said = capsys.readouterr().err
+    assert "'A'" in said and "'a'" in said
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,18 @@ SPLIT_NAMES = {
 }
 
 
+# What stands beside that in names such as `training_set` or `seg_train`.
+_AROUND = {"set", "data", "dataset", "images", "image", "img", "imgs", "seg", "split"}
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder is called by, or None."""
+    words = set(re.split(r"[^a-z]+", name.lower())) - {""}
+    splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    others = words - set(SPLIT_NAMES) - _AROUND
+    return splits.pop() if len(splits) == 1 and not others else None
+
+
 @dataclass(frozen=True)
 class Source:
     """Examples: files, their classes, and the split that the source gives them.

@@ -7,24 +7,39 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
+from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources.base import (
-    SPLIT_NAMES,
     SPLITS,
     Source,
     check_labels,
     from_rows,
+    split_of,
 )
 
-_CHAFF = ("thumbs.db", "desktop.ini", "lost+found")
+# What desktops, disks, storage devices and notebooks leave in every folder.
+_DEBRIS = {
+    *("thumbs.db", "desktop.ini", "lost+found", "@eadir", "#recycle", "$recycle.bin"),
+    *("system volume information", "__macosx"),
+}
+# What stands beside a picture of the same name and describes it.
+_SIDECARS = (".json", ".xml", ".txt")
 
 
-def open_folder(root: Path) -> Source:
-    """Return the examples of a folder of class folders."""
+def open_folder(root: Path, *, is_sure: bool = False) -> Source:
+    """Return the examples of a folder of class folders.
+
+    Who is sure that they are is not told of splits, folds or versions of classes.
+    """
     split_roots = _split_roots(root)
     first = split_roots.get("train", root)
-    labels = tuple(entry.name for entry in _folders(first) if _has_files(entry))
+    folders = _folders(first)
+    labels = tuple(entry.name for entry in folders if _has_files(entry))
     check_labels(str(root), labels, lambda: _describe_folder(first))
+    if not is_sure:
+        _check_classes(first, labels)
+    if empty := [entry.name for entry in folders if entry.name not in labels]:
+        console.warn(f"{first}: no class, because empty: {', '.join(empty[:5])}")
     rows = []
     known = set(labels)
     for split in ("", *SPLITS):
@@ -52,8 +67,11 @@ def _split_roots(root: Path) -> dict[str, Path]:
     roots: dict[str, Path] = {}
     other = []
     for entry in _folders(root):
+        split = split_of(entry.name)
+        # As in seg_train/seg_train.
+        while split and [split_of(f.name) for f in _folders(entry)] == [split]:
+            (entry,) = _folders(entry)
         holds_classes = any(_has_files(folder) for folder in _folders(entry))
-        split = SPLIT_NAMES.get(entry.name.lower())
         if split is None or not holds_classes:
             other += [entry.name] if _has_files(entry) else []
         elif split in roots:
@@ -82,9 +100,7 @@ def _split_roots(root: Path) -> dict[str, Path]:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(
-        Path(entry.path)
-        for entry in _entries(str(root))
-        if not entry.name.startswith("__MACOSX") and _is(entry.is_dir)
+        Path(entry.path) for entry in _entries(str(root)) if _is(entry.is_dir)
     )
 
 
@@ -110,11 +126,23 @@ def _walk(folder: str, seen: set[str]) -> Generator[str, None, None]:
     if here in seen:
         return
     seen.add(here)
+    files = []
     for entry in _entries(folder):
         if _is(entry.is_dir):
             yield from _walk(entry.path, seen)
         elif _is(entry.is_file):
-            yield entry.path
+            files.append(entry.path)
+    parts = [os.path.splitext(file) for file in files]
+    # `1.jpg` is described by `1.json` and by `1.jpg.json`.
+    pictures = {
+        name
+        for file, (stem, suffix) in zip(files, parts)
+        for name in (file, stem)
+        if suffix.lower() not in _SIDECARS
+    }
+    for file, (stem, suffix) in zip(files, parts):
+        if suffix.lower() not in _SIDECARS or stem not in pictures:
+            yield file
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -123,8 +151,12 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and entry.name.lower() not in _CHAFF:
+                if not _is_debris(entry.name):
                     yield entry
+
+
+def _is_debris(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _DEBRIS
 
 
 def _is(kind: Callable[[], bool]) -> bool:
@@ -144,6 +176,31 @@ def _describe_folder(root: Path) -> str:
     return f"found {', '.join(names)}" if names else "it is empty"
 
 
+def _check_classes(root: Path, labels: Sequence[str]) -> None:
+    """Refuse folders that are splits, folds or versions of the same classes."""
+    sure = "Where they are the classes, say --data.label_from top."
+    shown = f"{root}: expected a folder a class. {', '.join(labels[:5])}"
+    if all(map(split_of, labels)):
+        raise UserError(
+            f"{shown} look like splits that hold pictures of all classes. Make a "
+            "folder a class in each, or list path, label and split in a CSV. "
+            f"{sure}"
+        )
+    below = [
+        {folder.name for folder in _folders(root / label) if _has_files(folder)}
+        for label in labels
+    ]
+    same = set.intersection(*below)
+    # Of one class may be less in a fold; of what differs more, the top is the class.
+    if len(same) > 1 and 2 * len(same) >= len(set.union(*below)):
+        raise UserError(
+            f"{shown} hold the same folders ({', '.join(sorted(same)[:5])}): they look "
+            "like folds or versions of the same classes, or like pictures beside their "
+            "masks. Point --data.source at one of them, call them train, validation "
+            f"and test, or list path and label in a CSV. {sure}"
+        )
+
+
 def open_named(root: Path) -> Source:
     """Return the examples of a folder whose file names begin with the class.
 
@@ -159,7 +216,14 @@ def open_named(root: Path) -> Source:
                 "the last underscore. Rename or remove it, or say --data.label_from "
                 "folder."
             )
+    spelled = {file.stem.rpartition("_")[0] for file in files}
     names = [file.stem.rpartition("_")[0].lower() for file in files]
+    joined = [name for name in sorted(spelled) if name != name.lower() in spelled]
+    if joined:
+        console.warn(
+            f"{root}: {len(joined)} names of classes that differ in letter case alone "
+            f"count as one class each, e.g. {joined[0]!r} and {joined[0].lower()!r}"
+        )
     labels = tuple(sorted(set(names)))
     check_labels(str(root), labels, lambda: _describe_folder(root))
     index = {name: i for i, name in enumerate(labels)}
@@ -183,11 +247,15 @@ def named_files(words: Sequence[str]) -> list[Path]:
 def _expand(word: str) -> list[Path]:
     path = Path(word)
     if path.is_dir():
-        inside = (f for f in path.rglob("*") if f.is_file())
-        return sorted(f for f in inside if not f.name.startswith("."))
+        return _files(path)
     if path.exists():
         return [path]
     matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
     if not matches:
         raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
-    return [file for file in matches if file.is_file()]
+    given = set(Path(word).parts)
+    return [
+        file
+        for file in matches
+        if file.is_file() and not any(map(_is_debris, set(file.parts) - given - {".."}))
+    ]

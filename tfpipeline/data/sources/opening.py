@@ -1,10 +1,14 @@
 """From the name that a user writes to the source that it means."""
 
+import collections
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 from tfpipeline.config import DataSettings
+from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source
@@ -26,13 +30,39 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
 SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
 
 # Where a folder's class names come from.
-LABEL_FROM = {"folder": open_folder, "file_name": open_named}
+LABEL_FROM: dict[str, Callable[[Path], Source]] = {
+    "folder": open_folder,
+    "top": functools.partial(open_folder, is_sure=True),
+    "file_name": open_named,
+}
 
 
 def open_source(
     settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
 ) -> Source:
     """Return the examples of a source, by the name that the user wrote."""
+    source = _open(settings, cache, draw)
+    _warn_of_twins(source)
+    return source
+
+
+def _warn_of_twins(source: Source) -> None:
+    """Name classes that differ in letter case alone, or as 0 and 0.0 do."""
+    groups = collections.defaultdict(list)
+    for label in source.labels:
+        key: float | str = label.casefold()
+        with contextlib.suppress(ValueError):
+            key = float(label)
+        groups[key].append(label)
+    if twins := [group for group in groups.values() if len(group) > 1]:
+        named = "; ".join(" and ".join(map(repr, group)) for group in twins[:3])
+        console.warn(
+            f"{source.name}: classes that may be one: {named}. Where they are, give "
+            "them one name"
+        )
+
+
+def _open(settings: DataSettings, cache: Path, draw: Callable[[Path], Path]) -> Source:
     name = settings.source
     if not name:
         raise UserError("--data.source: expected a source, received an empty text.")
