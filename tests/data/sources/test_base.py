@@ -63,6 +63,7 @@ def test_a_split_may_have_a_longer_name_and_stand_in_itself(
     "names",
     [
         ("train/1.png", "test/1.png"),
+        ("images/1.png", "annotations/trimaps/1.png"),
         ("color/a/1.png", "color/b/1.png", "gray/a/1.png", "gray/b/1.png"),
         ("fold_1/a/1.png", "fold_1/b/1.png", "fold_2/b/1.png", "fold_2/a/1.png"),
         ("a/images/1.png", "a/masks/1.png", "b/images/1.png", "b/masks/1.png"),

@@ -22,6 +22,8 @@ _DEBRIS = {
     *("thumbs.db", "desktop.ini", "lost+found", "@eadir", "#recycle", "$recycle.bin"),
     *("system volume information", "__macosx"),
 }
+# Parts of a data set, none of which is a class where there is nothing else.
+_PARTS = {"images", "annotations", "masks", "labels", "segmentations", "bboxes"}
 # What stands beside a picture of the same name and describes it.
 _SIDECARS = (".json", ".xml", ".txt")
 
@@ -180,11 +182,11 @@ def _check_classes(root: Path, labels: Sequence[str]) -> None:
     """Refuse folders that are splits, folds or versions of the same classes."""
     sure = "Where they are the classes, say --data.label_from top."
     shown = f"{root}: expected a folder a class. {', '.join(labels[:5])}"
-    if all(map(split_of, labels)):
+    if all(split_of(label) or label.lower() in _PARTS for label in labels):
         raise UserError(
-            f"{shown} look like splits that hold pictures of all classes. Make a "
-            "folder a class in each, or list path, label and split in a CSV. "
-            f"{sure}"
+            f"{shown} look like splits or parts that hold pictures of all classes. "
+            "Make a folder a class in each, list path, label and split in a CSV, or "
+            f"say --data.label_from file_name. {sure}"
         )
     below = [
         {folder.name for folder in _folders(root / label) if _has_files(folder)}
