@@ -55,6 +55,19 @@ def test_every_kind_of_file_is_read_by_the_rules_of_images(
         assert nearly(image, image_io.read(content, *size, how)), row.path
 
 
+def test_inks_without_the_marker_that_says_how_they_lie_are_refused() -> None:
+    marked = file("JPEG", smooth(40, 50, 0), "CMYK", quality=95)
+    at = marked.index(b"\xff\xee")
+    length = int.from_bytes(marked[at + 2 : at + 4], "big")
+    bare = marked[:at] + marked[at + 2 + length :]
+    other = marked.replace(b"Adobe", b"Other", 1)
+    found, valid, error = asked([marked, bare, other])
+    assert valid == [True, False, False] and "PNG" in error[1] and "CMYK" in error[2]
+    assert nearly(found[0], image_io.read(marked, 32, 32, "squash"))
+    # Off the graph they are read as Pillow reads them.
+    assert image_io.decode(bare).shape == (40, 50, 3)
+
+
 @pytest.mark.parametrize("order", ["II", "MM"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_pictures_are_turned_as_their_tag_says(kind: str, order: str) -> None:

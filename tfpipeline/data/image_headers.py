@@ -22,7 +22,7 @@ _MOST_SEGMENTS, _MOST_CHUNKS, _MOST_BLOCKS = 5_000, 100_000, 100_000
 
 # Markers of a JPEG without content: fill, restarts, start and end, extensions.
 _BARE = (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE))
-_APP1, _SCAN = 0xE1, 0xDA
+_APP1, _APP14, _SCAN = 0xE1, 0xEE, 0xDA
 
 # As regular expressions; `\C` is any byte.
 _EXIF, _XMP = r"Exif\x00\x00", r"http://ns\.adobe\.com/xap/1\.0/\x00"
@@ -106,7 +106,7 @@ def _bmp(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 def _jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
     def step(
-        _: tf.Tensor, at: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor
+        _: tf.Tensor, at: tf.Tensor, exif: tf.Tensor, xmp: tf.Tensor, adobe: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         first, code, high, low = tf.unstack(_numbers(content, at, 4, tf.uint8), 4)
         skipped = (first != 0xFF) | (code == 0xFF)
@@ -118,14 +118,19 @@ def _jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
         exif += tf.where(_is(body, _EXIF + r"\C*"), _without(body, _EXIF), "")
         xmp = tf.where(_is(body, _XMP + r"\C*"), _without(body, _XMP), xmp)
         after = tf.where(skipped, at + 1, tf.where(bare, at + 2, end))
-        return ~skipped & (code == _SCAN), after, exif, xmp
+        marker = tf.strings.substr(content, at + 4, 5) == b"Adobe"
+        adobe |= ~skipped & (code == _APP14) & marker
+        return ~skipped & (code == _SCAN), after, exif, xmp, adobe
 
-    nothing = tf.constant("")
-    over, _, exif, xmp = _walk(step, (2, nothing, nothing), _MOST_SEGMENTS)
+    nothing, no = tf.constant(""), tf.constant(False)
+    over, _, exif, xmp, adobe = _walk(step, (2, nothing, nothing, no), _MOST_SEGMENTS)
     turn, certain = _orientation(exif, xmp, False)
     rare = "JPEG with EXIF of a rare kind: send it without"
     reason = tf.where(certain & over, "", rare)
     height, width, layers = tf.unstack(tf.io.extract_jpeg_shape(content))
+    # Pillow inverts such inks, libjpeg does not: it would be a negative.
+    inks = "CMYK JPEG without Adobe's marker: send PNG instead"
+    reason = tf.where((layers == 4) & ~adobe, inks, reason)
     return _columns(height, width, reason, layers=layers, orientation=turn)
 
 
