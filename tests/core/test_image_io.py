@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from tfpipeline.core import image_io
 
@@ -31,7 +31,13 @@ def photo() -> np.ndarray:
     return np.stack([x * 6, y * 10, (x + y) * 3], -1).astype(np.uint8)
 
 
-@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM", "WEBP"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("PNG", "BMP", "TIFF", "PPM", "WEBP", "TGA", "PCX", "SGI", "DDS", "DIB"),
+        "JPEG2000",
+    ],
+)
 def test_lossless_formats_come_back_exactly(photo: np.ndarray, form: str) -> None:
     data = encoded(photo, form, **({"lossless": True} if form == "WEBP" else {}))
     assert np.array_equal(image_io.decode(data), photo)
@@ -265,10 +271,41 @@ def test_heic_is_named_and_told_what_to_do() -> None:
         image_io.decode(b"\x00\x00\x00\x18ftypheic" + bytes(40))
 
 
-@pytest.mark.parametrize("form", ["JPEG2000", "QOI"])
+@pytest.mark.parametrize("form", ["JPEG2000", "QOI", "AVIF"])
 def test_rarer_formats_are_read(photo: np.ndarray, form: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
     out = image_io.decode(encoded(photo, form))
     assert np.abs(out.astype(int) - photo).mean() < 3
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_is_known_by_any_of_its_brands(photo: np.ndarray) -> None:
+    data = encoded(photo, "AVIF")
+    assert b"mif1" in data[16 : int.from_bytes(data[:4], "big")]
+    other = data[:8] + b"mif1" + data[12:]
+    assert np.array_equal(image_io.decode(other), image_io.decode(data))
+
+
+def test_a_codestream_of_jpeg_2000_is_read_without_its_container(photo) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "JPEG2000", no_jp2=True)
+    assert np.array_equal(image_io.decode(buffer.getvalue()), photo)
+
+
+def test_a_tiff_of_a_kind_that_is_not_read_is_not_called_damaged() -> None:
+    kinds = {"<d": (64, 3), "<e": (16, 3)}
+    for number, (bits, form) in kinds.items():
+        values = [(256, 1), (257, 1), (258, bits), (259, 1), (262, 1), (273, 8)]
+        values += [(277, 1), (278, 1), (279, bits // 8), (339, form)]
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in values)
+        start = 8 + bits // 8
+        data = b"II*\0" + struct.pack("<I", start) + struct.pack(number, 0.5)
+        data += struct.pack("<H", len(values)) + entries + bytes(4)
+        with pytest.raises(image_io.ImageError, match="TIFF whose samples.*convert"):
+            image_io.decode(data)
+    with pytest.raises(image_io.ImageError, match="damaged tiff"):
+        image_io.decode(data[:20])
 
 
 @pytest.mark.parametrize("most", [1, 3, 7, 100])

@@ -3,7 +3,7 @@
 import io
 import warnings
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -32,6 +32,13 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("qoi", 0, b"qoif"),
     ("ico", 0, b"\x00\x00\x01\x00"),
     ("bmp", 0, b"BM"),
+    ("jp2", 0, b"\xff\x4f\xff\x51"),
+    ("dds", 0, b"DDS "),
+    ("sgi", 0, b"\x01\xda"),
+    ("pcx", 0, b"\x0a\x05\x01"),
+    ("dib", 0, b"\x28\x00\x00\x00"),
+    ("tga", -18, b"TRUEVISION-XFILE"),
+    *(("pfm", 0, b"P%c\n" % letter) for letter in b"fF"),
     *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
 )
 
@@ -53,9 +60,12 @@ class ImageError(ValueError):
 def sniff(data: bytes) -> str | None:
     """Return the format of an image by its first bytes; None for anything else."""
     for name, offset, magic in MAGIC:
-        if data[offset : offset + len(magic)] == magic:
+        place = offset % len(data) if data else 0
+        if data[place : place + len(magic)] == magic:
             return name
-    return None
+    # A general brand, and AVIF among those that it is compatible with.
+    compatible = data[16 : int.from_bytes(data[:4], "big")]
+    return "avif" if data[4:12] == b"ftypmif1" and b"avif" in compatible else None
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -67,6 +77,11 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
+        if sniff(data) == "tiff" and _is_rare_tiff(data):
+            raise ImageError(
+                "TIFF whose samples are not read (64 or 16 bit floats, colours in "
+                "floats, grey of 16 bits with alpha): convert it to 8 or 16 bits"
+            ) from None
         raise ImageError(f"damaged {sniff(data)} header") from None
     except Image.DecompressionBombError:
         raise ImageError(too_large(max_pixels)) from None
@@ -77,6 +92,17 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if picture.width * picture.height > max_pixels:
         raise ImageError(f"{picture.height}x{picture.width} is {too_large(max_pixels)}")
     return picture
+
+
+def _is_rare_tiff(data: bytes) -> bool:
+    """Tell whether a TIFF is whole, but of a kind for which Pillow has no mode."""
+    try:
+        TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    except SyntaxError as error:
+        return "pixel mode" in str(error)
+    except Exception:  # Broken files make the codecs raise anything.
+        return False
+    return False
 
 
 def _describe(data: bytes) -> str:

@@ -73,7 +73,9 @@ _KINDS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "tiff": (".tif", ".tiff"),
     "pnm": (".pgm", ".ppm", ".pbm", ".pnm"),
-    "jp2": (".j2k", ".jpx", ".jp2"),
+    "jp2": (".j2k", ".jpx", ".jp2", ".j2c", ".jpc"),
+    "sgi": (".sgi", ".rgb", ".rgba", ".bw"),
+    "tga": (".tga", ".icb", ".vda", ".vst"),
 }
 
 
