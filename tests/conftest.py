@@ -43,7 +43,8 @@ SHARED: list[Path] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Make two logical CPUs before TensorFlow starts its devices."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell has what it starts in the background ignore Ctrl-C; tests send it.
+        # A shell has what it starts in the background ignore Ctrl-C; tests send it. To
+        # tell each child by code of ours would fork: gRPC, once used, may end a fork.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return  # Only hands tests to the processes that run them.

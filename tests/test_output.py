@@ -198,7 +198,6 @@ def test_a_server_tells_its_addresses_as_json_before_anybody_asks(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "PYTHONUNBUFFERED": ""},
     )
     try:

@@ -58,7 +58,9 @@ def wait_for(file: Path, process: subprocess.Popen, seconds: float = 120) -> Non
     """Wait until a process has written a file; fail when it ends or takes too long."""
     end = time.monotonic() + seconds
     while not file.exists():
-        assert process.poll() is None, f"ended before it wrote {file}"
+        if process.poll() is not None:
+            said = process.stderr.read() if process.stderr else ""
+            raise AssertionError(f"{process.returncode} before it wrote {file}: {said}")
         assert time.monotonic() < end, f"took too long to write {file}"
         time.sleep(0.1)
 
@@ -495,8 +497,6 @@ def test_a_signal_leaves_a_checkpoint_of_just_this_training(
         [*words, "--train.epochs", "1000000", "--checkpoint.every_seconds", "2"],
         stderr=subprocess.PIPE,
         text=True,
-        # A shell in the background hands its children a deaf ear for Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         # The first one written: the training is on its way, however slow the machine.
