@@ -23,7 +23,7 @@ import numpy as np
 from results import tell
 
 from tfpipeline.core import image_io, startup
-from tfpipeline.data.sources import image_folder
+from tfpipeline.data.sources import listing
 from tfpipeline.metrics import abstention, calibration, classification
 
 EPOCHS = 30
@@ -73,7 +73,7 @@ def features(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     with startup.quiet_start():
         import keras
 
-    files = image_folder.named_files([str(folder)])
+    files = listing.named_files([str(folder)])
     names = sorted({file.parent.name for file in files})
     label = np.array([names.index(file.parent.name) for file in files])
     network = keras.applications.MobileNetV2(

@@ -162,12 +162,12 @@ def main() -> None:
 
     from tfpipeline import cli
     from tfpipeline.config.serving import ExportSettings, ServerSettings
-    from tfpipeline.data.sources import image_folder
+    from tfpipeline.data.sources import listing
     from tfpipeline.export import signatures
     from tfpipeline.export.command import export
     from tfpipeline.predict import client
 
-    files = image_folder.named_files([str(path) for path in words.images])
+    files = listing.named_files([str(path) for path in words.images])
     contents = [file.read_bytes() for file in files[:BATCH]]
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"

@@ -279,6 +279,23 @@ def test_rarer_formats_are_read(photo: np.ndarray, form: str) -> None:
     assert np.abs(out.astype(int) - photo).mean() < 3
 
 
+def test_floats_are_the_same_in_pfm_and_tiff(photo: np.ndarray) -> None:
+    values = Image.fromarray(photo[..., 0].astype(np.float32) / 255)
+    files = {kind: io.BytesIO() for kind in ("PPM", "TIFF")}
+    for kind, file in files.items():
+        values.save(file, kind)
+    pfm, tiff = (image_io.decode(file.getvalue()) for file in files.values())
+    assert np.array_equal(pfm, tiff) and np.array_equal(pfm[..., 0], photo[..., 0])
+    with pytest.raises(image_io.ImageError, match="colour PFM.*convert"):
+        image_io.decode(b"PF\n8 8\n-1.0\n" + bytes(768))
+
+
+def test_a_tga_needs_no_footer(photo: np.ndarray) -> None:
+    data = encoded(photo, "TGA")
+    assert data.endswith(b"TRUEVISION-XFILE.\0")
+    assert np.array_equal(image_io.decode(data[:-26]), photo)
+
+
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_avif_is_known_by_any_of_its_brands(photo: np.ndarray) -> None:
     data = encoded(photo, "AVIF")

@@ -61,8 +61,10 @@ def test_inks_without_the_marker_that_says_how_they_lie_are_refused() -> None:
     length = int.from_bytes(marked[at + 2 : at + 4], "big")
     bare = marked[:at] + marked[at + 2 + length :]
     other = marked.replace(b"Adobe", b"Other", 1)
-    found, valid, error = asked([marked, bare, other])
-    assert valid == [True, False, False] and "PNG" in error[1] and "CMYK" in error[2]
+    short = marked[: at + 2] + b"\0\x09Adobe\0\0" + marked[at + 2 + length :]
+    found, valid, error = asked([marked, bare, other, short])
+    assert valid == [True, *3 * [False]]
+    assert all("CMYK" in reason and "PNG" in reason for reason in error[1:])
     assert nearly(found[0], image_io.read(marked, 32, 32, "squash"))
     # Off the graph they are read as Pillow reads them.
     assert image_io.decode(bare).shape == (40, 50, 3)

@@ -259,16 +259,43 @@ def test_a_file_that_is_damaged_has_its_reason_and_no_warning_beside(
     assert row.reason and not row.warning and not row.height
 
 
+def drawn(name: str) -> Image.Image:
+    """Return a picture of one colour, or one that only looks like it when small."""
+    shape = np.zeros((32, 40, 1), np.uint8)
+    shape[5:9] = 128
+    white, black = (np.full((32, 40, 3), shade, np.uint8) for shade in (255, 0))
+    halves = black.copy()
+    halves[:, :20], halves[:, 20:] = (150, 0, 0), (0, 76, 0)
+    pictures = {
+        "white": white,
+        "icon": np.dstack([white, shape]),
+        "nothing": np.dstack([white, 0 * shape]),
+        "opaque": np.dstack([black, 0 * shape + 255]),
+        "stripes": np.where(np.arange(40)[None, :, None] % 2, white, black),
+        "red": black + np.uint8([200, 0, 0]),
+        "halves": halves,
+    }
+    return Image.fromarray(pictures[name])
+
+
 @pytest.mark.parametrize(
-    ("alpha", "why"), [(None, ""), (0, "transparent"), (128, "white on transparent")]
+    ("name", "form", "said"),
+    [
+        ("white", "png", "#ffffff"),
+        ("icon", "png", "#ffffff, drawn in white on transparent"),
+        ("nothing", "png", "#ffffff, transparent everywhere"),
+        ("opaque", "png", "#000000"),
+        ("red", "png", "#c80000"),
+        ("red", "jpeg", "#c80000"),
+        ("stripes", "jpeg", None),
+        ("halves", "jpeg", None),
+        ("halves", "png", None),
+    ],
 )
-def test_a_picture_of_one_colour_is_told(tmp_path: Path, alpha, why: str) -> None:
-    picture = np.full((20, 30, 3), 255, np.uint8)
-    if alpha is not None:
-        shape = np.zeros((20, 30, 1), np.uint8)
-        shape[5:9] = alpha
-        picture = np.dstack([picture, shape])
-    Image.fromarray(picture).save(tmp_path / "a.png")
-    (row,) = scan.audit([tmp_path / "a.png"], cache=None)
-    assert not row.reason and row.warning.startswith(f"{FLAT}: #ffffff")
-    assert why in row.warning
+def test_pictures_of_one_colour_are_told_and_no_others(
+    tmp_path: Path, name: str, form: str, said: str | None
+) -> None:
+    drawn(name).save(tmp_path / f"a.{form}", quality=100)
+    (row,) = scan.audit([tmp_path / f"a.{form}"], cache=None)
+    assert not row.reason
+    assert row.warning == ("" if said is None else f"{FLAT}: {said}")

@@ -22,9 +22,9 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         settings.output, RESULT, overwrite=settings.overwrite
     )
     _check(settings)
-    from tfpipeline.data.sources import image_folder
+    from tfpipeline.data.sources import listing
 
-    paths = image_folder.named_files(settings.images)
+    paths = listing.named_files(settings.images)
     output.check(_names(settings, paths), paths)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute

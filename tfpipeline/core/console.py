@@ -17,11 +17,12 @@ MOST_LINES = 10
 
 
 class _Mode(NamedTuple):
-    quiet: bool = False
-    answers: TextIO | None = None  # Where the result goes as JSON.
+    quiet: bool
+    answers: TextIO | None  # Where the result goes as JSON.
+    said: set[str]  # What is not said twice.
 
 
-_mode = _Mode()
+_mode = _Mode(False, None, set())
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def set_mode(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
     global _mode
     before = _mode
     with _stdout_to_stderr() if as_json else contextlib.nullcontext() as answers:
-        _mode = _Mode(quiet, answers)
+        _mode = _Mode(quiet, answers, set())
         try:
             yield
         finally:
@@ -163,6 +164,13 @@ def warn(text: str) -> None:
         apart = bars.tqdm.external_write_mode(file=sys.stderr)
     with apart:
         print(text, file=sys.stderr, flush=True)
+
+
+def warn_once(text: str) -> None:
+    """Do what `warn` does, but for what the same command has said before."""
+    if text not in _mode.said:
+        _mode.said.add(text)
+        warn(text)
 
 
 def end_badly(text: str) -> None:

@@ -35,10 +35,9 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("jp2", 0, b"\xff\x4f\xff\x51"),
     ("dds", 0, b"DDS "),
     ("sgi", 0, b"\x01\xda"),
-    ("pcx", 0, b"\x0a\x05\x01"),
-    ("dib", 0, b"\x28\x00\x00\x00"),
-    ("tga", -18, b"TRUEVISION-XFILE"),
-    *(("pfm", 0, b"P%c\n" % letter) for letter in b"fF"),
+    *(("pcx", 0, b"\x0a%c\x01" % version) for version in (0, 2, 3, 5)),
+    *(("dib", 0, b"%c\x00\x00\x00" % n) for n in (12, 40, 52, 56, 64, 108, 124)),
+    *(("pfm", 0, b"P%c%c" % (kind, space)) for kind in b"fF" for space in b"\n "),
     *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
 )
 
@@ -60,12 +59,29 @@ class ImageError(ValueError):
 def sniff(data: bytes) -> str | None:
     """Return the format of an image by its first bytes; None for anything else."""
     for name, offset, magic in MAGIC:
-        place = offset % len(data) if data else 0
-        if data[place : place + len(magic)] == magic:
+        if data[offset : offset + len(magic)] == magic:
             return name
     # A general brand, and AVIF among those that it is compatible with.
     compatible = data[16 : int.from_bytes(data[:4], "big")]
-    return "avif" if data[4:12] == b"ftypmif1" and b"avif" in compatible else None
+    if data[4:8] == b"ftyp" and b"avif" in compatible:
+        return "avif"
+    return "tga" if _is_tga(data) else None
+
+
+def _is_tga(data: bytes) -> bool:
+    """Tell whether a header is one of TGA, which has no number of its own."""
+    head = data[:18]
+    return (
+        len(data) > len(head)
+        and head[1] in (0, 1)
+        and head[2] in (1, 2, 3, 9, 10, 11)
+        and head[16] in (8, 16, 24, 32)
+        and any(head[12:14])
+        and any(head[14:16])
+        # Colours of a map stand at its beginning, and where there is none, nothing.
+        and (head[1] == 1 or not any(head[3:8]))
+        and head[17] & 0xC0 == 0
+    )
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -77,6 +93,10 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
+        if data[:2] == b"PF":
+            raise ImageError(
+                "colour PFM, which is not read: convert it to TIFF or PNG"
+            ) from None
         if sniff(data) == "tiff" and _is_rare_tiff(data):
             raise ImageError(
                 "TIFF whose samples are not read (64 or 16 bit floats, colours in "

@@ -25,7 +25,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 6
+RULES = 7
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -39,6 +39,10 @@ JPEG_RATIOS = (1, 2, 4, 8)
 
 # What is done for which EXIF orientation, in this order; Pillow does it by one turn.
 TRANSPOSED, MIRRORED, FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
+
+
+# Formats in which an alpha of nought everywhere is none.
+OPAQUE = ("BMP", "DIB", "TGA")
 
 
 def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
@@ -121,13 +125,15 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "F" or picture.mode.startswith("I"):
         values = np.nan_to_num(np.asarray(picture).astype(np.float64))
         # Pillow stretches every PGM of more than 8 bits to 16.
-        sixteen = picture.mode.startswith("I;16") or picture.format == "PPM"
+        sixteen = picture.mode != "F" and (
+            picture.mode.startswith("I;16") or picture.format == "PPM"
+        )
         low, high = (1, 255) if picture.mode == "F" else (255, 65535)
         top = high if sixteen or values.max(initial=0) > low else low
         return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
-        if picture.format == "BMP" and above.getchannel("A").getbbox() is None:
+        if picture.format in OPAQUE and above.getchannel("A").getbbox() is None:
             # No alpha was meant where it is nought everywhere, as many programs write.
             return above.convert("RGB")
         below = Image.new("RGBA", above.size, "white")

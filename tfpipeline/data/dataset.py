@@ -175,7 +175,7 @@ def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:
     flat = [(name, row) for name, row in usable if row.warning.startswith(FLAT)]
     if flat:
         name, row = flat[0]
-        console.warn(
+        console.warn_once(
             f"{len(flat)} of {len(usable)} pictures have one colour everywhere, e.g. "
             f"{name} ({row.warning})"
         )

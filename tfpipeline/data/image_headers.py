@@ -119,7 +119,8 @@ def _jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
         xmp = tf.where(_is(body, _XMP + r"\C*"), _without(body, _XMP), xmp)
         after = tf.where(skipped, at + 1, tf.where(bare, at + 2, end))
         marker = tf.strings.substr(content, at + 4, 5) == b"Adobe"
-        adobe |= ~skipped & (code == _APP14) & marker
+        # libjpeg heeds none that is shorter.
+        adobe |= ~skipped & (code == _APP14) & marker & (end - at - 4 >= 12)
         return ~skipped & (code == _SCAN), after, exif, xmp, adobe
 
     nothing, no = tf.constant(""), tf.constant(False)

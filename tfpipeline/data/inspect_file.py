@@ -5,6 +5,7 @@ Imports no TensorFlow: processes that look at files start with this.
 
 import dataclasses
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -58,9 +59,12 @@ def examine(
         picture.draft("L", (16, 16))
         picture.load()
         seen = image_io.upright(picture, good.orientation)
-        if not np.ptp(seen.reshape(-1, 3), axis=0).any():
-            words = "; ".join(filter(None, (_flat(picture, seen), good.warning)))
-            good = dataclasses.replace(good, warning=words)
+        if _is_flat(seen):
+            # A small grey copy is: that the picture itself is, only its pixels tell.
+            whole = image_io.decode(data, max_pixels=max_pixels)
+            words = [_flat(data, whole)] if _is_flat(whole) else []
+            words += [good.warning] if good.warning else []
+            good = dataclasses.replace(good, warning="; ".join(words))
         return dataclasses.replace(good, perceptual_hash=_hash(seen))
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
@@ -93,13 +97,20 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
     return "; ".join(warnings)
 
 
-def _flat(picture: Image.Image, image: np.ndarray) -> str:
+def _is_flat(image: np.ndarray) -> bool:
+    """Tell whether all pixels are equal; most pictures show in a row that not."""
+    first = image[0, 0]
+    return bool((image[0] == first).all() and (image == first).all())
+
+
+def _flat(data: bytes, image: np.ndarray) -> str:
     """Return in words that a picture has one colour, and where it is known, why."""
-    why = ""
+    picture, why = Image.open(io.BytesIO(data)), ""
     if picture.has_transparency_data:
-        alpha = picture.convert("RGBA").getchannel("A")
-        why = ", drawn in white on transparent"
-        if alpha.getbbox() is None:
+        low, high = picture.convert("RGBA").getchannel("A").getextrema()
+        if low < high and (image == 255).all():
+            why = ", drawn in white on transparent"
+        elif not high and picture.format not in image_io.OPAQUE:
             why = ", transparent everywhere"
     return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
 

@@ -13,7 +13,7 @@ from tfpipeline.core import image_formats, image_io, provenance, run_dir
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import image_folder
+from tfpipeline.data.sources import listing
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.export import converters, gate, versions
 from tfpipeline.metrics.calibration import Calibration
@@ -91,7 +91,7 @@ def _images(
 ) -> tuple[list[Row], np.ndarray | None, list[Row]]:
     """Return audited images that measure, their classes, and those that trained."""
     if settings.images:
-        paths = image_folder.named_files(settings.images)
+        paths = listing.named_files(settings.images)
         good = [row for row in scan.audit(paths, cache=None) if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")

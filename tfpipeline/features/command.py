@@ -29,9 +29,9 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
     )
     if settings.resize not in (None, *image_io.RESIZES):
         raise unknown("--resize", str(settings.resize), image_io.RESIZES)
-    from tfpipeline.data.sources import image_folder
+    from tfpipeline.data.sources import listing
 
-    paths = image_folder.named_files(settings.images)
+    paths = listing.named_files(settings.images)
     taken = {"channels"}
     every = [f"{result_dir.own_name(path, taken)}/" for path in paths]
     output.check([*every, "channels/", result_dir.PAGE], paths)

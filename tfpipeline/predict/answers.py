@@ -15,7 +15,7 @@ from tfpipeline.core import image_formats, image_io, run_dir, startup
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import image_folder
+from tfpipeline.data.sources import listing
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import batching, client
@@ -117,7 +117,7 @@ def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
     """
     if top_k < 1:
         raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
-    paths = image_folder.named_files(words)
+    paths = listing.named_files(words)
     files = scan.audit(paths, cache=None)
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None

@@ -11,7 +11,7 @@ import pytest
 from tfpipeline.config import DataSettings
 from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
-from tfpipeline.data.sources import csv_file, image_folder, opening
+from tfpipeline.data.sources import csv_file, image_folder, listing, opening
 
 
 def never(cache: Path) -> Path:
@@ -60,36 +60,86 @@ def test_a_split_may_have_a_longer_name_and_stand_in_itself(
 
 
 @pytest.mark.parametrize(
-    "names",
+    "folders",
     [
-        ("train/1.png", "test/1.png"),
-        ("images/1.png", "annotations/trimaps/1.png"),
-        ("color/a/1.png", "color/b/1.png", "gray/a/1.png", "gray/b/1.png"),
-        ("fold_1/a/1.png", "fold_1/b/1.png", "fold_2/b/1.png", "fold_2/a/1.png"),
-        ("a/images/1.png", "a/masks/1.png", "b/images/1.png", "b/masks/1.png"),
+        "train test",
+        "trainset TestData",
+        "images annotations/trimaps",
+        "image mask",
+        "img ground_truth",
+        "JPEGImages SegmentationClass Annotations ImageSets",
+        "images masks docs",
+        "fold_1 fold_2 fold_3",
+        "color/a color/b gray/a gray/b",
+        "color/a color/b gray/a gray/b docs",
+        "fold_1/a fold_1/b fold_2/b fold_2/a",
+        "a/images a/masks b/images b/masks",
+        "good/images bad/images bad/masks",
+        "yes no brain/yes brain/no",
+        "train/a train/b test",
+        "test/a bus car",
     ],
 )
 def test_splits_folds_versions_and_masks_are_no_classes_unless_somebody_is_sure(
-    tmp_path: Path, names: tuple[str, ...]
+    tmp_path: Path, folders: str
 ) -> None:
-    put(tmp_path, *names)
+    put(tmp_path, *(f"{folder}/1.png" for folder in folders.split()))
     settings = DataSettings(source=str(tmp_path))
     with pytest.raises(UserError, match="--data.label_from top"):
         opening.open_source(settings, tmp_path / "cache", never)
     sure = dataclasses.replace(settings, label_from="top")
     source = opening.open_source(sure, tmp_path / "cache", never)
-    assert len(source) == len(names) and len(source.labels) == 2
+    assert len(source) == len(folders.split())
+    assert set(source.labels) == {path.split("/")[0] for path in folders.split()}
 
 
-def test_folders_below_a_class_are_its_own(tmp_path: Path) -> None:
-    put(tmp_path, "a/images/1.png", "b/images/1.png", "a/more/2.png", "b/old/2.png")
-    assert image_folder.open_folder(tmp_path).labels == ("a", "b")
+@pytest.mark.parametrize(
+    "folders",
+    [
+        "a/images b/images a/more b/old",
+        "bus train car",
+        "a/2019 a/2020 b c",
+        "images cat dog",
+        "0 1 2",
+        "left/far left/near right/near",
+        "\u96fb\u8eca(train)/a \u8eca",
+    ],
+)
+def test_classes_may_have_folders_and_any_names(tmp_path: Path, folders: str) -> None:
+    put(tmp_path, *(f"{folder}/1.png" for folder in folders.split()))
+    source = image_folder.open_folder(tmp_path)
+    assert set(source.labels) == {path.split("/")[0] for path in folders.split()}
+    assert len(source) == len(folders.split()) and set(source.split) == {""}
+
+
+def test_real_splits_stay_splits_for_who_is_sure_of_the_classes(tmp_path: Path) -> None:
+    albums = [f"{a}/{b}" for a in ("cat", "dog") for b in ("home", "street")]
+    put(tmp_path, *(f"{s}/{x}/1.png" for s in ("train", "test") for x in albums))
+    with pytest.raises(UserError, match="--data.label_from top"):
+        image_folder.open_folder(tmp_path)
+    source = image_folder.open_folder(tmp_path, is_sure=True)
+    assert source.labels == ("cat", "dog") and set(source.split) == {"train", "test"}
+
+
+def test_pictures_that_wait_for_an_answer_are_passed_over(tmp_path, capsys) -> None:
+    parts = ("seg_train/seg_train", "seg_test/seg_test")
+    put(tmp_path, *(f"{part}/{c}/1.png" for part in parts for c in "ab"))
+    put(tmp_path, "seg_pred/seg_pred/1.png")
+    source = image_folder.open_folder(tmp_path)
+    assert len(source) == 4 and "seg_pred" in capsys.readouterr().err
+
+
+def test_masks_beside_named_pictures_are_none_of_them(tmp_path: Path) -> None:
+    put(tmp_path, "images/Bengal_1.jpg", "images/pug_1.jpg")
+    put(tmp_path, "annotations/trimaps/Bengal_1.png", "annotations/trimaps/pug_1.png")
+    assert len(image_folder.open_named(tmp_path)) == 2
 
 
 DEBRIS = (
     *("@eaDir/1.jpg/XL.png", "#recycle/a/1.png", "$RECYCLE.BIN/S-1/2.png"),
     *("System Volume Information/x.png", ".thumbnails/1.png", "__MACOSX/._1.png"),
     *(".ipynb_checkpoints/1.png", "Thumbs.db", "desktop.ini", ".DS_Store"),
+    *("__MACOSX 2/1.png", "@Recycle/1.png", "#snapshot/1.png", "FOUND.000/1.png"),
 )
 
 
@@ -100,11 +150,14 @@ def test_debris_is_no_picture_and_no_class_in_any_command(tmp_path: Path) -> Non
     source = image_folder.open_folder(tmp_path)
     assert source.ids == ("a/1.png", "a/sub/2.png", "b/1.png")
     every = [tmp_path / name for name in source.ids]
-    assert image_folder.named_files([str(tmp_path)]) == every
-    assert image_folder.named_files([f"{tmp_path}/**/*.png"]) == every
+    assert listing.named_files([str(tmp_path)]) == every
+    assert listing.named_files([f"{tmp_path}/**/*.png"]) == every
     # What is named is meant.
-    named = image_folder.named_files([f"{tmp_path}/a/@eaDir/*/*.png"])
+    named = listing.named_files([f"{tmp_path}/a/@eaDir/*/*.png"])
     assert named == [tmp_path / "a/@eaDir/1.jpg/XL.png"]
+    assert listing.named_files([f"{tmp_path}/a/@ea*/*/*.png"]) == named
+    with pytest.raises(UserError, match="--images .*humbs.*: expected files"):
+        listing.named_files([f"{tmp_path}/a/*humbs*"])
 
 
 def test_what_describes_a_picture_beside_it_is_none(tmp_path: Path) -> None:
@@ -124,7 +177,13 @@ def test_an_empty_class_folder_is_told(tmp_path: Path, capsys) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "told"),
-    [("Cat cat dog", ("'Cat'", "'cat'")), ("0 0.0 1", ("'0'", "'0.0'")), ("1 2 x", ())],
+    [
+        ("Cat cat dog", ("'Cat'", "'cat'")),
+        ("0 0.0 1", ("'0'", "'0.0'")),
+        ("1 2 x", ()),
+        ("1e5 100000 0e1", ()),
+        ("12345678901234567 12345678901234568 1", ()),
+    ],
 )
 def test_classes_that_may_be_one_are_told(
     tmp_path: Path, capsys, labels: str, told: tuple[str, ...]
@@ -140,10 +199,10 @@ def test_classes_that_may_be_one_are_told(
 
 
 def test_names_of_files_that_are_joined_are_told(tmp_path: Path, capsys) -> None:
-    put(tmp_path, "A_1.png", "a_2.png", "b_1.png")
-    assert image_folder.open_named(tmp_path).labels == ("a", "b")
+    put(tmp_path, "ABc_1.png", "Abc_2.png", "B_1.png")
+    assert image_folder.open_named(tmp_path).labels == ("abc", "b")
     said = capsys.readouterr().err
-    assert "'A'" in said and "'a'" in said
+    assert "'ABc'" in said and "'Abc'" in said and "'B'" not in said
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """From the name that a user writes to the source that it means."""
 
 import collections
-import contextlib
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,13 +50,13 @@ def _warn_of_twins(source: Source) -> None:
     """Name classes that differ in letter case alone, or as 0 and 0.0 do."""
     groups = collections.defaultdict(list)
     for label in source.labels:
-        key: float | str = label.casefold()
-        with contextlib.suppress(ValueError):
-            key = float(label)
+        key = label.casefold()
+        if re.fullmatch(r"\d+\.0*", key):  # As tables write whole numbers.
+            key = key.partition(".")[0]
         groups[key].append(label)
     if twins := [group for group in groups.values() if len(group) > 1]:
         named = "; ".join(" and ".join(map(repr, group)) for group in twins[:3])
-        console.warn(
+        console.warn_once(
             f"{source.name}: classes that may be one: {named}. Where they are, give "
             "them one name"
         )

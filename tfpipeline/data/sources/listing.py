@@ -1,0 +1,137 @@
+"""What stands in folders: files and folders, but for what desktops leave everywhere."""
+
+import contextlib
+import errno
+import glob
+import os
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tfpipeline.core.errors import UserError
+
+# What desktops, disks, storage devices and notebooks leave in every folder.
+_DEBRIS = re.compile(
+    r"\..*|__macosx.*|(eh)?thumbs\.db.*|desktop\.ini|lost\+found|found\.\d+"
+    r"|@(eadir|recycle|recently-snapshot)|#(recycle|snapshot)|\$recycle\.bin|recycler"
+    r"|system volume information",
+    re.IGNORECASE | re.DOTALL,
+)
+# What stands beside a picture of the same name and describes it.
+_SIDECARS = (".json", ".xml", ".txt", ".xmp", ".aae")
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the visible folders in a folder, by name."""
+    return sorted(
+        Path(entry.path) for entry in _entries(str(root)) if _is(entry.is_dir)
+    )
+
+
+def files(folder: Path) -> list[Path]:
+    """Return every visible file below a folder; what is no image the audit tells."""
+    # As paths are ordered themselves, but split once each.
+    every = _without_sidecars(list(_all_files(str(folder), set())))
+    return sorted(map(Path, every), key=lambda path: path.parts)
+
+
+def has_files(folder: Path) -> bool:
+    """Tell whether there is a visible file below a folder."""
+    # Where something describes a picture, there is the picture as well.
+    with contextlib.closing(_all_files(str(folder), set())) as every:
+        return next(every, None) is not None
+
+
+def ids(paths: Sequence[Path], root: Path) -> list[str]:
+    """Return the paths as they are from a folder on."""
+    above = len(str(root / "x")) - 1
+    return [str(path)[above:] for path in paths]
+
+
+def _all_files(folder: str, seen: set[str]) -> Generator[str, None, None]:
+    # A link may lead back to a folder above it.
+    here = os.path.realpath(folder)
+    if here in seen:
+        return
+    seen.add(here)
+    for entry in _entries(folder):
+        if _is(entry.is_dir):
+            yield from _all_files(entry.path, seen)
+        elif _is(entry.is_file):
+            yield entry.path
+
+
+def _without_sidecars(paths: Sequence[str]) -> list[str]:
+    """Return all but what describes another: `1.json`, `1.jpg.json` beside `1.jpg`."""
+    parts = [os.path.splitext(file) for file in paths]
+    pictures = {
+        name
+        for file, (stem, suffix) in zip(paths, parts)
+        for name in (file, stem)
+        if suffix.lower() not in _SIDECARS
+    }
+    return [
+        file
+        for file, (stem, suffix) in zip(paths, parts)
+        if suffix.lower() not in _SIDECARS or stem not in pictures
+    ]
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what stands in a folder, but what desktops and disks leave everywhere."""
+    # One that has gone meanwhile is empty; one that may not be read is an error.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not _is_debris(entry.name):
+                    yield entry
+
+
+def _is_debris(name: str) -> bool:
+    return _DEBRIS.fullmatch(name) is not None
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Ask an entry what it is; a link to nothing, or in circles, is nothing."""
+    try:
+        return kind()
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOENT, errno.ENOTDIR):
+            raise
+        return False
+
+
+def named_files(words: Sequence[str]) -> list[Path]:
+    """Return the files that the words of `--images` mean, in order."""
+    paths = [path for word in words for path in _expand(word)]
+    if not paths:
+        raise UserError(
+            "--images: expected image files, folders, or globs like 'photos/*.jpg'."
+        )
+    return paths
+
+
+def _expand(word: str) -> list[Path]:
+    path = Path(word)
+    if path.is_dir():
+        return files(path)
+    if path.exists():
+        return [path]
+    matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
+    if not matches:
+        raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
+    # What the word names, in part perhaps, is meant.
+    given = {part for part in path.parts if part[0] not in "*?["}
+
+    def is_meant(part: str) -> bool:
+        return not _is_debris(part) or any(fnmatch(part, each) for each in given)
+
+    found = [file for file in matches if file.is_file()]
+    found = [file for file in found if all(map(is_meant, file.parts))]
+    if not found:
+        raise UserError(
+            f"--images {word}: expected files. Only folders, hidden files and what "
+            "desktops and disks leave match it."
+        )
+    return found
