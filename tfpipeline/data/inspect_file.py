@@ -107,10 +107,10 @@ def _flat(data: bytes, image: np.ndarray) -> str:
     """Return in words that a picture has one colour, and where it is known, why."""
     picture, why = Image.open(io.BytesIO(data)), ""
     if picture.has_transparency_data:
-        low, high = picture.convert("RGBA").getchannel("A").getextrema()
-        if low < high and (image == 255).all():
+        alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+        if alpha.min() < alpha.max() and (image == 255).all():
             why = ", drawn in white on transparent"
-        elif not high and picture.format not in image_io.OPAQUE:
+        elif not alpha.any() and picture.format not in image_io.OPAQUE:
             why = ", transparent everywhere"
     return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
 
