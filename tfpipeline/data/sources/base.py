@@ -22,15 +22,16 @@ SPLIT_NAMES = {
 
 
 # What stands beside that in names such as `training_set`, `seg_train` or `TrainData`.
-_AROUND = {"set", "data", "dataset", "images", "image", "img", "imgs", "seg", "split"}
+_AROUND = {"data", "images", "image", "img", "imgs", "seg", "split"}
 
 
 def split_of(name: str) -> str | None:
     """Return the split that a folder is called by, or None."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    # A set of images is called like the images: `trainset`, `train_set`, `dataset`.
     words = {w.removesuffix("set") for w in re.split(r"[\W\d_]+", parted)} - {""}
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
-    others = words - set(SPLIT_NAMES) - _AROUND - {"data"}
+    others = words - set(SPLIT_NAMES) - _AROUND
     return splits.pop() if len(splits) == 1 and not others else None
 
 
