@@ -88,7 +88,8 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open an image without decoding it, and refuse what is no picture or too large."""
     if not data:
         raise ImageError("empty file")
-    if sniff(data) is None:
+    kind = sniff(data)
+    if kind is None:
         raise ImageError(f"not an image ({_describe(data)})")
     try:
         picture = Image.open(io.BytesIO(data))
@@ -97,16 +98,16 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             raise ImageError(
                 "colour PFM, which is not read: convert it to TIFF or PNG"
             ) from None
-        if sniff(data) == "tiff" and _is_rare_tiff(data):
+        if kind == "tiff" and _is_rare_tiff(data):
             raise ImageError(
                 "TIFF whose samples are not read (64 or 16 bit floats, colours in "
                 "floats, grey of 16 bits with alpha): convert it to 8 or 16 bits"
             ) from None
-        raise ImageError(f"damaged {sniff(data)} header") from None
+        raise ImageError(f"damaged {kind} header") from None
     except Image.DecompressionBombError:
         raise ImageError(too_large(max_pixels)) from None
     except Exception as error:  # Broken files make the codecs raise anything.
-        raise ImageError(f"damaged {sniff(data)} header: {brief(error)}") from None
+        raise ImageError(f"damaged {kind} header: {brief(error)}") from None
     if picture.width < 1 or picture.height < 1:
         raise ImageError("no pixels: a side is 0 long")
     if picture.width * picture.height > max_pixels:
