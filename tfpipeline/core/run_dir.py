@@ -76,7 +76,7 @@ class RunFolder:
 
     @property
     def next(self) -> "RunFolder":
-        """Where a run is written while a finished one stands here."""
+        """Where a run is written while the folder contains a finished one."""
         return RunFolder(self.path / ".next")
 
     def read_manifest(self) -> dict[str, Any]:
@@ -111,8 +111,8 @@ class RunFolder:
         self.check_own()
         if not overwrite and self.is_finished():
             raise UserError(
-                f"{self.path}: a finished run stands here. Choose another --workdir, "
-                "or say --overwrite true to replace it."
+                f"{self.path} already contains a finished run. Choose another --workdir, "
+                "or replace it with --overwrite true."
             )
 
     def staged(self) -> "RunFolder":

@@ -102,6 +102,8 @@ def _train(
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks
+    if course.frozen:
+        result["frozen_head"] = course.frozen
     run_writer.finish(run, course, result)
     run_replacement.publish(folder, run)
     course.checkpoints.clear()

@@ -16,7 +16,7 @@ from tfpipeline.core import console, file_io, image_io, provenance
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
-from tfpipeline.report import charts
+from tfpipeline.report import charts, run_data
 from tfpipeline.report.closing import closing
 from tfpipeline.train.fit_state import Row
 from tfpipeline.train.setup import Work
@@ -173,4 +173,6 @@ def closing_words(
         quoted_folder=shlex.quote(str(folder.path)),
         unusable=len(examples.quarantined),
         rare=examples.rare(course.work.settings.data.min_class_share),
+        diagnosis=run_data.read_json(folder.diagnosis),
+        longer=course.longer,
     )
