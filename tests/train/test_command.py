@@ -112,15 +112,15 @@ def test_a_run_says_how_far_its_probabilities_can_be_believed(
     assert 0 <= measured["test"]["calibration"]["ece_calibrated"] <= 1
 
 
-def test_five_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
+def test_a_few_lines_say_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
     lines = demo_run.printed.splitlines()
-    assert len(lines) == 5
+    assert len(lines) <= 10
     assert "MobileNetV2 0.35" in lines[0] and "252 images of 6 classes" in lines[0]
     assert "Test accuracy" in lines[1]
     found = json.loads((demo_run.path / "calibration.json").read_text())
     assert found["reason"] in lines[2]
-    assert lines[3] == f"Look at {demo_run.path}/report.html"
-    assert "python -m tfpipeline.train --data.source" in lines[4]
+    assert lines[-2] == f"Look at {demo_run.path}/report.html"
+    assert "python -m tfpipeline.train --data.source" in lines[-1]
 
 
 def test_logits_from_cached_features_are_those_of_the_whole_classifier(

@@ -135,8 +135,8 @@ class Checkpoints:
                 self.clear()
                 return None
             raise UserError(
-                f"{self.folder.parent} already contains an unfinished training, which was "
-                f"started with {name} {old.get(name, 'nothing')}, not "
+                f"{self.folder.parent} already contains an unfinished training, "
+                f"which was started with {name} {old.get(name, 'nothing')}, not "
                 f"{new.get(name, 'nothing')}. Repeat that command to resume it, choose "
                 "another --workdir, or start over with --overwrite true."
             )

@@ -23,6 +23,9 @@ from tfpipeline.train.weight_averaging import all_finite, arrays_of, assign
 # same call.
 LAG = 3
 
+# Of more epochs there is a line a second at most.
+LINES = 100
+
 # How often a training that diverged is rolled back.
 ROLL_BACKS = 5
 
@@ -57,7 +60,7 @@ class Fit(FitState):
         super().__init__(stage, history, notes or {})
         self.checkpoints = checkpoints
         self.seconds: list[float] = []
-        self._calls = 0
+        self._calls, self._logged = 0, 0.0
         self._pending: list[tuple[int, int, Any]] = []
         # At which call something was seen that has to be acted on: step, or a stop.
         self._bad: tuple[int, int] | None = None
@@ -118,6 +121,10 @@ class Fit(FitState):
         epochs = self.stage.settings.epochs
         if len(self.seconds) == 1:
             console.note(f"{self.stage.name}\n{epoch_log.header(row, epochs)}")
+        now = time.perf_counter()
+        if epochs > LINES and not self.done and now < self._logged + 1:
+            return
+        self._logged = now
         best = bool(self.best.weights) and self.best.epoch == self.epoch
         seconds = self.seconds[-1]
         console.note(epoch_log.line(row, self.epoch, epochs, seconds, best))
