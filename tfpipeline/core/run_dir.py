@@ -111,8 +111,8 @@ class RunFolder:
         self.check_own()
         if not overwrite and self.is_finished():
             raise UserError(
-                f"{self.path} already contains a finished run. Choose another --workdir, "
-                "or replace it with --overwrite true."
+                f"{self.path} already contains a finished run. Choose another "
+                "--workdir, or replace it with --overwrite true."
             )
 
     def staged(self) -> "RunFolder":

@@ -92,6 +92,6 @@ def _taken(host: str, flag: str, port: int) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         why = str(error).split("; set")[0]
         raise UserError(
-            f"--{flag} {port}: cannot listen on {host} ({why}). Another server may have "
-            f"the port: choose another --{flag}; 0 takes any free one."
+            f"--{flag} {port}: cannot listen on {host} ({why}). Another server may "
+            f"have the port: choose another --{flag}; 0 takes any free one."
         ) from None
