@@ -61,7 +61,8 @@ NONE = Corrections({}, frozenset())
 def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Corrections:
     """Return what an edited `cleaning.csv` says of the examples of a source.
 
-    Of those that are `unusable` nothing need be done.
+    Of those that are `unusable`, and of dropped classes, nothing need be done. The file
+    may be from before classes were renamed; what it moves to a dropped one is dropped.
     """
     flag, columns = "--data.corrections", ("id", "action")
     rows = read_table(flag, file, columns, "new_label", like="cleaning.csv")
@@ -78,8 +79,11 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
                 f"{where}: expected an action of {', '.join(ACTIONS)}, or none. "
                 f"Received: {row['action']!r}.{suggest(action, ACTIONS)}"
             )
-        if not action or name in unusable:
+        if not action or name in unusable or name in source.dropped:
             continue
+        if action == "relabel" and new:
+            now = source.class_map.now(new)
+            action, new = ("drop", "") if now is None else (action, now)
         if name not in position:
             raise UserError(
                 f"{where}: {source.name} has no example {name!r}."
@@ -118,7 +122,8 @@ def _check_labels(
             f"{suggest(new, source.labels)} Its classes: {known}."
         )
     # What was relabelled by an earlier correction may stand in the file as it is now.
-    if row.get("label", "") not in ("", before, new):
+    label = row.get("label", "")
+    if label and source.class_map.now(label) not in (before, new):
         raise UserError(
             f"{where}: {row['id']!r} is {row['label']!r} there, but {before!r} in the "
             "source. The file belongs to other images, or they have been sorted anew."
