@@ -185,9 +185,9 @@ def few_classes(
     """Return why a class has too few usable images to be used, by its name."""
     if not settings.min_per_class:
         return {}
-    usable = np.flatnonzero([not row.reason for row in files])
+    usable = [i for i, row in enumerate(files) if not row.reason]
     groups = GROUPS[settings.group]([files[i] for i in usable])
-    return rare_classes.few(source.take(usable), groups, settings.min_per_class)
+    return rare_classes.few(source.take(np.array(usable, int)), groups, settings.min_per_class)
 
 
 def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:

@@ -80,7 +80,7 @@ def _note_forms(source: Source) -> None:
 def _note_map(source: Source, before: Sequence[str], by: str) -> None:
     """Say what became of the classes of a source."""
     there = set(map(maps.canonical, before))
-    groups = collections.defaultdict(list)
+    groups: dict[str, list[str]] = collections.defaultdict(list)
     for name, new in source.class_map.renamed.items():
         groups[new] += [name] if name in there else []
     words = [
