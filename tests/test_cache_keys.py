@@ -55,7 +55,7 @@ def _as_it_is(monkeypatch: pytest.MonkeyPatch):
     tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
-def build(size: int = 8, filters: int = 2, mode: str = "tf", seed: int = 0, **more: Any):
+def build(size=8, filters=2, mode="tf", seed=0, **more: Any) -> keras.Model:
     """A small classifier."""
     keras.utils.set_random_seed(seed)
     image = keras.Input((size, size, 3))

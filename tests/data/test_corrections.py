@@ -140,7 +140,7 @@ def test_an_evaluation_of_all_is_corrected_too(tmp_path: Path) -> None:
 
 
 def test_corrections_from_before_classes_were_renamed_or_dropped_fit(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [(Path(f"{i}"), f"{i}", i % 4, "") for i in range(8)]
     before = from_rows("s", ["Cat", "bird", "cat", "dog"], rows)
@@ -157,6 +157,7 @@ def test_corrections_from_before_classes_were_renamed_or_dropped_fit(
     cat, dog = (after.labels.index(name) for name in ("cat", "dog"))
     # What was moved to a dropped class is dropped with it; what was in it, is gone.
     assert found.relabelled == {"0": dog, "3": cat} and found.dropped == {"2", "4"}
+    assert "1 images to relabel" in capsys.readouterr().err
     others = before.with_classes(ClassMap({"*": "other", "dog": "dog"}))
     slip = write(tmp_path, ("0", "Cat", "relabel", "dgo"))
     with pytest.raises(UserError, match="'dgo'.*'dog'"):

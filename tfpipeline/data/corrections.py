@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.core import file_io
+from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.csv_file import read_table
@@ -70,6 +70,7 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
     actions: dict[str, tuple[str, str]] = {}
     corrections = Corrections({}, frozenset())
     kept = 0
+    gone: list[str] = []
     for line, row in enumerate(rows, 2):
         row = {key: plain(value) for key, value in row.items()}
         where, name = f"{flag} {file}: line {line}", row["id"]
@@ -79,7 +80,10 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
                 f"{where}: expected an action of {', '.join(ACTIONS)}, or none. "
                 f"Received: {row['action']!r}.{suggest(action, ACTIONS)}"
             )
-        if not action or name in unusable or name in source.dropped:
+        if not action or name in unusable:
+            continue
+        if name in source.dropped:
+            gone += [name] if action == "relabel" else []
             continue
         if action == "relabel" and new:
             now = source.class_map.now(new)
@@ -100,6 +104,11 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
             _check_labels(where, row, new, source.labels[before], source)
             corrections.relabelled[name] = source.labels.index(new)
             corrections.before[name] = before
+    if gone:
+        console.warn_once(
+            f"{flag} {file}: {len(gone)} images to relabel are of dropped classes and "
+            f"stay dropped, e.g. {gone[0]}"
+        )
     dropped = frozenset(
         name for name, (action, _) in actions.items() if action == "drop"
     )

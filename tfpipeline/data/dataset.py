@@ -187,7 +187,9 @@ def few_classes(
         return {}
     usable = [i for i, row in enumerate(files) if not row.reason]
     groups = GROUPS[settings.group]([files[i] for i in usable])
-    return rare_classes.few(source.take(np.array(usable, int)), groups, settings.min_per_class)
+    return rare_classes.few(
+        source.take(np.array(usable, int)), groups, settings.min_per_class
+    )
 
 
 def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:

@@ -74,8 +74,8 @@ class Speeds:
         }
 
     def _file(self, network: ModelSettings) -> Path:
-        key = (self.place, network.backbone, network.alpha, network.image_size)
-        key += arithmetic.switches()
+        own = (network.backbone, network.alpha, network.image_size)
+        key = (self.place, *own, *arithmetic.switches())
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return self.folder / f"{digest[:24]}.speed.json"
 
