@@ -157,7 +157,7 @@ def test_corrections_from_before_classes_were_renamed_or_dropped_fit(
     cat, dog = (after.labels.index(name) for name in ("cat", "dog"))
     # What was moved to a dropped class is dropped with it; what was in it, is gone.
     assert found.relabelled == {"0": dog, "3": cat} and found.dropped == {"2", "4"}
-    assert "1 images to relabel" in capsys.readouterr().err
+    assert "dropped: 1" in capsys.readouterr().err
     others = before.with_classes(ClassMap({"*": "other", "dog": "dog"}))
     slip = write(tmp_path, ("0", "Cat", "relabel", "dgo"))
     with pytest.raises(UserError, match="'dgo'.*'dog'"):

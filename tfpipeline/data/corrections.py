@@ -10,6 +10,7 @@ import numpy as np
 from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.class_map import shorten
 from tfpipeline.data.sources.csv_file import read_table
 
 ACTIONS = ("keep", "relabel", "drop")
@@ -106,8 +107,8 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
             corrections.before[name] = before
     if gone:
         console.warn_once(
-            f"{flag} {file}: {len(gone)} images to relabel are of dropped classes and "
-            f"stay dropped, e.g. {gone[0]}"
+            f"{flag} {file}: images to relabel that are of dropped classes stay "
+            f"dropped: {shorten(gone)}"
         )
     dropped = frozenset(
         name for name, (action, _) in actions.items() if action == "drop"

@@ -94,7 +94,7 @@ def examples_of(
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:
-        return dataclasses.replace(examples, source=source.in_order(labels))
+        return dataclasses.replace(examples, source=source.in_order(names))
     advice = (
         "Name its classes as in labels.txt of the run, or have them renamed, joined or "
         "dropped: --data.classes FILE, a CSV of class,new."
