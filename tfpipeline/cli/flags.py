@@ -173,7 +173,7 @@ def of_run(file: Path) -> RunSettings:
 
 # Settings that may name a file or folder, and words that name none, whatever a file
 # here is called.
-_PATHS = "workdir cache_dir source splits corrections tfds_dir weights".split()
+_PATHS = "workdir cache_dir source splits corrections classes tfds_dir weights".split()
 _WORDS = (None, "demo", "imagenet", "none")
 
 

@@ -44,6 +44,8 @@ class RunFolder:
     cleaning = _Inside("cleaning.csv")
     # What was relabelled or dropped before the training, by the user's word.
     corrections = _Inside("corrections.csv")
+    # What classes were renamed to, or why they were dropped.
+    classes = _Inside("classes.csv")
     diagnosis = _Inside("diagnosis.json")  # What the predictions come to.
     report = _Inside("report.html")
     evaluation = _Inside("evaluation.json")  # Of the last `evaluate` on any source.
@@ -70,7 +72,7 @@ class RunFolder:
         """
         return (
             *(self.evaluation, self.corrections, self.inherited, self.history),
-            *(self.predictions, self.diagnosis, self.report),
+            *(self.predictions, self.diagnosis, self.report, self.classes),
             *(self.figures, self.logs, self.checkpoints),
         )
 

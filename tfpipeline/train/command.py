@@ -39,6 +39,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
             held.enter_context(claim)
         if settings.data.batch_size == "auto" and not overwrite:
             settings = setup.with_resumed_batch_size(settings, folder.checkpoints)
+        if not overwrite:
+            settings = setup.with_kept_classes(settings, folder)
         work = setup.prepare(settings, strategy, cache, phases)
         with distribute.chief_first(strategy):
             run = folder.staged()
