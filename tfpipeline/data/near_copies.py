@@ -50,8 +50,8 @@ _ROUNDS, _MOST_PIXELS, _HOPELESS = 3, 3.0, 0.2
 # Where the pixels of a line are: from -1 at one border to 1 at the other.
 _ACROSS = np.linspace(-1, 1, 2 * thumbnails.SIDE + 1, dtype=np.float32)[1::2]
 
-# Pictures in a leaf of the search; how many that are near one are kept; how many of them
-# are compared with it at a time, the nearest first; and for how many pictures at once.
+# Pictures in a leaf of the search; how many near one are kept; how many of these are
+# compared with it at a time, the nearest first; and for how many pictures at once.
 _LEAF, _KEPT, _NEAREST, _TOGETHER = 1024, 256, 32, 256
 
 # Pairs that are laid over each other at once: as many as a core's cache has room for.
@@ -252,8 +252,8 @@ def _same_places(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _blurred(values: np.ndarray) -> np.ndarray:
     """Return thumbnails without what a shift by half a pixel changes most."""
     wide = np.pad(values.astype(np.float32), ((0, 0), (1, 1), (1, 1)), "edge")
-    wide = (wide[:, :-2] + 3 * wide[:, 1:-1] + wide[:, 2:]) / 5
-    return (wide[:, :, :-2] + 3 * wide[:, :, 1:-1] + wide[:, :, 2:]) / 5
+    rows = (wide[:, :-2] + 3 * wide[:, 1:-1] + wide[:, 2:]) / 5
+    return (rows[:, :, :-2] + 3 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 5
 
 
 def _even(values: np.ndarray) -> np.ndarray:
@@ -289,8 +289,8 @@ def _moves(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     gap = (b - a)[:, inside, inside].reshape(len(a), pixels, 1)
     ridge = 1e-3 * pixels * np.eye(len(ways), dtype=np.float32)
     turned = basis.transpose(0, 2, 1)
-    moves = np.linalg.solve(basis @ turned + ridge, basis @ gap)
-    return moves[:, :4, 0], np.square(gap - turned @ moves).mean(axis=(1, 2))
+    best = np.linalg.solve(basis @ turned + ridge, basis @ gap)
+    return best[:, :4, 0], np.square(gap - turned @ best).mean(axis=(1, 2))
 
 
 def _moved(values: np.ndarray, moves: np.ndarray) -> np.ndarray:

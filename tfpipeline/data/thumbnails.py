@@ -45,12 +45,13 @@ def encode(
     size, way = (SIDE, SIDE), Image.Resampling.BILINEAR
     # Much faster for a large picture, and as good.
     small = Image.fromarray(image).resize(size, way, box, reducing_gap=3.0)
-    turned = Image.fromarray(image_io.upright(small, orientation))
-    values = np.asarray(turned.convert("YCbCr"))
-    cell = SIDE // COLOUR_SIDE
-    cells = values[..., 1:].reshape(COLOUR_SIDE, cell, COLOUR_SIDE, cell, 2)
-    colour = (cells.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
-    return base64.b64encode(values[..., 0].tobytes() + colour.tobytes()).decode()
+    if orientation != 1:
+        small = Image.fromarray(image_io.upright(small, orientation))
+    values = small.convert("YCbCr")
+    grey, *_ = values.split()
+    _, *colours = values.reduce(SIDE // COLOUR_SIDE).split()
+    parts = b"".join(plane.tobytes() for plane in (grey, *colours))
+    return base64.b64encode(parts).decode()
 
 
 def decode(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
