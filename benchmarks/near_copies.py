@@ -87,7 +87,8 @@ def write_copies(rows: list[Row], folder: Path) -> dict[str, list[Row]]:
 
 def recall(rows: list[Row], copies: list[Row]) -> float:
     """Return the share of pictures that are in one group with their copy."""
-    count, group = len(rows), {}
+    count = len(rows)
+    group: dict[int, int] = {}
     for number, members in enumerate(duplicates.near([*rows, *copies])):
         group |= dict.fromkeys(members, number)
     return sum(group.get(i, -1) == group.get(count + i) for i in range(count)) / count
