@@ -50,7 +50,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     findings = duplicates.findings(source, rows, alike)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source.split, rows, alike),
+        "leaks.png": duplicates.leak_sheet(source, source.split, rows, alike),
     }
     drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}
     folder, header = output.folder, ("id", "path", "kind", "detail")

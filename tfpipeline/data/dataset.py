@@ -88,7 +88,7 @@ class Examples:
 
     def leak_sheet(self) -> np.ndarray | None:
         """Return pairs of pictures across splits that look alike; None without any."""
-        return duplicates.leak_sheet(self.split, self.files, self.alike)
+        return duplicates.leak_sheet(self.source, self.split, self.files, self.alike)
 
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""

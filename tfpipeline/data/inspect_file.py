@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline.core import image_formats, image_io
+from tfpipeline.data import thumbnails
 from tfpipeline.data.scan_cache import Row
 
 
@@ -56,16 +57,18 @@ def examine(
             warning=_warning(None if length else path.suffix.lower(), kind, picture),
         )
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
-        picture.draft("L", (16, 16))
+        box = thumbnails.draft(picture)
         picture.load()
-        seen = image_io.upright(picture, good.orientation)
+        # Turned when it is small.
+        seen = image_io.upright(picture, orientation=1)
         if _is_flat(seen):
             # A small grey copy is: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
             words += [good.warning] if good.warning else []
             good = dataclasses.replace(good, warning="; ".join(words))
-        return dataclasses.replace(good, perceptual_hash=_hash(seen))
+        small = thumbnails.encode(seen, box, good.orientation)
+        return dataclasses.replace(good, thumbnail=small)
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
 
@@ -113,10 +116,3 @@ def _flat(data: bytes, image: np.ndarray) -> str:
         elif not alpha.any() and picture.format not in image_io.OPAQUE:
             why = ", transparent everywhere"
     return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
-
-
-def _hash(image: np.ndarray) -> str:
-    """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
-    grey = Image.fromarray(image).convert("L")
-    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
