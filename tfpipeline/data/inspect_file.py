@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline.core import image_formats, image_io
+from tfpipeline.data import quality
 from tfpipeline.data.scan_cache import Row
 
 
@@ -45,33 +46,37 @@ def examine(
         return dataclasses.replace(row, reason=str(error))
     try:
         kind = image_formats.sniff(data) or ""
-        good = dataclasses.replace(
-            row,
-            format=kind,
-            height=picture.height,
-            width=picture.width,
-            mode=picture.mode,
-            orientation=image_formats.read_orientation(picture),
-            # A record in a shard has no name that could be wrong.
-            warning=_warning(None if length else path.suffix.lower(), kind, picture),
-        )
-        # Reads a JPEG to its end all the same, but transforms an eighth of it.
-        picture.draft("L", (16, 16))
+        height, width, mode = picture.height, picture.width, picture.mode
+        orientation = image_formats.read_orientation(picture)
+        # A record in a shard has no name that could be wrong.
+        warning = _warning(None if length else path.suffix.lower(), kind, picture)
+        # Reads a JPEG to its end all the same, but transforms only a part of it.
+        picture.draft("YCbCr", quality.least(picture.size))
         picture.load()
-        seen = image_io.upright(picture, good.orientation)
+        seen = image_io.upright(picture, orientation)
         if _is_flat(seen):
-            # A small grey copy is: that the picture itself is, only its pixels tell.
+            # A small copy is: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
-            words += [good.warning] if good.warning else []
-            good = dataclasses.replace(good, warning="; ".join(words))
-        return dataclasses.replace(good, perceptual_hash=_hash(seen))
+            words += [warning] if warning else []
+            warning = "; ".join(words)
+        grey = Image.fromarray(seen).convert("L")
+        return dataclasses.replace(
+            row,
+            format=kind,
+            height=height,
+            width=width,
+            mode=mode,
+            orientation=orientation,
+            warning=warning,
+            perceptual_hash=_hash(grey),
+            **quality.measure(grey, seen),
+        )
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
 
 
-# How the warning of a picture without content begins.
-FLAT = "one colour"
+FLAT = quality.FLAT
 
 _KINDS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -115,8 +120,7 @@ def _flat(data: bytes, image: np.ndarray) -> str:
     return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
 
 
-def _hash(image: np.ndarray) -> str:
+def _hash(grey: Image.Image) -> str:
     """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
-    grey = Image.fromarray(image).convert("L")
     small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

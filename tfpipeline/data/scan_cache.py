@@ -48,6 +48,12 @@ class Row:
         perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
         offset: Where the image begins in its file, in bytes.
         length: Of the image in bytes; 0 is the whole file.
+        low: 5th percentile of the brightness, 0 to 255; -1 where nothing was measured.
+            `quality.measure` says what it and the following scores are.
+        high: 99th percentile of the brightness, 0 to 255.
+        contrast: Standard deviation of the brightness, 0 to 128.
+        sharpness: In hundredths, about 120 for a photograph.
+        colour: Mean difference between channels, 0 to 255.
     """
 
     path: str
@@ -65,6 +71,11 @@ class Row:
     perceptual_hash: str = ""
     offset: int = 0
     length: int = 0
+    low: int = -1
+    high: int = -1
+    contrast: int = -1
+    sharpness: int = -1
+    colour: int = -1
 
     @property
     def place(self) -> Place:
