@@ -70,7 +70,7 @@ def examine(
             orientation=orientation,
             warning=warning,
             perceptual_hash=_hash(grey),
-            **quality.measure(grey, seen),
+            **quality.measure(grey, seen)._asdict(),
         )
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))

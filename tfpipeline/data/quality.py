@@ -28,8 +28,18 @@ def least(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def measure(grey: Image.Image, image: np.ndarray) -> dict[str, int]:
-    """Return the scores of a picture by the names that a row of the scan has for them.
+class Scores(NamedTuple):
+    """What `measure` says of a picture; a row of the scan has the same names."""
+
+    low: int
+    high: int
+    contrast: int
+    sharpness: int
+    colour: int
+
+
+def measure(grey: Image.Image, image: np.ndarray) -> Scores:
+    """Return the scores of a picture.
 
     All are whole numbers below 256, of which Python has one object each.
 
@@ -55,13 +65,13 @@ def measure(grey: Image.Image, image: np.ndarray) -> dict[str, int]:
     low, high = below.searchsorted((below[-1] * 0.05, below[-1] * 0.99)).tolist()
     mean, square = float(counts @ _LEVELS) / below[-1], float(counts @ _SQUARES)
     sparse = image[::8, ::8].astype(np.int16)
-    return {
-        "low": low,
-        "high": high,
-        "contrast": round(max(0.0, square / below[-1] - mean**2) ** 0.5),
-        "sharpness": round(100 * _sharpness(np.asarray(grey))),
-        "colour": round(float(np.abs(sparse[..., :2] - sparse[..., 1:]).mean())),
-    }
+    return Scores(
+        low,
+        high,
+        contrast=round(max(0.0, square / below[-1] - mean**2) ** 0.5),
+        sharpness=round(100 * _sharpness(np.asarray(grey))),
+        colour=round(float(np.abs(sparse[..., :2] - sparse[..., 1:]).mean())),
+    )
 
 
 _LEVELS = np.arange(256)
@@ -69,7 +79,7 @@ _SQUARES = _LEVELS**2
 
 
 def _sharpness(grey: np.ndarray) -> float:
-    """Return the changes of the slope by the slope: along rows, a third, and columns."""
+    """Return the changes of the slope by the slope: down, and along a third of rows."""
     end = len(grey) // 3 * 3
     a, b, c = (grey[start:end:3].astype(np.float32) for start in range(3))
     along = a[:, 1:] - a[:, :-1]
@@ -84,7 +94,7 @@ def _power(values: np.ndarray) -> float:
 
 
 class Suspect(NamedTuple):
-    """A picture that looks wrong: its position, how, in words, and how far it is out."""
+    """A picture that looks wrong: where, how, in words, and how far it is out."""
 
     position: int
     kind: str

@@ -136,6 +136,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "corrections": examples.corrected.counts,
         "leaks": result["leaks"]["exact"],
         "near_leaks": result["leaks"]["near"],
+        "review": work.review.to_json(),
         "rare_classes": examples.rare(data.min_class_share),
         "seconds": result["seconds"],
         "kept_epoch": course.kept_epoch,
@@ -171,8 +172,6 @@ def closing_words(
         calibration=course.calibration.to_json(),
         folder=folder.path,
         quoted_folder=shlex.quote(str(folder.path)),
-        unusable=len(examples.quarantined),
-        rare=examples.rare(course.work.settings.data.min_class_share),
         diagnosis=run_data.read_json(folder.diagnosis),
         longer=course.longer,
     )
