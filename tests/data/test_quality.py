@@ -15,7 +15,8 @@ from tfpipeline.data.scan_cache import Row
 
 def scores(image: np.ndarray) -> dict[str, int]:
     image = np.round(image).clip(0, 255).astype(np.uint8)
-    return quality.measure(Image.fromarray(image).convert("L"), image)._asdict()
+    channels = Image.fromarray(image).convert("YCbCr").split()
+    return quality.measure(channels)._asdict()
 
 
 def test_the_scores_of_noise_are_those_of_its_distribution() -> None:

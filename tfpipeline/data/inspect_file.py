@@ -51,16 +51,16 @@ def examine(
         # A record in a shard has no name that could be wrong.
         warning = _warning(None if length else path.suffix.lower(), kind, picture)
         # Reads a JPEG to its end all the same, but transforms only a part of it.
-        picture.draft("YCbCr", quality.least(picture.size))
+        picture.draft(_channels(picture), quality.least(picture.size))
         picture.load()
-        seen = image_io.upright(picture, orientation)
-        if _is_flat(seen):
-            # A small copy is: that the picture itself is, only its pixels tell.
+        copy = _copy(picture, orientation)
+        scores = quality.measure(copy)
+        if not scores.contrast:
+            # A small copy is flat: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
             words += [warning] if warning else []
             warning = "; ".join(words)
-        grey = Image.fromarray(seen).convert("L")
         return dataclasses.replace(
             row,
             format=kind,
@@ -69,8 +69,8 @@ def examine(
             mode=mode,
             orientation=orientation,
             warning=warning,
-            perceptual_hash=_hash(grey),
-            **quality.measure(grey, seen)._asdict(),
+            perceptual_hash=_hash(copy[0]),
+            **scores._asdict(),
         )
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
@@ -100,6 +100,27 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
     if suffix is not None and suffix not in _KINDS.get(kind, (f".{kind}",)):
         warnings.append(f"{kind} called {suffix or 'nothing'}")
     return "; ".join(warnings)
+
+
+def _copy(picture: Image.Image, orientation: int) -> tuple[Image.Image, ...]:
+    """Return the channels of a small copy, upright: brightness, and colours if any."""
+    if (
+        orientation != 1
+        or picture.mode not in ("RGB", "YCbCr", "L")
+        or picture.has_transparency_data
+    ):
+        picture = Image.fromarray(image_io.upright(picture, orientation))
+    if (factor := max(picture.size) // quality.SIDE) > 1:
+        picture = picture.reduce(factor)
+    return (picture.convert("YCbCr") if picture.mode == "RGB" else picture).split()
+
+
+def _channels(picture: Image.Image) -> str:
+    """Return how a JPEG keeps its colours, where they can be read as they are."""
+    # One that keeps red, green and blue says so by its marker, or by its letters.
+    letters = "".join(chr(layer[0]) for layer in getattr(picture, "layer", ()))
+    is_rgb = picture.info.get("adobe_transform") == 0 or letters == "RGB"
+    return "RGB" if is_rgb else "YCbCr"
 
 
 def _is_flat(image: np.ndarray) -> bool:
