@@ -6,7 +6,7 @@ compares the files of a set. Imports no TensorFlow.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -64,7 +64,8 @@ def measure(channels: Sequence[Image.Image]) -> Scores:
     a, b, c = (grey[start:end:6].astype(np.float32) for start in range(3))
     levels = np.sort(grey[::6], axis=None, kind="stable")
     mean = float(a.mean())
-    colours = [level for c in channels[1:] for level in c.getextrema()]
+    planes: Any = channels[1:]
+    colours = [level for plane in planes for level in plane.getextrema()]
     return Scores(
         low=int(levels[int(0.05 * levels.size)]),
         high=int(levels[int(0.99 * levels.size)]),
