@@ -21,11 +21,11 @@ from tfpipeline.report.closing import data_lines
 HEADLINES = {
     "label_conflict": (
         "group of equal files in two classes",
-        "groups of equal files" " in two classes",
+        "groups of equal files in two classes",
     ),
     "across_splits": (
         "image looks like one in another split",
-        "images look like ones" " in another split",
+        "images look like ones in another split",
     ),
     "unusable": ("file cannot be used", "files cannot be used"),
     quality.FLAT: ("picture has a single colour", "pictures have a single colour"),
