@@ -74,7 +74,8 @@ class AuditSettings:
 
     Args:
         source: What to look at, as for `train`; null is `data.source`.
-        output: Folder for `quarantine.csv`, `findings.csv`, `statistics.json`, a sheet.
+        output: Folder for `audit.html`, `quarantine.csv`, `findings.csv`,
+            `statistics.json` and contact sheets.
         cache_dir: Findings that all commands share; null is the user's cache folder.
         overwrite: Whether an earlier result in the folder may be replaced.
         data: How the source is read, as for `train`.

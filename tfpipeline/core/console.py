@@ -20,6 +20,7 @@ class _Mode(NamedTuple):
     quiet: bool
     answers: TextIO | None  # Where the result goes as JSON.
     said: set[str]  # What is not said twice.
+    gathers: list[str] | None = None  # What `warn_once` is given, instead of saying it.
 
 
 _mode = _Mode(False, None, set())
@@ -170,7 +171,29 @@ def warn_once(text: str) -> None:
     """Do what `warn` does, but for what the same command has said before."""
     if text not in _mode.said:
         _mode.said.add(text)
-        warn(text)
+        if _mode.gathers is None:
+            warn(text)
+        else:
+            _mode.gathers.append(text)
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[list[str]]:
+    """Gather what `warn_once` is given inside the block, to be said with other things.
+
+    Where the block ends by an error, it is said at once.
+    """
+    global _mode
+    before, texts = _mode, list[str]()
+    _mode = _mode._replace(gathers=texts)
+    try:
+        yield texts
+    except BaseException:
+        for text in texts:
+            warn(text)
+        raise
+    finally:
+        _mode = before
 
 
 def end_badly(text: str) -> None:

@@ -100,10 +100,14 @@ def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
 
 
 def upright(picture: Image.Image, orientation: int) -> np.ndarray:
-    """Return the pixels of a loaded picture by the rules of this module."""
-    image = np.asarray(_to_rgb(picture))
+    """Return the pixels of a loaded picture of 8 bits by the rules of this module."""
+    return turned(np.asarray(_to_rgb(picture)), orientation)
+
+
+def turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror pixels as an orientation of EXIF says."""
     if orientation in TRANSPOSED:
-        image = image.transpose(1, 0, 2)
+        image = image.swapaxes(0, 1)
     if orientation in MIRRORED:
         image = image[:, ::-1]
     if orientation in FLIPPED:

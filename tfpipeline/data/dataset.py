@@ -11,7 +11,7 @@ import numpy as np
 from tfpipeline.config import DataSettings, check_fraction
 from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.data import corrections, duplicates, rare_classes, splits
+from tfpipeline.data import corrections, duplicates, rare_classes, review, splits
 from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.inspect_file import FLAT
 from tfpipeline.data.scan import audit, quarantine
@@ -90,6 +90,17 @@ class Examples:
         """Return pairs of pictures across splits that look alike; None without any."""
         return duplicates.leak_sheet(self.source, self.split, self.files, self.alike)
 
+    def review(self, opened: review.Opened, min_class_share: float) -> review.Review:
+        """Return what is to be known of the examples before they are used."""
+        return review.review(
+            review.of_split(self.source, self.split),
+            self.files,
+            self.alike,
+            bad=self.quarantined,
+            opened=opened,
+            min_class_share=min_class_share,
+        )
+
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""
         train = self.source.label[self.of("train")]
@@ -150,6 +161,7 @@ def open_all(
     The split of an example is what the source says, or an empty string.
     """
     every = _usable(settings, cache, draw, source)
+    _warn_of_flat(list(zip(every.source.ids, every.files)))
     return _corrected(every, np.arange(len(every.source)), every.split)
 
 
@@ -165,7 +177,6 @@ def _usable(
         source = open_source(settings, cache, draw)
     rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
-    _warn_of_flat([(source.ids[i], rows[i]) for i in good])
     source, files = source.take(good), tuple(rows[i] for i in good)
     if few := few_classes(settings, source, files):
         left = rare_classes.others(source, few)

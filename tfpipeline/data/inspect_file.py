@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tfpipeline.core import image_formats, image_io
-from tfpipeline.data import thumbnails
+from tfpipeline.data import quality, thumbnails
 from tfpipeline.data.scan_cache import Row
 
 
@@ -46,35 +46,37 @@ def examine(
         return dataclasses.replace(row, reason=str(error))
     try:
         kind = image_formats.sniff(data) or ""
-        good = dataclasses.replace(
-            row,
-            format=kind,
-            height=picture.height,
-            width=picture.width,
-            mode=picture.mode,
-            orientation=image_formats.read_orientation(picture),
-            # A record in a shard has no name that could be wrong.
-            warning=_warning(None if length else path.suffix.lower(), kind, picture),
-        )
-        # Reads a JPEG to its end all the same, but transforms an eighth of it.
-        box = thumbnails.draft(picture)
+        height, width, mode = picture.height, picture.width, picture.mode
+        orientation = image_formats.read_orientation(picture)
+        # A record in a shard has no name that could be wrong.
+        warning = _warning(None if length else path.suffix.lower(), kind, picture)
+        # Reads a JPEG to its end all the same, but transforms only a part of it.
+        box = thumbnails.draft(picture, _channels(picture), quality.least(picture.size))
         picture.load()
-        # Turned when it is small.
-        seen = image_io.upright(picture, orientation=1)
-        if _is_flat(seen):
-            # A small grey copy is: that the picture itself is, only its pixels tell.
+        seen = _visible(picture)
+        scores = quality.measure(_copy(seen, orientation))
+        if not scores.contrast:
+            # A small copy is flat: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
-            words += [good.warning] if good.warning else []
-            good = dataclasses.replace(good, warning="; ".join(words))
-        small = thumbnails.encode(seen, box, good.orientation)
-        return dataclasses.replace(good, thumbnail=small)
+            words += [warning] if warning else []
+            warning = "; ".join(words)
+        return dataclasses.replace(
+            row,
+            format=kind,
+            height=height,
+            width=width,
+            mode=mode,
+            orientation=orientation,
+            warning=warning,
+            thumbnail=thumbnails.encode(seen, box, orientation),
+            **scores._asdict(),
+        )
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
 
 
-# How the warning of a picture without content begins.
-FLAT = "one colour"
+FLAT = quality.FLAT
 
 _KINDS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -98,6 +100,34 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
     if suffix is not None and suffix not in _KINDS.get(kind, (f".{kind}",)):
         warnings.append(f"{kind} called {suffix or 'nothing'}")
     return "; ".join(warnings)
+
+
+def _visible(picture: Image.Image) -> Image.Image:
+    """Return a loaded picture in colours or grey, over white, not turned yet."""
+    if picture.mode in ("RGB", "YCbCr", "L") and not picture.has_transparency_data:
+        return picture
+    return Image.fromarray(image_io.upright(picture, 1))
+
+
+def _copy(seen: Image.Image, orientation: int) -> list[Image.Image]:
+    """Return the channels of a small copy, upright: brightness, and colours if any."""
+    if (factor := max(seen.size) // quality.SIDE) > 1:
+        seen = seen.reduce(factor)
+    channels = (seen.convert("YCbCr") if seen.mode == "RGB" else seen).split()
+    if orientation == 1:
+        return list(channels)
+    return [
+        Image.fromarray(image_io.turned(np.asarray(channel), orientation))
+        for channel in channels
+    ]
+
+
+def _channels(picture: Image.Image) -> str:
+    """Return how a JPEG keeps its colours, where they can be read as they are."""
+    # One that keeps red, green and blue says so by its marker, or by its letters.
+    letters = "".join(chr(layer[0]) for layer in getattr(picture, "layer", ()))
+    is_rgb = picture.info.get("adobe_transform") == 0 or letters == "RGB"
+    return "RGB" if is_rgb else "YCbCr"
 
 
 def _is_flat(image: np.ndarray) -> bool:

@@ -48,6 +48,12 @@ class Row:
         thumbnail: A small copy, as text (`data.thumbnails`), to find near copies by.
         offset: Where the image begins in its file, in bytes.
         length: Of the image in bytes; 0 is the whole file.
+        shadows: 5th percentile of the brightness, 0 to 255; -1 where not measured.
+            `quality.measure` says what it and the following scores are.
+        highlights: 99th percentile of the brightness, 0 to 255.
+        contrast: Standard deviation of the brightness, 0 to 128.
+        sharpness: In hundredths, about 120 for a photograph.
+        colour: Mean difference between channels, 0 to 255.
     """
 
     path: str
@@ -65,6 +71,11 @@ class Row:
     thumbnail: str = ""
     offset: int = 0
     length: int = 0
+    shadows: int = -1
+    highlights: int = -1
+    contrast: int = -1
+    sharpness: int = -1
+    colour: int = -1
 
     @property
     def place(self) -> Place:

@@ -63,6 +63,11 @@ def picture(file: Path, widest: int = 1400) -> str | None:
     if shown.width > widest:
         height = max(1, round(shown.height * widest / shown.width))
         shown = shown.resize((widest, height), Image.Resampling.LANCZOS)
+    return data_uri(shown)
+
+
+def data_uri(shown: Image.Image) -> str:
+    """Return an RGB picture as a data URI."""
     stream = io.BytesIO()
     shown.save(stream, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

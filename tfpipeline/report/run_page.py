@@ -7,6 +7,7 @@ from typing import Any
 
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.report import charts, html, run_data
+from tfpipeline.report.closing import data_lines
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 
@@ -47,6 +48,9 @@ def content(run: RunFiles) -> dict[str, Any]:
         "suspected": _gallery(run, "suspected"),
         "suspects": run.diagnosis.get("suspects"),
         "data": run.diagnosis.get("data"),
+        "known": (
+            data_lines(run.manifest["review"]) if "review" in run.manifest else None
+        ),
         "leaks": html.picture(run.folder.figures / "leaks.png"),
         "batch": html.picture(run.folder.figures / "batch.png"),
         "rates": html.picture(run.folder.figures / "learning_rate.png"),

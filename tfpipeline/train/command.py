@@ -24,6 +24,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
     file_io.check_writable(cache)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
+        from tfpipeline.report.closing import data_block
         from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
         from tfpipeline.train.tensorboard import Board
 
@@ -42,6 +43,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
         if not overwrite:
             settings = setup.with_kept_classes(settings, folder)
         work = setup.prepare(settings, strategy, cache, phases)
+        if chief:
+            console.close(data_block(work.review))
         with distribute.chief_first(strategy):
             run = folder.staged()
             identity = run_writer.identity(given, work)

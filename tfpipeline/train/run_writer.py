@@ -148,6 +148,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "dropped_classes": examples.source.class_map.dropped,
         "leaks": result["leaks"]["exact"],
         "near_leaks": result["leaks"]["near"],
+        "review": work.review.to_json(),
         "rare_classes": examples.rare(data.min_class_share),
         "seconds": result["seconds"],
         "kept_epoch": course.kept_epoch,
@@ -183,8 +184,6 @@ def closing_words(
         calibration=course.calibration.to_json(),
         folder=folder.path,
         quoted_folder=shlex.quote(str(folder.path)),
-        unusable=len(examples.quarantined),
-        rare=examples.rare(course.work.settings.data.min_class_share),
         diagnosis=run_data.read_json(folder.diagnosis),
         longer=course.longer,
     )

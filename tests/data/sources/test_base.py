@@ -147,7 +147,12 @@ def test_debris_is_no_picture_and_no_class_in_any_command(tmp_path: Path) -> Non
     put(tmp_path, "a/1.png", "a/sub/2.png", "b/1.png")
     for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "sub"):
         put(folder, *DEBRIS)
-    source = image_folder.open_folder(tmp_path)
+    with listing.noting() as passed:
+        source = image_folder.open_folder(tmp_path)
+    names = {Path(name).parts[0] for name in DEBRIS}
+    assert {Path(path).name for paths in passed.values() for path in paths} == names
+    # Each once, however often its folder was looked into.
+    assert sum(map(len, passed.values())) == 3 * len(names)
     assert source.ids == ("a/1.png", "a/sub/2.png", "b/1.png")
     every = [tmp_path / name for name in source.ids]
     assert listing.named_files([str(tmp_path)]) == every
@@ -164,8 +169,10 @@ def test_what_describes_a_picture_beside_it_is_none(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "a/2.jpg", "b/1.png")
     for name in ("a/1.json", "a/2.jpg.xml", "b/1.TXT", "b/notes.txt"):
         (tmp_path / name).write_text("")
-    source = image_folder.open_folder(tmp_path)
+    with listing.noting() as passed:
+        source = image_folder.open_folder(tmp_path)
     assert source.ids == ("a/1.png", "a/2.jpg", "b/1.png", "b/notes.txt")
+    assert sorted(map(len, passed.values())) == [0, 3]
 
 
 def test_an_empty_class_folder_is_told(tmp_path: Path, capsys) -> None:
