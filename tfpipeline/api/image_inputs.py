@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.core import contact_sheets, file_io, image_io
 from tfpipeline.core.errors import UserError
 
 # The tag of EXIF that says how an image is to be turned.
@@ -87,16 +87,22 @@ def write(given: Any, folder: Path) -> list[str]:
         # Only where a folder can be called so, and lies where it is made.
         plain = label not in ("", ".", "..") and Path(label).name == label
         file = (folder / label if plain else folder) / f"{number:04d}.png"
-        image_io.save_png(file, _pixels(image, number))
+        pixels = _pixels(image, number)
+        if pixels.dtype == np.uint16:
+            file_io.write_bytes(file, image_io.to_deep_png(pixels))
+        else:
+            image_io.save_png(file, pixels)
         words.append(str(file))
     return words
 
 
 def _pixels(image: Any, number: int) -> np.ndarray:
-    """Return an image as the contract of images wants it."""
+    """Return an image as the contract of images wants it; grey of 16 bits as it is."""
     where = f"images: at number {number}"
     if hasattr(image, "getexif"):
-        return _of_pillow(image, where)
+        image = _of_pillow(image, where)
+        if image.ndim == 2:
+            return image
     pixels = np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
         raise UserError(
@@ -124,9 +130,25 @@ def _pixels(image: Any, number: int) -> np.ndarray:
 
 
 def _of_pillow(image: Any, where: str) -> np.ndarray:
-    """Return what a file of an image would be: upright, over white, of 8 bits."""
+    """Return what a file of an image would be: upright, over white, of 8 bits.
+
+    Samples that are no more than uint16 come as such, of shape (height, width), and
+    floats as they are.
+    """
     try:
         image.load()
-        return image_io.upright(image, image.getexif().get(_ORIENTATION, 1))
+        turn = image.getexif().get(_ORIENTATION, 1)
+        if image.mode != "F" and not image.mode.startswith("I"):
+            return image_io.upright(image, turn)
+        values = image_io.turned(np.asarray(image), turn)
     except Exception as error:  # Broken files make the codecs raise anything.
         raise UserError(f"{where}: Pillow cannot read it: {error}.") from None
+    least, most = float(values.min()), float(values.max())
+    if image.mode == "F":
+        return np.repeat(values[..., None], 3, -1)
+    if least < 0 or most > 65535:
+        raise UserError(
+            f"{where}: expected samples of 16 bits. Received: mode {image.mode}, from "
+            f"{least:g} to {most:g}. Give the file, or float in [0, 1]."
+        )
+    return values.astype(np.uint16)

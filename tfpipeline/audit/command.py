@@ -40,12 +40,16 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     source = fixes.relabel(source.take(fixes.left(source)))
     rows = files.audit(source.paths, source.spans, cache=cache)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
+    choice = dataset.choose_ranges(data, [row for row in rows if not row.reason])
     alike = duplicates.near(rows)
     result = duplicates.statistics(source, rows, alike)
+    result["brightness"] = choice.to_json()
     findings = duplicates.findings(source, rows, alike)
     sheets = {
-        "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source.split, rows, alike),
+        "contact_sheet.png": duplicates.sheet(source, rows, ranges=choice.ranges),
+        "leaks.png": duplicates.leak_sheet(
+            source.split, rows, alike, ranges=choice.ranges
+        ),
     }
     drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}
     folder, header = output.folder, ("id", "path", "kind", "detail")

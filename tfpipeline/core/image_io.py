@@ -1,19 +1,23 @@
 """The rules of decoding, by Pillow and NumPy; `data.decode_graph` has them in a graph.
 
 What every picture becomes, whatever it was: the first frame; turned as its EXIF or XMP
-says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
-CMYK and the rest through Pillow's conversion to RGB. Then its size: an axis that
-shrinks takes the mean over the area of each new pixel, one that grows is interpolated
-linearly between the centres of the old ones; halves are rounded up.
+says; grey repeated thrice; transparency over white; more than 8 bits by the range of
+their data set (`core.brightness`); palettes, CMYK and the rest through Pillow's
+conversion to RGB. Then its size: an axis that shrinks takes the mean over the area of
+each new pixel, one that grows is interpolated linearly between the centres of the old
+ones; halves are rounded up, once.
 """
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import file_io
+from tfpipeline.core import brightness, deep_samples, file_io
+from tfpipeline.core.brightness import WHOLE, Ranges, Samples
 from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
@@ -25,7 +29,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 7
+RULES = 8
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -62,6 +66,7 @@ def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
 def decode(
     source: Path | bytes,
     *,
+    ranges: Ranges = WHOLE,
     at_least: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
@@ -69,6 +74,7 @@ def decode(
 
     Args:
         source: A file, or its content.
+        ranges: What is black and white in samples of more than 8 bits.
         at_least: Height and width that the result will be made smaller to: a large JPEG
             is then read at a half, a quarter or an eighth of its size, much faster.
         max_pixels: Height times width, at most.
@@ -79,7 +85,45 @@ def decode(
     Raises:
         ImageError: With the reason.
     """
+    image = pixels(source, ranges=ranges, at_least=at_least, max_pixels=max_pixels)
+    return rounded(image)
+
+
+def pixels(
+    source: Path | bytes,
+    *,
+    ranges: Ranges = WHOLE,
+    at_least: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Return what `decode` does, before it is rounded to 8 bits.
+
+    Returns:
+        uint8 RGB, or float32 in [0, 255] of a file with more bits than that.
+    """
     data = source if isinstance(source, bytes) else content(source)
+    picture, samples, orientation = _load(data, at_least, max_pixels)
+    try:
+        if samples is not None:
+            return turned(brightness.shown(samples, ranges), orientation)
+        return upright(picture, orientation)
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise damaged(data, error) from None
+
+
+def samples(data: bytes) -> Samples | None:
+    """Return the samples of an image file, upright; None where it has 8 bits."""
+    _, deep, orientation = _load(data, None, MAX_PIXELS)
+    if deep is None:
+        return None
+    alpha = None if deep.alpha is None else turned(deep.alpha, orientation)
+    return deep._replace(values=turned(deep.values, orientation), alpha=alpha)
+
+
+def _load(
+    data: bytes, at_least: tuple[int, int] | None, max_pixels: int
+) -> tuple[Image.Image, Samples | None, int]:
+    """Return a loaded picture, its samples where they are deep, and its orientation."""
     picture = open_image(data, max_pixels)
     try:
         orientation = read_orientation(picture)
@@ -88,7 +132,9 @@ def decode(
             size = (picture.width // ratio, picture.height // ratio)
             picture.draft(picture.mode, size)
         picture.load()
-        return upright(picture, orientation)
+        return picture, deep_samples.of(picture, data), orientation
+    except ImageError:
+        raise
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
 
@@ -100,10 +146,14 @@ def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
 
 
 def upright(picture: Image.Image, orientation: int) -> np.ndarray:
-    """Return the pixels of a loaded picture by the rules of this module."""
-    image = np.asarray(_to_rgb(picture))
+    """Return the pixels of a loaded picture of 8 bits by the rules of this module."""
+    return turned(np.asarray(_to_rgb(picture)), orientation)
+
+
+def turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror pixels as an orientation of EXIF says."""
     if orientation in TRANSPOSED:
-        image = image.transpose(1, 0, 2)
+        image = image.swapaxes(0, 1)
     if orientation in MIRRORED:
         image = image[:, ::-1]
     if orientation in FLIPPED:
@@ -111,9 +161,17 @@ def upright(picture: Image.Image, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
-    """Return any image file at a size: `decode` and `resize` with fewer copies."""
-    return resize(decode(source, at_least=(height, width)), height, width, how)
+def rounded(image: np.ndarray) -> np.ndarray:
+    """Return pixels from 0 to 255 as 8 bits; halves are rounded up."""
+    return image if image.dtype == np.uint8 else (image + 0.5).astype(np.uint8)
+
+
+def read(
+    source: Path | bytes, height: int, width: int, how: str, ranges: Ranges = WHOLE
+) -> np.ndarray:
+    """Return any image file at a size, rounded to 8 bits once: uint8."""
+    image = pixels(source, ranges=ranges, at_least=(height, width))
+    return resize(image, height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
@@ -122,15 +180,6 @@ def damaged(data: bytes, error: Exception) -> ImageError:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
-        # Pillow stretches every PGM of more than 8 bits to 16.
-        sixteen = picture.mode != "F" and (
-            picture.mode.startswith("I;16") or picture.format == "PPM"
-        )
-        low, high = (1, 255) if picture.mode == "F" else (255, 65535)
-        top = high if sixteen or values.max(initial=0) > low else low
-        return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
         if picture.format in OPAQUE and above.getchannel("A").getbbox() is None:
@@ -145,7 +194,7 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     """Return an image at a size, antialiased as the module's first lines say.
 
     Args:
-        image: uint8, shape (any, any, 3).
+        image: uint8, or float32 in [0, 255], shape (any, any, 3).
         height: In pixels.
         width: In pixels.
         how: `squash` changes the aspect; `crop` keeps the middle; `pad` keeps all and
@@ -163,14 +212,14 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     if how == "pad":
         inner = np.maximum(1, (size * (target / size).min()).round().astype(int))
     if (inner == size).all() and (inner == target).all():
-        return np.ascontiguousarray(image)
+        return np.ascontiguousarray(rounded(image))
     values = _along_rows(image.astype(np.float64), int(inner[0]))
     values = _along_rows(values.transpose(1, 0, 2), int(inner[1])).transpose(1, 0, 2)
     out = np.zeros((height, width, 3), np.uint8)
     above, before = (target - inner) // 2
     # Past the digits of float64 that the sums have lost, a half is a half again.
-    rounded = np.floor(values.round(6) + 0.5)
-    out[above : above + inner[0], before : before + inner[1]] = rounded
+    whole = np.floor(values.round(6) + 0.5)
+    out[above : above + inner[0], before : before + inner[1]] = whole
     return out
 
 
@@ -204,6 +253,27 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def save_png(path: Path, image: np.ndarray, *, durable: bool = True) -> None:
     """Write an image as PNG, whole or not at all."""
     file_io.write_bytes(path, to_png(image), durable=durable)
+
+
+def to_deep_png(values: np.ndarray) -> bytes:
+    """Return uint16, grey or RGB, as the content of a PNG file of 16 bits."""
+    height, width = values.shape[:2]
+    rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
+    rows = np.pad(rows, [(0, 0), (1, 0)])  # No row is filtered.
+    kind = 2 if values.ndim == 3 else 0
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows.tobytes(), 1)),
+        (b"IEND", b""),
+    )
+    parts = [
+        struct.pack(">I", len(body))
+        + name
+        + body
+        + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def to_png(image: np.ndarray) -> bytes:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.core import console, file_io
+from tfpipeline.core import brightness, console, file_io
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.data import corrections, duplicates, splits
+from tfpipeline.data import corrections, duplicates, sample_ranges, splits
 from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.inspect_file import FLAT
+from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source
@@ -49,6 +50,7 @@ class Examples:
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
         corrected: What a user said of single examples.
+        brightness: What is black and white in them; chosen by all usable files.
     """
 
     source: Source
@@ -56,6 +58,7 @@ class Examples:
     split: np.ndarray
     quarantined: tuple[tuple[str, Row], ...]
     corrected: Corrections = corrections.NONE
+    brightness: Choice = Choice()
 
     @functools.cached_property
     def keys(self) -> list[str]:
@@ -87,7 +90,8 @@ class Examples:
 
     def leak_sheet(self) -> np.ndarray | None:
         """Return pairs of pictures across splits that look alike; None without any."""
-        return duplicates.leak_sheet(self.split, self.files, self.alike)
+        given = self.split, self.files, self.alike
+        return duplicates.leak_sheet(*given, ranges=self.brightness.ranges)
 
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""
@@ -167,7 +171,20 @@ def _usable(
         unusable = {name for name, _ in bad}
         fixes = corrections.read(Path(settings.corrections), source, unusable)
     split = np.array(source.split, dtype=object)
-    return Examples(source, tuple(rows[i] for i in good), split, tuple(bad), fixes)
+    files = tuple(rows[i] for i in good)
+    choice = choose_ranges(settings, files)
+    return Examples(source, files, split, tuple(bad), fixes, choice)
+
+
+def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:
+    """Return what is black and white in a data set; say what was chosen, and warn."""
+    choice = sample_ranges.choose(settings.range, files)
+    if brightness.parse(settings.range) is None:
+        for text in choice.notes:
+            console.note(text)
+    for text in choice.warnings:
+        console.warn_once(text)
+    return choice
 
 
 def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:
@@ -210,6 +227,7 @@ def check(settings: DataSettings) -> None:
     for name, value in shares.items():
         if message := check_fraction(name, value):
             raise UserError(message)
+    brightness.parse(settings.range)
     if settings.group not in GROUPS:
         raise unknown("--data.group", settings.group, GROUPS)
     if settings.examples_per_class is not None and settings.examples_per_class < 1:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import image_formats, image_io
+from tfpipeline.core import brightness, deep_samples, image_formats, image_io
+from tfpipeline.core.brightness import Samples
 from tfpipeline.data.scan_cache import Row
 
 
@@ -58,6 +59,9 @@ def examine(
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
         picture.draft("L", (16, 16))
         picture.load()
+        samples = deep_samples.of(picture, data)
+        if samples is not None:
+            return _of_samples(good, samples)
         seen = image_io.upright(picture, good.orientation)
         if _is_flat(seen):
             # A small grey copy is: that the picture itself is, only its pixels tell.
@@ -66,8 +70,32 @@ def examine(
             words += [good.warning] if good.warning else []
             good = dataclasses.replace(good, warning="; ".join(words))
         return dataclasses.replace(good, perceptual_hash=_hash(seen))
+    except image_formats.ImageError as error:
+        return dataclasses.replace(row, reason=str(error))
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
+
+
+def _of_samples(row: Row, samples: Samples) -> Row:
+    """Return what is known of a picture of more than 8 bits."""
+    low, high = brightness.extremes(samples.values)
+    # Copies are found whatever the range of the data set: by the picture's own.
+    own = samples._replace(declared=(low, max(high, low + 1e-6 * max(1, abs(low)))))
+    seen = image_io.turned(brightness.shown(own, brightness.WHOLE), row.orientation)
+    seen = image_io.rounded(seen)
+    warning = row.warning
+    if _is_flat(seen) and samples.values.min() == samples.values.max():
+        words = f"{FLAT}: {samples.values.min():g} everywhere"
+        warning = "; ".join(filter(None, (words, warning)))
+    return dataclasses.replace(
+        row,
+        samples=samples.kind,
+        low=low,
+        high=high,
+        declared="" if samples.hint is None else brightness.span(*samples.hint),
+        warning=warning,
+        perceptual_hash=_hash(seen),
+    )
 
 
 # How the warning of a picture without content begins.

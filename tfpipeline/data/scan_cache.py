@@ -48,6 +48,10 @@ class Row:
         perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
         offset: Where the image begins in its file, in bytes.
         length: Of the image in bytes; 0 is the whole file.
+        samples: Their type, as NumPy calls it, where there are more than 8 bits of
+            which the file does not say what they reach.
+        low: The smallest sample then, but for a few, and the largest one.
+        declared: What a tag says of them, as `--data.range` has it.
     """
 
     path: str
@@ -65,6 +69,10 @@ class Row:
     perceptual_hash: str = ""
     offset: int = 0
     length: int = 0
+    samples: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    declared: str = ""
 
     @property
     def place(self) -> Place:

@@ -12,8 +12,9 @@ import numpy as np
 from tfpipeline import cli, distribute
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import run_dir, startup
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import dataset, pipeline
+from tfpipeline.data import dataset, pipeline, sample_ranges
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import drawn_world
@@ -31,12 +32,15 @@ class Ready(NamedTuple):
     model: keras.Model
     labels: tuple[str, ...]
     predictor: Predictor
+    ranges: Ranges = WHOLE
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
         """Return batches of audited files, as the training read its own."""
         height, width = self.model.input_shape[1:3]
         size = min(int(self.trained.data.batch_size), len(files))
-        reading = pipeline.Reading(height, width, self.trained.data.resize, size)
+        reading = pipeline.Reading(
+            *(height, width, self.trained.data.resize, size), ranges=self.ranges
+        )
         unknown = np.zeros(len(files), np.int32)
         return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
 
@@ -50,7 +54,7 @@ def ready(run: run_dir.RunFolder) -> Ready:
         )
         model, labels = saving.load_classifier(run.model)
     predictor = Predictor(Frozen(model), strategy)
-    return Ready(trained, model, labels, predictor)
+    return Ready(trained, model, labels, predictor, saving.load_ranges(run.model))
 
 
 def examples_of(
@@ -68,7 +72,8 @@ def examples_of(
         labels: Its class names; a source with others is refused.
     """
     changes = {k: v for k, v in vars(settings.data).items() if v is not None}
-    data = dataclasses.replace(trained.data, **changes)
+    ranges = saving.load_ranges(run.model)
+    data = dataclasses.replace(trained.data, **changes, range=str(ranges))
     is_own = settings.source is None or _is_same(settings.source, data.source)
     if is_own:
         fixes = str(run.corrections) if run.corrections.is_file() else None
@@ -85,6 +90,7 @@ def examples_of(
         examples = dataset.prepare(data, trained.seed, cache, draw)
     else:
         examples = dataset.open_all(data, cache, draw)
+        sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(labels)
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:
