@@ -60,7 +60,7 @@ def are_files(given: Any) -> bool:
 
 
 def write(given: Any, folder: Path) -> list[str]:
-    """Return the words of `--images` for what a user gave; pixels become PNG files.
+    """Return the words of `--images` for what a user gave; pixels become files.
 
     Args:
         given: Names of files, a `Sample`, or arrays or images of Pillow, one or many:
@@ -88,8 +88,9 @@ def write(given: Any, folder: Path) -> list[str]:
         plain = label not in ("", ".", "..") and Path(label).name == label
         file = (folder / label if plain else folder) / f"{number:04d}.png"
         pixels = _pixels(image, number)
-        if pixels.dtype == np.uint16:
-            file_io.write_bytes(file, image_io.to_deep_png(pixels))
+        if pixels.ndim == 2:
+            file = file.with_suffix(".tiff")
+            file_io.write_bytes(file, image_io.to_tiff(pixels))
         else:
             image_io.save_png(file, pixels)
         words.append(str(file))
@@ -97,7 +98,7 @@ def write(given: Any, folder: Path) -> list[str]:
 
 
 def _pixels(image: Any, number: int) -> np.ndarray:
-    """Return an image as the contract of images wants it; grey of 16 bits as it is."""
+    """Return an image as the contract of images wants it; deep samples as they are."""
     where = f"images: at number {number}"
     if hasattr(image, "getexif"):
         image = _of_pillow(image, where)
@@ -132,23 +133,13 @@ def _pixels(image: Any, number: int) -> np.ndarray:
 def _of_pillow(image: Any, where: str) -> np.ndarray:
     """Return what a file of an image would be: upright, over white, of 8 bits.
 
-    Samples that are no more than uint16 come as such, of shape (height, width), and
-    floats as they are.
+    Samples of more bits come as they are, of shape (height, width).
     """
     try:
         image.load()
         turn = image.getexif().get(_ORIENTATION, 1)
-        if image.mode != "F" and not image.mode.startswith("I"):
-            return image_io.upright(image, turn)
-        values = image_io.turned(np.asarray(image), turn)
+        if image.mode == "F" or image.mode.startswith("I"):
+            return image_io.turned(np.asarray(image), turn)
+        return image_io.upright(image, turn)
     except Exception as error:  # Broken files make the codecs raise anything.
         raise UserError(f"{where}: Pillow cannot read it: {error}.") from None
-    least, most = float(values.min()), float(values.max())
-    if image.mode == "F":
-        return np.repeat(values[..., None], 3, -1)
-    if least < 0 or most > 65535:
-        raise UserError(
-            f"{where}: expected samples of 16 bits. Received: mode {image.mode}, from "
-            f"{least:g} to {most:g}. Give the file, or float in [0, 1]."
-        )
-    return values.astype(np.uint16)

@@ -101,7 +101,7 @@ def _of_tiff(picture: TiffImagePlugin.TiffImageFile, data: bytes) -> Samples | N
             return Samples(values, whole, inverted)
     elif bits == 16 and picture.mode in ("RGB", "RGBA", "RGBX"):
         in_planes = tags.get(_PLANAR) == _IN_PLANES
-        values = _planes(data, tags, count) if in_planes else _both_bytes(data, frame)
+        values = _planes(data, frame, count) if in_planes else _both_bytes(data, frame)
     else:
         return None  # Ink is what it is, of however many bits.
     hint = _hint(tags, str(values.dtype))
@@ -191,9 +191,12 @@ def _both_bytes(data: bytes, frame: int) -> np.ndarray:
     return upper * np.uint16(256) + lower
 
 
-def _planes(data: bytes, tags: Any, count: int) -> np.ndarray:
+def _planes(data: bytes, frame: int, count: int) -> np.ndarray:
     """Return colours that lie in planes, each of which is read as a grey picture."""
     planes = []
+    # Of a loaded picture it is not known any more how it was turned.
+    with _opened(data, frame) as unloaded:
+        tags = unloaded.tag_v2
     for number in range(count):
         # A directory of its own in front of the file, for this plane alone.
         directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=tags.prefix)

@@ -276,6 +276,13 @@ def to_deep_png(values: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def to_tiff(values: np.ndarray) -> bytes:
+    """Return grey of uint16, int32 or float32 as the content of a TIFF file."""
+    with io.BytesIO() as file:
+        Image.fromarray(values).save(file, "TIFF")
+        return file.getvalue()
+
+
 def to_png(image: np.ndarray) -> bytes:
     """Return an image as the content of a PNG file."""
     with io.BytesIO() as file:

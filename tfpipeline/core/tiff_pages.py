@@ -2,7 +2,8 @@
 
 from PIL import ImageFile, ImagePalette, TiffImagePlugin
 
-_SUBFILE, _OLD_SUBFILE, _BITS, _PLANAR, _COLOURS, _INNER = 254, 255, 258, 284, 320, 330
+_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS = 254, 255, 256, 257, 258
+_PLANAR, _COLOURS, _INNER = 284, 320, 330
 
 # Bits of the kind of a page: a smaller copy, a mask; and the number of old for a copy.
 _NO_PICTURE, _OLD_COPY = 1 | 4, 2
@@ -25,8 +26,10 @@ def settle(picture: TiffImagePlugin.TiffImageFile) -> str:
     if tags.get(_PLANAR) == _IN_PLANES and picture.info.get("compression") == "raw":
         if _most(tags.get(_BITS, 1)) == 16 and picture.mode in ("RGB", "RGBA", "CMYK"):
             # Pillow takes planes of 16 bits for such of 8.
-            size, args = picture.size, (f"{picture.mode};16N", False, tags.offset)
-            picture.tile = [ImageFile._Tile("libtiff", (0, 0, *size), 0, args)]
+            # As stored: the size of the picture is that after it is turned.
+            area, args = (0, 0, tags[_WIDTH], tags[_HEIGHT]), (False, tags.offset)
+            mode = f"{picture.mode};16N"
+            picture.tile = [ImageFile._Tile("libtiff", area, 0, (mode, *args))]
             picture.use_load_libtiff = True
     colours = tags.get(_COLOURS, ())
     if picture.mode == "P" and max(colours, default=0) in range(1, 256):
