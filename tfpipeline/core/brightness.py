@@ -211,7 +211,7 @@ def choose(kind: str, low: float, high: float) -> tuple[float, float]:
         if fits(low, high, whole) and (used >= _LEAST_USED or eight or low == high):
             return whole
     if low == high:
-        return FULL[kind]
+        return min(low, 0), max(high, 0)
     if 0 <= low < high / 2:
         low = 0
     if kind == "float32":
