@@ -31,10 +31,13 @@ def load_ranges(path: Path) -> Ranges:
 
     One of before this was kept was shown all that a sample holds.
     """
-    with zipfile.ZipFile(path) as archive:
-        if _RANGES not in archive.namelist():
-            return WHOLE
-        return brightness.parse(archive.read(_RANGES).decode()) or WHOLE
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _RANGES not in archive.namelist():
+                return WHOLE
+            return brightness.parse(archive.read(_RANGES).decode()) or WHOLE
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
 
 
 def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
@@ -44,13 +47,17 @@ def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
             labels = ClassNames(archive.read(_LABELS).decode().split("\n")[:-1])
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}: expected a classifier that `python -m tfpipeline.train` saved, "
-            f"but it cannot be read ({error}). Train again, or name another run."
-        ) from None
+        raise _unreadable(path, error) from None
     if len(labels) != model.output_shape[-1]:
         raise UserError(
             f"{path}: expected one class name a logit, found {len(labels)} names for "
             f"{model.output_shape[-1]} logits."
         )
     return model, labels
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: expected a classifier that `python -m tfpipeline.train` saved, but it "
+        f"cannot be read ({error}). Train again, or name another run."
+    )
