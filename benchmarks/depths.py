@@ -1,10 +1,10 @@
 """What is lost where the same pictures are stored with more bits, or with a sign.
 
-python benchmarks/depths.py PICTURES [--seeds 3] [--output FILE.json] [-- FLAGS OF TRAIN]
+python benchmarks/depths.py PICTURES [--seeds 3] [--output FILE] [-- FLAGS OF TRAIN]
 
-PICTURES has a folder for each class. All are made grey and written as PNG of 8 bits, and
-as TIFF of 10 and 12 bits in 16, floats and signed numbers; each of these sets is trained
-on with the same seeds. The interval is that of Student's t at 95 %, over the seeds.
+PICTURES has a folder for each class. All are made grey and written as PNG of 8 bits,
+and as TIFF of 10 and 12 bits in 16, floats and signed numbers; each of these sets is
+trained on with the same seeds. The interval is that of Student's t, 95 %, over them.
 """
 
 import argparse

@@ -1,12 +1,10 @@
 """Every bit of a deep picture comes out as it is stored, or the file is refused."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.tiffs import Page, tiff
 from tfpipeline.core import image_io
@@ -200,15 +198,6 @@ def test_a_reduced_page_is_passed_over_for_the_picture_itself() -> None:
 def test_of_several_pages_the_first_is_read() -> None:
     pages = Page(COLOURS[..., 0]), Page(COLOURS[..., 1])
     np.testing.assert_array_equal(stored(tiff(*pages)), COLOURS[..., 0])
-
-
-@pytest.mark.parametrize("colours", [1, 3])
-def test_a_png_of_16_bits_that_is_written_is_read_again(colours: int) -> None:
-    values = COLOURS[..., 0] if colours == 1 else COLOURS[..., :3]
-    data = image_io.to_deep_png(values)
-    np.testing.assert_array_equal(stored(data), values)
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.verify()
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.tiffs import Page, tiff
 from tfpipeline.config.serving import ServerSettings
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import Ranges
@@ -48,7 +49,7 @@ def test_what_only_the_range_of_a_server_would_tell_is_refused_in_words(
     tmp_path: Path,
 ) -> None:
     values = np.linspace(0, 1, 64).reshape(8, 8).astype(np.float32)
-    (tmp_path / "0.tif").write_bytes(image_io.to_tiff(values))
+    (tmp_path / "0.tif").write_bytes(tiff(Page(values)))
     image_io.save_png(tmp_path / "1.png", values[..., None].repeat(3, -1))
     files = scan.audit(sorted(tmp_path.iterdir()), cache=None)
 

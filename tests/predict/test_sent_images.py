@@ -1,9 +1,11 @@
 """What a client sends as PNG is read by a served model as the run reads the file."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.data.test_decode_graph import asked, graph
 from tests.tiffs import Page, tiff
@@ -59,3 +61,15 @@ def test_to_a_server_of_unknown_range_goes_what_needs_none(
     for ranges in (RANGES, Ranges()):
         one, two = (image_io.decode(d, ranges=ranges) for d in (data, sent))
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_png_of_16_bits_that_is_written_is_read_again(colours: int) -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (20, 31, 3), np.uint16)
+    values = values[..., 0] if colours == 1 else values
+    data = sent_images.to_deep_png(values)
+    samples = image_io.samples(data)
+    assert samples is not None
+    np.testing.assert_array_equal(samples.values, values)
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.verify()

@@ -1,5 +1,6 @@
 """What a user gives as images: files, arrays, images of Pillow, or a sample."""
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from tfpipeline.core import contact_sheets, file_io, image_io
 from tfpipeline.core.errors import UserError
@@ -90,7 +92,9 @@ def write(given: Any, folder: Path) -> list[str]:
         pixels = _pixels(image, number)
         if pixels.ndim == 2:
             file = file.with_suffix(".tiff")
-            file_io.write_bytes(file, image_io.to_tiff(pixels))
+            with io.BytesIO() as content:
+                Image.fromarray(pixels).save(content, "TIFF")
+                file_io.write_bytes(file, content.getvalue())
         else:
             image_io.save_png(file, pixels)
         words.append(str(file))

@@ -9,8 +9,6 @@ ones; halves are rounded up, once.
 """
 
 import io
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -253,34 +251,6 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def save_png(path: Path, image: np.ndarray, *, durable: bool = True) -> None:
     """Write an image as PNG, whole or not at all."""
     file_io.write_bytes(path, to_png(image), durable=durable)
-
-
-def to_deep_png(values: np.ndarray) -> bytes:
-    """Return uint16, grey or RGB, as the content of a PNG file of 16 bits."""
-    height, width = values.shape[:2]
-    rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
-    rows = np.pad(rows, [(0, 0), (1, 0)])  # No row is filtered.
-    kind = 2 if values.ndim == 3 else 0
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows.tobytes(), 1)),
-        (b"IEND", b""),
-    )
-    parts = [
-        struct.pack(">I", len(body))
-        + name
-        + body
-        + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def to_tiff(values: np.ndarray) -> bytes:
-    """Return grey of uint16, int32 or float32 as the content of a TIFF file."""
-    with io.BytesIO() as file:
-        Image.fromarray(values).save(file, "TIFF")
-        return file.getvalue()
 
 
 def to_png(image: np.ndarray) -> bytes:

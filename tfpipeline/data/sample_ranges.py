@@ -99,20 +99,22 @@ def _span(kind: str, rows: Sequence[Row]) -> tuple[tuple[float, float], str]:
 
 def _note(kind: str, rows: Sequence[Row], ranges: Ranges, why: str) -> str:
     low, high = min(row.low for row in rows), max(row.high for row in rows)
-    black, white = ranges.of(kind)
     count = f"{len(rows)} picture{'s' if len(rows) != 1 else ''}"
     return (
-        f"brightness: {count} of {kind} samples, {_text(low)} to {_text(high)}: {_text(black)} is "
-        f"black and {_text(white)} white ({why})"
+        f"brightness: {count} of {kind} samples, {_text(low)} to {_text(high)}: "
+        f"{_where(*ranges.of(kind))} ({why})"
     )
+
+
+def _where(black: float, white: float) -> str:
+    return f"{_text(black)} is black and {_text(white)} white"
 
 
 def strangers(rows: Sequence[Row], ranges: Ranges) -> list[str]:
     """Return a sentence on each sample type that a training has not seen."""
     return [
         f"{len(mine)} pictures have {kind} samples, of which the training had none "
-        f"(e.g. {Path(mine[0].path).name}): "
-        "{} is black and {} white".format(*map(_text, ranges.of(kind)))
+        f"(e.g. {Path(mine[0].path).name}): {_where(*ranges.of(kind))}"
         for kind, mine in sorted(_by_type(rows).items())
         if not ranges.knows(kind)
     ]
@@ -129,11 +131,11 @@ def warnings(rows: Sequence[Row], ranges: Ranges) -> list[str]:
             [row.low for row in mine], [row.high for row in mine], (black, white)
         )
         if part < brightness.SMALL_PART:
-            high = max(row.high for row in mine)
-            low = min(row.low for row in mine)
+            low = _text(min(row.low for row in mine))
+            high = _text(max(row.high for row in mine))
             texts.append(
                 f"{count} pictures of {kind} samples use {max(part, 0):.0%} of their "
-                f"range {where} (they go from {_text(low)} to {_text(high)}, e.g. {first}): "
+                f"range {where} (they go from {low} to {high}, e.g. {first}): "
                 f"little is left of them in 8 bits. {FLAG} sets another one"
             )
         outside = [

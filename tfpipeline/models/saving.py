@@ -58,6 +58,6 @@ def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
-        f"{path}: expected a classifier that `python -m tfpipeline.train` saved, but it "
-        f"cannot be read ({error}). Train again, or name another run."
+        f"{path}: expected a classifier that `python -m tfpipeline.train` saved, "
+        f"but it cannot be read ({error}). Train again, or name another run."
     )
