@@ -100,10 +100,10 @@ def pixels(
         uint8 RGB, or float32 in [0, 255] of a file with more bits than that.
     """
     data = source if isinstance(source, bytes) else content(source)
-    picture, samples, orientation = _load(data, at_least, max_pixels)
+    picture, deep, orientation = _load(data, at_least, max_pixels)
     try:
-        if samples is not None:
-            return turned(brightness.shown(samples, ranges), orientation)
+        if deep is not None:
+            return turned(brightness.shown(deep, ranges), orientation)
         return upright(picture, orientation)
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
