@@ -108,7 +108,7 @@ def test_a_section_that_is_none_is_the_users_to_mend(tmp_path: Path) -> None:
         ("--seed", "one"),
         ("--train.epochs", "1.5"),
         ("--config", "no/such/file.yaml"),
-        ("stray",),
+        ("stray", "words"),
     ],
 )
 def test_a_wrong_value_is_the_users_to_mend(argv: tuple[str, ...]) -> None:

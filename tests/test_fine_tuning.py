@@ -297,7 +297,7 @@ def test_nothing_is_lost_by_an_end_while_the_result_is_written(
     capsys.readouterr()
     code = start(*argv, *more)
     told = capsys.readouterr()
-    assert code == 0 or "a finished run stands here" in told.err
+    assert code == 0 or "contains a finished run" in told.err
     if place == "finish":
         assert "resuming" in told.err, "the checkpoint was still there"
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())

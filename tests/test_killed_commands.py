@@ -233,7 +233,7 @@ def test_a_new_run_is_whole_wherever_its_training_is_killed(
         if finished:
             assert holds(run.path, {name: end[name] for name in WHOLE}), moment
         # One that is whole is refused, as ever; any other comes to its end.
-        refused = pytest.raises(UserError, match="a finished run stands here")
+        refused = pytest.raises(UserError, match="contains a finished run")
         with refused if finished else contextlib.nullcontext():
             train(settings)
         assert finished or contents(run.path) == end, moment

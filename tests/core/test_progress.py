@@ -111,3 +111,37 @@ def test_a_notebook_shows_how_far_it_is() -> None:
     text = "".join(str(output.get("text", output.get("data"))) for output in outputs)
     # Where there are widgets, what is kept of one is its beginning.
     assert ("3/3" in text or "widget-view" in text) and "True" in text
+
+
+CLOCK = """
+import time
+from tfpipeline.core import progress, provenance
+progress.PATIENCE_SECONDS = 0.2
+with provenance.Phases()("save_it"):
+    time.sleep(1.5)
+    for i in progress.over(range(2), "inner", "step"):
+        time.sleep(1.2)
+"""
+
+
+def test_a_long_wait_shows_a_clock_until_something_else_is_shown() -> None:
+    reading, writing = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", CLOCK], stderr=writing, check=True)
+    os.close(writing)
+    said = b""
+    try:
+        while part := os.read(reading, 4096):
+            said += part
+    except OSError:  # The end of a pseudo terminal.
+        pass
+    os.close(reading)
+    first, _, rest = said.partition(b"inner")
+    assert b"save it: 00:0" in first and b"100%" in rest
+    assert b"save it: 00:03" not in said and done.returncode == 0
+
+
+def test_a_log_file_has_no_clock(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.0)
+    with progress.waiting("save"):
+        pass
+    assert capsys.readouterr() == ("", "")

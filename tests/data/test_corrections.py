@@ -11,6 +11,7 @@ from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import corrections, dataset, splits
 from tfpipeline.data.sources.base import Source, from_rows
+from tfpipeline.data.sources.class_map import ClassMap
 
 HEADER = ("id", "label", "action", "new_label")
 
@@ -136,3 +137,28 @@ def test_an_evaluation_of_all_is_corrected_too(tmp_path: Path) -> None:
     found = dataset.open_all(data, tmp_path / "cache", lambda path: path)
     assert len(found.source) == len(found.files) == 39
     assert np.unique(found.source.label).tolist() == [0, 1]
+
+
+def test_corrections_from_before_classes_were_renamed_or_dropped_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(Path(f"{i}"), f"{i}", i % 4, "") for i in range(8)]
+    before = from_rows("s", ["Cat", "bird", "cat", "dog"], rows)
+    after = before.with_classes(ClassMap({"Cat": "cat", "bird": None}))
+    file = write(
+        tmp_path,
+        ("0", "Cat", "relabel", "dog"),
+        ("1", "bird", "relabel", "dog"),
+        ("2", "cat", "relabel", "bird"),
+        ("3", "dog", "relabel", "Cat"),
+        ("4", "cat", "drop", ""),
+    )
+    found = corrections.read(file, after)
+    cat, dog = (after.labels.index(name) for name in ("cat", "dog"))
+    # What was moved to a dropped class is dropped with it; what was in it, is gone.
+    assert found.relabelled == {"0": dog, "3": cat} and found.dropped == {"2", "4"}
+    assert "dropped: 1" in capsys.readouterr().err
+    others = before.with_classes(ClassMap({"*": "other", "dog": "dog"}))
+    slip = write(tmp_path, ("0", "Cat", "relabel", "dgo"))
+    with pytest.raises(UserError, match="'dgo'.*'dog'"):
+        corrections.read(slip, others)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import splits
 from tfpipeline.data.sources.base import Source, from_rows
+from tfpipeline.data.sources.class_map import ClassMap
 
 
 def source(counts: list[int], given_split: str = "") -> Source:
@@ -155,3 +156,28 @@ def test_three_hundred_thousand_examples_are_divided_like_three_thousand(
     leaders = np.arange(300_000) // 3 * 3
     same = s.label == s.label[leaders]
     assert (split == split[leaders])[same].all()
+
+
+def test_every_class_that_cannot_be_divided_is_named_with_the_way_out() -> None:
+    counts = [9, 2, 30, 1]
+    with pytest.raises(UserError, match=r"'c1' \(2\).*'c3' \(1\).*min_per_class 3"):
+        assign(source(counts))
+    assert len(assign(source([n for n in counts if n >= 3]))) == 39
+
+
+def test_a_pin_from_before_classes_were_renamed_or_dropped_fits(
+    tmp_path: Path,
+) -> None:
+    before = source([9, 9, 9, 9])
+    split, file = assign(before), tmp_path / "splits.csv"
+    splits.write(file, before, split, [""] * 36)
+    after = before.with_classes(ClassMap({"c0": "a", "c1": "a", "c2": None}))
+    for _ in range(2):
+        chosen, pinned = splits.pin(after, file)
+        assert [after.ids[i] for i in chosen] == list(after.ids)
+        by_id = dict(zip(before.ids, split))
+        assert [by_id[name] for name in after.ids] == pinned.tolist()
+        # And one that was written with the new names.
+        splits.write(file, after, pinned, [""] * 27)
+    with pytest.raises(UserError, match="'a' there, but 'c0'"):
+        splits.pin(before, file)

@@ -135,3 +135,18 @@ def test_accuracy_under_attack_is_measured_where_it_is_asked_for(
 def test_a_radius_that_is_none_is_refused(run: Path, capsys) -> None:
     assert start("--run", str(run), "--robust", "1:255") == 2
     assert "--robust: expected a number or a fraction" in capsys.readouterr().err
+
+
+def test_a_source_with_other_names_is_measured_by_a_map_of_its_classes(
+    run: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    world.write_folder(other, world.TRANSFER_CLASSES, 2, seed=99)
+    (other / world.TRANSFER_CLASSES[0]).rename(other / "zzz")
+    argv = ("--run", str(run), "--source", str(other))
+    assert start(*argv) == 2
+    file = tmp_path / "c.csv"
+    file.write_text(f"class,new\nzzz,{world.TRANSFER_CLASSES[0]}\n")
+    assert start(*argv, "--data.classes", str(file)) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert list(found["classes"]) == list(world.TRANSFER_CLASSES)

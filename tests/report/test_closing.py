@@ -1,5 +1,6 @@
 """The closing words tell what probabilities are worth, and what is accepted."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,18 @@ THRESHOLD = {
 }
 
 
-def said(calibration: dict[str, Any], **measured: Any) -> Closing:
+def said(
+    calibration: dict[str, Any], more: dict[str, Any] | None = None, **measured: Any
+) -> Closing:
     told = {"ece": 0.115, "ece_calibrated": 0.115, "coverage": None, "error": None}
     told |= {"answered": None} | measured
-    test = {"accuracy": 0.9, "n": 200, "calibration": told}
+    classes = measured.pop("classes", {})
+    test = {"accuracy": 0.9, "n": 200, "calibration": told, "classes": classes}
     metrics = {"test": test, "seconds": {"total": 1.0}, "leaks": {"near": 0}}
     about: dict[str, Any] = {"images": 10, "classes": 2, "history": (), "folder": "a"}
     about |= {"kept_epoch": None, "undone": False, "unusable": 0, "rare": ()}
     about |= {"settings": RunSettings(), "quoted_folder": "a", "metrics": metrics}
+    about |= {"longer": None, "diagnosis": {}} | (more or {})
     return closing("train", "runs/a", calibration=calibration, **about)
 
 
@@ -38,6 +43,46 @@ def test_without_a_threshold_the_reason_is_told() -> None:
     words = said(NO_THRESHOLD)
     assert sum("3 images are too few" in line for line in words.done) == 1
     assert not words.careful
+
+
+def test_the_accuracy_stands_beside_its_interval() -> None:
+    (line,) = [line for line in said(NO_THRESHOLD).done if "Test accuracy" in line]
+    # Wilson's of 180 of 200, by the formula's published form.
+    assert "0.900" in line and "0.851" in line and "0.934" in line
+
+
+def test_a_class_that_is_never_recognised_does_not_hide_behind_the_accuracy() -> None:
+    classes = {
+        "good": {"recall": 180 / 190, "n": 190},
+        "scratch": {"recall": 0.0, "n": 10},
+        "none here": {"recall": 0.0, "n": 0},
+    }
+    words = said(NO_THRESHOLD, classes=classes)
+    (line,) = [line for line in words.careful if "scratch" in line]
+    assert "0 of 10" in line
+    even = {name: {"recall": 0.9, "n": 100} for name in "ab"}
+    words = said(NO_THRESHOLD, classes=even)
+    assert not words.careful and not words.items
+
+
+def test_what_to_look_at_next_is_a_line_each() -> None:
+    pairs = [{"label": "cat", "predicted": "dog", "n": 3, "of": 40}]
+    counts = {"train": 2, "train_n": 100, "held_out": 1, "held_out_n": 50}
+    diagnosis = {"splits": {"test": {"confused": pairs}}, "suspects": counts}
+    more = {"diagnosis": diagnosis, "longer": "--train.epochs 60"}
+    words = said(NO_THRESHOLD, more)
+    (confused,) = [line for line in words.items if "cat predicted as dog" in line]
+    assert "3 of 40" in confused
+    assert any("2 of 100" in line and "1 of 50" in line for line in words.items)
+    assert any("--train.epochs 60" in line for line in words.careful)
+
+
+def test_what_is_confused_most_is_read_as_a_run_has_it(demo_run) -> None:
+    diagnosis = json.loads((demo_run.path / "diagnosis.json").read_text())
+    first = diagnosis["splits"]["test"]["confused"][0]
+    words = said(NO_THRESHOLD, {"diagnosis": diagnosis})
+    pair = f"{first['label']} predicted as {first['predicted']}"
+    assert any(pair in line for line in words.items)
 
 
 @pytest.mark.parametrize("answered, error, wrong", [(150, 0.02, 3), (0, None, 0)])

@@ -112,15 +112,15 @@ def test_a_run_says_how_far_its_probabilities_can_be_believed(
     assert 0 <= measured["test"]["calibration"]["ece_calibrated"] <= 1
 
 
-def test_five_lines_tell_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
+def test_a_few_lines_say_what_was_done_and_what_comes_next(demo_run: Trained) -> None:
     lines = demo_run.printed.splitlines()
-    assert len(lines) == 5
+    assert len(lines) <= 10
     assert "MobileNetV2 0.35" in lines[0] and "252 images of 6 classes" in lines[0]
     assert "Test accuracy" in lines[1]
     found = json.loads((demo_run.path / "calibration.json").read_text())
     assert found["reason"] in lines[2]
-    assert lines[3] == f"Look at {demo_run.path}/report.html"
-    assert "python -m tfpipeline.train --data.source" in lines[4]
+    assert lines[-2] == f"Look at {demo_run.path}/report.html"
+    assert "python -m tfpipeline.train --data.source" in lines[-1]
 
 
 def test_logits_from_cached_features_are_those_of_the_whole_classifier(
@@ -567,3 +567,44 @@ def test_sign_digits_are_read_over_three_seeds(
         found.append(metrics["test"]["accuracy"])
     assert np.mean(found) >= 0.86, found
     keras.backend.clear_session()
+
+
+def test_a_run_keeps_what_became_of_its_classes(
+    tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = pictures(tmp_path / "p")
+    pictures(tmp_path / "more", 4)
+    for source, count in ((root, 2), (tmp_path / "more", 3)):
+        (source / "light").rename(source / "Light")
+        names = [f"light/{i}.png" for i in range(4)]
+        put(source, *names, *(f"rare/{i}.png" for i in range(count)))
+    (tmp_path / "c.csv").write_text("class,new\nLight,light\n")
+    run = tmp_path / "r"
+    argv = ("--workdir", str(run), "--data.source", str(root), *SMALL)
+    argv += ("--data.classes", str(tmp_path / "c.csv"))
+    assert start(*argv) == 2
+    said = capsys.readouterr().err
+    assert "--data.min_per_class 3" in said and "'rare' (2)" in said
+    argv += ("--data.min_per_class", "3")
+
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fit.Fit, "run", interrupted)
+        assert start(*argv) == 130
+    (tmp_path / "c.csv").unlink()
+    # It resumes though the file is gone, by its own copy.
+    assert start(*argv) == 0
+    assert (run / "labels.txt").read_text() == "dark\nlight\n"
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["renamed_classes"] == {"Light": "light"}
+    assert set(manifest["dropped_classes"]) == {"rare"}
+    assert "--data.min_per_class 3" in manifest["dropped_classes"]["rare"]
+    page = (run / "report.html").read_text()
+    assert "rare; classes.csv says why" in page
+    # Sources with the names of then are measured as it was trained.
+    for source, count in ((None, None), (str(tmp_path / "more"), 12)):
+        result = evaluate(EvaluateSettings(run=str(run), source=source))
+        assert list(result["classes"]) == ["dark", "light"]
+        assert count is None or result["n"] == count

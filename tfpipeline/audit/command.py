@@ -28,8 +28,9 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         from tfpipeline.data.sources.drawn_world import drawer
     cache = startup.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
+    dataset.check(data)
     source = opening.open_source(data, cache, drawer(data))
-    inputs = filter(None, (data.source, data.corrections, data.splits))
+    inputs = filter(None, (data.source, data.corrections, data.splits, data.classes))
     output.check(NAMES, [*map(Path, inputs), *source.paths])
     fixes = corrections.NONE
     if data.corrections is not None:
@@ -44,11 +45,15 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     alike = duplicates.near(rows)
     result = duplicates.statistics(source, rows, alike)
     result["brightness"] = choice.to_json()
+    result["dropped_classes"] = {
+        **source.class_map.dropped,
+        **dataset.few_classes(data, source, rows),
+    }
     findings = duplicates.findings(source, rows, alike)
     sheets = {
         "contact_sheet.png": duplicates.sheet(source, rows, ranges=choice.ranges),
         "leaks.png": duplicates.leak_sheet(
-            source.split, rows, alike, ranges=choice.ranges
+            source, source.split, rows, alike, ranges=choice.ranges
         ),
     }
     drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar, get_type_hints
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from tfpipeline.cli import help_text, words
 from tfpipeline.config import RunSettings
 from tfpipeline.core.errors import UserError, suggest
 
@@ -44,6 +45,11 @@ _KINDS = {
 
 class _Parser(ArgumentParser):
     """A parser whose errors are one sentence, with the nearest known name."""
+
+    words = words.Words()
+
+    def format_help(self, formatter: object = None) -> str:
+        return help_text.text(self, self.words)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = _rephrase(" ".join(str(message).split()))
@@ -86,19 +92,21 @@ def read(
     settings: type[Settings], argv: Sequence[str], *, prog: str, description: str
 ) -> tuple[Settings, dict[str, bool]]:
     """Return what `parse` does, and the switches `quiet` and `json`."""
-    parser = _Parser(prog=prog, description=description)
+    parser = _Parser(prog=prog, description=description, allow_abbrev=False)
+    parser.words = words.of(settings)
     parser.add_argument(
         "--config", action="config", help="YAML file of settings; flags win over it."
     )
     # Without a default, they are no part of what --print_config prints.
-    for name, words in (("quiet", QUIET), ("json", JSON)):
+    for name, text in (("quiet", QUIET), ("json", JSON)):
         parser.add_argument(
-            f"--{name}", action="store_true", default=SUPPRESS, help=words
+            f"--{name}", action="store_true", default=SUPPRESS, help=text
         )
     parser.add_class_arguments(settings, as_group=False)
     hints = get_type_hints(settings)
     rest, lists = _take_lists(
-        [n for n, hint in hints.items() if hint == list[str]], argv
+        [n for n, hint in hints.items() if hint == list[str]],
+        words.spell_out(settings, argv),
     )
     try:
         space = parser.parse_args(rest)
@@ -121,17 +129,17 @@ def _take_lists(
 
     Their words are file names and globs, which must not be read as YAML.
     """
-    words, rest = list(argv), []
+    left, rest = list(argv), []
     lists: dict[str, list[str]] = {}
-    while words:
-        word = words.pop(0)
+    while left:
+        word = left.pop(0)
         flag, equals, value = word.partition("=")
         if flag[:2] != "--" or flag[2:] not in names:
             rest.append(word)
             continue
         values = [value] if equals else []
-        while words and not equals and not words[0].startswith("--"):
-            values.append(words.pop(0))
+        while left and not equals and not left[0].startswith("--"):
+            values.append(left.pop(0))
         lists.setdefault(flag[2:], []).extend(_as_json(values))
     return rest, lists
 
@@ -165,7 +173,7 @@ def of_run(file: Path) -> RunSettings:
 
 # Settings that may name a file or folder, and words that name none, whatever a file
 # here is called.
-_PATHS = "workdir cache_dir source splits corrections tfds_dir weights".split()
+_PATHS = "workdir cache_dir source splits corrections classes tfds_dir weights".split()
 _WORDS = (None, "demo", "imagenet", "none")
 
 

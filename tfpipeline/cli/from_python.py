@@ -5,9 +5,10 @@ import json
 import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args
 
 from tfpipeline import cli
+from tfpipeline.cli import words
 from tfpipeline.core.errors import UserError, suggest
 
 Settings = TypeVar("Settings")
@@ -35,10 +36,10 @@ def read(
     Raises:
         UserError: An unknown name, or a value of the wrong kind.
     """
-    words: list[str] = []
+    line: list[str] = []
     values: dict[str, Any] = {}
     if isinstance(config, (str, os.PathLike)):
-        words = ["--config", os.fspath(config)]
+        line = ["--config", os.fspath(config)]
     elif isinstance(config, kind):
         default = flat(kind())
         values = {n: v for n, v in flat(config).items() if v != default.get(n)}
@@ -50,9 +51,10 @@ def read(
             f"Received: {type(config).__name__}."
         )
     values |= dict(_flat(given))
-    known = dict(_known(kind))
+    known, aliases = dict(words.hints(kind)), words.of(kind).aliases
     prog = f"python -m tfpipeline.{verb}"
     for name, value in values.items():
+        name = name if name in known else aliases.get(name, name)
         # A setting may be a number, or one for each name.
         above = get_args(known.get(name.rpartition(".")[0]))
         if name not in known and dict[str, float] not in above:
@@ -62,18 +64,9 @@ def read(
             )
         if known.get(name) == list[str] and isinstance(value, (str, os.PathLike)):
             value = [value]
-        words.append(f"--{name}={_as_word(value)}")
-    settings = cli.parse(kind, words, prog=prog, description="")
-    return settings, f"{prog} {shlex.join(words)}".rstrip()
-
-
-def _known(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted name of each setting, and what kind of value it takes."""
-    for name, hint in get_type_hints(kind).items():
-        if dataclasses.is_dataclass(hint):
-            yield from _known(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
+        line.append(f"--{name}={_as_word(value)}")
+    settings = cli.parse(kind, line, prog=prog, description="")
+    return settings, f"{prog} {shlex.join(line)}".rstrip()
 
 
 def flat(settings: Any, without: Collection[str] = ()) -> dict[str, Any]:

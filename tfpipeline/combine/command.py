@@ -23,8 +23,8 @@ def combine(settings: CombineSettings) -> dict[str, Any]:
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     if folder.checkpoints.is_dir() and not settings.overwrite:
         raise UserError(
-            f"{folder.path}: a training that is not finished stands here. Choose "
-            "another --workdir, or say --overwrite true to replace it."
+            f"{folder.path} already contains an unfinished training. Choose another "
+            "--workdir, or replace it with --overwrite true."
         )
     with phases("import"), startup.quiet_start():
         from tfpipeline.combine import member_runs

@@ -30,7 +30,7 @@ from tfpipeline.report.diagnosis import Measured
 from tfpipeline.train import measurement, run_writer
 
 # What a combined run has from its first member.
-_COPIED = ("labels", "splits", "quarantine", "corrections")
+_COPIED = ("labels", "splits", "quarantine", "corrections", "classes")
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,8 @@ def write(
     for name in _COPIED:
         if (file := getattr(members.folders[0], name)).is_file():
             file_io.write_bytes(getattr(run, name), file.read_bytes())
+        else:
+            getattr(run, name).unlink(missing_ok=True)
     learned = sorted(_learned_digests(members.folders))
     file_io.write_csv(run.inherited, ("split", "sha256"), learned)
     ranges = examples.brightness.ranges

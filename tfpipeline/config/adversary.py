@@ -5,25 +5,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AdversarySettings:
-    """How a perturbation is looked for; null is the attack's own.
+    """How a perturbation is searched; unset values are those of the attack.
 
     Args:
-        attack: `fgsm`, `iterative_fgsm`, `pgd`, `mi_fgsm`, `di_fgsm` (for other
-            networks), `apgd`, `apgd_dlr`, `apgd_rivals`, `square` (without gradients),
-            `standard` (several, one after the other); or for the smallest perturbation
-            `fmn`, `deepfool`, `carlini_wagner`.
-        loss: `cross_entropy`, `margin`, or `dlr` (a margin that no scale hides); not
-            for attacks with one of their own: `apgd_rivals`, `square`, `standard`, and
-            those for the smallest perturbation.
-        steps: At most; images that have succeeded stop. `square` asks ten times as many
-            questions (each costs a third); `carlini_wagner` has 6 searches share them.
-        step_size: As a share of epsilon; of `fmn` the first step, in l2 and in [0, 1].
-        restarts: How often each attack begins, elsewhere in the ball.
-        confidence: By how much the wanted logit has to be above all others: raise it
-            for pictures that survive JPEG or fool other networks.
-        samples: How often a random network is asked for each answer, with other draws;
-            it is fooled only if it is so every time. Random defences: 8 at least.
-        eight_bit: Whether the images are constrained to those that a PNG can hold.
+        attack: `fgsm`, `iterative_fgsm`, `pgd`, `mi_fgsm`, `di_fgsm` (for transfer),
+            `apgd`, `apgd_dlr`, `apgd_rivals`, `square` (black box), `standard` (several
+            in turn); for minimal perturbations `fmn`, `deepfool`, `carlini_wagner`.
+        loss: `cross_entropy`, `margin`, or `dlr` (a margin that is invariant to scale).
+            `apgd_rivals`, `square`, `standard` and minimal attacks have their own.
+        steps: Maximum; images that have succeeded stop earlier. `square` makes ten
+            queries per step; `carlini_wagner` divides them among 6 searches.
+        step_size: As a share of epsilon; for `fmn` the first step, in l2.
+        restarts: Number of random starts of each attack.
+        confidence: Margin by which the wanted logit has to exceed all others. Raise it
+            for results that survive JPEG or fool other networks.
+        samples: Draws of a random network for each query; it counts as fooled if all
+            draws are. At least 8 for random defences.
+        eight_bit: Whether results are restricted to images that a PNG can hold.
         batch_size: Images that are attacked at once.
     """
 
@@ -40,14 +38,14 @@ class AdversarySettings:
 
 @dataclass(frozen=True)
 class RobustSettings:
-    """How a training makes a network resist attacks; every image goes through it all.
+    """How training makes a network robust.
 
     Args:
-        method: `none`, `pgd` (the attacked image instead of the image), `trades` (the
-            image, and that the attacked one is answered alike), or `free` (each batch
-            several times, while its perturbation grows).
-        epsilon: How large the perturbation is, in linf, of values in [0, 1]: `2/255`.
-        steps: Of the attack; of `free`, how often each batch is trained on.
+        method: `none`, `pgd` (train on attacked images), `trades` (clean images, plus a
+            term that keeps the answer under attack), or `free` (each batch several
+            times, with a growing perturbation).
+        epsilon: Radius in linf, for images in [0, 1]: `2/255`.
+        steps: Steps of the attack; for `free` the number of repetitions of a batch.
         weight: Of the second term of `trades`.
     """
 

@@ -8,40 +8,40 @@ from tfpipeline.config.adversary import AdversarySettings
 
 @dataclass(frozen=True)
 class AttackSettings:
-    """What `attack` can be told.
+    """Settings of `attack`.
 
     Args:
         images: Photographs: files, folders, or globs.
-        output: Folder for the pictures, figures and `attack.json`.
-        run: The folder of a finished run to attack; null is the network of `model`.
-        target: Class (name or number) that the network is to see; null: any wrong one.
-        epsilon: How large the perturbation may be, of values in [0, 1]: `4/255`, `0.5`.
-        norm: In which epsilon is measured: `linf`, `l2`, or `l1`.
-        preset: `best`, or `lesson` (that of the lesson this project grew from, with its
-            two pixel spaces, beside the right one).
-        minimal: Whether to look for each photograph's smallest perturbation as well.
-        epsilons: Radii at which the accuracy is measured as well, `2/255 4/255`; none
-            is half, once and twice epsilon, where there are several photographs.
-        together: Networks that have to be fooled by the same picture: backbones, or
-            folders of runs.
-        judges: Networks that took no part and are shown the pictures.
-        matrix: Whether each of these networks is attacked alone as well, and its
-            pictures are shown to the others.
-        jpeg: Qualities at which the pictures are kept as JPEG and shown again.
-        defences: Input defences, attacked without and with knowledge of them:
+        output: Folder for images, figures and `attack.json`.
+        run: Run folder of the network to attack (default: the network set by
+            `--model.*`).
+        target: Class (name or number) that the network should predict (default: any
+            wrong class).
+        epsilon: Size of the perturbation, for images in [0, 1]: `4/255`, `0.5`.
+        norm: Norm in which epsilon is measured: `linf`, `l2`, or `l1`.
+        preset: `best`, or `lesson` (the original lesson's method, for comparison).
+        minimal: Whether to search the smallest perturbation of each photograph as well.
+        epsilons: More radii at which to measure accuracy, `2/255 4/255` (default, for
+            several photographs: half, once and twice epsilon).
+        together: Networks that the same image has to fool: backbones, or run folders.
+        judges: Networks that took no part in the attack and classify the results.
+        matrix: Whether to attack each of these networks alone as well, and show its
+            results to the others.
+        jpeg: JPEG qualities at which the results are saved and classified again.
+        defences: Input defences, attacked with and without knowledge of them:
             `jpeg:75`, `bit_depth:4`, `smoothing:3`; `noise:8` and `resize_pad:80` are
-            random, and expected over.
-        full_size: Whether the perturbation is carried back to each photograph's own
-            size as well; only of squashed ones, not with `--resize crop` or `pad`.
-        figures: Photographs that get a figure: so many of the first, and of those that
-            withstood; null is all. Pictures, `attack.csv` and `attack.json` have all.
-        seed: Of all draws.
+            random and averaged over.
+        full_size: Whether to apply the perturbation to each photograph at its own size
+            too; only with `--resize squash`.
+        figures: Number of photographs that get a figure; null draws all. `attack.csv`
+            and `attack.json` always have all.
+        seed: Of everything random.
         overwrite: Whether an earlier result in the folder may be replaced.
-        resize: How a photograph becomes square: `squash`, `crop`, or `pad`; null is as
-            the run did, `squash` without a run.
-        model: The network, if it is not that of a run.
-        adversary: How the perturbation is looked for.
-        distribute: The devices.
+        resize: How photographs become square: `squash`, `crop`, or `pad` (default: as
+            the run, otherwise `squash`).
+        model: Network, if it is not that of a run.
+        adversary: Attack.
+        distribute: Devices.
     """
 
     images: list[str] = field(default_factory=list)

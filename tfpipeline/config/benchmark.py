@@ -8,21 +8,23 @@ from tfpipeline.core.errors import UserError
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """What `benchmark` can be told.
+    """Settings of `benchmark`.
 
     Args:
-        source: Images to read, as for `train`; null draws JPEGs as hard as photographs.
+        source: Images to read, as for `train` (default: generated JPEGs that are as
+            hard to decode as photographs).
         output: Folder for `benchmark.json`.
-        images: How many are read and put through the network in each round.
-        epochs: Of the head, in what a whole training is expected to take.
-        rounds: How often each thing is measured, in turn; medians are reported.
+        images: Images that are read and sent through the network in each round.
+        epochs: Epochs of the training whose time is predicted.
+        rounds: Repetitions of each measurement, interleaved; medians are reported.
         precision: As `train.precision`.
-        seed: Of the images, weights and order.
-        cache_dir: Where drawn images are kept; null is the user's cache folder.
+        seed: Of images, weights and order.
+        cache_dir: Cache folder (default: `~/.cache/tfpipeline`).
         overwrite: Whether an earlier result in the folder may be replaced.
-        data: As for `train`; `data.batch_size auto` takes the smallest nearly best.
-        model: The network, as for `train`; without `weights` it is untrained, as fast.
-        distribute: The devices.
+        data: Data; `data.batch_size auto` takes the smallest batch that is nearly the
+            fastest.
+        model: Network; untrained without `weights`, which is as fast.
+        distribute: Devices.
     """
 
     source: str | None = None

@@ -17,6 +17,9 @@ class DataSettings:
         test_fraction: Share that the result is measured on, if none is named.
         splits: A `splits.csv` of an earlier run, to use just its splits.
         corrections: A `cleaning.csv` with actions: examples to keep, relabel or drop.
+        classes: A CSV of class,new that renames classes, joins those with one new name,
+            and drops those without; a class `*` stands for all that it does not name.
+        min_per_class: Classes with fewer different usable images are left out.
         group: Copies that share a split: `exact`, `near` (alike), or `none`.
         examples_per_class: Training images of each class, at most; null is all.
         train_fraction: Share of each class's training images that is used.
@@ -48,6 +51,8 @@ class DataSettings:
     test_fraction: float = 0.2
     splits: str | None = None
     corrections: str | None = None
+    classes: str | None = None
+    min_per_class: int = 0
     group: str = "exact"
     examples_per_class: int | None = None
     train_fraction: float = 1.0

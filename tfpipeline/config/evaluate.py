@@ -11,6 +11,7 @@ class ReadSettings:
     """How another source than the run's own is read; null is as the run says.
 
     Args:
+        classes: A CSV of class,new, from its class names to those of the run.
         max_bad_fraction: As in the section `data` of a run.
         tfds_dir: Likewise.
         path_column: Likewise.
@@ -18,6 +19,7 @@ class ReadSettings:
         label_from: Likewise.
     """
 
+    classes: str | None = None
     max_bad_fraction: float | None = None
     tfds_dir: str | None = None
     path_column: str | None = None

@@ -5,18 +5,21 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The frozen backbone and the new head.
+    """The frozen backbone and its new head.
 
     Args:
-        backbone: E.g. `VGG16`, `MobileNetV2`, or `PlainCNN`, which learns from scratch.
-        weights: `imagenet`, `demo`, `none`, or a file; null is `demo` for the demo
-            source and `imagenet` otherwise.
-        alpha: Width of a MobileNet; null is 0.35 with the demo weights, else 1.0.
-        image_size: Height and width in pixels; null is the backbone's own size.
-        pooling: How the feature map becomes a vector: `avg`, `max` or `flatten`.
-        hidden: Units of hidden dense layers, e.g. `[256]`.
-        dropout: Share of the inputs of each dense layer that is dropped in training.
-        batch_norm: Whether hidden layers are batch-normalised, by the global batch.
+        backbone: Any network of `keras.applications`, e.g. `VGG16` or `MobileNetV2`; or
+            `PlainCNN`, which is trained from scratch.
+        weights: `imagenet`, `demo`, `none`, or a file (default: `demo` for the demo
+            source, otherwise `imagenet`).
+        alpha: Width of a MobileNet (default: 0.35 with the demo weights, otherwise
+            1.0).
+        image_size: Height and width in pixels (default: the backbone's own).
+        pooling: How the feature map becomes a vector: `avg`, `max`, or `flatten`.
+        hidden: Units of each hidden dense layer, e.g. `[256]`.
+        dropout: Dropout rate in front of each dense layer.
+        batch_norm: Whether hidden layers use batch normalisation, over the global
+            batch.
         initialiser: Of the dense layers, e.g. `glorot_uniform` or `he_normal`.
     """
 

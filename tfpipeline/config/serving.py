@@ -5,29 +5,31 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What `export` can be told.
+    """Settings of `export`.
 
     Args:
-        run: The folder of a finished run; null with `--stable` moves the label alone.
-        output: The folder above the versions, which a server watches.
+        run: Run folder (not needed with `--stable`, which only moves the label).
+        output: Folder above the versions, which a server watches.
         name: Of the served model, in the server's addresses.
-        top_k: Classes that an answer names, at most.
-        images: Files, folders or globs to compare by; empty is the run's test images.
+        top_k: Classes in an answer, at most.
+        images: Files, folders or globs for the parity check (default: the run's test
+            images).
         parity_images: How many of them, at most.
-        tolerance: Difference of a probability that is accepted: a number, or one each,
-            `--tolerance.litert_float16 0.05` (`savedmodel` is the version itself).
-        min_answered: Share of those images that the written model has to read.
+        tolerance: Largest accepted difference of a probability: one number, or one per
+            format, `--tolerance.litert_float16 0.05` (`savedmodel` is the version
+            itself).
+        min_answered: Share of those images that the exported model has to read.
         max_pixels: Height times width of an image, at most; more is not decoded.
         max_request_pixels: Of all images of a request; the largest are refused.
         max_images: That a request may have; those behind are refused.
-        only_if_better: Whether to publish only what is better than the live version, on
-            all test images that neither has learned from.
-        label: Of the version: `stable`, `canary`, or `auto` (stable if the first).
-        stable: A version to make the stable one, without exporting anything.
-        also: Other runtimes, each compared likewise: `litert_float16`, `litert_int8`,
-            `onnx`; one that answers wrongly is skipped, and the exit code is 1.
-        batch_sizes: Images that the server takes together, in rising order.
-        cache_dir: What all runs share; null is what the run used.
+        only_if_better: Whether to publish only if it is better than the live version,
+            on test images that neither has learned from.
+        label: Of the version: `stable`, `canary`, or `auto` (the first one is stable).
+        stable: Number of a version to make stable, without exporting anything.
+        also: Other formats, each checked likewise: `litert_float16`, `litert_int8`,
+            `onnx`. One that answers differently is skipped, and the exit code is 1.
+        batch_sizes: Batch sizes of the server, in rising order.
+        cache_dir: Cache folder (default: that of the run).
     """
 
     run: str | None = None
@@ -51,15 +53,15 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """What `serve` can be told.
+    """Settings of `serve`.
 
     Args:
-        base: The folder above the versions, which `export` wrote.
+        base: Folder above the versions, written by `export`.
         name: Of the served model, in its addresses.
-        host: The address to listen at.
-        rest_port: For HTTP; 0 is any that is free.
-        grpc_port: For gRPC; 0 is any that is free, null serves none.
-        poll_seconds: How often new versions and moved labels are looked for.
+        host: Address to listen on.
+        rest_port: Port for HTTP; 0 takes any free one.
+        grpc_port: Port for gRPC; 0 takes any free one, null turns gRPC off.
+        poll_seconds: Seconds between two looks for new versions and moved labels.
     """
 
     base: str | None = None
@@ -72,14 +74,15 @@ class ServeSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server is asked.
+    """How a server is queried.
 
     Args:
-        batch_size: Images a request, at most.
-        batch_megabytes: Of encoded images a request, at most, where it has several.
-        parallel: Requests that are under way at the same time.
-        retries: How often a request is repeated that found no server, or a busy one.
-        timeout_seconds: How long an answer may take.
+        batch_size: Images per request, at most.
+        batch_megabytes: Megabytes of encoded images per request, at most, if it has
+            several.
+        parallel: Requests in flight at the same time.
+        retries: Repetitions of a request that met no server, or a busy one.
+        timeout_seconds: Seconds to wait for an answer.
     """
 
     batch_size: int = 16

@@ -7,27 +7,28 @@ from tfpipeline.config import DataSettings, DistributeSettings
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What `study` can be told.
+    """Settings of `study`.
 
     Args:
-        sources: What to classify, each as for `train`: `demo`, folders, CSV files, ...
+        sources: Data sets, each as for `train`: `demo`, folders, CSV files, ...
         backbones: Frozen networks, `NAME[:ALPHA][:WEIGHTS][@SIZE]`: `MobileNetV2`,
             `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`.
         output: Folder for `study.csv`, `study.json`, `table.md` and the figures.
-        seeds: Repetitions, with other splits, examples and initial weights.
-        shots: Examples of each class to learn from; `all` always is among them.
+        seeds: Repetitions, each with other splits, examples and initial weights.
+        shots: Examples per class to learn from; `all` is always included.
         heads: Heads to train and choose from, by validation images if there are any.
-        neighbours: Training images that vote on an answer, at most.
-        scratch: Whether `PlainCNN` is trained from scratch as well, on all examples.
+        neighbours: Largest number of neighbours of the k-NN probe.
+        scratch: Whether to train `PlainCNN` from scratch too, on all examples.
         scratch_epochs: Passes over the training images for it.
-        workers: Processes that share the work; start each with the same command but for
-            `index`. The last to end writes the result.
+        workers: Processes that share the work. Start each with the same command but its
+            own `--index`; the last to finish writes the result.
         index: Which of the workers this is, from 0.
-        seed: Of the first repetition; the others count on from it.
-        cache_dir: Features that all commands share; null is the user's cache folder.
-        overwrite: Whether an earlier result may be replaced; an unfinished one resumes.
-        data: How the sources are read, as for `train`.
-        distribute: The devices.
+        seed: Of the first repetition; the others count up from it.
+        cache_dir: Cache folder (default: `~/.cache/tfpipeline`).
+        overwrite: Whether an earlier result may be replaced; an unfinished one is
+            resumed.
+        data: Data.
+        distribute: Devices.
     """
 
     sources: list[str] = field(default_factory=lambda: ["demo"])

@@ -7,26 +7,29 @@ from tfpipeline.config import DistributeSettings, ModelSettings
 
 @dataclass(frozen=True)
 class SynthesisSettings:
-    """How an image is made that excites a class; null is as the preset says.
+    """How an ideal image is made; unset values are those of the preset.
 
     Args:
         objective: `logit`, `log_odds` (against all other classes), `logit_and_odds`,
             `cross_entropy`, or `softmax_cross_entropy` (the lesson's).
-        parameterization: What is changed: `pixels`, `fourier` (waves), or `phases` (of
-            waves whose strengths are those of photographs).
-        start: A photograph to start from instead of noise.
-        steps: How many.
+        parameterization: `pixels`, `fourier`, or `phases` (of waves with the amplitudes
+            of photographs).
+        start: Photograph to start from, instead of noise.
+        steps: Number of steps.
         learning_rate: Of the first step.
         optimizer: `adam`, `sgd`, `rmsprop`, `adagrad`, or `lion`.
-        views: Transformed copies of an image that make one step.
-        total_variation: Weight of the sum of absolute neighbour differences, kept low.
-        l2: Weight of the sum of squared distances from grey, kept low.
-        fading: How fast an image loses the contrast that does not excite the class.
-        branch_gradient: Share that a residual branch passes back, in (0, 1].
-        relu_gradient: Share that each ReLU passes beside its own gradient, 0 to 0.5.
-        copies: Images of each class, each from noise of its own.
-        diversity: Weight of how little the copies of a class have in common.
-        batch_size: Images at once; it changes a result by rounding errors only.
+        views: Transformed copies of the image in each step.
+        total_variation: Weight of the total variation penalty (sum of absolute
+            differences of neighbours).
+        l2: Weight of the penalty on squared distances from grey.
+        fading: Rate at which contrast fades that does not excite the class.
+        branch_gradient: Share of the gradient that a residual branch passes back, in
+            (0, 1].
+        relu_gradient: Share of the gradient that each ReLU passes besides its own, 0 to
+            0.5.
+        copies: Images of each class, each from its own noise.
+        diversity: Weight of the penalty on what copies of a class have in common.
+        batch_size: Images at once; changes results by rounding errors only.
     """
 
     objective: str | None = None
@@ -48,22 +51,24 @@ class SynthesisSettings:
 
 @dataclass(frozen=True)
 class SynthesizeSettings:
-    """What `synthesize` can be told.
+    """Settings of `synthesize`.
 
     Args:
         classes: Names or numbers, e.g. `"Siamese cat" zebra 898`.
-        output: Folder for the images, charts and `synthesis.json`.
-        run: The folder of a finished run; null is the network of the section `model`.
-        preset: `best`, or `lesson` (that this project grew from, as it was).
-        compare: Whether to make the images of the other preset as well, and a sheet.
-        judges: Networks that only score the result: `VGG16`, `MobileNet:0.25`, a run.
-        gif: Whether to write an animation of how each image came about.
-        tensorboard: Whether TensorBoard shows that too, in `logs/`.
+        output: Folder for images, charts and `synthesis.json`.
+        run: Run folder of the network (default: the network set by `--model.*`).
+        preset: `best`, or `lesson` (the original lesson's method).
+        compare: Whether to make the images of the other preset too, with a sheet of
+            both.
+        judges: Networks that only score the results: `VGG16`, `MobileNet:0.25`, or a
+            run folder.
+        gif: Whether to write an animation of each image.
+        tensorboard: Whether to log the steps for TensorBoard, in `logs/`.
         seed: Of the starts and the transforms.
         overwrite: Whether an earlier result in the folder may be replaced.
-        model: The network, if it is not that of a run.
-        synthesis: How the images are made.
-        distribute: The devices.
+        model: Network, if it is not that of a run.
+        synthesis: Ascent.
+        distribute: Devices.
     """
 
     classes: list[str] = field(default_factory=list)
@@ -83,24 +88,26 @@ class SynthesizeSettings:
 
 @dataclass(frozen=True)
 class FeaturesSettings:
-    """What `features` can be told.
+    """Settings of `features`.
 
     Args:
         images: Photographs: files, folders, or globs.
         output: Folder for the sheets and `features.json`.
-        run: The folder of a finished run; null is the network of the section `model`.
-        layers: Names of the layers to look at; none is some, evenly chosen.
-        layer_count: How many are chosen, where none is named.
-        top: Channels that a sheet shows: those that a photograph excites most.
-        classes: To explain, names or numbers; none is the likeliest of each photograph.
-        grad_cam_layer: Layer of Grad-CAM; null is the last with maps of each backbone.
-        channels: `LAYER:NUMBER`: its ideal image, beside what excites it most.
-        steps: Of the ascent to a channel's ideal image.
-        seed: Of all noise: what an ascent starts from, and SmoothGrad's.
+        run: Run folder of the network (default: the network set by `--model.*`).
+        layers: Names of the layers to show (default: some, evenly spaced).
+        layer_count: How many layers to show if none is named.
+        top: Channels on a sheet: those that a photograph excites most.
+        classes: Classes to explain, names or numbers (default: the predicted one).
+        grad_cam_layer: Layer for Grad-CAM (default: the last with a spatial extent).
+        channels: `LAYER:NUMBER`: generates the ideal image of a channel, beside what
+            excites it most.
+        steps: Steps of the ascent to a channel's ideal image.
+        seed: Of all noise, of the ascent and of SmoothGrad.
         overwrite: Whether an earlier result in the folder may be replaced.
-        resize: `squash`, `crop`, or `pad` to a square; null is as the run, or `squash`.
-        model: The network, if it is not that of a run.
-        distribute: The devices.
+        resize: How photographs become square: `squash`, `crop`, or `pad` (default: as
+            the run, otherwise `squash`).
+        model: Network, if it is not that of a run.
+        distribute: Devices.
     """
 
     images: list[str] = field(default_factory=list)

@@ -10,32 +10,37 @@ from tfpipeline.config.model import ModelSettings
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the head is trained; fine-tuning takes from here what it does not name.
+    """How the head is trained; fine-tuning uses what it does not set itself.
 
     Args:
         epochs: Passes over the training images, at most.
-        learning_rate: The highest, for the global batch; `auto` runs the finder first.
-        optimizer: `adam`, `adamw`, `sgd`, `momentum`, `nesterov`, `rmsprop`, `adagrad`.
+        learning_rate: Peak learning rate, for the global batch; `auto` runs the
+            learning-rate finder.
+        optimizer: `adam`, `adamw`, `sgd`, `momentum`, `nesterov`, `rmsprop`, or
+            `adagrad`.
         schedule: `constant`, `exponential`, `cosine`, `one_cycle`, or `plateau`.
-        decay: Factor of `exponential`, an epoch.
-        plateau_patience: Epochs without a better loss until `plateau` halves the rate.
-        warmup_epochs: In which the rate rises from 0; may be a fraction.
-        weight_decay: Decoupled, of kernels; null is 0.004 for `adamw`, 0 for others.
-        clip_norm: Gradients are scaled down to this norm over all weights.
-        clip_value: Each element of a gradient is cut to this size.
-        averaging: Of weights: `none`, `ema` (moving), or `swa` (ends of last epochs).
-        ema_momentum: What each step keeps of the average; null is about an epoch's.
+        decay: Factor per epoch of `exponential`.
+        plateau_patience: Epochs without a lower validation loss before `plateau` halves
+            the rate.
+        warmup_epochs: Epochs in which the rate rises from 0; may be a fraction.
+        weight_decay: Decoupled, of kernels (default: 0.004 for `adamw`, otherwise 0).
+        clip_norm: Global norm to which gradients are clipped.
+        clip_value: Absolute value to which each element of a gradient is clipped.
+        averaging: Of weights: `none`, `ema` (exponential moving average), or `swa`
+            (mean over the last epochs).
+        ema_momentum: Momentum of `ema` (default: an average over about one epoch).
         swa_from: Share of the epochs after which `swa` begins.
-        label_smoothing: Share of the target spread evenly over all classes.
-        class_weights: `none`, or `balanced`: an image weighs as its class is rare.
-        patience: Epochs without a better validation loss before training stops; null
-            never does so early. The best epoch's weights are kept either way.
-        precision: `auto` (by device), `float32`, `mixed_float16` or `mixed_bfloat16`.
-        jit_compile: Whether XLA compiles the gradients: on one device only, slow for
-            convolutions on CPUs. Dropout then draws other values.
-        on_nan: `stop`, or `roll_back` to the start of the epoch at half the rate.
-        from_scratch: Whether the whole network learns from the first step on, without a
-            frozen backbone; null does so where it has no weights of ImageNet.
+        label_smoothing: Share of the target that is spread evenly over all classes.
+        class_weights: `none`, or `balanced`: each class counts the same in the loss.
+        patience: Epochs without a lower validation loss before training stops; null
+            never stops early. The best epoch is kept either way.
+        precision: `auto` (by device), `float32`, `mixed_float16`, or `mixed_bfloat16`.
+        jit_compile: Whether XLA compiles the gradients. One device only; slow for
+            convolutions on CPUs, and dropout draws other values.
+        on_nan: `stop`, or `roll_back` to the start of the epoch and halve the learning
+            rate.
+        from_scratch: Whether the whole network is trained from the first step (default:
+            only a backbone without ImageNet weights is).
     """
 
     epochs: int = 30
@@ -62,16 +67,17 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class FineTuneSettings:
-    """The second stage: part of the backbone learns as well, slowly.
+    """The second stage, which trains part of the backbone as well.
 
     Args:
-        epochs: Passes over the training images, at most; 0 skips the stage.
-        unfreeze: What learns, from the top: `all`, a number of layers, a share such as
-            `0.3`, or the name of the lowest block, e.g. `block_13` or `block5`.
-        learning_rate: Step size of the head and the topmost block, at its highest.
-        layer_decay: The rate of each block is that of the block above times this.
-        gradual_epochs: Epochs until the next block below joins; 0 starts all at once.
-        optimizer: As in `train`; null is the same.
+        epochs: Passes over the training images, at most; 0 skips fine-tuning.
+        unfreeze: What is trained, from the top: `all`, a number of layers, a share such
+            as `0.3`, or the name of the lowest block, e.g. `block_13` or `block5`.
+        learning_rate: Peak learning rate of the head and the topmost block.
+        layer_decay: Each block's learning rate is that of the block above times this.
+        gradual_epochs: Epochs until the next lower block is unfrozen; 0 unfreezes all
+            at once.
+        optimizer: As in `train` (default: the same).
         schedule: As in `train`.
         warmup_epochs: As in `train`.
         patience: As in `train`.
@@ -90,11 +96,12 @@ class FineTuneSettings:
 
 @dataclass(frozen=True)
 class CheckpointSettings:
-    """When a training saves its state, from which the same command resumes.
+    """When checkpoints are written; the same command resumes from the last one.
 
     Args:
-        every_steps: Steps between two, rounded up to what one call trains on; 0 is off.
-        every_seconds: Seconds between two; 0 is off. SIGTERM and Ctrl-C save as well.
+        every_steps: Steps between two checkpoints; 0 turns this off.
+        every_seconds: Seconds between two checkpoints; 0 turns this off. SIGTERM and
+            Ctrl-C always write one.
     """
 
     every_steps: int = 0
@@ -103,11 +110,11 @@ class CheckpointSettings:
 
 @dataclass(frozen=True)
 class LogSettings:
-    """What TensorBoard shows of a training: `logs/` in the run folder.
+    """What is logged for TensorBoard, in `logs/` of the run folder.
 
     Args:
-        tensorboard: Whether it is written.
-        profile_steps: Steps of each stage to profile, after the first call; slows them.
+        tensorboard: Whether anything is logged.
+        profile_steps: Steps of each stage to profile, which slows them down.
     """
 
     tensorboard: bool = True
@@ -116,16 +123,18 @@ class LogSettings:
 
 @dataclass(frozen=True)
 class DistributeSettings:
-    """On which devices the steps run.
+    """On which devices training runs.
 
     Args:
-        strategy: `auto` (several workers where TF_CONFIG or `workers` names them, else
-            every GPU, else one device), `one_device`, `mirrored`, `multi_worker`, or
-            `tpu` (not tested by anybody yet).
-        devices: Of `mirrored` or `auto`: GPUs (null is all), or logical CPUs to make.
-        workers: `host:port,host:port` of all; null asks TF_CONFIG, then SLURM.
-        index: Which of the workers this process is, from 0; the first one writes.
-        tpu: Name or address of the TPU; null asks the environment.
+        strategy: `auto` (several workers if TF_CONFIG or `workers` names them,
+            otherwise every GPU, otherwise one device), `one_device`, `mirrored`,
+            `multi_worker`, or `tpu` (untested).
+        devices: For `mirrored` or `auto`: number of GPUs (default: all), or of logical
+            CPUs to create.
+        workers: `host:port,host:port` of all workers (default: from TF_CONFIG or
+            SLURM).
+        index: Index of this worker, from 0; worker 0 writes the results.
+        tpu: Name or address of the TPU (default: from the environment).
     """
 
     strategy: str = "auto"
@@ -137,13 +146,13 @@ class DistributeSettings:
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How far the probabilities of a classifier are to be believed.
+    """How calibration and abstention are set.
 
     Args:
-        target_error: Share of the answers that may be wrong where it answers at all;
-            the threshold for that is chosen on validation images.
-        confidence: With which that holds on new images, else there is no threshold; 60
-            images are needed for 0.95 and a target of 0.05, 300 for one of 0.01.
+        target_error: Share of wrong answers that is allowed among those that are
+            accepted; the threshold is chosen on validation images.
+        confidence: Confidence with which that holds on new images. 0.95 with a target
+            of 0.05 needs 60 validation images, with 0.01 it needs 300.
     """
 
     target_error: float = 0.05
@@ -152,15 +161,16 @@ class CalibrationSettings:
 
 @dataclass(frozen=True)
 class CombineSettings:
-    """What `combine` can be told.
+    """Settings of `combine`.
 
     Args:
-        runs: Folders of finished runs with the same classes; none may have trained on
-            what the first one was measured on.
-        how: `ensemble` (mean probabilities), `soup` (mean weights of equal networks),
-            or `greedy_soup` (of those that raise the accuracy on validation images).
-        workdir: The new run folder; null is a new one below `runs/`.
-        cache_dir: What all runs share; null is what the first run used.
+        runs: Folders of finished runs with the same classes. None may have trained on
+            images that the first one was measured on.
+        how: `ensemble` (mean of the probabilities), `soup` (mean of the weights of
+            equal networks), or `greedy_soup` (only runs that raise validation
+            accuracy).
+        workdir: The new run folder (default: a new one below `runs/`).
+        cache_dir: Cache folder (default: that of the first run).
         overwrite: Whether a finished run may be replaced.
     """
 
@@ -173,22 +183,22 @@ class CombineSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Everything that `train` can be told; `config.yaml` of a run holds it.
+    """Settings of `train`; `config.yaml` of a run holds them.
 
     Args:
-        workdir: The run folder; null is a new one below `runs/`.
+        workdir: The run folder (default: a new one below `runs/`).
         seed: Of splits, initial weights, order and augmentation.
-        cache_dir: Features that all runs share; null is the user's cache folder.
+        cache_dir: Cache folder, shared by all runs (default: `~/.cache/tfpipeline`).
         overwrite: Whether a finished run may be replaced.
-        data: The images.
-        model: The network.
-        train: The training of the head.
-        fine_tune: The training of part of the backbone after it.
-        robust: What makes it resist attacks.
-        calibration: How far its probabilities are to be believed.
-        checkpoint: When the state of the training is saved.
-        logs: What TensorBoard shows of it.
-        distribute: The devices.
+        data: Data.
+        model: Network.
+        train: Training of the head.
+        fine_tune: Fine-tuning.
+        robust: Adversarial training.
+        calibration: Calibration and abstention.
+        checkpoint: Checkpoints.
+        logs: TensorBoard.
+        distribute: Devices.
     """
 
     workdir: str | None = None

@@ -38,11 +38,19 @@ MOST_KNOWN = 20_000
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'X'?"`` for the nearest known name, or nothing."""
+    """Return ``" Did you mean 'X'?"`` for the nearest known name, or nothing.
+
+    Of a dotted name its last part may be enough.
+    """
     by_lower = {candidate.lower(): candidate for candidate in known}
     if len(by_lower) > MOST_KNOWN:
         return ""
-    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
+    lasts = {n.rpartition(".")[2]: n for n in reversed(by_lower) if n[:2] == "--"}
+    last = name.lower().lstrip("-").rpartition(".")[2]
+    close = difflib.get_close_matches(last, list(lasts), n=1, cutoff=0.75)
+    near = [lasts[n] for n in close] or difflib.get_close_matches(
+        name.lower(), list(by_lower), n=1, cutoff=0.5
+    )
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
 
 

@@ -110,15 +110,39 @@ def write_csv(
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file, every value a string."""
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
         try:
-            return [
-                {key: value or "" for key, value in row.items() if key is not None}
-                for row in csv.DictReader(file)
-            ]
+            _check_header(path, reader.fieldnames or ())
+            return [_cells(path, reader, row) for row in reader]
         except csv.Error as error:
             raise UserError(
                 f"{path}: expected a CSV file, but {error}. Is a quote left open?"
             ) from None
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    """Refuse a first line that is no UTF-8 text, or names a column twice."""
+    if any("\0" in name for name in names):
+        raise UserError(
+            f"{path}: expected text in UTF-8, found UTF-16 or no text. Save it as "
+            '"CSV UTF-8".'
+        )
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise UserError(
+            f"{path}: its first line names the column {twice[0]!r} twice. Rename one "
+            "of them."
+        )
+
+
+def _cells(path: Path, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
+    """Return a row of a table; refuse one with more values than the header."""
+    if any(more := row.pop(None, [])):
+        raise UserError(
+            f"{path}: line {reader.line_num} has more values than the first line has "
+            f"names: {', '.join(more)} is one too many. Put a value with a comma in it "
+            'in quotes: "great white shark, white shark".'
+        )
+    return {key: value or "" for key, value in row.items()}
 
 
 def check_writable(folder: Path) -> None:

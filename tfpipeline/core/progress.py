@@ -1,8 +1,11 @@
 """How far a loop is, shown in a terminal, a notebook or a log file."""
 
+import contextlib
 import importlib.util
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
@@ -11,6 +14,9 @@ from tqdm import tqdm
 from tfpipeline.core import console
 
 Item = TypeVar("Item")
+
+# What takes longer, without a bar of its own, is shown with a clock.
+PATIENCE_SECONDS = 3.0
 
 # In a log file, a loop reports how far it is so often.
 EVERY_SECONDS = 30.0
@@ -52,10 +58,7 @@ def bar(total: int | None, title: str | None, unit: str, *, initial: int = 0) ->
         # There, stderr is shown on red.
         return tqdm(total=total, **options, file=sys.stdout)
     if sys.stderr.isatty():
-        # A terminal that does not know its size, as in many a CI, says 0.
-        columns, lines = os.get_terminal_size(sys.stderr.fileno())
-        options |= {"ncols": None if columns else 80, "nrows": None if lines else 24}
-        return tqdm(total=total, **options)
+        return tqdm(total=total, **options, **_size())
     count = "{n_fmt}/{total_fmt} ({percentage:.0f}%)" if total else "{n_fmt}"
     return _LogBar(
         total=total,
@@ -70,6 +73,12 @@ def bar(total: int | None, title: str | None, unit: str, *, initial: int = 0) ->
     )
 
 
+def _size() -> dict[str, Any]:
+    """Return how large the terminal is; one that does not know, as in a CI, says 0."""
+    columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    return {"ncols": None if columns else 80, "nrows": None if lines else 24}
+
+
 def over(
     items: Iterable[Item], title: str | None, unit: str, total: int | None = None
 ) -> Iterator[Item]:
@@ -80,6 +89,53 @@ def over(
         for item in items:
             yield item
             shown.update()
+
+
+@contextlib.contextmanager
+def waiting(title: str) -> Iterator[None]:
+    """Show a clock in a terminal or notebook where the block is long and shows nothing.
+
+    Args:
+        title: What is being done.
+    """
+    if console.is_quiet() or not (in_notebook() or sys.stderr.isatty()):
+        yield
+        return
+    over = threading.Event()
+    clock = threading.Thread(target=_tick, args=(title, over), daemon=True)
+    clock.start()
+    try:
+        yield
+    finally:
+        over.set()
+        clock.join()
+
+
+def _tick(title: str, over: threading.Event) -> None:
+    """Show the seconds until something is over, or shows a bar of its own."""
+    shown: Any = None
+    started = time.time()
+    until = PATIENCE_SECONDS
+    while not over.wait(until):
+        until = 1.0
+        others = [one for one in getattr(tqdm, "_instances", ()) if one is not shown]
+        if others and shown is not None:
+            shown.close()
+            shown = None
+        elif not others and shown is None:
+            notebook = in_notebook()
+            shown = tqdm(
+                desc=title,
+                file=sys.stdout if notebook else sys.stderr,
+                bar_format="{desc}: {elapsed}",
+                leave=False,
+                **({} if notebook else _size()),
+            )
+            shown.start_t = started
+        elif shown is not None:
+            shown.refresh()
+    if shown is not None:
+        shown.close()
 
 
 def in_notebook() -> bool:

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from tfpipeline import __version__
+from tfpipeline.core import progress
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
 
@@ -24,10 +25,11 @@ class Phases:
 
     @contextlib.contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to a phase, e.g. `extract`."""
+        """Add the time that the block takes to a phase, e.g. `extract`, and show it."""
         started = time.perf_counter()
         try:
-            yield
+            with progress.waiting(name.replace("_", " ")):
+                yield
         finally:
             spent = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + spent

@@ -176,8 +176,8 @@ def new_result(output: str, name: str, *, overwrite: bool) -> Output:
     file_io.check_writable(folder)
     if os.path.lexists(folder / name) and not overwrite:
         raise UserError(
-            f"{folder}: an earlier {name} stands here. Choose another --output, or say "
-            "--overwrite true to replace it."
+            f"{folder} already contains {name}. Choose another --output, or replace it "
+            "with --overwrite true."
         )
     return Output(folder, name)
 

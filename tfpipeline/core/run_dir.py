@@ -44,6 +44,8 @@ class RunFolder:
     cleaning = _Inside("cleaning.csv")
     # What was relabelled or dropped before the training, by the user's word.
     corrections = _Inside("corrections.csv")
+    # What classes were renamed to, or why they were dropped.
+    classes = _Inside("classes.csv")
     diagnosis = _Inside("diagnosis.json")  # What the predictions come to.
     report = _Inside("report.html")
     evaluation = _Inside("evaluation.json")  # Of the last `evaluate` on any source.
@@ -70,13 +72,13 @@ class RunFolder:
         """
         return (
             *(self.evaluation, self.corrections, self.inherited, self.history),
-            *(self.predictions, self.diagnosis, self.report),
+            *(self.predictions, self.diagnosis, self.report, self.classes),
             *(self.figures, self.logs, self.checkpoints),
         )
 
     @property
     def next(self) -> "RunFolder":
-        """Where a run is written while a finished one stands here."""
+        """Where a run is written while the folder contains a finished one."""
         return RunFolder(self.path / ".next")
 
     def read_manifest(self) -> dict[str, Any]:
@@ -111,8 +113,8 @@ class RunFolder:
         self.check_own()
         if not overwrite and self.is_finished():
             raise UserError(
-                f"{self.path}: a finished run stands here. Choose another --workdir, "
-                "or say --overwrite true to replace it."
+                f"{self.path} already contains a finished run. Choose another "
+                "--workdir, or replace it with --overwrite true."
             )
 
     def staged(self) -> "RunFolder":

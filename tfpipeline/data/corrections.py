@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.core import file_io
+from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.class_map import shorten
 from tfpipeline.data.sources.csv_file import read_table
 
 ACTIONS = ("keep", "relabel", "drop")
@@ -61,7 +62,8 @@ NONE = Corrections({}, frozenset())
 def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Corrections:
     """Return what an edited `cleaning.csv` says of the examples of a source.
 
-    Of those that are `unusable` nothing need be done.
+    Of those that are `unusable`, and of dropped classes, nothing need be done. The file
+    may be from before classes were renamed; what it moves to a dropped one is dropped.
     """
     flag, columns = "--data.corrections", ("id", "action")
     rows = read_table(flag, file, columns, "new_label", like="cleaning.csv")
@@ -69,6 +71,7 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
     actions: dict[str, tuple[str, str]] = {}
     corrections = Corrections({}, frozenset())
     kept = 0
+    gone: list[str] = []
     for line, row in enumerate(rows, 2):
         row = {key: plain(value) for key, value in row.items()}
         where, name = f"{flag} {file}: line {line}", row["id"]
@@ -80,6 +83,12 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
             )
         if not action or name in unusable:
             continue
+        if name in source.dropped:
+            gone += [name] if action == "relabel" else []
+            continue
+        if action == "relabel" and new:
+            now = source.class_map.now(new)
+            action, new = ("drop", "") if now is None else (action, now)
         if name not in position:
             raise UserError(
                 f"{where}: {source.name} has no example {name!r}."
@@ -96,6 +105,11 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
             _check_labels(where, row, new, source.labels[before], source)
             corrections.relabelled[name] = source.labels.index(new)
             corrections.before[name] = before
+    if gone:
+        console.warn_once(
+            f"{flag} {file}: images to relabel that are of dropped classes stay "
+            f"dropped: {shorten(gone)}"
+        )
     dropped = frozenset(
         name for name, (action, _) in actions.items() if action == "drop"
     )
@@ -118,7 +132,8 @@ def _check_labels(
             f"{suggest(new, source.labels)} Its classes: {known}."
         )
     # What was relabelled by an earlier correction may stand in the file as it is now.
-    if row.get("label", "") not in ("", before, new):
+    label = row.get("label", "")
+    if label and source.class_map.now(label) not in (before, new):
         raise UserError(
             f"{where}: {row['id']!r} is {row['label']!r} there, but {before!r} in the "
             "source. The file belongs to other images, or they have been sorted anew."

@@ -11,12 +11,19 @@ import numpy as np
 from tfpipeline.config import DataSettings, check_fraction
 from tfpipeline.core import brightness, console, file_io
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.data import corrections, duplicates, sample_ranges, splits
+from tfpipeline.data import (
+    corrections,
+    duplicates,
+    rare_classes,
+    sample_ranges,
+    splits,
+)
 from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.inspect_file import FLAT
 from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 
@@ -90,7 +97,7 @@ class Examples:
 
     def leak_sheet(self) -> np.ndarray | None:
         """Return pairs of pictures across splits that look alike; None without any."""
-        given = self.split, self.files, self.alike
+        given = self.source, self.split, self.files, self.alike
         return duplicates.leak_sheet(*given, ranges=self.brightness.ranges)
 
     def counts(self) -> np.ndarray:
@@ -143,13 +150,16 @@ def prepare(
 
 
 def open_all(
-    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+    settings: DataSettings,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    source: Source | None = None,
 ) -> Examples:
     """Open and look at a source without splitting it: for evaluation and packing.
 
     The split of an example is what the source says, or an empty string.
     """
-    every = _usable(settings, cache, draw)
+    every = _usable(settings, cache, draw, source)
     return _corrected(every, np.arange(len(every.source)), every.split)
 
 
@@ -166,12 +176,16 @@ def _usable(
     rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
     _warn_of_flat([(source.ids[i], rows[i]) for i in good])
-    source, fixes = source.take(good), corrections.NONE
+    source, files = source.take(good), tuple(rows[i] for i in good)
+    if few := few_classes(settings, source, files):
+        left = rare_classes.others(source, few)
+        files = tuple(files[i] for i in left)
+        source = source.with_classes(class_map.dropping(few), rare_classes.FLAG)
+    fixes = corrections.NONE
     if settings.corrections is not None:
         unusable = {name for name, _ in bad}
         fixes = corrections.read(Path(settings.corrections), source, unusable)
     split = np.array(source.split, dtype=object)
-    files = tuple(rows[i] for i in good)
     choice = choose_ranges(settings, files)
     return Examples(source, files, split, tuple(bad), fixes, choice)
 
@@ -185,6 +199,19 @@ def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:
     for text in choice.warnings:
         console.warn_once(text)
     return choice
+
+
+def few_classes(
+    settings: DataSettings, source: Source, files: Sequence[Row]
+) -> dict[str, str]:
+    """Return why a class has too few usable images to be used, by its name."""
+    if not settings.min_per_class:
+        return {}
+    usable = [i for i, row in enumerate(files) if not row.reason]
+    groups = GROUPS[settings.group]([files[i] for i in usable])
+    return rare_classes.few(
+        source.take(np.array(usable, int)), groups, settings.min_per_class
+    )
 
 
 def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:
@@ -228,6 +255,11 @@ def check(settings: DataSettings) -> None:
         if message := check_fraction(name, value):
             raise UserError(message)
     brightness.parse(settings.range)
+    if settings.min_per_class < 0:
+        raise UserError(
+            f"--data.min_per_class: expected 0 or more. Received: "
+            f"{settings.min_per_class}."
+        )
     if settings.group not in GROUPS:
         raise unknown("--data.group", settings.group, GROUPS)
     if settings.examples_per_class is not None and settings.examples_per_class < 1:
@@ -249,12 +281,14 @@ def check(settings: DataSettings) -> None:
 
 def _check_train(examples: Examples) -> None:
     """Refuse classes that are evaluated but never trained."""
-    for label, count in zip(examples.source.labels, examples.counts()):
-        if not count:
-            raise UserError(
-                f"{examples.source.name}: class {label!r} has no usable image to train "
-                "on. Add images, or remove the class."
-            )
+    source, counts = examples.source, examples.counts()
+    if none := [name for name, count in zip(source.labels, counts) if not count]:
+        (line,) = class_map.as_lines([(none[0], "")])
+        raise UserError(
+            f"{source.name}: {class_map.shorten(list(map(repr, none)))}: classes that "
+            f"have no usable image to train on. Add images, or drop them: "
+            f"{class_map.FLAG} FILE with a line for each, as in {line}"
+        )
 
 
 def write_quarantine(path: Path, rows: Sequence[tuple[str, Row]]) -> None:

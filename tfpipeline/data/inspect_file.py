@@ -14,6 +14,7 @@ from PIL import Image
 
 from tfpipeline.core import brightness, deep_samples, image_formats, image_io
 from tfpipeline.core.brightness import Samples
+from tfpipeline.data import thumbnails
 from tfpipeline.data.scan_cache import Row
 
 
@@ -57,19 +58,21 @@ def examine(
             warning=_warning(None if length else path.suffix.lower(), kind, picture),
         )
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
-        picture.draft("L", (16, 16))
+        box = thumbnails.draft(picture)
         picture.load()
         samples = deep_samples.of(picture, data)
         if samples is not None:
             return _of_samples(good, samples)
-        seen = image_io.upright(picture, good.orientation)
+        # Turned when it is small.
+        seen = image_io.upright(picture, orientation=1)
         if _is_flat(seen):
             # A small grey copy is: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
             words += [good.warning] if good.warning else []
             good = dataclasses.replace(good, warning="; ".join(words))
-        return dataclasses.replace(good, perceptual_hash=_hash(seen))
+        small = thumbnails.encode(seen, box, good.orientation)
+        return dataclasses.replace(good, thumbnail=small)
     except image_formats.ImageError as error:
         return dataclasses.replace(row, reason=str(error))
     except Exception as error:  # Broken files make the codecs raise anything.
@@ -81,8 +84,8 @@ def _of_samples(row: Row, samples: Samples) -> Row:
     low, high = brightness.extremes(samples.values)
     # Copies are found whatever the range of the data set: by the picture's own.
     own = samples._replace(declared=(low, max(high, low + 1e-6 * max(1, abs(low)))))
-    seen = image_io.turned(brightness.shown(own, brightness.WHOLE), row.orientation)
-    seen = image_io.rounded(seen)
+    seen = image_io.rounded(brightness.shown(own, brightness.WHOLE))
+    box = (0, 0, seen.shape[1], seen.shape[0])
     warning = row.warning
     if _is_flat(seen) and samples.values.min() == samples.values.max():
         words = f"{FLAT}: {samples.values.min():g} everywhere"
@@ -94,7 +97,7 @@ def _of_samples(row: Row, samples: Samples) -> Row:
         high=high,
         declared="" if samples.hint is None else brightness.span(*samples.hint),
         warning=warning,
-        perceptual_hash=_hash(seen),
+        thumbnail=thumbnails.encode(seen, box, row.orientation),
     )
 
 
@@ -141,10 +144,3 @@ def _flat(data: bytes, image: np.ndarray) -> str:
         elif not alpha.any() and picture.format not in image_io.OPAQUE:
             why = ", transparent everywhere"
     return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
-
-
-def _hash(image: np.ndarray) -> str:
-    """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
-    grey = Image.fromarray(image).convert("L")
-    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

@@ -45,7 +45,7 @@ class Row:
         orientation: EXIF orientation, 1 to 8.
         reason: Why it cannot be used; an empty string where it can.
         warning: What the user may want to know though it can be used.
-        perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
+        thumbnail: A small copy, as text (`data.thumbnails`), to find near copies by.
         offset: Where the image begins in its file, in bytes.
         length: Of the image in bytes; 0 is the whole file.
         samples: Their type, as NumPy calls it, where there are more than 8 bits of
@@ -66,7 +66,7 @@ class Row:
     orientation: int = 1
     reason: str = ""
     warning: str = ""
-    perceptual_hash: str = ""
+    thumbnail: str = ""
     offset: int = 0
     length: int = 0
     samples: str = ""

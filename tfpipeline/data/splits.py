@@ -9,6 +9,7 @@ from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources.base import SPLITS, Source
+from tfpipeline.data.sources.class_map import shorten
 from tfpipeline.data.sources.csv_file import read_table
 
 HEADER = ("id", "path", "label", "split", "sha256")
@@ -43,40 +44,38 @@ def assign(
         "validation": 0.0 if "validation" in source.split else validation_fraction,
     }
     train = np.flatnonzero(split == "train")
+    small: dict[str, int] = {}
     for index, mine in enumerate(by_class(train, source.label, len(source.labels))):
         led, sizes = np.unique(leaders[mine], return_counts=True)
         # A group whose first example is of another class is divided with that.
         own = np.isin(led, mine)
-        where = f"{source.name}: class {source.labels[index]!r}"
-        parts = _divide(led[own], sizes[own], fractions, [seed, index], where)
-        for name, part in parts.items():
+        parts = _divide(led[own], sizes[own], fractions, [seed, index])
+        if parts is None:
+            small[source.labels[index]] = int(own.sum())
+        for name, part in (parts or {}).items():
             split[part] = name
+    if small:
+        raise _too_few(source.name, small, fractions)
     return split[leaders]
 
 
 def _divide(
-    mine: np.ndarray,
-    sizes: np.ndarray,
-    fractions: dict[str, float],
-    seed: list[int],
-    where: str,
-) -> dict[str, np.ndarray]:
+    mine: np.ndarray, sizes: np.ndarray, fractions: dict[str, float], seed: list[int]
+) -> dict[str, np.ndarray] | None:
     """Draw each split's share out of one class; the rest is for train.
 
     Each split is filled, by images, with groups in a random order; one that does not
-    fit any more is left to the next split, and the largest to train.
+    fit any more is left to the next split, and the largest to train. None where there
+    are too few of them.
     """
     total = int(sizes.sum())
     counts = {
         name: max(1, round(share * total)) if share > 0 else 0
         for name, share in fractions.items()
     }
-    names = ["train", *(name for name, count in counts.items() if count)]
-    if len(mine) < len(names) or sum(counts.values()) >= total:
-        raise UserError(
-            f"{where}: expected at least {len(names)} different images for the splits "
-            f"{', '.join(names)}, found {len(mine)}. Add images, or remove the class."
-        )
+    count = 1 + sum(count > 0 for count in counts.values())
+    if len(mine) < count or sum(counts.values()) >= total:
+        return None
     rest = list(np.random.default_rng(seed).permutation(len(mine)))
     parts = {}
     for name, count in counts.items():
@@ -85,6 +84,20 @@ def _divide(
         rest = [i for i in rest if i not in taken]
         parts[name] = mine[np.array(chosen, np.int64)]
     return parts
+
+
+def _too_few(
+    where: str, small: Mapping[str, int], fractions: Mapping[str, float]
+) -> UserError:
+    """Return the error for classes that cannot be divided, by their images."""
+    names = ["train", *(name for name, share in fractions.items() if share > 0)]
+    classes = [f"{name!r} ({count})" for name, count in small.items()]
+    return UserError(
+        f"{where}: expected at least {len(names)} different images of each class for "
+        f"the splits {', '.join(names)}, found fewer of {shorten(classes)}. Add "
+        "images, or leave out every class that is as small: --data.min_per_class "
+        f"{max(small.values()) + 1}."
+    )
 
 
 def _fill(order: list[int], sizes: np.ndarray, count: int) -> list[int]:
@@ -114,7 +127,8 @@ def pin(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the examples and splits that an earlier `splits.csv` names.
 
-    The file may be from before or after examples were `relabelled`.
+    The file may be from before or after examples were `relabelled`, and classes joined,
+    renamed or dropped.
 
     Returns:
         Indices of the examples that the file names, int64, and their splits, (k,).
@@ -125,6 +139,8 @@ def pin(
     rows = read_table(flag, file, columns, like="splits.csv")
     for line, row in enumerate(rows, 2):
         where, name = f"{file}: line {line}", row["id"]
+        if name in source.dropped:
+            continue
         if name not in position:
             raise UserError(
                 f"{where}: {source.name} has no example {name!r}. The splits belong to "
@@ -134,7 +150,9 @@ def pin(
             raise UserError(f"{flag} {file}: {name!r} stands there twice.")
         index = int(source.label[position[name]])
         known = {index, (relabelled or {}).get(name, index)}
-        if row["label"] not in {source.labels[i] for i in known}:
+        names = {source.labels[i] for i in known}
+        # The file may be from before classes were renamed.
+        if not names & {row["label"], source.class_map.now(row["label"])}:
             raise UserError(
                 f"{where}: {name!r} is {row['label']!r} there, but "
                 f"{source.labels[index]!r} in {source.name}."

@@ -17,7 +17,9 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data import dataset, pipeline, sample_ranges
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.sources import class_map, drawn_world
+from tfpipeline.data.sources.class_map import ClassMap
+from tfpipeline.data.sources.opening import open_source
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
@@ -73,7 +75,10 @@ def examples_of(
     """
     changes = {k: v for k, v in vars(settings.data).items() if v is not None}
     ranges = saving.load_ranges(run.model)
-    data = dataclasses.replace(trained.data, **changes, range=str(ranges))
+    # What the run did with its classes, `also` with those that it found too small.
+    also = class_map.read(run.classes) if run.classes.is_file() else ClassMap()
+    data = dataclasses.replace(trained.data, classes=None, min_per_class=0)
+    data = dataclasses.replace(data, **changes, range=str(ranges))
     is_own = settings.source is None or _is_same(settings.source, data.source)
     if is_own:
         fixes = str(run.corrections) if run.corrections.is_file() else None
@@ -86,16 +91,20 @@ def examples_of(
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = drawn_world.drawer(data)
+    source = open_source(data, cache, draw, also)
     if is_own:
-        examples = dataset.prepare(data, trained.seed, cache, draw)
+        examples = dataset.prepare(data, trained.seed, cache, draw, source)
     else:
-        examples = dataset.open_all(data, cache, draw)
+        examples = dataset.open_all(data, cache, draw, source)
         sample_ranges.report(examples.files, ranges)
-    source, names = examples.source, ClassNames(labels)
+    source, names = examples.source, ClassNames(map(class_map.canonical, labels))
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:
-        return dataclasses.replace(examples, source=source.in_order(labels))
-    advice = "Name its classes as in labels.txt of the run."
+        return dataclasses.replace(examples, source=source.in_order(names))
+    advice = (
+        "Name its classes as in labels.txt of the run, or have them renamed, joined or "
+        "dropped: --data.classes FILE, a CSV of class,new."
+    )
     if is_reordered:
         advice = (
             "Only their order or letter case differs: say --map_labels true to map "

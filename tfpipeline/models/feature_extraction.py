@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline import distribute
+from tfpipeline.models import arithmetic
 from tfpipeline.models.feature_cache import FeatureCache, fingerprint
 from tfpipeline.models.inference import Predictor
 
@@ -48,8 +49,8 @@ class Extraction:
     Args:
         predictor: From images to their features.
         width: Length of a feature vector.
-        what: Everything that the features depend on, save the image: anything with a
-            faithful `repr`.
+        what: Everything that the features depend on, save the image and how this
+            process computes: anything with a faithful `repr`.
         folder: Holds the features of all networks.
     """
 
@@ -61,7 +62,10 @@ class Extraction:
     @property
     def name(self) -> str:
         """The fingerprint of unchanged images."""
-        return fingerprint(*self.what)
+        return self._name()
+
+    def _name(self, *more: object) -> str:
+        return fingerprint(*self.what, *more, *arithmetic.switches())
 
     def features(self, keys: Sequence[str], feed: Feed) -> FeatureCache:
         """Return a cache that holds the features of images, by their digests `keys`.
@@ -85,7 +89,7 @@ class Extraction:
             feed: From a view's number to the images at positions in `digests`.
             what: Everything that the changes depend on, save the image and the number.
         """
-        name = fingerprint(*self.what, *what)
+        name = self._name(*what)
         store = FeatureCache(self.folder / name, self.width)
         for number in range(count):
             keys = [_view(digest, number) for digest in digests]

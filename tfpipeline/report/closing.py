@@ -5,6 +5,7 @@ from typing import Any
 
 from tfpipeline.core import checks
 from tfpipeline.core.console import Closing
+from tfpipeline.metrics.significance import wilson
 
 # By how a line of a template begins: a result, of which as many are shown as there is
 # room for, a warning, what to do next; all others are always shown.
@@ -52,6 +53,9 @@ def _environment() -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals |= {"failed": checks.failed, "unasked": checks.unasked}
+    environment.globals["interval"] = lambda metrics: wilson(
+        round(metrics["accuracy"] * metrics["n"]), metrics["n"]
+    )
     environment.filters |= {
         "f": format,
         "count": lambda n, what: f"{n} {what}{'' if n == 1 else 's'}",

@@ -86,12 +86,12 @@ def _check_process(base: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _taken(host: str, flag: str, port: int) -> Iterator[None]:
-    """Say which flag names a port that cannot be listened at."""
+    """Say which flag names a port that cannot be listened on."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         why = str(error).split("; set")[0]
         raise UserError(
-            f"--{flag} {port}: {host} cannot be listened at there ({why}). Another "
-            f"server may have the port: choose another --{flag}; 0 is any that is free."
+            f"--{flag} {port}: cannot listen on {host} ({why}). Another server may "
+            f"have the port: choose another --{flag}; 0 takes any free one."
         ) from None

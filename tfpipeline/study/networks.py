@@ -17,7 +17,7 @@ from tfpipeline.config import ModelSettings
 from tfpipeline.core import file_io, hardware, provenance
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.demo import world
-from tfpipeline.models import backbones, classifier, registry
+from tfpipeline.models import arithmetic, backbones, classifier, registry
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
 
@@ -74,7 +74,8 @@ class Speeds:
         }
 
     def _file(self, network: ModelSettings) -> Path:
-        key = (self.place, network.backbone, network.alpha, network.image_size)
+        own = (network.backbone, network.alpha, network.image_size)
+        key = (self.place, *own, *arithmetic.switches())
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return self.folder / f"{digest[:24]}.speed.json"
 

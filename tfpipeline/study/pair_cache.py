@@ -15,6 +15,7 @@ from tfpipeline.config.study import StudySettings
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.dataset import Examples
+from tfpipeline.models import arithmetic
 from tfpipeline.study import shot_counts
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.networks import read_kept, read_word
@@ -53,7 +54,8 @@ class PairFiles:
         images = [_describe(examples) for examples in opened]
         # Networks by name have their weights for good.
         stamp = "" if word == SCRATCH else _digest(str(read_word(word).weights))
-        return self._file(__version__, _VERSION, own, stamp, images)
+        computed = (own, stamp, images, *arithmetic.switches())
+        return self._file(__version__, _VERSION, *computed)
 
     def trained(self, settings: RunSettings, examples: Examples) -> Path:
         """Return where it is kept what `train` reaches with some settings."""
@@ -62,7 +64,8 @@ class PairFiles:
         )
         stamp = _digest(str(settings.model.weights))
         images = _describe(examples)
-        return self._file("trained", __version__, _VERSION, own, stamp, images)
+        computed = (own, stamp, images, *arithmetic.switches())
+        return self._file("trained", __version__, _VERSION, *computed)
 
     def _failed(self, name: str, word: str) -> Path:
         # What the workers of a study have in common.

@@ -135,10 +135,10 @@ class Checkpoints:
                 self.clear()
                 return None
             raise UserError(
-                f"{self.folder.parent}: an unfinished training stands here, which was "
-                f"started with {name} {old.get(name, 'nothing')}, not "
-                f"{new.get(name, 'nothing')}. Give the command of then and it resumes, "
-                "name another --workdir, or say --overwrite true to begin anew."
+                f"{self.folder.parent} already contains an unfinished training, "
+                f"which was started with {name} {old.get(name, 'nothing')}, not "
+                f"{new.get(name, 'nothing')}. Repeat that command to resume it, choose "
+                "another --workdir, or start over with --overwrite true."
             )
         return None
 

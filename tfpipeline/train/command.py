@@ -39,6 +39,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
             held.enter_context(claim)
         if settings.data.batch_size == "auto" and not overwrite:
             settings = setup.with_resumed_batch_size(settings, folder.checkpoints)
+        if not overwrite:
+            settings = setup.with_kept_classes(settings, folder)
         work = setup.prepare(settings, strategy, cache, phases)
         with distribute.chief_first(strategy):
             run = folder.staged()
@@ -102,6 +104,8 @@ def _train(
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks
+    if course.frozen:
+        result["frozen_head"] = course.frozen
     run_writer.finish(run, course, result)
     run_replacement.publish(folder, run)
     course.checkpoints.clear()

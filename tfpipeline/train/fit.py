@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfpipeline.core import console, progress, signals
 from tfpipeline.core.errors import UserError
-from tfpipeline.train import schedules
+from tfpipeline.train import epoch_log, schedules
 from tfpipeline.train.checkpoints import Checkpoints, State
 from tfpipeline.train.fit_state import Best, FitState, Row, Stage
 from tfpipeline.train.train_step import Sums
@@ -22,6 +22,9 @@ from tfpipeline.train.weight_averaging import all_finite, arrays_of, assign
 # busy, and the meter sees who waits for whom. All workers act on what they read at the
 # same call.
 LAG = 3
+
+# Of more epochs there is a line a second at most.
+LINES = 100
 
 # How often a training that diverged is rolled back.
 ROLL_BACKS = 5
@@ -57,7 +60,7 @@ class Fit(FitState):
         super().__init__(stage, history, notes or {})
         self.checkpoints = checkpoints
         self.seconds: list[float] = []
-        self._calls = 0
+        self._calls, self._logged = 0, 0.0
         self._pending: list[tuple[int, int, Any]] = []
         # At which call something was seen that has to be acted on: step, or a stop.
         self._bad: tuple[int, int] | None = None
@@ -74,6 +77,10 @@ class Fit(FitState):
                 self._choose(self._validate())
             while not self.done:
                 self._run_epoch(wish, bar)
+            if bar.total and bar.n < bar.total:
+                # Stopped early: there is nothing left to wait for.
+                bar.total = bar.n
+                bar.refresh()
             if self.best.weights:
                 assign(self.stage.weights, self.best.weights)
             else:
@@ -106,9 +113,26 @@ class Fit(FitState):
         self.seconds.append(time.perf_counter() - started)
         row = self._end_epoch()
         self.stage.report()
-        hidden = ("stage", "epoch", "learning_rate")
-        shown = {k: f"{v:.3f}" for k, v in row.items() if k not in hidden}
-        bar.set_postfix({"epoch": self.epoch, **shown}, refresh=False)
+        self._log(row)
+        bar.set_postfix({"loss": f"{row['loss']:.3f}"}, refresh=False)
+
+    def _log(self, row: Row) -> None:
+        """Print a line on the epoch that has ended."""
+        epochs = self.stage.settings.epochs
+        if len(self.seconds) == 1:
+            console.note(f"{self.stage.name}\n{epoch_log.header(row, epochs)}")
+        now = time.perf_counter()
+        if epochs > LINES and not self.done and now < self._logged + 1:
+            return
+        self._logged = now
+        best = bool(self.best.weights) and self.best.epoch == self.epoch
+        seconds = self.seconds[-1]
+        console.note(epoch_log.line(row, self.epoch, epochs, seconds, best))
+        if self.done and self.epoch < epochs:
+            console.note(
+                f"stopped early: validation loss has not improved for "
+                f"{self.best.rested} epochs"
+            )
 
     def _train(self, wish: signals.Wish, bar: Any) -> None:
         """Run what is left of an epoch."""

@@ -16,7 +16,7 @@ from tfpipeline.core import console, file_io, image_io, provenance
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, splits
 from tfpipeline.models import saving
-from tfpipeline.report import charts
+from tfpipeline.report import charts, run_data
 from tfpipeline.report.closing import closing
 from tfpipeline.train.fit_state import Row
 from tfpipeline.train.setup import Work
@@ -29,8 +29,11 @@ SPLITS = ("train", "validation", "test")
 # Settings that a training may go on with though they have changed.
 _FREE = (
     *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "logs"),
-    *("data.cache", "train.on_nan"),
+    *("data.cache", "data.classes", "train.on_nan"),
 )
+
+# How a checkpoint calls the content of a file, whose name may change.
+_CLASSES = "--data.classes, kept as classes.csv, of the digest"
 
 
 def identity(settings: RunSettings, work: Work) -> dict[str, str]:
@@ -45,6 +48,8 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     data = repr((examples.keys, splits, source.labels, source.label.tolist()))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
     names["the images"] = digest[:16]
+    if work.examples.source.class_map.new:
+        names[_CLASSES] = work.examples.source.class_map.digest
     if settings.data.batch_size != "auto":
         names["--data.batch_size"] = str(work.settings.data.batch_size)
     return names
@@ -69,6 +74,11 @@ def begin(run: RunFolder, work: Work) -> None:
     dataset.write_quarantine(run.quarantine, examples.quarantined)
     if examples.corrected.relabelled or examples.corrected.dropped:
         examples.corrected.write(run.corrections, examples.source.labels)
+    # In place: it may have been resumed from the one that stands there.
+    if examples.source.class_map.new:
+        examples.source.class_map.write(run.classes)
+    else:
+        run.classes.unlink(missing_ok=True)
 
 
 def draw(run: RunFolder, work: Work) -> dict[str, int]:
@@ -137,6 +147,8 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "quarantined": len(examples.quarantined),
         "corrections": examples.corrected.counts,
         "brightness": examples.brightness.to_json(),
+        "renamed_classes": examples.source.class_map.renamed,
+        "dropped_classes": examples.source.class_map.dropped,
         "leaks": result["leaks"]["exact"],
         "near_leaks": result["leaks"]["near"],
         "rare_classes": examples.rare(data.min_class_share),
@@ -176,4 +188,6 @@ def closing_words(
         quoted_folder=shlex.quote(str(folder.path)),
         unusable=len(examples.quarantined),
         rare=examples.rare(course.work.settings.data.min_class_share),
+        diagnosis=run_data.read_json(folder.diagnosis),
+        longer=course.longer,
     )

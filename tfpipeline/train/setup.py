@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import DataSettings, RunSettings
-from tfpipeline.core import provenance
+from tfpipeline.core import console, provenance
+from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, scan
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.pipeline import Batches, Reading
@@ -57,7 +58,7 @@ def prepare(
     phases: provenance.Phases,
 ) -> Work:
     """Audit the images and build the network, by settings that `checks` accepts."""
-    worker_agreement.check_settings(strategy, settings)
+    worker_agreement.check_settings(strategy, settings, settings.data.classes)
     with distribute.jointly(strategy):
         checks.check_devices(settings, strategy)
         settings = from_scratch.resolve(settings)
@@ -137,6 +138,19 @@ def with_resumed_batch_size(settings: RunSettings, folder: Path) -> RunSettings:
     """Return settings with the batch size that an unfinished training has found."""
     size = checkpoints.peek(folder, "batch_size")
     return settings if size is None else _with_batch_size(settings, int(size))
+
+
+def with_kept_classes(settings: RunSettings, run: RunFolder) -> RunSettings:
+    """Return settings by which an unfinished training resumes without a file.
+
+    The file of classes that it was begun with may have gone: a copy lies in its folder.
+    """
+    file = settings.data.classes
+    if file is None or Path(file).exists() or not run.classes.is_file():
+        return settings
+    console.note(f"--data.classes {file} is gone: resumes with {run.classes}")
+    data = dataclasses.replace(settings.data, classes=str(run.classes))
+    return dataclasses.replace(settings, data=data)
 
 
 def _with_batch_size(settings: RunSettings, size: int) -> RunSettings:

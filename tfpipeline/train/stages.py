@@ -50,7 +50,11 @@ class Course:
     kept_epoch: int | None = None
     # Whether no epoch of fine-tuning was better than none.
     undone: bool = False
+    # The flag that would let the last stage learn on, where its loss was still falling.
+    longer: str | None = None
     search: lr_finder.Search | None = None
+    # What the head alone comes to on held-out images, before the backbone learns.
+    frozen: dict[str, dict[str, float]] = field(default_factory=dict)
     # Of the examples of each split that was measured, in their order.
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
@@ -96,6 +100,9 @@ class Course:
             return
         if self.state is not None:
             self._recall_rate(self.state)
+            self.frozen = self.state.values.get("frozen", {})
+        else:
+            self._measure_frozen()
         work = self.work
         backbone = classifier.backbone_of(work.model)
         _, head = classifier.split_classifier(work.model)
@@ -131,6 +138,21 @@ class Course:
         unfreezing.check_unmoved(backbone, before)
         backbone.trainable = False
 
+    def _measure_frozen(self) -> None:
+        """Measure the head on the frozen backbone, where its features are at hand."""
+        task, examples = self.task, self.work.examples
+        if task is None or task.fingerprint is None:
+            return
+        predictor = Predictor(task.inference, self.work.strategy, shared=True)
+        for split in ("test", "validation"):
+            if len(chosen := examples.of(split)):
+                batches = task.inputs.batches(chosen)
+                logits = predictor.all(batches, len(chosen), None)
+                metrics = classification.loss_and_accuracy(
+                    logits, examples.source.label[chosen]
+                )
+                self.frozen[split] = {**metrics, "n": len(chosen)}
+
     def _is_over(self, stage: str) -> bool:
         return self.state is not None and self.state.values["stage"] != stage
 
@@ -164,6 +186,7 @@ class Course:
             "learning_rate": settings.train.learning_rate,
             "search": self.search and dataclasses.asdict(self.search),
             "batch_size": settings.data.batch_size,
+            "frozen": self.frozen,
         }
         with contextlib.ExitStack() as stack:
             if self.board is not None:
@@ -189,6 +212,21 @@ class Course:
             fit.save()
         self.seconds += fit.seconds
         self.undone = bool(fit.best.weights) and fit.best.epoch == 0
+        self.longer = _longer(fit, self.history[before:])
+
+
+def _longer(fit: Fit, rows: list[Row]) -> str | None:
+    """Return the flag that would let a stage learn on, where that promises anything."""
+    epochs = fit.stage.settings.epochs
+    losses = [float(row["val_loss"]) for row in rows if "val_loss" in row]
+    earlier = losses[-1 - max(1, epochs // 10) :]
+    if fit.best.epoch < epochs or len(earlier) < 2:
+        return None
+    # Slower than that it is not worth waiting for, and all right can get no better.
+    if losses[-1] > 0.98 * earlier[0] or rows[-1].get("val_accuracy") == 1:
+        return None
+    section = "train" if fit.stage.name == HEAD else fit.stage.name
+    return f"--{section}.epochs {2 * epochs}"
 
 
 def _with_train(work: Work, **changes: Any) -> Work:

@@ -24,7 +24,8 @@ from tfpipeline.train.train_step import Steps
 # Settings by which runs are compared: not where they lie, nor what they ran on.
 _SECTIONS = ("data", "model", "train", "fine_tune", "robust")
 _HIDDEN = {
-    *("cache", "corrections", "demo_per_class", "demo_seed", "group", "label_column"),
+    *("cache", "classes", "corrections", "demo_per_class", "demo_seed", "group"),
+    "label_column",
     *("label_from", "max_bad_fraction", "min_class_share", "path_column", "splits"),
     *("tfds_dir", "on_nan", "jit_compile"),
 }

@@ -280,7 +280,7 @@ def test_a_class_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "b").rename(tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape"))
     with pytest.raises(UserError, match="not valid UTF-8"):
-        image_folder.open_folder(tmp_path)
+        opening.open_source(DataSettings(source=str(tmp_path)), tmp_path, never)
 
 
 def test_a_quote_that_stays_open_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """TensorFlow Datasets, for real and offline: a dataset that lies on disk."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,24 @@ def test_a_prepared_folder_of_another_dataset_is_refused(tmp_path: Path) -> None
     folder = tmp_path / "d" / "same_name" / "1.0.0"
     with pytest.raises(UserError, match="holds same_name"):
         open_tfds("tfds:cats_vs_dogs", tmp_path / "c", str(folder))
+
+
+@pytest.mark.parametrize("what", ["names", "labels", "images"])
+def test_data_mended_under_the_same_version_are_read_anew(
+    tmp_path: Path, what: str
+) -> None:
+    folder, cache = tmp_path / "d", tmp_path / "c"
+    store(folder, ["cat", "dog"], 10, [0, 1])
+    first = open_tfds("tfds:same_name", cache, str(folder))
+    shutil.move(folder, tmp_path / "old")
+    labels = ["cat", "god" if what == "names" else "dog"]
+    shade = 200 if what == "images" else 10
+    store(folder, labels, shade, [1, 1] if what == "labels" else [0, 1])
+    # The description is byte by byte that of before.
+    file = "same_name/1.0.0/dataset_info.json"
+    shutil.copy2(tmp_path / "old" / file, folder / file)
+    again = open_tfds("tfds:same_name", cache, str(folder))
+    assert again.labels == tuple(labels)
+    assert again.label.tolist() == ([1, 1] if what == "labels" else [0, 1])
+    pixels = np.asarray(Image.open(again.paths[0]))
+    assert abs(pixels.mean() - shade) < 2 and first.paths[0].is_file()

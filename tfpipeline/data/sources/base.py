@@ -4,12 +4,13 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources.class_map import ClassMap
 
 SPLITS = ("train", "validation", "test")
 
@@ -49,6 +50,8 @@ class Source:
             not say, one an example.
         spans: Offset and length in bytes of each example within its file; empty where
             every file is one example.
+        class_map: From the names that the source itself has to `labels`.
+        dropped: Ids of the examples whose class was dropped.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Source:
     label: np.ndarray
     split: tuple[str, ...]
     spans: tuple[tuple[int, int], ...] = ()
+    class_map: ClassMap = field(default_factory=ClassMap)
+    dropped: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -72,6 +77,31 @@ class Source:
             split=tuple(self.split[i] for i in indices),
             spans=tuple(self.spans[i] for i in indices) if self.spans else (),
         )
+
+    def with_classes(self, class_map: ClassMap, reason: str = "") -> "Source":
+        """Return the examples of the classes that are left, by their new names.
+
+        Where a name changes, classes stand in the order of their names, as if their
+        folders were called so. The `reason` is why classes are dropped.
+        """
+        class_map = class_map.resolve(self.labels, reason)
+        names = [class_map.name(label) for label in self.labels]
+        changed = dataclasses.replace(self, class_map=self.class_map.then(class_map))
+        if names == list(self.labels):
+            return changed
+        labels = tuple(sorted({name for name in names if name is not None}))
+        if len(labels) < 2:
+            raise UserError(
+                f"{self.name}: expected at least two classes that are not dropped. "
+                f"Left: {', '.join(labels) or 'none'}. {reason} drops too many."
+            )
+        place = {name: i for i, name in enumerate(labels)}
+        index = np.array([-1 if n is None else place[n] for n in names], np.int32)
+        changed = dataclasses.replace(changed, labels=labels, label=index[self.label])
+        stays = changed.label >= 0
+        out = {self.ids[i] for i in np.flatnonzero(~stays)}
+        left = changed.take(np.flatnonzero(stays)) if out else changed
+        return dataclasses.replace(left, dropped=self.dropped | out)
 
     def in_order(self, labels: Sequence[str]) -> "Source":
         """Return the same examples with the classes in another order."""
@@ -102,18 +132,22 @@ def from_rows(
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]
         raise UserError(f"{name}: {twice!r} stands there more than once.")
+    index = np.asarray(label, np.int32)
+    return Source(name, tuple(labels), paths, ids, index, tuple(split))
+
+
+def check_names(name: str, labels: Sequence[str]) -> None:
+    """Refuse class names that no line of `labels.txt` can hold."""
+    way = "Rename it, or give it another name by --data.classes."
     for text in labels:
-        # One line of labels.txt has to hold it.
         if re.search("[\ud800-\udfff]", text):
             raise UserError(
                 f"{name}: {ascii(text)} cannot be a class name: it is not valid UTF-8. "
-                "Rename it."
+                f"{way}"
             )
         # Control characters, too: they would reach terminals, and change them.
         if re.search(r"[\x00-\x1f\x7f-\x9f]|^\s|\s$|^$", text):
             raise UserError(
                 f"{name}: {text!r} cannot be a class name: expected one line without "
-                "spaces at its ends, and without control characters."
+                f"spaces at its ends, and without control characters. {way}"
             )
-    index = np.asarray(label, np.int32)
-    return Source(name, tuple(labels), paths, ids, index, tuple(split))

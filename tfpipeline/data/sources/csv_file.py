@@ -1,7 +1,7 @@
 """A CSV file of path and label as a source."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from tfpipeline.core import file_io, image_formats
 from tfpipeline.core.errors import UserError, suggest
@@ -52,20 +52,23 @@ def open_csv(
     if not rows:
         raise UserError(f"{file}: expected a header and rows, found no row.")
     for flag, column in (("path", path_column), ("label", label_column)):
-        if column not in rows[0] and any(";" in name for name in rows[0]):
+        first = "".join(rows[0])
+        if column not in rows[0] and (";" in first or "\t" in first):
+            found = "semicolons" if ";" in first else "tabs"
             raise UserError(
-                f"{file}: expected values between commas, found semicolons in its "
-                "first line. Save it with commas."
+                f"{file}: expected values between commas, found {found} in its first "
+                "line. Save it with commas."
             )
         if column not in rows[0]:
             raise UserError(
                 f"{file}: expected a column {column!r}, found "
-                f"{', '.join(rows[0])}.{suggest(column, rows[0])} Rename it, or say "
-                f"--data.{flag}_column NAME."
+                f"{', '.join(rows[0])}.{suggest(column, rows[0])} The first line has "
+                f"to name the columns: rename it, or say --data.{flag}_column NAME."
             )
     for line, row in enumerate(rows, 2):
-        if not row[label_column]:
-            raise UserError(f"{file}: line {line} has no {label_column}.")
+        for column in (path_column, label_column):
+            if not row[column]:
+                raise UserError(f"{file}: line {line} has no {column}.")
         if row.get("split", "").lower() not in ("", *SPLIT_NAMES):
             raise UserError(
                 f"{file}: line {line}: expected a split of {', '.join(SPLITS)}, or "
@@ -75,13 +78,25 @@ def open_csv(
         labels = sorted({row[label_column] for row in rows})
     check_labels(str(file), labels, lambda: "no label")
     index = {name: i for i, name in enumerate(labels)}
-    examples = [
-        (
-            file.parent / row[path_column],
-            row.get("id") or row[path_column],
-            index[row[label_column]],
-            SPLIT_NAMES.get(row.get("split", "").lower(), ""),
-        )
-        for row in rows
-    ]
+    examples = []
+    for line, row in enumerate(rows, 2):
+        path = _local(file, line, row[path_column])
+        split = SPLIT_NAMES.get(row.get("split", "").lower(), "")
+        label = index[row[label_column]]
+        examples.append((file.parent / path, row.get("id") or path, label, split))
     return from_rows(str(file), labels, examples)
+
+
+def _local(file: Path, line: int, path: str) -> str:
+    r"""Return a path as it is here, where Windows wrote `images\cats\1.jpg`."""
+    windows = PureWindowsPath(path)
+    # Here, a backslash and a colon may be part of a name as well.
+    if not ("\\" in path or windows.drive) or (file.parent / path).exists():
+        return path
+    if windows.drive or windows.root:
+        raise UserError(
+            f"{file}: line {line}: {path} is a path of another computer, one with "
+            f"Windows. Write paths as they are from the folder of the CSV on, "
+            f"{file.absolute().parent}, e.g. {'/'.join(windows.parts[-2:])}."
+        )
+    return windows.as_posix()

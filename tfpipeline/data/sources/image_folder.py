@@ -15,6 +15,7 @@ from tfpipeline.data.sources.base import (
     from_rows,
     split_of,
 )
+from tfpipeline.data.sources.class_map import ClassMap
 
 # Of a folder beside splits whose pictures wait for an answer.
 _UNLABELED = re.compile(
@@ -36,11 +37,15 @@ _PARTS = re.compile(
 )
 
 
-def open_folder(root: Path, *, is_sure: bool = False) -> Source:
+def open_folder(
+    root: Path, class_map: ClassMap | None = None, *, is_sure: bool = False
+) -> Source:
     """Return the examples of a folder of class folders.
 
-    Who is sure that they are is not told of splits, folds or versions of classes.
+    Who is sure that they are is not told of splits, folds or versions of classes. By
+    the map of classes, splits may have folders that the training images lack.
     """
+    class_map = class_map or ClassMap()
     split_roots = _split_roots(root, is_sure)
     first = split_roots.get("train", root)
     folders = listing.folders(first)
@@ -51,18 +56,20 @@ def open_folder(root: Path, *, is_sure: bool = False) -> Source:
     if empty := [entry.name for entry in folders if entry.name not in labels]:
         console.warn_once(f"{first}: no class, because empty: {', '.join(empty[:5])}")
     rows = []
-    known = set(labels)
+    trained = {None, *map(class_map.name, labels)}
     for split in ("", *SPLITS):
         if split not in split_roots:
             continue
-        folder = split_roots[split]
+        folder, known = split_roots[split], set(labels)
         others = (e for e in listing.folders(folder) if e.name not in known)
-        if extra := [entry.name for entry in others if listing.has_files(entry)]:
+        more = [entry.name for entry in others if listing.has_files(entry)]
+        if extra := [name for name in more if class_map.name(name) not in trained]:
             raise UserError(
                 f"{folder}: classes that {first} does not have: {', '.join(extra)}."
-                f"{suggest(extra[0], labels)} Give them training images, or move them "
-                "away."
+                f"{suggest(extra[0], labels)} Give them training images, move them "
+                "away, or join or drop them by --data.classes."
             )
+        labels += tuple(more)
         for index, label in enumerate(labels):
             mine = listing.files(folder / label)
             rows += [

@@ -4,14 +4,16 @@ import collections
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfpipeline.config import DataSettings
 from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.data.sources import class_map as maps
 from tfpipeline.data.sources import tfrecord
-from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.base import Source, check_names
+from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
 
@@ -30,20 +32,67 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
 SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
 
 # Where a folder's class names come from.
-LABEL_FROM: dict[str, Callable[[Path], Source]] = {
+LABEL_FROM: dict[str, Callable[[Path, ClassMap], Source]] = {
     "folder": open_folder,
     "top": functools.partial(open_folder, is_sure=True),
-    "file_name": open_named,
+    "file_name": lambda root, _: open_named(root),
 }
 
 
 def open_source(
-    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+    settings: DataSettings,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    also: ClassMap | None = None,
 ) -> Source:
-    """Return the examples of a source, by the name that the user wrote."""
-    source = _open(settings, cache, draw)
+    """Return the examples of a source, by the name that the user wrote.
+
+    Its classes have the names that `settings.classes` gives them. The map `also`, of a
+    run, comes after that, and may name classes that the source does not have.
+    """
+    file = None if settings.classes is None else Path(settings.classes)
+    own = ClassMap() if file is None else maps.read(file)
+    source = _open(settings, cache, draw, own.then(also or ClassMap()))
+    where, before = f"{maps.FLAG} {file}", source.labels
+    if file is not None:
+        maps.check_known(f"{where}: {source.name}", own, source.labels)
+    _note_forms(source)
+    source = source.with_classes(own, where)
+    if also is not None:
+        source = source.with_classes(also)
+    if source.class_map.new:
+        _note_map(source, before, where if also is None else "the run's classes.csv")
+    check_names(source.name, source.labels)
     _warn_of_twins(source)
     return source
+
+
+def _note_forms(source: Source) -> None:
+    """Say which names are the same text in two of Unicode's forms."""
+    counts = collections.Counter(map(maps.canonical, source.labels))
+    if twice := [name for name, count in counts.items() if count > 1]:
+        console.warn_once(
+            f"{source.name}: classes whose names are one text in two forms of Unicode "
+            f"(NFC and NFD), each joined into one: {maps.shorten(twice)}"
+        )
+
+
+def _note_map(source: Source, before: Sequence[str], by: str) -> None:
+    """Say what became of the classes of a source."""
+    there = set(map(maps.canonical, before))
+    groups: dict[str, list[str]] = collections.defaultdict(list)
+    for name, new in source.class_map.renamed.items():
+        groups[new] += [name] if name in there else []
+    words = [
+        f"{', '.join(map(repr, old))} -> {new!r}" for new, old in groups.items() if old
+    ]
+    dropped = [repr(n) for n in source.class_map.dropped if n in there]
+    words += [f"dropped: {maps.shorten(dropped)}"] if dropped else []
+    if words and not console.is_quiet():
+        console.warn_once(
+            f"{source.name}, by {by}: {len(source.labels)} classes of {len(before)}, "
+            f"{len(source)} images; " + maps.shorten(words, between="; ")
+        )
 
 
 def _warn_of_twins(source: Source) -> None:
@@ -56,13 +105,22 @@ def _warn_of_twins(source: Source) -> None:
         groups[key].append(label)
     if twins := [group for group in groups.values() if len(group) > 1]:
         named = "; ".join(" and ".join(map(repr, group)) for group in twins[:3])
+        name = min(reversed(twins[0]), key=len)
+        rows = [(other, name) for other in twins[0] if other != name]
+        lines = maps.as_lines([maps.HEADER[:2], *rows])
         console.warn_once(
-            f"{source.name}: classes that may be one: {named}. Where they are, give "
-            "them one name"
+            f"{source.name}: classes that may be one: {named}. Where they are, join "
+            f"them: {maps.FLAG} FILE, with a line for each, as in\n  "
+            + "\n  ".join(lines)
         )
 
 
-def _open(settings: DataSettings, cache: Path, draw: Callable[[Path], Path]) -> Source:
+def _open(
+    settings: DataSettings,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    class_map: ClassMap,
+) -> Source:
     name = settings.source
     if not name:
         raise UserError("--data.source: expected a source, received an empty text.")
@@ -77,7 +135,7 @@ def _open(settings: DataSettings, cache: Path, draw: Callable[[Path], Path]) -> 
     if path.is_dir():
         if settings.label_from not in LABEL_FROM:
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
-        return LABEL_FROM[settings.label_from](path)
+        return LABEL_FROM[settings.label_from](path, class_map)
     if path.is_file():
         return open_csv(path, settings.path_column, settings.label_column)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()

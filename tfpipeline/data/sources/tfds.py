@@ -96,11 +96,17 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _digest(builder: Any) -> str:
-    """Return what tells prepared data from others of the same name and version."""
-    description = Path(builder.data_dir) / "dataset_info.json"
-    content = description.read_bytes() if description.is_file() else b""
-    where = os.path.abspath(builder.data_dir).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(where + b"\0" + content).hexdigest()[:12]
+    """Return what tells prepared data from others of the same name and version.
+
+    Names of classes, labels and images may be mended under the same description: a file
+    counts as another one by what the scan of files goes by, its size and its two times.
+    """
+    folder = os.path.abspath(builder.data_dir)
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    states = [(file, os.stat(file)) for file in files]
+    facts = [(str(f), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for f, s in states]
+    text = repr((folder, facts)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _first_line(error: Exception) -> str:

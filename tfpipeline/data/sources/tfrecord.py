@@ -40,8 +40,8 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
     """Refuse to write shards where something else stands."""
     if is_packed(folder) and not overwrite:
         raise UserError(
-            f"--output {folder}: a packed source stands here. Name another folder, or "
-            "say --overwrite true to replace it."
+            f"--output {folder} already contains a packed source. Choose another "
+            "folder, or replace it with --overwrite true."
         )
     entries = folder.iterdir() if folder.is_dir() else iter(())
     ours = _OURS if is_packed(folder) else re.compile("$")

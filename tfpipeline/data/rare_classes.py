@@ -1,0 +1,41 @@
+"""Classes that have too few usable images, and are left out."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from tfpipeline.core import console
+from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.class_map import shorten
+
+FLAG = "--data.min_per_class"
+
+
+def few(source: Source, groups: Sequence[str], least: int) -> dict[str, str]:
+    """Return why a class is left out, by its name.
+
+    Args:
+        source: Usable examples.
+        groups: The name of each one's group of copies; a group counts once, for the
+            class of its first image, as where it is divided.
+        least: Different images that a class has to have.
+    """
+    first: dict[str, int] = {}
+    for label, group in zip(source.label.tolist(), groups):
+        first.setdefault(group, label)
+    count = np.bincount([*first.values()], minlength=len(source.labels))
+    rare = {name: int(n) for name, n in zip(source.labels, count) if n < least}
+    if rare:
+        named = shorten([f"{name!r} ({n})" for name, n in rare.items()])
+        console.warn_once(
+            f"{source.name}: {len(rare)} of {len(source.labels)} classes have fewer "
+            f"than {least} different usable images and are left out, as {FLAG} says: "
+            f"{named}"
+        )
+    return {n: f"{FLAG} {least}: {count} usable images" for n, count in rare.items()}
+
+
+def others(source: Source, names: Collection[str]) -> np.ndarray:
+    """Return the indices of the examples of all classes but some, ascending, int64."""
+    out = [i for i, name in enumerate(source.labels) if name in names]
+    return np.flatnonzero(~np.isin(source.label, out))

@@ -1,0 +1,31 @@
+"""One line an epoch, in columns: a terminal, a pipe and a notebook show the same."""
+
+from collections.abc import Mapping
+
+# What a row of `history.csv` has beside its metrics.
+_OTHERS = ("stage", "epoch", "learning_rate")
+
+_NAMES = {"accuracy": "acc", "val_accuracy": "val_acc"}
+
+
+def header(row: Mapping[str, object], epochs: int) -> str:
+    """Return the names of the columns, above the line of the first epoch."""
+    names = [_NAMES.get(name, name) for name in row if name not in _OTHERS]
+    cells = "".join(f"{name:>10}" for name in names)
+    return f"{'epoch':<{_width(epochs)}}{cells}{'rate':>10}{'seconds':>9}"
+
+
+def line(
+    row: Mapping[str, str | float], epoch: int, epochs: int, seconds: float, best: bool
+) -> str:
+    """Return the line of an epoch, which may be the best so far."""
+    values = [float(v) for name, v in row.items() if name not in _OTHERS]
+    cells = "".join(f"{value:>10.4f}" for value in values)
+    rate = float(row["learning_rate"])
+    place = f"{epoch}/{epochs}"
+    end = "  best" if best else ""
+    return f"{place:<{_width(epochs)}}{cells}{rate:>10.1e}{seconds:>9.1f}{end}"
+
+
+def _width(epochs: int) -> int:
+    return max(len("epoch"), len(f"{epochs}/{epochs}"))
