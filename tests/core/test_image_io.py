@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
 
 
 def encoded(array: np.ndarray, form: str, mode: str | None = None, **save) -> bytes:
@@ -113,7 +114,9 @@ def test_dark_pictures_of_sixteen_bits_stay_dark(form: str) -> None:
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "CMYK", "I", "F"])
 def test_every_mode_becomes_rgb(photo: np.ndarray, mode: str) -> None:
     form = {"CMYK": "JPEG", "F": "TIFF", "I": "TIFF"}.get(mode, "PNG")
-    out = image_io.decode(encoded(photo, form, mode))
+    # As many bits as `I` has, eight are used here.
+    ranges = Ranges((("int32", 0, 255),))
+    out = image_io.decode(encoded(photo, form, mode), ranges=ranges)
     assert out.shape == photo.shape and out.dtype == np.uint8
     if mode in ("L", "LA", "I"):
         grey = np.asarray(Image.fromarray(photo).convert("L"), int)

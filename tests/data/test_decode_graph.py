@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.core.test_deep_samples import png
 from tests.data.test_decode import smooth, written
 from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import decode_graph, scan
 
 
@@ -234,3 +236,40 @@ def test_odd_and_hostile_files_leave_good_ones_as_if_alone(assets: Path) -> None
         assert (alone == image).all(), row.path
     refused = {Path(r.path).suffix for r, g in zip(rows, valid) if not (g or r.reason)}
     assert refused <= {".avif", ".ico", ".tif", ".webp", ".pgm", ".gif"}
+
+
+@pytest.mark.parametrize(
+    ("how", "size", "most"),
+    [
+        *(("squash", (32, 32), 1023), ("crop", (20, 90), 4095)),
+        *(("pad", (96, 64), 4095), ("squash", (20, 90), 65535)),
+    ],
+)
+def test_pngs_of_16_bits_are_shown_by_the_range_of_the_training(
+    how: str, size: tuple[int, int], most: int
+) -> None:
+    ranges = Ranges((("uint16", most // 8, most),))
+    values = np.random.default_rng(most).integers(0, most + 1, (48, 70, 4))
+    values = values.astype(np.uint16)
+    contents = [
+        *(png(values[..., 0], 0), png(values[..., :3], 2)),
+        *(png(values[..., :2] * np.uint16(65535 // most), 4), png(values, 6)),
+        png(values[..., 0], 0, (b"tRNS", values[3, 3, :1].astype(">u2").tobytes())),
+    ]
+    found, valid, error = asked(contents, graph(*size, how, ranges=ranges))
+    assert all(valid), error
+    for content, image in zip(contents, found):
+        expected = image_io.read(content, *size, how, ranges)
+        # Without a rounding before the resize only halves can differ.
+        off = np.abs(image.astype(int) - expected)
+        assert off.max() <= 1 and (off > 0).mean() < 0.01
+
+
+def test_deep_pngs_are_turned_as_their_tag_says() -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (20, 30), np.uint16)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        content = png(values, 0, (b"eXIf", exif.tobytes()[6:]))
+        (found,), (valid,), _ = asked([content])
+        assert valid and nearly(found, image_io.read(content, 32, 32, "squash"))

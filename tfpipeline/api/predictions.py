@@ -13,6 +13,8 @@ from typing import Any
 from PIL import Image
 
 from tfpipeline.core import image_formats, image_io
+from tfpipeline.data import sample_ranges
+from tfpipeline.data.inspect_file import examine
 
 # Rows with a thumbnail, and rows at all, of a table in a notebook.
 _PICTURED, _SHOWN, _PIXELS = 24, 200, 72
@@ -114,7 +116,10 @@ def _share(row: Prediction) -> str:
 def _thumbnail(file: str) -> str:
     """Return a small image as a data URI; nothing where it cannot be read."""
     with contextlib.suppress(image_formats.ImageError, OSError):
-        image = Image.fromarray(image_io.decode(image_io.content(Path(file))))
+        # By itself: the classifier's ranges are not known here.
+        ranges = sample_ranges.choose("auto", [examine(Path(file))]).ranges
+        data = image_io.content(Path(file))
+        image = Image.fromarray(image_io.decode(data, ranges=ranges))
         image.thumbnail((_PIXELS, _PIXELS))
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=80)

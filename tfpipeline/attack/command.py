@@ -41,7 +41,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         worker_agreement.check_settings(strategy, settings)
         number = settings.target is None or str(settings.target).isdecimal()
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not number
+            settings.run, settings.model, names_needed=not number, pictures=paths
         )
         others = [load_network.open_judge(w, "--together") for w in settings.together]
         judges = [load_network.open_judge(word) for word in settings.judges]

@@ -48,6 +48,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     alike = duplicates.near(rows)
     suspects = quality.suspects(rows)
     with console.gathered() as more:
+        choice = dataset.choose_ranges(data, [row for row in rows if not row.reason])
         few = dataset.few_classes(data, source, rows)
     known = review(
         source,
@@ -57,6 +58,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         min_class_share=data.min_class_share,
     )
     result = duplicates.statistics(source, rows, alike) | {"review": known.to_json()}
+    result["brightness"] = choice.to_json()
     result["dropped_classes"] = {**source.class_map.dropped, **few}
     findings = duplicates.findings(source, rows, alike)
     # The most suspicious first.
@@ -64,8 +66,10 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         (source.ids[i], rows[i].path, kind, detail) for i, kind, detail, _ in suspects
     ]
     sheets = {
-        "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source, source.split, rows, alike),
+        "contact_sheet.png": duplicates.sheet(source, rows, ranges=choice.ranges),
+        "leaks.png": duplicates.leak_sheet(
+            source, source.split, rows, alike, ranges=choice.ranges
+        ),
     }
     drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}
     folder, header = output.folder, ("id", "path", "kind", "detail")

@@ -31,6 +31,9 @@ class DataSettings:
             in every epoch, through the whole network.
         cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
         resize: How an image becomes square: `squash`, `crop` (the middle), or `pad`.
+        range: What is black and white in pictures of more than 8 bits: `auto` (by all
+            of the data set), `full` (all that a sample holds), or two numbers, like
+            `0 4095` or `-1..1`.
         max_bad_fraction: Training stops where a larger share of the files is unusable.
         tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
@@ -59,6 +62,7 @@ class DataSettings:
     views: int = 0
     cache: str = "auto"
     resize: str = "squash"
+    range: str = "auto"
     max_bad_fraction: float = 0.1
     tfds_dir: str | None = None
     path_column: str = "path"

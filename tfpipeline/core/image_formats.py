@@ -5,6 +5,8 @@ import warnings
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from tfpipeline.core import tiff_pages
+
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -93,6 +95,11 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError(f"not an image ({_describe(data)})")
     try:
         picture = Image.open(io.BytesIO(data))
+        if isinstance(picture, TiffImagePlugin.TiffImageFile):
+            if reason := tiff_pages.settle(picture):
+                raise ImageError(reason)
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         if data[:2] == b"PF":
             raise ImageError(
@@ -101,7 +108,8 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         if kind == "tiff" and _is_rare_tiff(data):
             raise ImageError(
                 "TIFF whose samples are not read (64 or 16 bit floats, colours in "
-                "floats, grey of 16 bits with alpha): convert it to 8 or 16 bits"
+                "floats, grey of 16 bits with alpha, some where white is the smallest "
+                "or the largest byte is first): convert it to 8 or 16 bits"
             ) from None
         raise ImageError(f"damaged {kind} header") from None
     except Image.DecompressionBombError:

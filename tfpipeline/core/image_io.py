@@ -1,10 +1,11 @@
 """The rules of decoding, by Pillow and NumPy; `data.decode_graph` has them in a graph.
 
 What every picture becomes, whatever it was: the first frame; turned as its EXIF or XMP
-says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
-CMYK and the rest through Pillow's conversion to RGB. Then its size: an axis that
-shrinks takes the mean over the area of each new pixel, one that grows is interpolated
-linearly between the centres of the old ones; halves are rounded up.
+says; grey repeated thrice; transparency over white; more than 8 bits by the range of
+their data set (`core.brightness`); palettes, CMYK and the rest through Pillow's
+conversion to RGB. Then its size: an axis that shrinks takes the mean over the area of
+each new pixel, one that grows is interpolated linearly between the centres of the old
+ones; halves are rounded up, once.
 """
 
 import io
@@ -13,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import file_io
+from tfpipeline.core import brightness, deep_samples, file_io
+from tfpipeline.core.brightness import WHOLE, Ranges, Samples
 from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
@@ -25,7 +27,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 7
+RULES = 8
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -62,6 +64,7 @@ def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
 def decode(
     source: Path | bytes,
     *,
+    ranges: Ranges = WHOLE,
     at_least: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
@@ -69,6 +72,7 @@ def decode(
 
     Args:
         source: A file, or its content.
+        ranges: What is black and white in samples of more than 8 bits.
         at_least: Height and width that the result will be made smaller to: a large JPEG
             is then read at a half, a quarter or an eighth of its size, much faster.
         max_pixels: Height times width, at most.
@@ -79,7 +83,45 @@ def decode(
     Raises:
         ImageError: With the reason.
     """
+    image = pixels(source, ranges=ranges, at_least=at_least, max_pixels=max_pixels)
+    return rounded(image)
+
+
+def pixels(
+    source: Path | bytes,
+    *,
+    ranges: Ranges = WHOLE,
+    at_least: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Return what `decode` does, before it is rounded to 8 bits.
+
+    Returns:
+        uint8 RGB, or float32 in [0, 255] of a file with more bits than that.
+    """
     data = source if isinstance(source, bytes) else content(source)
+    picture, deep, orientation = _load(data, at_least, max_pixels)
+    try:
+        if deep is not None:
+            return turned(brightness.shown(deep, ranges), orientation)
+        return upright(picture, orientation)
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise damaged(data, error) from None
+
+
+def samples(data: bytes) -> Samples | None:
+    """Return the samples of an image file, upright; None where it has 8 bits."""
+    _, deep, orientation = _load(data, None, MAX_PIXELS)
+    if deep is None:
+        return None
+    alpha = None if deep.alpha is None else turned(deep.alpha, orientation)
+    return deep._replace(values=turned(deep.values, orientation), alpha=alpha)
+
+
+def _load(
+    data: bytes, at_least: tuple[int, int] | None, max_pixels: int
+) -> tuple[Image.Image, Samples | None, int]:
+    """Return a loaded picture, its samples where they are deep, and its orientation."""
     picture = open_image(data, max_pixels)
     try:
         orientation = read_orientation(picture)
@@ -88,7 +130,9 @@ def decode(
             size = (picture.width // ratio, picture.height // ratio)
             picture.draft(picture.mode, size)
         picture.load()
-        return upright(picture, orientation)
+        return picture, deep_samples.of(picture, data), orientation
+    except ImageError:
+        raise
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
 
@@ -115,9 +159,17 @@ def turned(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
-    """Return any image file at a size: `decode` and `resize` with fewer copies."""
-    return resize(decode(source, at_least=(height, width)), height, width, how)
+def rounded(image: np.ndarray) -> np.ndarray:
+    """Return pixels from 0 to 255 as 8 bits; halves are rounded up."""
+    return image if image.dtype == np.uint8 else (image + 0.5).astype(np.uint8)
+
+
+def read(
+    source: Path | bytes, height: int, width: int, how: str, ranges: Ranges = WHOLE
+) -> np.ndarray:
+    """Return any image file at a size, rounded to 8 bits once: uint8."""
+    image = pixels(source, ranges=ranges, at_least=(height, width))
+    return resize(image, height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
@@ -126,15 +178,6 @@ def damaged(data: bytes, error: Exception) -> ImageError:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
-        # Pillow stretches every PGM of more than 8 bits to 16.
-        sixteen = picture.mode != "F" and (
-            picture.mode.startswith("I;16") or picture.format == "PPM"
-        )
-        low, high = (1, 255) if picture.mode == "F" else (255, 65535)
-        top = high if sixteen or values.max(initial=0) > low else low
-        return Image.fromarray(to_uint8(values / top)).convert("RGB")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
         if picture.format in OPAQUE and above.getchannel("A").getbbox() is None:
@@ -149,7 +192,7 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     """Return an image at a size, antialiased as the module's first lines say.
 
     Args:
-        image: uint8, shape (any, any, 3).
+        image: uint8, or float32 in [0, 255], shape (any, any, 3).
         height: In pixels.
         width: In pixels.
         how: `squash` changes the aspect; `crop` keeps the middle; `pad` keeps all and
@@ -167,14 +210,14 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     if how == "pad":
         inner = np.maximum(1, (size * (target / size).min()).round().astype(int))
     if (inner == size).all() and (inner == target).all():
-        return np.ascontiguousarray(image)
+        return np.ascontiguousarray(rounded(image))
     values = _along_rows(image.astype(np.float64), int(inner[0]))
     values = _along_rows(values.transpose(1, 0, 2), int(inner[1])).transpose(1, 0, 2)
     out = np.zeros((height, width, 3), np.uint8)
     above, before = (target - inner) // 2
     # Past the digits of float64 that the sums have lost, a half is a half again.
-    rounded = np.floor(values.round(6) + 0.5)
-    out[above : above + inner[0], before : before + inner[1]] = rounded
+    whole = np.floor(values.round(6) + 0.5)
+    out[above : above + inner[0], before : before + inner[1]] = whole
     return out
 
 

@@ -9,11 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.core import console, file_io
+from tfpipeline.core import brightness, console, file_io
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.data import corrections, duplicates, rare_classes, review, splits
+from tfpipeline.data import (
+    corrections,
+    duplicates,
+    rare_classes,
+    review,
+    sample_ranges,
+    splits,
+)
 from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.inspect_file import FLAT
+from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map
@@ -50,6 +58,7 @@ class Examples:
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
         corrected: What a user said of single examples.
+        brightness: What is black and white in them; chosen by all usable files.
     """
 
     source: Source
@@ -57,6 +66,7 @@ class Examples:
     split: np.ndarray
     quarantined: tuple[tuple[str, Row], ...]
     corrected: Corrections = corrections.NONE
+    brightness: Choice = Choice()
 
     @functools.cached_property
     def keys(self) -> list[str]:
@@ -88,7 +98,8 @@ class Examples:
 
     def leak_sheet(self) -> np.ndarray | None:
         """Return pairs of pictures across splits that look alike; None without any."""
-        return duplicates.leak_sheet(self.source, self.split, self.files, self.alike)
+        given = self.source, self.split, self.files, self.alike
+        return duplicates.leak_sheet(*given, ranges=self.brightness.ranges)
 
     def review(self, opened: review.Opened, min_class_share: float) -> review.Review:
         """Return what is to be known of the examples before they are used."""
@@ -187,7 +198,19 @@ def _usable(
         unusable = {name for name, _ in bad}
         fixes = corrections.read(Path(settings.corrections), source, unusable)
     split = np.array(source.split, dtype=object)
-    return Examples(source, files, split, tuple(bad), fixes)
+    choice = choose_ranges(settings, files)
+    return Examples(source, files, split, tuple(bad), fixes, choice)
+
+
+def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:
+    """Return what is black and white in a data set; say what was chosen, and warn."""
+    choice = sample_ranges.choose(settings.range, files)
+    if brightness.parse(settings.range) is None:
+        for text in choice.notes:
+            console.note(text)
+    for text in choice.warnings:
+        console.warn_once(text)
+    return choice
 
 
 def few_classes(
@@ -243,6 +266,7 @@ def check(settings: DataSettings) -> None:
     for name, value in shares.items():
         if message := check_fraction(name, value):
             raise UserError(message)
+    brightness.parse(settings.range)
     if settings.min_per_class < 0:
         raise UserError(
             f"--data.min_per_class: expected 0 or more. Received: "

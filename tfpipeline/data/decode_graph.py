@@ -1,6 +1,6 @@
 """The rules of `core.image_io` in a graph, and encoded images read by them in a server.
 
-What the decoders here would show otherwise is turned, laid over white or divided as
+What the decoders here would show otherwise is turned, laid over white or scaled as
 there, and what they cannot read is refused in words. Nothing that is sent makes its
 neighbours fail.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.data import image_headers
 from tfpipeline.data.image_headers import Header
 
@@ -37,6 +38,7 @@ class Reader:
             it is decoded.
         max_request_pixels: Of all images that are sent together, at most; the largest
             are refused, so that small ones are read whatever else is sent.
+        ranges: What is black and white in PNGs of 16 bits.
     """
 
     height: int
@@ -44,6 +46,7 @@ class Reader:
     how: str
     max_pixels: int = image_formats.MAX_PIXELS
     max_request_pixels: int = MAX_REQUEST_PIXELS
+    ranges: Ranges = WHOLE
 
     def __call__(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return images, and which of them could not be read.
@@ -95,9 +98,18 @@ class Reader:
     def _image(self, content: tf.Tensor, header: Header) -> tf.Tensor:
         """Return one image, uint8, shape (height, width, 3); black where refused."""
         shape = (self.height, self.width, 3)
+        low, high = self.ranges.of("uint16")
+
+        def read() -> tf.Tensor:
+            return tf.cond(
+                header.deep,
+                lambda: self._fit(_upright(_deep(content, header, low, high), header)),
+                lambda: self._fit(_upright(self._decode(content, header), header)),
+            )
+
         image = tf.cond(
             tf.strings.length(header.reason) == 0,
-            lambda: self._fit(_upright(self._decode(content, header), header)),
+            read,
             lambda: tf.zeros(shape, tf.uint8),
         )
         return tf.ensure_shape(image, shape)
@@ -120,11 +132,7 @@ class Reader:
         def png() -> tf.Tensor:
             # Asked for an alpha channel, the decoder makes one up for some palettes.
             opaque = functools.partial(tf.io.decode_png, content, channels=3)
-            cases = [
-                (header.deep, lambda: _deep(content)),
-                (header.clear, lambda: _over_white(content)),
-            ]
-            return tf.case(cases, default=opaque)
+            return tf.cond(header.clear, lambda: _over_white(content), opaque)
 
         def gif() -> tf.Tensor:
             first = tf.strings.substr(content, 0, header.end)
@@ -233,7 +241,20 @@ def _over_white(content: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(sums, eighth), tf.uint8)
 
 
-def _deep(content: tf.Tensor) -> tf.Tensor:
-    """Return a grey PNG of 16 bits, divided by 257."""
-    grey = tf.cast(tf.io.decode_png(content, 1, tf.uint16), tf.int32)
-    return tf.repeat(tf.cast((2 * grey + 257) // 514, tf.uint8), 3, axis=-1)
+def _deep(content: tf.Tensor, header: Header, low: float, high: float) -> tf.Tensor:
+    """Return a PNG of 16 bits as `brightness.shown` does, float32 in [0, 255]."""
+
+    def scaled(samples: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value((tf.cast(samples, tf.float32) - low) * factor, 0, 255)
+
+    def opaque() -> tf.Tensor:
+        return scaled(tf.io.decode_png(content, 3, tf.uint16))
+
+    def over_white() -> tf.Tensor:
+        layers = tf.io.decode_png(content, 4, tf.uint16)
+        alpha = tf.cast(layers[..., 3:], tf.float32) / 65535
+        return tf.minimum(scaled(layers[..., :3]) * alpha + 255 * (1 - alpha), 255)
+
+    factor = tf.constant(255 / (high - low), tf.float32)
+    image = tf.cond(header.clear, over_white, opaque)
+    return tf.ensure_shape(image, (None, None, 3))

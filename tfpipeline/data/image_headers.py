@@ -43,7 +43,7 @@ _BLOCK, _SKIPPED, _PIXELS = range(3)
 class Header(NamedTuple):
     """What is known before pixels are decoded: tensors, of one image or of many.
 
-    `layers` are colours of a JPEG, 4 for CMYK; `deep` a grey PNG of 16 bits; `clear` a
+    `layers` are colours of a JPEG, 4 for CMYK; `deep` a PNG of 16 bits; `clear` a
     PNG that may be transparent somewhere; `end` where the first frame of a GIF ends, in
     bytes. Each is 0 for other kinds. An image with a `reason` is refused.
     """
@@ -169,8 +169,7 @@ def _png(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
     over, _, exif, xmp, rare, keys, late, _ = _walk(step, begin, _MOST_CHUNKS)
     turn, certain = _orientation(exif, xmp, rare)
     depth, colours = tf.unstack(_numbers(content, 24, 2, tf.uint8), 2)
-    # Grey of 16 bits is divided; in colours the lower byte is dropped, as Pillow does.
-    deep = (depth == 16) & (colours == 0)
+    deep = depth == 16
     clear = (keys > 0) | (colours == 4) | (colours == 6)
     # Pillow, which trains, compares such a key to other numbers, or takes the last one.
     grey = (colours == 0) & ((depth == 2) | (depth == 4))

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import image_formats, image_io
+from tfpipeline.core import brightness, deep_samples, image_formats, image_io
+from tfpipeline.core.brightness import Samples
 from tfpipeline.data import quality, thumbnails
 from tfpipeline.data.scan_cache import Row
 
@@ -53,15 +54,7 @@ def examine(
         # Reads a JPEG to its end all the same, but transforms only a part of it.
         box = thumbnails.draft(picture, _channels(picture), quality.least(picture.size))
         picture.load()
-        seen = _visible(picture)
-        scores = quality.measure(_copy(seen, orientation))
-        if not scores.contrast:
-            # A small copy is flat: that the picture itself is, only its pixels tell.
-            whole = image_io.decode(data, max_pixels=max_pixels)
-            words = [_flat(data, whole)] if _is_flat(whole) else []
-            words += [warning] if warning else []
-            warning = "; ".join(words)
-        return dataclasses.replace(
+        good = dataclasses.replace(
             row,
             format=kind,
             height=height,
@@ -69,11 +62,49 @@ def examine(
             mode=mode,
             orientation=orientation,
             warning=warning,
+        )
+        samples = deep_samples.of(picture, data)
+        if samples is not None:
+            return _of_samples(good, samples)
+        seen = _visible(picture)
+        scores = quality.measure(_copy(seen, orientation))
+        if not scores.contrast:
+            # A small copy is flat: that the picture itself is, only its pixels tell.
+            whole = image_io.decode(data, max_pixels=max_pixels)
+            words = [_flat(data, whole)] if _is_flat(whole) else []
+            words += [warning] if warning else []
+            good = dataclasses.replace(good, warning="; ".join(words))
+        return dataclasses.replace(
+            good,
             thumbnail=thumbnails.encode(seen, box, orientation),
             **scores._asdict(),
         )
+    except image_formats.ImageError as error:
+        return dataclasses.replace(row, reason=str(error))
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
+
+
+def _of_samples(row: Row, samples: Samples) -> Row:
+    """Return what is known of a picture of more than 8 bits."""
+    low, high = brightness.extremes(samples.values)
+    # Copies are found whatever the range of the data set: by the picture's own.
+    own = samples._replace(declared=(low, max(high, low + 1e-6 * max(1, abs(low)))))
+    seen = image_io.rounded(brightness.shown(own, brightness.WHOLE))
+    small, box = Image.fromarray(seen), (0, 0, seen.shape[1], seen.shape[0])
+    warning = row.warning
+    if _is_flat(seen) and samples.values.min() == samples.values.max():
+        words = f"{FLAT}: {samples.values.min():g} everywhere"
+        warning = "; ".join(filter(None, (words, warning)))
+    return dataclasses.replace(
+        row,
+        samples=samples.kind,
+        low=low,
+        high=high,
+        declared="" if samples.hint is None else brightness.span(*samples.hint),
+        warning=warning,
+        thumbnail=thumbnails.encode(small, box, row.orientation),
+    )
 
 
 FLAT = quality.FLAT

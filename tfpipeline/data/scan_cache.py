@@ -54,6 +54,10 @@ class Row:
         contrast: Standard deviation of the brightness, 0 to 128.
         sharpness: In hundredths, about 120 for a photograph.
         colour: Mean difference between channels, 0 to 255.
+        samples: Their type, as NumPy calls it, where there are more than 8 bits of
+            which the file does not say what they reach.
+        low: The smallest sample then, but for a few, and the largest one.
+        declared: What a tag says of them, as `--data.range` has it.
     """
 
     path: str
@@ -76,6 +80,10 @@ class Row:
     contrast: int = -1
     sharpness: int = -1
     colour: int = -1
+    samples: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    declared: str = ""
 
     @property
     def place(self) -> Place:

@@ -49,7 +49,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     chosen = run_inputs.measured(examples)
     size = distribute.replica_multiple(int(trained.data.batch_size), strategy)
     height, width = model.input_shape[1:3]
-    reading = pipeline.Reading(height, width, trained.data.resize, size)
+    ranges = examples.brightness.ranges
+    reading = pipeline.Reading(height, width, trained.data.resize, size, ranges=ranges)
     label = examples.source.label
     trained_on = splits.trained_digests(run.learned)
     seen = sum(examples.keys[i] in trained_on for i in chosen)

@@ -12,8 +12,9 @@ import numpy as np
 from tfpipeline import cli, distribute
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import run_dir, startup
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import dataset, pipeline
+from tfpipeline.data import dataset, pipeline, sample_ranges
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map, drawn_world
@@ -33,12 +34,15 @@ class Ready(NamedTuple):
     model: keras.Model
     labels: tuple[str, ...]
     predictor: Predictor
+    ranges: Ranges = WHOLE
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
         """Return batches of audited files, as the training read its own."""
         height, width = self.model.input_shape[1:3]
         size = min(int(self.trained.data.batch_size), len(files))
-        reading = pipeline.Reading(height, width, self.trained.data.resize, size)
+        reading = pipeline.Reading(
+            *(height, width, self.trained.data.resize, size), ranges=self.ranges
+        )
         unknown = np.zeros(len(files), np.int32)
         return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
 
@@ -52,7 +56,7 @@ def ready(run: run_dir.RunFolder) -> Ready:
         )
         model, labels = saving.load_classifier(run.model)
     predictor = Predictor(Frozen(model), strategy)
-    return Ready(trained, model, labels, predictor)
+    return Ready(trained, model, labels, predictor, saving.load_ranges(run.model))
 
 
 def examples_of(
@@ -70,10 +74,11 @@ def examples_of(
         labels: Its class names; a source with others is refused.
     """
     changes = {k: v for k, v in vars(settings.data).items() if v is not None}
+    ranges = saving.load_ranges(run.model)
     # What the run did with its classes, `also` with those that it found too small.
     also = class_map.read(run.classes) if run.classes.is_file() else ClassMap()
     data = dataclasses.replace(trained.data, classes=None, min_per_class=0)
-    data = dataclasses.replace(data, **changes)
+    data = dataclasses.replace(data, **changes, range=str(ranges))
     is_own = settings.source is None or _is_same(settings.source, data.source)
     if is_own:
         fixes = str(run.corrections) if run.corrections.is_file() else None
@@ -91,6 +96,7 @@ def examples_of(
         examples = dataset.prepare(data, trained.seed, cache, draw, source)
     else:
         examples = dataset.open_all(data, cache, draw, source)
+        sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:

@@ -49,7 +49,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         worker_agreement.check_settings(strategy, settings)
         named = all(word.isdecimal() for word in settings.classes)
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not named
+            settings.run, settings.model, names_needed=not named, pictures=paths
         )
         worker_agreement.check_weights(strategy, [network.model])
         inspector = layer_maps.Inspector(settings, network)

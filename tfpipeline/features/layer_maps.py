@@ -48,7 +48,8 @@ def photographs(
     good, bad = [], []
     for path in paths:
         try:
-            good.append(Photograph(path, image_io.read(path, *network.size, how)))
+            picture = image_io.read(path, *network.size, how, network.ranges)
+            good.append(Photograph(path, picture))
         except ImageError as error:
             bad.append((path, str(error)))
     return good, bad

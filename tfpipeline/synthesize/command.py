@@ -37,15 +37,19 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     )
     with phases("build"), losing_nobody(), strategy.scope():
         worker_agreement.check_settings(strategy, settings, settings.synthesis.start)
+        start = settings.synthesis.start
         numbers = all(word.isdecimal() for word in settings.classes)
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not numbers
+            settings.run,
+            settings.model,
+            names_needed=not numbers,
+            pictures=[Path(start)] if start else [],
         )
         worker_agreement.check_weights(strategy, [network.model])
         indices = dict.fromkeys(network.labels.find(settings.classes, "--classes"))
         judges = [load_network.open_judge(word) for word in settings.judges]
     chief, seed, folder = distribute.is_chief(strategy), settings.seed, output.folder
-    classes, gif, start = list(indices), settings.gif, settings.synthesis.start
+    classes, gif = list(indices), settings.gif
     jobs = {
         name: generate.Job(network, classes, preset, given, seed, strategy, gif)
         for name, (preset, given) in chosen.items()

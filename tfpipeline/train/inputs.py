@@ -98,7 +98,10 @@ def head_task(work: Work, cache: Path) -> Task:
     frozen = feature_extraction.Extraction(
         Predictor(Frozen(extractor), work.strategy, work.meter),
         extractor.output_shape[-1],
-        (classifier.describe(extractor), data.resize, image_io.RULES),
+        (
+            *(classifier.describe(extractor), data.resize, image_io.RULES),
+            *work.examples.brightness.fingerprint,
+        ),
         cache / "features",
     )
     keys, chosen = work.examples.keys, work.examples.of("train")

@@ -111,7 +111,9 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
 def save(run: RunFolder, course: Course) -> None:
     """Write what was trained."""
     work = course.work
-    saving.save_classifier(run.model, work.model, work.examples.source.labels)
+    examples = work.examples
+    own = examples.source.labels, examples.brightness.ranges
+    saving.save_classifier(run.model, work.model, *own)
     file_io.write_json(run.calibration, course.calibration.to_json())
     write_history(run.history, course.history)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
@@ -144,6 +146,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
         "quarantined": len(examples.quarantined),
         "corrections": examples.corrected.counts,
+        "brightness": examples.brightness.to_json(),
         "renamed_classes": examples.source.class_map.renamed,
         "dropped_classes": examples.source.class_map.dropped,
         "leaks": result["leaks"]["exact"],

@@ -78,6 +78,7 @@ def prepare(
         worker_agreement.check_examples(strategy, examples)
         opened = Opened(remarks, passed)
         review = examples.review(opened, settings.data.min_class_share)
+    settings = _with_ranges(settings, examples)
     checks.check_schedules(settings, examples)
     with phases("build"), strategy.scope():
         model = _build(settings, examples)
@@ -163,8 +164,18 @@ def _with_batch_size(settings: RunSettings, size: int) -> RunSettings:
     return dataclasses.replace(settings, data=data)
 
 
+def _with_ranges(settings: RunSettings, examples: Examples) -> RunSettings:
+    """Return settings with the ranges that were chosen, where there was any need."""
+    chosen = examples.brightness
+    if not chosen.counts:
+        return settings
+    data = dataclasses.replace(settings.data, range=str(chosen.ranges))
+    return dataclasses.replace(settings, data=data)
+
+
 def _batches(examples: Examples, reading: Reading) -> Batches:
     source = examples.source
+    reading = dataclasses.replace(reading, ranges=examples.brightness.ranges)
     return Batches(examples.files, source.label, reading, len(source.labels))
 
 
