@@ -1,8 +1,9 @@
 """The rules of decoding, by Pillow and NumPy; `data.decode_graph` has them in a graph.
 
-What every picture becomes, whatever it was: the first frame; turned as its EXIF or XMP
-says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
-CMYK and the rest through Pillow's conversion to RGB. Then its size: an axis that
+What every picture becomes, whatever it was: the first frame; in sRGB, by its colour
+profile; turned as its EXIF or XMP says; grey repeated thrice; transparency over white;
+16 bit divided by 257; palettes, CMYK without a profile and the rest through Pillow's
+conversion to RGB. Then its size: an axis that
 shrinks takes the mean over the area of each new pixel, one that grows is interpolated
 linearly between the centres of the old ones; halves are rounded up.
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import file_io
+from tfpipeline.core import colour_profile, file_io
 from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
@@ -25,7 +26,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 7
+RULES = 8
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -131,9 +132,10 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         low, high = (1, 255) if picture.mode == "F" else (255, 65535)
         top = high if sixteen or values.max(initial=0) > low else low
         return Image.fromarray(to_uint8(values / top)).convert("RGB")
+    picture, form = colour_profile.to_srgb(picture), picture.format
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
-        if picture.format in OPAQUE and above.getchannel("A").getbbox() is None:
+        if form in OPAQUE and above.getchannel("A").getbbox() is None:
             # No alpha was meant where it is nought everywhere, as many programs write.
             return above.convert("RGB")
         below = Image.new("RGBA", above.size, "white")

@@ -2,7 +2,7 @@
 
 An ordinary JPEG is decoded and resized by TensorFlow, without Python's lock and so on
 every core. What that decoder does not know or would show otherwise (other formats,
-CMYK, EXIF turns) comes through `core.image_io`, whose rules hold for both.
+CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
 from collections.abc import Sequence
@@ -121,4 +121,5 @@ class Decoder:
 
 
 def _is_plain(row: Row) -> bool:
-    return row.format == "jpeg" and row.mode in ("RGB", "L") and row.orientation == 1
+    plain = row.mode in ("RGB", "L") and row.orientation == 1 and not row.converted
+    return row.format == "jpeg" and plain

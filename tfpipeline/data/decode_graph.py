@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
-from tfpipeline.data import image_headers
+from tfpipeline.data import image_headers, profile_graph
 from tfpipeline.data.image_headers import Header
 
 DAMAGED = "damaged image"
@@ -103,7 +103,10 @@ class Reader:
         return tf.ensure_shape(image, shape)
 
     def _decode(self, content: tf.Tensor, header: Header) -> tf.Tensor:
-        """Return the pixels as stored, uint8."""
+        """Return the pixels as they lie in the file, uint8, in sRGB."""
+
+        def in_srgb(image: tf.Tensor) -> tf.Tensor:
+            return profile_graph.convert(image, header.profile)
 
         def jpeg() -> tf.Tensor:
             sides = tf.minimum(header.height, header.width)
@@ -115,16 +118,16 @@ class Reader:
             fitting = tf.cast(tf.constant(ratios) <= tf.maximum(most, 1), tf.int32)
             read = functools.partial(tf.io.decode_jpeg, content, **AS_PILLOW)
             ways = [functools.partial(read, ratio=ratio) for ratio in ratios]
-            return tf.switch_case(tf.reduce_sum(fitting) - 1, ways)
+            return in_srgb(tf.switch_case(tf.reduce_sum(fitting) - 1, ways))
 
         def png() -> tf.Tensor:
             # Asked for an alpha channel, the decoder makes one up for some palettes.
-            opaque = functools.partial(tf.io.decode_png, content, channels=3)
             cases = [
                 (header.deep, lambda: _deep(content)),
-                (header.clear, lambda: _over_white(content)),
+                (header.clear, lambda: _over_white(content, in_srgb)),
             ]
-            return tf.case(cases, default=opaque)
+            opaque = functools.partial(tf.io.decode_png, content, channels=3)
+            return tf.case(cases, default=lambda: in_srgb(opaque()))
 
         def gif() -> tf.Tensor:
             first = tf.strings.substr(content, 0, header.end)
@@ -222,11 +225,14 @@ def _upright(image: tf.Tensor, header: Header) -> tf.Tensor:
     return change(image_io.FLIPPED, lambda image: image[::-1])
 
 
-def _over_white(content: tf.Tensor) -> tf.Tensor:
+def _over_white(
+    content: tf.Tensor, in_srgb: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
     """Return a transparent PNG laid over white, rounded as Pillow does."""
+    layers = tf.io.decode_png(content, channels=4)
     # In 16 bits, which just suffice: a picture may be as large as memory allows.
-    layers = tf.cast(tf.io.decode_png(content, channels=4), tf.uint16)
-    colour, alpha = layers[..., :3], layers[..., 3:]
+    colour = tf.cast(in_srgb(layers[..., :3]), tf.uint16)
+    alpha = tf.cast(layers[..., 3:], tf.uint16)
     sums = colour * alpha + (255 * (255 - alpha) + 128)
     eighth = tf.constant(8, tf.uint16)
     sums += tf.bitwise.right_shift(sums, eighth)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import image_formats, image_io
+from tfpipeline.core import colour_profile, image_formats, image_io
 from tfpipeline.data.scan_cache import Row
 
 
@@ -54,6 +54,7 @@ def examine(
             orientation=image_formats.read_orientation(picture),
             # A record in a shard has no name that could be wrong.
             warning=_warning(None if length else path.suffix.lower(), kind, picture),
+            converted=colour_profile.judge(picture)[0],
         )
         # Reads a JPEG to its end all the same, but transforms an eighth of it.
         picture.draft("L", (16, 16))
@@ -90,10 +91,13 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
         frames = int(getattr(picture, "n_frames", 1))
     except Exception:  # Damage behind the first frame, which is all that is used.
         frames = 1
-    if frames > 1:
+    # A JPEG of several pictures (MPO) has another view, a preview or a depth map.
+    if frames > 1 and kind != "jpeg":
         warnings.append(f"animated: first of {frames} frames")
     if suffix is not None and suffix not in _KINDS.get(kind, (f".{kind}",)):
         warnings.append(f"{kind} called {suffix or 'nothing'}")
+    problem = colour_profile.judge(picture)[1]
+    warnings += [problem] if problem else []
     return "; ".join(warnings)
 
 

@@ -48,6 +48,7 @@ class Row:
         perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
         offset: Where the image begins in its file, in bytes.
         length: Of the image in bytes; 0 is the whole file.
+        converted: Whether its colours go through an embedded colour profile.
     """
 
     path: str
@@ -65,6 +66,7 @@ class Row:
     perceptual_hash: str = ""
     offset: int = 0
     length: int = 0
+    converted: bool = False
 
     @property
     def place(self) -> Place:
