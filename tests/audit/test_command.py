@@ -25,3 +25,14 @@ def test_it_lists_what_is_broken_and_what_is_doubled(tmp_path: Path, capsys) -> 
     assert (tmp_path / "out" / "contact_sheet.png").stat().st_size > 1000
     assert "12 files of 2 classes: 1 unusable" in capsys.readouterr().out
     assert len(list(root.rglob("*.png"))) == 12
+
+
+def test_a_picture_with_more_pixels_than_the_setting_is_listed(tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    world.write_folder(root, ["rocket", "teapot"], 2, seed=0)
+    argv = ["--source", str(root), "--output", str(tmp_path / "out")]
+    argv += ["--data.max_pixels", "99"]
+    assert cli.main(audit, AuditSettings, argv) == 0
+    rows = file_io.read_csv(tmp_path / "out" / "quarantine.csv")
+    assert len(rows) == 4
+    assert all("99" in row["reason"] and "max_pixels" in row["reason"] for row in rows)

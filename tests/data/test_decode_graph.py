@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.data.test_decode import smooth, written
-from tfpipeline.core import image_io
+from tfpipeline.core import image_formats, image_io
 from tfpipeline.data import decode_graph, scan
 
 
@@ -149,7 +149,10 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(kind: str) -> None:
     image = np.zeros((90, 100, 3), np.uint8)
     content = file(kind, image, "P" if kind == "GIF" else "RGB")
     small, large = graph(max_pixels=8_999), graph(max_pixels=9_000)
-    assert asked([content], small)[1:] == ([False], ["more than 8,999 pixels"])
+    assert asked([content], small)[1:] == (
+        [False],
+        ["more than 8,999 pixels (max_pixels)"],
+    )
     assert asked([content], large)[1:] == ([True], [""])
 
 
@@ -161,7 +164,10 @@ def test_of_too_many_pixels_together_the_largest_images_are_refused() -> None:
     read = graph(max_request_pixels=bound)
     found, valid, error = asked(contents, read)
     assert valid == [True, False, True, True, False, True]
-    assert error[4] == f"more than {bound:,} pixels in one request"
+    assert error[4] == image_formats.too_large(bound, "max_request_pixels") + (
+        image_formats.TOGETHER
+    )
+    assert f"{bound:,}" in error[4] and "max_request_pixels" in error[4]
     for place in (0, 2, 3, 5):
         (alone,), _, _ = asked([contents[place]], read)
         assert (alone == found[place]).all()
@@ -172,7 +178,8 @@ def test_of_too_many_pixels_together_the_largest_images_are_refused() -> None:
 def test_a_header_that_lies_costs_no_memory() -> None:
     content = bytearray(file("PNG", np.zeros((8, 8, 3), np.uint8)))
     content[16:24] = (2**31 - 1).to_bytes(4, "big") * 2
-    assert asked([bytes(content)])[2] == ["more than 80,000,000 pixels"]
+    too_large = image_formats.too_large(image_formats.MAX_PIXELS)
+    assert asked([bytes(content)])[2] == [too_large]
     content[16:24] = bytes(8)
     assert asked([bytes(content)])[2] == ["no pixels: a side is 0 long"]
 

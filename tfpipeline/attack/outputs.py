@@ -127,7 +127,8 @@ def _save_full_size(
         item |= {"full_size": None, "success_full_size": None}
         if how != "squash":
             continue
-        photograph = image_io.decode(subject.path)
+        limit = strike.settings.max_pixels
+        photograph = image_io.decode(subject.path, max_pixels=limit)
         large = perturbation_metrics.carried(photograph, picture, subject.picture)
         if large is None:
             continue

@@ -39,6 +39,7 @@ class AttackSettings:
         overwrite: Whether an earlier result in the folder may be replaced.
         resize: How a photograph becomes square: `squash`, `crop`, or `pad`; null is as
             the run did, `squash` without a run.
+        max_pixels: Height times width of a photograph, at most; more is not opened.
         model: The network, if it is not that of a run.
         adversary: How the perturbation is looked for.
         distribute: The devices.
@@ -63,6 +64,7 @@ class AttackSettings:
     seed: int = 0
     overwrite: bool = False
     resize: str | None = None
+    max_pixels: int = 250_000_000
     model: ModelSettings = field(default_factory=ModelSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)

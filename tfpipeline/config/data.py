@@ -29,6 +29,7 @@ class DataSettings:
         cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
         resize: How an image becomes square: `squash`, `crop` (the middle), or `pad`.
         max_bad_fraction: Training stops where a larger share of the files is unusable.
+        max_pixels: Height times width of a picture, at most; more is not opened.
         tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
@@ -55,6 +56,7 @@ class DataSettings:
     cache: str = "auto"
     resize: str = "squash"
     max_bad_fraction: float = 0.1
+    max_pixels: int = 250_000_000
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"

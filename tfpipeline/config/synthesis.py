@@ -99,6 +99,7 @@ class FeaturesSettings:
         seed: Of all noise: what an ascent starts from, and SmoothGrad's.
         overwrite: Whether an earlier result in the folder may be replaced.
         resize: `squash`, `crop`, or `pad` to a square; null is as the run, or `squash`.
+        max_pixels: Height times width of a photograph, at most; more is not opened.
         model: The network, if it is not that of a run.
         distribute: The devices.
     """
@@ -116,5 +117,6 @@ class FeaturesSettings:
     seed: int = 0
     overwrite: bool = False
     resize: str | None = None
+    max_pixels: int = 250_000_000
     model: ModelSettings = field(default_factory=ModelSettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)

@@ -8,7 +8,9 @@ shrinks takes the mean over the area of each new pixel, one that grows is interp
 linearly between the centres of the old ones; halves are rounded up.
 """
 
+import contextlib
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
     brief,
+    one_large,
     open_image,
     read_orientation,
     sniff,
@@ -34,6 +37,13 @@ RESIZES = ("squash", "crop", "pad")
 # bicubic interpolation overshoots. Of 300 photographs that were made smaller none did
 # by more than 0.20, and scaled to [-1, 1] or to 0..255 none would have passed.
 OVERSHOOT = 0.25
+
+# Pictures of more pixels are decoded one after the other in a process: each takes about
+# ten bytes a pixel meanwhile.
+LARGE = 50_000_000
+
+# Values that are resized at a time, of a picture that shrinks.
+_TOGETHER = 30_000_000
 
 # By how much a JPEG can be made smaller while it is decoded.
 JPEG_RATIOS = (1, 2, 4, 8)
@@ -83,15 +93,22 @@ def decode(
     data = source if isinstance(source, bytes) else content(source)
     picture = open_image(data, max_pixels)
     try:
-        orientation = read_orientation(picture)
         if at_least is not None and picture.mode in ("RGB", "L"):
             ratio = jpeg_ratio((picture.height, picture.width), at_least)
             size = (picture.width // ratio, picture.height // ratio)
             picture.draft(picture.mode, size)
-        picture.load()
-        return upright(picture, orientation)
+        with in_turn(picture):
+            orientation = read_orientation(picture)
+            picture.load()
+            return upright(picture, orientation)
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
+
+
+def in_turn(picture: Image.Image, ratio: int = 1) -> AbstractContextManager[None]:
+    """Return what is held while a picture is decoded, smaller by a ratio."""
+    large = picture.width * picture.height > LARGE * ratio**2
+    return one_large() if large else contextlib.nullcontext()
 
 
 def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
@@ -112,9 +129,16 @@ def upright(picture: Image.Image, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
+def read(
+    source: Path | bytes,
+    height: int,
+    width: int,
+    how: str,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
     """Return any image file at a size: `decode` and `resize` with fewer copies."""
-    return resize(decode(source, at_least=(height, width)), height, width, how)
+    image = decode(source, at_least=(height, width), max_pixels=max_pixels)
+    return resize(image, height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
@@ -166,7 +190,11 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
         inner = np.maximum(1, (size * (target / size).min()).round().astype(int))
     if (inner == size).all() and (inner == target).all():
         return np.ascontiguousarray(image)
-    values = _along_rows(image.astype(np.float64), int(inner[0]))
+    # Columns do not know of each other: as floats, a few of them take memory at a time.
+    parts = np.array_split(image, -(-image.size // _TOGETHER), axis=1)
+    values = np.concatenate(
+        [_along_rows(part.astype(np.float64), int(inner[0])) for part in parts], axis=1
+    )
     values = _along_rows(values.transpose(1, 0, 2), int(inner[1])).transpose(1, 0, 2)
     out = np.zeros((height, width, 3), np.uint8)
     above, before = (target - inner) // 2

@@ -83,7 +83,7 @@ class Decoder:
                     size = (-(-row.height // ratio), -(-row.width // ratio))
                 else:
                     ratio = 0
-                    image = image_io.decode(data, at_least=self._size)
+                    image = _by_pillow(row, data, self._size, self._how)
                     data, size = image.tobytes(), (image.shape[0], image.shape[1])
             except image_formats.ImageError as error:
                 # TensorFlow would say that something failed, but not where.
@@ -118,6 +118,14 @@ class Decoder:
         way = tf.argmax(layout[0] == tf.constant(_RATIOS), output_type=tf.int32)
         image = tf.ensure_shape(tf.switch_case(way, ways), (None, None, 3))
         return fit(image, self._size, self._how)
+
+
+def _by_pillow(row: Row, data: bytes, size: tuple[int, int], how: str) -> np.ndarray:
+    """Return the pixels of a file; a batch of large ones would not fit into memory."""
+    pixels = row.height * row.width
+    if pixels > image_io.LARGE:
+        return image_io.read(data, *size, how, pixels)
+    return image_io.decode(data, at_least=size, max_pixels=pixels)
 
 
 def _is_plain(row: Row) -> bool:

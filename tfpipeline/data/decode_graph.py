@@ -87,8 +87,8 @@ class Reader:
         smallest_first = tf.argsort(sizes, stable=True)
         sums = tf.cumsum(tf.gather(sizes, smallest_first))
         fits = tf.gather(sums <= self.max_request_pixels, tf.argsort(smallest_first))
-        most = image_formats.too_large(self.max_request_pixels)
-        too_many = most + image_formats.TOGETHER
+        limit = self.max_request_pixels, "max_request_pixels"
+        too_many = image_formats.too_large(*limit) + image_formats.TOGETHER
         reason = tf.where(fits | (header.reason != ""), header.reason, too_many)
         return header._replace(reason=reason)
 

@@ -124,7 +124,7 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
 
 def _thumbnail(row: Row) -> np.ndarray:
     data = image_io.content(Path(row.path), row.offset, row.length)
-    return image_io.read(data, 96, 96, "pad")
+    return image_io.read(data, 96, 96, "pad", row.height * row.width)
 
 
 def findings(

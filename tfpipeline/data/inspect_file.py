@@ -45,21 +45,26 @@ def examine(
         return dataclasses.replace(row, reason=str(error))
     try:
         kind = image_formats.sniff(data) or ""
+        # A JPEG is transformed to an eighth of its sides below.
+        smaller = max(image_io.JPEG_RATIOS) if kind == "jpeg" else 1
+        with image_io.in_turn(picture, smaller):
+            orientation = image_formats.read_orientation(picture)
         good = dataclasses.replace(
             row,
             format=kind,
             height=picture.height,
             width=picture.width,
             mode=picture.mode,
-            orientation=image_formats.read_orientation(picture),
+            orientation=orientation,
             # A record in a shard has no name that could be wrong.
             warning=_warning(None if length else path.suffix.lower(), kind, picture),
             converted=colour_profile.judge(picture)[0],
         )
-        # Reads a JPEG to its end all the same, but transforms an eighth of it.
+        # Reads a JPEG to its end all the same.
         picture.draft("L", (16, 16))
-        picture.load()
-        seen = image_io.upright(picture, good.orientation)
+        with image_io.in_turn(picture):
+            picture.load()
+            seen = image_io.upright(picture, good.orientation)
         if _is_flat(seen):
             # A small grey copy is: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)

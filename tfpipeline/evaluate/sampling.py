@@ -43,7 +43,9 @@ def sample(
         row = examples.files[index]
         try:
             data = image_io.content(Path(row.path), row.offset, row.length)
-            pictures.append(image_io.read(data, size, size, how))
+            pictures.append(
+                image_io.read(data, size, size, how, row.height * row.width)
+            )
         except ImageError as error:
             raise UserError(f"{row.path}: {error}. Is it still there?") from None
     return (

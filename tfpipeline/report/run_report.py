@@ -88,7 +88,8 @@ def _pictured(
         file = answers.examples.files[answers.index[position]]
         try:
             data = image_io.content(Path(file.path), file.offset, file.length)
-            picture = image_io.read(data, height, width, measured.resize)
+            pixels = file.height * file.width
+            picture = image_io.read(data, height, width, measured.resize, pixels)
         except (ImageError, OSError):
             rows.append(row)  # It is gone since it was trained on.
             continue
