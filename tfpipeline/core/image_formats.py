@@ -98,7 +98,7 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if kind is None:
         raise ImageError(_describe(data))
     try:
-        picture = _open(data)
+        picture = _open(data, max_pixels)
     except UnidentifiedImageError:
         if data[:2] == b"PF":
             raise ImageError(
@@ -121,22 +121,26 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     return picture
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
-        with one_large():
+        with one_large(max_pixels):
             return Image.open(io.BytesIO(data))
 
 
 @contextlib.contextmanager
-def one_large() -> Iterator[None]:
-    """Let one thread at a time open or decode what is large, within our own limit.
+def one_large(max_pixels: int) -> Iterator[None]:
+    """Let one thread at a time open or decode what is large, up to a limit.
 
-    Pillow's own limit is one for the whole process, and belongs to the user.
+    Pillow's is one for the whole process, and belongs to the user. It is lifted, not
+    taken away: some formats are decoded when they are opened.
     """
     with _ONE_LARGE:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        limit = Image.MAX_IMAGE_PIXELS
+        if limit is not None:
+            # What Pillow refuses has more than twice as many.
+            Image.MAX_IMAGE_PIXELS = max(limit, -(-max_pixels // 2))
         try:
             yield
         finally:

@@ -107,8 +107,11 @@ def decode(
 
 def in_turn(picture: Image.Image, ratio: int = 1) -> AbstractContextManager[None]:
     """Return what is held while a picture is decoded, smaller by a ratio."""
-    large = picture.width * picture.height > LARGE * ratio**2
-    return one_large() if large else contextlib.nullcontext()
+    # Of a TIFF, Pillow looks at its own limit once more when it decodes it.
+    most = min(LARGE, Image.MAX_IMAGE_PIXELS or LARGE)
+    pixels = picture.width * picture.height
+    large = pixels > most * ratio**2
+    return one_large(pixels) if large else contextlib.nullcontext()
 
 
 def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
