@@ -48,3 +48,14 @@ def test_what_is_said_is_in_the_json_and_said_once(tmp_path: Path, capsys) -> No
     assert counts["source"] == 1 and counts["one colour"] == 2
     assert counts["label_conflict"] == 6 and counts["passed_over"] == 1
     assert said.out.count("rocket/white.png") == 1
+
+
+def test_a_picture_with_more_pixels_than_the_setting_is_listed(tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    world.write_folder(root, ["rocket", "teapot"], 2, seed=0)
+    argv = ["--source", str(root), "--output", str(tmp_path / "out")]
+    argv += ["--data.max_pixels", "99"]
+    assert cli.main(audit, AuditSettings, argv) == 0
+    rows = file_io.read_csv(tmp_path / "out" / "quarantine.csv")
+    assert len(rows) == 4
+    assert all("99" in row["reason"] and "max_pixels" in row["reason"] for row in rows)

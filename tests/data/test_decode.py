@@ -107,6 +107,19 @@ def test_deep_pictures_are_rounded_once(
             assert np.abs(image - exact).max() <= 0.51, path
 
 
+def test_large_pictures_are_made_small_one_by_one_and_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = written(tmp_path)
+    monkeypatch.setattr(image_io, "LARGE", 40 * 77 - 1)
+    images = read(Decoder(rows, 20, 24, "pad"), len(rows)).astype(int)
+    for row, image in zip(rows, images):
+        expected = image_io.read(Path(row.path), 20, 24, "pad").astype(int)
+        assert abs(image - expected).max() <= 1, row.path
+        if row.format in ("png", "gif"):
+            assert np.array_equal(image, expected), row.path
+
+
 def test_real_photographs_are_read_by_the_rules_of_images(assets: Path) -> None:
     folder = assets / "images" / "cats_vs_dogs" / "test" / "cats"
     rows = scan.audit(sorted(folder.iterdir())[:30], cache=None)

@@ -355,7 +355,10 @@ def test_real_photographs_are_answered_as_in_training(
             ["--run", "r", "--output", "o", "--max_images", "8"],
             "--max_images: expected",
         ),
-        (["--run", "r", "--output", "o", "--max_request_pixels", "9"], "80,000,000 at"),
+        (
+            ["--run", "r", "--output", "o", "--max_request_pixels", "9"],
+            "250,000,000 at",
+        ),
         (["--run", "r", "--output", "o", "--min_answered", "0"], "--min_answered"),
         (["--run", "r", "--output", "o", "--stable", "1"], "leave --run out"),
         (["--run", "r", "--output", "o", "--tolerance", "0"], "--tolerance: expected"),

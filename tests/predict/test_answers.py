@@ -63,3 +63,15 @@ def test_what_only_the_range_of_a_server_would_tell_is_refused_in_words(
     assert "float32" in unknown.error and "server" in unknown.error
     ranges = Ranges((("float32", 0, 1),))
     assert all(a.labels for a in answers._ask(send, files, one, ranges))
+
+
+def test_a_picture_with_more_pixels_than_the_setting_is_not_asked_about(
+    tmp_path: Path,
+) -> None:
+    image_io.save_png(tmp_path / "a.png", np.zeros((2, 3, 3), np.uint8))
+    words = [str(tmp_path / "a.png")]
+    (row,) = answers.rows(words, lambda _: pytest.fail("asked"), 1, max_pixels=5)
+    assert "max_pixels" in row["error"] and row["label"] == ""
+    answer = Answer(["cat"], [1.0], "")
+    (row,) = answers.rows(words, lambda files: [answer] * len(files), 1, max_pixels=6)
+    assert row["label"] == "cat" and not row["error"]

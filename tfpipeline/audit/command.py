@@ -43,7 +43,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         chosen, split = splits.pin(source, Path(data.splits), fixes.relabelled)
         source = dataclasses.replace(source.take(chosen), split=tuple(split))
     source = fixes.relabel(source.take(fixes.left(source)))
-    rows = files.audit(source.paths, source.spans, cache=cache)
+    limit = data.max_pixels
+    rows = files.audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     alike = duplicates.near(rows)
     suspects = quality.suspects(rows)

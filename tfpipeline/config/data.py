@@ -35,6 +35,7 @@ class DataSettings:
             of the data set), `full` (all that a sample holds), or two numbers, like
             `0 4095` or `-1..1`.
         max_bad_fraction: Training stops where a larger share of the files is unusable.
+        max_pixels: Height times width of a picture, at most; more is not opened.
         tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
@@ -64,6 +65,7 @@ class DataSettings:
     resize: str = "squash"
     range: str = "auto"
     max_bad_fraction: float = 0.1
+    max_pixels: int = 250_000_000
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"

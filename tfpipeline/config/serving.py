@@ -40,7 +40,7 @@ class ExportSettings:
     parity_images: int = 200
     tolerance: float | dict[str, float] | None = None
     min_answered: float = 0.9
-    max_pixels: int = 80_000_000
+    max_pixels: int = 250_000_000
     max_request_pixels: int = 400_000_000
     max_images: int = 256
     only_if_better: bool = False
@@ -104,6 +104,7 @@ class PredictSettings:
         images: Files, folders, or globs.
         output: A file in `.csv` or `.jsonl`; null writes CSV to the screen.
         top_k: Classes to name, best first; at most what a model was exported with.
+        max_pixels: Height times width of a picture, at most; more is not opened.
         server: How a server is asked.
     """
 
@@ -111,4 +112,5 @@ class PredictSettings:
     images: list[str] = field(default_factory=list)
     output: str | None = None
     top_k: int = 3
+    max_pixels: int = 250_000_000
     server: ServerSettings = field(default_factory=ServerSettings)

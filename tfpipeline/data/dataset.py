@@ -186,7 +186,8 @@ def _usable(
     check(settings)
     if source is None:
         source = open_source(settings, cache, draw)
-    rows = audit(source.paths, source.spans, cache=cache)
+    limit = settings.max_pixels
+    rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
     source, files = source.take(good), tuple(rows[i] for i in good)
     if few := few_classes(settings, source, files):
@@ -278,6 +279,11 @@ def check(settings: DataSettings) -> None:
         raise UserError(
             "--data.examples_per_class: expected a positive number, or null. Received: "
             f"{settings.examples_per_class}."
+        )
+    if settings.max_pixels < 1:
+        raise UserError(
+            "--data.max_pixels: expected a positive number. Received: "
+            f"{settings.max_pixels}."
         )
     if not 0 < settings.train_fraction <= 1:
         raise UserError(

@@ -2,7 +2,7 @@
 
 An ordinary JPEG is decoded and resized by TensorFlow, without Python's lock and so on
 every core. What that decoder does not know or would show otherwise (other formats,
-CMYK, EXIF turns) comes through `core.image_io`, whose rules hold for both.
+CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
 from collections.abc import Sequence
@@ -93,9 +93,7 @@ class Decoder:
                     ratio = image_io.jpeg_ratio((row.height, row.width), self._size)
                     size = (-(-row.height // ratio), -(-row.width // ratio))
                 else:
-                    image = image_io.pixels(
-                        data, ranges=self._ranges, at_least=self._size
-                    )
+                    image = _by_pillow(row, data, self._size, self._how, self._ranges)
                     ratio = 0 if image.dtype == np.uint8 else _FLOATS
                     data, size = image.tobytes(), (image.shape[0], image.shape[1])
             except image_formats.ImageError as error:
@@ -140,5 +138,16 @@ class Decoder:
         return tf.cond(layout[0] == _FLOATS, deep, ordinary)
 
 
+def _by_pillow(
+    row: Row, data: bytes, size: tuple[int, int], how: str, ranges: Ranges
+) -> np.ndarray:
+    """Return the pixels of a file; a batch of large ones would not fit into memory."""
+    pixels = row.height * row.width
+    if pixels > image_io.LARGE:
+        return image_io.read(data, *size, how, ranges, pixels)
+    return image_io.pixels(data, ranges=ranges, at_least=size, max_pixels=pixels)
+
+
 def _is_plain(row: Row) -> bool:
-    return row.format == "jpeg" and row.mode in ("RGB", "L") and row.orientation == 1
+    plain = row.mode in ("RGB", "L") and row.orientation == 1 and not row.converted
+    return row.format == "jpeg" and plain

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
-from tfpipeline.data import image_headers
+from tfpipeline.data import image_headers, profile_graph
 from tfpipeline.data.image_headers import Header
 
 DAMAGED = "damaged image"
@@ -90,8 +90,8 @@ class Reader:
         smallest_first = tf.argsort(sizes, stable=True)
         sums = tf.cumsum(tf.gather(sizes, smallest_first))
         fits = tf.gather(sums <= self.max_request_pixels, tf.argsort(smallest_first))
-        most = image_formats.too_large(self.max_request_pixels)
-        too_many = most + image_formats.TOGETHER
+        limit = self.max_request_pixels, "max_request_pixels"
+        too_many = image_formats.too_large(*limit) + image_formats.TOGETHER
         reason = tf.where(fits | (header.reason != ""), header.reason, too_many)
         return header._replace(reason=reason)
 
@@ -115,7 +115,10 @@ class Reader:
         return tf.ensure_shape(image, shape)
 
     def _decode(self, content: tf.Tensor, header: Header) -> tf.Tensor:
-        """Return the pixels as stored, uint8."""
+        """Return the pixels as they lie in the file, uint8, in sRGB."""
+
+        def in_srgb(image: tf.Tensor) -> tf.Tensor:
+            return profile_graph.convert(image, header.profile)
 
         def jpeg() -> tf.Tensor:
             sides = tf.minimum(header.height, header.width)
@@ -127,12 +130,16 @@ class Reader:
             fitting = tf.cast(tf.constant(ratios) <= tf.maximum(most, 1), tf.int32)
             read = functools.partial(tf.io.decode_jpeg, content, **AS_PILLOW)
             ways = [functools.partial(read, ratio=ratio) for ratio in ratios]
-            return tf.switch_case(tf.reduce_sum(fitting) - 1, ways)
+            return in_srgb(tf.switch_case(tf.reduce_sum(fitting) - 1, ways))
 
         def png() -> tf.Tensor:
             # Asked for an alpha channel, the decoder makes one up for some palettes.
             opaque = functools.partial(tf.io.decode_png, content, channels=3)
-            return tf.cond(header.clear, lambda: _over_white(content), opaque)
+            return tf.cond(
+                header.clear,
+                lambda: _over_white(content, in_srgb),
+                lambda: in_srgb(opaque()),
+            )
 
         def gif() -> tf.Tensor:
             first = tf.strings.substr(content, 0, header.end)
@@ -230,11 +237,14 @@ def _upright(image: tf.Tensor, header: Header) -> tf.Tensor:
     return change(image_io.FLIPPED, lambda image: image[::-1])
 
 
-def _over_white(content: tf.Tensor) -> tf.Tensor:
+def _over_white(
+    content: tf.Tensor, in_srgb: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
     """Return a transparent PNG laid over white, rounded as Pillow does."""
+    layers = tf.io.decode_png(content, channels=4)
     # In 16 bits, which just suffice: a picture may be as large as memory allows.
-    layers = tf.cast(tf.io.decode_png(content, channels=4), tf.uint16)
-    colour, alpha = layers[..., :3], layers[..., 3:]
+    colour = tf.cast(in_srgb(layers[..., :3]), tf.uint16)
+    alpha = tf.cast(layers[..., 3:], tf.uint16)
     sums = colour * alpha + (255 * (255 - alpha) + 128)
     eighth = tf.constant(8, tf.uint16)
     sums += tf.bitwise.right_shift(sums, eighth)
@@ -257,4 +267,11 @@ def _deep(content: tf.Tensor, header: Header, low: float, high: float) -> tf.Ten
 
     factor = tf.constant(255 / (high - low), tf.float32)
     image = tf.cond(header.clear, over_white, opaque)
+
+    def in_srgb() -> tf.Tensor:
+        whole = tf.cast(image + 0.5, tf.uint8)
+        return tf.cast(profile_graph.convert(whole, header.profile), tf.float32)
+
+    # Only colours of 16 bits have a profile here; it is one of 8 bits.
+    image = tf.cond(tf.strings.length(header.profile) > 0, in_srgb, lambda: image)
     return tf.ensure_shape(image, (None, None, 3))

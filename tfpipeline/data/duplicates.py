@@ -110,7 +110,7 @@ def sheet(
 
 def _thumbnail(row: Row, ranges: Ranges, side: int = 96) -> np.ndarray:
     data = image_io.content(Path(row.path), row.offset, row.length)
-    return image_io.read(data, side, side, "pad", ranges)
+    return image_io.read(data, side, side, "pad", ranges, row.height * row.width)
 
 
 def findings(

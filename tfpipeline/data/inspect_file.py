@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import brightness, deep_samples, image_formats, image_io
+from tfpipeline.core import (
+    brightness,
+    colour_profile,
+    deep_samples,
+    image_formats,
+    image_io,
+)
 from tfpipeline.core.brightness import Samples
 from tfpipeline.data import quality, thumbnails
 from tfpipeline.data.scan_cache import Row
@@ -48,12 +54,10 @@ def examine(
     try:
         kind = image_formats.sniff(data) or ""
         height, width, mode = picture.height, picture.width, picture.mode
-        orientation = image_formats.read_orientation(picture)
-        # A record in a shard has no name that could be wrong.
-        warning = _warning(None if length else path.suffix.lower(), kind, picture)
-        # Reads a JPEG to its end all the same, but transforms only a part of it.
-        box = thumbnails.draft(picture, _channels(picture), quality.least(picture.size))
-        picture.load()
+        # A JPEG is transformed to a part of its sides below.
+        smaller = max(image_io.JPEG_RATIOS) if kind == "jpeg" else 1
+        with image_io.in_turn(picture, smaller):
+            orientation = image_formats.read_orientation(picture)
         good = dataclasses.replace(
             row,
             format=kind,
@@ -61,18 +65,25 @@ def examine(
             width=width,
             mode=mode,
             orientation=orientation,
-            warning=warning,
+            # A record in a shard has no name that could be wrong.
+            warning=_warning(None if length else path.suffix.lower(), kind, picture),
+            converted=colour_profile.judge(picture)[0],
         )
-        samples = deep_samples.of(picture, data)
-        if samples is not None:
-            return _of_samples(good, samples)
-        seen = _visible(picture)
+        # What is converted is looked at as it is seen.
+        channels = "RGB" if good.converted else _channels(picture)
+        box = thumbnails.draft(picture, channels, quality.least(picture.size))
+        with image_io.in_turn(picture):
+            picture.load()
+            samples = deep_samples.of(picture, data)
+            if samples is not None:
+                return _of_samples(good, samples)
+            seen = _visible(picture)
         scores = quality.measure(_copy(seen, orientation))
         if not scores.contrast:
             # A small copy is flat: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
-            words += [warning] if warning else []
+            words += [good.warning] if good.warning else []
             good = dataclasses.replace(good, warning="; ".join(words))
         return dataclasses.replace(
             good,
@@ -126,15 +137,19 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
         frames = int(getattr(picture, "n_frames", 1))
     except Exception:  # Damage behind the first frame, which is all that is used.
         frames = 1
-    if frames > 1:
+    # A JPEG of several pictures (MPO) has another view, a preview or a depth map.
+    if frames > 1 and kind != "jpeg":
         warnings.append(f"animated: first of {frames} frames")
     if suffix is not None and suffix not in _KINDS.get(kind, (f".{kind}",)):
         warnings.append(f"{kind} called {suffix or 'nothing'}")
+    problem = colour_profile.judge(picture)[1]
+    warnings += [problem] if problem else []
     return "; ".join(warnings)
 
 
 def _visible(picture: Image.Image) -> Image.Image:
-    """Return a loaded picture in colours or grey, over white, not turned yet."""
+    """Return a loaded picture in sRGB or grey, over white, not turned yet."""
+    picture = picture if picture.mode == "YCbCr" else colour_profile.to_srgb(picture)
     if picture.mode in ("RGB", "YCbCr", "L") and not picture.has_transparency_data:
         return picture
     return Image.fromarray(image_io.upright(picture, 1))

@@ -58,6 +58,7 @@ class Row:
             which the file does not say what they reach.
         low: The smallest sample then, but for a few, and the largest one.
         declared: What a tag says of them, as `--data.range` has it.
+        converted: Whether its colours go through an embedded colour profile.
     """
 
     path: str
@@ -84,6 +85,7 @@ class Row:
     low: float = 0.0
     high: float = 0.0
     declared: str = ""
+    converted: bool = False
 
     @property
     def place(self) -> Place:

@@ -55,7 +55,7 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         inspector = layer_maps.Inspector(settings, network)
     how = settings.resize or network.resize
     with losing_nobody(), distribute.jointly(strategy):
-        good, bad = layer_maps.photographs(paths, network, how)
+        good, bad = layer_maps.photographs(paths, network, how, settings.max_pixels)
         writer.check_readable(good, bad)
     with phases("ascent"), losing_nobody():
         ideals = channels.ideal_images(network, inspector.channels, settings, strategy)

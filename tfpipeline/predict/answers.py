@@ -116,13 +116,19 @@ def version_of(path: Path) -> Path | None:
     return None if live is None else path / str(live)
 
 
-def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
+def rows(
+    words: Sequence[str],
+    ask: Ask,
+    top_k: int,
+    max_pixels: int = image_formats.MAX_PIXELS,
+) -> list[dict[str, Any]]:
     """Return what is said of the pictures that some words mean, a row a file.
 
     Args:
         words: Files, folders, or globs.
         ask: What answers; it is not asked where no picture can be read.
         top_k: Classes to name, at most.
+        max_pixels: Height times width of a picture, at most.
 
     Returns:
         `id`, `label`, `probability`, `accepted`, `accepted_reason` (why that is null),
@@ -135,7 +141,7 @@ def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
     if top_k < 1:
         raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
     paths = listing.named_files(words)
-    files = scan.audit(paths, cache=None)
+    files = scan.audit(paths, cache=None, max_pixels=max_pixels)
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None
     try:
@@ -214,5 +220,5 @@ def _ask(
 def _content(row: Row, as_png: bool, ranges: Ranges | None) -> bytes:
     content = image_io.content(Path(row.path), row.offset, row.length)
     if as_png or row.format not in _SENT:
-        return sent_images.as_png(content, ranges)
+        return sent_images.as_png(content, ranges, row.height * row.width)
     return content

@@ -63,7 +63,8 @@ def _rows(
     from tfpipeline.predict import answers, batching
 
     try:
-        return answers.rows(settings.images, _open(settings), settings.top_k), None
+        limits = settings.top_k, settings.max_pixels
+        return answers.rows(settings.images, _open(settings), *limits), None
     except batching.Incomplete as error:
         return error.results, error.cause
 

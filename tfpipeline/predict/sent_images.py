@@ -7,26 +7,28 @@ import numpy as np
 
 from tfpipeline.core import brightness, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
-from tfpipeline.core.image_formats import ImageError
+from tfpipeline.core.image_formats import MAX_PIXELS, ImageError
 
 # Of fewer steps from black to white, 8 bits are as good as 16.
 _LEAST_STEPS = 1000
 
 
-def as_png(data: bytes, ranges: Ranges | None) -> bytes:
+def as_png(data: bytes, ranges: Ranges | None, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return an image file as a PNG of 8 bits, or of 16 where it has more.
 
     Args:
         data: The content of a file of any format.
         ranges: What is black and white for the classifier; None where it is not known,
             as of a server.
+        max_pixels: Height times width, at most.
 
     Raises:
         ImageError: It cannot be read, or not without the ranges.
     """
-    samples = image_io.samples(data)
+    samples = image_io.samples(data, max_pixels)
     if samples is None:
-        return image_io.to_png(image_io.decode(data))
+        image = image_io.decode(data, ranges=ranges or WHOLE, max_pixels=max_pixels)
+        return image_io.to_png(image)
     if samples.kind == "uint16" and not samples.inverted and samples.alpha is None:
         return to_deep_png(samples.values)
     if samples.kind and ranges is None:

@@ -117,7 +117,8 @@ def _scan_together(
     count = len(source)
     part = slice(count * worker // workers, count * (worker + 1) // workers)
     with distribute.jointly(strategy):
-        scan.audit(source.paths[part], source.spans[part], cache=cache, joins=False)
+        files, limit = (source.paths[part], source.spans[part]), settings.max_pixels
+        scan.audit(*files, cache=cache, max_pixels=limit, joins=False)
     return source
 
 
