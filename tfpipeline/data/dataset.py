@@ -139,13 +139,18 @@ def prepare(
 
 
 def open_all(
-    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+    settings: DataSettings,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    *,
+    single: bool = False,
 ) -> Examples:
     """Open and look at a source without splitting it: for evaluation and packing.
 
-    The split of an example is what the source says, or an empty string.
+    The split of an example is what the source says, or an empty string. It may have a
+    `single` class, or needs two.
     """
-    every = _usable(settings, cache, draw)
+    every = _usable(settings, cache, draw, single=single)
     return _corrected(every, np.arange(len(every.source)), every.split)
 
 
@@ -154,11 +159,13 @@ def _usable(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    *,
+    single: bool = False,
 ) -> Examples:
     """Return all usable examples, and the corrections, which are not done yet."""
     check(settings)
     if source is None:
-        source = open_source(settings, cache, draw)
+        source = open_source(settings, cache, draw, single=single)
     rows = audit(source.paths, source.spans, cache=cache)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
     _warn_of_flat([(source.ids[i], rows[i]) for i in good])

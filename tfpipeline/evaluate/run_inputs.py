@@ -12,11 +12,12 @@ import numpy as np
 from tfpipeline import cli, distribute
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import run_dir, startup
-from tfpipeline.core.errors import UserError
+from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data import dataset, pipeline
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.sources.base import Source
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
@@ -84,8 +85,12 @@ def examples_of(
     if is_own:
         examples = dataset.prepare(data, trained.seed, cache, draw)
     else:
-        examples = dataset.open_all(data, cache, draw)
+        single = settings.allow_missing_classes
+        examples = dataset.open_all(data, cache, draw, single=single)
     source, names = examples.source, ClassNames(labels)
+    if settings.allow_missing_classes:
+        matched = _by_name(source, labels, settings.map_labels)
+        return dataclasses.replace(examples, source=matched)
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:
         return dataclasses.replace(examples, source=source.in_order(labels))
@@ -95,12 +100,33 @@ def examples_of(
             "Only their order or letter case differs: say --map_labels true to map "
             "them by name."
         )
+    elif set(source.labels) < set(labels):
+        advice = (
+            f"It has {len(source.labels)} of the {len(labels)} classes: say "
+            "--allow_missing_classes true to measure on those."
+        )
     if difference := names.difference(source.labels, "the model", "the source"):
         raise UserError(
             f"{source.name}: its classes are not those that the model was trained on. "
             f"{difference} {advice}"
         )
     return examples
+
+
+def _by_name(source: Source, labels: tuple[str, ...], any_case: bool) -> Source:
+    """Return a source of some of the classes with the labels of all of them."""
+    fold = str.casefold if any_case else str
+    place = {fold(name): i for i, name in enumerate(labels)}
+    for number, name in enumerate(source.labels):
+        if fold(name) not in place:
+            raise UserError(
+                f"{source.name}: expected no classes but the {len(labels)} of the "
+                f"model. Received: {name!r}, at number {number}."
+                f"{suggest(name, labels)} Name its classes as in labels.txt of the "
+                "run, or move those images away."
+            )
+    index = np.array([place[fold(name)] for name in source.labels], np.int32)
+    return dataclasses.replace(source, labels=labels, label=index[source.label])
 
 
 def _is_same(source: str, trained: str) -> bool:

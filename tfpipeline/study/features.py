@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import DataSettings
-from tfpipeline.core import image_io
 from tfpipeline.data import dataset, pipeline
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
@@ -17,7 +16,6 @@ from tfpipeline.data.sources import drawn_world
 from tfpipeline.demo import world
 from tfpipeline.models import (
     batchnorm_stats,
-    classifier,
     feature_extraction,
     preprocessing,
 )
@@ -71,11 +69,8 @@ class Features:
         An image that is in more than one selection is looked at once.
         """
         extractor = network.extractor
-        extraction = feature_extraction.Extraction(
-            network.predictor,
-            extractor.output_shape[-1],
-            (classifier.describe(extractor), self.data.resize, image_io.RULES),
-            self.cache / "features",
+        extraction = feature_extraction.of_classifier(
+            extractor, network.predictor, self.data.resize, self.cache / "features"
         )
         every = {row.sha256: row for examples in opened for row in examples.files}
         keys, files = list(every), list(every.values())

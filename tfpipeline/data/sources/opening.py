@@ -11,7 +11,7 @@ from tfpipeline.config import DataSettings
 from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.sources import tfrecord
-from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.base import Source, check_several
 from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
 
@@ -38,10 +38,19 @@ LABEL_FROM: dict[str, Callable[[Path], Source]] = {
 
 
 def open_source(
-    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+    settings: DataSettings,
+    cache: Path,
+    draw: Callable[[Path], Path],
+    *,
+    single: bool = False,
 ) -> Source:
-    """Return the examples of a source, by the name that the user wrote."""
+    """Return the examples of a source, by the name that the user wrote.
+
+    One class is enough where it is `single`, else it is refused.
+    """
     source = _open(settings, cache, draw)
+    if not single:
+        check_several(source)
     _warn_of_twins(source)
     return source
 
