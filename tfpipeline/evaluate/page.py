@@ -60,7 +60,7 @@ def _write(
     split = "" if result["split"] == "all" else str(result["split"])
     shown = diagnosis.of_split(given, every, logits, fitted)
     if fitted.temperature == 1:  # Both charts would be one.
-        del shown["reliability"]["before"]
+        del shown["reliability"]["after"]
     wrong = np.flatnonzero(judged.called != judged.label)
     first = wrong[np.argsort(-judged.loss[wrong], kind="stable")][:ERRORS]
     fitted_words = fitted.to_json()

@@ -1,6 +1,7 @@
 """What an evaluation says of single classes: the worst first, and none hidden."""
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -59,18 +60,22 @@ def ranked(classes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 def worst(result: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the class that the accuracy hides, if there is one.
 
-    That is the one with the lowest recall, where that is 0, or where both the recall is
-    lower by 0.1 at least and the upper end of its 95 % interval (Wilson) is lower.
+    That is the one with the lowest recall, where that is 0, or where it is lower than
+    the accuracy by 0.1 at least and so is the upper end of its interval: of 95 %
+    (Wilson), for all classes together (Bonferroni), since the lowest of many recalls is
+    low by chance alone.
 
     Returns:
         Its row of `ranked`; `others` counts further classes with a recall of 0.
     """
-    row = ranked(result["classes"])[0]
+    row, classes = ranked(result["classes"])[0], result["classes"]
     recall, accuracy = row["recall"], result["accuracy"]
-    most = wilson(round(recall * row["n"]), row["n"])[1]
-    if recall >= accuracy or (recall and (accuracy - recall < _FAR or most > accuracy)):
+    z = NormalDist().inv_cdf(1 - 0.025 / len(classes))
+    most = wilson(round(recall * row["n"]), row["n"], z)[1]
+    is_far = accuracy - recall >= _FAR and most < accuracy
+    if recall >= accuracy or not (is_far or recall == 0):
         return None
-    zeros = sum(own["recall"] == 0 for own in result["classes"].values())
+    zeros = sum(own["recall"] == 0 for own in classes.values())
     return {**row, "others": zeros - (recall == 0)}
 
 

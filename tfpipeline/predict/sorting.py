@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import file_io, progress, result_dir
+from tfpipeline.core import disk, file_io, progress, result_dir
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
 
@@ -75,7 +75,8 @@ def sort(rows: Iterable[Mapping[str, Any]], folder: Path) -> Sorted:
     A copy has the name of its picture, and a number behind that where another file has
     it already; nothing is ever replaced. A picture that is there already, byte by byte,
     is not copied again. Where an earlier command had put it into another folder, that
-    copy is removed, unless somebody has changed it.
+    copy is removed, unless somebody has changed it. One process at a time sorts into a
+    folder: what a killed one left half-written is removed first.
 
     Args:
         rows: As `answers.rows` returns them.
@@ -85,6 +86,7 @@ def sort(rows: Iterable[Mapping[str, Any]], folder: Path) -> Sorted:
     earlier = _by_digest(output.digests())
     answered = [row for row in rows if not row["error"]]
     taken: set[Path] = set()
+    disk.sweep(folder)
     with output.recording(adding=True), progress.bar(
         len(answered), "sort", "image"
     ) as bar:
