@@ -48,8 +48,10 @@ def test_the_names_of_files_keep_their_ends() -> None:
 def test_letters_of_two_cells_are_counted_as_two() -> None:
     rows = [("\u732b", "cat"), ("dog", "dog")]
     _, first, second = text_table.table(("name", "class"), rows, 80).splitlines()
-    at = [text_table.cells(line[: line.index(c)]) for line, c in
-          ((first, "cat"), (second[3:], "dog"))]
+    at = [
+        text_table.cells(line[: line.index(c)])
+        for line, c in ((first, "cat"), (second[3:], "dog"))
+    ]
     assert at[0] == at[1] + 3
 
 
