@@ -1,4 +1,4 @@
-"""What is written where: a table for people, CSV into pipes, and files by their ends."""
+"""What is written where: a table for people, CSV into pipes, files by their endings."""
 
 import contextlib
 import csv
