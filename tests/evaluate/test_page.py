@@ -75,7 +75,7 @@ def test_errors_have_their_pictures_and_broken_files_their_reasons(
     assert errors.count("data:image/jpeg") == 4 and EVIL not in text
     broken = text[text.index('id="data"') :]
     assert "broken &amp; 1" in broken and "x1&lt;i&gt;.png" in broken
-    Path(examples.files[4].path).unlink()
+    Path(examples.files[0].path).unlink()
     text, _ = write(examples, tmp_path / "again")
     assert text.count("data:image/jpeg") == 3, "one is gone"
 
