@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,12 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained_on = splits.trained_digests(run.learned)
     batches = pipeline.Batches(examples.files, label, reading)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
+    features = None
     # A backbone that has learned is another one after each training: nothing is kept.
-    is_frozen = bool(run.read_manifest().get("fingerprints", {}).get("features"))
-    features = cache / "features" if is_frozen else None
+    if run.read_manifest().get("fingerprints", {}).get("features"):
+        with contextlib.suppress(UserError):
+            file_io.check_writable(cache)
+            features = cache / "features"
     with phases("evaluate"):
         logits, cached = forward_pass.logits(
             model, batches, keys, chosen, strategy, features

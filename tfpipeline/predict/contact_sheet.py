@@ -11,7 +11,7 @@ from typing import Any
 from tfpipeline.core import hardware, image_formats, image_io
 from tfpipeline.report import html
 
-# Pictures on the page, at most, and the longer side of each: 9 MB of photographs.
+# Pictures on the page, at most, and the longer side of each: 8 MB of photographs.
 SHOWN, PIXELS = 600, 224
 
 # Files without an answer on the page, at most.
