@@ -103,14 +103,27 @@ def test_a_temperature_that_raises_the_calibration_error_is_told() -> None:
     assert not said(THRESHOLD, ece_calibrated=0.1).careful
 
 
-def test_what_an_evaluation_is_worth_is_told_of_its_own_images() -> None:
+def evaluated(**result: Any) -> Closing:
     told = {"ece": 0.1, "ece_calibrated": 0.2, "coverage": None}
-    result = {"accuracy": 0.5, "loss": 1.0, "n": 9, "source": "s", "split": "all"}
-    result |= {"top_3_accuracy": 1.0, "classes": {}, "seen_in_training": 0}
-    result |= {"calibration": told}
-    words = closing("evaluate", "e", result=result, calibration=THRESHOLD)
+    base = {"accuracy": 0.5, "loss": 1.0, "n": 9, "source": "s", "split": "all"}
+    base |= {"top_3_accuracy": 1.0, "classes": {}, "seen_in_training": 0}
+    base |= {"calibration": told, "interval": (0.2, 0.8), "quarantined": 0}
+    words: dict[str, Any] = {"result": base | {"missing_classes": []} | result}
+    words |= {"worst": result.get("worst_class"), "broken": (), "quarantine": "q.csv"}
+    return closing("evaluate", "e", calibration=THRESHOLD, **words)
+
+
+def test_what_an_evaluation_is_worth_is_told_of_its_own_images() -> None:
+    words = evaluated()
     assert "0.200" in words.done[0] and "0.100" in words.done[0]
     assert len(words.careful) == 1
+
+
+def test_a_class_that_is_never_recognised_is_named_beside_the_accuracy() -> None:
+    row = {"name": "rare\n! bird", "recall": 0.0, "n": 8, "others": 2}
+    first, *others = evaluated(accuracy=0.95, worst_class=row).done
+    assert "0.950" in first and "0.000" in first and "rare ! bird" in first
+    assert "8 images" in first and not any("rare" in line for line in others)
 
 
 def studied(validation: float, *others: dict[str, Any]) -> str:

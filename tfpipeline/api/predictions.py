@@ -1,8 +1,6 @@
 """Predictions of images, as a table that notebooks show."""
 
-import base64
 import contextlib
-import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.data import sample_ranges
 from tfpipeline.data.inspect_file import examine
+from tfpipeline.report import html
 
 # Rows with a thumbnail, and rows at all, of a table in a notebook.
 _PICTURED, _SHOWN, _PIXELS = 24, 200, 72
@@ -118,10 +115,5 @@ def _thumbnail(file: str) -> str:
     with contextlib.suppress(image_formats.ImageError, OSError):
         # By itself: the classifier's ranges are not known here.
         ranges = sample_ranges.choose("auto", [examine(Path(file))]).ranges
-        data = image_io.content(Path(file))
-        image = Image.fromarray(image_io.decode(data, ranges=ranges))
-        image.thumbnail((_PIXELS, _PIXELS))
-        stream = io.BytesIO()
-        image.save(stream, "JPEG", quality=80)
-        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        return html.thumbnail(image_io.content(Path(file)), _PIXELS, ranges) or ""
     return ""

@@ -97,9 +97,9 @@ class Result(dict[str, Any]):
 
     def show_report(self) -> Page:
         """Return its page, for a notebook to show; it is made where there is none."""
-        names = (result_page.NAME, "audit.html")
-        files = [self.path / n for n in names if (self.path / n).is_file()]
-        return Page(files[0] if files else result_page.write(self.path))
+        page = (self.get("written") or {}).get("page")
+        file = Path(page) if page else self.path / result_page.NAME
+        return Page(file if file.is_file() else result_page.write(self.path))
 
     def _repr_html_(self) -> str | None:
         return self.show()._repr_html_() or None

@@ -62,6 +62,11 @@ def is_quiet() -> bool:
     return _mode.quiet
 
 
+def is_terminal() -> bool:
+    """Tell whether stdout is a terminal, and what is printed there for people."""
+    return _mode.answers is None and sys.stdout.isatty()
+
+
 @contextlib.contextmanager
 def set_mode(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
     """Print nothing but errors and the result inside the block, or that as JSON.
@@ -211,6 +216,13 @@ def close(closing: Closing | str, *, beside: bool = False) -> None:
     gap = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
     to = sys.stderr if beside or _mode.answers is not None else sys.stdout
     print(f"{gap}{closing}", file=to, flush=True)
+
+
+def table(text: str) -> None:
+    """Print what a summary has no room for to stdout; not where a program listens."""
+    if not _mode.quiet and _mode.answers is None:
+        gap = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
+        print(f"{gap}{text}", file=sys.stdout, flush=True, end="")
 
 
 def product(text: str) -> None:

@@ -166,12 +166,15 @@ def open_all(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    *,
+    single: bool = False,
 ) -> Examples:
     """Open and look at a source without splitting it: for evaluation and packing.
 
-    The split of an example is what the source says, or an empty string.
+    The split of an example is what the source says, or an empty string. It may have a
+    `single` class, or needs two.
     """
-    every = _usable(settings, cache, draw, source)
+    every = _usable(settings, cache, draw, source, single=single)
     _warn_of_flat(list(zip(every.source.ids, every.files)))
     return _corrected(every, np.arange(len(every.source)), every.split)
 
@@ -181,11 +184,13 @@ def _usable(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    *,
+    single: bool = False,
 ) -> Examples:
     """Return all usable examples, and the corrections, which are not done yet."""
     check(settings)
     if source is None:
-        source = open_source(settings, cache, draw)
+        source = open_source(settings, cache, draw, single=single)
     limit = settings.max_pixels
     rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)

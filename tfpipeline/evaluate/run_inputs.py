@@ -13,11 +13,12 @@ from tfpipeline import cli, distribute
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import run_dir, startup
 from tfpipeline.core.brightness import WHOLE, Ranges
-from tfpipeline.core.errors import UserError
+from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data import dataset, pipeline, sample_ranges
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map, drawn_world
+from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.metrics.calibration import Calibration
@@ -91,13 +92,17 @@ def examples_of(
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = drawn_world.drawer(data)
-    source = open_source(data, cache, draw, also)
+    single = settings.allow_missing_classes
+    source = open_source(data, cache, draw, also, single=single)
     if is_own:
         examples = dataset.prepare(data, trained.seed, cache, draw, source)
     else:
-        examples = dataset.open_all(data, cache, draw, source)
+        examples = dataset.open_all(data, cache, draw, source, single=single)
         sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
+    if single:
+        matched = _by_name(source, tuple(names), settings.map_labels)
+        return dataclasses.replace(examples, source=matched)
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:
         return dataclasses.replace(examples, source=source.in_order(names))
@@ -110,12 +115,33 @@ def examples_of(
             "Only their order or letter case differs: say --map_labels true to map "
             "them by name."
         )
+    elif set(source.labels) < set(labels):
+        advice = (
+            f"It has {len(source.labels)} of the {len(labels)} classes: say "
+            "--allow_missing_classes true to measure on those."
+        )
     if difference := names.difference(source.labels, "the model", "the source"):
         raise UserError(
             f"{source.name}: its classes are not those that the model was trained on. "
             f"{difference} {advice}"
         )
     return examples
+
+
+def _by_name(source: Source, labels: tuple[str, ...], any_case: bool) -> Source:
+    """Return a source of some of the classes with the labels of all of them."""
+    fold = str.casefold if any_case else str
+    place = {fold(name): i for i, name in enumerate(labels)}
+    for number, name in enumerate(source.labels):
+        if fold(name) not in place:
+            raise UserError(
+                f"{source.name}: expected no classes but the {len(labels)} of the "
+                f"model. Received: {name!r}, at number {number}."
+                f"{suggest(name, labels)} Name its classes as in labels.txt of the "
+                "run, or move those images away."
+            )
+    index = np.array([place[fold(name)] for name in source.labels], np.int32)
+    return dataclasses.replace(source, labels=labels, label=index[source.label])
 
 
 def _is_same(source: str, trained: str) -> bool:

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import DataSettings
-from tfpipeline.core import image_io
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import dataset, pipeline
 from tfpipeline.data.dataset import Examples
@@ -18,7 +17,6 @@ from tfpipeline.data.sources import drawn_world
 from tfpipeline.demo import world
 from tfpipeline.models import (
     batchnorm_stats,
-    classifier,
     feature_extraction,
     preprocessing,
 )
@@ -72,13 +70,11 @@ class Features:
         An image that is in more than one selection is looked at once.
         """
         extractor = network.extractor
-        extraction = feature_extraction.Extraction(
+        extraction = feature_extraction.of_classifier(
+            extractor,
             network.predictor,
-            extractor.output_shape[-1],
-            (
-                *(classifier.describe(extractor), self.data.resize, image_io.RULES),
-                *opened[0].brightness.fingerprint,
-            ),
+            self.data.resize,
+            opened[0].brightness.fingerprint,
             self.cache / "features",
         )
         every = {row.sha256: row for examples in opened for row in examples.files}

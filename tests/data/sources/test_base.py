@@ -318,13 +318,25 @@ def test_more_classes_in_test_than_in_train_are_refused(tmp_path: Path) -> None:
     [
         ((), "it is empty"),
         (("1.png", "2.png"), "one folder of images a class"),
-        (("only/1.png",), "at least two classes"),
     ],
 )
 def test_folders_without_classes_are_refused(tmp_path, names, message) -> None:
     put(tmp_path, *names)
     with pytest.raises(UserError, match=message):
         image_folder.open_folder(tmp_path)
+
+
+def test_one_class_is_enough_to_measure_on_and_to_train_on_is_refused(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "folder", "only/1.png", "only/2.png")
+    (tmp_path / "table.csv").write_text("path,label\na.png,only\nb.png,only\n")
+    for name in ("folder", "table.csv"):
+        settings = DataSettings(source=str(tmp_path / name))
+        with pytest.raises(UserError, match="at least two classes.*'only'"):
+            opening.open_source(settings, tmp_path / "cache", never)
+        source = opening.open_source(settings, tmp_path, never, single=True)
+        assert source.labels == ("only",) and len(source) == 2
 
 
 def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
@@ -346,7 +358,6 @@ def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
         ("path,label\na.png,x\nb.png,\n", "line 3 has no label"),
         ("path,label\na.png,x\na.png,y\n", "more than once"),
         ("path,label,split\na.png,x,train\nb.png,y,later\n", "line 3"),
-        ("path,label\na.png,x\nb.png,x\n", "two classes"),
     ],
 )
 def test_a_wrong_csv_is_told_by_line_or_column(tmp_path, text, message) -> None:
