@@ -104,7 +104,9 @@ def ask(
         extractor, head = classifier.split_classifier(model)
         answers = signatures.Answers(LABELS, 1.0, len(LABELS))
         reader = decode_graph.Reader(size, size, "squash")
-        served = signatures.Served(Frozen(extractor), head, answers, reader)
+        # As `publish` has it: each signature has a copy of such weights.
+        frozen = Frozen(extractor, 2**25)
+        served = signatures.Served(frozen, head, answers, reader)
         signatures.save(folder / "1", served)
         found = tf.saved_model.load(folder / "1").signatures["pixels"](
             images=tf.constant(shown)
