@@ -273,6 +273,7 @@ def test_another_runtime_is_asked_as_well(
     (parity,) = (tmp_path / "base" / "1" / "also").glob("*.parity.json")
     found = read(parity)
     assert found["published"] and found["passed"] and found["n"] == 12
+    assert found["input"]["dtype"] == "float32" and found["input"]["size"] == [32, 32]
     assert read(tmp_path / "base" / "1" / "parity.json")["also"] == {target: found}
     file = tmp_path / "base" / "1" / found["file"]
     assert file.stat().st_size == found["bytes"]

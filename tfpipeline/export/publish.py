@@ -227,7 +227,7 @@ def _convert(
         file.unlink()
         why = f"{_difference(about)}. --tolerance.{name} NUMBER lets more pass"
         return about | {"why": why}
-    about |= {"published": True, "bytes": len(content)}
+    about |= {"published": True, "bytes": len(content), "input": description.input}
     about["file"] = str(file.relative_to(folder))
     file_io.write_json(file.with_suffix(".parity.json"), about)
     return about

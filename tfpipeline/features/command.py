@@ -8,6 +8,7 @@ from typing import Any
 from tfpipeline.config.synthesis import FeaturesSettings
 from tfpipeline.core import console, file_io, image_io, provenance, result_dir, startup
 from tfpipeline.core.errors import check_each, unknown
+from tfpipeline.models import registry
 
 RESULT = "features.json"
 
@@ -15,6 +16,7 @@ RESULT = "features.json"
 def features(settings: FeaturesSettings) -> dict[str, Any]:
     """Show what each layer extracts from photographs, and what speaks for a class."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )

@@ -9,6 +9,7 @@ from typing import Any
 from tfpipeline.config.synthesis import SynthesizeSettings
 from tfpipeline.core import console, file_io, provenance, result_dir, startup
 from tfpipeline.core.errors import UserError
+from tfpipeline.models import registry
 
 RESULT = "synthesis.json"
 
@@ -16,6 +17,7 @@ RESULT = "synthesis.json"
 def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     """Make the images that excite classes of a network most, and have them judged."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )

@@ -10,6 +10,7 @@ from tfpipeline.config import RunSettings
 from tfpipeline.core import console, file_io, provenance, run_replacement, startup
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.models import registry
 
 if TYPE_CHECKING:
     from tfpipeline.train.stages import Course
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     _check_corrections(settings.data.corrections, folder)
     cache = startup.cache_folder(settings.cache_dir)
