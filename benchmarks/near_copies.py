@@ -143,7 +143,7 @@ def drawn(count: int, seed: int = 0) -> list[str]:
         noise = 128 + 40 * (noise - noise.mean()) / noise.std()
         for copy in range(2 if len(texts) % 20 == 0 else 1):
             grey = noise + copy * random.normal(0, 1, noise.shape)
-            image = np.clip(grey, 0, 255).astype(np.uint8)[..., None].repeat(3, 2)
+            image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
             texts.append(thumbnails.encode(image, box, 1))
     return texts[:count]
 

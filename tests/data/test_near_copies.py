@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from tfpipeline.core import image_io
 from tfpipeline.data import near_copies, thumbnails
 from tfpipeline.data.inspect_file import examine
 from tfpipeline.demo import photo_like
@@ -22,8 +21,8 @@ def thumbnail(picture: Image.Image, form: str = "PNG", **how) -> str:
     picture.save(file, form, **how)
     file.seek(0)
     opened = Image.open(file)
-    box = thumbnails.draft(opened)
-    return thumbnails.encode(image_io.upright(opened, 1), box, 1)
+    box = thumbnails.draft(opened, "RGB", (1, 1))
+    return thumbnails.encode(opened.convert("RGB"), box, 1)
 
 
 def cut(left: float, top: float, right: float, bottom: float) -> Callable:

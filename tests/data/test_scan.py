@@ -290,3 +290,21 @@ def test_pictures_of_one_colour_are_told_and_no_others(
     (row,) = scan.audit([tmp_path / f"a.{form}"], cache=None)
     assert not row.reason
     assert row.warning == ("" if said is None else f"{FLAT}: {said}")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_of_several_pictures_is_no_animation(tmp_path: Path, mode: str) -> None:
+    """Phones and stereo cameras write them; the first picture is the photograph."""
+    pixels = np.full((3, 48, 64, 3), 40, np.uint8)
+    pixels[1:], pixels[:, :8, :8] = 160, 250
+    first, *others = (Image.fromarray(image).convert(mode) for image in pixels)
+    file = tmp_path / "phone.jpg"
+    first.save(file, "MPO", save_all=True, append_images=others)
+    with Image.open(file) as picture:
+        assert picture.format == "MPO" and picture.n_frames == 3
+    row = examine(file)
+    assert (row.format, row.reason) == ("jpeg", "") and "animated" not in row.warning
+    image = image_io.decode(file).astype(int)
+    assert abs(image[20:, 20:] - 40).max() <= 2
+    small = image_io.read(file, 8, 8, "squash").astype(int)
+    assert abs(small[4:, 4:] - 40).max() <= 2

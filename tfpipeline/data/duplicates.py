@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.data import near_copies
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source
@@ -90,14 +91,16 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"min": float(low), "median": float(middle), "max": float(high)}
 
 
-def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray | None:
+def sheet(
+    source: Source, rows: Sequence[Row], per_class: int = 8, ranges: Ranges = WHOLE
+) -> np.ndarray | None:
     """Return one picture with the first usable images of at most 40 classes."""
     small: list[np.ndarray] = []
     captions: list[str] = []
     for index, name in enumerate(source.labels[:40]):
         mine = np.flatnonzero(source.label == index).tolist()
         usable = [rows[i] for i in mine if not rows[i].reason]
-        thumbnails = [_thumbnail(row) for row in usable[:per_class]]
+        thumbnails = [_thumbnail(row, ranges) for row in usable[:per_class]]
         if thumbnails:
             blank = [np.full((96, 96, 3), 255, np.uint8)]
             small += thumbnails + blank * (per_class - len(thumbnails))
@@ -105,9 +108,9 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
     return contact_sheets.contact_sheet(small, captions, per_class) if small else None
 
 
-def _thumbnail(row: Row, side: int = 96) -> np.ndarray:
+def _thumbnail(row: Row, ranges: Ranges, side: int = 96) -> np.ndarray:
     data = image_io.content(Path(row.path), row.offset, row.length)
-    return image_io.read(data, side, side, "pad")
+    return image_io.read(data, side, side, "pad", ranges, row.height * row.width)
 
 
 def findings(
@@ -154,6 +157,7 @@ def leak_sheet(
     rows: Sequence[Row],
     alike: Sequence[Sequence[int]],
     most: int = 24,
+    ranges: Ranges = WHOLE,
 ) -> np.ndarray | None:
     """Return pairs of pictures that look alike but stand in different splits.
 
@@ -166,5 +170,5 @@ def leak_sheet(
     captions = [
         f"{split[i]}: {source.labels[source.label[i]]}\n{source.ids[i]}" for i in shown
     ]
-    thumbnails = [_thumbnail(rows[i], 160) for i in shown]
+    thumbnails = [_thumbnail(rows[i], ranges, 160) for i in shown]
     return contact_sheets.contact_sheet(thumbnails, captions, 2)

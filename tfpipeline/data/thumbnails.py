@@ -23,33 +23,43 @@ LEAST_SIDE = 32
 _BYTES = SIDE**2 + 2 * COLOUR_SIDE**2
 
 
-def draft(picture: Image.Image) -> tuple[float, float, float, float]:
+def draft(
+    picture: Image.Image, channels: str, least: tuple[int, int]
+) -> tuple[float, float, float, float]:
     """Let a JPEG be decoded small; return the part of it that the picture fills.
 
     Decoded at an eighth, 100 pixels are 13, the last one of which is half outside.
+
+    Args:
+        picture: Opened, not loaded yet.
+        channels: `RGB` or `YCbCr`: how it is decoded.
+        least: Width and height in pixels that are needed besides, if it has as many.
     """
-    drawn = picture.draft("RGB", (LEAST_SIDE, LEAST_SIDE))
+    size = (max(LEAST_SIDE, least[0]), max(LEAST_SIDE, least[1]))
+    drawn = picture.draft(channels, size)
     return drawn[1] if drawn else (0, 0, *picture.size)
 
 
 def encode(
-    image: np.ndarray, box: tuple[float, float, float, float], orientation: int
+    picture: Image.Image, box: tuple[float, float, float, float], orientation: int
 ) -> str:
     """Return the thumbnail of a picture that is not turned yet, as text.
 
     Args:
-        image: uint8 RGB, shape (any, any, 3).
+        picture: Of mode `RGB`, `YCbCr` or `L`.
         box: The part of it that is used: left, top, right, bottom, in pixels.
         orientation: EXIF orientation, 1 to 8.
     """
     size, way = (SIDE, SIDE), Image.Resampling.BILINEAR
     # Much faster for a large picture, and as good.
-    small = Image.fromarray(image).resize(size, way, box, reducing_gap=3.0)
+    small = picture.resize(size, way, box, reducing_gap=3.0)
     if orientation != 1:
-        small = Image.fromarray(image_io.upright(small, orientation))
-    values = small.convert("YCbCr")
-    grey, *_ = values.split()
-    _, *colours = values.reduce(SIDE // COLOUR_SIDE).split()
+        pixels = image_io.turned(np.asarray(small), orientation)
+        small = Image.fromarray(pixels, small.mode)
+    if small.mode != "YCbCr":
+        small = small.convert("RGB").convert("YCbCr")
+    grey, *_ = small.split()
+    _, *colours = small.reduce(SIDE // COLOUR_SIDE).split()
     parts = b"".join(plane.tobytes() for plane in (grey, *colours))
     return base64.b64encode(parts).decode()
 
