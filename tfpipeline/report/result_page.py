@@ -22,8 +22,8 @@ SHOWN = 60
 _SHEETS = {
     "sheet": "All of them, the first ones first.",
     "overview": "Accuracy by size of the perturbation, and what else was measured.",
-    "shots_chart": "Accuracy on test images by training images of each class; the band "
-    "is the 95 % interval over seeds.",
+    "shots_chart": "Accuracy on test images by training images of each class; the bars "
+    "are 95 % intervals over seeds.",
     "cost_chart": "Accuracy by time an image; up and to the left is better.",
 }
 
@@ -42,6 +42,7 @@ class Kind:
     sheets: tuple[str, ...] = ("sheet", "overview")  # Pictures of the whole.
     columns: tuple[str, ...] = ()  # Which come first in the table.
     rows: str = ""  # In the summary; of the result itself where empty.
+    whole_first: bool = False  # Whether pictures of the whole say most.
 
 
 KINDS = {
@@ -51,6 +52,7 @@ KINDS = {
         "networks say of the saved files.",
         ("chart", "image"),
         columns=("class", "probability", "recognised", "start_score", "end_score"),
+        whole_first=True,
     ),
     "attack.json": Kind(
         "Pictures that a network is wrong about",
@@ -91,6 +93,7 @@ class Table:
         advice: `source`, `backbone`, `method`, `reason` and `command` of what is
             recommended.
         story: Its headline and figures of merit, if it has any.
+        wide: How many of the pictures, from the first on, are as wide as the page.
     """
 
     title: str
@@ -101,6 +104,7 @@ class Table:
     pictures: Sequence[tuple[str, Path]] = ()
     advice: Sequence[Mapping[str, str]] = ()
     story: Story = Story()
+    wide: int = 0
 
 
 def kind_of(folder: Path) -> str | None:
@@ -137,6 +141,7 @@ def write(folder: Path, output: Path | None = None) -> Path:
         pictures(folder, name, result, told),
         result.get("recommendation", ()),
         told,
+        (not kind.whole_first) + sum(bool(summary.get(key)) for key in kind.sheets),
     )
     write_table(file, table, summary, source=name)
     return file
@@ -166,8 +171,8 @@ def pictures(
         for key in [next((k for k in kind.pictures if item.get(k)), ""), *kind.also]
         if item.get(key)
     ]
-    # What was made of the first picture says most; then what is true of all.
-    return [*each[:1], *sheets, *each[1:]]
+    first = 0 if kind.whole_first else 1
+    return [*each[:first], *sheets, *each[first:]]
 
 
 def attempt(folder: Path) -> Path | None:

@@ -70,7 +70,7 @@ def _attack(result: Result, summary: Result, items: Sequence[Result]) -> Story:
         figures.append(Figure("Smallest perturbation", radius(least, norm), basis))
     elif (psnr := (summary.get("median") or {}).get("psnr")) is not None:
         basis = "median PSNR of those that fooled; 40 dB is hardly visible"
-        figures.append(Figure("Perturbation", f"{number(psnr)} dB", basis))
+        figures.append(Figure("Perturbation", f"{psnr:.1f} dB", basis))
     if jpeg:
         quality, share = list(jpeg.items())[len(jpeg) // 2]
         basis = "of all photographs still fool it"
@@ -166,22 +166,24 @@ def _study(result: Result, summary: Result, items: Sequence[Result]) -> Story:
     sources = {row.get("source") for row in items}
     figures = []
     headline = ""
+    keys = ("source", "backbone", "method")
     for entry in advice[:1]:
         rows = [
-            row
-            for row in whole
-            if all(row.get(key) == entry.get(key) for key in ("source", "backbone"))
+            row for row in whole if all(row.get(key) == entry.get(key) for key in keys)
         ]
         name = str(entry.get("source")).rstrip("/").rpartition("/")[2]
         headline = f"For {name}, take {entry.get('backbone')}"
         if rows:
-            best = max(rows, key=lambda row: row["accuracy"])
+            # That of the method that validation images have chosen.
+            best = rows[0]
             half = best.get("half_interval")
             sure = f" ± {half:.3f}" if isinstance(half, float) and half == half else ""
             headline += f": accuracy {best['accuracy']:.3f}{sure}"
             figures.append(
                 Figure(
-                    "Accuracy", f"{best['accuracy']:.3f}{sure}", "all images learned"
+                    "Accuracy",
+                    f"{best['accuracy']:.3f}{sure}",
+                    f"test images, {best.get('method')}, all training images",
                 )
             )
         if len(advice) > 1:
