@@ -52,7 +52,7 @@ def test_a_finished_run_is_refused_as_by_the_command(tmp_path: Path) -> None:
     told = small(tmp_path) | {"workdir": str(tmp_path / "run")}
     run = tfpipeline.train(told)
     assert run.path == tmp_path / "run"
-    with pytest.raises(tfpipeline.UserError, match="say --overwrite true"):
+    with pytest.raises(tfpipeline.UserError, match="--overwrite true"):
         tfpipeline.train(told)
 
 

@@ -73,7 +73,7 @@ def test_the_demo_has_a_page_with_everything_on_it(demo_run: Trained) -> None:
     folder = RunFolder(demo_run.path)
     text = words(folder.report)
     for title in (
-        *("What was trained on what", "The result", "Learning curves"),
+        *("Data, network and stages", "The result", "Learning curves"),
         *("Confusion matrix", "Per-class metrics", "Most confused pairs"),
         *("Calibration", "Abstention"),
         *("Highest losses", "Suspected label errors", "The data"),

@@ -98,8 +98,10 @@ class Result(dict[str, Any]):
     def show_report(self) -> Page:
         """Return its page, for a notebook to show; it is made where there is none."""
         page = (self.get("written") or {}).get("page")
-        file = Path(page) if page else self.path / result_page.NAME
-        return Page(file if file.is_file() else result_page.write(self.path))
+        named = [Path(page)] if page else []
+        named += [self.path / name for name in (result_page.NAME, "audit.html")]
+        files = [file for file in named if file.is_file()]
+        return Page(files[0] if files else result_page.write(self.path))
 
     def _repr_html_(self) -> str | None:
         return self.show()._repr_html_() or None

@@ -39,13 +39,16 @@ def classes(
 
 
 def reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
-    """Return the charts before and after the temperature."""
+    """Return the charts before and after the temperature; one if both are the same."""
     if shown is None:
         return []
     words = {"before": "as the network says", "after": "with the temperature"}
+    if shown["reliability"].get("after") == shown["reliability"].get("before"):
+        words = {"before": "with and without the temperature, which is 1"}
     return [
         (words[when], svg(charts.reliability(rows), f"reliability, {words[when]}"))
         for when, rows in shown["reliability"].items()
+        if when in words
     ]
 
 

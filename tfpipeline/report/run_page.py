@@ -99,13 +99,14 @@ def _stages(run: RunFiles) -> list[dict[str, Any]]:
 
 
 def _classes(run: RunFiles) -> list[dict[str, Any]]:
-    """Return a row a class: how many images, precision, recall, and F1."""
+    """Return a row a class, the one that is recognised least first."""
     metrics = run.metrics[run.split]["classes"] if run.split else {}
     counts = run.diagnosis.get("data", {}).get("classes", {})
-    return [
+    rows = [
         {"trained": counts.get(name, {}).get("train"), **row}
         for name, row in zip(run.labels, measured_parts.classes(run.labels, metrics))
     ]
+    return sorted(rows, key=lambda row: 2.0 if row["recall"] is None else row["recall"])
 
 
 def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:
