@@ -220,6 +220,22 @@ def test_later_files_and_flags_win_and_parts_add_up(tmp_path: Path) -> None:
     assert settings.images == ["c", "d"]
 
 
+def test_a_part_wins_over_its_section_wherever_it_stands() -> None:
+    section = ("--data", "{source: a, group: near}")
+    part = ("--data.source", "b")
+    for argv in ((*section, *part), (*part, *section)):
+        data = parse(RunSettings, *argv).data
+        assert (data.source, data.group) == ("b", "near")
+    whole, onnx = ("--tolerance={onnx: 1, savedmodel: 2}",), ("--tolerance.onnx=3",)
+    for argv in (whole + onnx, onnx + whole):
+        assert parse(ExportSettings, *argv).tolerance == {"onnx": 3, "savedmodel": 2}
+
+
+def test_a_list_may_go_on_behind_the_same_flag_with_brackets_and_without() -> None:
+    argv = ("--images", "[a, b]", "--images", "c", "[d]", "--images=[ef]*")
+    assert parse(PredictSettings, *argv).images == ["a", "b", "c", "[d]", "[ef]*"]
+
+
 def test_a_mapping_may_be_used_again_within_a_file(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(

@@ -12,6 +12,7 @@ from tfpipeline.cli import from_python
 from tfpipeline.config import DataSettings, PredictSettings, RunSettings, TrainSettings
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.serving import ExportSettings
+from tfpipeline.config.study import StudySettings
 from tfpipeline.core.errors import UserError
 
 
@@ -94,6 +95,17 @@ def test_words_of_a_list_may_be_one_word_paths_or_numbers() -> None:
     found = from_python.read("attack", AttackSettings, None, told)[0]
     assert found.jpeg == [] and found.epsilons == ["0.5", "2/255"]
     assert str(found.target) == "898" and float(found.epsilon) == 4 / 255
+
+
+def test_a_keyword_wins_under_whatever_name_and_two_names_at_once_are_refused() -> None:
+    def sources(*given: Any) -> list[str]:
+        return from_python.read("study", StudySettings, *given)[0].sources
+
+    assert sources({"sources": ["a", "b"]}, {"source": "c"}) == ["c"]
+    assert sources({"source": "a"}, {"data.source": "c"}) == ["c"]
+    assert sources(StudySettings(sources=["a"]), {"source": "c"}) == ["c"]
+    with pytest.raises(UserError, match="sources and source "):
+        sources({"sources": ["a"], "source": "b"}, {})
 
 
 def test_the_command_says_the_same(tmp_path: Path) -> None:

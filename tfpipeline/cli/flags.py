@@ -1,6 +1,7 @@
 """From a command line and its config file to settings, and back to YAML."""
 
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ from tfpipeline.core.errors import UserError, suggest
 
 Settings = TypeVar("Settings")
 
-QUIET = "Print nothing but errors, and what was asked for."
+QUIET = "Print nothing but errors, warnings, and what was asked for."
 JSON = "Print the result as one JSON document; everything else goes to stderr."
 _CONFIG = "YAML file of settings; flags win over it."
 _PRINT_CONFIG = "Print all settings as such a file, and do nothing else."
@@ -53,24 +54,56 @@ def read(
         raise SystemExit(0)
     known = dict(words.hints(settings))
     chosen: dict[str, Any] = {}
-    flags: dict[str, list[str]] = {}
+    flags: dict[str, list[list[str]]] = {}
     for name, texts in _flags(known, words.spell_out(settings, argv)):
         if name == "config":
             _take_file(chosen, known, texts[0])
         elif known.get(name) == list[str]:
-            flags.setdefault(name, []).extend(texts)
+            flags.setdefault(name, []).append(texts)
         else:
-            flags[name] = texts
-    for name, texts in flags.items():
+            flags[name] = [texts]
+    _join_names(settings, known, chosen)
+    # A section as a whole comes before its parts, which win wherever they stand.
+    for name, given in sorted(flags.items(), key=lambda flag: flag[0].count(".")):
         if name not in _SWITCHES:
-            # The words of a list are names of files, and globs.
-            several = len(texts) != 1
-            _take(chosen, known, name, texts if several else values.of_flag(texts[0]))
+            _take(chosen, known, name, _joined(given))
+    _join_names(settings, known, chosen)
     result = _replace(settings(), chosen)
     if "print_config" in flags:
         sys.stdout.write(dump(result))
         raise SystemExit(0)
     return result, {name: name in flags for name in ("quiet", "json")}
+
+
+def _join_names(
+    settings: type[Any], known: Mapping[str, Any], chosen: dict[str, Any]
+) -> None:
+    """Take what files say under another name of a setting for that; not both."""
+    for other, name in words.of(settings).aliases.items():
+        # It is a setting in files, where `--print_config` writes it with its default.
+        if other not in known or other not in chosen:
+            continue
+        default = functools.reduce(getattr, other.split("."), settings())
+        if (value := chosen.pop(other)) == default:
+            continue
+        value = [value] if known[name] == list[str] else value
+        if chosen.setdefault(name, value) != value:
+            raise words.twice(f"--{name}", f"--{other}")
+
+
+def _joined(given: Sequence[list[str]]) -> Given:
+    """Return what a flag gives that may be there several times."""
+    if len(given) > 1:
+        return [word for texts in given for word in _listed(texts)]
+    # More than one word are those of a list: names of files, and globs.
+    (texts,) = given
+    return values.of_flag(texts[0]) if len(texts) == 1 else texts
+
+
+def _listed(texts: list[str]) -> list[Given]:
+    """Return the words behind a flag; one in brackets is a list of them."""
+    items = yaml_text.structure(texts[0]) if len(texts) == 1 else texts
+    return [*items] if isinstance(items, list) else [*texts]
 
 
 def _hint_of(known: Mapping[str, Any], name: str) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
 from tfpipeline import cli
@@ -34,7 +34,8 @@ def read(
             (`"train.epochs"`) or nested (`train={"epochs": 3}`).
 
     Raises:
-        UserError: An unknown name, or a value of the wrong kind.
+        UserError: An unknown name, a setting under two names in `config` or in `given`,
+            or a value of the wrong kind.
     """
     line: list[str] = []
     values: dict[str, Any] = {}
@@ -42,19 +43,19 @@ def read(
         line = ["--config", os.fspath(config)]
     elif isinstance(config, kind):
         default = flat(kind())
-        values = {n: v for n, v in flat(config).items() if v != default.get(n)}
+        changed = {n: v for n, v in flat(config).items() if v != default.get(n)}
+        values = _named(kind, changed.items())
     elif isinstance(config, Mapping):
-        values = dict(_flat(config))
+        values = _named(kind, _flat(config))
     elif config is not None:
         raise UserError(
             f"config: expected a YAML file, a mapping of settings, or {kind.__name__}. "
             f"Received: {type(config).__name__}."
         )
-    values |= dict(_flat(given))
-    known, aliases = dict(words.hints(kind)), words.of(kind).aliases
+    values |= _named(kind, _flat(given))
+    known = dict(words.hints(kind))
     prog = f"python -m tfpipeline.{verb}"
     for name, value in values.items():
-        name = name if name in known else aliases.get(name, name)
         # A setting may be a number, or one for each name.
         above = get_args(known.get(name.rpartition(".")[0]))
         if name not in known and dict[str, float] not in above:
@@ -67,6 +68,17 @@ def read(
         line.append(f"--{name}={_as_word(value)}")
     settings = cli.parse(kind, line, prog=prog, description="")
     return settings, f"{prog} {shlex.join(line)}".rstrip()
+
+
+def _named(kind: type, given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return settings under their own names, each given under one name alone."""
+    aliases, under, values = words.of(kind).aliases, dict[str, str](), {}
+    for name, value in given:
+        setting = aliases.get(name, name)
+        if under.setdefault(setting, name) != name:
+            raise words.twice(under[setting], name)
+        values[setting] = value
+    return values
 
 
 def flat(settings: Any, without: Collection[str] = ()) -> dict[str, Any]:

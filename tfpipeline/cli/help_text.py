@@ -44,6 +44,8 @@ def text(parser: argparse.ArgumentParser, words: Words) -> str:
     lines += [*textwrap.wrap(parser.description or "", width)]
     main = [actions.pop(name) for name in words.main]
     lines += _section("Most used", main, words, width)
+    for alias in words.aliases:
+        actions.pop(alias, None)
     general = [actions.pop(name) for name in _GENERAL if name in actions]
     for group in parser._action_groups:
         left = [a for a in group._group_actions if actions.pop(a.dest, None)]

@@ -26,7 +26,8 @@ class Words:
     Args:
         positional: The setting that words without a flag belong to.
         main: The settings that `--help` begins with, in this order.
-        aliases: The setting behind each other name.
+        aliases: The setting behind each other name; of a name that is a setting too,
+            the one that a command line means.
     """
 
     positional: str | None = None
@@ -64,12 +65,12 @@ _WORDS: dict[type, Words] = {
     config.AuditSettings: Words(
         "source",
         ("source", "output", "data.label_from", "overwrite"),
-        _FOLDER,
+        {"data.source": "source", **_FOLDER},
     ),
     config.PackSettings: Words(
         "source",
         ("source", "output", "shard_megabytes", "overwrite"),
-        _FOLDER,
+        {"data.source": "source", **_FOLDER},
     ),
     attack.AttackSettings: Words(
         "images",
@@ -101,7 +102,8 @@ _WORDS: dict[type, Words] = {
             *("sources", "backbones", "output", "shots", "seeds", "heads"),
             *("scratch", "workers", "overwrite"),
         ),
-        {"source": "sources", "resize": "data.resize", **_FOLDER},
+        {"source": "sources", "data.source": "sources", "resize": "data.resize"}
+        | _FOLDER,
     ),
     serving.ExportSettings: Words(
         "run", ("run", "output", "also", "name", "label", "top_k", "only_if_better")
@@ -110,7 +112,7 @@ _WORDS: dict[type, Words] = {
     benchmark.BenchmarkSettings: Words(
         "source",
         ("source", "model.backbone", "images", "epochs", "output", "overwrite"),
-        {**_NETWORK, **_FOLDER, **_DATA},
+        {"data.source": "source", **_NETWORK, **_FOLDER, **_DATA},
     ),
 }
 
@@ -147,9 +149,9 @@ def spell_out(settings: type, argv: Sequence[str]) -> list[str]:
             continue
         flag, equals, value = word.partition("=")
         name = flag.removeprefix("--")
-        setting = name if name in known else words.aliases.get(name, name)
+        setting = words.aliases.get(name, name)
         if under.setdefault(setting, flag) != flag:
-            raise _twice(under[setting], flag)
+            raise twice(under[setting], flag)
         spelled.append(f"--{setting}{equals}{value}" if setting != name else word)
         if equals or flag in SWITCHES:
             continue
@@ -162,10 +164,9 @@ def spell_out(settings: type, argv: Sequence[str]) -> list[str]:
 
 def _count(rest: Sequence[str], hint: Any) -> int:
     """Return how many of the next words are values of a flag of this type."""
-    if hint != list[str]:
-        return min(1, len(rest))
     ends = (i for i, word in enumerate(rest) if word.startswith("--"))
-    return next(ends, len(rest))
+    count = next(ends, len(rest))
+    return count if hint == list[str] else min(1, count)
 
 
 def _positional(
@@ -178,7 +179,7 @@ def _positional(
     if setting is None or not bare:
         return []
     if setting in under:
-        raise _twice(under[setting], bare[0])
+        raise twice(under[setting], bare[0])
     if known[setting] == list[str]:
         return [f"--{setting}", *bare]
     if len(bare) > 1:
@@ -189,5 +190,6 @@ def _positional(
     return [f"--{setting}={bare[0]}"]
 
 
-def _twice(first: str, second: str) -> UserError:
+def twice(first: str, second: str) -> UserError:
+    """Return the error for a setting that is given under two names."""
     return UserError(f"{first} and {second} name the same setting: give one of them.")
