@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -125,8 +126,16 @@ with provenance.Phases()("save_it"):
 
 
 def test_a_long_wait_shows_a_clock_until_something_else_is_shown() -> None:
+    said = seen(CLOCK)
+    first, _, rest = said.partition(b"inner")
+    assert b"save it: 00:0" in first and b"100%" in rest
+    assert b"save it: 00:03" not in said
+
+
+def seen(code: str) -> bytes:
+    """Return what a program writes to a terminal."""
     reading, writing = pty.openpty()
-    done = subprocess.run([sys.executable, "-c", CLOCK], stderr=writing, check=True)
+    subprocess.run([sys.executable, "-c", code], stderr=writing, check=True)
     os.close(writing)
     said = b""
     try:
@@ -135,9 +144,41 @@ def test_a_long_wait_shows_a_clock_until_something_else_is_shown() -> None:
     except OSError:  # The end of a pseudo terminal.
         pass
     os.close(reading)
-    first, _, rest = said.partition(b"inner")
-    assert b"save it: 00:0" in first and b"100%" in rest
-    assert b"save it: 00:03" not in said and done.returncode == 0
+    return said
+
+
+APART = """
+import time
+from tfpipeline.core import progress, provenance, startup
+progress.PATIENCE_SECONDS = 0.2
+with provenance.Phases()("import"):
+    with startup.quiet_start(keras=False):
+        time.sleep(0.6)
+    time.sleep(1.5)
+"""
+
+
+def test_a_clock_waits_while_the_terminal_is_set_aside_and_then_goes_on() -> None:
+    said = seen(APART)
+    assert b"import: 00:0" in said and b"Traceback" not in said
+
+
+def test_bars_are_looked_through_while_nobody_adds_any(monkeypatch) -> None:
+    lock, held = threading.RLock(), []
+
+    class Bars(list):
+        def __iter__(self):
+            held.append(lock._is_owned())
+            return super().__iter__()
+
+    monkeypatch.setattr(progress.tqdm, "_lock", lock, raising=False)
+    monkeypatch.setattr(progress.tqdm, "_instances", Bars(["other"]), raising=False)
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.01)
+    over = threading.Event()
+    threading.Timer(0.2, over.set).start()
+    progress._tick("save", over)
+    assert held and all(held)
 
 
 def test_a_log_file_has_no_clock(capsys, monkeypatch) -> None:

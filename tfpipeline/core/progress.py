@@ -75,7 +75,9 @@ def bar(total: int | None, title: str | None, unit: str, *, initial: int = 0) ->
 
 def _size() -> dict[str, Any]:
     """Return how large the terminal is; one that does not know, as in a CI, says 0."""
-    columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    columns = lines = 0
+    with contextlib.suppress(OSError):  # No terminal any more, since somebody looked.
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
     return {"ncols": None if columns else 80, "nrows": None if lines else 24}
 
 
@@ -117,13 +119,16 @@ def _tick(title: str, over: threading.Event) -> None:
     started = time.time()
     until = PATIENCE_SECONDS
     while not over.wait(until):
-        until = 1.0
-        others = [one for one in getattr(tqdm, "_instances", ()) if one is not shown]
+        until, notebook = 1.0, in_notebook()
+        if not (notebook or sys.stderr.isatty()):
+            continue  # It is set aside meanwhile, as by `startup.quiet_start`.
+        with tqdm.get_lock():  # type: ignore[no-untyped-call]
+            bars = [*getattr(tqdm, "_instances", ())]
+        others = [bar for bar in bars if bar is not shown]
         if others and shown is not None:
             shown.close()
             shown = None
         elif not others and shown is None:
-            notebook = in_notebook()
             shown = tqdm(
                 desc=title,
                 file=sys.stdout if notebook else sys.stderr,
