@@ -94,6 +94,17 @@ def test_what_is_gathered_is_said_by_nobody_else_but_where_there_is_an_error(
         console.warn_once("one")
         console.warn("at once")
     assert texts == ["one"] and capsys.readouterr().err == "at once\n"
+    with console.set_mode(quiet=True), pytest.raises(ValueError):
+        with console.gathered() as texts:
+            console.warn_once("one")
+            console.note_once("a note")
+            assert texts == ["one"] and capsys.readouterr().err == "one\n"
+            raise ValueError
+    assert capsys.readouterr().err == ""
+    with console.set_mode():
+        console.note_once("a note")
+        console.note_once("a note")
+    assert capsys.readouterr().err == "a note\n"
     with console.set_mode(), pytest.raises(ValueError), console.gathered():
         console.warn_once("two")
         raise ValueError

@@ -230,6 +230,13 @@ def test_what_is_known_of_images_is_a_block_of_lines_in_80_columns() -> None:
         assert words in together
 
 
+def test_lines_of_a_file_in_what_was_said_of_a_source_can_be_copied() -> None:
+    said = f"classes that may be one{', and more' * 9}, as in\n  class,new\n  Cat,cat"
+    lines = data_block(Review(6, {}, {"a": 3}, (Finding("source", 1, "", said),)))
+    shown = [line.strip() for line in lines.splitlines()]
+    assert shown[shown.index("class,new") + 1] == "Cat,cat"
+
+
 def test_of_a_healthy_set_the_block_says_that_nothing_is_wrong() -> None:
     block = data_block(Review(9, {}, {"a": 3, "b": 3, "c": 3}, ()))
     assert "nothing" in block and "3 images each" in block

@@ -58,7 +58,7 @@ def _cut(lines: Sequence[str], room: int, indent: str, file: str) -> list[str]:
 
 
 def is_quiet() -> bool:
-    """Tell whether nothing but errors and the result is to be printed."""
+    """Tell whether nothing but errors, warnings and the result is to be printed."""
     return _mode.quiet
 
 
@@ -69,7 +69,7 @@ def is_terminal() -> bool:
 
 @contextlib.contextmanager
 def set_mode(*, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
-    """Print nothing but errors and the result inside the block, or that as JSON.
+    """Print only errors, warnings and the result inside the block, or that as JSON.
 
     Stdout is then left to `answer`: what anything else prints there, in whatever
     language it is written, goes to stderr.
@@ -161,6 +161,13 @@ def note(text: str) -> None:
         warn(text)
 
 
+def note_once(text: str) -> None:
+    """Do what `note` does, but for what the same command has said before."""
+    if text not in _mode.said:
+        _mode.said.add(text)
+        note(text)
+
+
 def warn(text: str) -> None:
     """Print a line to stderr however quiet it is: something went wrong."""
     bars = sys.modules.get("tqdm")
@@ -176,9 +183,9 @@ def warn_once(text: str) -> None:
     """Do what `warn` does, but for what the same command has said before."""
     if text not in _mode.said:
         _mode.said.add(text)
-        if _mode.gathers is None:
+        if _mode.gathers is None or _mode.quiet:
             warn(text)
-        else:
+        if _mode.gathers is not None:
             _mode.gathers.append(text)
 
 
@@ -186,7 +193,8 @@ def warn_once(text: str) -> None:
 def gathered() -> Iterator[list[str]]:
     """Gather what `warn_once` is given inside the block, to be said with other things.
 
-    Where the block ends by an error, it is said at once.
+    Where the block ends by an error, it is said at once; and where all is quiet, and
+    those other things are not said, as soon as it is given.
     """
     global _mode
     before, texts = _mode, list[str]()
@@ -194,7 +202,7 @@ def gathered() -> Iterator[list[str]]:
     try:
         yield texts
     except BaseException:
-        for text in texts:
+        for text in () if before.quiet else texts:
             warn(text)
         raise
     finally:

@@ -36,12 +36,13 @@ def data_lines(review: object) -> tuple[str, list[tuple[str, str]]]:
     """Return what is to be known of a set of images, `data.review.Review`, in words.
 
     Returns:
-        A headline, and labels with words, the most serious first.
+        A headline, and labels with words, the most serious first. What was said of
+        the source may have several lines.
     """
     text = _environment().get_template("data.txt").render(review=review)
     head, *lines = filter(str.strip, text.splitlines())
     parts = [line.partition(": ") for line in lines]
-    return head, [(label, words) for label, _, words in parts]
+    return head, [(label, words.replace(_BREAK, "\n")) for label, _, words in parts]
 
 
 def data_block(review: object) -> str:
@@ -50,6 +51,8 @@ def data_block(review: object) -> str:
     width = max((len(label) for label, _ in parts), default=0) + 2
     shown = textwrap.wrap(head, _COLUMNS)
     for label, words in parts:
+        # Lines of a file, to be copied, are not joined and not wrapped.
+        words, *lines = words.split("\n")
         shown += textwrap.wrap(
             words,
             _COLUMNS,
@@ -58,11 +61,16 @@ def data_block(review: object) -> str:
             break_long_words=False,
             break_on_hyphens=False,
         )
+        shown += [" " * (width + 2) + line for line in lines]
     return "\n".join(shown)
 
 
 # Where a terminal is narrow, or a log is read.
 _COLUMNS = 80
+
+
+# Stands for the end of a line in what is a line of a template.
+_BREAK = "\0"
 
 
 def _count(number: int, what: str, many: str = "") -> str:
@@ -105,6 +113,7 @@ def _environment() -> Any:
         "f": format,
         "count": _count,
         "short": _short,
+        "broken": lambda text: Markup(_BREAK.join(str(text).splitlines())),
         "name": lambda path: str(path).rstrip("/").rpartition("/")[2],
     }
     return environment
