@@ -102,6 +102,27 @@ def test_pictures_are_shown_on_a_page_and_sorted_at_once(
     assert "--sort_into" in capsys.readouterr().err and not (folder / "again").exists()
 
 
+def test_a_picture_that_goes_before_it_is_copied_is_named_however_quiet(
+    small_run: Trained, pictures: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    for name in ("00000.png", "00001.png"):
+        (tmp_path / name).write_bytes((pictures / "rocket" / name).read_bytes())
+    module = import_module("tfpipeline.predict.command")
+    rows = module._rows
+
+    def then_one_goes(settings):
+        done = rows(settings)
+        (tmp_path / "00001.png").unlink()
+        return done
+
+    monkeypatch.setattr(module, "_rows", then_one_goes)
+    argv = ("--images", str(tmp_path / "*.png"), "--sort_into", str(tmp_path / "out"))
+    assert start(small_run, *argv, "--quiet", "--json") == 1
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)) == 2 and "00001.png" in said.err
+    assert [file.name for file in (tmp_path / "out").rglob("*.png")] == ["00000.png"]
+
+
 def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
     words = ["--model", str(tmp_path / "gone"), "--images", "."]
     assert cli.main(predict, PredictSettings, words) == 2

@@ -97,6 +97,6 @@ def test_its_own_file_is_replaced_and_no_other(name: str, tmp_path: Path) -> Non
     file = tmp_path / name
     outputs.write(file, ROWS, "run")
     assert outputs.check(str(file)) == file
-    file.write_text("mine")
+    file.write_text("\nmine")
     with pytest.raises(UserError, match="would be replaced"):
         outputs.check(str(file))

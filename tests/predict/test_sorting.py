@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fault_injection import Moments
@@ -90,6 +90,17 @@ def test_a_picture_of_another_class_now_leaves_its_old_folder(
     }
 
 
+def test_a_copy_that_somebody_puts_where_one_was_removed_is_theirs(
+    rows, tmp_path: Path
+) -> None:
+    out, dog = tmp_path / "out", [{**rows[0], "label": "dog"}]
+    sorting.sort(rows[:1], out)
+    sorting.sort(dog, out)
+    (out / "dog" / "1.jpg").rename(out / "cat" / "1.jpg")
+    assert sorting.sort(dog, out).removed == 0
+    assert inside(out) == {"cat/1.jpg": "A", "dog/1.jpg": "A"}
+
+
 def test_other_pictures_are_added(rows, tmp_path: Path) -> None:
     sorting.sort(rows[:1], tmp_path / "out")
     sorting.sort(rows[1:2], tmp_path / "out")
@@ -123,6 +134,7 @@ def test_wherever_it_is_killed_the_next_command_ends_it(
         assert hidden == {".predict.files"}, what
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_classes_have_folders_of_their_own_and_none_leads_out(a: str, b: str) -> None:
     for label in (a, b, "..", "a/b", "unsure", "Unsure", ""):

@@ -67,7 +67,12 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
             settings["images"] = image_inputs.write(images, Path(folder))
         given, line = from_python.read("predict", PredictSettings, config, settings)
         step = "predict" if given.output or given.sort_into else "answer"
-        return Predictions(_do("predict", given, line, step), named=named)
+        try:
+            rows = _do("predict", given, line, step)
+        except Incomplete as error:
+            console.warn(str(error))
+            rows = error.result
+        return Predictions(rows, named=named)
 
 
 def export(config: Config = None, /, **settings: Any) -> Export:

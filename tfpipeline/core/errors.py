@@ -28,7 +28,7 @@ class Incomplete(UserError):
 
     exit_code = 1
 
-    def __init__(self, message: str, result: dict[str, Any]) -> None:
+    def __init__(self, message: str, result: Any) -> None:
         super().__init__(message)
         self.result = result
 

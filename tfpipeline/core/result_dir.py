@@ -25,11 +25,11 @@ _STAMP = "<!-- tfpipeline, sha256 of the lines above: {} -->\n"
 class Output:
     """The folder of a result, before and while it is made anew.
 
-    The JSON file `name` shows that a result is there.
+    The JSON file `name` shows that a result is there. The `flag` names the folder.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
+    def __init__(self, folder: Path, name: str, flag: str = "--output") -> None:
+        self.folder, self.name, self.flag = folder, name, flag
         self._ledger = folder / f".{name}.files"
         self._inputs: set[tuple[int, int]] = set()
         # By this process, with the digest of each.
@@ -77,8 +77,8 @@ class Output:
                 return
             whose = "it is one of the files that are read"
         raise UserError(
-            f"--output {self.folder}: {path} would be replaced, but {whose}. Name "
-            "another --output, or move that file away."
+            f"{self.flag} {self.folder}: {path} would be replaced, but {whose}. Name "
+            f"another {self.flag}, or move that file away."
         )
 
     @contextlib.contextmanager
@@ -103,19 +103,27 @@ class Output:
             self._withdrawn = True
             self._withdraw()
         if os.path.lexists(path):
-            if self._known is None:
-                self._known = self.digests()
-            self._check(path, self._known)
+            self._check(path, self._owned())
         digest = _digest(temporary)
-        with open(self._ledger, "a", encoding="ascii") as ledger:
-            name = str(path.relative_to(self.folder))
-            ledger.write(f"{json.dumps([name, digest])}\n")
-            # On the disk before the file has its name.
-            ledger.flush()
-            os.fsync(ledger.fileno())
+        name = str(path.relative_to(self.folder))
+        # On the disk before the file has its name.
+        self._note(name, digest)
         if self._known is not None:
             self._known.setdefault(name, set()).add(digest)
         self.written.append((path, digest))
+
+    def _owned(self) -> Owned:
+        """Return what `digests` found, read once while files are written."""
+        if self._known is None:
+            self._known = self.digests()
+        return self._known
+
+    def _note(self, name: str, digest: str | None) -> None:
+        """Add a line on a file to the list; without a digest, it is no longer owned."""
+        with open(self._ledger, "a", encoding="ascii") as ledger:
+            ledger.write(f"{json.dumps([name, digest])}\n")
+            ledger.flush()
+            os.fsync(ledger.fileno())
 
     def _withdraw(self) -> None:
         """Remove an earlier result, but for what is read and what was changed."""
@@ -139,10 +147,16 @@ class Output:
         del self.written[since:]
 
     def remove(self, path: Path) -> bool:
-        """Remove a file that is still what was written there; tell whether it was."""
-        if not self._owns(path, self.digests()):
+        """Remove a file that is still what was written there; tell whether it was.
+
+        What somebody puts there afterwards is theirs, whatever it holds.
+        """
+        owned, name = self._owned(), str(path.relative_to(self.folder))
+        if not self._owns(path, owned):
             return False
         path.unlink()
+        self._note(name, None)
+        del owned[name]
         return True
 
     def digests(self) -> Owned:
@@ -153,7 +167,11 @@ class Output:
                 # The last one may be cut off; and nobody is sent out of the folder.
                 with contextlib.suppress(ValueError, TypeError):
                     name, digest = json.loads(line)
-                    if not Path(name).is_absolute() and ".." not in Path(name).parts:
+                    if Path(name).is_absolute() or ".." in Path(name).parts:
+                        continue
+                    if digest is None:  # It was removed.
+                        digests.pop(name, None)
+                    else:
                         digests.setdefault(name, set()).add(digest)
         return digests
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, run_dir
-from tfpipeline.core.errors import UserError
+from tfpipeline.core.errors import Incomplete, UserError
 from tfpipeline.predict import outputs, sorting
 from tfpipeline.report.closing import closing
 
@@ -25,13 +25,16 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
         outputs.write(output, rows, str(settings.model))
     if is_shown:
         outputs.show(rows)
+    copies = None if folder is None else sorting.sort(rows, folder)
+    for name, reason in copies.failed if copies else ():
+        console.warn(f"Not copied: {name}: {reason}")
     words: dict[str, Any] = {
         "bad": [row for row in rows if row["error"]],
         "images": len(rows),
         "accepts": [row["accepted"] for row in rows if not row["error"]],
         "unknown": filter(None, dict.fromkeys(row["accepted_reason"] for row in rows)),
         "is_named": is_shown and console.is_terminal(),
-        "sorted": None if folder is None else sorting.sort(rows, folder),
+        "sorted": copies,
         "folder": folder,
         "unsure": sorting.UNSURE,
     }
@@ -41,6 +44,14 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     if stopped is not None:
         console.answer(rows)
         raise stopped
+    if copies and copies.failed:
+        console.answer(rows)
+        raise Incomplete(
+            f"--sort_into {folder}: expected to copy every picture that has an answer. "
+            f"Not copied: {len(copies.failed)}, each named above. Give the same command "
+            "again where they can be read.",
+            rows,
+        )
     return rows
 
 

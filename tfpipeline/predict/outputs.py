@@ -121,7 +121,7 @@ def _write_page(file: Path, rows: Rows, model: str) -> None:
 
 def _is_own_csv(file: Path) -> bool:
     first = _first_line(file)
-    return not first.strip() or _is_header(first.decode("utf-8", "replace"))
+    return not first or _is_header(first.decode("utf-8", "replace"))
 
 
 def _is_own_lines(file: Path) -> bool:
