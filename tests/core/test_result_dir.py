@@ -314,6 +314,24 @@ def test_a_list_that_leads_out_of_the_folder_is_not_followed(
     assert mine.read_text() == "first"
 
 
+def test_what_is_removed_is_owned_no_more_and_the_list_is_read_once(
+    output: result_dir.Output, monkeypatch
+) -> None:
+    names, reads = [f"{i}.txt" for i in range(9)], []
+    with output.recording(adding=True):
+        for name in names:
+            file_io.write_text(output.folder / name, name)
+    again = result_dir.Output(output.folder, output.name)
+    digests = again.digests
+    monkeypatch.setattr(again, "digests", lambda: reads.append(1) or digests())
+    assert all(again.remove(output.folder / name) for name in names[1:])
+    assert len(reads) == 1 and not again.remove(output.folder / names[1])
+    for name in names[1:]:
+        (output.folder / name).write_text(name)
+    owned = result_dir.Output(output.folder, output.name).digests()
+    assert {*names} & {*owned} == {names[0]}
+
+
 def test_what_is_discarded_was_written_by_this_process(tmp_path: Path) -> None:
     made = result_dir.Output(tmp_path, "made.json")
     with made.recording():
@@ -382,7 +400,9 @@ def test_the_drawn_world_replaces_nothing(tmp_path: Path, capsys) -> None:
         assert file.read_text() == "mine"
 
 
-def test_evaluate_replaces_its_own_result_alone(small_run, tmp_path: Path) -> None:
+def test_evaluate_replaces_its_own_result_alone(
+    small_run, tmp_path: Path, monkeypatch
+) -> None:
     from tfpipeline.config import EvaluateSettings
     from tfpipeline.evaluate.command import evaluate
 
@@ -392,6 +412,21 @@ def test_evaluate_replaces_its_own_result_alone(small_run, tmp_path: Path) -> No
     before = digests(run)
     assert cli.main(evaluate, EvaluateSettings, ["--run", str(run)]) == 2
     assert digests(run) == before
+    (run / "evaluation.json").unlink()
+    argv = ["--run", str(run), "--cache_dir", str(small_run.cache), "--quiet"]
+    for _ in range(2):
+        assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    for name in ("evaluation.json", "evaluation.html"):
+        kept = (run / name).read_text()
+        (run / name).write_text(kept.replace("accuracy", "my accuracy"))
+        before = digests(run)
+        assert cli.main(evaluate, EvaluateSettings, argv) == 2
+        assert digests(run) == before
+        (run / name).write_text(kept)
+    # A page that cannot be made leaves none behind with other figures.
+    monkeypatch.setattr("tfpipeline.evaluate.page._write", lambda *_: 1 / 0)
+    assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    assert not (run / "evaluation.html").exists() and (run / "evaluation.json").exists()
 
 
 def test_a_packed_source_is_not_written_among_other_files(

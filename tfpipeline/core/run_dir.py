@@ -52,6 +52,8 @@ class RunFolder:
     evaluation_page = _Inside("evaluation.html")
     # The files that it could not use, and why.
     evaluation_quarantine = _Inside("evaluation_quarantine.csv")
+    # Which of these three `evaluate` wrote, by their digests.
+    evaluation_files = _Inside(".evaluation.json.files")
     figures = _Inside("figures")
     logs = _Inside("logs")  # What TensorBoard shows.
     checkpoints = _Inside("checkpoints")  # What an unfinished training resumes from.
@@ -68,13 +70,21 @@ class RunFolder:
         return (self.predictions, self.cleaning, self.diagnosis, self.report)
 
     @property
+    def evaluated(self) -> tuple[Path, ...]:
+        """What `evaluate` writes."""
+        return (
+            *(self.evaluation, self.evaluation_page, self.evaluation_quarantine),
+            self.evaluation_files,
+        )
+
+    @property
     def replaced(self) -> tuple[Path, ...]:
         """What goes with an old run, whether the new one has the like or not.
 
         But for `cleaning`, the user's handwork, which stays until the next is written.
         """
         return (
-            *(self.evaluation, self.evaluation_page, self.evaluation_quarantine),
+            *self.evaluated,
             *(self.corrections, self.inherited, self.history),
             *(self.predictions, self.diagnosis, self.report, self.classes),
             *(self.figures, self.logs, self.checkpoints),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
     run = run_dir.RunFolder(Path(settings.run)).existing()
-    _check_files(run)
+    output = _output(run, settings)
     trained = cli.of_run(run.config)
     epsilons = []
     if settings.robust is not None:
@@ -100,12 +99,12 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "cached_features": cached,
         "seconds": phases.report(),
     }
-    file_io.write_json(run.evaluation, result)
-    run.evaluation_quarantine.unlink(missing_ok=True)
-    if examples.quarantined:
-        dataset.write_quarantine(run.evaluation_quarantine, examples.quarantined)
     answers = page.answers(examples, chosen, logits, fitted)
-    written = page.attempt(run, result, answers, logits, fitted)
+    with output.recording():
+        file_io.write_json(run.evaluation, result)
+        if examples.quarantined:
+            dataset.write_quarantine(run.evaluation_quarantine, examples.quarantined)
+        written = page.attempt(run, result, answers, logits, fitted)
     _say(run, result, written, answers, fitted.to_json())
     return result | {"written": console.written(run.path, written)}
 
@@ -132,25 +131,10 @@ def _say(
     console.close(closing("evaluate", page or run.evaluation, **words))
 
 
-def _check_files(run: run_dir.RunFolder) -> None:
+def _output(run: run_dir.RunFolder, settings: EvaluateSettings) -> result_dir.Output:
     """Refuse, before the work, to replace what `evaluate` did not write."""
-    for file, is_own in (
-        (run.evaluation, _is_own),
-        (run.evaluation_page, result_dir.is_stamped),
-        (run.evaluation_quarantine, _is_own_list),
-    ):
-        result_dir.check_file("--run", file, is_own)
-
-
-def _is_own(file: Path) -> bool:
-    """Tell whether a file is what `evaluate` wrote."""
-    try:
-        return "seen_in_training" in json.loads(file.read_text("utf-8"))
-    except (ValueError, TypeError):
-        return False
-
-
-def _is_own_list(file: Path) -> bool:
-    """Tell whether a file begins as the list of broken files does."""
-    with open(file, "rb") as lines:
-        return lines.readline(2**10).strip() == b"id,path,reason"
+    output = result_dir.Output(run.path, run.evaluation.name, "--run")
+    names = run.evaluation_page.name, run.evaluation_quarantine.name
+    read = filter(None, (settings.source, settings.data.classes))
+    output.check(names, map(Path, read))
+    return output

@@ -58,8 +58,7 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
     earlier = (run.model, run.metrics, run.history, run.corrections)
-    evaluated = (run.evaluation, run.evaluation_page, run.evaluation_quarantine)
-    for old in (*earlier, *evaluated, *run.told, run.path / DIVERGED):
+    for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     manifest = {"finished": False, "command": provenance.command()}
     file_io.write_json(run.manifest, manifest)
