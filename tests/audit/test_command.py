@@ -48,6 +48,30 @@ def test_what_is_said_is_in_the_json_and_said_once(tmp_path: Path, capsys) -> No
     assert counts["source"] == 1 and counts["one colour"] == 2
     assert counts["label_conflict"] == 6 and counts["passed_over"] == 1
     assert said.out.count("rocket/white.png") == 1
+    assert (
+        cli.main(audit, AuditSettings, [*argv, "--quiet", "--overwrite", "true"]) == 0
+    )
+    said = capsys.readouterr()
+    assert not said.out and "'teapot'" in said.err
+    again = json.loads((tmp_path / "out" / "statistics.json").read_text())["review"]
+    assert again == known
+
+
+def test_classes_are_counted_as_train_counts_them(tmp_path: Path, capsys) -> None:
+    root, fixes = tmp_path / "p", tmp_path / "fixes.csv"
+    world.write_folder(root, ["rocket", "teapot"], 4, seed=0)
+    fixes.write_text("id,label,action,new_label\nteapot/00000.png,teapot,drop,\n")
+    argv = ["--source", str(root), "--output", str(tmp_path / "out")]
+    argv += ["--data.corrections", str(fixes), "--overwrite", "true"]
+    for least, dropped in (("4", []), ("5", ["rocket", "teapot"])):
+        assert (
+            cli.main(audit, AuditSettings, [*argv, "--data.min_per_class", least]) == 0
+        )
+        found = json.loads((tmp_path / "out" / "statistics.json").read_text())
+        assert sorted(found["dropped_classes"]) == dropped
+        assert found["review"]["images"] == 7
+        said = capsys.readouterr().out
+        assert ("--data.min_per_class" in said) == bool(dropped)
 
 
 def test_a_picture_with_more_pixels_than_the_setting_is_listed(tmp_path: Path) -> None:

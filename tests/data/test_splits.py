@@ -165,6 +165,21 @@ def test_every_class_that_cannot_be_divided_is_named_with_the_way_out() -> None:
     assert len(assign(source([n for n in counts if n >= 3]))) == 39
 
 
+def test_where_the_source_has_a_split_the_way_out_leads_out() -> None:
+    rows = [(Path(f"a{i}"), f"a{i}", 0, "test" if i < 9 else "") for i in range(11)]
+    rows += [(Path(f"b{i}"), f"b{i}", 1, "") for i in range(8)]
+    s = from_rows("s", ["a", "b"], [*rows, (Path("t"), "t", 1, "test")])
+    with pytest.raises(UserError, match=r"'a' \(1\).*--data.classes FILE.* a,") as told:
+        assign(s.take(np.array([*range(10), *range(11, 20)])))
+    assert "min_per_class" not in str(told.value)
+    assert "--data.test_fraction" not in str(told.value)
+
+
+def test_fractions_that_leave_nothing_to_train_on_are_named() -> None:
+    with pytest.raises(UserError, match=r"validation_fraction 0.5, .*'c1' \(4\)"):
+        assign(source([20, 4]), validation=0.5, test=0.4)
+
+
 def test_a_pin_from_before_classes_were_renamed_or_dropped_fits(
     tmp_path: Path,
 ) -> None:

@@ -79,6 +79,15 @@ def test_images_of_some_of_the_classes_are_measured_where_that_is_allowed(
     shutil.rmtree(tmp_path / "other" / world.TRANSFER_CLASSES[2])
     assert start(*argv) == 0, "one class will do"
     assert json.loads((run / "evaluation.json").read_text())["n"] == 5
+    (tmp_path / "other" / world.TRANSFER_CLASSES[3]).rename(tmp_path / "other" / "home")
+    renamed = tmp_path / "classes.csv"
+    renamed.write_text(f"class,new\nhome,{world.TRANSFER_CLASSES[3]}\n")
+    argv += ["--data.classes", str(renamed)]
+    assert start(*argv, "--quiet") == 0, "one that has another name as well"
+    assert json.loads((run / "evaluation.json").read_text())["n"] == 5
+    capsys.readouterr()
+    assert start(*argv, "--allow_missing_classes", "false") == 2
+    assert "--allow_missing_classes true" in capsys.readouterr().err
 
 
 def test_broken_files_are_named_and_listed_and_features_are_computed_once(
@@ -104,6 +113,12 @@ def test_broken_files_are_named_and_listed_and_features_are_computed_once(
     (row,) = file_io.read_csv(run / "evaluation_quarantine.csv")
     assert row["path"] == str(broken)
     assert "broken.png" in (run / "evaluation.html").read_text()
+    listed = (run / "evaluation_quarantine.csv").read_text()
+    (run / "evaluation_quarantine.csv").write_text(f"{listed}mine\n")
+    assert start(*argv) == 2
+    assert "evaluation_quarantine.csv" in capsys.readouterr().err
+    assert (run / "evaluation_quarantine.csv").read_text() == f"{listed}mine\n"
+    (run / "evaluation_quarantine.csv").write_text(listed)
     broken.unlink()
     assert start(*argv, "--quiet") == 0 and capsys.readouterr().out == ""
     assert not (run / "evaluation_quarantine.csv").exists()

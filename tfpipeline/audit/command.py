@@ -22,6 +22,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     )
     output.check(NAMES)
     with startup.quiet_start():
+        import numpy as np
+
         from tfpipeline.audit import page
         from tfpipeline.data import corrections, dataset, duplicates, quality
         from tfpipeline.data import scan as files
@@ -36,21 +38,23 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         source = opening.open_source(data, cache, drawer(data))
     inputs = filter(None, (data.source, data.corrections, data.splits, data.classes))
     output.check(NAMES, [*map(Path, inputs), *source.paths])
-    fixes = corrections.NONE
+    fixes, opened, chosen = corrections.NONE, source, np.arange(len(source))
     if data.corrections is not None:
         fixes = corrections.read(Path(data.corrections), source)
     if data.splits is not None:
         chosen, split = splits.pin(source, Path(data.splits), fixes.relabelled)
         source = dataclasses.replace(source.take(chosen), split=tuple(split))
-    source = fixes.relabel(source.take(fixes.left(source)))
-    limit = data.max_pixels
-    rows = files.audit(source.paths, source.spans, cache=cache, max_pixels=limit)
+    left = fixes.left(source)
+    source, limit = fixes.relabel(source.take(left)), data.max_pixels
+    every = files.audit(opened.paths, opened.spans, cache=cache, max_pixels=limit)
+    rows = [every[i] for i in chosen[left]]
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     alike = duplicates.near(rows)
     suspects = quality.suspects(rows)
     with console.gathered() as more:
         choice = dataset.choose_ranges(data, [row for row in rows if not row.reason])
-        few = dataset.few_classes(data, source, rows)
+        # Of all that is there, as `train` counts them.
+        few = dataset.few_classes(data, opened, every, are="would be")
     known = review(
         source,
         rows,

@@ -198,7 +198,8 @@ def _usable(
     if few := few_classes(settings, source, files):
         left = rare_classes.others(source, few)
         files = tuple(files[i] for i in left)
-        source = source.with_classes(class_map.dropping(few), rare_classes.FLAG)
+        dropping, least = class_map.dropping(few), 1 if single else 2
+        source = source.with_classes(dropping, rare_classes.FLAG, least=least)
     fixes = corrections.NONE
     if settings.corrections is not None:
         unusable = {name for name, _ in bad}
@@ -213,23 +214,25 @@ def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:
     choice = sample_ranges.choose(settings.range, files)
     if brightness.parse(settings.range) is None:
         for text in choice.notes:
-            console.note(text)
+            console.note_once(text)
     for text in choice.warnings:
         console.warn_once(text)
     return choice
 
 
 def few_classes(
-    settings: DataSettings, source: Source, files: Sequence[Row]
+    settings: DataSettings, source: Source, files: Sequence[Row], *, are: str = "are"
 ) -> dict[str, str]:
-    """Return why a class has too few usable images to be used, by its name."""
+    """Return why a class has too few usable images to be used, by its name.
+
+    What is said of them begins with `are`: left out, here or by another command.
+    """
     if not settings.min_per_class:
         return {}
     usable = [i for i, row in enumerate(files) if not row.reason]
     groups = GROUPS[settings.group]([files[i] for i in usable])
-    return rare_classes.few(
-        source.take(np.array(usable, int)), groups, settings.min_per_class
-    )
+    usable_source = source.take(np.array(usable, int))
+    return rare_classes.few(usable_source, groups, settings.min_per_class, are=are)
 
 
 def _warn_of_flat(usable: Sequence[tuple[str, Row]]) -> None:

@@ -11,25 +11,36 @@ from tfpipeline.data.sources.class_map import shorten
 FLAG = "--data.min_per_class"
 
 
-def few(source: Source, groups: Sequence[str], least: int) -> dict[str, str]:
-    """Return why a class is left out, by its name.
+def counts(source: Source, groups: Sequence[str]) -> np.ndarray:
+    """Return how many different images each class has, int64, shape (classes,).
 
-    Args:
-        source: Usable examples.
-        groups: The name of each one's group of copies; a group counts once, for the
-            class of its first image, as where it is divided.
-        least: Different images that a class has to have.
+    A group of copies counts once, for the class of its first image, as where it is
+    divided.
     """
     first: dict[str, int] = {}
     for label, group in zip(source.label.tolist(), groups):
         first.setdefault(group, label)
-    count = np.bincount([*first.values()], minlength=len(source.labels))
+    return np.bincount([*first.values()], minlength=len(source.labels))
+
+
+def few(
+    source: Source, groups: Sequence[str], least: int, *, are: str = "are"
+) -> dict[str, str]:
+    """Return why a class is left out, by its name.
+
+    Args:
+        source: Usable examples.
+        groups: The name of each one's group of copies.
+        least: Different images that a class has to have.
+        are: What is said of the classes before `left out`.
+    """
+    count = counts(source, groups)
     rare = {name: int(n) for name, n in zip(source.labels, count) if n < least}
     if rare:
         named = shorten([f"{name!r} ({n})" for name, n in rare.items()])
         console.warn_once(
             f"{source.name}: {len(rare)} of {len(source.labels)} classes have fewer "
-            f"than {least} different usable images and are left out, as {FLAG} says: "
+            f"than {least} different usable images and {are} left out, as {FLAG} says: "
             f"{named}"
         )
     return {n: f"{FLAG} {least}: {count} usable images" for n, count in rare.items()}

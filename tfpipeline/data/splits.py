@@ -7,9 +7,10 @@ import numpy as np
 
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import rare_classes
 from tfpipeline.data.sampling import by_class
+from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import SPLITS, Source
-from tfpipeline.data.sources.class_map import shorten
 from tfpipeline.data.sources.csv_file import read_table
 
 HEADER = ("id", "path", "label", "split", "sha256")
@@ -55,7 +56,7 @@ def assign(
         for name, part in (parts or {}).items():
             split[part] = name
     if small:
-        raise _too_few(source.name, small, fractions)
+        raise _too_few(source, groups, small, fractions)
     return split[leaders]
 
 
@@ -87,16 +88,30 @@ def _divide(
 
 
 def _too_few(
-    where: str, small: Mapping[str, int], fractions: Mapping[str, float]
+    source: Source,
+    groups: Sequence[str],
+    small: Mapping[str, int],
+    fractions: Mapping[str, float],
 ) -> UserError:
     """Return the error for classes that cannot be divided, by their images."""
-    names = ["train", *(name for name, share in fractions.items() if share > 0)]
+    shares = {name: share for name, share in fractions.items() if share > 0}
+    flags = [f"--data.{name}_fraction {share:g}" for name, share in shares.items()]
     classes = [f"{name!r} ({count})" for name, count in small.items()]
+    counts = dict(zip(source.labels, rare_classes.counts(source, groups).tolist()))
+    least = max(counts[name] for name in small) + 1
+    advice = f"leave out every class that is as small: {rare_classes.FLAG} {least}"
+    # Images of splits that the source has itself count there: it would drop more.
+    if any(count < least for name, count in counts.items() if name not in small):
+        (line,) = class_map.as_lines([(next(iter(small)), "")])
+        advice = (
+            f"leave them out: {class_map.FLAG} FILE with the header class,new and a "
+            f"line for each, as in {line}"
+        )
+    others = f" and, by {' and '.join(flags)}, for {' and '.join(shares)}"
     return UserError(
-        f"{where}: expected at least {len(names)} different images of each class for "
-        f"the splits {', '.join(names)}, found fewer of {shorten(classes)}. Add "
-        "images, or leave out every class that is as small: --data.min_per_class "
-        f"{max(small.values()) + 1}."
+        f"{source.name}: expected enough different images of each class for train"
+        f"{others if shares else ''}. Received too few of "
+        f"{class_map.shorten(classes)}. Add images, or {advice}."
     )
 
 

@@ -93,11 +93,12 @@ def examples_of(
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = drawn_world.drawer(data)
     single = settings.allow_missing_classes
-    source = open_source(data, cache, draw, also, single=single)
+    # A single class that is refused is so below, with the way to allow it.
+    source = open_source(data, cache, draw, also, single=True)
     if is_own:
         examples = dataset.prepare(data, trained.seed, cache, draw, source)
     else:
-        examples = dataset.open_all(data, cache, draw, source, single=single)
+        examples = dataset.open_all(data, cache, draw, source, single=True)
         sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
     if single:

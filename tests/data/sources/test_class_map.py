@@ -174,6 +174,37 @@ def test_one_text_in_two_forms_of_unicode_is_one_class(
         assert open_(root, written, **settings).labels == ("dog", "x")
 
 
+def test_each_file_that_changes_classes_is_named_and_no_other(
+    tmp_path: Path, capsys
+) -> None:
+    root = put(tmp_path / "p", "cat/1.png", "dog/2.png", "fox/3.png", "cow/4.png")
+    own, kept = write(tmp_path, "cow,ox"), ClassMap({"fox": None, "x": "y"})
+    kept_name = "the run's classes.csv"
+    for file, also, count in ((own, None, 1), (None, kept, 1), (own, kept, 2)):
+        data = DataSettings(source=str(root), classes=file and str(file))
+        opening.open_source(data, tmp_path, never, also)
+        said = capsys.readouterr().err
+        named = [name for name in (str(own), kept_name) if name in said]
+        assert len(named) == count
+    data = DataSettings(source=str(root), classes=str(own))
+    opening.open_source(data, tmp_path, never, ClassMap({"x": "y"}))
+    assert kept_name not in capsys.readouterr().err
+
+
+def test_a_single_class_is_enough_whatever_is_renamed_where_it_may_be(
+    tmp_path: Path,
+) -> None:
+    root = put(tmp_path / "p", "tabby/1.png")
+    names = write(tmp_path, "tabby,cat")
+    data = DataSettings(source=str(root), classes=str(names))
+    assert opening.open_source(data, root, never, single=True).labels == ("cat",)
+    form = put(tmp_path / "q", f"{unicodedata.normalize('NFD', CAFE)}/1.png")
+    data = DataSettings(source=str(form))
+    assert opening.open_source(data, root, never, single=True).labels == (CAFE,)
+    with pytest.raises(UserError, match=f"'{CAFE}'"):
+        opening.open_source(data, root, never)
+
+
 def test_the_way_to_join_what_may_be_one_is_told(tmp_path: Path, capsys) -> None:
     root = put(tmp_path / "p", "Cat, x/1.png", "cat, x/1.png", "7.0/1.png", "7/1.png")
     open_(root)

@@ -78,11 +78,14 @@ class Source:
             spans=tuple(self.spans[i] for i in indices) if self.spans else (),
         )
 
-    def with_classes(self, class_map: ClassMap, reason: str = "") -> "Source":
+    def with_classes(
+        self, class_map: ClassMap, reason: str = "", *, least: int = 2
+    ) -> "Source":
         """Return the examples of the classes that are left, by their new names.
 
         Where a name changes, classes stand in the order of their names, as if their
-        folders were called so. The `reason` is why classes are dropped.
+        folders were called so. The `reason` is why classes are dropped; fewer than the
+        `least` are refused.
         """
         class_map = class_map.resolve(self.labels, reason)
         names = [class_map.name(label) for label in self.labels]
@@ -90,10 +93,11 @@ class Source:
         if names == list(self.labels):
             return changed
         labels = tuple(sorted({name for name in names if name is not None}))
-        if len(labels) < 2:
+        if len(labels) < least:
+            count = "one class that is" if least == 1 else "two classes that are"
             raise UserError(
-                f"{self.name}: expected at least two classes that are not dropped. "
-                f"Left: {', '.join(labels) or 'none'}. {reason} drops too many."
+                f"{self.name}: expected at least {count} not dropped. Left: "
+                f"{', '.join(labels) or 'none'}. {reason} drops too many."
             )
         place = {name: i for i, name in enumerate(labels)}
         index = np.array([-1 if n is None else place[n] for n in names], np.int32)

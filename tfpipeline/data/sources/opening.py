@@ -57,14 +57,18 @@ def open_source(
     own = ClassMap() if file is None else maps.read(file)
     source = _open(settings, cache, draw, own.then(also or ClassMap()))
     where, before = f"{maps.FLAG} {file}", source.labels
+    # Without a file, a single class is refused below in other words.
+    least, by = 1 if single or file is None else 2, list[str]()
     if file is not None:
         maps.check_known(f"{where}: {source.name}", own, source.labels)
     _note_forms(source)
-    source = source.with_classes(own, where)
-    if also is not None:
-        source = source.with_classes(also)
-    if source.class_map.new:
-        _note_map(source, before, where if also is None else "the run's classes.csv")
+    kept = also or ClassMap()
+    for class_map, reason in ((own, where), (kept, "the run's classes.csv")):
+        given = source.labels
+        source = source.with_classes(class_map, reason, least=least)
+        by += [reason] if class_map.new and source.labels != given else []
+    if by:
+        _note_map(source, before, " and ".join(by))
     if not single:
         check_several(source)
     check_names(source.name, source.labels)
