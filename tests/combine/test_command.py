@@ -78,6 +78,7 @@ def test_an_ensemble_is_a_run_that_other_commands_take(
     losses = [one["test"]["loss"] for one in found["combined"]["members"]]
     assert found["test"]["loss"] < np.mean(losses)
     assert found["combined"]["kept"] == [str(members[0]), str(members[2])]
+    assert said(both, "manifest.json")["dropped_classes"] == {}
     assert cli.main(evaluate, EvaluateSettings, ["--run", str(both)]) == 0
     again = said(both, "evaluation.json")
     assert again["loss"] == pytest.approx(found["test"]["loss"], abs=1e-4)

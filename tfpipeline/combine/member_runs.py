@@ -170,6 +170,8 @@ def write(
         "versions": provenance.versions(),
         "seed": settings.seed,
         "combined": {name: combined[name] for name in ("how", "kept")},
+        "renamed_classes": examples.source.class_map.renamed,
+        "dropped_classes": examples.source.class_map.dropped,
         "seconds": result["seconds"],
     }
     file_io.write_json(run.manifest, manifest)
