@@ -48,8 +48,8 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
         console.answer(rows)
         raise Incomplete(
             f"--sort_into {folder}: expected to copy every picture that has an answer. "
-            f"Not copied: {len(copies.failed)}, each named above. Give the same command "
-            "again where they can be read.",
+            f"Not copied: {len(copies.failed)}, each named above. Give the same "
+            "command again where they can be read.",
             rows,
         )
     return rows
