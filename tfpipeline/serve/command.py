@@ -34,8 +34,8 @@ def serve(settings: ServeSettings) -> None:
     base, host = Path(settings.base), settings.host
     if settings.run is not None and not settings.ui:
         raise UserError(
-            f"--run {settings.run}: expected --ui true with it, for only the page shows "
-            "what a run explains. Add that, or leave --run out."
+            f"--run {settings.run}: expected --ui true with it, for only the page has "
+            "Grad-CAM. Add that, or leave --run out."
         )
     _check_process(base, settings.name)
     # Where a shell has its children ignore Ctrl-C, this one does not.

@@ -18,6 +18,8 @@ from tfpipeline.predict.client import MAX_MESSAGE_BYTES
 from tfpipeline.report import html
 from tfpipeline.serve.grad_cam import GradCam
 
+Reply = Callable[[Request], Awaitable[Response]]
+
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
@@ -81,9 +83,9 @@ class Page:
         self._headers, self._grad_cam = headers(self._text), grad_cam
 
     @property
-    def routes(self) -> dict[str, tuple[str, Callable[[Request], Awaitable[Response]]]]:
+    def routes(self) -> dict[str, tuple[str, Reply]]:
         """The method and what replies, by path."""
-        routes = {self.path: ("GET", self._show)}
+        routes: dict[str, tuple[str, Reply]] = {self.path: ("GET", self._show)}
         if self._grad_cam is not None:
             routes[f"{self.path}/grad_cam"] = ("POST", self._explain)
         return routes
