@@ -1,11 +1,14 @@
 """The page on which a served model is tried: one file, which asks its server alone."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
@@ -16,7 +19,9 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.predict.client import MAX_MESSAGE_BYTES
 from tfpipeline.report import html
-from tfpipeline.serve.grad_cam import GradCam
+
+if TYPE_CHECKING:
+    from tfpipeline.serve.grad_cam import GradCam
 
 Reply = Callable[[Request], Awaitable[Response]]
 
