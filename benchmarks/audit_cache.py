@@ -49,7 +49,7 @@ def keep_others(cache: Path, count: int) -> None:
                 Row(
                     *(f"/others/{first}/{number:08d}.jpg", 45_000, 1, 1),
                     *(f"{number:064x}", "jpeg", 375, 500, "RGB"),
-                    perceptual_hash=f"{number:016x}",
+                    thumbnail=f"{number:0864x}",
                 )
                 for number in range(first, min(first + _SOURCE, count))
             ]

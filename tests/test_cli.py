@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
@@ -36,8 +35,7 @@ def without_reader() -> int:
     ("words", "code"),
     [
         ("audit --source {new} --output {out}", 141),
-        # Whoever parses flags writes its help without asking who reads it.
-        ("audit --help", 0),
+        ("audit --help", 141),
         ("audit --json --source x", 2),
         ("demo.gallery --sheet {out}/sheet.png --size 16", 141),
     ],
@@ -120,7 +118,6 @@ def test_a_wrong_value_is_the_users_to_mend(argv: tuple[str, ...]) -> None:
     ("argv", "words"),
     [
         (("--train.epochs", "ten"), "--train.epochs: expected a whole number"),
-        # jsonargparse drops what was given wherever it stands in its own words.
         (("--train.patience", "a"), "--train.patience: expected a whole number"),
         (("--train.clip_norm", "Expected"), "--train.clip_norm: expected a number"),
         (("--train.learning_rate", "low"), "--train.learning_rate: expected a number"),
@@ -164,18 +161,14 @@ def test_a_list_flag_takes_many_words() -> None:
     assert settings.images == ["a b.jpg", "c,d.jpg"] and settings.top_k == 2
 
 
-def _spells_null(text: str) -> bool:
-    try:
-        return yaml.safe_load(text) is None and bool(text.strip())
-    except yaml.YAMLError:
-        return False
-
-
 # What it takes is for another test: a machine may be busy.
 @how(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
 @example("1e-3")
 @example("yes")
+@example("null")
+@example("~")
+@example("")
 @example("2026-11-24")
 @example("a: b")
 @example("[dog]")
@@ -184,8 +177,6 @@ def _spells_null(text: str) -> bool:
 @example(" x ")
 @example("a #b")
 def test_any_text_survives_being_written_and_read(text: str) -> None:
-    """But for those that spell null, as a comment does: a setting of its own."""
-    assume(not _spells_null(text))
     settings = dataclasses.replace(RunSettings(), workdir=text)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "c.yaml"

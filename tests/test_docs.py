@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -18,7 +19,7 @@ from tfpipeline.config import attack as attack_config
 from tfpipeline.config import synthesis as synthesis_config
 from tfpipeline.data.sources import opening
 from tfpipeline.data.sources.opening import SCHEMES
-from tfpipeline.export import gate
+from tfpipeline.export import converters, gate, model_metadata
 from tfpipeline.models.registry import BACKBONES
 from tfpipeline.synthesize.command import synthesize
 from tfpipeline.synthesize.objectives import OBJECTIVES, Seen
@@ -68,13 +69,46 @@ def test_the_page_on_reports_names_the_columns_that_there_are(demo_run) -> None:
 
 
 def test_the_page_on_serving_can_be_followed(exported, capsys) -> None:
-    code, phone = snippets("serving.md")
-    # Needs a converted file, and an interpreter that does not come with this package.
-    ast.parse(phone)
+    code, *_ = snippets("serving.md")
     code = code.replace("served/1", str(exported.base / "1"))
     exec(code.replace("drawn/rocket", str(exported.pictures[0].parent)), {})
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 4 and said[-1] == "() () expected JPEG, PNG, GIF or BMP"
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
+def test_a_phones_file_can_be_asked_as_the_page_on_serving_says(
+    exported, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    import keras
+    import tensorflow as tf
+    from PIL import Image
+
+    _, by_interpreter, compiled = snippets("serving.md")
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((24, 20, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(pixels)
+    model = keras.Model(pixels, keras.layers.Dense(3)(pooled))
+    content = converters.TARGETS["litert_float16"].convert(
+        model, 1.0, np.zeros((0, 24, 20, 3), np.float32), "float16"
+    )
+    about = model_metadata.Description("p", ["a", "b", "c"], (24, 20), "squash")
+    file = Path("served/1/also/model_float16.tflite")
+    monkeypatch.chdir(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(model_metadata.describe(content, file.name, about))
+    Image.open(exported.pictures[0]).save("photograph.jpg")
+    here = importlib.util.find_spec("ai_edge_litert") is not None
+    names: dict[str, Any] = {"Interpreter": tf.lite.Interpreter}
+    if not here:
+        by_interpreter = re.sub(r"from ai_edge_litert.*", "", by_interpreter)
+    exec(by_interpreter, names)
+    expected = tf.nn.softmax(model(names["images"]))[0].numpy()
+    np.testing.assert_allclose(names["chance"], expected, atol=2e-3)
+    ast.parse(compiled)
+    if here:
+        exec(compiled, names)
+        assert capsys.readouterr().out.splitlines()[-1] == str(names["chance"])
 
 
 @pytest.mark.slow

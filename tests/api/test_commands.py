@@ -118,6 +118,7 @@ def test_a_source_is_audited_and_packed(tmp_path: Path) -> None:
     found = tfpipeline.audit(source=source, output=tmp_path / "a", cache_dir=cache)
     assert found["files"] == 24 and found["label_conflicts"] == 0
     assert [file.name for file in found.show().files] == ["contact_sheet.png"]
+    assert found.show_report().path == tmp_path / "a" / "audit.html"
     packed = tfpipeline.pack(source=source, output=tmp_path / "p", cache_dir=cache)
     assert packed["images"] == 24 and packed.path == tmp_path / "p"
     run = tfpipeline.train(small(tmp_path), data={"source": tmp_path / "p"})

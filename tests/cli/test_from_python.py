@@ -55,7 +55,7 @@ def test_a_setting_that_is_one_number_or_one_for_each_name_takes_both() -> None:
         assert tolerance(config) == each == tolerance(tolerance=each)
     with pytest.raises(UserError, match="name.x: no such setting of export"):
         tolerance({"name.x": 1})
-    with pytest.raises(UserError, match="--tolerance: expected a number.*: 'much'"):
+    with pytest.raises(UserError, match="--tolerance.onnx: expected a number.*: much"):
         tolerance({"tolerance.onnx": "much"})
 
 

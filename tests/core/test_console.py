@@ -84,3 +84,20 @@ def test_what_other_languages_print_does_not_get_into_the_document() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["before", "[", "1", "]", "after"]
     assert {"from C", "from Python"} == set(done.stderr.splitlines())
+
+
+def test_what_is_gathered_is_said_by_nobody_else_but_where_there_is_an_error(
+    capsys,
+) -> None:
+    with console.set_mode(), console.gathered() as texts:
+        console.warn_once("one")
+        console.warn_once("one")
+        console.warn("at once")
+    assert texts == ["one"] and capsys.readouterr().err == "at once\n"
+    with console.set_mode(), pytest.raises(ValueError), console.gathered():
+        console.warn_once("two")
+        raise ValueError
+    assert capsys.readouterr().err == "two\n"
+    with console.set_mode():
+        console.warn_once("two")
+    assert capsys.readouterr().err == "two\n"

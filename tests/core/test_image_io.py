@@ -2,7 +2,9 @@
 
 import io
 import os
+import re
 import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from tfpipeline.core import image_io
+from tfpipeline.config import DataSettings, PredictSettings
+from tfpipeline.config.attack import AttackSettings
+from tfpipeline.config.serving import ExportSettings
+from tfpipeline.config.synthesis import FeaturesSettings
+from tfpipeline.core import image_formats, image_io
+from tfpipeline.core.brightness import Ranges
+
+DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 
 
 def encoded(array: np.ndarray, form: str, mode: str | None = None, **save) -> bytes:
@@ -113,7 +122,9 @@ def test_dark_pictures_of_sixteen_bits_stay_dark(form: str) -> None:
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "CMYK", "I", "F"])
 def test_every_mode_becomes_rgb(photo: np.ndarray, mode: str) -> None:
     form = {"CMYK": "JPEG", "F": "TIFF", "I": "TIFF"}.get(mode, "PNG")
-    out = image_io.decode(encoded(photo, form, mode))
+    # As many bits as `I` has, eight are used here.
+    ranges = Ranges((("int32", 0, 255),))
+    out = image_io.decode(encoded(photo, form, mode), ranges=ranges)
     assert out.shape == photo.shape and out.dtype == np.uint8
     if mode in ("L", "LA", "I"):
         grey = np.asarray(Image.fromarray(photo).convert("L"), int)
@@ -138,6 +149,61 @@ def test_what_is_no_image_says_so(data: bytes, reason: str) -> None:
 def test_a_bomb_is_refused_by_its_header(photo: np.ndarray) -> None:
     with pytest.raises(image_io.ImageError, match="more than 100 pixels"):
         image_io.decode(encoded(photo, "PNG"), max_pixels=100)
+
+
+def test_the_limit_is_the_setting_and_not_that_of_pillow(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", photo[..., 0].size // 3)
+    for form in ("PNG", "GIF", "TIFF", "BMP"):
+        data = encoded(photo, form)
+        with pytest.raises(Image.DecompressionBombError):
+            Image.open(io.BytesIO(data))
+        assert image_io.decode(data, max_pixels=photo[..., 0].size).shape == photo.shape
+        with pytest.raises(image_io.ImageError, match="max_pixels"):
+            image_io.decode(data, max_pixels=photo[..., 0].size - 1)
+    assert Image.MAX_IMAGE_PIXELS == photo[..., 0].size // 3
+
+
+def test_the_default_of_every_setting_is_the_same() -> None:
+    for kind in (
+        *(DataSettings, ExportSettings, PredictSettings, FeaturesSettings),
+        AttackSettings,
+    ):
+        assert kind().max_pixels == image_formats.MAX_PIXELS
+    # That of the largest sensor of a phone, 16320x12240.
+    assert image_formats.MAX_PIXELS > 16320 * 12240
+
+
+def test_large_pictures_are_decoded_one_after_the_other(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_io, "LARGE", photo[..., 0].size - 1)
+    upright, inside, most = image_io.upright, [], []
+
+    def watched(*words):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return upright(*words)
+
+    monkeypatch.setattr(image_io, "upright", watched)
+    data = encoded(photo, "PNG")
+    with ThreadPoolExecutor(8) as pool:
+        images = list(pool.map(image_io.decode, [data] * 8))
+    assert max(most) == 1 and all(np.array_equal(image, photo) for image in images)
+
+
+@pytest.mark.parametrize("how", image_io.RESIZES)
+@pytest.mark.parametrize("size", [(7, 5), (90, 70), (7, 70)])
+def test_a_picture_is_resized_alike_in_however_many_parts(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch, how: str, size: tuple[int, int]
+) -> None:
+    whole = image_io.resize(photo, *size, how)
+    for together in (1, 500):
+        monkeypatch.setattr(image_io, "_TOGETHER", together)
+        assert np.array_equal(image_io.resize(photo, *size, how), whole)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP"])
@@ -269,6 +335,35 @@ def test_reading_at_a_size_is_decoding_and_resizing(
 def test_heic_is_named_and_told_what_to_do() -> None:
     with pytest.raises(image_io.ImageError, match="HEIC.*convert it to JPEG"):
         image_io.decode(b"\x00\x00\x00\x18ftypheic" + bytes(40))
+
+
+Image.init()
+
+
+@pytest.mark.parametrize("form", sorted(set(Image.SAVE) & set(Image.OPEN)))
+def test_every_format_of_pillow_is_read_or_refused_in_words(form: str) -> None:
+    """And the documentation lists it, where it is read."""
+    small = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3) % 251
+    read, refused = set(), set()
+    for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr"):
+        try:
+            data = encoded(small.astype(np.uint8), form, mode)
+        except (OSError, ValueError, KeyError):
+            continue  # It has no such pixels, or this Pillow does not write it.
+        try:
+            image = image_io.decode(data)
+        except image_io.ImageError as error:
+            assert "convert it to" in str(error), (mode, str(error))
+            refused.add(mode)
+            continue
+        with Image.open(io.BytesIO(data)) as picture:
+            assert np.array_equal(image, picture.convert("RGB")), mode
+        read.add(mode)
+    listed = re.search(r"^\| read \|(.*)\|$", DOCS.read_text(), re.MULTILINE)
+    assert listed is not None
+    assert ("RGB" in read) == (f" {form}" in listed[1].replace(",", ""))
+    # What a TGA of black and white begins with may be anything.
+    assert not (read and refused - {"1"})
 
 
 @pytest.mark.parametrize("form", ["JPEG2000", "QOI", "AVIF"])

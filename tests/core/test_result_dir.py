@@ -72,7 +72,8 @@ TABLE = {
     "audit": Writer(
         AuditSettings,
         "--source {pictures} --output {out}",
-        "quarantine.csv findings.csv statistics.json contact_sheet.png leaks.png",
+        "quarantine.csv findings.csv statistics.json contact_sheet.png leaks.png"
+        " audit.html",
     ),
     "predict": Writer(
         PredictSettings,

@@ -8,11 +8,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.tiffs import Page, tiff
 from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline, scan
 from tfpipeline.data.decode import Decoder
 from tfpipeline.data.scan_cache import Row
+
+# An entry of TIFF: a quarter turn.
+TURNED = (274, 3, [6])
 
 
 def smooth(height: int, width: int, seed: int) -> np.ndarray:
@@ -64,6 +69,55 @@ def test_every_kind_of_file_is_read_by_the_rules_of_images(
         # Between float32 and float64, a half may be rounded to either side.
         assert abs(image - expected).max() <= 1, row.path
         assert (image != expected).mean() < 0.05, row.path
+
+
+@pytest.mark.parametrize("how", image_io.RESIZES)
+@pytest.mark.parametrize("size", [(32, 32), (20, 90)])
+def test_deep_pictures_are_rounded_once(
+    tmp_path: Path, how: str, size: tuple[int, int]
+) -> None:
+    ranges = Ranges((("float32", -1, 1), ("int16", -1024, 3071), ("uint16", 0, 4095)))
+    draw = np.random.default_rng(0).random((48, 70, 4))
+    twelve = (draw * 4095).astype(np.uint16)
+    pages = {
+        "grey": Page(twelve[..., 0]),
+        "white": Page(twelve[..., 0], 0),
+        "colours": Page(twelve[..., :3], 2),
+        "alpha": Page(twelve * 16, 2, more=[(338, 3, [2])]),
+        "ct": Page((draw[..., 0] * 4095 - 1024).astype(np.int16)),
+        "float": Page((draw[..., 0] * 2 - 1).astype(np.float32), more=[TURNED]),
+        "shallow": Page((draw[..., :3] * 255).astype(np.uint8), 2),
+    }
+    for name, page in pages.items():
+        (tmp_path / f"{name}.tif").write_bytes(tiff(page))
+    rows = scan.audit(sorted(tmp_path.iterdir()), cache=None)
+    assert not any(row.reason for row in rows)
+    shown = read(Decoder(rows, *size, how, ranges), len(rows)).astype(int)
+    for row, image in zip(rows, shown):
+        path = Path(row.path)
+        off = abs(image - image_io.read(path, *size, how, ranges).astype(int))
+        # Sums of 8 bits are halves now and then, which float32 rounds to either side.
+        most = 0.05 if path.stem == "shallow" else 0.01
+        assert off.max() <= 1 and (off > 0).mean() < most, path
+        # In float64 from the samples, with no rounding before the last.
+        whole = image_io.pixels(path, ranges=ranges).astype(np.float64)
+        if how == "squash" and size[0] < 48 and size[1] < 70:
+            down, across = (image_io.along(n, k) for n, k in zip(whole.shape, size))
+            exact = np.einsum("ab,bwc,dw->adc", down, whole, across)
+            assert np.abs(image - exact).max() <= 0.51, path
+
+
+def test_large_pictures_are_made_small_one_by_one_and_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = written(tmp_path)
+    monkeypatch.setattr(image_io, "LARGE", 40 * 77 - 1)
+    images = read(Decoder(rows, 20, 24, "pad"), len(rows)).astype(int)
+    for row, image in zip(rows, images):
+        expected = image_io.read(Path(row.path), 20, 24, "pad").astype(int)
+        assert abs(image - expected).max() <= 1, row.path
+        if row.format in ("png", "gif"):
+            assert np.array_equal(image, expected), row.path
 
 
 def test_real_photographs_are_read_by_the_rules_of_images(assets: Path) -> None:

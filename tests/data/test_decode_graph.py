@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.core.test_deep_samples import png
 from tests.data.test_decode import smooth, written
-from tfpipeline.core import image_io
+from tfpipeline.core import image_formats, image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import decode_graph, scan
 
 
@@ -149,7 +151,10 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(kind: str) -> None:
     image = np.zeros((90, 100, 3), np.uint8)
     content = file(kind, image, "P" if kind == "GIF" else "RGB")
     small, large = graph(max_pixels=8_999), graph(max_pixels=9_000)
-    assert asked([content], small)[1:] == ([False], ["more than 8,999 pixels"])
+    assert asked([content], small)[1:] == (
+        [False],
+        ["more than 8,999 pixels (max_pixels)"],
+    )
     assert asked([content], large)[1:] == ([True], [""])
 
 
@@ -161,7 +166,10 @@ def test_of_too_many_pixels_together_the_largest_images_are_refused() -> None:
     read = graph(max_request_pixels=bound)
     found, valid, error = asked(contents, read)
     assert valid == [True, False, True, True, False, True]
-    assert error[4] == f"more than {bound:,} pixels in one request"
+    assert error[4] == image_formats.too_large(bound, "max_request_pixels") + (
+        image_formats.TOGETHER
+    )
+    assert f"{bound:,}" in error[4] and "max_request_pixels" in error[4]
     for place in (0, 2, 3, 5):
         (alone,), _, _ = asked([contents[place]], read)
         assert (alone == found[place]).all()
@@ -172,7 +180,8 @@ def test_of_too_many_pixels_together_the_largest_images_are_refused() -> None:
 def test_a_header_that_lies_costs_no_memory() -> None:
     content = bytearray(file("PNG", np.zeros((8, 8, 3), np.uint8)))
     content[16:24] = (2**31 - 1).to_bytes(4, "big") * 2
-    assert asked([bytes(content)])[2] == ["more than 80,000,000 pixels"]
+    too_large = image_formats.too_large(image_formats.MAX_PIXELS)
+    assert asked([bytes(content)])[2] == [too_large]
     content[16:24] = bytes(8)
     assert asked([bytes(content)])[2] == ["no pixels: a side is 0 long"]
 
@@ -230,7 +239,48 @@ def test_odd_and_hostile_files_leave_good_ones_as_if_alone(assets: Path) -> None
         elif good:
             expected = image_io.read(content, 32, 32, "squash").astype(int)
             assert np.abs(image - expected).max() <= 1, row.path
+        else:
+            # The picture is whole: its refusal says what to do.
+            known = "expected JPEG, PNG" in why or "send" in why
+            assert known or row.path.endswith("no_palette.gif"), row.path
         (alone,), _, _ = asked([content])
         assert (alone == image).all(), row.path
     refused = {Path(r.path).suffix for r, g in zip(rows, valid) if not (g or r.reason)}
     assert refused <= {".avif", ".ico", ".tif", ".webp", ".pgm", ".gif"}
+
+
+@pytest.mark.parametrize(
+    ("how", "size", "most"),
+    [
+        *(("squash", (32, 32), 1023), ("crop", (20, 90), 4095)),
+        *(("pad", (96, 64), 4095), ("squash", (20, 90), 65535)),
+    ],
+)
+def test_pngs_of_16_bits_are_shown_by_the_range_of_the_training(
+    how: str, size: tuple[int, int], most: int
+) -> None:
+    ranges = Ranges((("uint16", most // 8, most),))
+    values = np.random.default_rng(most).integers(0, most + 1, (48, 70, 4))
+    values = values.astype(np.uint16)
+    contents = [
+        *(png(values[..., 0], 0), png(values[..., :3], 2)),
+        *(png(values[..., :2] * np.uint16(65535 // most), 4), png(values, 6)),
+        png(values[..., 0], 0, (b"tRNS", values[3, 3, :1].astype(">u2").tobytes())),
+    ]
+    found, valid, error = asked(contents, graph(*size, how, ranges=ranges))
+    assert all(valid), error
+    for content, image in zip(contents, found):
+        expected = image_io.read(content, *size, how, ranges)
+        # Without a rounding before the resize only halves can differ.
+        off = np.abs(image.astype(int) - expected)
+        assert off.max() <= 1 and (off > 0).mean() < 0.01
+
+
+def test_deep_pngs_are_turned_as_their_tag_says() -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (20, 30), np.uint16)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        content = png(values, 0, (b"eXIf", exif.tobytes()[6:]))
+        (found,), (valid,), _ = asked([content])
+        assert valid and nearly(found, image_io.read(content, 32, 32, "squash"))

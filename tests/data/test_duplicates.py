@@ -1,37 +1,14 @@
-"""Copies are found: equal ones always, near ones where a bit search would find them."""
+"""Copies are found, equal and near ones, with their classes and splits."""
 
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tfpipeline.core import image_io
 from tfpipeline.data import duplicates, scan
-from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import image_folder
-
-
-def test_near_copies_agree_with_comparing_all_pairs() -> None:
-    rng = np.random.default_rng(0)
-    hashes = [int(h) for h in rng.integers(0, 2**63, 60, dtype=np.uint64)]
-    for i in range(20):
-        flipped = hashes[i]
-        for bit in rng.choice(64, int(rng.integers(1, 8)), replace=False):
-            flipped ^= 1 << int(bit)
-        hashes.append(flipped)
-    rows = [Row(str(i), perceptual_hash=f"{h:016x}") for i, h in enumerate(hashes)]
-    pairs = {
-        (i, j)
-        for i in range(80)
-        for j in range(i + 1, 80)
-        if (hashes[i] ^ hashes[j]).bit_count() <= duplicates.NEAR_BITS
-    }
-    groups = {tuple(group) for group in duplicates.near(rows)}
-    assert pairs and groups == pairs
-
-
-def test_flat_pictures_are_no_copies_of_each_other() -> None:
-    rows = [Row(str(i), perceptual_hash="0" * 16) for i in range(3)]
-    assert duplicates.near(rows) == []
+from tfpipeline.demo import photo_like
 
 
 def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
@@ -58,9 +35,36 @@ def test_statistics_tell_of_copies_leaks_and_conflicts(tmp_path: Path) -> None:
         ("test/a/copy.png", "exact_copy"),
         ("test/a/copy.png", "across_splits"),
     }
-    sheet = duplicates.leak_sheet(source.split, rows, duplicates.near(rows))
-    assert sheet is not None and sheet.shape[1] < 2 * 96 + 20
+    alike = duplicates.near(rows)
+    sheet = duplicates.leak_sheet(source, source.split, rows, alike)
+    # Two pictures side by side, the names below them.
+    assert sheet is not None and 2 * sheet.shape[0] > sheet.shape[1] > 2 * 160
     assert result["unusable"] == 1 and result["classes"] == {"a": 3, "b": 3}
     assert result["height"] == {"min": 40, "median": 40, "max": 40}
     sheet = duplicates.sheet(source, rows)
     assert sheet is not None and sheet.shape[2] == 3
+
+
+def test_a_near_copy_of_another_class_is_a_conflict_of_its_own_kind(
+    tmp_path: Path,
+) -> None:
+    picture = Image.fromarray(photo_like.picture(0))
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    picture.save(tmp_path / "a" / "large.png")
+    picture.reduce(2).save(tmp_path / "b" / "small.jpg")
+    Image.fromarray(photo_like.picture(1)).save(tmp_path / "b" / "other.png")
+    source = image_folder.open_folder(tmp_path)
+    rows = scan.audit(source.paths, cache=None)
+    alike = duplicates.near(rows)
+    ((first, other),) = duplicates.pairs(alike)
+    assert (source.ids[first], source.ids[other]) == ("a/large.png", "b/small.jpg")
+    kinds = [
+        (name, kind) for name, _, kind, _ in duplicates.findings(source, rows, alike)
+    ]
+    assert kinds == [
+        ("b/small.jpg", "near_copy"),
+        ("b/small.jpg", "near_label_conflict"),
+    ]
+    result = duplicates.statistics(source, rows, alike)
+    assert result["near_label_conflicts"] == 1 and result["label_conflicts"] == 0

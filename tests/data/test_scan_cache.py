@@ -16,7 +16,7 @@ from tfpipeline.data.scan_cache import Ledger, Place, Row
 
 
 def row(number: int, size: int = 1) -> Row:
-    return Row(f"/{number}.jpg", size=size, sha256="x", perceptual_hash="00", offset=3)
+    return Row(f"/{number}.jpg", size=size, sha256="x", thumbnail="00", offset=3)
 
 
 def places(count: int) -> list[Place]:

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import Trained
 from tfpipeline import cli
 from tfpipeline.config import EvaluateSettings
+from tfpipeline.core import file_io
 from tfpipeline.demo import world
 from tfpipeline.evaluate.command import evaluate
 
@@ -54,6 +55,64 @@ def test_other_classes_are_refused_with_the_first_difference(
     error = capsys.readouterr().err
     assert "number 2" in error and "'house'" in error
     assert not (run / "evaluation.json").exists()
+
+
+def test_images_of_some_of_the_classes_are_measured_where_that_is_allowed(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.write_folder(tmp_path / "other", world.TRANSFER_CLASSES[2:4], 5, seed=99)
+    argv = ["--run", str(run), "--source", str(tmp_path / "other")]
+    assert start(*argv) == 2
+    assert "--allow_missing_classes true" in capsys.readouterr().err
+    argv += ["--allow_missing_classes", "true"]
+    (tmp_path / "other" / "hous").mkdir()
+    shutil.copy(next((tmp_path / "other").rglob("*.png")), tmp_path / "other" / "hous")
+    assert start(*argv) == 2
+    assert "'hous', at number 1" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "other" / "hous")
+    assert start(*argv) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["n"] == 10 and found["accuracy"] > 0.7
+    missing = [*world.TRANSFER_CLASSES[:2], *world.TRANSFER_CLASSES[4:]]
+    assert found["missing_classes"] == missing
+    assert list(found["classes"]) == [*world.TRANSFER_CLASSES]
+    shutil.rmtree(tmp_path / "other" / world.TRANSFER_CLASSES[2])
+    assert start(*argv) == 0, "one class will do"
+    assert json.loads((run / "evaluation.json").read_text())["n"] == 5
+
+
+def test_broken_files_are_named_and_listed_and_features_are_computed_once(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    world.write_folder(other, world.TRANSFER_CLASSES, 2, seed=99)
+    broken = other / world.TRANSFER_CLASSES[0] / "broken.png"
+    broken.write_text("no image")
+    argv = ["--run", str(run), "--source", str(other), "--data.max_bad_fraction", "0.2"]
+    argv += ["--cache_dir", str(tmp_path / "cache")]
+    losses = []
+    for cached in (0, 12):
+        assert start(*argv) == 0
+        found = json.loads((run / "evaluation.json").read_text())
+        assert found["cached_features"] == cached and found["quarantined"] == 1
+        losses.append(found["loss"])
+    assert losses[0] == losses[1]
+    said = capsys.readouterr()
+    assert "12 of 12 images were in the cache" in said.err
+    assert "broken.png" in said.out and "evaluation_quarantine.csv" in said.out
+    assert all(len(line) <= 80 for line in said.out.split("Accuracy")[0].splitlines())
+    (row,) = file_io.read_csv(run / "evaluation_quarantine.csv")
+    assert row["path"] == str(broken)
+    assert "broken.png" in (run / "evaluation.html").read_text()
+    broken.unlink()
+    assert start(*argv, "--quiet") == 0 and capsys.readouterr().out == ""
+    assert not (run / "evaluation_quarantine.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["evaluation.html", "evaluation_quarantine.csv"])
+def test_other_files_of_these_names_are_not_replaced(run: Path, name: str) -> None:
+    (run / name).write_text("mine")
+    assert start("--run", str(run)) == 2 and (run / name).read_text() == "mine"
 
 
 def listed(root: Path, names: list[str]) -> Path:

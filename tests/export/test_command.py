@@ -273,6 +273,7 @@ def test_another_runtime_is_asked_as_well(
     (parity,) = (tmp_path / "base" / "1" / "also").glob("*.parity.json")
     found = read(parity)
     assert found["published"] and found["passed"] and found["n"] == 12
+    assert found["input"]["dtype"] == "float32" and found["input"]["size"] == [32, 32]
     assert read(tmp_path / "base" / "1" / "parity.json")["also"] == {target: found}
     file = tmp_path / "base" / "1" / found["file"]
     assert file.stat().st_size == found["bytes"]
@@ -355,7 +356,10 @@ def test_real_photographs_are_answered_as_in_training(
             ["--run", "r", "--output", "o", "--max_images", "8"],
             "--max_images: expected",
         ),
-        (["--run", "r", "--output", "o", "--max_request_pixels", "9"], "80,000,000 at"),
+        (
+            ["--run", "r", "--output", "o", "--max_request_pixels", "9"],
+            "250,000,000 at",
+        ),
         (["--run", "r", "--output", "o", "--min_answered", "0"], "--min_answered"),
         (["--run", "r", "--output", "o", "--stable", "1"], "leave --run out"),
         (["--run", "r", "--output", "o", "--tolerance", "0"], "--tolerance: expected"),

@@ -5,6 +5,7 @@ import io
 import json
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.export import converters, model_metadata
+from tfpipeline.models import preprocessing
 
 # What runs a file here will move to a package of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
@@ -42,6 +44,77 @@ def converted(request: pytest.FixtureRequest) -> tuple[str, bytes]:
 def described(converted: tuple[str, bytes]) -> tuple[str, bytes]:
     file, content = converted
     return file, model_metadata.describe(content, file, SAID)
+
+
+def scaled(image: keras.KerasTensor) -> keras.KerasTensor:
+    """Keras' EfficientNets have this, whose mean and deviation are plain tensors."""
+    layer = keras.layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3])
+    return keras.layers.Conv2D(4, 3, activation="relu")(layer(image))
+
+
+def grouped(image: keras.KerasTensor) -> keras.KerasTensor:
+    """ConvNeXt's depthwise convolutions are grouped ones."""
+    maps = keras.layers.Conv2D(4, 3, padding="same")(image)
+    for groups in (2, 4):
+        maps = keras.layers.Conv2D(4, 3, groups=groups, activation="relu")(maps)
+    return maps
+
+
+def exact_gelu(image: keras.KerasTensor) -> keras.KerasTensor:
+    maps = keras.layers.LayerNormalization()(keras.layers.Conv2D(4, 3)(image))
+    return keras.layers.Activation("gelu")(maps)
+
+
+def of_mode(mode: str) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
+    return lambda image: preprocessing.preprocess(image, mode)
+
+
+KINDS = {
+    "normalization": scaled,
+    "grouped_convolution": grouped,
+    "exact_gelu": exact_gelu,
+    **{f"pixels_of_{mode}": of_mode(mode) for mode in preprocessing.MODES},
+}
+
+
+@pytest.mark.parametrize("target", converters.TARGETS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_layer_answers_as_in_keras(
+    kind: str, target: str, tmp_path: Path
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    keras.utils.set_random_seed(0)
+    image = keras.Input((12, 10, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(KINDS[kind](image))
+    logits = keras.layers.Dense(3)(keras.layers.BatchNormalization()(pooled))
+    model = keras.Model(image, logits)
+    # Whole pictures differ, and what is pooled has unit size.
+    random = np.random.default_rng(0)
+    light = random.random((64, 1, 1, 3)) * np.ones((64, 12, 10, 3))
+    images = (0.8 * light + 0.2 * random.random((64, 12, 10, 3))).astype(np.float32)
+    model.layers[-2].momentum = 0.0
+    model(images, training=True)
+    chosen, shown = images[:32], images[32:]
+    expected = tf.nn.softmax(model(shown, training=False) / 1.5).numpy()
+    assert expected.std(0).max() > 0.05
+    row = converters.TARGETS[target]
+    file = tmp_path / row.file
+    file.write_bytes(row.convert(model, 1.5, chosen, row.kind))
+    most = {"litert_float16": 3e-3, "litert_int8": 0.06, "onnx": 1e-5}[target]
+    chance = converters.run(file, shown)
+    assert abs(chance - expected).max() < most
+    # As docs/serving.md says of 8 bits.
+    assert target != "litert_int8" or not (chance * 256 % 1).any()
+
+
+def test_what_onnx_has_no_word_for_is_named() -> None:
+    pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    image = keras.Input((12, 10, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, keras.layers.Lambda(tf.math.lgamma)(pooled))
+    with pytest.raises(ValueError, match="Lgamma"):
+        converters.TARGETS["onnx"].convert(model, 1.0, SOME, "float32")
 
 
 class Table:

@@ -183,6 +183,25 @@ def test_constant_weights_are_no_variables_of_what_is_served(tmp_path: Path) -> 
     np.testing.assert_array_equal(told[0]["labels"], told[1]["labels"])
 
 
+@pytest.mark.parametrize("most_bytes", [0, 2**20])
+def test_every_weight_is_written_once(most_bytes: int, tmp_path: Path) -> None:
+    """As a variable or a constant, whatever the number of signatures."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    backbone = keras.Model(image, keras.layers.Conv2D(8, 3, activation="relu")(image))
+    model = classifier.build_classifier(backbone, "tf", ModelSettings(), 3)
+    extractor, head = classifier.split_classifier(model)
+    answers, reader = signatures.Answers(["a", "b", "c"]), decode_graph.Reader(
+        8, 8, "squash"
+    )
+    network = Frozen(extractor, most_bytes)
+    signatures.save(tmp_path / "1", signatures.Served(network, head, answers, reader))
+    files = [file for file in (tmp_path / "1").rglob("*") if file.is_file()]
+    content = b"".join(file.read_bytes() for file in files)
+    for kernel in (extractor.get_weights()[0], head.get_weights()[0]):
+        assert kernel.size > 20 and content.count(kernel.tobytes()) == 1
+
+
 def test_a_temperature_divides_logits_and_ties_go_to_the_first() -> None:
     answers = signatures.Answers(["a", "b", "c"], temperature=4.0, top_k=2)
     labels, chance = answers(tf.constant([[4.0, 4.0, 0.0], [0.0, 8.0, 8.0]]))

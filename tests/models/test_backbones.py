@@ -85,6 +85,13 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         )
 
 
+def test_a_file_whose_network_rescales_otherwise_is_refused(tmp_path: Path) -> None:
+    """Keras' EfficientNet has one more layer, without weights, for ImageNet's."""
+    settings = resolve(backbone="EfficientNetB0", weights="none", image_size=32)
+    with pytest.raises(UserError, match="--model.weights"):
+        backbones.load_file(keras.Sequential(), settings, tmp_path / "b0.weights.h5")
+
+
 def test_a_missing_weights_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         backbones.build_backbone(

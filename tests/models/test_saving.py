@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_classifier import IMAGES, build
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import saving
 
@@ -37,6 +38,22 @@ def test_names_that_are_not_ascii_come_back(tmp_path: Path) -> None:
     names = ("\u6c49\u5b57", "with space", "\u00e9t\u00e9")
     saving.save_classifier(tmp_path / "m.keras", build(), names)
     assert saving.load_classifier(tmp_path / "m.keras")[1] == names
+
+
+def test_ranges_come_back_and_earlier_models_have_the_full_ones(tmp_path: Path) -> None:
+    file, names = tmp_path / "m.keras", ["a", "b", "c"]
+    ranges = Ranges((("float32", -1, 1), ("uint16", 0, 4095)))
+    saving.save_classifier(file, build(), names, ranges)
+    assert saving.load_ranges(file) == ranges
+    assert saving.load_classifier(file)[1] == tuple(names)
+    saving.save_classifier(file, build(), names)
+    assert saving.load_ranges(file) == WHOLE
+    # One that was written before there were ranges.
+    build().save(file)
+    assert saving.load_ranges(file) == WHOLE
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match="m.keras.*Train again"):
+        saving.load_ranges(file)
 
 
 def test_a_truncated_model_is_named_with_what_to_do(tmp_path: Path) -> None:

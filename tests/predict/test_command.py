@@ -82,6 +82,26 @@ def test_a_picture_is_predicted_the_same_alone_and_among_others(
     )
 
 
+def test_pictures_are_shown_on_a_page_and_sorted_at_once(
+    small_run: Trained, pictures: Path, tmp_path: Path, capsys
+) -> None:
+    page, folder = tmp_path / "p.html", tmp_path / "sorted"
+    argv = ("--images", str(pictures), "--output", str(page))
+    for copied, kept in ((12, 0), (0, 12)):
+        assert start(small_run, *argv, "--sort_into", str(folder)) == 0
+        said = capsys.readouterr().out
+        assert f"{copied} files copied, {kept} there already" in said
+        # Nothing is named by it that was not in the row of a table.
+        assert "broken.jpg" in said and "teapot/00003.png" not in said
+    assert page.read_text().count("data:image/jpeg") == 12
+    copies = [file for file in folder.rglob("*.png")]
+    right = [file for file in copies if file.parent.name in ("rocket", "teapot")]
+    assert len(copies) == 12 and len(right) >= 10
+    inside = ("--images", str(folder), "--sort_into", str(folder / "again"))
+    assert start(small_run, *inside) == 2
+    assert "--sort_into" in capsys.readouterr().err and not (folder / "again").exists()
+
+
 def test_a_model_that_is_not_there_is_told(tmp_path: Path, capsys) -> None:
     words = ["--model", str(tmp_path / "gone"), "--images", "."]
     assert cli.main(predict, PredictSettings, words) == 2

@@ -10,8 +10,9 @@ import pytest
 
 from tfpipeline.config import RunSettings
 from tfpipeline.core.console import Closing
+from tfpipeline.data.review import Finding, Review
 from tfpipeline.report import closing as closing_module
-from tfpipeline.report.closing import closing
+from tfpipeline.report.closing import closing, data_block, data_lines
 from tfpipeline.report.html import TEMPLATES
 from tfpipeline.study import checks
 
@@ -33,7 +34,7 @@ def said(
     test = {"accuracy": 0.9, "n": 200, "calibration": told, "classes": classes}
     metrics = {"test": test, "seconds": {"total": 1.0}, "leaks": {"near": 0}}
     about: dict[str, Any] = {"images": 10, "classes": 2, "history": (), "folder": "a"}
-    about |= {"kept_epoch": None, "undone": False, "unusable": 0, "rare": ()}
+    about |= {"kept_epoch": None, "undone": False}
     about |= {"settings": RunSettings(), "quoted_folder": "a", "metrics": metrics}
     about |= {"longer": None, "diagnosis": {}} | (more or {})
     return closing("train", "runs/a", calibration=calibration, **about)
@@ -102,14 +103,27 @@ def test_a_temperature_that_raises_the_calibration_error_is_told() -> None:
     assert not said(THRESHOLD, ece_calibrated=0.1).careful
 
 
-def test_what_an_evaluation_is_worth_is_told_of_its_own_images() -> None:
+def evaluated(**result: Any) -> Closing:
     told = {"ece": 0.1, "ece_calibrated": 0.2, "coverage": None}
-    result = {"accuracy": 0.5, "loss": 1.0, "n": 9, "source": "s", "split": "all"}
-    result |= {"top_3_accuracy": 1.0, "classes": {}, "seen_in_training": 0}
-    result |= {"calibration": told}
-    words = closing("evaluate", "e", result=result, calibration=THRESHOLD)
+    base = {"accuracy": 0.5, "loss": 1.0, "n": 9, "source": "s", "split": "all"}
+    base |= {"top_3_accuracy": 1.0, "classes": {}, "seen_in_training": 0}
+    base |= {"calibration": told, "interval": (0.2, 0.8), "quarantined": 0}
+    words: dict[str, Any] = {"result": base | {"missing_classes": []} | result}
+    words |= {"worst": result.get("worst_class"), "broken": (), "quarantine": "q.csv"}
+    return closing("evaluate", "e", calibration=THRESHOLD, **words)
+
+
+def test_what_an_evaluation_is_worth_is_told_of_its_own_images() -> None:
+    words = evaluated()
     assert "0.200" in words.done[0] and "0.100" in words.done[0]
     assert len(words.careful) == 1
+
+
+def test_a_class_that_is_never_recognised_is_named_beside_the_accuracy() -> None:
+    row = {"name": "rare\n! bird", "recall": 0.0, "n": 8, "others": 2}
+    first, *others = evaluated(accuracy=0.95, worst_class=row).done
+    assert "0.950" in first and "0.000" in first and "rare ! bird" in first
+    assert "8 images" in first and not any("rare" in line for line in others)
 
 
 def studied(validation: float, *others: dict[str, Any]) -> str:
@@ -173,7 +187,7 @@ def test_a_name_never_begins_a_line_of_its_own() -> None:
 
 
 def test_what_a_template_lacks_is_not_passed_over() -> None:
-    with pytest.raises(jinja2.UndefinedError, match="classes"):
+    with pytest.raises(jinja2.UndefinedError, match="written"):
         closing("audit", files=1)
 
 
@@ -184,3 +198,43 @@ def test_every_template_can_be_read(file: Path) -> None:
         line.startswith("!") and line[1:2] != " " for line in lines
     )
     closing_module._environment().get_template(file.name)
+
+
+LONG = "a" * 30 + "/" + "b" * 60 + "/last.jpg"
+KNOWN = Review(
+    750,
+    {"train": 540, "validation": 60, "test": 150},
+    {"scratch": 12, "good": 540},
+    (
+        Finding("across_splits", 5, f"{LONG} ~ b.jpg"),
+        Finding("source", 1, detail="classes that may be one: 'A' and 'a'. " * 3),
+        Finding("unusable", 3, "evil\n\x1b[31m.jpg", "3 damaged jpeg"),
+        Finding("a kind that is new", 2, "c.jpg", "why"),
+        Finding("passed_over", 4, ".DS_Store", "4 hidden"),
+    ),
+)
+
+
+def test_what_is_known_of_images_is_a_block_of_lines_in_80_columns() -> None:
+    head, *lines = data_block(KNOWN).splitlines()
+    for words in ("750 ", "2 classes", "540 train", "60 validation", "150 test"):
+        assert words in head
+    assert all(len(line) <= 80 and line.isprintable() for line in [head, *lines])
+    # Labels, one below the other, in the order of the findings; the rest hangs.
+    starts = {len(line) - len(line.lstrip()) for line in lines}
+    assert len(starts) == 2 and min(starts) == 2
+    labels = [line.split("  ")[1] for line in lines if line[2] != " "]
+    assert labels[3:] == ["a kind that is new", "passed over", "class sizes"]
+    together = " ".join(line.strip() for line in lines)
+    for words in ("5", "last.jpg ~ b.jpg", "2, e.g. c.jpg (why)", "12 (scratch)"):
+        assert words in together
+
+
+def test_of_a_healthy_set_the_block_says_that_nothing_is_wrong() -> None:
+    block = data_block(Review(9, {}, {"a": 3, "b": 3, "c": 3}, ()))
+    assert "nothing" in block and "3 images each" in block
+    assert len(block.splitlines()) == 3
+
+
+def test_a_page_reads_the_same_from_the_json() -> None:
+    assert data_lines(KNOWN.to_json()) == data_lines(KNOWN)

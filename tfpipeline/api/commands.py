@@ -66,7 +66,7 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
         if images is not None:
             settings["images"] = image_inputs.write(images, Path(folder))
         given, line = from_python.read("predict", PredictSettings, config, settings)
-        step = "predict" if given.output else "answer"
+        step = "predict" if given.output or given.sort_into else "answer"
         return Predictions(_do("predict", given, line, step), named=named)
 
 

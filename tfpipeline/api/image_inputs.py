@@ -1,5 +1,6 @@
 """What a user gives as images: files, arrays, images of Pillow, or a sample."""
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.core import contact_sheets, file_io, image_io
 from tfpipeline.core.errors import UserError
 
 # The tag of EXIF that says how an image is to be turned.
@@ -60,7 +62,7 @@ def are_files(given: Any) -> bool:
 
 
 def write(given: Any, folder: Path) -> list[str]:
-    """Return the words of `--images` for what a user gave; pixels become PNG files.
+    """Return the words of `--images` for what a user gave; pixels become files.
 
     Args:
         given: Names of files, a `Sample`, or arrays or images of Pillow, one or many:
@@ -87,16 +89,25 @@ def write(given: Any, folder: Path) -> list[str]:
         # Only where a folder can be called so, and lies where it is made.
         plain = label not in ("", ".", "..") and Path(label).name == label
         file = (folder / label if plain else folder) / f"{number:04d}.png"
-        image_io.save_png(file, _pixels(image, number))
+        pixels = _pixels(image, number)
+        if pixels.ndim == 2:
+            file = file.with_suffix(".tiff")
+            with io.BytesIO() as content:
+                Image.fromarray(pixels).save(content, "TIFF")
+                file_io.write_bytes(file, content.getvalue())
+        else:
+            image_io.save_png(file, pixels)
         words.append(str(file))
     return words
 
 
 def _pixels(image: Any, number: int) -> np.ndarray:
-    """Return an image as the contract of images wants it."""
+    """Return an image as the contract of images wants it; deep samples as they are."""
     where = f"images: at number {number}"
     if hasattr(image, "getexif"):
-        return _of_pillow(image, where)
+        image = _of_pillow(image, where)
+        if image.ndim == 2:
+            return image
     pixels = np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
         raise UserError(
@@ -124,9 +135,15 @@ def _pixels(image: Any, number: int) -> np.ndarray:
 
 
 def _of_pillow(image: Any, where: str) -> np.ndarray:
-    """Return what a file of an image would be: upright, over white, of 8 bits."""
+    """Return what a file of an image would be: upright, over white, of 8 bits.
+
+    Samples of more bits come as they are, of shape (height, width).
+    """
     try:
         image.load()
-        return image_io.upright(image, image.getexif().get(_ORIENTATION, 1))
+        turn = image.getexif().get(_ORIENTATION, 1)
+        if image.mode == "F" or image.mode.startswith("I"):
+            return image_io.turned(np.asarray(image), turn)
+        return image_io.upright(image, turn)
     except Exception as error:  # Broken files make the codecs raise anything.
         raise UserError(f"{where}: Pillow cannot read it: {error}.") from None

@@ -1,8 +1,6 @@
 """Predictions of images, as a table that notebooks show."""
 
-import base64
 import contextlib
-import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from tfpipeline.core import image_formats, image_io
+from tfpipeline.data import sample_ranges
+from tfpipeline.data.inspect_file import examine
+from tfpipeline.report import html
 
 # Rows with a thumbnail, and rows at all, of a table in a notebook.
 _PICTURED, _SHOWN, _PIXELS = 24, 200, 72
@@ -114,9 +113,7 @@ def _share(row: Prediction) -> str:
 def _thumbnail(file: str) -> str:
     """Return a small image as a data URI; nothing where it cannot be read."""
     with contextlib.suppress(image_formats.ImageError, OSError):
-        image = Image.fromarray(image_io.decode(image_io.content(Path(file))))
-        image.thumbnail((_PIXELS, _PIXELS))
-        stream = io.BytesIO()
-        image.save(stream, "JPEG", quality=80)
-        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        # By itself: the classifier's ranges are not known here.
+        ranges = sample_ranges.choose("auto", [examine(Path(file))]).ranges
+        return html.thumbnail(image_io.content(Path(file)), _PIXELS, ranges) or ""
     return ""

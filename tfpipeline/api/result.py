@@ -97,7 +97,8 @@ class Result(dict[str, Any]):
 
     def show_report(self) -> Page:
         """Return its page, for a notebook to show; it is made where there is none."""
-        file = self.path / result_page.NAME
+        page = (self.get("written") or {}).get("page")
+        file = Path(page) if page else self.path / result_page.NAME
         return Page(file if file.is_file() else result_page.write(self.path))
 
     def _repr_html_(self) -> str | None:

@@ -89,7 +89,7 @@ class Run:
                 uint8, or float in [0, 1], rounded to 8 bits; shape (height, width, 3)
                 or (n, height, width, 3); or a `Sample`.
             top_k: Classes to name, best first.
-            output: A file in `.csv` or `.jsonl` to write as well.
+            output: A file in `.csv`, `.jsonl` or `.html` to write as well.
 
         Raises:
             UserError: A name means no file, or arrays are not as expected. An image

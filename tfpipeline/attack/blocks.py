@@ -130,7 +130,8 @@ class Blocks:
         """Return the photographs of a block that can be attacked; note the others."""
         network, progress = self.strike.networks[0], self.progress
         how = self.strike.settings.resize or network.resize
-        subjects, bad = photos.gather(paths, network, how)
+        limit = self.strike.settings.max_pixels
+        subjects, bad = photos.gather(paths, network, how, limit)
         good, left = photos.attackable(subjects, self.strike.target)
         progress.bad += bad
         progress.wrong += sum(not subject.right for subject, _ in left)

@@ -11,6 +11,7 @@ from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import console, file_io, image_io, provenance, result_dir, startup
 from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.models import registry
 
 RESULT, TABLE = "attack.json", "attack.csv"
 
@@ -18,6 +19,7 @@ RESULT, TABLE = "attack.json", "attack.csv"
 def attack(settings: AttackSettings) -> dict[str, Any]:
     """Change photographs slightly until a network is wrong, and say how slightly."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )
@@ -41,7 +43,7 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         worker_agreement.check_settings(strategy, settings)
         number = settings.target is None or str(settings.target).isdecimal()
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not number
+            settings.run, settings.model, names_needed=not number, pictures=paths
         )
         others = [load_network.open_judge(w, "--together") for w in settings.together]
         judges = [load_network.open_judge(word) for word in settings.judges]

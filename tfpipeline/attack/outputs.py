@@ -127,7 +127,11 @@ def _save_full_size(
         item |= {"full_size": None, "success_full_size": None}
         if how != "squash":
             continue
-        photograph = image_io.decode(subject.path)
+        photograph = image_io.decode(
+            subject.path,
+            ranges=strike.networks[0].ranges,
+            max_pixels=strike.settings.max_pixels,
+        )
         large = perturbation_metrics.carried(photograph, picture, subject.picture)
         if large is None:
             continue

@@ -44,10 +44,10 @@ class Subject:
 
 
 def gather(
-    paths: Sequence[Path], network: Network, how: str
+    paths: Sequence[Path], network: Network, how: str, max_pixels: int
 ) -> tuple[list[Subject], list[tuple[Path, str]]]:
     """Return the photographs that can be read, and what is wrong with the others."""
-    good, bad = layer_maps.photographs(paths, network, how)
+    good, bad = layer_maps.photographs(paths, network, how, max_pixels)
     if not good:
         return [], bad
     logits = network.logits(np.stack([photo.picture for photo in good]))

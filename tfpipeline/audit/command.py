@@ -8,10 +8,11 @@ from typing import Any
 
 from tfpipeline.config import AuditSettings, with_source
 from tfpipeline.core import console, file_io, image_io, result_dir, startup
-from tfpipeline.report.closing import closing
+from tfpipeline.report.closing import closing, data_block
 
 RESULT = "statistics.json"
-NAMES = ("quarantine.csv", "findings.csv", "contact_sheet.png", "leaks.png")
+PAGE = "audit.html"
+NAMES = ("quarantine.csv", "findings.csv", "contact_sheet.png", "leaks.png", PAGE)
 
 
 def audit(settings: AuditSettings) -> dict[str, Any]:
@@ -21,15 +22,18 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     )
     output.check(NAMES)
     with startup.quiet_start():
-        from tfpipeline.data import corrections, dataset, duplicates
+        from tfpipeline.audit import page
+        from tfpipeline.data import corrections, dataset, duplicates, quality
         from tfpipeline.data import scan as files
         from tfpipeline.data import splits
-        from tfpipeline.data.sources import opening
+        from tfpipeline.data.review import Opened, review
+        from tfpipeline.data.sources import listing, opening
         from tfpipeline.data.sources.drawn_world import drawer
     cache = startup.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
     dataset.check(data)
-    source = opening.open_source(data, cache, drawer(data))
+    with console.gathered() as remarks, listing.noting() as passed:
+        source = opening.open_source(data, cache, drawer(data))
     inputs = filter(None, (data.source, data.corrections, data.splits, data.classes))
     output.check(NAMES, [*map(Path, inputs), *source.paths])
     fixes = corrections.NONE
@@ -39,18 +43,34 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         chosen, split = splits.pin(source, Path(data.splits), fixes.relabelled)
         source = dataclasses.replace(source.take(chosen), split=tuple(split))
     source = fixes.relabel(source.take(fixes.left(source)))
-    rows = files.audit(source.paths, source.spans, cache=cache)
+    limit = data.max_pixels
+    rows = files.audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     bad = [(name, row) for name, row in zip(source.ids, rows) if row.reason]
     alike = duplicates.near(rows)
-    result = duplicates.statistics(source, rows, alike)
-    result["dropped_classes"] = {
-        **source.class_map.dropped,
-        **dataset.few_classes(data, source, rows),
-    }
+    suspects = quality.suspects(rows)
+    with console.gathered() as more:
+        choice = dataset.choose_ranges(data, [row for row in rows if not row.reason])
+        few = dataset.few_classes(data, source, rows)
+    known = review(
+        source,
+        rows,
+        alike,
+        opened=Opened([*remarks, *more], passed),
+        min_class_share=data.min_class_share,
+    )
+    result = duplicates.statistics(source, rows, alike) | {"review": known.to_json()}
+    result["brightness"] = choice.to_json()
+    result["dropped_classes"] = {**source.class_map.dropped, **few}
     findings = duplicates.findings(source, rows, alike)
+    # The most suspicious first.
+    findings += [
+        (source.ids[i], rows[i].path, kind, detail) for i, kind, detail, _ in suspects
+    ]
     sheets = {
-        "contact_sheet.png": duplicates.sheet(source, rows),
-        "leaks.png": duplicates.leak_sheet(source.split, rows, alike),
+        "contact_sheet.png": duplicates.sheet(source, rows, ranges=choice.ranges),
+        "leaks.png": duplicates.leak_sheet(
+            source, source.split, rows, alike, ranges=choice.ranges
+        ),
     }
     drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}
     folder, header = output.folder, ("id", "path", "kind", "detail")
@@ -59,16 +79,18 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         file_io.write_csv(folder / "findings.csv", header, findings)
         for name, sheet in drawn.items():
             image_io.save_png(folder / name, sheet)
+        page.write(
+            folder / PAGE,
+            page.Audited(source, rows, alike, suspects, known),
+            [folder / name for name in drawn],
+        )
         file_io.write_json(folder / RESULT, result)
+    console.close(data_block(known))
     console.close(
         closing(
             "audit",
-            folder,
-            result=result,
-            files=len(rows),
-            classes=len(source.labels),
-            unusable=len(bad),
+            folder / PAGE,
             written=["quarantine.csv", "findings.csv", RESULT, *drawn],
         )
     )
-    return result | {"written": console.written(folder, None)}
+    return result | {"written": console.written(folder, folder / PAGE)}

@@ -8,6 +8,7 @@ from typing import Any
 from tfpipeline.config import benchmark as benchmark_config
 from tfpipeline.config.benchmark import BenchmarkSettings
 from tfpipeline.core import console, file_io, hardware, provenance, result_dir, startup
+from tfpipeline.models import registry
 from tfpipeline.report.closing import closing
 
 RESULT = "benchmark.json"
@@ -16,6 +17,7 @@ RESULT = "benchmark.json"
 def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     """Measure how fast this machine reads, computes and learns, and what bounds it."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     benchmark_config.check(settings)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite

@@ -61,7 +61,8 @@ def prepare(
     with phases("pictures"):
         paths, label = _pictures(settings, cache)
     with phases("audit"):
-        rows = scan.audit(paths, cache=None)
+        limit = settings.data.max_pixels
+        rows = scan.audit(paths, cache=None, max_pixels=limit)
     good = np.array([not row.reason for row in rows])
     if not good.any():
         raise UserError(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from tfpipeline.cli import choices
 from tfpipeline.cli.flags import read
 from tfpipeline.core import console, provenance, signals, startup
 from tfpipeline.core.errors import UserError, mendable
@@ -39,6 +40,7 @@ def main(
     with console.heard():
         try:
             given, switches = read(settings, argv, prog=prog, description=description)
+            choices.check(given)
             quiet, as_json = switches["quiet"], switches["json"]
             with console.set_mode(quiet=quiet, as_json=as_json):
                 with signals.handle_sigterm(), mendable():

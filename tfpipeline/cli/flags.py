@@ -1,18 +1,18 @@
 """From a command line and its config file to settings, and back to YAML."""
 
 import dataclasses
-import json
 import os
 import re
+import sys
 from argparse import SUPPRESS
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
 
-from tfpipeline.cli import help_text, words
+from tfpipeline.cli import help_text, values, words, yaml_text
+from tfpipeline.cli.yaml_text import Given
 from tfpipeline.config import RunSettings
 from tfpipeline.core.errors import UserError, suggest
 
@@ -20,57 +20,13 @@ Settings = TypeVar("Settings")
 
 QUIET = "Print nothing but errors, and what was asked for."
 JSON = "Print the result as one JSON document; everything else goes to stderr."
+_CONFIG = "YAML file of settings; flags win over it."
+_PRINT_CONFIG = "Print all settings as such a file, and do nothing else."
 
-# Phrases of jsonargparse: of an unknown key, of a value, and of the kinds it may have.
-_UNKNOWN = re.compile(
-    r"arguments: --([\w.]+)|Group '([\w.]+)' does not accept option '([\w.]+)'"
-    r"|(?:Key|Parser key|[Oo]ption) ['\"]([\w.]+)['\"] is not"
-)
-_VALUE = re.compile(
-    r'.*key "([\w.]+)": .*[nt] value: (?:NestedArg\(.*, val=(.*?)\)|(.*?))\.?$'
-)
-# It drops what was given from the text, whatever the text: `a` and `Expected` too.
-_KIND = re.compile(
-    r"(?:Expected a|Expected|- a|-) (?:<class '(\w+)'>|typing\.Literal\['(\w+)'\])"
-)
+# Flags that stand alone.
+_SWITCHES = {"quiet": QUIET, "json": JSON, "print_config": _PRINT_CONFIG}
 
-# What users call the kinds.
-_KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "list": "a list like [256, 64]",
-}
-
-
-class _Parser(ArgumentParser):
-    """A parser whose errors are one sentence, with the nearest known name."""
-
-    words = words.Words()
-
-    def format_help(self, formatter: object = None) -> str:
-        return help_text.text(self, self.words)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        text = _rephrase(" ".join(str(message).split()))
-        stop = "" if text.endswith((".", "?")) else "."
-        near = ""
-        if match := _UNKNOWN.search(text):
-            known = [
-                o for a in self._actions for o in a.option_strings if o[:2] == "--"
-            ]
-            near = suggest(f"--{'.'.join(filter(None, match.groups()))}", known)
-        raise UserError(f"{text}{stop}{near} See --help.")
-
-
-def _rephrase(text: str) -> str:
-    """Return an error of jsonargparse in the words of this project, where known."""
-    value = _VALUE.match(text)
-    kinds = [_KINDS.get(kind, word) for kind, word in _KIND.findall(text)]
-    expected = " or ".join(dict.fromkeys(filter(None, kinds)))
-    if value is None or not expected:
-        return text
-    return f"--{value[1]}: expected {expected}. Received: {value[2] or value[3]}."
+_SEE = " See --help."
 
 
 def parse(
@@ -79,7 +35,7 @@ def parse(
     """Return the settings that a command line and its ``--config`` file ask for.
 
     Nested dataclasses become dotted flags. Flags win over the file, the file over
-    defaults.
+    defaults. A text means the same in the file and behind its flag.
 
     Raises:
         UserError: An unknown key, or a value of the wrong type.
@@ -92,65 +48,146 @@ def read(
     settings: type[Settings], argv: Sequence[str], *, prog: str, description: str
 ) -> tuple[Settings, dict[str, bool]]:
     """Return what `parse` does, and the switches `quiet` and `json`."""
-    parser = _Parser(prog=prog, description=description, allow_abbrev=False)
-    parser.words = words.of(settings)
-    parser.add_argument(
-        "--config", action="config", help="YAML file of settings; flags win over it."
+    if {"-h", "--help"} & {*argv}:
+        sys.stdout.write(_help(settings, prog, description))
+        raise SystemExit(0)
+    known = dict(words.hints(settings))
+    chosen: dict[str, Any] = {}
+    flags: dict[str, list[str]] = {}
+    for name, texts in _flags(known, words.spell_out(settings, argv)):
+        if name == "config":
+            _take_file(chosen, known, texts[0])
+        elif known.get(name) == list[str]:
+            flags.setdefault(name, []).extend(texts)
+        else:
+            flags[name] = texts
+    for name, texts in flags.items():
+        if name not in _SWITCHES:
+            # The words of a list are names of files, and globs.
+            several = len(texts) != 1
+            _take(chosen, known, name, texts if several else values.of_flag(texts[0]))
+    result = _replace(settings(), chosen)
+    if "print_config" in flags:
+        sys.stdout.write(dump(result))
+        raise SystemExit(0)
+    return result, {name: name in flags for name in ("quiet", "json")}
+
+
+def _hint_of(known: Mapping[str, Any], name: str) -> Any:
+    """Return the kind of a setting, or of one of its parts; None of a section."""
+    above, _, part = name.rpartition(".")
+    if name in known:
+        return known[name]
+    for kind in values.kinds_of(known.get(above)):
+        if get_origin(kind) is dict and part:
+            return get_args(kind)[1]
+    sections = {other.rpartition(".")[0] for other in known} - {""}
+    if name in sections:
+        return None
+    flags = [f"--{other}" for other in (*known, *sorted(sections), *_SWITCHES)]
+    raise UserError(
+        f"--{name}: there is no such setting.{suggest(f'--{name}', flags)}{_SEE}"
     )
-    # Without a default, they are no part of what --print_config prints.
-    for name, text in (("quiet", QUIET), ("json", JSON)):
-        parser.add_argument(
-            f"--{name}", action="store_true", default=SUPPRESS, help=text
-        )
-    parser.add_class_arguments(settings, as_group=False)
-    hints = get_type_hints(settings)
-    rest, lists = _take_lists(
-        [n for n, hint in hints.items() if hint == list[str]],
-        words.spell_out(settings, argv),
-    )
+
+
+def _flags(
+    known: Mapping[str, Any], argv: Sequence[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the flags of a command line and the words behind each."""
+    rest = list(argv)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        if not re.match(r"--\w", flag):
+            raise UserError(f"{flag}{equals}{value}: expected a flag.{_SEE}")
+        name, texts = flag[2:], [value] if equals else []
+        switch = name in _SWITCHES
+        several = not switch and name != "config" and _hint_of(known, name) == list[str]
+        most = 0 if equals or switch else len(rest) if several else 1
+        while rest and len(texts) < most and not rest[0].startswith("--"):
+            texts.append(rest.pop(0))
+        if bool(texts) == switch and not several:
+            what = "a value" if not switch else "no value"
+            raise UserError(f"{flag}: expected {what}.{_SEE}")
+        yield name, texts
+
+
+def _take_file(
+    chosen: dict[str, Any], known: Mapping[str, Any], file: str, section: str = ""
+) -> None:
+    """Note the settings of a config file, or of one that holds just a section."""
+    flag = f"--{section or 'config'} {file}: expected"
     try:
-        space = parser.parse_args(rest)
+        content = Path(file).read_bytes()
+        given = yaml_text.load(content)
     except OSError as error:
-        raise UserError(f"{error.filename}: {error.strerror}.") from None
-    del space["config"]
-    switches = {name: bool(space.pop(name, False)) for name in ("quiet", "json")}
-    for name, hint in hints.items():
-        if dataclasses.is_dataclass(hint) and not isinstance(space[name], Namespace):
-            raise UserError(
-                f"--{name}: expected settings by name. Received: {space[name]}."
-            )
-    return settings(**{**vars(parser.instantiate(space)), **lists}), switches
-
-
-def _take_lists(
-    names: Sequence[str], argv: Sequence[str]
-) -> tuple[list[str], dict[str, list[str]]]:
-    """Take the flags with several words out of a command line: ``--images a b``.
-
-    Their words are file names and globs, which must not be read as YAML.
-    """
-    left, rest = list(argv), []
-    lists: dict[str, list[str]] = {}
-    while left:
-        word = left.pop(0)
-        flag, equals, value = word.partition("=")
-        if flag[:2] != "--" or flag[2:] not in names:
-            rest.append(word)
-            continue
-        values = [value] if equals else []
-        while left and not equals and not left[0].startswith("--"):
-            values.append(left.pop(0))
-        lists.setdefault(flag[2:], []).extend(_as_json(values))
-    return rest, lists
-
-
-def _as_json(values: list[str]) -> list[str]:
-    """Return the list that a single word may be: ``--images '["a", "b"]'``."""
+        raise UserError(f"--{section or 'config'} {file}: {error.strerror}.") from None
+    except ValueError as error:
+        raise UserError(f"{flag} YAML. {error}") from None
+    if not content.strip():
+        raise UserError(f"{flag} settings. The file is empty.")
+    if not isinstance(given, dict | None):
+        text = yaml_text.show(given)[:60]
+        raise UserError(f"{flag} settings by name, e.g. `seed: 1`. Received: {text}.")
     try:
-        parsed = json.loads(values[0]) if len(values) == 1 else None
-    except ValueError:
-        return values
-    return [str(value) for value in parsed] if isinstance(parsed, list) else values
+        for name, value in (given or {}).items():
+            _take(chosen, known, f"{section}.{name}".lstrip("."), value)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+
+
+def _take(
+    chosen: dict[str, Any], known: Mapping[str, Any], name: str, given: Given
+) -> None:
+    """Note what was given for a setting, or for those of a section."""
+    hint = _hint_of(known, name)
+    if hint is None:
+        parts = yaml_text.structure(given) if isinstance(given, str) else given
+        if isinstance(parts, str) and Path(parts).is_file():
+            return _take_file(chosen, known, parts, name)
+        if not isinstance(parts, dict):
+            raise UserError(
+                f"--{name}: expected settings by name. Received: "
+                f"{yaml_text.show(given)}.{_SEE}"
+            )
+        for part, value in parts.items():
+            _take(chosen, known, f"{name}.{part}", value)
+        return
+    try:
+        value = values.read(hint, given)
+    except ValueError as error:
+        raise UserError(
+            f"--{name}: expected {error}. Received: {yaml_text.show(given)}.{_SEE}"
+        ) from None
+    if name not in known:
+        # A part of a setting that has names of its own.
+        name, _, part = name.rpartition(".")
+        before = chosen.get(name)
+        value = {**(before if isinstance(before, dict) else {}), part: value}
+    chosen[name] = value
+
+
+def _replace(settings: Any, chosen: Mapping[str, Any], prefix: str = "") -> Any:
+    """Return settings in which those by their dotted names are replaced."""
+    changes = {}
+    for entry in dataclasses.fields(settings):
+        name, value = f"{prefix}{entry.name}", getattr(settings, entry.name)
+        if dataclasses.is_dataclass(value):
+            changes[entry.name] = _replace(value, chosen, f"{name}.")
+        elif name in chosen:
+            changes[entry.name] = chosen[name]
+    return dataclasses.replace(settings, **changes)
+
+
+def _help(settings: type[Any], prog: str, description: str) -> str:
+    """Return the help of a command."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=prog, description=description)
+    for name, text in {"config": _CONFIG, **_SWITCHES}.items():
+        action = "store_true" if name in _SWITCHES else "store"
+        parser.add_argument(f"--{name}", action=action, default=SUPPRESS, help=text)
+    parser.add_class_arguments(settings, as_group=False)
+    return help_text.text(parser, words.of(settings))
 
 
 class _Quoting(yaml.SafeDumper):

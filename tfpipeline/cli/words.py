@@ -54,10 +54,12 @@ _WORDS: dict[type, Words] = {
         "runs", ("runs", "how", "workdir", "overwrite"), {"output": "workdir"}
     ),
     config.EvaluateSettings: Words(
-        "source", ("run", "source", "robust"), {"data.source": "source"}
+        "source",
+        ("run", "source", "allow_missing_classes", "robust"),
+        {"data.source": "source"},
     ),
     config.PredictSettings: Words(
-        "images", ("images", "model", "output", "top_k"), {"run": "model"}
+        "images", ("images", "model", "output", "sort_into", "top_k"), {"run": "model"}
     ),
     config.AuditSettings: Words(
         "source",

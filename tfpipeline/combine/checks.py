@@ -10,6 +10,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
+from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
 
 MEASURED = ("test", "validation")
@@ -43,6 +44,8 @@ def check_sizes(
     ]
     advice = "Train it with the same --model.image_size and --data.resize."
     _check_equal(folders, sizes, advice)
+    ranges = [f"range {saving.load_ranges(run.model)}" for run in folders]
+    _check_equal(folders, ranges, "Train it with the same --data.range.")
 
 
 def check_networks(

@@ -49,7 +49,10 @@ class Members:
         """Return the logits of the images of each split that has any."""
         data, examples = self.settings[0].data, self.examples
         height, width = model.input_shape[1:3]
-        reading = pipeline.Reading(height, width, data.resize, int(data.batch_size))
+        reading = pipeline.Reading(
+            *(height, width, data.resize, int(data.batch_size)),
+            ranges=examples.brightness.ranges,
+        )
         batches = pipeline.Batches(examples.files, examples.source.label, reading)
         predictor = Predictor(lambda x: model(x, training=False), self.strategy)
         return {
@@ -149,7 +152,8 @@ def write(
             getattr(run, name).unlink(missing_ok=True)
     learned = sorted(_learned_digests(members.folders))
     file_io.write_csv(run.inherited, ("split", "sha256"), learned)
-    saving.save_classifier(run.model, model, examples.source.labels)
+    ranges = examples.brightness.ranges
+    saving.save_classifier(run.model, model, examples.source.labels, ranges)
     with phases("evaluate"):
         logits = members.logits(model)
     fit = measurement.calibrate(examples, logits, settings.calibration)

@@ -39,6 +39,8 @@ class AttackSettings:
         overwrite: Whether an earlier result in the folder may be replaced.
         resize: How photographs become square: `squash`, `crop`, or `pad` (default: as
             the run, otherwise `squash`).
+        max_pixels: Height times width of a photograph, at most; larger ones are not
+            opened.
         model: Network, if it is not that of a run.
         adversary: Attack.
         distribute: Devices.
@@ -63,6 +65,7 @@ class AttackSettings:
     seed: int = 0
     overwrite: bool = False
     resize: str | None = None
+    max_pixels: int = 250_000_000
     model: ModelSettings = field(default_factory=ModelSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
     distribute: DistributeSettings = field(default_factory=DistributeSettings)

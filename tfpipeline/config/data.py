@@ -31,7 +31,11 @@ class DataSettings:
             in every epoch, through the whole network.
         cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
         resize: How an image becomes square: `squash`, `crop` (the middle), or `pad`.
+        range: What is black and white in pictures of more than 8 bits: `auto` (by all
+            of the data set), `full` (all that a sample holds), or two numbers, like
+            `0 4095` or `-1..1`.
         max_bad_fraction: Training stops where a larger share of the files is unusable.
+        max_pixels: Height times width of a picture, at most; more is not opened.
         tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
@@ -59,7 +63,9 @@ class DataSettings:
     views: int = 0
     cache: str = "auto"
     resize: str = "squash"
+    range: str = "auto"
     max_bad_fraction: float = 0.1
+    max_pixels: int = 250_000_000
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"
@@ -74,7 +80,8 @@ class AuditSettings:
 
     Args:
         source: What to look at, as for `train`; null is `data.source`.
-        output: Folder for `quarantine.csv`, `findings.csv`, `statistics.json`, a sheet.
+        output: Folder for `audit.html`, `quarantine.csv`, `findings.csv`,
+            `statistics.json` and contact sheets.
         cache_dir: Findings that all commands share; null is the user's cache folder.
         overwrite: Whether an earlier result in the folder may be replaced.
         data: How the source is read, as for `train`.

@@ -35,6 +35,8 @@ class EvaluateSettings:
         run: The folder of a finished run.
         source: Any source with the run's classes; null is the run's own test images.
         map_labels: Whether classes in another order are mapped by name, not refused.
+        allow_missing_classes: Whether the source may have a part of the classes alone;
+            they are then matched by name.
         robust: Radii in linf, `1/255,2/255`, to measure the accuracy under attack at.
         cache_dir: What all runs share; null is what the run used.
         data: How the source is read.
@@ -45,6 +47,7 @@ class EvaluateSettings:
     run: str | None = None
     source: str | None = None
     map_labels: bool = False
+    allow_missing_classes: bool = False
     robust: str | None = None
     cache_dir: str | None = None
     data: ReadSettings = field(default_factory=ReadSettings)

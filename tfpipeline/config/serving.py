@@ -40,7 +40,7 @@ class ExportSettings:
     parity_images: int = 200
     tolerance: float | dict[str, float] | None = None
     min_answered: float = 0.9
-    max_pixels: int = 80_000_000
+    max_pixels: int = 250_000_000
     max_request_pixels: int = 400_000_000
     max_images: int = 256
     only_if_better: bool = False
@@ -107,13 +107,19 @@ class PredictSettings:
             server, `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`,
             perhaps with `/labels/stable` or `/versions/N`.
         images: Files, folders, or globs.
-        output: A file in `.csv` or `.jsonl`; null writes CSV to the screen.
+        output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); null prints a
+            table on a terminal and CSV into a pipe, but for `--sort_into`.
+        sort_into: A folder to copy the pictures into, by class; `unsure` in it has
+            those that are not accepted.
         top_k: Classes to name, best first; at most what a model was exported with.
+        max_pixels: Height times width of a picture, at most; more is not opened.
         server: How a server is asked.
     """
 
     model: str | None = None
     images: list[str] = field(default_factory=list)
     output: str | None = None
+    sort_into: str | None = None
     top_k: int = 3
+    max_pixels: int = 250_000_000
     server: ServerSettings = field(default_factory=ServerSettings)

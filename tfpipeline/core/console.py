@@ -20,6 +20,7 @@ class _Mode(NamedTuple):
     quiet: bool
     answers: TextIO | None  # Where the result goes as JSON.
     said: set[str]  # What is not said twice.
+    gathers: list[str] | None = None  # What `warn_once` is given, instead of saying it.
 
 
 _mode = _Mode(False, None, set())
@@ -59,6 +60,11 @@ def _cut(lines: Sequence[str], room: int, indent: str, file: str) -> list[str]:
 def is_quiet() -> bool:
     """Tell whether nothing but errors and the result is to be printed."""
     return _mode.quiet
+
+
+def is_terminal() -> bool:
+    """Tell whether stdout is a terminal, and what is printed there for people."""
+    return _mode.answers is None and sys.stdout.isatty()
 
 
 @contextlib.contextmanager
@@ -170,7 +176,29 @@ def warn_once(text: str) -> None:
     """Do what `warn` does, but for what the same command has said before."""
     if text not in _mode.said:
         _mode.said.add(text)
-        warn(text)
+        if _mode.gathers is None:
+            warn(text)
+        else:
+            _mode.gathers.append(text)
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[list[str]]:
+    """Gather what `warn_once` is given inside the block, to be said with other things.
+
+    Where the block ends by an error, it is said at once.
+    """
+    global _mode
+    before, texts = _mode, list[str]()
+    _mode = _mode._replace(gathers=texts)
+    try:
+        yield texts
+    except BaseException:
+        for text in texts:
+            warn(text)
+        raise
+    finally:
+        _mode = before
 
 
 def end_badly(text: str) -> None:
@@ -188,6 +216,13 @@ def close(closing: Closing | str, *, beside: bool = False) -> None:
     gap = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
     to = sys.stderr if beside or _mode.answers is not None else sys.stdout
     print(f"{gap}{closing}", file=to, flush=True)
+
+
+def table(text: str) -> None:
+    """Print what a summary has no room for to stdout; not where a program listens."""
+    if not _mode.quiet and _mode.answers is None:
+        gap = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
+        print(f"{gap}{text}", file=sys.stdout, flush=True, end="")
 
 
 def product(text: str) -> None:

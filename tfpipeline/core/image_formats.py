@@ -1,15 +1,22 @@
 """What an image file is, by its content, before its pixels are decoded."""
 
+import contextlib
 import io
+import re
+import threading
 import warnings
+from collections.abc import Iterator
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+
+from tfpipeline.core import tiff_pages
 
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# More is no photograph but an attack on memory; Pillow itself warns from 89 million.
-MAX_PIXELS = 80_000_000
+# The largest sensor of a phone has 200 million; more is an attack on memory, unless the
+# user says otherwise. Settings called `max_pixels` have the same number.
+MAX_PIXELS = 250_000_000
 
 # The EXIF tag of the orientation.
 ORIENTATION = 0x0112
@@ -42,14 +49,15 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
 )
 
 
-def too_large(max_pixels: int) -> str:
+def too_large(max_pixels: int, setting: str = "max_pixels") -> str:
     """Return the reason for which an image with more pixels is refused."""
-    return f"more than {max_pixels:,} pixels"
+    return f"more than {max_pixels:,} pixels ({setting})"
 
 
 def is_too_large(reason: str) -> bool:
     """Tell whether an image was refused for its size alone, whatever its kind."""
-    return reason.startswith("more than ") and reason.endswith(" pixels")
+    # Models of earlier versions name no setting.
+    return re.fullmatch(r"more than \S+ pixels( \(max_pixels\))?", reason) is not None
 
 
 class ImageError(ValueError):
@@ -90,9 +98,14 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError("empty file")
     kind = sniff(data)
     if kind is None:
-        raise ImageError(f"not an image ({_describe(data)})")
+        raise ImageError(_describe(data))
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = _open(data, max_pixels)
+        if isinstance(picture, TiffImagePlugin.TiffImageFile):
+            if reason := tiff_pages.settle(picture):
+                raise ImageError(reason)
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         if data[:2] == b"PF":
             raise ImageError(
@@ -101,7 +114,8 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         if kind == "tiff" and _is_rare_tiff(data):
             raise ImageError(
                 "TIFF whose samples are not read (64 or 16 bit floats, colours in "
-                "floats, grey of 16 bits with alpha): convert it to 8 or 16 bits"
+                "floats, grey of 16 bits with alpha, some where white is the smallest "
+                "or the largest byte is first): convert it to 8 or 16 bits"
             ) from None
         raise ImageError(f"damaged {kind} header") from None
     except Image.DecompressionBombError:
@@ -113,6 +127,35 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if picture.width * picture.height > max_pixels:
         raise ImageError(f"{picture.height}x{picture.width} is {too_large(max_pixels)}")
     return picture
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError:
+        with one_large(max_pixels):
+            return Image.open(io.BytesIO(data))
+
+
+@contextlib.contextmanager
+def one_large(max_pixels: int) -> Iterator[None]:
+    """Let one thread at a time open or decode what is large, up to a limit.
+
+    Pillow's is one for the whole process, and belongs to the user. It is lifted, not
+    taken away: some formats are decoded when they are opened.
+    """
+    with _ONE_LARGE:
+        limit = Image.MAX_IMAGE_PIXELS
+        if limit is not None:
+            # What Pillow refuses has more than twice as many.
+            Image.MAX_IMAGE_PIXELS = max(limit, -(-max_pixels // 2))
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+_ONE_LARGE = threading.RLock()
 
 
 def _is_rare_tiff(data: bytes) -> bool:
@@ -127,13 +170,22 @@ def _is_rare_tiff(data: bytes) -> bool:
 
 
 def _describe(data: bytes) -> str:
+    """Return what content is that is none of the formats that are read."""
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1"):
-        return "HEIC, which is not supported: convert it to JPEG"
+        return "HEIC, which is not read: convert it to JPEG"
     start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return "a web page"
+        return "not an image (a web page)"
+    # Formats that Pillow knows, but which are rare, vague or run programs (EPS).
+    Image.init()
+    for name, (_, accept) in sorted(Image.OPEN.items()):
+        # Some look at more letters than a short file has.
+        if accept is not None and accept(data[:16].ljust(16, b"\0")):
+            return f"{name}, which is not read: convert it to PNG"
     printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:200])
-    return "text" if printable > 0.95 * len(data[:200]) else "unknown content"
+    if printable > 0.95 * len(data[:200]):
+        return "not an image (text)"
+    return "not an image (unknown content): if it is one, convert it to PNG"
 
 
 def brief(error: Exception) -> str:

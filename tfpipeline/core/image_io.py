@@ -1,23 +1,29 @@
 """The rules of decoding, by Pillow and NumPy; `data.decode_graph` has them in a graph.
 
-What every picture becomes, whatever it was: the first frame; turned as its EXIF or XMP
-says; grey repeated thrice; transparency over white; 16 bit divided by 257; palettes,
-CMYK and the rest through Pillow's conversion to RGB. Then its size: an axis that
-shrinks takes the mean over the area of each new pixel, one that grows is interpolated
-linearly between the centres of the old ones; halves are rounded up.
+What every picture becomes, whatever it was: the first frame; in sRGB, by its colour
+profile; turned as its EXIF or XMP says; grey copied to three channels; transparency
+over white; more than 8 bits by the range of their data set (`core.brightness`);
+palettes, CMYK without a profile and the rest through Pillow's conversion to RGB. Then
+its size: an axis that shrinks takes the mean over the area of each new pixel, one that
+grows is interpolated linearly between the centres of the old ones; halves are rounded
+up, once.
 """
 
+import contextlib
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import file_io
+from tfpipeline.core import brightness, colour_profile, deep_samples, file_io
+from tfpipeline.core.brightness import WHOLE, Ranges, Samples
 from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
     brief,
+    one_large,
     open_image,
     read_orientation,
     sniff,
@@ -25,7 +31,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 7
+RULES = 8
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -33,6 +39,13 @@ RESIZES = ("squash", "crop", "pad")
 # bicubic interpolation overshoots. Of 300 photographs that were made smaller none did
 # by more than 0.20, and scaled to [-1, 1] or to 0..255 none would have passed.
 OVERSHOOT = 0.25
+
+# Pictures of more pixels are decoded one after the other in a process: each takes about
+# ten bytes a pixel meanwhile.
+LARGE = 50_000_000
+
+# Values that are resized at a time, of a picture that shrinks.
+_TOGETHER = 30_000_000
 
 # By how much a JPEG can be made smaller while it is decoded.
 JPEG_RATIOS = (1, 2, 4, 8)
@@ -62,6 +75,7 @@ def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
 def decode(
     source: Path | bytes,
     *,
+    ranges: Ranges = WHOLE,
     at_least: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
@@ -69,6 +83,7 @@ def decode(
 
     Args:
         source: A file, or its content.
+        ranges: What is black and white in samples of more than 8 bits.
         at_least: Height and width that the result will be made smaller to: a large JPEG
             is then read at a half, a quarter or an eighth of its size, much faster.
         max_pixels: Height times width, at most.
@@ -79,18 +94,85 @@ def decode(
     Raises:
         ImageError: With the reason.
     """
+    image = pixels(source, ranges=ranges, at_least=at_least, max_pixels=max_pixels)
+    return rounded(image)
+
+
+def pixels(
+    source: Path | bytes,
+    *,
+    ranges: Ranges = WHOLE,
+    at_least: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Return what `decode` does, before it is rounded to 8 bits.
+
+    Returns:
+        uint8 RGB, or float32 in [0, 255] of a file with more bits than that.
+    """
     data = source if isinstance(source, bytes) else content(source)
+    picture, deep, orientation = _load(data, at_least, max_pixels)
+    try:
+        if deep is not None:
+            return turned(_shown(deep, ranges, picture), orientation)
+        # Pixels of a large picture are converted one picture at a time.
+        with in_turn(picture):
+            return upright(picture, orientation)
+    except Exception as error:  # Broken files make the codecs raise anything.
+        raise damaged(data, error) from None
+
+
+def _shown(deep: Samples, ranges: Ranges, picture: Image.Image) -> np.ndarray:
+    """Return deep samples by their range, and colours in sRGB by their profile."""
+    image = brightness.shown(deep, ranges)
+    if deep.values.ndim == 2:
+        return image
+    colours = Image.fromarray(rounded(image))
+    colours.info["icc_profile"] = picture.info.get("icc_profile", b"")
+    converted = colour_profile.to_srgb(colours)
+    return image if converted is colours else np.asarray(converted, np.float32)
+
+
+def samples(data: bytes, max_pixels: int = MAX_PIXELS) -> Samples | None:
+    """Return the samples of an image file, upright, as a server is sent them.
+
+    None where it has 8 bits, or colours that go through a profile, after which they
+    have no more.
+    """
+    picture, deep, orientation = _load(data, None, max_pixels)
+    if deep is None or deep.values.ndim == 3 and colour_profile.judge(picture)[0]:
+        return None
+    alpha = None if deep.alpha is None else turned(deep.alpha, orientation)
+    return deep._replace(values=turned(deep.values, orientation), alpha=alpha)
+
+
+def _load(
+    data: bytes, at_least: tuple[int, int] | None, max_pixels: int
+) -> tuple[Image.Image, Samples | None, int]:
+    """Return a loaded picture, its samples where they are deep, and its orientation."""
     picture = open_image(data, max_pixels)
     try:
-        orientation = read_orientation(picture)
         if at_least is not None and picture.mode in ("RGB", "L"):
             ratio = jpeg_ratio((picture.height, picture.width), at_least)
             size = (picture.width // ratio, picture.height // ratio)
             picture.draft(picture.mode, size)
-        picture.load()
-        return upright(picture, orientation)
+        with in_turn(picture):
+            orientation = read_orientation(picture)
+            picture.load()
+            return picture, deep_samples.of(picture, data), orientation
+    except ImageError:
+        raise
     except Exception as error:  # Broken files make the codecs raise anything.
         raise damaged(data, error) from None
+
+
+def in_turn(picture: Image.Image, ratio: int = 1) -> AbstractContextManager[None]:
+    """Return what is held while a picture is decoded, smaller by a ratio."""
+    # Of a TIFF, Pillow looks at its own limit once more when it decodes it.
+    most = min(LARGE, Image.MAX_IMAGE_PIXELS or LARGE)
+    pixels = picture.width * picture.height
+    large = pixels > most * ratio**2
+    return one_large(pixels) if large else contextlib.nullcontext()
 
 
 def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
@@ -100,10 +182,14 @@ def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:
 
 
 def upright(picture: Image.Image, orientation: int) -> np.ndarray:
-    """Return the pixels of a loaded picture by the rules of this module."""
-    image = np.asarray(_to_rgb(picture))
+    """Return the pixels of a loaded picture of 8 bits by the rules of this module."""
+    return turned(np.asarray(_to_rgb(picture)), orientation)
+
+
+def turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror pixels as an orientation of EXIF says."""
     if orientation in TRANSPOSED:
-        image = image.transpose(1, 0, 2)
+        image = image.swapaxes(0, 1)
     if orientation in MIRRORED:
         image = image[:, ::-1]
     if orientation in FLIPPED:
@@ -111,9 +197,23 @@ def upright(picture: Image.Image, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def read(source: Path | bytes, height: int, width: int, how: str) -> np.ndarray:
-    """Return any image file at a size: `decode` and `resize` with fewer copies."""
-    return resize(decode(source, at_least=(height, width)), height, width, how)
+def rounded(image: np.ndarray) -> np.ndarray:
+    """Return pixels from 0 to 255 as 8 bits; halves are rounded up."""
+    return image if image.dtype == np.uint8 else (image + 0.5).astype(np.uint8)
+
+
+def read(
+    source: Path | bytes,
+    height: int,
+    width: int,
+    how: str,
+    ranges: Ranges = WHOLE,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Return any image file at a size, rounded to 8 bits once: uint8."""
+    size = height, width
+    image = pixels(source, ranges=ranges, at_least=size, max_pixels=max_pixels)
+    return resize(image, height, width, how)
 
 
 def damaged(data: bytes, error: Exception) -> ImageError:
@@ -122,18 +222,10 @@ def damaged(data: bytes, error: Exception) -> ImageError:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
-        # Pillow stretches every PGM of more than 8 bits to 16.
-        sixteen = picture.mode != "F" and (
-            picture.mode.startswith("I;16") or picture.format == "PPM"
-        )
-        low, high = (1, 255) if picture.mode == "F" else (255, 65535)
-        top = high if sixteen or values.max(initial=0) > low else low
-        return Image.fromarray(to_uint8(values / top)).convert("RGB")
+    picture, form = colour_profile.to_srgb(picture), picture.format
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
-        if picture.format in OPAQUE and above.getchannel("A").getbbox() is None:
+        if form in OPAQUE and above.getchannel("A").getbbox() is None:
             # No alpha was meant where it is nought everywhere, as many programs write.
             return above.convert("RGB")
         below = Image.new("RGBA", above.size, "white")
@@ -145,7 +237,7 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     """Return an image at a size, antialiased as the module's first lines say.
 
     Args:
-        image: uint8, shape (any, any, 3).
+        image: uint8, or float32 in [0, 255], shape (any, any, 3).
         height: In pixels.
         width: In pixels.
         how: `squash` changes the aspect; `crop` keeps the middle; `pad` keeps all and
@@ -163,14 +255,18 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     if how == "pad":
         inner = np.maximum(1, (size * (target / size).min()).round().astype(int))
     if (inner == size).all() and (inner == target).all():
-        return np.ascontiguousarray(image)
-    values = _along_rows(image.astype(np.float64), int(inner[0]))
+        return np.ascontiguousarray(rounded(image))
+    # Columns do not know of each other: as floats, a few of them take memory at a time.
+    parts = np.array_split(image, -(-image.size // _TOGETHER), axis=1)
+    values = np.concatenate(
+        [_along_rows(part.astype(np.float64), int(inner[0])) for part in parts], axis=1
+    )
     values = _along_rows(values.transpose(1, 0, 2), int(inner[1])).transpose(1, 0, 2)
     out = np.zeros((height, width, 3), np.uint8)
     above, before = (target - inner) // 2
     # Past the digits of float64 that the sums have lost, a half is a half again.
-    rounded = np.floor(values.round(6) + 0.5)
-    out[above : above + inner[0], before : before + inner[1]] = rounded
+    whole = np.floor(values.round(6) + 0.5)
+    out[above : above + inner[0], before : before + inner[1]] = whole
     return out
 
 

@@ -35,7 +35,7 @@ class Output:
         # By this process, with the digest of each.
         self.written: list[tuple[Path, str]] = []
         self._withdrawn = False
-        # What `_digests` found, while files are written.
+        # What `digests` found, while files are written.
         self._known: Owned | None = None
 
     def check(self, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
@@ -46,7 +46,7 @@ class Output:
                 folder; one with a slash at its end is a folder for nothing else.
             inputs: Files that are read; none is ever replaced or removed.
         """
-        owned = self._digests()
+        owned = self.digests()
         there = [path for name in (self.name, *names) for path in self._there(name)]
         if there or owned:
             # A million files of a source are only looked at where it matters.
@@ -104,7 +104,7 @@ class Output:
             self._withdraw()
         if os.path.lexists(path):
             if self._known is None:
-                self._known = self._digests()
+                self._known = self.digests()
             self._check(path, self._known)
         digest = _digest(temporary)
         with open(self._ledger, "a", encoding="ascii") as ledger:
@@ -119,7 +119,7 @@ class Output:
 
     def _withdraw(self) -> None:
         """Remove an earlier result, but for what is read and what was changed."""
-        owned, kept = self._digests(), []
+        owned, kept = self.digests(), []
         for name in sorted(owned, key=lambda name: name != self.name):
             path = self.folder / name
             if not self._owns(path, owned):
@@ -138,7 +138,14 @@ class Output:
                 path.unlink()
         del self.written[since:]
 
-    def _digests(self) -> Owned:
+    def remove(self, path: Path) -> bool:
+        """Remove a file that is still what was written there; tell whether it was."""
+        if not self._owns(path, self.digests()):
+            return False
+        path.unlink()
+        return True
+
+    def digests(self) -> Owned:
         """Return what was written under each name, here or by an earlier command."""
         digests: Owned = {}
         with contextlib.suppress(FileNotFoundError):

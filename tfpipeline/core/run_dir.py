@@ -49,6 +49,9 @@ class RunFolder:
     diagnosis = _Inside("diagnosis.json")  # What the predictions come to.
     report = _Inside("report.html")
     evaluation = _Inside("evaluation.json")  # Of the last `evaluate` on any source.
+    evaluation_page = _Inside("evaluation.html")
+    # The files that it could not use, and why.
+    evaluation_quarantine = _Inside("evaluation_quarantine.csv")
     figures = _Inside("figures")
     logs = _Inside("logs")  # What TensorBoard shows.
     checkpoints = _Inside("checkpoints")  # What an unfinished training resumes from.
@@ -71,7 +74,8 @@ class RunFolder:
         But for `cleaning`, the user's handwork, which stays until the next is written.
         """
         return (
-            *(self.evaluation, self.corrections, self.inherited, self.history),
+            *(self.evaluation, self.evaluation_page, self.evaluation_quarantine),
+            *(self.corrections, self.inherited, self.history),
             *(self.predictions, self.diagnosis, self.report, self.classes),
             *(self.figures, self.logs, self.checkpoints),
         )

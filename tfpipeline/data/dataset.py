@@ -9,11 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.core import console, file_io
+from tfpipeline.core import brightness, console, file_io
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.data import corrections, duplicates, rare_classes, splits
+from tfpipeline.data import (
+    corrections,
+    duplicates,
+    rare_classes,
+    review,
+    sample_ranges,
+    splits,
+)
 from tfpipeline.data.corrections import Corrections
 from tfpipeline.data.inspect_file import FLAT
+from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map
@@ -50,6 +58,7 @@ class Examples:
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
         corrected: What a user said of single examples.
+        brightness: What is black and white in them; chosen by all usable files.
     """
 
     source: Source
@@ -57,6 +66,7 @@ class Examples:
     split: np.ndarray
     quarantined: tuple[tuple[str, Row], ...]
     corrected: Corrections = corrections.NONE
+    brightness: Choice = Choice()
 
     @functools.cached_property
     def keys(self) -> list[str]:
@@ -88,7 +98,19 @@ class Examples:
 
     def leak_sheet(self) -> np.ndarray | None:
         """Return pairs of pictures across splits that look alike; None without any."""
-        return duplicates.leak_sheet(self.split, self.files, self.alike)
+        given = self.source, self.split, self.files, self.alike
+        return duplicates.leak_sheet(*given, ranges=self.brightness.ranges)
+
+    def review(self, opened: review.Opened, min_class_share: float) -> review.Review:
+        """Return what is to be known of the examples before they are used."""
+        return review.review(
+            review.of_split(self.source, self.split),
+            self.files,
+            self.alike,
+            bad=self.quarantined,
+            opened=opened,
+            min_class_share=min_class_share,
+        )
 
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""
@@ -144,12 +166,16 @@ def open_all(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    *,
+    single: bool = False,
 ) -> Examples:
     """Open and look at a source without splitting it: for evaluation and packing.
 
-    The split of an example is what the source says, or an empty string.
+    The split of an example is what the source says, or an empty string. It may have a
+    `single` class, or needs two.
     """
-    every = _usable(settings, cache, draw, source)
+    every = _usable(settings, cache, draw, source, single=single)
+    _warn_of_flat(list(zip(every.source.ids, every.files)))
     return _corrected(every, np.arange(len(every.source)), every.split)
 
 
@@ -158,14 +184,16 @@ def _usable(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    *,
+    single: bool = False,
 ) -> Examples:
     """Return all usable examples, and the corrections, which are not done yet."""
     check(settings)
     if source is None:
-        source = open_source(settings, cache, draw)
-    rows = audit(source.paths, source.spans, cache=cache)
+        source = open_source(settings, cache, draw, single=single)
+    limit = settings.max_pixels
+    rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
-    _warn_of_flat([(source.ids[i], rows[i]) for i in good])
     source, files = source.take(good), tuple(rows[i] for i in good)
     if few := few_classes(settings, source, files):
         left = rare_classes.others(source, few)
@@ -176,7 +204,19 @@ def _usable(
         unusable = {name for name, _ in bad}
         fixes = corrections.read(Path(settings.corrections), source, unusable)
     split = np.array(source.split, dtype=object)
-    return Examples(source, files, split, tuple(bad), fixes)
+    choice = choose_ranges(settings, files)
+    return Examples(source, files, split, tuple(bad), fixes, choice)
+
+
+def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:
+    """Return what is black and white in a data set; say what was chosen, and warn."""
+    choice = sample_ranges.choose(settings.range, files)
+    if brightness.parse(settings.range) is None:
+        for text in choice.notes:
+            console.note(text)
+    for text in choice.warnings:
+        console.warn_once(text)
+    return choice
 
 
 def few_classes(
@@ -232,6 +272,7 @@ def check(settings: DataSettings) -> None:
     for name, value in shares.items():
         if message := check_fraction(name, value):
             raise UserError(message)
+    brightness.parse(settings.range)
     if settings.min_per_class < 0:
         raise UserError(
             f"--data.min_per_class: expected 0 or more. Received: "
@@ -243,6 +284,11 @@ def check(settings: DataSettings) -> None:
         raise UserError(
             "--data.examples_per_class: expected a positive number, or null. Received: "
             f"{settings.examples_per_class}."
+        )
+    if settings.max_pixels < 1:
+        raise UserError(
+            "--data.max_pixels: expected a positive number. Received: "
+            f"{settings.max_pixels}."
         )
     if not 0 < settings.train_fraction <= 1:
         raise UserError(

@@ -2,22 +2,25 @@
 
 An ordinary JPEG is decoded and resized by TensorFlow, without Python's lock and so on
 every core. What that decoder does not know or would show otherwise (other formats,
-CMYK, EXIF turns) comes through `core.image_io`, whose rules hold for both.
+CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.data import scan
 from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
 
-# 0 stands for pixels that Pillow has decoded already.
+# 0 stands for pixels that Pillow has decoded already, of 8 bits; the other for floats.
 _RATIOS = (0, *sorted(image_io.JPEG_RATIOS))
+_FLOATS = -1
 
 # Pixels around the part of a JPEG that is kept, which are decoded as well.
 _MARGIN = 16
@@ -26,11 +29,19 @@ _MARGIN = 16
 class Decoder:
     """Reads audited files by their index, inside a graph."""
 
-    def __init__(self, files: Sequence[Row], height: int, width: int, how: str) -> None:
+    def __init__(
+        self,
+        files: Sequence[Row],
+        height: int,
+        width: int,
+        how: str,
+        ranges: Ranges = WHOLE,
+    ) -> None:
         self.failed: list[tuple[str, str]] = []
         self._files = files
         self._size = (height, width)
         self._how = how
+        self._ranges = ranges
         # Files that TensorFlow refused though Pillow does not; filled as they show up.
         self._distrusted: set[int] = set()
         spec = tf.TensorSpec((1,), tf.int64)
@@ -82,8 +93,8 @@ class Decoder:
                     ratio = image_io.jpeg_ratio((row.height, row.width), self._size)
                     size = (-(-row.height // ratio), -(-row.width // ratio))
                 else:
-                    ratio = 0
-                    image = image_io.decode(data, at_least=self._size)
+                    image = _by_pillow(row, data, self._size, self._how, self._ranges)
+                    ratio = 0 if image.dtype == np.uint8 else _FLOATS
                     data, size = image.tobytes(), (image.shape[0], image.shape[1])
             except image_formats.ImageError as error:
                 # TensorFlow would say that something failed, but not where.
@@ -96,8 +107,8 @@ class Decoder:
         size = layout[1:]
         place, kept = kept_part(size, self._size, self._how)
 
-        def pixels() -> tf.Tensor:
-            whole = tf.io.decode_raw(content, tf.uint8)
+        def pixels(kind: tf.DType) -> tf.Tensor:
+            whole = tf.io.decode_raw(content, kind)
             return crop(tf.reshape(whole, tf.concat([size, [3]], 0)), place, kept)
 
         def jpeg(ratio: int) -> tf.Tensor:
@@ -114,11 +125,29 @@ class Decoder:
             )
             return crop(part, place - first, kept)
 
-        ways = [pixels] + [lambda ratio=ratio: jpeg(ratio) for ratio in _RATIOS[1:]]
-        way = tf.argmax(layout[0] == tf.constant(_RATIOS), output_type=tf.int32)
-        image = tf.ensure_shape(tf.switch_case(way, ways), (None, None, 3))
-        return fit(image, self._size, self._how)
+        def ordinary() -> tf.Tensor:
+            ways = [partial(pixels, tf.uint8)]
+            ways += [partial(jpeg, ratio) for ratio in _RATIOS[1:]]
+            way = tf.argmax(layout[0] == tf.constant(_RATIOS), output_type=tf.int32)
+            image = tf.ensure_shape(tf.switch_case(way, ways), (None, None, 3))
+            return fit(image, self._size, self._how)
+
+        def deep() -> tf.Tensor:
+            return fit(pixels(tf.float32), self._size, self._how)
+
+        return tf.cond(layout[0] == _FLOATS, deep, ordinary)
+
+
+def _by_pillow(
+    row: Row, data: bytes, size: tuple[int, int], how: str, ranges: Ranges
+) -> np.ndarray:
+    """Return the pixels of a file; a batch of large ones would not fit into memory."""
+    pixels = row.height * row.width
+    if pixels > image_io.LARGE:
+        return image_io.read(data, *size, how, ranges, pixels)
+    return image_io.pixels(data, ranges=ranges, at_least=size, max_pixels=pixels)
 
 
 def _is_plain(row: Row) -> bool:
-    return row.format == "jpeg" and row.mode in ("RGB", "L") and row.orientation == 1
+    plain = row.mode in ("RGB", "L") and row.orientation == 1 and not row.converted
+    return row.format == "jpeg" and plain

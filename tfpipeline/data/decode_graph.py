@@ -1,6 +1,6 @@
 """The rules of `core.image_io` in a graph, and encoded images read by them in a server.
 
-What the decoders here would show otherwise is turned, laid over white or divided as
+What the decoders here would show otherwise is turned, laid over white or scaled as
 there, and what they cannot read is refused in words. Nothing that is sent makes its
 neighbours fail.
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
-from tfpipeline.data import image_headers
+from tfpipeline.core.brightness import WHOLE, Ranges
+from tfpipeline.data import image_headers, profile_graph
 from tfpipeline.data.image_headers import Header
 
 DAMAGED = "damaged image"
@@ -37,6 +38,7 @@ class Reader:
             it is decoded.
         max_request_pixels: Of all images that are sent together, at most; the largest
             are refused, so that small ones are read whatever else is sent.
+        ranges: What is black and white in PNGs of 16 bits.
     """
 
     height: int
@@ -44,6 +46,7 @@ class Reader:
     how: str
     max_pixels: int = image_formats.MAX_PIXELS
     max_request_pixels: int = MAX_REQUEST_PIXELS
+    ranges: Ranges = WHOLE
 
     def __call__(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return images, and which of them could not be read.
@@ -87,23 +90,35 @@ class Reader:
         smallest_first = tf.argsort(sizes, stable=True)
         sums = tf.cumsum(tf.gather(sizes, smallest_first))
         fits = tf.gather(sums <= self.max_request_pixels, tf.argsort(smallest_first))
-        most = image_formats.too_large(self.max_request_pixels)
-        too_many = most + image_formats.TOGETHER
+        limit = self.max_request_pixels, "max_request_pixels"
+        too_many = image_formats.too_large(*limit) + image_formats.TOGETHER
         reason = tf.where(fits | (header.reason != ""), header.reason, too_many)
         return header._replace(reason=reason)
 
     def _image(self, content: tf.Tensor, header: Header) -> tf.Tensor:
         """Return one image, uint8, shape (height, width, 3); black where refused."""
         shape = (self.height, self.width, 3)
+        low, high = self.ranges.of("uint16")
+
+        def read() -> tf.Tensor:
+            return tf.cond(
+                header.deep,
+                lambda: self._fit(_upright(_deep(content, header, low, high), header)),
+                lambda: self._fit(_upright(self._decode(content, header), header)),
+            )
+
         image = tf.cond(
             tf.strings.length(header.reason) == 0,
-            lambda: self._fit(_upright(self._decode(content, header), header)),
+            read,
             lambda: tf.zeros(shape, tf.uint8),
         )
         return tf.ensure_shape(image, shape)
 
     def _decode(self, content: tf.Tensor, header: Header) -> tf.Tensor:
-        """Return the pixels as stored, uint8."""
+        """Return the pixels as they lie in the file, uint8, in sRGB."""
+
+        def in_srgb(image: tf.Tensor) -> tf.Tensor:
+            return profile_graph.convert(image, header.profile)
 
         def jpeg() -> tf.Tensor:
             sides = tf.minimum(header.height, header.width)
@@ -115,16 +130,16 @@ class Reader:
             fitting = tf.cast(tf.constant(ratios) <= tf.maximum(most, 1), tf.int32)
             read = functools.partial(tf.io.decode_jpeg, content, **AS_PILLOW)
             ways = [functools.partial(read, ratio=ratio) for ratio in ratios]
-            return tf.switch_case(tf.reduce_sum(fitting) - 1, ways)
+            return in_srgb(tf.switch_case(tf.reduce_sum(fitting) - 1, ways))
 
         def png() -> tf.Tensor:
             # Asked for an alpha channel, the decoder makes one up for some palettes.
             opaque = functools.partial(tf.io.decode_png, content, channels=3)
-            cases = [
-                (header.deep, lambda: _deep(content)),
-                (header.clear, lambda: _over_white(content)),
-            ]
-            return tf.case(cases, default=opaque)
+            return tf.cond(
+                header.clear,
+                lambda: _over_white(content, in_srgb),
+                lambda: in_srgb(opaque()),
+            )
 
         def gif() -> tf.Tensor:
             first = tf.strings.substr(content, 0, header.end)
@@ -222,18 +237,41 @@ def _upright(image: tf.Tensor, header: Header) -> tf.Tensor:
     return change(image_io.FLIPPED, lambda image: image[::-1])
 
 
-def _over_white(content: tf.Tensor) -> tf.Tensor:
+def _over_white(
+    content: tf.Tensor, in_srgb: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
     """Return a transparent PNG laid over white, rounded as Pillow does."""
+    layers = tf.io.decode_png(content, channels=4)
     # In 16 bits, which just suffice: a picture may be as large as memory allows.
-    layers = tf.cast(tf.io.decode_png(content, channels=4), tf.uint16)
-    colour, alpha = layers[..., :3], layers[..., 3:]
+    colour = tf.cast(in_srgb(layers[..., :3]), tf.uint16)
+    alpha = tf.cast(layers[..., 3:], tf.uint16)
     sums = colour * alpha + (255 * (255 - alpha) + 128)
     eighth = tf.constant(8, tf.uint16)
     sums += tf.bitwise.right_shift(sums, eighth)
     return tf.cast(tf.bitwise.right_shift(sums, eighth), tf.uint8)
 
 
-def _deep(content: tf.Tensor) -> tf.Tensor:
-    """Return a grey PNG of 16 bits, divided by 257."""
-    grey = tf.cast(tf.io.decode_png(content, 1, tf.uint16), tf.int32)
-    return tf.repeat(tf.cast((2 * grey + 257) // 514, tf.uint8), 3, axis=-1)
+def _deep(content: tf.Tensor, header: Header, low: float, high: float) -> tf.Tensor:
+    """Return a PNG of 16 bits as `brightness.shown` does, float32 in [0, 255]."""
+
+    def scaled(samples: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value((tf.cast(samples, tf.float32) - low) * factor, 0, 255)
+
+    def opaque() -> tf.Tensor:
+        return scaled(tf.io.decode_png(content, 3, tf.uint16))
+
+    def over_white() -> tf.Tensor:
+        layers = tf.io.decode_png(content, 4, tf.uint16)
+        alpha = tf.cast(layers[..., 3:], tf.float32) / 65535
+        return tf.minimum(scaled(layers[..., :3]) * alpha + 255 * (1 - alpha), 255)
+
+    factor = tf.constant(255 / (high - low), tf.float32)
+    image = tf.cond(header.clear, over_white, opaque)
+
+    def in_srgb() -> tf.Tensor:
+        whole = tf.cast(image + 0.5, tf.uint8)
+        return tf.cast(profile_graph.convert(whole, header.profile), tf.float32)
+
+    # Only colours of 16 bits have a profile here; it is one of 8 bits.
+    image = tf.cond(tf.strings.length(header.profile) > 0, in_srgb, lambda: image)
+    return tf.ensure_shape(image, (None, None, 3))

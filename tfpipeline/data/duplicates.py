@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.core.brightness import WHOLE, Ranges
+from tfpipeline.data import near_copies
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source
-
-# Bits of 64 in which the difference hashes of two near copies may differ.
-NEAR_BITS = 4
-
-# How many bits are set: eight times as fast as `np.unpackbits`.
-_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
 
 def exact(rows: Sequence[Row]) -> list[list[int]]:
@@ -30,45 +26,32 @@ def _groups(pairs: Iterable[tuple[Any, int]]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def near(rows: Sequence[Row], bits: int = NEAR_BITS) -> list[list[int]]:
-    """Return groups of positions whose pictures look alike.
+def near(rows: Sequence[Row]) -> list[list[int]]:
+    """Return groups of positions whose pictures look alike, equal files among them.
 
-    Two hashes that differ in fewer bits than there are bands agree in one band at
-    least, so only files that share a band are compared.
+    Each of a group is a copy of its first (`near_copies.groups`).
     """
-    same: dict[int, list[int]] = defaultdict(list)
-    for i, row in enumerate(rows):
-        value = int(row.perceptual_hash or "0", 16)
-        if value.bit_count() > 4:
-            same[value].append(i)
-    # One of each value is compared; the others have its neighbours.
-    hashes = {members[0]: value for value, members in same.items()}
-    parent = {i: i for i in hashes}
+    return near_copies.groups([row.thumbnail for row in rows])
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
 
-    width = 64 // (bits + 1)
-    for band in range(bits + 1):
-        mask = (1 << width) - 1
-        keyed = ((h >> (band * width) & mask, i) for i, h in hashes.items())
-        for group in _groups(keyed):
-            values = np.array([hashes[i] for i in group], np.uint64)
-            for a, i in enumerate(group):
-                parts = (values[a + 1 :] ^ values[a]).view(np.uint16).reshape(-1, 4)
-                differ = _BITS[parts].sum(axis=1)
-                for b in np.flatnonzero(differ <= bits):
-                    parent[root(group[a + 1 + int(b)])] = root(i)
-    pairs = ((root(all_[0]), i) for all_ in same.values() for i in all_)
-    return _groups(sorted(pairs, key=lambda pair: pair[1]))
+def pairs(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Return each but the first of some groups, behind that: `(first, other)`."""
+    return [(first, i) for first, *others in groups for i in others]
 
 
 def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
     """Count the groups whose members have different names."""
     return sum(len({name[i] for i in group}) > 1 for group in groups)
+
+
+def _near_conflicts(
+    label: np.ndarray, rows: Sequence[Row], alike: Sequence[Sequence[int]]
+) -> int:
+    """Count the groups in which files that are not equal have different classes."""
+    return sum(
+        any(label[i] != label[g[0]] and rows[i].sha256 != rows[g[0]].sha256 for i in g)
+        for g in alike
+    )
 
 
 def statistics(
@@ -95,6 +78,7 @@ def statistics(
         "near_duplicates": sum(len(group) - 1 for group in alike),
         "leaks": _across(alike, source.split),
         "label_conflicts": _across(copies, labels),
+        "near_label_conflicts": _near_conflicts(source.label, rows, alike),
         "duplicate_groups": [[source.ids[i] for i in group] for group in alike],
         "warnings": dict(Counter(r.warning.split(":")[0] for r in good if r.warning)),
     }
@@ -107,14 +91,16 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"min": float(low), "median": float(middle), "max": float(high)}
 
 
-def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray | None:
+def sheet(
+    source: Source, rows: Sequence[Row], per_class: int = 8, ranges: Ranges = WHOLE
+) -> np.ndarray | None:
     """Return one picture with the first usable images of at most 40 classes."""
     small: list[np.ndarray] = []
     captions: list[str] = []
     for index, name in enumerate(source.labels[:40]):
         mine = np.flatnonzero(source.label == index).tolist()
         usable = [rows[i] for i in mine if not rows[i].reason]
-        thumbnails = [_thumbnail(row) for row in usable[:per_class]]
+        thumbnails = [_thumbnail(row, ranges) for row in usable[:per_class]]
         if thumbnails:
             blank = [np.full((96, 96, 3), 255, np.uint8)]
             small += thumbnails + blank * (per_class - len(thumbnails))
@@ -122,9 +108,9 @@ def sheet(source: Source, rows: Sequence[Row], per_class: int = 8) -> np.ndarray
     return contact_sheets.contact_sheet(small, captions, per_class) if small else None
 
 
-def _thumbnail(row: Row) -> np.ndarray:
+def _thumbnail(row: Row, ranges: Ranges, side: int = 96) -> np.ndarray:
     data = image_io.content(Path(row.path), row.offset, row.length)
-    return image_io.read(data, 96, 96, "pad")
+    return image_io.read(data, side, side, "pad", ranges, row.height * row.width)
 
 
 def findings(
@@ -136,21 +122,25 @@ def findings(
         `(id, path, kind, detail)`, in the order of the source. Kinds: `unusable`;
         `warning`; `exact_copy` and `near_copy` of the group's first file;
         `across_splits` where that one is in another split; `label_conflict` where an
-        equal file has another class.
+        equal file has another class, `near_label_conflict` where a near copy has.
     """
     details = [(i, "unusable", row.reason) for i, row in enumerate(rows)]
     details += [(i, "warning", row.warning) for i, row in enumerate(rows)]
     copies = exact(rows)
     equal = {i for group in copies for i in group[1:]}
-    for first, i in _pairs(copies):
+    for first, i in pairs(copies):
         details.append((i, "exact_copy", f"of {source.ids[first]}"))
         if source.label[i] != source.label[first]:
             other = source.labels[source.label[first]]
             conflict = f"{source.ids[first]} is {other!r}"
             details.append((i, "label_conflict", conflict))
-    for first, i in _pairs(alike):
+    for first, i in pairs(alike):
         if i not in equal:
             details.append((i, "near_copy", f"of {source.ids[first]}"))
+            if source.label[i] != source.label[first]:
+                other = source.labels[source.label[first]]
+                conflict = f"{source.ids[first]}, which looks alike, is {other!r}"
+                details.append((i, "near_label_conflict", conflict))
         if source.split[i] != source.split[first]:
             where = f"{source.ids[first]} is in {source.split[first]}"
             details.append((i, "across_splits", where))
@@ -161,21 +151,24 @@ def findings(
     ]
 
 
-def _pairs(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """Return each but the first of some groups, with that."""
-    return [(first, i) for first, *others in groups for i in others]
-
-
 def leak_sheet(
+    source: Source,
     split: Sequence[str] | np.ndarray,
     rows: Sequence[Row],
     alike: Sequence[Sequence[int]],
     most: int = 24,
+    ranges: Ranges = WHOLE,
 ) -> np.ndarray | None:
-    """Return pairs of pictures that look alike but stand in different splits."""
-    across = [pair for pair in _pairs(alike) if split[pair[0]] != split[pair[1]]]
+    """Return pairs of pictures that look alike but stand in different splits.
+
+    Below each are its split, class and id. None where there is no such pair.
+    """
+    across = [pair for pair in pairs(alike) if split[pair[0]] != split[pair[1]]]
     shown = [i for pair in across[:most] for i in pair]
     if not shown:
         return None
-    thumbnails = [_thumbnail(rows[i]) for i in shown]
-    return contact_sheets.contact_sheet(thumbnails, [split[i] for i in shown], 2)
+    captions = [
+        f"{split[i]}: {source.labels[source.label[i]]}\n{source.ids[i]}" for i in shown
+    ]
+    thumbnails = [_thumbnail(rows[i], ranges, 160) for i in shown]
+    return contact_sheets.contact_sheet(thumbnails, captions, 2)

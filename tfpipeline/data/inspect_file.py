@@ -12,7 +12,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import image_formats, image_io
+from tfpipeline.core import (
+    brightness,
+    colour_profile,
+    deep_samples,
+    image_formats,
+    image_io,
+)
+from tfpipeline.core.brightness import Samples
+from tfpipeline.data import quality, thumbnails
 from tfpipeline.data.scan_cache import Row
 
 
@@ -45,33 +53,72 @@ def examine(
         return dataclasses.replace(row, reason=str(error))
     try:
         kind = image_formats.sniff(data) or ""
+        height, width, mode = picture.height, picture.width, picture.mode
+        # A JPEG is transformed to a part of its sides below.
+        smaller = max(image_io.JPEG_RATIOS) if kind == "jpeg" else 1
+        with image_io.in_turn(picture, smaller):
+            orientation = image_formats.read_orientation(picture)
         good = dataclasses.replace(
             row,
             format=kind,
-            height=picture.height,
-            width=picture.width,
-            mode=picture.mode,
-            orientation=image_formats.read_orientation(picture),
+            height=height,
+            width=width,
+            mode=mode,
+            orientation=orientation,
             # A record in a shard has no name that could be wrong.
             warning=_warning(None if length else path.suffix.lower(), kind, picture),
+            converted=colour_profile.judge(picture)[0],
         )
-        # Reads a JPEG to its end all the same, but transforms an eighth of it.
-        picture.draft("L", (16, 16))
-        picture.load()
-        seen = image_io.upright(picture, good.orientation)
-        if _is_flat(seen):
-            # A small grey copy is: that the picture itself is, only its pixels tell.
+        # What is converted is looked at as it is seen.
+        channels = "RGB" if good.converted else _channels(picture)
+        box = thumbnails.draft(picture, channels, quality.least(picture.size))
+        with image_io.in_turn(picture):
+            picture.load()
+            samples = deep_samples.of(picture, data)
+            if samples is not None:
+                return _of_samples(good, samples)
+            seen = _visible(picture)
+        scores = quality.measure(_copy(seen, orientation))
+        if not scores.contrast:
+            # A small copy is flat: that the picture itself is, only its pixels tell.
             whole = image_io.decode(data, max_pixels=max_pixels)
             words = [_flat(data, whole)] if _is_flat(whole) else []
             words += [good.warning] if good.warning else []
             good = dataclasses.replace(good, warning="; ".join(words))
-        return dataclasses.replace(good, perceptual_hash=_hash(seen))
+        return dataclasses.replace(
+            good,
+            thumbnail=thumbnails.encode(seen, box, orientation),
+            **scores._asdict(),
+        )
+    except image_formats.ImageError as error:
+        return dataclasses.replace(row, reason=str(error))
     except Exception as error:  # Broken files make the codecs raise anything.
         return dataclasses.replace(row, reason=str(image_io.damaged(data, error)))
 
 
-# How the warning of a picture without content begins.
-FLAT = "one colour"
+def _of_samples(row: Row, samples: Samples) -> Row:
+    """Return what is known of a picture of more than 8 bits."""
+    low, high = brightness.extremes(samples.values)
+    # Copies are found whatever the range of the data set: by the picture's own.
+    own = samples._replace(declared=(low, max(high, low + 1e-6 * max(1, abs(low)))))
+    seen = image_io.rounded(brightness.shown(own, brightness.WHOLE))
+    small, box = Image.fromarray(seen), (0, 0, seen.shape[1], seen.shape[0])
+    warning = row.warning
+    if _is_flat(seen) and samples.values.min() == samples.values.max():
+        words = f"{FLAT}: {samples.values.min():g} everywhere"
+        warning = "; ".join(filter(None, (words, warning)))
+    return dataclasses.replace(
+        row,
+        samples=samples.kind,
+        low=low,
+        high=high,
+        declared="" if samples.hint is None else brightness.span(*samples.hint),
+        warning=warning,
+        thumbnail=thumbnails.encode(small, box, row.orientation),
+    )
+
+
+FLAT = quality.FLAT
 
 _KINDS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -90,11 +137,43 @@ def _warning(suffix: str | None, kind: str, picture: Image.Image) -> str:
         frames = int(getattr(picture, "n_frames", 1))
     except Exception:  # Damage behind the first frame, which is all that is used.
         frames = 1
-    if frames > 1:
+    # A JPEG of several pictures (MPO) has another view, a preview or a depth map.
+    if frames > 1 and kind != "jpeg":
         warnings.append(f"animated: first of {frames} frames")
     if suffix is not None and suffix not in _KINDS.get(kind, (f".{kind}",)):
         warnings.append(f"{kind} called {suffix or 'nothing'}")
+    problem = colour_profile.judge(picture)[1]
+    warnings += [problem] if problem else []
     return "; ".join(warnings)
+
+
+def _visible(picture: Image.Image) -> Image.Image:
+    """Return a loaded picture in sRGB or grey, over white, not turned yet."""
+    picture = picture if picture.mode == "YCbCr" else colour_profile.to_srgb(picture)
+    if picture.mode in ("RGB", "YCbCr", "L") and not picture.has_transparency_data:
+        return picture
+    return Image.fromarray(image_io.upright(picture, 1))
+
+
+def _copy(seen: Image.Image, orientation: int) -> list[Image.Image]:
+    """Return the channels of a small copy, upright: brightness, and colours if any."""
+    if (factor := max(seen.size) // quality.SIDE) > 1:
+        seen = seen.reduce(factor)
+    channels = (seen.convert("YCbCr") if seen.mode == "RGB" else seen).split()
+    if orientation == 1:
+        return list(channels)
+    return [
+        Image.fromarray(image_io.turned(np.asarray(channel), orientation))
+        for channel in channels
+    ]
+
+
+def _channels(picture: Image.Image) -> str:
+    """Return how a JPEG keeps its colours, where they can be read as they are."""
+    # One that keeps red, green and blue says so by its marker, or by its letters.
+    letters = "".join(chr(layer[0]) for layer in getattr(picture, "layer", ()))
+    is_rgb = picture.info.get("adobe_transform") == 0 or letters == "RGB"
+    return "RGB" if is_rgb else "YCbCr"
 
 
 def _is_flat(image: np.ndarray) -> bool:
@@ -113,10 +192,3 @@ def _flat(data: bytes, image: np.ndarray) -> str:
         elif not alpha.any() and picture.format not in image_io.OPAQUE:
             why = ", transparent everywhere"
     return f"{FLAT}: #{bytes(image[0, 0]).hex()}{why}"
-
-
-def _hash(image: np.ndarray) -> str:
-    """Return the difference hash: is each pixel of a 9x8 copy darker than the next?"""
-    grey = Image.fromarray(image).convert("L")
-    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

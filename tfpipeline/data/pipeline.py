@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import hardware, image_io
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import sampling as orders
 from tfpipeline.data import scan
@@ -35,6 +36,7 @@ class Reading:
         sampling: `natural` or `balanced`.
         views: Changed copies of each image that are kept as features; 0 for none.
         worker: Which worker this is, from 0, of `workers` that share each batch.
+        ranges: What is black and white in pictures of more than 8 bits.
 
     Raises:
         UserError: An unknown name, or no images in a batch.
@@ -50,6 +52,7 @@ class Reading:
     views: int = 0
     worker: int = 0
     workers: int = 1
+    ranges: Ranges = WHOLE
 
     @property
     def own_size(self) -> int:
@@ -140,7 +143,8 @@ class Batches:
         self.reading = reading
         self.decoded: Decoded | None = None
         self._classes = classes or int(np.max(label, initial=0)) + 1
-        self._decoder = Decoder(files, reading.height, reading.width, reading.resize)
+        size = reading.height, reading.width
+        self._decoder = Decoder(files, *size, reading.resize, reading.ranges)
         self._label = np.asarray(label, np.int32)
         # What an image's changes are drawn from, wherever it stands in its source.
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)

@@ -45,9 +45,20 @@ class Row:
         orientation: EXIF orientation, 1 to 8.
         reason: Why it cannot be used; an empty string where it can.
         warning: What the user may want to know though it can be used.
-        perceptual_hash: Difference hash of 64 bits, as 16 hexadecimal digits.
+        thumbnail: A small copy, as text (`data.thumbnails`), to find near copies by.
         offset: Where the image begins in its file, in bytes.
         length: Of the image in bytes; 0 is the whole file.
+        shadows: 5th percentile of the brightness, 0 to 255; -1 where not measured.
+            `quality.measure` says what it and the following scores are.
+        highlights: 99th percentile of the brightness, 0 to 255.
+        contrast: Standard deviation of the brightness, 0 to 128.
+        sharpness: In hundredths, about 120 for a photograph.
+        colour: Mean difference between channels, 0 to 255.
+        samples: Their type, as NumPy calls it, where there are more than 8 bits of
+            which the file does not say what they reach.
+        low: The smallest sample then, but for a few, and the largest one.
+        declared: What a tag says of them, as `--data.range` has it.
+        converted: Whether its colours go through an embedded colour profile.
     """
 
     path: str
@@ -62,9 +73,19 @@ class Row:
     orientation: int = 1
     reason: str = ""
     warning: str = ""
-    perceptual_hash: str = ""
+    thumbnail: str = ""
     offset: int = 0
     length: int = 0
+    shadows: int = -1
+    highlights: int = -1
+    contrast: int = -1
+    sharpness: int = -1
+    colour: int = -1
+    samples: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    declared: str = ""
+    converted: bool = False
 
     @property
     def place(self) -> Place:

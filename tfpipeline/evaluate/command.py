@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfpipeline import cli
 from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config import EvaluateSettings
-from tfpipeline.core import console, file_io, provenance, result_dir, run_dir, startup
+from tfpipeline.core import (
+    console,
+    file_io,
+    provenance,
+    result_dir,
+    run_dir,
+    startup,
+    text_table,
+)
 from tfpipeline.core.errors import UserError
 from tfpipeline.report.closing import closing
+
+if TYPE_CHECKING:
+    from tfpipeline.report.diagnosis import Answers
 
 
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
@@ -20,7 +32,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
     run = run_dir.RunFolder(Path(settings.run)).existing()
-    result_dir.check_file("--run", run.evaluation, _is_own)
+    _check_files(run)
     trained = cli.of_run(run.config)
     epsilons = []
     if settings.robust is not None:
@@ -28,11 +40,10 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         epsilons = Epsilon.read_all(settings.robust, "--robust", grid=grid)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
-        from tfpipeline.data import pipeline, splits
-        from tfpipeline.evaluate import run_inputs
-        from tfpipeline.metrics import calibration, classification
+        from tfpipeline.data import dataset, pipeline, splits
+        from tfpipeline.evaluate import forward_pass, page, run_inputs, summary
+        from tfpipeline.metrics import calibration
         from tfpipeline.models import constant_weights, saving
-        from tfpipeline.models.inference import Predictor
 
         strategy = distribute.start(
             settings.distribute, trained.train.precision, trained.seed
@@ -49,20 +60,29 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     chosen = run_inputs.measured(examples)
     size = distribute.replica_multiple(int(trained.data.batch_size), strategy)
     height, width = model.input_shape[1:3]
-    reading = pipeline.Reading(height, width, trained.data.resize, size)
-    label = examples.source.label
+    ranges = examples.brightness.ranges
+    reading = pipeline.Reading(height, width, trained.data.resize, size, ranges=ranges)
+    label, keys = examples.source.label, examples.keys
     trained_on = splits.trained_digests(run.learned)
-    seen = sum(examples.keys[i] in trained_on for i in chosen)
     batches = pipeline.Batches(examples.files, label, reading)
-    network = constant_weights.traced(model, (height, width))
-    predictor = Predictor(network, strategy)
+    cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
+    features = None
+    # A backbone that has learned is another one after each training: nothing is kept.
+    if run.read_manifest().get("fingerprints", {}).get("features"):
+        with contextlib.suppress(UserError):
+            file_io.check_writable(cache)
+            features = cache / "features", examples.brightness.fingerprint
     with phases("evaluate"):
-        logits = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
+        logits, cached = forward_pass.logits(
+            model, batches, keys, chosen, strategy, features
+        )
+    if cached:
+        console.note(f"features of {cached} of {len(chosen)} images were in the cache")
     robust = {}
     if epsilons:
         with phases("attack"):
             robust["robust"] = robust_accuracy.measure(
-                network,
+                constant_weights.traced(model, (height, width)),
                 batches.plain(chosen),
                 settings.adversary,
                 epsilons,
@@ -72,17 +92,54 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     result = {
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
-        **classification.classification(logits, label[chosen], labels),
+        **summary.metrics(logits, label[chosen], labels),
         "calibration": calibration.told(fitted, logits, label[chosen]),
         **robust,
-        "seen_in_training": seen,
+        "seen_in_training": sum(keys[i] in trained_on for i in chosen),
         "quarantined": len(examples.quarantined),
+        "cached_features": cached,
         "seconds": phases.report(),
     }
     file_io.write_json(run.evaluation, result)
-    words: dict[str, Any] = {"result": result, "calibration": fitted.to_json()}
-    console.close(closing("evaluate", run.evaluation, **words))
-    return result | {"written": console.written(run.path, None)}
+    run.evaluation_quarantine.unlink(missing_ok=True)
+    if examples.quarantined:
+        dataset.write_quarantine(run.evaluation_quarantine, examples.quarantined)
+    answers = page.answers(examples, chosen, logits, fitted)
+    written = page.attempt(run, result, answers, logits, fitted)
+    _say(run, result, written, answers, fitted.to_json())
+    return result | {"written": console.written(run.path, written)}
+
+
+def _say(
+    run: run_dir.RunFolder,
+    result: dict[str, Any],
+    page: Path | None,
+    answers: Answers,
+    calibration: dict[str, Any],
+) -> None:
+    """Print the worst classes, and the summary."""
+    from tfpipeline.evaluate import summary
+
+    most = text_table.terminal_width()
+    console.table(summary.table(result, most, page or run.evaluation))
+    words: dict[str, Any] = {
+        "result": result,
+        "calibration": calibration,
+        "worst": result["worst_class"],
+        "broken": answers.examples.quarantined,
+        "quarantine": run.evaluation_quarantine,
+    }
+    console.close(closing("evaluate", page or run.evaluation, **words))
+
+
+def _check_files(run: run_dir.RunFolder) -> None:
+    """Refuse, before the work, to replace what `evaluate` did not write."""
+    for file, is_own in (
+        (run.evaluation, _is_own),
+        (run.evaluation_page, result_dir.is_stamped),
+        (run.evaluation_quarantine, _is_own_list),
+    ):
+        result_dir.check_file("--run", file, is_own)
 
 
 def _is_own(file: Path) -> bool:
@@ -91,3 +148,9 @@ def _is_own(file: Path) -> bool:
         return "seen_in_training" in json.loads(file.read_text("utf-8"))
     except (ValueError, TypeError):
         return False
+
+
+def _is_own_list(file: Path) -> bool:
+    """Tell whether a file begins as the list of broken files does."""
+    with open(file, "rb") as lines:
+        return lines.readline(2**10).strip() == b"id,path,reason"

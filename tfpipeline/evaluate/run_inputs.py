@@ -12,11 +12,13 @@ import numpy as np
 from tfpipeline import cli, distribute
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import run_dir, startup
-from tfpipeline.core.errors import UserError
-from tfpipeline.data import dataset, pipeline
+from tfpipeline.core.brightness import WHOLE, Ranges
+from tfpipeline.core.errors import UserError, suggest
+from tfpipeline.data import dataset, pipeline, sample_ranges
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map, drawn_world
+from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.metrics.calibration import Calibration
@@ -33,12 +35,15 @@ class Ready(NamedTuple):
     model: keras.Model
     labels: tuple[str, ...]
     predictor: Predictor
+    ranges: Ranges = WHOLE
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
         """Return batches of audited files, as the training read its own."""
         height, width = self.model.input_shape[1:3]
         size = min(int(self.trained.data.batch_size), len(files))
-        reading = pipeline.Reading(height, width, self.trained.data.resize, size)
+        reading = pipeline.Reading(
+            *(height, width, self.trained.data.resize, size), ranges=self.ranges
+        )
         unknown = np.zeros(len(files), np.int32)
         return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
 
@@ -52,7 +57,7 @@ def ready(run: run_dir.RunFolder) -> Ready:
         )
         model, labels = saving.load_classifier(run.model)
     predictor = Predictor(Frozen(model), strategy)
-    return Ready(trained, model, labels, predictor)
+    return Ready(trained, model, labels, predictor, saving.load_ranges(run.model))
 
 
 def examples_of(
@@ -70,10 +75,11 @@ def examples_of(
         labels: Its class names; a source with others is refused.
     """
     changes = {k: v for k, v in vars(settings.data).items() if v is not None}
+    ranges = saving.load_ranges(run.model)
     # What the run did with its classes, `also` with those that it found too small.
     also = class_map.read(run.classes) if run.classes.is_file() else ClassMap()
     data = dataclasses.replace(trained.data, classes=None, min_per_class=0)
-    data = dataclasses.replace(data, **changes)
+    data = dataclasses.replace(data, **changes, range=str(ranges))
     is_own = settings.source is None or _is_same(settings.source, data.source)
     if is_own:
         fixes = str(run.corrections) if run.corrections.is_file() else None
@@ -86,12 +92,17 @@ def examples_of(
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
     draw = drawn_world.drawer(data)
-    source = open_source(data, cache, draw, also)
+    single = settings.allow_missing_classes
+    source = open_source(data, cache, draw, also, single=single)
     if is_own:
         examples = dataset.prepare(data, trained.seed, cache, draw, source)
     else:
-        examples = dataset.open_all(data, cache, draw, source)
+        examples = dataset.open_all(data, cache, draw, source, single=single)
+        sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
+    if single:
+        matched = _by_name(source, tuple(names), settings.map_labels)
+        return dataclasses.replace(examples, source=matched)
     is_reordered = names.is_reordered(source.labels)
     if settings.map_labels and is_reordered:
         return dataclasses.replace(examples, source=source.in_order(names))
@@ -104,12 +115,33 @@ def examples_of(
             "Only their order or letter case differs: say --map_labels true to map "
             "them by name."
         )
+    elif set(source.labels) < set(labels):
+        advice = (
+            f"It has {len(source.labels)} of the {len(labels)} classes: say "
+            "--allow_missing_classes true to measure on those."
+        )
     if difference := names.difference(source.labels, "the model", "the source"):
         raise UserError(
             f"{source.name}: its classes are not those that the model was trained on. "
             f"{difference} {advice}"
         )
     return examples
+
+
+def _by_name(source: Source, labels: tuple[str, ...], any_case: bool) -> Source:
+    """Return a source of some of the classes with the labels of all of them."""
+    fold = str.casefold if any_case else str
+    place = {fold(name): i for i, name in enumerate(labels)}
+    for number, name in enumerate(source.labels):
+        if fold(name) not in place:
+            raise UserError(
+                f"{source.name}: expected no classes but the {len(labels)} of the "
+                f"model. Received: {name!r}, at number {number}."
+                f"{suggest(name, labels)} Name its classes as in labels.txt of the "
+                "run, or move those images away."
+            )
+    index = np.array([place[fold(name)] for name in source.labels], np.int32)
+    return dataclasses.replace(source, labels=labels, label=index[source.label])
 
 
 def _is_same(source: str, trained: str) -> bool:

@@ -43,7 +43,8 @@ def sample(
         row = examples.files[index]
         try:
             data = image_io.content(Path(row.path), row.offset, row.length)
-            pictures.append(image_io.read(data, size, size, how))
+            given = size, size, how, examples.brightness.ranges
+            pictures.append(image_io.read(data, *given, row.height * row.width))
         except ImageError as error:
             raise UserError(f"{row.path}: {error}. Is it still there?") from None
     return (

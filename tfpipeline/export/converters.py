@@ -1,9 +1,10 @@
 """The same classifier for phones and other runtimes: LiteRT and ONNX, from pixels."""
 
+import contextlib
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,54 @@ def _litert(
 
 
 def _onnx(model: keras.Model, temperature: float, *_: Any) -> bytes:
+    import onnx
     import tf2onnx
+    from tensorflow.python.framework import convert_to_constants
 
     served = _Pixels(model, temperature, None, checked=True)
-    proto, _ = tf2onnx.convert.from_function(
-        served.forward, served.forward.input_signature, opset=17
+    # Keras compiles grouped convolutions by XLA, in calls that ONNX has no word for.
+    with _inlined():
+        traced = served.forward.get_concrete_function()
+    # Plain tensors, as Keras' Normalization has them, would be further inputs.
+    frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
+    (image,), (chance,) = frozen.inputs, frozen.outputs
+    proto, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        input_names=[image.name],
+        output_names=[chance.name],
+        opset=17,
+        tensors_to_rename={image.name: INPUT, chance.name: OUTPUT},
+        custom_op_handlers={"Erfc": (_erfc, [])},
     )
+    # What cannot be converted is written as it is, and called a success.
+    used = {node.op_type for node in proto.graph.node}
+    if unknown_to_onnx := sorted(kind for kind in used if not onnx.defs.has(kind)):
+        raise ValueError(f"ONNX has no such operation: {', '.join(unknown_to_onnx)}")
     return bytes(proto.SerializeToString())
+
+
+@contextlib.contextmanager
+def _inlined() -> Iterator[None]:
+    """Trace what functions do, and not that they are called."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def _erfc(graph: Any, node: Any, *_: Any) -> None:
+    """Write the complementary error function of exact GELU: ONNX has `Erf` alone."""
+    (output,) = node.output
+    kind = {
+        "dtypes": [graph.get_dtype(output)],
+        "shapes": [graph.get_shape(output)],
+    }
+    erf = graph.make_node("Erf", node.input, **kind)
+    one = graph.make_const(f"{node.name}_one", np.array(1, np.float32))
+    graph.remove_node(node.name)
+    graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=[output], **kind)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,12 @@ class Description(NamedTuple):
             f"pixels (height x width): {_RESIZED[self.resize]}."
         )
 
+    @property
+    def input(self) -> dict[str, Any]:
+        """The same for programs, as the file's `.parity.json` has it."""
+        kind = {"name": "images", "dtype": "float32", "range": [0, 1]}
+        return {**kind, "layout": "NHWC", "color": "RGB", "size": list(self.size)}
+
 
 def describe(content: bytes, file: str, about: Description) -> bytes:
     """Return a converted classifier, `.tflite` or `.onnx`, that says what it is."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfpipeline.config import EvaluateSettings
 from tfpipeline.config.serving import ExportSettings
-from tfpipeline.core import image_formats, image_io, provenance, run_dir
+from tfpipeline.core import image_io, provenance, run_dir
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
@@ -92,7 +92,9 @@ def _images(
     """Return audited images that measure, their classes, and those that trained."""
     if settings.images:
         paths = listing.named_files(settings.images)
-        good = [row for row in scan.audit(paths, cache=None) if not row.reason]
+        limit = settings.max_pixels
+        audited = scan.audit(paths, cache=None, max_pixels=limit)
+        good = [row for row in audited if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")
         return good, None, []
@@ -121,15 +123,14 @@ def check(settings: ExportSettings) -> None:
             f"{known}, and a running server would lose it. Say --name {known}, or name "
             "another --output."
         )
-    sizes, most = settings.batch_sizes, image_formats.MAX_PIXELS
+    sizes = settings.batch_sizes
     rising = bool(sizes) and sizes == sorted(set(sizes)) and sizes[0] >= 1
     values = vars(settings)
-    numbers = ("top_k", "parity_images", "max_images")
+    numbers = ("top_k", "parity_images", "max_images", "max_pixels")
     for name, fits, expected in (
         ("batch_sizes", rising, "positive numbers in rising order"),
         *((name, values[name] >= 1, "a positive number") for name in numbers),
         ("min_answered", 0 < settings.min_answered <= 1, "a share above 0 and up to 1"),
-        ("max_pixels", 1 <= settings.max_pixels <= most, f"1 to {most:,}"),
     ):
         if not fits:
             raise UserError(f"--{name}: expected {expected}. Received: {values[name]}.")

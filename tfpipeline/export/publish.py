@@ -100,7 +100,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     temperature, top_k = calibration.temperature, settings.top_k
     answers = signatures.Answers(labels, temperature, top_k, *sure)
     bounds = settings.max_pixels, settings.max_request_pixels
-    reader = decode_graph.Reader(height, width, resize, *bounds)
+    ranges = opened.ready.ranges
+    reader = decode_graph.Reader(height, width, resize, *bounds, ranges)
     network = Frozen(extractor, _MOST_BYTES)
     served = signatures.Served(network, head, answers, reader, settings.max_images)
     signatures.save(folder, served)
@@ -113,6 +114,7 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         "classes": len(labels),
         "image_size": [height, width],
         "resize": resize,
+        "range": str(ranges),
         "max_pixels": settings.max_pixels,
         "max_request_pixels": settings.max_request_pixels,
         "max_images": settings.max_images,
@@ -225,7 +227,7 @@ def _convert(
         file.unlink()
         why = f"{_difference(about)}. --tolerance.{name} NUMBER lets more pass"
         return about | {"why": why}
-    about |= {"published": True, "bytes": len(content)}
+    about |= {"published": True, "bytes": len(content), "input": description.input}
     about["file"] = str(file.relative_to(folder))
     file_io.write_json(file.with_suffix(".parity.json"), about)
     return about

@@ -8,6 +8,7 @@ from typing import Any
 from tfpipeline.config.synthesis import FeaturesSettings
 from tfpipeline.core import console, file_io, image_io, provenance, result_dir, startup
 from tfpipeline.core.errors import check_each, unknown
+from tfpipeline.models import registry
 
 RESULT = "features.json"
 
@@ -15,6 +16,7 @@ RESULT = "features.json"
 def features(settings: FeaturesSettings) -> dict[str, Any]:
     """Show what each layer extracts from photographs, and what speaks for a class."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )
@@ -49,13 +51,13 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         worker_agreement.check_settings(strategy, settings)
         named = all(word.isdecimal() for word in settings.classes)
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not named
+            settings.run, settings.model, names_needed=not named, pictures=paths
         )
         worker_agreement.check_weights(strategy, [network.model])
         inspector = layer_maps.Inspector(settings, network)
     how = settings.resize or network.resize
     with losing_nobody(), distribute.jointly(strategy):
-        good, bad = layer_maps.photographs(paths, network, how)
+        good, bad = layer_maps.photographs(paths, network, how, settings.max_pixels)
         writer.check_readable(good, bad)
     with phases("ascent"), losing_nobody():
         ideals = channels.ideal_images(network, inspector.channels, settings, strategy)

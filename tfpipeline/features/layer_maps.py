@@ -39,7 +39,7 @@ class Photograph:
 
 
 def photographs(
-    paths: Sequence[Path], network: Network, how: str
+    paths: Sequence[Path], network: Network, how: str, max_pixels: int
 ) -> tuple[list[Photograph], list[tuple[Path, str]]]:
     """Return the photographs that can be read, and what is wrong with the others.
 
@@ -48,7 +48,9 @@ def photographs(
     good, bad = [], []
     for path in paths:
         try:
-            good.append(Photograph(path, image_io.read(path, *network.size, how)))
+            given = *network.size, how, network.ranges, max_pixels
+            picture = image_io.read(path, *given)
+            good.append(Photograph(path, picture))
         except ImageError as error:
             bad.append((path, str(error)))
     return good, bad

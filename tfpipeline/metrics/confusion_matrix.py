@@ -1,5 +1,6 @@
 """The confusion matrix, of the classes that are shown."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,27 @@ def pairs(label: np.ndarray, called: np.ndarray, classes: int) -> np.ndarray:
     codes, counts = np.unique(joined, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return np.stack([codes // classes, codes % classes, counts], axis=1)[order]
+
+
+def confused_with(
+    rows: np.ndarray, labels: Sequence[str], most: int = 3
+) -> dict[str, dict[str, int]]:
+    """Return what the images of each class are mostly predicted as, wrongly.
+
+    Args:
+        rows: As `pairs` returned them.
+        labels: Class names.
+        most: Wrong classes of each class, at most.
+
+    Returns:
+        By class, the number of images by wrong class, the most frequent first.
+    """
+    wrong: dict[str, dict[str, int]] = {name: {} for name in labels}
+    for true, predicted, count in rows.tolist():
+        own = wrong[labels[true]]
+        if true != predicted and len(own) < most:
+            own[labels[predicted]] = count
+    return wrong
 
 
 def hardest(label: np.ndarray, called: np.ndarray, classes: int, most: int) -> Any:

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from tfpipeline.config import ModelSettings
-from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.core.errors import UserError, suggest
+from tfpipeline.models import registry
 from tfpipeline.models.preprocessing import preprocess
 from tfpipeline.models.registry import BACKBONES
 
@@ -27,8 +28,7 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
 
     Of the source `demo` that is the demo weights.
     """
-    if settings.backbone not in BACKBONES:
-        raise unknown("--model.backbone", settings.backbone, BACKBONES)
+    registry.check_name(settings.backbone)
     row = BACKBONES[settings.backbone]
     weights = settings.weights
     if weights is None:

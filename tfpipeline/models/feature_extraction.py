@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfpipeline import distribute
-from tfpipeline.models import arithmetic
+from tfpipeline.core import image_io
+from tfpipeline.models import arithmetic, classifier
 from tfpipeline.models.feature_cache import FeatureCache, fingerprint
 from tfpipeline.models.inference import Predictor
 
@@ -40,6 +42,28 @@ class Views:
 
 def _view(digest: str, number: int) -> str:
     return f"{digest}-view{number}"
+
+
+def of_classifier(
+    extractor: keras.Model,
+    predictor: Predictor,
+    resize: str,
+    brightness: tuple[str, ...],
+    folder: Path,
+) -> "Extraction":
+    """Return how the features of a classifier's frozen part are computed and found.
+
+    Args:
+        extractor: From images to features; see `classifier.split_classifier`.
+        predictor: That runs it.
+        resize: How images come to its size.
+        brightness: What is black and white in deep samples, where there are any; see
+            `sample_ranges.Choice`.
+        folder: Holds the features of all networks.
+    """
+    pixels = resize, image_io.RULES, *brightness
+    what = (classifier.describe(extractor), *pixels)
+    return Extraction(predictor, extractor.output_shape[-1], what, folder)
 
 
 @dataclass(frozen=True)

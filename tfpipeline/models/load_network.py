@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import numpy as np
 from tfpipeline import cli
 from tfpipeline.config import ModelSettings
 from tfpipeline.core import image_io, run_dir
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.data import sample_ranges
 from tfpipeline.demo import photo_like
 from tfpipeline.models import backbones, classifier, imagenet_weights, saving
 from tfpipeline.models.class_names import ClassNames
@@ -33,6 +35,7 @@ class Network:
         resize: How a photograph becomes square for it; see `image_io.resize`.
         untrained: Whether its weights are random.
         imagenet: Whether its classes are ImageNet's.
+        ranges: What is black and white in pictures of more than 8 bits.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Network:
     resize: str = "squash"
     untrained: bool = False
     imagenet: bool = False
+    ranges: Ranges = WHOLE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,7 +85,11 @@ def _convolutions(model: keras.Model) -> set[bytes]:
 
 
 def open_network(
-    run: str | None, settings: ModelSettings, *, names_needed: bool = True
+    run: str | None,
+    settings: ModelSettings,
+    *,
+    names_needed: bool = True,
+    pictures: Sequence[Path] = (),
 ) -> Network:
     """Return the network that a command is about.
 
@@ -89,6 +97,8 @@ def open_network(
         run: The folder of a finished run, or None.
         settings: The section `model`, where there is no run.
         names_needed: Whether it is an error that the class names cannot be had.
+        pictures: Files that it is to be shown; without a run, they decide together on
+            the range of those that have more than 8 bits.
     """
     if run is not None:
         if settings != ModelSettings():
@@ -101,7 +111,9 @@ def open_network(
         model.trainable = False
         trained = cli.of_run(folder.config)
         name = folder.path.name or str(folder.path)
-        return Network(name, model, labels, resize=trained.data.resize)
+        ranges = saving.load_ranges(folder.model)
+        sample_ranges.of_files(pictures, ranges)
+        return Network(name, model, labels, resize=trained.data.resize, ranges=ranges)
     settings = imagenet_weights.resolve(settings)
     model = imagenet_weights.build_pretrained(settings)
     untrained = settings.weights == "none"
@@ -115,7 +127,12 @@ def open_network(
         labels, named = ClassNames(map(str, range(imagenet_weights.CLASSES))), False
     width = "" if settings.alpha in (None, 1) else f" {settings.alpha:g}"
     name = f"{settings.backbone}{width}"
-    return Network(name, model, labels, named, untrained=untrained, imagenet=True)
+    return Network(
+        *(name, model, labels, named),
+        untrained=untrained,
+        imagenet=True,
+        ranges=sample_ranges.of_files(pictures),
+    )
 
 
 def about(network: Network) -> dict[str, Any]:

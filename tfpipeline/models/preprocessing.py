@@ -11,9 +11,9 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN = (0.485, 0.456, 0.406)
 _TORCH_DEVIATION = (0.229, 0.224, 0.225)
 
-# Scale and offset of pixels in [0, 1].
+# Scale and offset of RGB pixels in [0, 1].
 MODES: dict[str, tuple[Any, ...]] = {
-    "caffe": (255.0, [-mean for mean in _CAFFE_MEAN]),
+    "caffe": (255.0, [-mean for mean in reversed(_CAFFE_MEAN)]),
     "tf": (2.0, -1.0),
     "torch": (
         [1 / deviation for deviation in _TORCH_DEVIATION],
@@ -27,6 +27,6 @@ def preprocess(image: Any, mode: str) -> Any:
     """Return RGB images in [0, 1] as a family of backbones wants to see them."""
     if mode not in MODES:
         raise unknown("preprocessing mode", mode, MODES)
-    if mode == "caffe":
-        image = keras.ops.flip(image, axis=-1)
-    return keras.layers.Rescaling(*MODES[mode])(image)
+    image = keras.layers.Rescaling(*MODES[mode])(image)
+    # Flipped last: LiteRT's converter gives a flip the 8-bit scale of what follows.
+    return keras.ops.flip(image, axis=-1) if mode == "caffe" else image

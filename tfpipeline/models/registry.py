@@ -1,9 +1,15 @@
 """Every network of `keras.applications`, and a plain one: what to know of each."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
+from tfpipeline.core.errors import unknown
+
+if TYPE_CHECKING:
+    import keras
 
 # Widths of MobileNets.
 _V1 = (0.25, 0.5, 0.75, 1.0)
@@ -55,6 +61,9 @@ def build_plain_cnn(size: int) -> keras.Model:
     Source: batch norm, Ioffe & Szegedy, arXiv:1502.03167; blocks of 3x3 convolutions
         and max pooling, Simonyan & Zisserman, arXiv:1409.1556.
     """
+    # Not above: commands look into the table before TensorFlow starts.
+    import keras
+
     x = image = keras.Input((size, size, 3))
     for number, filters in enumerate(FILTERS, 1):
         name = f"block{number}"
@@ -116,3 +125,9 @@ BACKBONES: dict[str, Backbone] = {
     # Of this package. Without a top.
     "PlainCNN": Backbone("plain", "tf", 64, 32, 0.1, None, build=build_plain_cnn),
 }
+
+
+def check_name(name: str) -> None:
+    """Refuse the name of a network that is not in the table."""
+    if name not in BACKBONES:
+        raise unknown("--model.backbone", name, BACKBONES)

@@ -6,20 +6,38 @@ from pathlib import Path
 
 import keras
 
-from tfpipeline.core import disk, file_io
+from tfpipeline.core import brightness, disk, file_io
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.models.class_names import ClassNames
 
-# A member that Keras does not look at: the file stays a valid `.keras` archive.
-_LABELS = "labels.txt"
+# Members that Keras does not look at: the file stays a valid `.keras` archive.
+_LABELS, _RANGES = "labels.txt", "range.txt"
 
 
-def save_classifier(path: Path, model: keras.Model, labels: Sequence[str]) -> None:
-    """Write a classifier with its class names, whole or not at all."""
+def save_classifier(
+    path: Path, model: keras.Model, labels: Sequence[str], ranges: Ranges = WHOLE
+) -> None:
+    """Write a classifier, its class names and its ranges, whole or not at all."""
     with file_io.replacing(path) as temporary, disk.naming(temporary):
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_LABELS, "".join(f"{label}\n" for label in labels))
+            archive.writestr(_RANGES, f"{ranges}\n")
+
+
+def load_ranges(path: Path) -> Ranges:
+    """Return what is black and white for a classifier that `save_classifier` wrote.
+
+    One of before this was kept was shown all that a sample holds.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _RANGES not in archive.namelist():
+                return WHOLE
+            return brightness.parse(archive.read(_RANGES).decode()) or WHOLE
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
 
 
 def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
@@ -29,13 +47,17 @@ def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
             labels = ClassNames(archive.read(_LABELS).decode().split("\n")[:-1])
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}: expected a classifier that `python -m tfpipeline.train` saved, "
-            f"but it cannot be read ({error}). Train again, or name another run."
-        ) from None
+        raise _unreadable(path, error) from None
     if len(labels) != model.output_shape[-1]:
         raise UserError(
             f"{path}: expected one class name a logit, found {len(labels)} names for "
             f"{model.output_shape[-1]} logits."
         )
     return model, labels
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: expected a classifier that `python -m tfpipeline.train` saved, "
+        f"but it cannot be read ({error}). Train again, or name another run."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfpipeline.config.serving import ServerSettings
-from tfpipeline.core import image_formats, image_io, run_dir, startup
+from tfpipeline.core import brightness, image_formats, image_io, run_dir, startup
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import scan
+from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import listing
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
-from tfpipeline.predict import batching, client
+from tfpipeline.predict import batching, client, sent_images
 
 if TYPE_CHECKING:
     from tfpipeline.evaluate.run_inputs import Ready
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 # From audited files to an answer each.
 Ask = Callable[[Sequence[Row]], list[Answer]]
+
+# What a version says of itself.
+_ABOUT = "export.json"
 
 # Files that every server reads as this package does; others are sent as PNG.
 _SENT = ("jpeg", "png")
@@ -49,6 +54,7 @@ def of_ready(ready: Ready, calibration: Calibration, top_k: int) -> Ask:
     def ask(files: Sequence[Row]) -> list[Answer]:
         from tfpipeline.metrics import classification
 
+        sample_ranges.report(files, ready.ranges)
         logits = ready.predictor.all(ready.batches(files), len(files), "predict")
         chance = classification.probabilities(logits / calibration.temperature)
         best = classification.top_k(logits, top_k)
@@ -74,14 +80,25 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
                 model = Loaded(folder)
                 # What TensorFlow says of its first step is no concern of the user's.
                 model.answer([image_io.to_png(np.zeros((1, 1, 3), np.uint8))])
+                ranges = _ranges_of(folder)
             except (OSError, KeyError, ValueError) as error:
                 raise UserError(
                     f"--model {folder}: expected a SavedModel that `python -m "
                     f"tfpipeline.export` wrote, but it cannot be read ({error})."
                 ) from None
-        return _ask(model.answer, files, settings)
+        sample_ranges.report(files, ranges)
+        return _ask(model.answer, files, settings, ranges)
 
     return ask
+
+
+def _ranges_of(folder: Path) -> Ranges:
+    """Return what is black and white for a SavedModel, as its `export.json` says."""
+    file = folder / _ABOUT
+    if not file.is_file():
+        return WHOLE
+    about = json.loads(file.read_text(encoding="utf-8"))
+    return brightness.parse(str(about.get("range", "full"))) or WHOLE
 
 
 def of_server(address: str, settings: ServerSettings) -> Ask:
@@ -99,13 +116,19 @@ def version_of(path: Path) -> Path | None:
     return None if live is None else path / str(live)
 
 
-def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
+def rows(
+    words: Sequence[str],
+    ask: Ask,
+    top_k: int,
+    max_pixels: int = image_formats.MAX_PIXELS,
+) -> list[dict[str, Any]]:
     """Return what is said of the pictures that some words mean, a row a file.
 
     Args:
         words: Files, folders, or globs.
         ask: What answers; it is not asked where no picture can be read.
         top_k: Classes to name, at most.
+        max_pixels: Height times width of a picture, at most.
 
     Returns:
         `id`, `label`, `probability`, `accepted`, `accepted_reason` (why that is null),
@@ -118,7 +141,7 @@ def rows(words: Sequence[str], ask: Ask, top_k: int) -> list[dict[str, Any]]:
     if top_k < 1:
         raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
     paths = listing.named_files(words)
-    files = scan.audit(paths, cache=None)
+    files = scan.audit(paths, cache=None, max_pixels=max_pixels)
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None
     try:
@@ -150,10 +173,22 @@ def _row(path: Path, answer: Answer, top_k: int) -> dict[str, Any]:
 
 
 def _ask(
-    send: client.Send, files: Sequence[Row], settings: ServerSettings
+    send: client.Send,
+    files: Sequence[Row],
+    settings: ServerSettings,
+    ranges: Ranges | None = None,
 ) -> list[Answer]:
     """Ask about files as they are; what is not read, though it is good, asks again."""
-    contents = [functools.partial(_content, row) for row in files]
+    unread: dict[int, str] = {}
+
+    def content(place: int, as_png: bool = False) -> bytes:
+        try:
+            return _content(files[place], as_png, ranges)
+        except image_formats.ImageError as error:
+            unread[place] = str(error)
+            return b""
+
+    contents = [functools.partial(content, place) for place in range(len(files))]
     answers = batching.ask(send, contents, settings)
     # All of these were opened here. Some are only of a kind that is not known there,
     # and some had too much beside them.
@@ -163,7 +198,7 @@ def _ask(
     odd = [i for i in others if not image_formats.is_too_large(answers[i].error)]
     alone = dataclasses.replace(settings, batch_size=1)
     for places, as_png, how in ((crowded, False, alone), (odd, True, settings)):
-        contents = [functools.partial(_content, files[i], as_png) for i in places]
+        contents = [functools.partial(content, place, as_png) for place in places]
         stopped: BaseException | None = None
         try:
             replies = batching.ask(send, contents, how) if places else []
@@ -177,14 +212,13 @@ def _ask(
         if stopped is not None:
             answered = any(answer.labels for answer in answers)
             raise batching.Incomplete(answers, stopped) if answered else stopped
+    for place, reason in unread.items():
+        answers[place] = Answer((), (), reason)
     return answers
 
 
-def _content(row: Row, as_png: bool = False) -> bytes:
-    try:
-        content = image_io.content(Path(row.path), row.offset, row.length)
-        if as_png or row.format not in _SENT:
-            return image_io.to_png(image_io.decode(content))
-        return content
-    except image_formats.ImageError:
-        return b""
+def _content(row: Row, as_png: bool, ranges: Ranges | None) -> bytes:
+    content = image_io.content(Path(row.path), row.offset, row.length)
+    if as_png or row.format not in _SENT:
+        return sent_images.as_png(content, ranges, row.height * row.width)
+    return content

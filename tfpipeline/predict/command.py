@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfpipeline.config import PredictSettings
-from tfpipeline.core import console, file_io, result_dir, run_dir
+from tfpipeline.core import console, run_dir
 from tfpipeline.core.errors import UserError
+from tfpipeline.predict import outputs, sorting
 from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
 
-# Of a first line, which names one file and some classes.
-_MOST_BYTES = 2**16
-
-HEADER = (
-    *("id", "label", "probability", "accepted", "accepted_reason", "top_k", "error"),
-)
-
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
-    output = Path(settings.output) if settings.output else None
-    if output is not None:
-        if output.suffix.lower() not in (".csv", ".jsonl"):
-            raise UserError(f"--output {output}: expected a name in .csv or .jsonl.")
-        result_dir.check_file("--output", output, _is_own)
-        file_io.check_writable(output.parent)
+    output = outputs.check(settings.output)
+    folder = sorting.check(settings.sort_into, settings.images)
+    is_shown = output is None and folder is None
     rows, stopped = _rows(settings)
-    _write(rows, output)
-    bad = sum(bool(row["error"]) for row in rows)
-    unknown = {row["accepted_reason"]: None for row in rows if row["accepted_reason"]}
+    if output is not None:
+        outputs.write(output, rows, str(settings.model))
+    if is_shown:
+        outputs.show(rows)
     words: dict[str, Any] = {
-        "answered": len(rows) - bad,
+        "bad": [row for row in rows if row["error"]],
         "images": len(rows),
-        "unknown": unknown,
+        "accepts": [row["accepted"] for row in rows if not row["error"]],
+        "unknown": filter(None, dict.fromkeys(row["accepted_reason"] for row in rows)),
+        "is_named": is_shown and console.is_terminal(),
+        "sorted": None if folder is None else sorting.sort(rows, folder),
+        "folder": folder,
+        "unsure": sorting.UNSURE,
     }
-    console.close(closing("predict", output, **words), beside=output is None)
+    where = output.name if output else ""
+    summary = closing("predict", output or folder, where, **words)
+    console.close(summary, beside=is_shown)
     if stopped is not None:
         console.answer(rows)
         raise stopped
@@ -63,7 +59,8 @@ def _rows(
     from tfpipeline.predict import answers, batching
 
     try:
-        return answers.rows(settings.images, _open(settings), settings.top_k), None
+        limits = settings.top_k, settings.max_pixels
+        return answers.rows(settings.images, _open(settings), *limits), None
     except batching.Incomplete as error:
         return error.results, error.cause
 
@@ -90,40 +87,3 @@ def _open(settings: PredictSettings) -> Ask:
             "finished run, an exported SavedModel, or the address of a server."
         )
     return answers.of_run(run_dir.RunFolder(path).existing(), settings.top_k)
-
-
-def _is_own(file: Path) -> bool:
-    """Tell whether a file begins as one that `predict` wrote, or holds nothing."""
-    with open(file, "rb") as lines:
-        first = lines.readline(_MOST_BYTES)
-    if file.suffix.lower() == ".csv":
-        empty, text = not first.strip(), first.decode("utf-8", "replace")
-    else:
-        try:
-            empty, text = not first, ",".join(json.loads(first or "[]"))
-        except (ValueError, TypeError):
-            return False
-    # Columns of predictions, of any version.
-    names = text.strip().split(",")
-    return empty or (names[:3] == [*HEADER[:3]] and names[-2:] == [*HEADER[-2:]])
-
-
-def _write(rows: list[dict[str, Any]], output: Path | None) -> None:
-    """Write CSV, or JSON lines where the file is called so; to the screen as CSV."""
-    if output is not None and output.suffix.lower() == ".jsonl":
-        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-        file_io.write_text(output, "".join(f"{line}\n" for line in lines))
-        return
-    cells = [
-        [
-            json.dumps(v, ensure_ascii=False) if isinstance(v, bool | list) else v
-            for v in row.values()
-        ]
-        for row in rows
-    ]
-    if output is not None:
-        file_io.write_csv(output, HEADER, cells)
-        return
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEADER, *cells])
-    console.product(text.getvalue())

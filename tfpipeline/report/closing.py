@@ -1,6 +1,7 @@
 """What a command says at its end: a text template, beside that of its page."""
 
 import functools
+import textwrap
 from typing import Any
 
 from tfpipeline.core import checks
@@ -31,6 +32,50 @@ def closing(
     return Closing(**parts, all_of_it=all_of_it, look=look)
 
 
+def data_lines(review: object) -> tuple[str, list[tuple[str, str]]]:
+    """Return what is to be known of a set of images, `data.review.Review`, in words.
+
+    Returns:
+        A headline, and labels with words, the most serious first.
+    """
+    text = _environment().get_template("data.txt").render(review=review)
+    head, *lines = filter(str.strip, text.splitlines())
+    parts = [line.partition(": ") for line in lines]
+    return head, [(label, words) for label, _, words in parts]
+
+
+def data_block(review: object) -> str:
+    """Return the same as a block of lines that fit into 80 columns."""
+    head, parts = data_lines(review)
+    width = max((len(label) for label, _ in parts), default=0) + 2
+    shown = textwrap.wrap(head, _COLUMNS)
+    for label, words in parts:
+        shown += textwrap.wrap(
+            words,
+            _COLUMNS,
+            initial_indent=f"  {label:{width}}",
+            subsequent_indent=" " * (width + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(shown)
+
+
+# Where a terminal is narrow, or a log is read.
+_COLUMNS = 80
+
+
+def _count(number: int, what: str, many: str = "") -> str:
+    return f"{number} {what if number == 1 else many or f'{what}s'}"
+
+
+def _short(name: str, most: int = 44) -> str:
+    """Return the end of a long name, in letters that any terminal can show."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    parts = [p if len(p) <= most else f"…{p[1 - most :]}" for p in shown.split(" ~ ")]
+    return " ~ ".join(parts)
+
+
 @functools.cache
 def _environment() -> Any:
     import jinja2
@@ -58,7 +103,8 @@ def _environment() -> Any:
     )
     environment.filters |= {
         "f": format,
-        "count": lambda n, what: f"{n} {what}{'' if n == 1 else 's'}",
+        "count": _count,
+        "short": _short,
         "name": lambda path: str(path).rstrip("/").rpartition("/")[2],
     }
     return environment

@@ -156,7 +156,7 @@ def diagnosis(given: Answers, measured: Measured) -> dict[str, Any]:
     suspicion = given.judged.suspicion
     return {
         "splits": {
-            split: _split(given, given.of(split), logits, measured.calibration)
+            split: of_split(given, given.of(split), logits, measured.calibration)
             for split, logits in measured.logits.items()
             if split != "train"
         },
@@ -169,10 +169,17 @@ def diagnosis(given: Answers, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _split(
+def of_split(
     given: Answers, chosen: np.ndarray, logits: np.ndarray, fitted: Calibration
 ) -> dict[str, Any]:
-    """Return what the predictions of one split come to."""
+    """Return what the predictions of one split come to, as `diagnosis.json` has it.
+
+    Args:
+        given: The predictions.
+        chosen: Their positions that are of the split.
+        logits: Of those, in this order.
+        fitted: The calibration.
+    """
     label, called = given.judged.label[chosen], given.judged.called[chosen]
     labels, classes = given.labels, len(given.labels)
     pairs = confusion_matrix.pairs(label, called, classes)

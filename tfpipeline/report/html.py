@@ -12,7 +12,8 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from tfpipeline.core import file_io, result_dir
+from tfpipeline.core import file_io, image_formats, image_io, result_dir
+from tfpipeline.core.brightness import WHOLE, Ranges
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -63,8 +64,31 @@ def picture(file: Path, widest: int = 1400) -> str | None:
     if shown.width > widest:
         height = max(1, round(shown.height * widest / shown.width))
         shown = shown.resize((widest, height), Image.Resampling.LANCZOS)
+    return data_uri(shown)
+
+
+def thumbnail(content: bytes, pixels: int, ranges: Ranges = WHOLE) -> str | None:
+    """Return a small copy of an encoded image as a data URI; None if unreadable.
+
+    Args:
+        content: Of the file, of any format that is read here, turned as it says.
+        pixels: The longer side, at most.
+        ranges: What is black and white in samples of more than 8 bits.
+    """
+    try:
+        image = Image.fromarray(
+            image_io.decode(content, ranges=ranges, at_least=(pixels, pixels))
+        )
+    except image_formats.ImageError:
+        return None
+    image.thumbnail((pixels, pixels))
+    return data_uri(image)
+
+
+def data_uri(image: Image.Image) -> str:
+    """Return an RGB picture as a data URI."""
     stream = io.BytesIO()
-    shown.save(stream, "JPEG", quality=_QUALITY)
+    image.save(stream, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 

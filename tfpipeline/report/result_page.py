@@ -3,18 +3,29 @@
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tfpipeline.core import console, result_dir
 from tfpipeline.core.checks import outcome
 from tfpipeline.core.errors import UserError
-from tfpipeline.report import html, run_data
+from tfpipeline.report import html, run_data, story
+from tfpipeline.report.story import Story
 
 NAME = result_dir.PAGE
 
 # Pictures on a page, at most; the folder has all.
 SHOWN = 60
+
+# What pictures of the whole show.
+_SHEETS = {
+    "sheet": "All of them, the first ones first.",
+    "overview": "Accuracy by size of the perturbation, and what else was measured.",
+    "shots_chart": "Accuracy on test images by training images of each class; the bars "
+    "are 95 % intervals over seeds.",
+    "cost_chart": "Accuracy by time an image; up and to the left is better.",
+}
 
 # What a page says elsewhere, or not in a line.
 _ELSEWHERE = ("command", "seed", "versions", "seconds")
@@ -31,6 +42,7 @@ class Kind:
     sheets: tuple[str, ...] = ("sheet", "overview")  # Pictures of the whole.
     columns: tuple[str, ...] = ()  # Which come first in the table.
     rows: str = ""  # In the summary; of the result itself where empty.
+    whole_first: bool = False  # Whether pictures of the whole say most.
 
 
 KINDS = {
@@ -40,6 +52,7 @@ KINDS = {
         "networks say of the saved files.",
         ("chart", "image"),
         columns=("class", "probability", "recognised", "start_score", "end_score"),
+        whole_first=True,
     ),
     "attack.json": Kind(
         "Pictures that a network is wrong about",
@@ -79,6 +92,8 @@ class Table:
         pictures: A caption and a file each.
         advice: `source`, `backbone`, `method`, `reason` and `command` of what is
             recommended.
+        story: Its headline and figures of merit, if it has any.
+        wide: How many of the pictures, from the first on, are as wide as the page.
     """
 
     title: str
@@ -88,6 +103,8 @@ class Table:
     checks: Mapping[str, Mapping[str, Any]] | None = None
     pictures: Sequence[tuple[str, Path]] = ()
     advice: Sequence[Mapping[str, str]] = ()
+    story: Story = Story()
+    wide: int = 0
 
 
 def kind_of(folder: Path) -> str | None:
@@ -114,41 +131,48 @@ def write(folder: Path, output: Path | None = None) -> Path:
     file = output or folder / NAME
     kind, summary = KINDS[name], result.get("summary", {})
     items = summary.get(kind.rows) or _items(result)
+    told = story.tell(name, result, items)
     table = Table(
         kind.title,
         kind.lead,
         [_ordered(kind, item) for item in items],
         {k: v for k, v in summary.items() if k not in (*kind.sheets, *_ELSEWHERE)},
         result.get("checks"),
-        pictures(folder, name, result),
+        pictures(folder, name, result, told),
         result.get("recommendation", ()),
+        told,
+        (not kind.whole_first) + sum(bool(summary.get(key)) for key in kind.sheets),
     )
     write_table(file, table, summary, source=name)
     return file
 
 
 def pictures(
-    folder: Path, name: str, result: Mapping[str, Any]
+    folder: Path, name: str, result: Mapping[str, Any], told: Story | None = None
 ) -> list[tuple[str, Path]]:
-    """Return the pictures of a result with a caption each, those of the whole first.
+    """Return the pictures of a result with a caption each, the best one first.
 
     Args:
         folder: What a command wrote.
         name: Of its JSON file, one of `KINDS`.
         result: What that holds.
+        told: Its story, which has captions in words.
     """
     kind, summary = KINDS[name], result.get("summary", {})
+    told = told or story.tell(name, result, _items(result))
     sheets = [
-        (key.replace("_", " "), folder / summary[key])
+        (_SHEETS.get(key, key.replace("_", " ")), folder / summary[key])
         for key in kind.sheets
         if summary.get(key)
     ]
-    return sheets + [
-        (_caption(kind, item), folder / item[key])
+    each = [
+        ((told.caption or partial(_caption, kind))(item), folder / item[key])
         for item in _items(result)
         for key in [next((k for k in kind.pictures if item.get(k)), ""), *kind.also]
         if item.get(key)
     ]
+    first = 0 if kind.whole_first else 1
+    return [*each[:first], *sheets, *each[first:]]
 
 
 def attempt(folder: Path) -> Path | None:

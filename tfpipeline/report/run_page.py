@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.report import charts, html, run_data
+from tfpipeline.report import charts, html, measured_parts, run_data
+from tfpipeline.report.closing import data_lines
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 
@@ -37,16 +38,19 @@ def content(run: RunFiles) -> dict[str, Any]:
         "network": network(run.config),
         "curves": curves(run.history, run.manifest.get("kept_epoch")),
         "stages": _stages(run),
-        "confusion": _confusion(shown, run.split),
+        "confusion": measured_parts.confusion(shown, run.split),
         "shown": shown,
         "classes": _classes(run),
-        "reliability": _reliability(splits.get("validation") or shown),
+        "reliability": measured_parts.reliability(splits.get("validation") or shown),
         "reliability_split": "validation" if "validation" in splits else run.split,
-        "coverage": _coverage(splits, run.calibration),
+        "coverage": measured_parts.coverage(splits, run.calibration),
         "losses": _gallery(run, "top_losses"),
         "suspected": _gallery(run, "suspected"),
         "suspects": run.diagnosis.get("suspects"),
         "data": run.diagnosis.get("data"),
+        "known": (
+            data_lines(run.manifest["review"]) if "review" in run.manifest else None
+        ),
         "leaks": html.picture(run.folder.figures / "leaks.png"),
         "batch": html.picture(run.folder.figures / "batch.png"),
         "rates": html.picture(run.folder.figures / "learning_rate.png"),
@@ -94,66 +98,14 @@ def _stages(run: RunFiles) -> list[dict[str, Any]]:
     return stages
 
 
-def _confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
-    if shown is None:
-        return None
-    labels, counts = shown["confusion"]["labels"], shown["confusion"]["counts"]
-    alt = f"confusion matrix of {len(labels)} classes on the {split} images"
-    return svg(charts.confusion(labels, counts), alt, "matrix")
-
-
 def _classes(run: RunFiles) -> list[dict[str, Any]]:
     """Return a row a class: how many images, precision, recall, and F1."""
     metrics = run.metrics[run.split]["classes"] if run.split else {}
     counts = run.diagnosis.get("data", {}).get("classes", {})
-    rows = []
-    for name in run.labels:
-        own = metrics.get(name, {})
-        recall, precision = own.get("recall"), own.get("precision")
-        # Where it was never predicted, none was found.
-        f1 = None if recall is None else 0.0
-        if recall and precision:
-            f1 = 2 * recall * precision / (recall + precision)
-        row = {"precision": precision, "recall": recall, "f1": f1, "n": own.get("n")}
-        rows.append({"name": name, "trained": counts.get(name, {}).get("train"), **row})
-    return rows
-
-
-def _reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
-    """Return the charts before and after the temperature."""
-    if shown is None:
-        return []
-    words = {"before": "as the network says", "after": "with the temperature"}
     return [
-        (words[when], svg(charts.reliability(rows), f"reliability, {words[when]}"))
-        for when, rows in shown["reliability"].items()
+        {"trained": counts.get(name, {}).get("train"), **row}
+        for name, row in zip(run.labels, measured_parts.classes(run.labels, metrics))
     ]
-
-
-def _coverage(metrics: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
-    """Return the chart of accuracy against coverage, with its bound and threshold."""
-    lines: list[charts.Line] = [
-        (split, own["coverage"]["share"], own["coverage"]["accuracy"])
-        for split, own in metrics.items()
-    ]
-    if not lines:
-        return None
-    points = sorted(fitted.get("curve", ()), key=lambda point: point["coverage"])
-    if len(points) > 1:
-        bounds = [1 - point["bound"] for point in points]
-        lines.append(("bound", [point["coverage"] for point in points], bounds))
-    marks = []
-    share, threshold = fitted.get("coverage"), fitted.get("threshold")
-    if points and share is not None and threshold is not None:
-        marks = [(float(share), f"threshold {threshold:.3f}")]
-    chart = charts.lines(
-        lines,
-        "share of images answered",
-        "accuracy on those",
-        y_range=charts.share_range(lines, 0.05),
-        marks=marks,
-    )
-    return svg(chart, "accuracy of the surest answers, against the share answered")
 
 
 def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:

@@ -88,7 +88,8 @@ def _pictured(
         file = answers.examples.files[answers.index[position]]
         try:
             data = image_io.content(Path(file.path), file.offset, file.length)
-            picture = image_io.read(data, height, width, measured.resize)
+            given = height, width, measured.resize, measured.examples.brightness.ranges
+            picture = image_io.read(data, *given, file.height * file.width)
         except (ImageError, OSError):
             rows.append(row)  # It is gone since it was trained on.
             continue

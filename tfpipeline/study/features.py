@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import DataSettings
-from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import dataset, pipeline
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
@@ -17,7 +17,6 @@ from tfpipeline.data.sources import drawn_world
 from tfpipeline.demo import world
 from tfpipeline.models import (
     batchnorm_stats,
-    classifier,
     feature_extraction,
     preprocessing,
 )
@@ -71,19 +70,27 @@ class Features:
         An image that is in more than one selection is looked at once.
         """
         extractor = network.extractor
-        extraction = feature_extraction.Extraction(
+        extraction = feature_extraction.of_classifier(
+            extractor,
             network.predictor,
-            extractor.output_shape[-1],
-            (classifier.describe(extractor), self.data.resize, image_io.RULES),
+            self.data.resize,
+            opened[0].brightness.fingerprint,
             self.cache / "features",
         )
         every = {row.sha256: row for examples in opened for row in examples.files}
         keys, files = list(every), list(every.values())
-        batches = self._batches(network, files, np.zeros(len(files), np.int32))
+        # Chosen by all files of a source, and so the same for all selections of it.
+        ranges = opened[0].brightness.ranges
+        unknown = np.zeros(len(files), np.int32)
+        batches = self._batches(network, files, unknown, ranges)
         return Vectors(keys, extraction.features(keys, batches.plain).rows(keys))
 
     def _batches(
-        self, network: StudyNetwork, files: Sequence[Row], label: np.ndarray
+        self,
+        network: StudyNetwork,
+        files: Sequence[Row],
+        label: np.ndarray,
+        ranges: Ranges,
     ) -> pipeline.Batches:
         reading = pipeline.Reading(
             network.size,
@@ -91,6 +98,7 @@ class Features:
             self.data.resize,
             distribute.replica_multiple(BATCH, self.strategy),
             seed=self.seed,
+            ranges=ranges,
         )
         return pipeline.Batches(files, label, reading)
 
@@ -98,7 +106,8 @@ class Features:
         self, network: StudyNetwork, examples: Examples, count: int
     ) -> np.ndarray:
         """Return at most so many training images, the same ones each time."""
-        batches = self._batches(network, examples.files, examples.source.label)
+        given = examples.files, examples.source.label, examples.brightness.ranges
+        batches = self._batches(network, *given)
         order = batches.shuffled(examples.of("train"), 0)[:count]
         parts = [np.asarray(x)[np.asarray(w) > 0] for x, _, w in batches.plain(order)]
         return np.concatenate(parts)

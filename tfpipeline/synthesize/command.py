@@ -9,6 +9,7 @@ from typing import Any
 from tfpipeline.config.synthesis import SynthesizeSettings
 from tfpipeline.core import console, file_io, provenance, result_dir, startup
 from tfpipeline.core.errors import UserError
+from tfpipeline.models import registry
 
 RESULT = "synthesis.json"
 
@@ -16,6 +17,7 @@ RESULT = "synthesis.json"
 def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     """Make the images that excite classes of a network most, and have them judged."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )
@@ -37,15 +39,19 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     )
     with phases("build"), losing_nobody(), strategy.scope():
         worker_agreement.check_settings(strategy, settings, settings.synthesis.start)
+        start = settings.synthesis.start
         numbers = all(word.isdecimal() for word in settings.classes)
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not numbers
+            settings.run,
+            settings.model,
+            names_needed=not numbers,
+            pictures=[Path(start)] if start else [],
         )
         worker_agreement.check_weights(strategy, [network.model])
         indices = dict.fromkeys(network.labels.find(settings.classes, "--classes"))
         judges = [load_network.open_judge(word) for word in settings.judges]
     chief, seed, folder = distribute.is_chief(strategy), settings.seed, output.folder
-    classes, gif, start = list(indices), settings.gif, settings.synthesis.start
+    classes, gif = list(indices), settings.gif
     jobs = {
         name: generate.Job(network, classes, preset, given, seed, strategy, gif)
         for name, (preset, given) in chosen.items()

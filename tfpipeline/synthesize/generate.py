@@ -152,7 +152,8 @@ def _from_photograph(
 ) -> Numbers:
     file = Path(str(job.settings.start))
     try:
-        picture = image_io.read(file, *job.network.size, how="crop")
+        ranges = job.network.ranges
+        picture = image_io.read(file, *job.network.size, how="crop", ranges=ranges)
     except ImageError as error:
         raise UserError(
             f"--synthesis.start {file}: expected a photograph, but {error}."

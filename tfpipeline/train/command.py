@@ -10,6 +10,7 @@ from tfpipeline.config import RunSettings
 from tfpipeline.core import console, file_io, provenance, run_replacement, startup
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.models import registry
 
 if TYPE_CHECKING:
     from tfpipeline.train.stages import Course
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = provenance.Phases()
+    registry.check_name(settings.model.backbone)
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     _check_corrections(settings.data.corrections, folder)
     cache = startup.cache_folder(settings.cache_dir)
     file_io.check_writable(cache)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
+        from tfpipeline.report.closing import data_block
         from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
         from tfpipeline.train.tensorboard import Board
 
@@ -42,6 +45,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
         if not overwrite:
             settings = setup.with_kept_classes(settings, folder)
         work = setup.prepare(settings, strategy, cache, phases)
+        if chief:
+            console.close(data_block(work.review))
         with distribute.chief_first(strategy):
             run = folder.staged()
             identity = run_writer.identity(given, work)

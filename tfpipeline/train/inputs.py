@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import console, image_io
+from tfpipeline.core import console
 from tfpipeline.data import augment
 from tfpipeline.models import classifier, feature_extraction, registry
 from tfpipeline.models.constant_weights import Frozen
@@ -95,10 +95,11 @@ def head_task(work: Work, cache: Path) -> Task:
     if is_attacked or train.from_scratch or changes_images:
         return image_task(work, cache)
     extractor, head = classifier.split_classifier(work.model)
-    frozen = feature_extraction.Extraction(
+    frozen = feature_extraction.of_classifier(
+        extractor,
         Predictor(Frozen(extractor), work.strategy, work.meter),
-        extractor.output_shape[-1],
-        (classifier.describe(extractor), data.resize, image_io.RULES),
+        data.resize,
+        work.examples.brightness.fingerprint,
         cache / "features",
     )
     keys, chosen = work.examples.keys, work.examples.of("train")

@@ -57,8 +57,9 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
-    earlier = (run.model, run.metrics, run.history, run.evaluation, run.corrections)
-    for old in (*earlier, *run.told, run.path / DIVERGED):
+    earlier = (run.model, run.metrics, run.history, run.corrections)
+    evaluated = (run.evaluation, run.evaluation_page, run.evaluation_quarantine)
+    for old in (*earlier, *evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     manifest = {"finished": False, "command": provenance.command()}
     file_io.write_json(run.manifest, manifest)
@@ -111,7 +112,9 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
 def save(run: RunFolder, course: Course) -> None:
     """Write what was trained."""
     work = course.work
-    saving.save_classifier(run.model, work.model, work.examples.source.labels)
+    examples = work.examples
+    own = examples.source.labels, examples.brightness.ranges
+    saving.save_classifier(run.model, work.model, *own)
     file_io.write_json(run.calibration, course.calibration.to_json())
     write_history(run.history, course.history)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
@@ -144,10 +147,12 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
         "quarantined": len(examples.quarantined),
         "corrections": examples.corrected.counts,
+        "brightness": examples.brightness.to_json(),
         "renamed_classes": examples.source.class_map.renamed,
         "dropped_classes": examples.source.class_map.dropped,
         "leaks": result["leaks"]["exact"],
         "near_leaks": result["leaks"]["near"],
+        "review": work.review.to_json(),
         "rare_classes": examples.rare(data.min_class_share),
         "seconds": result["seconds"],
         "kept_epoch": course.kept_epoch,
@@ -183,8 +188,6 @@ def closing_words(
         calibration=course.calibration.to_json(),
         folder=folder.path,
         quoted_folder=shlex.quote(str(folder.path)),
-        unusable=len(examples.quarantined),
-        rare=examples.rare(course.work.settings.data.min_class_share),
         diagnosis=run_data.read_json(folder.diagnosis),
         longer=course.longer,
     )

@@ -16,7 +16,8 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, scan
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.pipeline import Batches, Reading
-from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.review import Opened, Review
+from tfpipeline.data.sources import drawn_world, listing
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.demo import world
@@ -44,6 +45,8 @@ class Work:
     batches: Batches
     alone: Batches
     meter: Meter
+    # What is to be known of the examples before they are used.
+    review: Review
 
     @property
     def chief(self) -> bool:
@@ -66,12 +69,16 @@ def prepare(
             _reading(settings, strategy, settings.data.batch_size)
     with phases("audit"):
         draw = drawn_world.drawer(settings.data)
-        source = _scan_together(settings.data, strategy, cache, draw)
-        with distribute.chief_first(strategy):
-            examples = dataset.prepare(
-                settings.data, settings.seed, cache, draw, source
-            )
+        with console.gathered() as remarks, listing.noting() as passed:
+            source = _scan_together(settings.data, strategy, cache, draw)
+            with distribute.chief_first(strategy):
+                examples = dataset.prepare(
+                    settings.data, settings.seed, cache, draw, source
+                )
         worker_agreement.check_examples(strategy, examples)
+        opened = Opened(remarks, passed)
+        review = examples.review(opened, settings.data.min_class_share)
+    settings = _with_ranges(settings, examples)
     checks.check_schedules(settings, examples)
     with phases("build"), strategy.scope():
         model = _build(settings, examples)
@@ -91,7 +98,7 @@ def prepare(
         size = max(reading.own_size, least)
         own = dataclasses.replace(reading, worker=0, workers=1, batch_size=size)
         alone = _batches(examples, own)
-    return Work(settings, strategy, model, examples, batches, alone, Meter())
+    return Work(settings, strategy, model, examples, batches, alone, Meter(), review)
 
 
 def _scan_together(
@@ -110,7 +117,8 @@ def _scan_together(
     count = len(source)
     part = slice(count * worker // workers, count * (worker + 1) // workers)
     with distribute.jointly(strategy):
-        scan.audit(source.paths[part], source.spans[part], cache=cache, joins=False)
+        files, limit = (source.paths[part], source.spans[part]), settings.max_pixels
+        scan.audit(*files, cache=cache, max_pixels=limit, joins=False)
     return source
 
 
@@ -157,8 +165,18 @@ def _with_batch_size(settings: RunSettings, size: int) -> RunSettings:
     return dataclasses.replace(settings, data=data)
 
 
+def _with_ranges(settings: RunSettings, examples: Examples) -> RunSettings:
+    """Return settings with the ranges that were chosen, where there was any need."""
+    chosen = examples.brightness
+    if not chosen.counts:
+        return settings
+    data = dataclasses.replace(settings.data, range=str(chosen.ranges))
+    return dataclasses.replace(settings, data=data)
+
+
 def _batches(examples: Examples, reading: Reading) -> Batches:
     source = examples.source
+    reading = dataclasses.replace(reading, ranges=examples.brightness.ranges)
     return Batches(examples.files, source.label, reading, len(source.labels))
 
 

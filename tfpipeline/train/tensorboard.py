@@ -25,9 +25,9 @@ from tfpipeline.train.train_step import Steps
 _SECTIONS = ("data", "model", "train", "fine_tune", "robust")
 _HIDDEN = {
     *("cache", "classes", "corrections", "demo_per_class", "demo_seed", "group"),
-    "label_column",
-    *("label_from", "max_bad_fraction", "min_class_share", "path_column", "splits"),
-    *("tfds_dir", "on_nan", "jit_compile"),
+    *("label_column", "label_from", "max_bad_fraction", "max_pixels"),
+    *("min_class_share", "path_column", "splits", "tfds_dir", "on_nan"),
+    "jit_compile",
 }
 
 # Classes in the picture of the confusion matrix; of more, those with most errors.

@@ -147,7 +147,12 @@ def test_debris_is_no_picture_and_no_class_in_any_command(tmp_path: Path) -> Non
     put(tmp_path, "a/1.png", "a/sub/2.png", "b/1.png")
     for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "sub"):
         put(folder, *DEBRIS)
-    source = image_folder.open_folder(tmp_path)
+    with listing.noting() as passed:
+        source = image_folder.open_folder(tmp_path)
+    names = {Path(name).parts[0] for name in DEBRIS}
+    assert {Path(path).name for paths in passed.values() for path in paths} == names
+    # Each once, however often its folder was looked into.
+    assert sum(map(len, passed.values())) == 3 * len(names)
     assert source.ids == ("a/1.png", "a/sub/2.png", "b/1.png")
     every = [tmp_path / name for name in source.ids]
     assert listing.named_files([str(tmp_path)]) == every
@@ -164,8 +169,10 @@ def test_what_describes_a_picture_beside_it_is_none(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "a/2.jpg", "b/1.png")
     for name in ("a/1.json", "a/2.jpg.xml", "b/1.TXT", "b/notes.txt"):
         (tmp_path / name).write_text("")
-    source = image_folder.open_folder(tmp_path)
+    with listing.noting() as passed:
+        source = image_folder.open_folder(tmp_path)
     assert source.ids == ("a/1.png", "a/2.jpg", "b/1.png", "b/notes.txt")
+    assert sorted(map(len, passed.values())) == [0, 3]
 
 
 def test_an_empty_class_folder_is_told(tmp_path: Path, capsys) -> None:
@@ -311,13 +318,25 @@ def test_more_classes_in_test_than_in_train_are_refused(tmp_path: Path) -> None:
     [
         ((), "it is empty"),
         (("1.png", "2.png"), "one folder of images a class"),
-        (("only/1.png",), "at least two classes"),
     ],
 )
 def test_folders_without_classes_are_refused(tmp_path, names, message) -> None:
     put(tmp_path, *names)
     with pytest.raises(UserError, match=message):
         image_folder.open_folder(tmp_path)
+
+
+def test_one_class_is_enough_to_measure_on_and_to_train_on_is_refused(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "folder", "only/1.png", "only/2.png")
+    (tmp_path / "table.csv").write_text("path,label\na.png,only\nb.png,only\n")
+    for name in ("folder", "table.csv"):
+        settings = DataSettings(source=str(tmp_path / name))
+        with pytest.raises(UserError, match="at least two classes.*'only'"):
+            opening.open_source(settings, tmp_path / "cache", never)
+        source = opening.open_source(settings, tmp_path, never, single=True)
+        assert source.labels == ("only",) and len(source) == 2
 
 
 def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
@@ -339,7 +358,6 @@ def test_a_csv_names_paths_beside_itself(tmp_path: Path) -> None:
         ("path,label\na.png,x\nb.png,\n", "line 3 has no label"),
         ("path,label\na.png,x\na.png,y\n", "more than once"),
         ("path,label,split\na.png,x,train\nb.png,y,later\n", "line 3"),
-        ("path,label\na.png,x\nb.png,x\n", "two classes"),
     ],
 )
 def test_a_wrong_csv_is_told_by_line_or_column(tmp_path, text, message) -> None:

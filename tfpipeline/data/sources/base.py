@@ -111,16 +111,20 @@ class Source:
 
 
 def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) -> None:
-    """Refuse a source without two classes."""
+    """Refuse a source without classes."""
     if not labels:
         raise UserError(
             f"{where}: expected one folder of images a class, but {found()}. Put the "
             "images of each class into a folder that has the class's name."
         )
-    if len(labels) == 1:
+
+
+def check_several(source: Source) -> None:
+    """Refuse a source of one class."""
+    if len(source.labels) == 1:
         raise UserError(
-            f"{where}: expected at least two classes, but there is only "
-            f"{labels[0]!r}. A classifier needs something to tell it from."
+            f"{source.name}: expected at least two classes, but there is only "
+            f"{source.labels[0]!r}. A classifier needs something to tell it from."
         )
 
 

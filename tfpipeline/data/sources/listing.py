@@ -1,11 +1,12 @@
 """What stands in folders: files and folders, but for what desktops leave everywhere."""
 
 import contextlib
+import contextvars
 import errno
 import glob
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -20,6 +21,28 @@ _DEBRIS = re.compile(
 )
 # What stands beside a picture of the same name and describes it.
 _SIDECARS = (".json", ".xml", ".txt", ".xmp", ".aae")
+
+# What was passed over, by why, while somebody wants to know.
+_HIDDEN, _BESIDE = "hidden or of the system", "beside a picture of that name"
+_passed: contextvars.ContextVar[dict[str, set[str]] | None] = contextvars.ContextVar(
+    "passed", default=None
+)
+
+
+@contextlib.contextmanager
+def noting() -> Iterator[dict[str, set[str]]]:
+    """Note the paths of what is passed over inside the block, by why."""
+    passed: dict[str, set[str]] = {_HIDDEN: set(), _BESIDE: set()}
+    token = _passed.set(passed)
+    try:
+        yield passed
+    finally:
+        _passed.reset(token)
+
+
+def _note(kind: str, paths: Iterable[str]) -> None:
+    if (passed := _passed.get()) is not None:
+        passed[kind].update(paths)
 
 
 def folders(root: Path) -> list[Path]:
@@ -71,11 +94,13 @@ def _without_sidecars(paths: Sequence[str]) -> list[str]:
         for name in (file, stem)
         if suffix.lower() not in _SIDECARS
     }
-    return [
+    others = {
         file
         for file, (stem, suffix) in zip(paths, parts)
-        if suffix.lower() not in _SIDECARS or stem not in pictures
-    ]
+        if suffix.lower() in _SIDECARS and stem in pictures
+    }
+    _note(_BESIDE, others)
+    return [file for file in paths if file not in others] if others else list(paths)
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -86,6 +111,8 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
             for entry in entries:
                 if not _is_debris(entry.name):
                     yield entry
+                else:
+                    _note(_HIDDEN, [entry.path])
 
 
 def _is_debris(name: str) -> bool:

@@ -12,7 +12,7 @@ from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.sources import class_map as maps
 from tfpipeline.data.sources import tfrecord
-from tfpipeline.data.sources.base import Source, check_names
+from tfpipeline.data.sources.base import Source, check_names, check_several
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
@@ -44,11 +44,14 @@ def open_source(
     cache: Path,
     draw: Callable[[Path], Path],
     also: ClassMap | None = None,
+    *,
+    single: bool = False,
 ) -> Source:
     """Return the examples of a source, by the name that the user wrote.
 
     Its classes have the names that `settings.classes` gives them. The map `also`, of a
     run, comes after that, and may name classes that the source does not have.
+    One class is enough where it is `single`, else it is refused.
     """
     file = None if settings.classes is None else Path(settings.classes)
     own = ClassMap() if file is None else maps.read(file)
@@ -62,6 +65,8 @@ def open_source(
         source = source.with_classes(also)
     if source.class_map.new:
         _note_map(source, before, where if also is None else "the run's classes.csv")
+    if not single:
+        check_several(source)
     check_names(source.name, source.labels)
     _warn_of_twins(source)
     return source

@@ -34,7 +34,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
 for (const field of document.querySelectorAll("input[data-table]")) {
   const table = document.getElementById(field.dataset.table);
   const told = field.closest(".controls").querySelector("output");
-  const rows = [...table.tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]);
+  const items = table.tBodies ? table.tBodies[0].rows : table.children;
+  const unit = table.tBodies ? "rows" : "pictures";
+  const rows = [...items].map((row) => [row, row.textContent.toLowerCase()]);
   const apply = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -42,10 +44,20 @@ for (const field of document.querySelectorAll("input[data-table]")) {
       row.hidden = !words.every((word) => text.includes(word));
       shown += !row.hidden;
     }
-    told.textContent = words.length ? `${shown} of ${rows.length} rows` : `${rows.length} rows`;
+    told.textContent = `${words.length ? `${shown} of ` : ""}${rows.length} ${unit}`;
   };
   field.addEventListener("input", apply);
   apply();
+}
+for (const choice of document.querySelectorAll("select[data-gallery]")) {
+  const gallery = document.getElementById(choice.dataset.gallery);
+  choice.addEventListener("change", () => {
+    const [name, way] = choice.value.split(" ");
+    const value = ({ dataset }) => name === "sure" ? Number(dataset.sure) : dataset[name];
+    const items = [...gallery.children].map((item) => [value(item), item]);
+    items.sort(([a], [b]) => way === "down" ? compare(b, a) : compare(a, b));
+    gallery.append(...items.map(([, item]) => item));
+  });
 }
 const dialog = document.querySelector("dialog");
 for (const button of document.querySelectorAll("button.pair")) {

@@ -1,0 +1,86 @@
+"""A data set of more than 8 bits, from its files to what a run answers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.conftest import PLAIN
+from tests.tiffs import Page, tiff
+from tfpipeline import cli
+from tfpipeline.audit.command import audit
+from tfpipeline.config import (
+    AuditSettings,
+    EvaluateSettings,
+    ModelSettings,
+    RunSettings,
+)
+from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.data import scan
+from tfpipeline.demo import world
+from tfpipeline.evaluate import run_inputs
+from tfpipeline.models import load_network, saving
+from tfpipeline.train.command import train
+
+RANGES = Ranges((("uint16", 0, 4095),))
+
+
+def drawn(root: Path) -> list[Path]:
+    """Write pictures of two classes as 12 bits in 16, and return their files."""
+    world.write_folder(root, ["rocket", "teapot"], 8, seed=0)
+    files = []
+    for path in sorted(root.rglob("*.png")):
+        grey = image_io.decode(path)[..., 1].astype(np.uint16)
+        files.append(path.with_suffix(".tif"))
+        files[-1].write_bytes(tiff(Page(grey * 16)))
+        path.unlink()
+    return files
+
+
+def test_a_run_carries_its_range_to_all_that_it_is_asked(
+    tmp_path: Path, capsys
+) -> None:
+    files = drawn(tmp_path / "in")
+    argv = [*PLAIN, "--data.source", str(tmp_path / "in"), "--train.epochs", "1"]
+    argv += ["--workdir", str(tmp_path / "run"), "--cache_dir", str(tmp_path / "c")]
+    assert cli.main(train, RunSettings, argv) == 0
+    assert "0 is black and 4095 white" in capsys.readouterr().err
+    run = RunFolder(tmp_path / "run")
+    assert saving.load_ranges(run.model) == RANGES
+    assert cli.of_run(run.config).data.range == str(RANGES)
+    about = json.loads(run.manifest.read_text())["brightness"]
+    assert about["range"] == str(RANGES) and about["pictures"] == {"uint16": 16}
+    # What is asked later goes by it, though these alone would have another range.
+    dim = tmp_path / "dim.tif"
+    samples = image_io.samples(files[0].read_bytes())
+    assert samples is not None
+    dim.write_bytes(tiff(Page(samples.values // 9)))
+    ready = run_inputs.ready(run)
+    ((images, _, _),) = ready.batches(scan.audit([dim], cache=None))
+    expected = image_io.read(dim, 32, 32, "squash", RANGES)
+    assert np.abs(images[0].numpy() * 255 - expected).max() <= 1
+    network = load_network.open_network(str(run.path), ModelSettings(), pictures=[dim])
+    assert network.ranges == RANGES
+    labels = saving.load_classifier(run.model)[1]
+    given = EvaluateSettings(run=str(run.path), cache_dir=str(tmp_path / "c"))
+    examples = run_inputs.examples_of(given, ready.trained, run, labels)
+    assert examples.brightness.ranges == RANGES
+
+
+def test_an_audit_says_what_is_black_and_white_and_warns(
+    tmp_path: Path, capsys
+) -> None:
+    drawn(tmp_path / "in")
+    for setting, most in (("auto", "4095"), ("full", "65535")):
+        output = tmp_path / setting
+        argv = ["--source", str(tmp_path / "in"), "--output", str(output)]
+        assert cli.main(audit, AuditSettings, [*argv, "--data.range", setting]) == 0
+        about = json.loads((output / "statistics.json").read_text())["brightness"]
+        assert about["range"] == f"uint16 0 {most}"
+        assert bool(about["warnings"]) == (setting == "full")
+        assert ("--data.range" in capsys.readouterr().err) == (setting == "full")
+    argv += ["--data.range", "bright", "--overwrite", "true"]
+    assert cli.main(audit, AuditSettings, argv) == 2
+    assert "--data.range" in capsys.readouterr().err

@@ -1,0 +1,192 @@
+"""The page of an audit: what was opened, and everything remarkable with its picture."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from tfpipeline.core import image_io, provenance
+from tfpipeline.core.image_formats import ImageError
+from tfpipeline.data import duplicates, quality
+from tfpipeline.data.quality import Suspect
+from tfpipeline.data.review import Review
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources.base import Source
+from tfpipeline.report import html
+from tfpipeline.report.closing import data_lines
+
+# The headline where such a finding is the first, for by each a result may be wrong.
+HEADLINES = {
+    "label_conflict": (
+        "group of equal files in two classes",
+        "groups of equal files in two classes",
+    ),
+    "across_splits": (
+        "image looks like one in another split",
+        "images look like ones in another split",
+    ),
+    "unusable": ("file cannot be used", "files cannot be used"),
+    quality.FLAT: ("picture has a single colour", "pictures have a single colour"),
+}
+
+# Pictures or pairs of each kind, at most; findings.csv has all.
+SHOWN = 40
+
+# Rows of a table, at most.
+SHOWN_ROWS = 500
+
+# Pixels of the longer side of a thumbnail.
+SIDE = 240
+
+
+class Audited(NamedTuple):
+    """What an audit knows."""
+
+    source: Source
+    rows: Sequence[Row]
+    alike: Sequence[Sequence[int]]
+    suspects: Sequence[Suspect]
+    review: Review
+
+
+def write(file: Path, audited: Audited, sheets: Sequence[Path]) -> None:
+    """Write the page.
+
+    Args:
+        file: The page.
+        audited: What it tells.
+        sheets: The contact sheet, where there is one, and others that are not shown.
+    """
+    source, rows = audited.source, audited.rows
+    sheet = next((s for s in sheets if s.name == "contact_sheet.png"), None)
+    bad = [(source.ids[i], row.reason) for i, row in enumerate(rows) if row.reason]
+    head, lines = data_lines(audited.review)
+    first = next(iter(audited.review.findings), None)
+    headline = HEADLINES.get(first.kind) if first else None
+    html.write(
+        file,
+        "audit.html",
+        source=source.name,
+        head=head,
+        lines=lines,
+        heading=html.count(first.count, *headline) if first and headline else "",
+        review=audited.review,
+        table=_table(source, rows),
+        sheet=html.picture(sheet) if sheet else None,
+        bad=bad[:SHOWN_ROWS],
+        bad_count=len(bad),
+        galleries=[gallery for gallery in _galleries(audited) if gallery["count"]],
+        names=[path.name for path in sheets],
+        how={"command": provenance.command(), "versions": provenance.versions()},
+    )
+
+
+def _table(source: Source, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the number of usable images of each class in each split."""
+    splits = [split for split in dict.fromkeys(source.split) if split]
+    columns = splits + ([""] if "" in source.split else [])
+    labels = source.label.tolist()
+    counts = Counter(
+        (label, split)
+        for label, split, row in zip(labels, source.split, rows)
+        if not row.reason
+    )
+    return {
+        "splits": [split or "images" for split in columns],
+        "rows": [
+            (name, [counts[index, split] for split in columns])
+            for index, name in enumerate(source.labels)
+        ],
+    }
+
+
+def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
+    """Yield each kind of finding: a title, what it means, and its pictures."""
+    source, rows, alike, suspects, _ = audited
+    copies = _with_first(duplicates.exact(rows))
+    near = _with_first(alike)
+    conflicts = [(a, b) for a, b in copies if source.label[a] != source.label[b]]
+    across = [(a, b) for a, b in near if source.split[a] != source.split[b]]
+    equal, leaked = set(copies), set(across)
+    within = [pair for pair in near if pair not in leaked and pair not in equal]
+    flat = [i for i, row in enumerate(rows) if row.warning.startswith(quality.FLAT)]
+    yield _of_pairs(
+        audited,
+        ("conflicts", "Equal files in two classes"),
+        "A classifier is told both. One of the labels is wrong, or the picture shows "
+        "both classes.",
+        conflicts,
+    )
+    yield _of_pairs(
+        audited,
+        ("leaks", "Pictures that look alike in different splits"),
+        "What was trained on is no test. --data.group near keeps them together where "
+        "the splits are drawn; where the source names them, move one away.",
+        across,
+    )
+    yield {
+        **{"id": "flat", "title": "Pictures of one colour", "count": len(flat)},
+        "lead": "Nothing can be learned from them.",
+        "items": [
+            _item(audited, [i], rows[i].warning.removeprefix(f"{quality.FLAT}: "))
+            for i in flat[:SHOWN]
+        ],
+    }
+    yield {
+        **{"id": "quality", "title": "Pictures that look wrong"},
+        "count": len({suspect.position for suspect in suspects}),
+        "lead": "Blurred, dark, bright, nearly empty, or unlike the others in size, "
+        "aspect or colour; the most suspicious first.",
+        "items": [
+            _item(audited, [s.position], f"{s.kind.replace('_', ' ')}: {s.detail}")
+            for s in suspects[:SHOWN]
+        ],
+    }
+    yield _of_pairs(
+        audited,
+        ("copies", "Pictures that look alike in one split"),
+        "Such as bursts of a camera, or one picture in two sizes: they count as "
+        "several, and say one thing.",
+        within,
+    )
+
+
+def _with_first(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    return [(first, i) for first, *others in groups for i in others]
+
+
+def _of_pairs(
+    audited: Audited, name: tuple[str, str], lead: str, pairs: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    items = [_item(audited, pair, "") for pair in pairs[:SHOWN]]
+    about = {"id": name[0], "title": name[1], "lead": lead}
+    return {**about, "count": len(pairs), "items": items}
+
+
+def _item(audited: Audited, positions: Iterable[int], says: str) -> dict[str, Any]:
+    """Return pictures side by side, with what is to be said of them."""
+    source, inside, names = audited.source, {}, []
+    for i in positions:
+        uri = _thumbnail(audited.rows[i])
+        if uri is not None:
+            inside[source.ids[i]] = uri
+        label = source.labels[source.label[i]]
+        names.append((source.ids[i], label, source.split[i]))
+    return {"inside": inside, "names": names, "says": says}
+
+
+def _thumbnail(row: Row) -> str | None:
+    """Return a small copy as a data URI; None where the file has gone meanwhile."""
+    try:
+        data = image_io.content(Path(row.path), row.offset, row.length)
+        image = image_io.decode(data, at_least=(SIDE, SIDE))
+    except (ImageError, OSError):
+        return None
+    height, width = image.shape[:2]
+    # As it is where it is smaller, and never thinner than can be seen.
+    scale = min(1.0, SIDE / max(height, width))
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    shown = Image.fromarray(image).resize(size, Image.Resampling.BOX)
+    return html.data_uri(shown)

@@ -1,0 +1,150 @@
+"""What `predict` writes: a table for a terminal, CSV, JSON lines, a contact sheet."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tfpipeline.core import console, file_io, result_dir, text_table
+from tfpipeline.core.errors import UserError
+
+Rows = Sequence[Mapping[str, Any]]
+
+HEADER = (
+    *("id", "label", "probability", "accepted", "accepted_reason", "top_k", "error"),
+)
+
+# Of a first line, which names one file and some classes.
+_MOST_BYTES = 2**16
+
+_ACCEPTED = {True: "yes", False: "no", None: "?"}
+
+
+class _Kind(NamedTuple):
+    """How rows are written into a file, and how such a file is known again."""
+
+    write: Callable[[Path, Rows, str], None]
+    is_own: Callable[[Path], bool]
+
+
+def check(output: str | None) -> Path | None:
+    """Return the file of `--output`, if predictions may be written there.
+
+    Raises:
+        UserError: Its ending is of no known kind, or another file stands there.
+    """
+    if output is None:
+        return None
+    file = Path(output)
+    if file.suffix.lower() not in _KINDS:
+        raise UserError(
+            f"--output {output}: expected a name in .csv, .jsonl or .html. Received: "
+            f"{file.suffix or 'no ending'}. --sort_into takes a folder."
+        )
+    result_dir.check_file("--output", file, _KINDS[file.suffix.lower()].is_own)
+    file_io.check_writable(file.parent)
+    return file
+
+
+def write(file: Path, rows: Rows, model: str) -> None:
+    """Write the predictions of a model into a file, of the kind that its name says."""
+    _KINDS[file.suffix.lower()].write(file, rows, model)
+
+
+def show(rows: Rows) -> None:
+    """Print predictions to stdout: a table where that is a terminal, else CSV."""
+    if console.is_terminal():
+        console.product(table(rows, text_table.terminal_width()))
+        return
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([HEADER, *_cells(rows)])
+    console.product(text.getvalue())
+
+
+def table(rows: Rows, most: int) -> str:
+    """Return predictions as a table of at most so many columns of a terminal.
+
+    A file without an answer has the reason in its row. Where names are long, the folder
+    that all files are in is said once, above the table.
+    """
+    header = ("file", "class", "probability", "second", "accepted")
+    names, above = [str(row["id"]) for row in rows], ""
+    if max(map(len, names)) > most // 4 and (folder := _common_folder(names)):
+        names = [os.path.relpath(name, folder) for name in names]
+        above = f"{text_table.shorten(text_table.printable(f'in {folder}'), most)}\n"
+    lines = [
+        (name, row["error"]) if row["error"] else (name, *_answer(row))
+        for name, row in zip(names, rows)
+    ]
+    return above + text_table.table(header, lines, most, right=("probability",))
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    """Return the folder that all files are in; nothing where there is none."""
+    try:
+        return os.path.commonpath([os.path.dirname(name) for name in names])
+    except ValueError:  # Of some the whole path is known, of others not.
+        return ""
+
+
+def _answer(row: Mapping[str, Any]) -> tuple[str, ...]:
+    second = [f"{label} {share:.3f}" for label, share in row["top_k"][1:2]]
+    accepted = _ACCEPTED[row["accepted"]]
+    return row["label"], f"{row['probability']:.3f}", "".join(second), accepted
+
+
+def _cells(rows: Rows) -> Iterator[list[Any]]:
+    for row in rows:
+        yield [
+            json.dumps(v, ensure_ascii=False) if isinstance(v, bool | list) else v
+            for v in row.values()
+        ]
+
+
+def _write_csv(file: Path, rows: Rows, model: str) -> None:
+    file_io.write_csv(file, HEADER, _cells(rows))
+
+
+def _write_lines(file: Path, rows: Rows, model: str) -> None:
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    file_io.write_text(file, "".join(f"{line}\n" for line in lines))
+
+
+def _write_page(file: Path, rows: Rows, model: str) -> None:
+    from tfpipeline.predict import contact_sheet
+
+    contact_sheet.write(file, rows, model)
+
+
+def _is_own_csv(file: Path) -> bool:
+    first = _first_line(file)
+    return not first.strip() or _is_header(first.decode("utf-8", "replace"))
+
+
+def _is_own_lines(file: Path) -> bool:
+    first = _first_line(file)
+    try:
+        return not first or _is_header(",".join(json.loads(first)))
+    except (ValueError, TypeError):
+        return False
+
+
+def _first_line(file: Path) -> bytes:
+    with open(file, "rb") as lines:
+        return lines.readline(_MOST_BYTES)
+
+
+def _is_header(text: str) -> bool:
+    """Tell whether these are the columns of predictions, of any version."""
+    names = text.strip().split(",")
+    return names[:3] == [*HEADER[:3]] and names[-2:] == [*HEADER[-2:]]
+
+
+_KINDS = {
+    ".csv": _Kind(_write_csv, _is_own_csv),
+    ".jsonl": _Kind(_write_lines, _is_own_lines),
+    ".html": _Kind(_write_page, result_dir.is_stamped),
+}

@@ -1,0 +1,75 @@
+"""What the pages of a training and of an evaluation both have: charts, rows a class."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfpipeline.report import charts
+from tfpipeline.report.figures import svg
+
+
+def confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
+    """Return the chart of the confusion matrix; None where nothing was measured."""
+    if shown is None:
+        return None
+    labels, counts = shown["confusion"]["labels"], shown["confusion"]["counts"]
+    alt = f"confusion matrix of {len(labels)} classes on the {split} images"
+    return svg(charts.confusion(labels, counts), alt, "matrix")
+
+
+def classes(
+    labels: Sequence[str], metrics: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return a row a class: `name`, `precision`, `recall`, `f1` and `n`.
+
+    Args:
+        labels: All class names.
+        metrics: Of those that were measured, as `classification` has them.
+    """
+    rows = []
+    for name in labels:
+        own = metrics.get(name, {})
+        recall, precision = own.get("recall"), own.get("precision")
+        # Where it was never predicted, none was found.
+        f1 = None if recall is None else 0.0
+        if recall and precision:
+            f1 = 2 * recall * precision / (recall + precision)
+        row = {"precision": precision, "recall": recall, "f1": f1, "n": own.get("n")}
+        rows.append({"name": name, **row})
+    return rows
+
+
+def reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Return the charts before and after the temperature."""
+    if shown is None:
+        return []
+    words = {"before": "as the network says", "after": "with the temperature"}
+    return [
+        (words[when], svg(charts.reliability(rows), f"reliability, {words[when]}"))
+        for when, rows in shown["reliability"].items()
+    ]
+
+
+def coverage(metrics: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
+    """Return the chart of accuracy against coverage, with its bound and threshold."""
+    lines: list[charts.Line] = [
+        (split, own["coverage"]["share"], own["coverage"]["accuracy"])
+        for split, own in metrics.items()
+    ]
+    if not lines:
+        return None
+    points = sorted(fitted.get("curve", ()), key=lambda point: point["coverage"])
+    if len(points) > 1:
+        bounds = [1 - point["bound"] for point in points]
+        lines.append(("bound", [point["coverage"] for point in points], bounds))
+    marks = []
+    share, threshold = fitted.get("coverage"), fitted.get("threshold")
+    if points and share is not None and threshold is not None:
+        marks = [(float(share), f"threshold {threshold:.3f}")]
+    chart = charts.lines(
+        lines,
+        "share of images answered",
+        "accuracy on those",
+        y_range=charts.share_range(lines, 0.05),
+        marks=marks,
+    )
+    return svg(chart, "accuracy of the surest answers, against the share answered")
