@@ -1,18 +1,21 @@
 """Grad-CAM of a server is that of `features`, for pictures in any size and format."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import Trained
 from tfpipeline.config import ModelSettings
 from tfpipeline.config.synthesis import FeaturesSettings
 from tfpipeline.core import file_io, image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.image_formats import ImageError
-from tfpipeline.features.layer_maps import Inspector, Photograph
+from tfpipeline.features import layer_maps
 from tfpipeline.models import load_network
 from tfpipeline.report import heatmaps
 from tfpipeline.serve.grad_cam import GradCam
@@ -26,23 +29,33 @@ def version(small_run: Trained, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_shows_what_features_shows(small_run: Trained, version: Path) -> None:
-    rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)
-    grad_cam = GradCam(str(small_run.path), version)
-    result = grad_cam.submit(image_io.to_png(picture)).result(120)
-
+@pytest.mark.parametrize("deep", [False, True], ids=["8 bits", "12 bits"])
+def test_it_shows_what_features_shows(
+    small_run: Trained, version: Path, monkeypatch, deep: bool
+) -> None:
     network = load_network.open_network(str(small_run.path), ModelSettings())
-    resized = image_io.resize(picture, 32, 32, network.resize)
-    index = int(network.logits(resized[None]).argmax())
-    inspector = Inspector(FeaturesSettings(), network)
-    heat = inspector.explain(Photograph(Path(), resized), index)["grad_cam"]
+    rng, file = np.random.default_rng(0), version / "picture.png"
+    if deep:
+        # Of 16 bits these would be nearly black: the run says what is white.
+        network = replace(network, ranges=Ranges((("uint16", 0, 4095),)))
+        monkeypatch.setattr(load_network, "open_network", lambda *_: network)
+        samples = rng.integers(0, 4096, (50, 70), dtype=np.uint16)
+        Image.fromarray(samples).save(file)
+    else:
+        image_io.save_png(file, rng.integers(0, 256, (50, 70, 3), dtype=np.uint8))
+    result = GradCam(str(small_run.path), version).submit(file.read_bytes()).result(120)
+
+    (photograph,), _ = layer_maps.photographs([file], network, network.resize, 10**6)
+    index = int(network.logits(photograph.picture[None]).argmax())
+    inspector = layer_maps.Inspector(FeaturesSettings(), network)
+    heat = inspector.explain(photograph, index)["grad_cam"]
     assert result["label"] == network.labels[index]
     assert result["empty"] == (heat.max() <= 0)
     shown = image_io.decode(base64.b64decode(result["picture"]["b64"]))
     # Two traces of one network may round otherwise.
-    expected = heatmaps.over(resized, heat).astype(int)
+    expected = heatmaps.over(photograph.picture, heat).astype(int)
     assert np.abs(shown.astype(int) - expected).max() <= 1
+    assert not deep or photograph.picture.mean() > 100
 
 
 def test_a_broken_picture_is_an_error_and_the_next_one_is_explained(

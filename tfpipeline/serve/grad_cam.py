@@ -62,13 +62,13 @@ class GradCam:
     def _explain(self, content: bytes) -> dict[str, Any]:
         inspector = self._inspector
         network = inspector.network
-        picture = image_io.read(content, *network.size, network.resize)
+        how = *network.size, network.resize, network.ranges
+        picture = image_io.read(content, *how)
         index = int(network.logits(picture[None])[0].argmax())
         heat = inspector.grad_cam(Photograph(Path(), picture), index)
+        shown = image_io.to_png(heatmaps.over(picture, heat))
         return {
-            "picture": protocol.in_base_64(
-                image_io.to_png(heatmaps.over(picture, heat))
-            ),
+            "picture": protocol.in_base_64(shown),
             "label": network.labels[index],
             "empty": bool(heat.max() <= 0),
         }
