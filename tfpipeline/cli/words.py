@@ -106,7 +106,9 @@ _WORDS: dict[type, Words] = {
     serving.ExportSettings: Words(
         "run", ("run", "output", "also", "name", "label", "top_k", "only_if_better")
     ),
-    serving.ServeSettings: Words("base", ("base", "name", "rest_port", "grpc_port")),
+    serving.ServeSettings: Words(
+        "base", ("base", "name", "rest_port", "grpc_port", "ui", "run")
+    ),
     benchmark.BenchmarkSettings: Words(
         "source",
         ("source", "model.backbone", "images", "epochs", "output", "overwrite"),
