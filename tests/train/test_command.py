@@ -576,6 +576,23 @@ def test_sign_digits_are_read_over_three_seeds(
     keras.backend.clear_session()
 
 
+def test_what_a_preset_sets_is_printed_in_a_line_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "r"
+    argv = (*SMALL, "--preset", "few_shot", "--workdir", str(run))
+    assert start(*argv, "--data.source", str(pictures(tmp_path / "p"))) == 0
+    said = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in said if line.startswith("preset few_shot: "))
+    chosen, _, otherwise = line.partition("set otherwise")
+    assert "train.optimizer adamw" in chosen and "train.epochs 2" in otherwise
+    kept = cli.of_run(run / "config.yaml")
+    assert (kept.preset, kept.train.optimizer) == ("few_shot", "adamw")
+    assert (kept.model.backbone, kept.train.epochs) == ("PlainCNN", 2)
+    # It keeps no image to choose an epoch.
+    assert "validation" not in json.loads((run / "metrics.json").read_text())
+
+
 def test_a_run_keeps_what_became_of_its_classes(
     tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,16 +14,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
         "model.backbone": "MobileNetV2",
         "model.alpha": 0.35,
-        "model.image_size": 160,
-        "data.resize": "crop",
     },
     "best": {
         "model.backbone": "MobileNetV2",
-        "model.image_size": 256,
         "data.augmentation": "light",
         "data.views": 4,
         "train.label_smoothing": 0.1,
-        "fine_tune.epochs": 15,
+        "fine_tune.epochs": 10,
+        "fine_tune.unfreeze": "0.5",
         "fine_tune.learning_rate": 3e-4,
         "fine_tune.warmup_epochs": 1.0,
     },
