@@ -4,8 +4,8 @@ python benchmarks/seeds.py [--seeds 3] [--output FILE.json] -- FLAGS OF TRAIN
 
 Each seed draws its own split, initial weights and order. The interval is that of
 Student's t at 95 %, over the seeds. `validation` is the accuracy by which settings are
-to be chosen, `cpu_seconds` the time of all cores, which other work on the machine hardly
-changes; the first seed computes features that the others find in the cache.
+to be chosen; `cpu_seconds` is the time of all cores, which other work on the machine
+hardly changes. The first seed computes features that the others find in the cache.
 """
 
 import argparse

@@ -28,7 +28,7 @@ def flat(*argv: str) -> dict[str, Any]:
 
 def others(name: str, *taken: Any) -> list[Any]:
     """Return two values of a setting that are neither of those taken."""
-    values = {
+    values: dict[str, list[Any]] = {
         "model.backbone": ["MobileNetV2", "VGG16", "MobileNet", "Xception"],
         "model.alpha": [None, 0.75, 0.5, 1.4],
         "data.augmentation": ["none", "light", "randaugment", "mixup"],
@@ -37,7 +37,8 @@ def others(name: str, *taken: Any) -> list[Any]:
         "train.schedule": ["constant", "exponential", "one_cycle", "cosine"],
         "fine_tune.unfreeze": ["0.3", "block_13", "all"],
     }
-    numbers = [0, 1, 2, 3] if KNOWN[name] in (int, int | None) else [0.5, 0.25, 0.125]
+    whole = KNOWN[name] in (int, int | None)
+    numbers = [0, 1, 2, 3] if whole else [0.5, 0.25, 0.125]
     return [v for v in values.get(name, numbers) if v not in taken]
 
 
