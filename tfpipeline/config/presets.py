@@ -38,6 +38,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Another network has a size of its own, and other widths or none.
+OF_BACKBONE = ("model.alpha", "model.image_size")
+
 
 def of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of the preset that is given, by their dotted names.
@@ -55,12 +58,9 @@ def of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     if name not in PRESETS:
         raise unknown("--preset", name, PRESETS)
     preset = PRESETS[name]
-    if (
-        given.get("model.backbone", preset["model.backbone"])
-        != preset["model.backbone"]
-    ):
-        # Another network has other widths, or none.
-        return {n: value for n, value in preset.items() if n != "model.alpha"}
+    network = preset["model.backbone"]
+    if given.get("model.backbone", network) != network:
+        return {n: value for n, value in preset.items() if n not in OF_BACKBONE}
     return preset
 
 
