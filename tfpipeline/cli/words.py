@@ -42,8 +42,8 @@ _WORDS: dict[type, Words] = {
     config.RunSettings: Words(
         "data.source",
         (
-            *("data.source", "workdir", "model.backbone", "model.weights"),
-            *("train.epochs", "fine_tune.epochs", "data.augmentation", "data.group"),
+            *("data.source", "workdir", "preset", "model.backbone", "model.weights"),
+            *("train.epochs", "fine_tune.epochs", "data.augmentation"),
             *("seed", "overwrite"),
         ),
         {"source": "data.source", "output": "workdir", **_NETWORK, **_DATA}
