@@ -59,15 +59,16 @@ class Page:
             self.events.append(found)
         return found
 
-    def open(self, file: Path, width: int = 1280) -> float:
-        """Open a file; return the seconds until all of it could be used."""
+    def open(self, file: Path | str, width: int = 1280) -> float:
+        """Open a file or address; return the seconds until all of it could be used."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": 900, "deviceScaleFactor": 1},
             mobile=width < 600,
         )
         started = time.perf_counter()
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        url = file if isinstance(file, str) else file.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while not any(e["method"] == "Page.loadEventFired" for e in self.events):
             self._read()
         # One frame more: laid out and painted.
@@ -107,11 +108,12 @@ class Page:
 
 
 @contextlib.contextmanager
-def browsing(profile: Path) -> Iterator[Page]:
+def browsing(profile: Path, *more: str) -> Iterator[Page]:
     """Start a browser and end it with the block; skip the test where there is none.
 
     Args:
         profile: An empty folder for what it writes.
+        more: Flags besides those that it is always started with.
     """
     if COMMAND is None:
         pytest.skip("no chromium here: the page was not looked at in a browser")
@@ -121,7 +123,7 @@ def browsing(profile: Path) -> Iterator[Page]:
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
         *("--disable-dev-shm-usage", "--disable-background-networking"),
         *("--disable-component-update", "--remote-debugging-pipe"),
-        *(f"--user-data-dir={profile}", "about:blank"),
+        *(*more, f"--user-data-dir={profile}", "about:blank"),
     )
     # It reads from number 3 and writes to number 4.
     wrapped = f'exec "$@" 3</dev/fd/{asking} 4>/dev/fd/{answering}'

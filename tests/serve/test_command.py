@@ -3,22 +3,20 @@
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import tensorflow as tf
 
 from tests.conftest import Exported
+from tests.serve import running
+from tests.serve.running import Served
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.config.serving import ServerSettings, ServeSettings
@@ -32,44 +30,13 @@ from tfpipeline.serve.command import serve
 pytestmark = pytest.mark.slow
 
 
-class Served(NamedTuple):
-    """A running server, its two addresses, and the folder that it watches."""
-
-    process: subprocess.Popen
-    rest: str
-    grpc: str
-    base: Path
-
-
 @pytest.fixture(scope="module")
 def served(exported: Exported, tmp_path_factory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("server")
     base = folder / "base"
     shutil.copytree(exported.base, base)
-    argv = [sys.executable, "-m", "tfpipeline.serve", "--base", str(base)]
-    argv += ["--rest_port", "0", "--grpc_port", "0", "--poll_seconds", "0.2"]
-    log = folder / "log"
-    with open(log, "w") as out:
-        process = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        end = time.monotonic() + 120
-        while "grpc://" not in log.read_text():
-            assert process.poll() is None and time.monotonic() < end, log.read_text()
-            time.sleep(0.1)
-        words = log.read_text().split()
-        rest, grpc = (
-            next(word for word in words if word.startswith(kind))
-            for kind in ("http://", "grpc://")
-        )
-        yield Served(process, rest, grpc, base)
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        finally:
-            process.kill()
-    assert "Stopped" in log.read_text() and "Traceback" not in log.read_text()
-    assert process.returncode == 0
+    with running.serving(base, folder / "log", "--grpc_port", "0") as server:
+        yield server
 
 
 def predicted(model: str, images: list[Path], output: Path) -> list[dict[str, str]]:
@@ -401,6 +368,19 @@ def test_no_request_is_lost_or_half_answered_while_versions_change(
         counts[number] += 1
     assert len(found) == requests and min(counts.values()) > 0 and swaps >= 2
     tf_serving_files.relabel(served.base, {"stable": 1, "canary": 2})
+
+
+def test_without_being_asked_for_there_is_no_page(served: Served, capsys) -> None:
+    assert served.ui == ""
+    server = served.rest.split("/v1")[0]
+    for path in ("/ui", "/ui/grad_cam"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{server}{path}", timeout=30)
+        with refused.value as error:
+            assert error.code == 404
+    words = ["--base", str(served.base), "--run", "runs/a"]
+    assert cli.main(serve, ServeSettings, words) == 2
+    assert "--run runs/a: " in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_and_a_folder_without_versions_are_told(

@@ -25,6 +25,7 @@ from tfpipeline.config import (
     PredictSettings,
     RunSettings,
 )
+from tfpipeline.config.presets import PRESETS
 from tfpipeline.core import file_io, image_io
 from tfpipeline.data import dataset, pipeline
 from tfpipeline.evaluate.command import evaluate
@@ -574,6 +575,35 @@ def test_sign_digits_are_read_over_three_seeds(
         found.append(metrics["test"]["accuracy"])
     assert np.mean(found) >= 0.86, found
     keras.backend.clear_session()
+
+
+def test_what_a_preset_sets_is_printed_and_kept_and_its_name_is_free(
+    tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "r"
+    argv = (*SMALL, "--checkpoint.every_steps", "1", "--workdir", str(run))
+    argv += ("--data.source", str(pictures(tmp_path / "p")))
+
+    def saves_and_dies(self: fit.Fit) -> None:
+        self.save()
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(fit.Fit, "run", saves_and_dies)
+        # The same settings by their own names.
+        start(*(f"--{n}={v}" for n, v in PRESETS["few_shot"].items()), *argv)
+    assert "preset" not in capsys.readouterr().err
+    assert start(*argv, "--preset", "few_shot") == 0
+    said = capsys.readouterr().err
+    (line,) = (li for li in said.splitlines() if li.startswith("preset few_shot: "))
+    chosen, _, otherwise = line.partition("set otherwise")
+    assert "train.optimizer adamw" in chosen and "train.epochs 2" in otherwise
+    assert "resuming" in said
+    kept = cli.of_run(run / "config.yaml")
+    assert (kept.preset, kept.train.optimizer) == ("few_shot", "adamw")
+    assert (kept.model.backbone, kept.train.epochs) == ("PlainCNN", 2)
+    # It keeps no image to choose an epoch.
+    assert "validation" not in json.loads((run / "metrics.json").read_text())
 
 
 def test_a_run_keeps_what_became_of_its_classes(

@@ -14,7 +14,7 @@ import yaml
 
 from tfpipeline.cli import help_text, values, words, yaml_text
 from tfpipeline.cli.yaml_text import Given
-from tfpipeline.config import RunSettings
+from tfpipeline.config import RunSettings, presets
 from tfpipeline.core.errors import UserError, suggest
 
 Settings = TypeVar("Settings")
@@ -35,11 +35,11 @@ def parse(
 ) -> Settings:
     """Return the settings that a command line and its ``--config`` file ask for.
 
-    Nested dataclasses become dotted flags. Flags win over the file, the file over
-    defaults. A text means the same in the file and behind its flag.
+    Nested dataclasses become dotted flags. Flags win over the file, the file over a
+    preset, that over defaults. A text means the same in the file and behind its flag.
 
     Raises:
-        UserError: An unknown key, or a value of the wrong type.
+        UserError: An unknown key or preset, or a value of the wrong type.
         SystemExit: After ``--help`` or ``--print_config``.
     """
     return read(settings, argv, prog=prog, description=description)[0]
@@ -68,7 +68,7 @@ def read(
         if name not in _SWITCHES:
             _take(chosen, known, name, _joined(given))
     _join_names(settings, known, chosen)
-    result = _replace(settings(), chosen)
+    result = _replace(settings(), {**presets.of(settings, chosen), **chosen})
     if "print_config" in flags:
         sys.stdout.write(dump(result))
         raise SystemExit(0)

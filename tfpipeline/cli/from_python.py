@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from tfpipeline import cli
 from tfpipeline.cli import words
+from tfpipeline.config import presets
 from tfpipeline.core.errors import UserError, suggest
 
 Settings = TypeVar("Settings")
@@ -29,7 +30,8 @@ def read(
     Args:
         verb: The command, e.g. `train`.
         kind: Its dataclass.
-        config: A YAML file, a mapping of settings, an instance of `kind`, or None.
+        config: A YAML file, a mapping of settings, an instance of `kind`, which is
+            taken as it is whatever its preset, or None.
         given: More settings, which win over `config`. Names are dotted
             (`"train.epochs"`) or nested (`train={"epochs": 3}`).
 
@@ -42,9 +44,11 @@ def read(
     if isinstance(config, (str, os.PathLike)):
         line = ["--config", os.fspath(config)]
     elif isinstance(config, kind):
-        default = flat(kind())
-        changed = {n: v for n, v in flat(config).items() if v != default.get(n)}
-        values = _named(kind, changed.items())
+        default, values = flat(kind()), flat(config)
+        # It holds every setting: nothing is left to a preset.
+        own = presets.of(kind, values)
+        values = {n: v for n, v in values.items() if n in own or v != default.get(n)}
+        values = _named(kind, values.items())
     elif isinstance(config, Mapping):
         values = _named(kind, _flat(config))
     elif config is not None:

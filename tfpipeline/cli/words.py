@@ -43,8 +43,8 @@ _WORDS: dict[type, Words] = {
     config.RunSettings: Words(
         "data.source",
         (
-            *("data.source", "workdir", "model.backbone", "model.weights"),
-            *("train.epochs", "fine_tune.epochs", "data.augmentation", "data.group"),
+            *("data.source", "workdir", "preset", "model.backbone", "model.weights"),
+            *("train.epochs", "fine_tune.epochs", "data.augmentation"),
             *("seed", "overwrite"),
         ),
         {"source": "data.source", "output": "workdir", **_NETWORK, **_DATA}
@@ -108,7 +108,9 @@ _WORDS: dict[type, Words] = {
     serving.ExportSettings: Words(
         "run", ("run", "output", "also", "name", "label", "top_k", "only_if_better")
     ),
-    serving.ServeSettings: Words("base", ("base", "name", "rest_port", "grpc_port")),
+    serving.ServeSettings: Words(
+        "base", ("base", "name", "rest_port", "grpc_port", "ui", "run")
+    ),
     benchmark.BenchmarkSettings: Words(
         "source",
         ("source", "model.backbone", "images", "epochs", "output", "overwrite"),

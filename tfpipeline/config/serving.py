@@ -62,6 +62,9 @@ class ServeSettings:
         rest_port: Port for HTTP; 0 takes any free one.
         grpc_port: Port for gRPC; 0 takes any free one, null turns gRPC off.
         poll_seconds: Seconds between two looks for new versions and moved labels.
+        ui: Whether to serve a page, at `/ui` of the REST port, to try the model with
+            pictures and the camera.
+        run: Run folder that was exported: the page then shows Grad-CAM as well.
     """
 
     base: str | None = None
@@ -70,6 +73,8 @@ class ServeSettings:
     rest_port: int = 8501
     grpc_port: int | None = 8500
     poll_seconds: float = 2.0
+    ui: bool = False
+    run: str | None = None
 
 
 @dataclass(frozen=True)

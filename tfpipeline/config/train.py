@@ -190,6 +190,8 @@ class RunSettings:
         seed: Of splits, initial weights, order and augmentation.
         cache_dir: Cache folder, shared by all runs (default: `~/.cache/tfpipeline`).
         overwrite: Whether a finished run may be replaced.
+        preset: `fast`, `best`, or `few_shot`: defaults that go well together. The
+            config file and flags win over them.
         data: Data.
         model: Network.
         train: Training of the head.
@@ -205,6 +207,7 @@ class RunSettings:
     seed: int = 0
     cache_dir: str | None = None
     overwrite: bool = False
+    preset: str | None = None
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)

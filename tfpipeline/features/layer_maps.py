@@ -133,12 +133,16 @@ class Inspector:
         outputs = self._look(photograph.image)
         return {name: np.asarray(value)[0] for name, value in outputs.items()}
 
+    def grad_cam(self, photograph: Photograph, index: int) -> np.ndarray:
+        """Return Grad-CAM of a class, in [0, 1], at the size of the photograph."""
+        return np.asarray(self._cam(photograph.image, tf.constant([index])))[0]
+
     def explain(self, photograph: Photograph, index: int) -> dict[str, np.ndarray]:
         """Return where a class is seen, in [0, 1], at the size of the photograph."""
         image, indices = photograph.image, tf.constant([index])
-        cam = self._cam(image, indices)
         smooth = saliency.smooth_grad(self._logits, image, indices, seed=self.seed)
-        return {"grad_cam": np.asarray(cam)[0], "smooth_grad": np.asarray(smooth)[0]}
+        cam = self.grad_cam(photograph, index)
+        return {"grad_cam": cam, "smooth_grad": np.asarray(smooth)[0]}
 
 
 def strongest(maps: np.ndarray, count: int) -> list[int]:

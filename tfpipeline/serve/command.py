@@ -6,13 +6,19 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfpipeline.config.serving import ServeSettings
 from tfpipeline.core import console, startup
 from tfpipeline.core.errors import UserError
+
+if TYPE_CHECKING:
+    from tfpipeline.serve.grad_cam import GradCam
+    from tfpipeline.serve.live_versions import Holder
 
 # For requests that are under way when it is told to stop.
 _GRACE_SECONDS = 30
@@ -26,19 +32,28 @@ def serve(settings: ServeSettings) -> None:
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
     base, host = Path(settings.base), settings.host
+    if settings.run is not None and not settings.ui:
+        raise UserError(
+            f"--run {settings.run}: expected --ui true with it, for only the page has "
+            "Grad-CAM. Add that, or leave --run out."
+        )
     _check_process(base, settings.name)
     # Where a shell has its children ignore Ctrl-C, this one does not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     with startup.quiet_start():
         try:
-            from tfpipeline.serve import grpc_api, live_versions, rest_api
+            with _hidden_words():
+                from tfpipeline.serve import grpc_api, live_versions, rest_api
+                from tfpipeline.serve.page import Page
         except ImportError as error:
             raise UserError(
                 f"Serving needs a package that is not installed ({error.name}): give "
                 "pip install '.[server]' in the folder of tfpipeline's source."
             ) from None
         holder = live_versions.Holder(base)
+        explainer = _grad_cam(settings, holder)
+        page = Page(settings.name, explainer) if settings.ui else None
     with socket.socket() as listening, contextlib.ExitStack() as stack:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with _taken(host, "rest_port", settings.rest_port):
@@ -51,6 +66,8 @@ def serve(settings: ServeSettings) -> None:
                 server, port = grpc_api.start(holder, settings.name, f"{host}:{port}")
             stack.callback(lambda: server.stop(grace=_GRACE_SECONDS).wait())
             addresses["grpc"] = f"grpc://{host}:{port}/{settings.name}"
+        if page is not None:
+            addresses["ui"] = f"http://{host}:{listening.getsockname()[1]}{page.path}"
         try:
             # Where a shell has its children ignore Ctrl-C, the server ends by it as
             # well, but nothing is raised. Whoever has read the addresses may give it
@@ -62,11 +79,21 @@ def serve(settings: ServeSettings) -> None:
                 console.answer({"versions": [*holder.served.models], **addresses})
                 holder.follow(settings.poll_seconds)
                 _served.set()
-                rest_api.Server(holder, settings.name).run([listening])
+                rest_api.Server(holder, settings.name, page).run([listening])
         finally:
             holder.end()
             stack.close()
             console.close("Stopped.")
+
+
+def _grad_cam(settings: ServeSettings, holder: Holder) -> GradCam | None:
+    """Return what explains the answers of the version that the page asks."""
+    chosen = holder.choose()
+    if settings.run is None or chosen is None:
+        return None
+    from tfpipeline.serve import grad_cam
+
+    return grad_cam.GradCam(settings.run, chosen[1].folder)
 
 
 def _check_process(base: Path, name: str) -> None:
@@ -82,6 +109,19 @@ def _check_process(base: Path, name: str) -> None:
             f"{base}: cannot be served in this process: {why}. Type in a terminal: "
             f"{tf_serving_files.local_command(base, name)}"
         )
+
+
+@contextlib.contextmanager
+def _hidden_words() -> Iterator[None]:
+    """Keep the command line from KServe, which reads it as its own when imported.
+
+    Of `--grpc_port`, which both have, it knows no null.
+    """
+    words, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        yield
+    finally:
+        sys.argv = words
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from tfpipeline.export.signatures import Loaded
 from tfpipeline.predict.client import MAX_MESSAGE_BYTES
 from tfpipeline.serve import grpc_api, rest_protocol
 from tfpipeline.serve.live_versions import Holder
+from tfpipeline.serve.page import Page
 from tfpipeline.serve.rest_protocol import RequestError
 
 VERSION_HEADER = "x-model-version"
@@ -29,7 +30,7 @@ VERSION_HEADER = "x-model-version"
 class Server(RESTServer):
     """KServe's server, whose `run` serves at bound sockets until it is told to end."""
 
-    def __init__(self, holder: Holder, name: str) -> None:
+    def __init__(self, holder: Holder, name: str, page: Page | None = None) -> None:
         # Wrong requests are told to those who send them; how KServe sends its answers
         # is between it and its libraries.
         logging.getLogger("kserve").setLevel(logging.CRITICAL)
@@ -46,7 +47,7 @@ class Server(RESTServer):
             ModelRepositoryExtension(model_registry=registry),
             http_port=0,
         )
-        self._holder, self._name = holder, name
+        self._holder, self._name, self._page = holder, name, page
 
     def create_application(self) -> None:
         """Make KServe's application, whose paths of this protocol know no versions."""
@@ -55,6 +56,9 @@ class Server(RESTServer):
         # First, since KServe's own paths end at the first slash.
         path = "/v1/models/{rest:path}"
         app.router.add_route(path, self._reply, methods=["GET", "POST"])
+        routes = {} if self._page is None else self._page.routes
+        for path, (method, show) in routes.items():
+            app.router.add_route(path, show, methods=[method])
         super().create_application()
         app.add_middleware(_Bounded)
 

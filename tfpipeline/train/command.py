@@ -6,7 +6,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfpipeline.config import RunSettings
+from tfpipeline.cli import from_python
+from tfpipeline.config import RunSettings, presets
 from tfpipeline.core import console, file_io, provenance, run_replacement, startup
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
@@ -24,6 +25,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
     _check_corrections(settings.data.corrections, folder)
     cache = startup.cache_folder(settings.cache_dir)
     file_io.check_writable(cache)
+    if settings.preset:
+        console.note(presets.describe(settings.preset, from_python.flat(settings)))
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.report.closing import data_block

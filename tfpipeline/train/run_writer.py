@@ -29,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 # Settings that a training may go on with though they have changed.
 _FREE = (
     *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "logs"),
-    *("data.cache", "data.classes", "train.on_nan"),
+    *("preset", "data.cache", "data.classes", "train.on_nan"),
 )
 
 # How a checkpoint calls the content of a file, whose name may change.

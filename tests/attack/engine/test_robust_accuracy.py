@@ -79,7 +79,8 @@ def words(found: dict) -> str:
     """Return what `evaluate` says of it."""
     result = {"accuracy": 1.0, "loss": 0.1, "n": 3, "source": "s", "split": "all"}
     result |= {"classes": {}, "seen_in_training": 0, "robust": found}
-    return str(closing("evaluate", result=result, calibration={}))
+    result |= {"missing_classes": [], "quarantined": 0}
+    return str(closing("evaluate", result=result, calibration={}, worst=None))
 
 
 def test_an_open_network_passes_what_is_looked_at_before_an_attack() -> None:
