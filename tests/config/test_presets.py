@@ -1,6 +1,7 @@
 """A preset stands below files and flags, and what it set is kept with a run."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,9 @@ def test_every_setting_of_a_preset_is_one_and_as_its_kind_is_written(
     by_flags = from_python.flat(parse(*given))
     assert repr(by_flags | {"preset": preset}) == repr(flat("--preset", preset))
     assert by_flags != DEFAULTS
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    (row,) = (li for li in page.splitlines() if li.startswith(f"| `{preset}` | "))
+    assert re.findall("`--([^` ]+ [^`]+)`", row) == [f"{n} {v}" for n, v in own.items()]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
