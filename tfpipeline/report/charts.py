@@ -210,10 +210,6 @@ def whiskers(rows: Sequence[tuple[str, float, float, float]]) -> Any:
     return drawn
 
 
-# Inches of a cell of a confusion matrix, of so many classes at most.
-_CELLS = ((4, 0.9), (8, 0.7), (16, 0.42))
-
-
 @styled
 def confusion(
     labels: Sequence[str], counts: Sequence[Sequence[int]] | np.ndarray, title: str = ""
@@ -231,7 +227,7 @@ def confusion(
     if not table[:, rows:].any():
         table = table[:, :rows]
     columns, totals = table.shape[1], np.maximum(table.sum(1), 1)
-    cell = next((size for most, size in _CELLS if rows <= most), 0.29)
+    cell = 0.9 if rows <= 4 else 0.7 if rows <= 8 else 0.42 if rows <= 16 else 0.29
     short = [cut(name, 18) for name in names[:columns]]
     edge = 0.5 + 0.075 * max(map(len, short))
     width, height = edge + columns * cell + 0.1, edge + rows * cell + 0.1
