@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfpipeline.config.serving import ServerSettings
-from tfpipeline.core import brightness, image_formats, image_io, run_dir, startup
+from tfpipeline.core import (
+    brightness,
+    console,
+    image_formats,
+    image_io,
+    run_dir,
+    startup,
+)
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
@@ -105,7 +112,16 @@ def of_server(address: str, settings: ServerSettings) -> Ask:
     """Return what asks a server, at an address as `client.open_server` has it."""
     with startup.quiet_start(keras=False):
         send = client.open_server(address, settings)
-    return lambda files: _ask(send, files, settings)
+
+    def ask(files: Sequence[Row]) -> list[Answer]:
+        if deep := [row for row in files if row.samples == "uint16"]:
+            console.note(
+                f"{len(deep)} pictures have uint16 samples (e.g. {deep[0].path}), in "
+                "which the server's model says what is black and white"
+            )
+        return _ask(send, files, settings)
+
+    return ask
 
 
 def version_of(path: Path) -> Path | None:
