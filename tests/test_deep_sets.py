@@ -1,9 +1,13 @@
 """A data set of more than 8 bits, from its files to what a run answers."""
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tests.conftest import PLAIN
 from tests.tiffs import Page, tiff
@@ -72,7 +76,10 @@ def test_a_run_carries_its_range_to_all_that_it_is_asked(
 def test_an_audit_says_what_is_black_and_white_and_warns(
     tmp_path: Path, capsys
 ) -> None:
-    drawn(tmp_path / "in")
+    first, *_ = drawn(tmp_path / "in")
+    copy = first.with_name("copy.tif")
+    copy.write_bytes(first.read_bytes())
+    brightest = {}
     for setting, most in (("auto", "4095"), ("full", "65535")):
         output = tmp_path / setting
         argv = ["--source", str(tmp_path / "in"), "--output", str(output)]
@@ -80,7 +87,13 @@ def test_an_audit_says_what_is_black_and_white_and_warns(
         about = json.loads((output / "statistics.json").read_text())["brightness"]
         assert about["range"] == f"uint16 0 {most}"
         assert bool(about["warnings"]) == (setting == "full")
+        assert copy.name in (page := (output / "audit.html").read_text())
+        uris = re.findall('data:image/jpeg;base64,([^"]+)', page)
+        pictures = [Image.open(io.BytesIO(base64.b64decode(uri))) for uri in uris]
+        brightest[setting] = min(np.asarray(picture).max() for picture in pictures)
         assert ("--data.range" in capsys.readouterr().err) == (setting == "full")
+    # The pictures on its page, too.
+    assert brightest["auto"] > 8 * brightest["full"]
     argv += ["--data.range", "bright", "--overwrite", "true"]
     assert cli.main(audit, AuditSettings, argv) == 2
     assert "--data.range" in capsys.readouterr().err

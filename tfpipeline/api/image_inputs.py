@@ -167,10 +167,12 @@ def _of_pillow(image: Any, where: str) -> np.ndarray:
 
 def _loses_bits(image: Any) -> bool:
     """Tell whether colours have 16 bits in their file, of which Pillow has 8."""
-    if image.mode == "F" or image.mode.startswith("I"):
+    # Of other formats the package has no more bits either.
+    deep = image.mode == "F" or image.mode.startswith("I")
+    if deep or image.format not in ("PNG", "TIFF"):
         return False
     parts, name = getattr(image, "tile", ()), getattr(image, "filename", "")
-    if not parts and image.format and name:
+    if not parts and name:
         # Once it is loaded, only its file tells.
         with contextlib.suppress(OSError), Image.open(name) as again:
             parts = again.tile

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.predict import contact_sheet
 
 # Rows with a thumbnail, and rows at all, of a table in a notebook.
@@ -42,11 +43,18 @@ class Predictions(list[Prediction]):
         rows: As the command `predict` makes them.
         named: Whether the images are files that the user named; otherwise they are
             called by their numbers.
+        ranges: What is black and white for the classifier; None where it is not known.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], *, named: bool = True):
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        named: bool = True,
+        ranges: Ranges | None = None,
+    ):
         files = [str(row["id"]) for row in rows[:_PICTURED]]
-        self._thumbnails = contact_sheet.small_copies(files, _PIXELS)
+        self._thumbnails = contact_sheet.small_copies(files, _PIXELS, ranges)
         super().__init__(
             Prediction(
                 str(row["id"]) if named else str(number),

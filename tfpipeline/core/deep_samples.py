@@ -35,7 +35,8 @@ _MIN_IS_WHITE, _SIGNED, _MULTIPLIED, _IN_PLANES = 0, 2, 1, 2
 _SCALED = ("PPM", "JPEG2000")
 
 # A greymap up to its largest value; comments may stand between the numbers.
-_PNM = re.compile(rb"P[25]" + 2 * rb"(?:\s|#[^\r\n]*)+\d+" + rb"(?:\s|#[^\r\n]*)+(\d+)")
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PNM = re.compile(rb"P[25]" + 2 * (_GAP + rb"\d+") + _GAP + rb"(\d+)")
 _STREAM = b"\xff\x4f\xff\x51"
 
 # Of the lower byte of each 16 bits: the unpacker for the other order of bytes.

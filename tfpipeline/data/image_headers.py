@@ -94,8 +94,9 @@ def read(content: tf.Tensor, max_pixels: int) -> Header:
 def weight(header: Header) -> tf.Tensor:
     """Return for how many pixels of 8 bits an image, or each of many, counts: int64."""
     pixels = tf.cast(header.height, tf.int64) * tf.cast(header.width, tf.int64)
-    many = tf.constant(image_formats.DEEP_WEIGHT, tf.int64)
-    return tf.where(header.deep, many * pixels, pixels)
+    # A header may lie: four times what it says would not fit into 64 bits.
+    weighed = image_formats.DEEP_WEIGHT * tf.minimum(pixels, 2**60)
+    return tf.where(header.deep, weighed, pixels)
 
 
 def too_large_for(header: Header, *limit: Any) -> tf.Tensor:

@@ -192,7 +192,7 @@ def suspects(rows: Sequence[Row]) -> list[Suspect]:
 
 
 def _is_usable(row: Row) -> bool:
-    return not row.reason and not row.warning.startswith(FLAT)
+    return row.height > 0 and not row.reason and not row.warning.startswith(FLAT)
 
 
 def _distances(scores: np.ndarray, least: float) -> np.ndarray:

@@ -5,7 +5,7 @@ Imports no TensorFlow: the files are read while it is still being imported.
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,16 @@ def _text(value: float) -> str:
 
 
 def _by_type(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    deep: dict[str, list[Row]] = defaultdict(list)
+    return _by(rows, lambda row: row.samples)
+
+
+def _by(rows: Sequence[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    """Return usable pictures by what is said of them, where that is anything."""
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.samples and not row.reason:
-            deep[row.samples].append(row)
-    return deep
+        if (text := key(row)) and not row.reason:
+            groups[text].append(row)
+    return groups
 
 
 def _span(kind: str, rows: Sequence[Row]) -> tuple[tuple[float, float], str]:
@@ -131,28 +136,27 @@ def warnings(rows: Sequence[Row], ranges: Ranges) -> list[str]:
     """Return what looks wrong with pictures that are read by given ranges."""
     texts = []
     for kind, mine in sorted(_by_type(rows).items()):
-        more = f"{FLAG} sets another one"
-        texts += _doubts(mine, ranges.of(kind), f"{kind} samples", more)
-    for span, mine in sorted(_by_fixed(rows).items()):
-        pair = brightness.parse(span)
-        if pair is not None:
-            more = f"the files declare it, and {FLAG} does not change that"
-            texts += _doubts(mine, pair.of(""), "such samples", more)
+        texts += _doubts(
+            mine, ranges.of(kind), f"{kind} samples", f"{FLAG} sets another one"
+        )
+    for span, mine in sorted(_by(rows, lambda row: row.fixed).items()):
+        if (declared := brightness.parse(span)) is not None:
+            texts += _doubts(
+                mine,
+                declared.of(""),
+                "samples of a declared range",
+                f"The files declare it, so {FLAG} does not change it",
+            )
     return texts
-
-
-def _by_fixed(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    deep: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.fixed and not row.reason:
-            deep[row.fixed].append(row)
-    return deep
 
 
 def _doubts(
     rows: Sequence[Row], whole: tuple[float, float], of: str, more: str
 ) -> list[str]:
-    """Return what looks wrong with pictures, of some samples, that have one range."""
+    """Return what looks wrong with pictures that have one range.
+
+    `of` names their samples, and `more` is what can be done where they use little.
+    """
     texts, (black, white) = [], whole
     where = f"{_text(black)} to {_text(white)}"
     first, count = Path(rows[0].path).name, len(rows)
@@ -163,7 +167,7 @@ def _doubts(
         texts.append(
             f"{count} pictures of {of} use {max(part, 0):.0%} of their range {where} "
             f"(they go from {low} to {high}, e.g. {first}): little is left of them in "
-            f"8 bits. {more[:1].upper()}{more[1:]}"
+            f"8 bits. {more}"
         )
     outside = [row for row in rows if not brightness.fits(row.low, row.high, whole)]
     if outside:
@@ -172,8 +176,8 @@ def _doubts(
             f"are clipped (e.g. {Path(outside[0].path).name}: "
             f"{_text(outside[0].low)} to {_text(outside[0].high)})"
         )
-    far = [row for row in rows if row.peak - white > white - black]
-    far = [row for row in far if row not in outside]
+    gone = {row.place for row in outside}
+    far = [r for r in rows if r.peak - white > white - black and r.place not in gone]
     if far:
         texts.append(
             f"{len(far)} of {count} pictures have a few {of} far above {where}, which "

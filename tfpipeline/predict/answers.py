@@ -108,6 +108,15 @@ def _ranges_of(folder: Path) -> Ranges:
     return brightness.parse(str(about.get("range", "full"))) or WHOLE
 
 
+def ranges_of(path: Path) -> Ranges:
+    """Return what is black and white for the run or the SavedModel in a folder."""
+    if (version := version_of(path)) is not None:
+        return _ranges_of(version)
+    from tfpipeline.models import saving
+
+    return saving.load_ranges(run_dir.RunFolder(path).model)
+
+
 def of_server(address: str, settings: ServerSettings) -> Ask:
     """Return what asks a server, at an address as `client.open_server` has it."""
     with startup.quiet_start(keras=False):
@@ -116,8 +125,8 @@ def of_server(address: str, settings: ServerSettings) -> Ask:
     def ask(files: Sequence[Row]) -> list[Answer]:
         if deep := [row for row in files if row.samples == "uint16"]:
             console.note(
-                f"{len(deep)} pictures have uint16 samples (e.g. {deep[0].path}), in "
-                "which the server's model says what is black and white"
+                f"{len(deep)} pictures have uint16 samples (e.g. {deep[0].path}): they "
+                "are read by the range of the server's model, which is not known here"
             )
         return _ask(send, files, settings)
 

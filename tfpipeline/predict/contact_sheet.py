@@ -22,19 +22,25 @@ SHOWN, PIXELS = 600, 224
 SHOWN_ERRORS = 200
 
 
-def write(file: Path, rows: Sequence[Mapping[str, Any]], model: str) -> None:
+def write(
+    file: Path,
+    rows: Sequence[Mapping[str, Any]],
+    model: str,
+    ranges: Ranges | None = None,
+) -> None:
     """Write the page, whole or not at all.
 
     Args:
         file: The page.
         rows: As `answers.rows` returns them.
         model: What answered, as the user named it.
+        ranges: What is black and white for it; None where that is not known.
     """
     answered = [row for row in rows if not row["error"]]
     bad = [row for row in rows if row["error"]]
     answered.sort(key=lambda row: float(row["probability"]))
     shown = answered[:SHOWN]
-    small = small_copies([row["id"] for row in shown], PIXELS)
+    small = small_copies([row["id"] for row in shown], PIXELS, ranges)
     pictures = [{**row, "small": uri} for row, uri in zip(shown, small)]
     refused = sum(row["accepted"] is False for row in answered)
     html.write(
@@ -53,15 +59,17 @@ def write(file: Path, rows: Sequence[Mapping[str, Any]], model: str) -> None:
     )
 
 
-def small_copies(names: Sequence[str], pixels: int) -> list[str | None]:
+def small_copies(
+    names: Sequence[str], pixels: int, ranges: Ranges | None = None
+) -> list[str | None]:
     """Return files as small data URIs; None for what cannot be read, or is gone.
 
-    Those of more than 8 bits have one range together: the classifier's is not known.
+    Those of more than 8 bits have one range together where the model's is not known.
     """
     with ThreadPoolExecutor(hardware.cores()) as pool:
         rows = list(pool.map(lambda name: examine(Path(name)), names))
-        ranges = sample_ranges.choose("auto", rows).ranges
-        return list(pool.map(lambda row: _small(row, pixels, ranges), rows))
+        known = ranges or sample_ranges.choose("auto", rows).ranges
+        return list(pool.map(lambda row: _small(row, pixels, known), rows))
 
 
 def _small(row: Row, pixels: int, ranges: Ranges) -> str | None:
