@@ -20,7 +20,9 @@ import tensorflow as tf
 from tfpipeline.config import DataSettings, ModelSettings, RunSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import augment, scan
+from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.sources import drawn_world, tfds
 from tfpipeline.demo import world
 from tfpipeline.models import arithmetic, classifier, feature_extraction
@@ -85,6 +87,7 @@ def features(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> objec
         keys=["a", "b"],
         of=lambda split: np.arange(2),
         source=SimpleNamespace(label=label),
+        brightness=given.get("ranges", Choice()),
     )
     net = {k[4:]: v for k, v in given.items() if k.startswith("net ")}
     work = SimpleNamespace(
@@ -166,6 +169,7 @@ CACHES: dict[str, Case] = {
         {"seed": 0},
         {
             **{"seed": 1, "data resize": "crop", "data augmentation": "randaugment"},
+            "ranges": Choice(Ranges((("uint16", 0, 4095),)), counts=(("uint16", 1),)),
             **{"net size": 9, "net filters": 3, "net mode": "caffe", "net seed": 1},
             **{"net strides": 2, "net dtype": "float16"},
             **{"rules": (image_io, "RULES"), "view rules": (augment, "RULES")},

@@ -1,27 +1,38 @@
 """A data set of more than 8 bits, from its files to what a run answers."""
 
+import base64
+import dataclasses
+import io
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from tests.conftest import PLAIN
+from tests.data.test_corrections import write
 from tests.tiffs import Page, tiff
 from tfpipeline import cli
 from tfpipeline.audit.command import audit
 from tfpipeline.config import (
     AuditSettings,
+    DataSettings,
     EvaluateSettings,
     ModelSettings,
     RunSettings,
 )
 from tfpipeline.core import image_io
-from tfpipeline.core.brightness import Ranges
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.data import scan
+from tfpipeline.data import dataset, scan
+from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.demo import world
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.models import load_network, saving
+from tfpipeline.train import run_writer
 from tfpipeline.train.command import train
 
 RANGES = Ranges((("uint16", 0, 4095),))
@@ -67,12 +78,42 @@ def test_a_run_carries_its_range_to_all_that_it_is_asked(
     given = EvaluateSettings(run=str(run.path), cache_dir=str(tmp_path / "c"))
     examples = run_inputs.examples_of(given, ready.trained, run, labels)
     assert examples.brightness.ranges == RANGES
+    # A training goes on by the same range only; one of 8 bits knows of none.
+    known = []
+    for choice in (
+        examples.brightness,
+        dataclasses.replace(examples.brightness, ranges=WHOLE),
+        Choice(),
+    ):
+        chosen = dataclasses.replace(examples, brightness=choice)
+        work: Any = SimpleNamespace(examples=chosen, settings=ready.trained)
+        known.append(run_writer.identity(ready.trained, work))
+    assert str(RANGES) in {known[0][name] for name in known[0].keys() - known[2].keys()}
+    assert known[0].keys() == known[1].keys() and known[0] != known[1]
+
+
+def test_a_picture_that_is_left_out_has_no_say_in_the_range(tmp_path: Path) -> None:
+    bright = drawn(tmp_path / "in")[0]
+    bright.write_bytes(tiff(Page(np.full((9, 9), 60000, np.uint16))))
+    name = bright.relative_to(tmp_path / "in").as_posix()
+    file = write(tmp_path, (name, "", "drop", ""))
+    for fixes, most in ((None, 65535), (str(file), 4095)):
+        data = DataSettings(source=str(tmp_path / "in"), corrections=fixes)
+        for examples in (
+            dataset.prepare(data, 0, tmp_path / "c", lambda path: path),
+            dataset.open_all(data, tmp_path / "c", lambda path: path),
+        ):
+            assert examples.brightness.ranges == Ranges((("uint16", 0, most),))
 
 
 def test_an_audit_says_what_is_black_and_white_and_warns(
     tmp_path: Path, capsys
 ) -> None:
-    drawn(tmp_path / "in")
+    first, *_, last = drawn(tmp_path / "in")
+    # Of another class, so that its page has a picture of both.
+    copy = last.with_name("copy.tif")
+    copy.write_bytes(first.read_bytes())
+    brightest = {}
     for setting, most in (("auto", "4095"), ("full", "65535")):
         output = tmp_path / setting
         argv = ["--source", str(tmp_path / "in"), "--output", str(output)]
@@ -80,7 +121,13 @@ def test_an_audit_says_what_is_black_and_white_and_warns(
         about = json.loads((output / "statistics.json").read_text())["brightness"]
         assert about["range"] == f"uint16 0 {most}"
         assert bool(about["warnings"]) == (setting == "full")
-        assert ("--data.range" in capsys.readouterr().err) == (setting == "full")
+        assert copy.name in (page := (output / "audit.html").read_text())
+        uris = re.findall('data:image/jpeg;base64,([^"]+)', page)
+        pictures = [Image.open(io.BytesIO(base64.b64decode(uri))) for uri in uris]
+        brightest[setting] = min(int(np.asarray(p).max()) for p in pictures)
+        assert ("--data.range" in "".join(capsys.readouterr())) == (setting == "full")
+    # The pictures on its page, too.
+    assert brightest["auto"] > 8 * brightest["full"]
     argv += ["--data.range", "bright", "--overwrite", "true"]
     assert cli.main(audit, AuditSettings, argv) == 2
     assert "--data.range" in capsys.readouterr().err

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.tiffs import Page, tiff
 from tfpipeline.api import image_inputs
 from tfpipeline.api.image_inputs import Sample
 from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
+from tfpipeline.predict import sent_images
 
 GREEN = np.full((5, 4, 3), (0, 255, 0), np.uint8)
 
@@ -140,3 +142,36 @@ def test_no_class_leads_out_of_the_folder(label: str, tmp_path: Path) -> None:
 def test_what_is_no_picture_is_told(given: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
         image_inputs.write(given, tmp_path)
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_colours_of_which_pillow_drops_bits_are_refused(
+    kind: str, loaded: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / f"deep.{kind}"
+    deep = NOISE[..., :3].astype(np.uint16) * 200
+    file.write_bytes(
+        sent_images.to_deep_png(deep)
+        if kind == "png"
+        else tiff(Page(deep, photometric=2))
+    )
+    with Image.open(file) as picture:
+        if loaded:
+            picture.load()
+        with pytest.raises(UserError, match="16 bits") as caught:
+            image_inputs.write([GREEN, picture], tmp_path / "written")
+        # What was done with the 8 bits of a picture is the user's.
+        assert image_inputs.write(picture.rotate(90), tmp_path / "written")
+    assert "at number 1" in str(caught.value) and "name" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["PPM", "PNG"])
+def test_16_bits_in_a_file_stay_16_bits(form: str, tmp_path: Path) -> None:
+    grey, file = NOISE[..., 0].astype(np.uint16) * 200, tmp_path / "deep"
+    Image.fromarray(grey).save(file, form)
+    with Image.open(file) as picture:
+        (word,) = image_inputs.write(picture, tmp_path / "written")
+    samples = image_io.samples(Path(word).read_bytes())
+    assert samples is not None and samples.kind == "uint16"
+    assert np.array_equal(samples.values, grey)

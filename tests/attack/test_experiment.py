@@ -1,15 +1,18 @@
 """Attacks on photographs: of networks of several sizes, and what is asked for."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiffs import Page, tiff
 from tfpipeline.attack import experiment
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
 
@@ -77,3 +80,23 @@ def test_half_and_twice_epsilon_are_whole_steps_of_8_bits_and_not_over_1() -> No
     assert max(radii(4, epsilon=0.7)) == 255
     free = AdversarySettings(eight_bit=False)
     assert radii(4, epsilon="5/255", adversary=free) == [2.5, 5, 10]
+
+
+def test_networks_that_read_photographs_by_another_range_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep, shallow = tmp_path / "a.tif", tmp_path / "b.png"
+    deep.write_bytes(tiff(Page(np.arange(64, dtype=np.uint16).reshape(8, 8))))
+    image_io.save_png(shallow, np.zeros((8, 8, 3), np.uint8))
+    spans = (("uint16", 0, 4095),), (("uint16", 0, 255),), (("float32", 0, 1),)
+    networks = [
+        dataclasses.replace(mirror(8 + i), ranges=Ranges(span))
+        for i, span in enumerate((*spans, spans[0]))
+    ]
+    experiment.compare_ranges(networks, [shallow], 100)
+    assert not capsys.readouterr().err
+    experiment.compare_ranges(networks, [shallow, deep], 100)
+    said = capsys.readouterr().err
+    assert "mirror 9" in said and "0 255" in said and "0 4095" in said
+    # It has seen no such picture, or sees them alike.
+    assert "mirror 10" not in said and "mirror 11" not in said

@@ -151,3 +151,10 @@ def test_extremes_are_of_numbers_alone() -> None:
     assert brightness.extremes(values) == (0.25, 0.5)
     assert brightness.extremes(np.full((2, 2), np.nan, np.float32)) == (0, 0)
     assert brightness.extremes(np.array([[7]], np.uint16)) == (7, 7)
+
+
+def test_the_peak_is_the_largest_number_of_all() -> None:
+    values = np.array([[np.nan, np.inf, 0.5, 7]], np.float32)
+    assert brightness.peak(values) == 7
+    assert brightness.peak(np.array([[-3, -9]], np.int16)) == -3
+    assert brightness.peak(np.full((2, 2), np.nan, np.float32)) == 0

@@ -222,3 +222,10 @@ def test_large_pictures_are_converted_in_parts_that_join() -> None:
     assert np.array_equal(
         parts, np.tile(colour_profile.convert(NOISE, table), (40, 12, 1))
     )
+
+
+def test_a_whole_profile_of_another_space_is_not_called_damaged() -> None:
+    data = encoded(Image.fromarray(NOISE), "PNG", icc_profiles.built({}, b"Lab "))
+    with Image.open(io.BytesIO(data)) as picture:
+        converts, problem = colour_profile.judge(picture)
+    assert not converts and "Lab" in problem and "damaged" not in problem

@@ -1,13 +1,15 @@
 """Every bit of a deep picture comes out as it is stored, or the file is refused."""
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from PIL import Image, features
 
 from tests.tiffs import Page, tiff
-from tfpipeline.core import image_io
+from tfpipeline.core import deep_samples, image_io
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.image_formats import ImageError
 
@@ -131,8 +133,23 @@ def test_a_pgm_says_by_its_header_what_white_is() -> None:
     for most in (1023, 4095, 65535):
         values = (RAMP * most // 255).astype(">u2")
         head = f"P5 {RAMP.shape[1]} {RAMP.shape[0]} {most}\n".encode()
-        shown = image_io.decode(head + values.tobytes(), ranges=Ranges((("", 0, 9),)))
+        # All of 16 bits is what is meant where nothing is declared.
+        given = (0, 65535) if most == 65535 else (0, 9)
+        shown = image_io.decode(head + values.tobytes(), ranges=Ranges((("", *given),)))
         assert abs(shown[..., 0].astype(int) - RAMP).max() <= 1
+
+
+@pytest.mark.skipif(not features.check("jpg_2000"), reason="no JPEG 2000")
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_jpeg_2000_declares_less_than_16_bits(bits: int) -> None:
+    out = io.BytesIO()
+    Image.fromarray((RAMP * 257).astype(np.uint16)).save(out, "JPEG2000")
+    data = bytearray(out.getvalue())
+    data[data.find(b"\xff\x4f\xff\x51") + 42] = bits - 1
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.load()
+        samples = deep_samples.of(picture, bytes(data))
+    assert samples is not None and bool(samples.declared) == (bits == 12)
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])

@@ -151,3 +151,22 @@ def test_a_file_that_nothing_reads_any_more_is_named(tmp_path: Path) -> None:
     some = pipeline.Batches(rows, np.zeros(len(rows), np.int32), reading)
     with pytest.raises(UserError, match="plain.jpg: No such file"):
         list(some.plain(np.arange(len(rows))))
+
+
+def test_a_batch_holds_large_deep_pictures_at_their_size_of_8_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = (smooth(40, 40, 0)[..., 0] * 16).astype(np.uint16)
+    (tmp_path / "0.tif").write_bytes(tiff(Page(values)))
+    (tmp_path / "1.tif").write_bytes(tiff(Page(values, packed=True)))
+    rows = scan.audit([tmp_path / "0.tif", tmp_path / "1.tif"], cache=None)
+    assert all(row.is_deep for row in rows)
+    ranges = Ranges((("uint16", 0, 4095),))
+    # Floats take four times as much.
+    monkeypatch.setattr(image_io, "LARGE", 4 * 40 * 40 - 4)
+    small = Decoder(rows, 8, 8, "squash", ranges)
+    content, layout = small._load(np.arange(2))
+    assert [len(data) for data in content] == [8 * 8 * 3] * 2
+    assert layout[:, 1:].tolist() == [[8, 8]] * 2
+    expected = image_io.read(tmp_path / "0.tif", 8, 8, "squash", ranges)
+    assert np.array_equal(read(small, 2)[0], expected)

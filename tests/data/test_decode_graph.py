@@ -182,6 +182,10 @@ def test_a_header_that_lies_costs_no_memory() -> None:
     content[16:24] = (2**31 - 1).to_bytes(4, "big") * 2
     too_large = image_formats.too_large(image_formats.MAX_PIXELS)
     assert asked([bytes(content)])[2] == [too_large]
+    content[24] = 16
+    assert not asked([bytes(content)])[1][0]
+    assert image_formats.is_too_large(asked([bytes(content)])[2][0])
+    content[24] = 8
     content[16:24] = bytes(8)
     assert asked([bytes(content)])[2] == ["no pixels: a side is 0 long"]
 
@@ -284,3 +288,19 @@ def test_deep_pngs_are_turned_as_their_tag_says() -> None:
         content = png(values, 0, (b"eXIf", exif.tobytes()[6:]))
         (found,), (valid,), _ = asked([content])
         assert valid and nearly(found, image_io.read(content, 32, 32, "squash"))
+
+
+def test_a_picture_of_16_bits_weighs_as_four_of_8() -> None:
+    deep = png(np.full((30, 40), 65535, np.uint16), 0)
+    limit = 4 * 30 * 40
+    images, valid, _ = asked([deep], graph(max_pixels=limit))
+    assert valid == [True] and (images == 255).all()
+    _, valid, (reason,) = asked([deep], graph(max_pixels=limit - 1))
+    assert valid == [False] and image_formats.is_too_large(reason)
+    assert f"{30 * 40 - 1:,}" in reason and "16 bits" in reason
+    shallow = file("PNG", np.zeros((50, 60, 3), np.uint8))
+    several = graph(max_request_pixels=limit + 50 * 60 - 1)
+    _, valid, (reason, _) = asked([deep, shallow], several)
+    assert valid == [False, True] and "16 bits" in reason
+    assert reason.endswith(image_formats.TOGETHER)
+    assert not image_formats.is_too_large(reason)

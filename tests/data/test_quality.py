@@ -115,3 +115,12 @@ def test_what_is_planted_among_photographs_is_listed_and_hardly_any_other(
     recall = Counter(kind for path, kind in listed if planted.get(path) == kind)
     assert recall == dict.fromkeys(PLANTED, 5)
     assert sum(path not in planted for path, _ in listed) <= 2
+
+
+def test_of_deep_pictures_the_size_is_looked_at() -> None:
+    deep = [Row(str(i), height=90, width=100, samples="uint16") for i in range(20)]
+    odd = Row("long", height=10, width=900, samples="uint16")
+    small = Row("small", height=9, width=10, samples="uint16")
+    listed = {(s.position, s.kind) for s in quality.suspects([*deep, odd, small])}
+    assert {(20, "odd_aspect"), (21, "odd_size")} <= listed
+    assert {position for position, _ in listed} == {20, 21}

@@ -1,5 +1,6 @@
 """One range for all pictures of a type: no picture's own maximum decides."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,3 +159,59 @@ def test_a_deep_picture_of_one_colour_is_said_to_be(tmp_path: Path) -> None:
     flat, other = scan.audit(sorted(tmp_path.iterdir()), cache=None)
     assert "one colour" in flat.warning and "700" in flat.warning
     assert not other.warning
+
+
+def pgm(grey: np.ndarray, most: int) -> bytes:
+    head = f"P5 # made\n{grey.shape[1]} {grey.shape[0]}\n# 16 bits\n{most}\n"
+    return head.encode() + grey.astype(">u2").tobytes()
+
+
+def test_a_greymap_up_to_all_of_16_bits_declares_nothing(tmp_path: Path) -> None:
+    rows = audited(tmp_path, lambda grey: pgm(grey * 4, 65535))
+    choice = sample_ranges.choose("auto", rows)
+    assert choice.ranges == Ranges((("uint16", 0, 1023),)) and not choice.warnings
+    given = sample_ranges.choose("0 255", rows).ranges
+    brighter = image_io.decode(Path(rows[0].path), ranges=given)
+    np.testing.assert_array_equal(brighter[..., 0], np.minimum(GREY[0] * 4.0, 255))
+    assert sample_ranges.of_files([Path(row.path) for row in rows]) == choice.ranges
+
+
+def test_pictures_that_use_little_of_what_they_declare_are_warned_of(
+    tmp_path: Path,
+) -> None:
+    rows = audited(tmp_path, lambda grey: pgm(grey, 4095))
+    choice = sample_ranges.choose("auto", rows)
+    assert not choice.counts and all(row.fixed == "0 65535" for row in rows)
+    (warning,) = choice.warnings
+    assert all(word in warning for word in ("4 pictures", "0.tif", "declare"))
+    assert not sample_ranges.choose(
+        "auto", audited(tmp_path, lambda g: pgm(g, 300))
+    ).warnings
+
+
+def test_a_few_samples_far_above_the_range_are_warned_of(tmp_path: Path) -> None:
+    def make(grey: np.ndarray) -> bytes:
+        values = (grey * 16).astype(np.uint16)
+        values[5, 5] = 40000
+        return tiff(Page(values))
+
+    (warning,) = sample_ranges.choose("auto", audited(tmp_path, make)).warnings
+    assert all(word in warning for word in ("4 of 4", "4095", "0.tif", "40000"))
+
+
+def test_what_is_no_file_is_not_read_and_a_limit_is_kept(tmp_path: Path) -> None:
+    row, *_ = audited(tmp_path, of_type("uint16", 16))
+    # To open it would wait for ever.
+    os.mkfifo(tmp_path / "pipe.tif")
+    paths = [tmp_path / "pipe.tif", tmp_path, Path(row.path)]
+    assert [found.path for found in sample_ranges.deep_files(paths)] == [row.path]
+    (found,) = sample_ranges.deep_files(paths, max_pixels=40 * 50 - 1)
+    assert "max_pixels" in found.reason
+    assert sample_ranges.of_files(paths, max_pixels=40 * 50 - 1) == WHOLE
+
+
+@pytest.mark.parametrize("most", [np.inf, np.nan])
+def test_a_tag_that_is_no_number_says_nothing(tmp_path: Path, most: float) -> None:
+    tags = [(340, 11, [0.0]), (341, 11, [most])]
+    rows = audited(tmp_path, of_type("float32", 1 / 255, more=tags))
+    assert not any(row.declared or row.fixed for row in rows)

@@ -308,3 +308,13 @@ def test_a_jpeg_of_several_pictures_is_no_animation(tmp_path: Path, mode: str) -
     assert abs(image[20:, 20:] - 40).max() <= 2
     small = image_io.read(file, 8, 8, "squash").astype(int)
     assert abs(small[4:, 4:] - 40).max() <= 2
+
+
+def test_a_clear_picture_above_the_limit_of_pillow_is_flat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGBA", (30, 30), (255, 255, 255, 0)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    row = examine(tmp_path / "a.png")
+    assert not row.reason and "transparent" in row.warning
+    assert Image.MAX_IMAGE_PIXELS == 100

@@ -1,14 +1,18 @@
 """The page of predictions: the least sure first, bounded, and nothing but text."""
 
+import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.predict.test_outputs import broken, row
 from tests.report.browser import browsing
+from tests.tiffs import Page, tiff
 from tfpipeline.core import image_io
 from tfpipeline.predict import contact_sheet
 
@@ -87,3 +91,19 @@ def test_in_a_browser_it_sorts_filters_and_fits(rows, tmp_path: Path) -> None:
         assert page.ask("document.querySelectorAll('dialog img').length") == 1
         assert page.ask("document.scripts.length") == 1
         assert page.complaints == [] and page.requests == []
+
+
+def test_deep_pictures_have_one_range_together(tmp_path: Path) -> None:
+    rng, files = np.random.default_rng(0), [tmp_path / f"{i}.tif" for i in range(2)]
+    for most, file in zip((4000, 500), files):
+        grey = rng.integers(0, most, (40, 40)).astype(np.uint16)
+        file.write_bytes(tiff(Page(grey)))
+    gone = str(tmp_path / "gone.png")
+    *small, none = contact_sheet.small_copies([*map(str, files), gone], 20)
+    assert none is None
+    light, dark = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))).mean()
+        for uri in small
+        if uri is not None
+    )
+    assert light == pytest.approx(8 * dark, rel=0.1)

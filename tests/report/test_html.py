@@ -154,3 +154,9 @@ def test_a_picture_is_inside_and_a_broken_one_is_left_out(tmp_path: Path) -> Non
 def test_seconds_are_told_in_words() -> None:
     told = [html.seconds(s).replace("\u202f", " ") for s in (1.26, 150, 7300)]
     assert told == ["1.3 s", "2 min 30 s", "2 h 1 min"]
+
+
+def test_a_thumbnail_keeps_to_its_limit() -> None:
+    data = image_io.to_png(np.zeros((4, 5, 3), np.uint8))
+    assert html.thumbnail(data, 4, max_pixels=20) is not None
+    assert html.thumbnail(data, 4, max_pixels=19) is None

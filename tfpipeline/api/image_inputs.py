@@ -1,5 +1,6 @@
 """What a user gives as images: files, arrays, images of Pillow, or a sample."""
 
+import contextlib
 import io
 import os
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from tfpipeline.core.errors import UserError
 
 # The tag of EXIF that says how an image is to be turned.
 _ORIENTATION = 0x0112
+
+# Formats whose whole numbers have 16 bits where they have more than 8.
+_OF_16_BITS = ("PNG", "PPM", "JPEG2000")
 
 # At most so many on a sheet in a notebook.
 _SHOWN = 32
@@ -140,10 +144,36 @@ def _of_pillow(image: Any, where: str) -> np.ndarray:
     Samples of more bits come as they are, of shape (height, width).
     """
     try:
+        if _loses_bits(image):
+            raise UserError(
+                f"{where}: expected a picture whose samples Pillow keeps. Received: "
+                f"{image.format} of 16 bits in {image.mode}, of which it has 8. Give "
+                "the name of the file instead."
+            )
         image.load()
         turn = image.getexif().get(_ORIENTATION, 1)
         if image.mode == "F" or image.mode.startswith("I"):
-            return image_io.turned(np.asarray(image), turn)
+            values = np.asarray(image)
+            # Pillow has 32 bits for the 16 of such files.
+            if image.mode == "I" and image.format in _OF_16_BITS:
+                values = values.astype(np.uint16)
+            return image_io.turned(values, turn)
         return image_io.upright(image, turn)
+    except UserError:
+        raise
     except Exception as error:  # Broken files make the codecs raise anything.
         raise UserError(f"{where}: Pillow cannot read it: {error}.") from None
+
+
+def _loses_bits(image: Any) -> bool:
+    """Tell whether colours have 16 bits in their file, of which Pillow has 8."""
+    # Of other formats the package has no more bits either.
+    deep = image.mode == "F" or image.mode.startswith("I")
+    if deep or image.format not in ("PNG", "TIFF"):
+        return False
+    parts, name = getattr(image, "tile", ()), getattr(image, "filename", "")
+    if not parts and name:
+        # Once it is loaded, only its file tells.
+        with contextlib.suppress(OSError), Image.open(name) as again:
+            parts = again.tile
+    return any(";16" in str(part[3]) for part in parts)

@@ -1,17 +1,13 @@
 """Predictions of images, as a table that notebooks show."""
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import image_formats, image_io
-from tfpipeline.data import sample_ranges
-from tfpipeline.data.inspect_file import examine
-from tfpipeline.report import html
+from tfpipeline.core.brightness import Ranges
+from tfpipeline.predict import contact_sheet
 
 # Rows with a thumbnail, and rows at all, of a table in a notebook.
 _PICTURED, _SHOWN, _PIXELS = 24, 200, 72
@@ -47,10 +43,18 @@ class Predictions(list[Prediction]):
         rows: As the command `predict` makes them.
         named: Whether the images are files that the user named; otherwise they are
             called by their numbers.
+        ranges: What is black and white for the classifier; None where it is not known.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], *, named: bool = True):
-        self._thumbnails = [_thumbnail(str(row["id"])) for row in rows[:_PICTURED]]
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        named: bool = True,
+        ranges: Ranges | None = None,
+    ):
+        files = [str(row["id"]) for row in rows[:_PICTURED]]
+        self._thumbnails = contact_sheet.small_copies(files, _PIXELS, ranges)
         super().__init__(
             Prediction(
                 str(row["id"]) if named else str(number),
@@ -108,12 +112,3 @@ class Predictions(list[Prediction]):
 def _share(row: Prediction) -> str:
     doubt = ", not accepted" if row.accepted is False else ""
     return f"{row.probability:.3f}{doubt}"
-
-
-def _thumbnail(file: str) -> str:
-    """Return a small image as a data URI; nothing where it cannot be read."""
-    with contextlib.suppress(image_formats.ImageError, OSError):
-        # By itself: the classifier's ranges are not known here.
-        ranges = sample_ranges.choose("auto", [examine(Path(file))]).ranges
-        return html.thumbnail(image_io.content(Path(file)), _PIXELS, ranges) or ""
-    return ""

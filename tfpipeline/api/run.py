@@ -105,12 +105,12 @@ class Run:
                 from tfpipeline.evaluate import run_inputs
                 from tfpipeline.predict import answers
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            ask = answers.of_ready(
-                self._ready(), run_inputs.calibration_of(self.files), top_k
-            )
+            ready = self._ready()
+            ask = answers.of_ready(ready, run_inputs.calibration_of(self.files), top_k)
             words = image_inputs.write(images, Path(folder))
             rows = answers.rows(words, ask, top_k)
-            return Predictions(rows, named=image_inputs.are_files(images))
+            named = image_inputs.are_files(images)
+            return Predictions(rows, named=named, ranges=ready.ranges)
 
     def _ready(self) -> "Ready":
         """Return the classifier in memory; read again when its file has changed."""

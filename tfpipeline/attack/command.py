@@ -43,11 +43,16 @@ def attack(settings: AttackSettings) -> dict[str, Any]:
         worker_agreement.check_settings(strategy, settings)
         number = settings.target is None or str(settings.target).isdecimal()
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not number, pictures=paths
+            settings.run,
+            settings.model,
+            names_needed=not number,
+            pictures=paths,
+            max_pixels=settings.max_pixels,
         )
         others = [load_network.open_judge(w, "--together") for w in settings.together]
         judges = [load_network.open_judge(word) for word in settings.judges]
         networks = [network, *others]
+        experiment.compare_ranges([*networks, *judges], paths, settings.max_pixels)
         worker_agreement.check_weights(strategy, [each.model for each in networks])
         strike = experiment.Strike(networks, judges, settings, strategy, len(paths))
         work = blocks.Blocks(strike, output, phases)

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +15,9 @@ from tfpipeline.attack.engine.model import Inspection, Model, Victim, inspect
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.attack.photos import Subject
 from tfpipeline.config.attack import AttackSettings
-from tfpipeline.core import image_io
+from tfpipeline.core import brightness, console, image_io
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import sample_ranges
 from tfpipeline.models import constant_weights
 from tfpipeline.models.load_network import Network
 
@@ -90,6 +92,25 @@ def _check_networks(
                 f"--matrix with {network.name}: expected the classes of {first.name}, "
                 f"in the same order. {difference} Leave it out."
             )
+
+
+def compare_ranges(
+    networks: Sequence[Network], paths: Sequence[Path], max_pixels: int
+) -> None:
+    """Warn of networks whose range for some photographs is not that of the first."""
+    first, *others = networks
+    trained = [n for n in others if not n.imagenet and n.ranges != first.ranges]
+    rows = sample_ranges.deep_files(paths, max_pixels) if trained else []
+    for kind in sorted({row.samples for row in rows if not row.reason} - {""}):
+        own = first.ranges.of(kind)
+        for other in trained:
+            mine = other.ranges.of(kind)
+            if other.ranges.knows(kind) and mine != own:
+                console.warn_once(
+                    f"{other.name} reads {kind} samples by {brightness.span(*mine)}, "
+                    f"but is shown the photographs as {first.name} reads them, by "
+                    f"{brightness.span(*own)}: what it says may mean little"
+                )
 
 
 class Strike:

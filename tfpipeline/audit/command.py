@@ -85,7 +85,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
             image_io.save_png(folder / name, sheet)
         page.write(
             folder / PAGE,
-            page.Audited(source, rows, alike, suspects, known),
+            page.Audited(source, rows, alike, suspects, known, choice.ranges),
             [folder / name for name in drawn],
         )
         file_io.write_json(folder / RESULT, result)

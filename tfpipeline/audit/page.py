@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from tfpipeline.core import image_io, provenance
+from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data import duplicates, quality
 from tfpipeline.data.quality import Suspect
@@ -49,6 +50,7 @@ class Audited(NamedTuple):
     alike: Sequence[Sequence[int]]
     suspects: Sequence[Suspect]
     review: Review
+    ranges: Ranges = WHOLE
 
 
 def write(file: Path, audited: Audited, sheets: Sequence[Path]) -> None:
@@ -104,9 +106,9 @@ def _table(source: Source, rows: Sequence[Row]) -> dict[str, Any]:
 
 def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     """Yield each kind of finding: a title, what it means, and its pictures."""
-    source, rows, alike, suspects, _ = audited
-    copies = _with_first(duplicates.exact(rows))
-    near = _with_first(alike)
+    source, rows, alike, suspects = audited[:4]
+    copies = duplicates.pairs(duplicates.exact(rows))
+    near = duplicates.pairs(alike)
     conflicts = [(a, b) for a, b in copies if source.label[a] != source.label[b]]
     across = [(a, b) for a, b in near if source.split[a] != source.split[b]]
     equal, leaked = set(copies), set(across)
@@ -153,10 +155,6 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     )
 
 
-def _with_first(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    return [(first, i) for first, *others in groups for i in others]
-
-
 def _of_pairs(
     audited: Audited, name: tuple[str, str], lead: str, pairs: Sequence[tuple[int, int]]
 ) -> dict[str, Any]:
@@ -169,7 +167,7 @@ def _item(audited: Audited, positions: Iterable[int], says: str) -> dict[str, An
     """Return pictures side by side, with what is to be said of them."""
     source, inside, names = audited.source, {}, []
     for i in positions:
-        uri = _thumbnail(audited.rows[i])
+        uri = _thumbnail(audited.rows[i], audited.ranges)
         if uri is not None:
             inside[source.ids[i]] = uri
         label = source.labels[source.label[i]]
@@ -177,11 +175,14 @@ def _item(audited: Audited, positions: Iterable[int], says: str) -> dict[str, An
     return {"inside": inside, "names": names, "says": says}
 
 
-def _thumbnail(row: Row) -> str | None:
+def _thumbnail(row: Row, ranges: Ranges) -> str | None:
     """Return a small copy as a data URI; None where the file has gone meanwhile."""
     try:
         data = image_io.content(Path(row.path), row.offset, row.length)
-        image = image_io.decode(data, at_least=(SIDE, SIDE))
+        pixels = row.height * row.width
+        image = image_io.decode(
+            data, ranges=ranges, at_least=(SIDE, SIDE), max_pixels=pixels
+        )
     except (ImageError, OSError):
         return None
     height, width = image.shape[:2]

@@ -6,6 +6,7 @@ import keras
 
 from tfpipeline.config import RunSettings
 from tfpipeline.core import console
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import splits
@@ -44,7 +45,11 @@ def check_sizes(
     ]
     advice = "Train it with the same --model.image_size and --data.resize."
     _check_equal(folders, sizes, advice)
-    ranges = [f"range {saving.load_ranges(run.model)}" for run in folders]
+    every = [saving.load_ranges(run.model) for run in folders]
+    # Of the sample types that a run has seen; how that was written does not matter.
+    kinds = sorted({kind for each in every for kind, _, _ in each.pairs} - {""})
+    spans = [[(kind, *each.of(kind)) for kind in kinds] for each in every]
+    ranges = [f"range {Ranges(tuple(pairs))}" for pairs in spans]
     _check_equal(folders, ranges, "Train it with the same --data.range.")
 
 

@@ -19,7 +19,8 @@ class ExportSettings:
             format, `--tolerance.litert_float16 0.05` (`savedmodel` is the version
             itself).
         min_answered: Share of those images that the exported model has to read.
-        max_pixels: Height times width of an image, at most; more is not decoded.
+        max_pixels: Height times width of an image, at most; more is not decoded. A
+            pixel of 16 bits counts as four.
         max_request_pixels: Of all images of a request; the largest are refused.
         max_images: That a request may have; those behind are refused.
         only_if_better: Whether to publish only if it is better than the live version,

@@ -150,6 +150,12 @@ def extremes(values: np.ndarray) -> tuple[float, float]:
     return float(ends[drop]), float(ends[-1 - drop])
 
 
+def peak(values: np.ndarray) -> float:
+    """Return the largest sample of all, hot ones among them; 0 where there is none."""
+    flat = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return float(flat.max()) if flat.size else 0.0
+
+
 def shown(samples: Samples, ranges: Ranges) -> np.ndarray:
     """Return a picture by its range: float32 in [0, 255], shape (height, width, 3).
 

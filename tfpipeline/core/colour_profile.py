@@ -213,7 +213,8 @@ def _plan(profile: bytes, mode: str) -> _Plan:
     if len(profile) < 132 or profile[36:40] != b"acsp":
         return _Plan(problem="colour profile not used: it is damaged")
     # Grey under a profile of colours is taken for equal colours.
-    if (mode == "CMYK") != (space == CMYK) or (mode == "RGB" and space == GREY):
+    other = space not in (RGB, GREY, CMYK) or (mode == "RGB" and space == GREY)
+    if other or (mode == "CMYK") != (space == CMYK):
         name = space.decode("ascii", "replace").strip()
         return _Plan(problem=f"colour profile not used: of {name} for {mode}")
     try:

@@ -5,6 +5,8 @@ come out, with what the file declares of them. What is not read rightly is refus
 """
 
 import io
+import math
+import re
 import struct
 import sys
 from typing import Any
@@ -32,6 +34,11 @@ _MIN_IS_WHITE, _SIGNED, _MULTIPLIED, _IN_PLANES = 0, 2, 1, 2
 # Formats that say what their samples reach; Pillow scales them to 16 bits by it.
 _SCALED = ("PPM", "JPEG2000")
 
+# A greymap up to its largest value; comments may stand between the numbers.
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PNM = re.compile(rb"P[25]" + 2 * (_GAP + rb"\d+") + _GAP + rb"(\d+)")
+_STREAM = b"\xff\x4f\xff\x51"
+
 # Of the lower byte of each 16 bits: the unpacker for the other order of bytes.
 _OTHER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 
@@ -53,13 +60,25 @@ def of(picture: Image.Image, data: bytes) -> Samples | None:
     if picture.mode.startswith("I"):
         values, clear = np.asarray(picture), picture.info.get("transparency")
         if picture.format in _SCALED:
-            return Samples(values.astype(np.uint16), (0, 65535))
+            # All that the type holds is what is meant where nothing is declared.
+            declared = None if _fills_16_bits(picture, data) else (0, 65535)
+            return Samples(values.astype(np.uint16), declared)
         if picture.format == "PNG":
             values = values.astype(np.uint16)
         return Samples(values, alpha=None if clear is None else _keyed(values, clear))
     if picture.format == "PNG" and data[24] == 16:
         return _of_png(picture, data)
     return None
+
+
+def _fills_16_bits(picture: Image.Image, data: bytes) -> bool:
+    """Tell whether a file that says what its samples reach says nothing by that."""
+    if picture.format == "PPM":
+        match = _PNM.match(data)
+        return match is not None and int(match[1]) == 65535
+    # The depth of the first component, less one, as the header of the stream has it.
+    start = data.find(_STREAM)
+    return start >= 0 and data[start + 42 : start + 43] in (b"\x0f", b"\x8f")
 
 
 def _of_png(picture: Image.Image, data: bytes) -> Samples:
@@ -133,7 +152,8 @@ def _hint(tags: Any, kind: str) -> tuple[float, float] | None:
             high = max(_many(tags, most, 0))
             # All that the type holds is what is meant without the tag.
             whole = (low, high) == brightness.FULL[kind] and not kind.startswith("f")
-            return None if whole or not low < high else (float(low), float(high))
+            numbers = math.isfinite(low) and math.isfinite(high) and low < high
+            return (float(low), float(high)) if numbers and not whole else None
     return None
 
 

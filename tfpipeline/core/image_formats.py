@@ -18,6 +18,9 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # user says otherwise. Settings called `max_pixels` have the same number.
 MAX_PIXELS = 250_000_000
 
+# As so many pixels of 8 bits counts one of 16 in a graph, where it becomes floats.
+DEEP_WEIGHT = 4
+
 # The EXIF tag of the orientation.
 ORIENTATION = 0x0112
 
@@ -49,15 +52,24 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
 )
 
 
-def too_large(max_pixels: int, setting: str = "max_pixels") -> str:
-    """Return the reason for which an image with more pixels is refused."""
+def too_large(
+    max_pixels: int, setting: str = "max_pixels", *, deep: bool = False
+) -> str:
+    """Return the reason for which an image with more pixels is refused.
+
+    Where it is `deep`, of 16 bits, which a server weighs as `DEEP_WEIGHT` of 8 bits.
+    """
+    if deep:
+        limit = max_pixels // DEEP_WEIGHT
+        return f"more than {limit:,} pixels (a quarter of {setting}, for 16 bits)"
     return f"more than {max_pixels:,} pixels ({setting})"
 
 
 def is_too_large(reason: str) -> bool:
     """Tell whether an image was refused for its size alone, whatever its kind."""
     # Models of earlier versions name no setting.
-    return re.fullmatch(r"more than \S+ pixels( \(max_pixels\))?", reason) is not None
+    setting = r"( \((a quarter of )?max_pixels(, for 16 bits)?\))?"
+    return re.fullmatch(rf"more than \S+ pixels{setting}", reason) is not None
 
 
 class ImageError(ValueError):

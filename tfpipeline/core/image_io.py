@@ -11,6 +11,7 @@ up, once.
 
 import contextlib
 import io
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from tfpipeline.core.image_formats import (
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
-RULES = 8
+RULES = 9
 
 RESIZES = ("squash", "crop", "pad")
 
@@ -111,15 +112,10 @@ def pixels(
         uint8 RGB, or float32 in [0, 255] of a file with more bits than that.
     """
     data = source if isinstance(source, bytes) else content(source)
-    picture, deep, orientation = _load(data, at_least, max_pixels)
-    try:
+    with _loaded(data, at_least, max_pixels) as (picture, deep, orientation):
         if deep is not None:
             return turned(_shown(deep, ranges, picture), orientation)
-        # Pixels of a large picture are converted one picture at a time.
-        with in_turn(picture):
-            return upright(picture, orientation)
-    except Exception as error:  # Broken files make the codecs raise anything.
-        raise damaged(data, error) from None
+        return upright(picture, orientation)
 
 
 def _shown(deep: Samples, ranges: Ranges, picture: Image.Image) -> np.ndarray:
@@ -139,17 +135,21 @@ def samples(data: bytes, max_pixels: int = MAX_PIXELS) -> Samples | None:
     None where it has 8 bits, or colours that go through a profile, after which they
     have no more.
     """
-    picture, deep, orientation = _load(data, None, max_pixels)
-    if deep is None or deep.values.ndim == 3 and colour_profile.judge(picture)[0]:
-        return None
-    alpha = None if deep.alpha is None else turned(deep.alpha, orientation)
-    return deep._replace(values=turned(deep.values, orientation), alpha=alpha)
+    with _loaded(data, None, max_pixels) as (picture, deep, orientation):
+        if deep is None or deep.values.ndim == 3 and colour_profile.judge(picture)[0]:
+            return None
+        alpha = None if deep.alpha is None else turned(deep.alpha, orientation)
+        return deep._replace(values=turned(deep.values, orientation), alpha=alpha)
 
 
-def _load(
+@contextlib.contextmanager
+def _loaded(
     data: bytes, at_least: tuple[int, int] | None, max_pixels: int
-) -> tuple[Image.Image, Samples | None, int]:
-    """Return a loaded picture, its samples where they are deep, and its orientation."""
+) -> Iterator[tuple[Image.Image, Samples | None, int]]:
+    """Yield a loaded picture, its samples where they are deep, and its orientation.
+
+    Pixels of a large picture are decoded and converted one picture at a time.
+    """
     picture = open_image(data, max_pixels)
     try:
         if at_least is not None and picture.mode in ("RGB", "L"):
@@ -159,7 +159,7 @@ def _load(
         with in_turn(picture):
             orientation = read_orientation(picture)
             picture.load()
-            return picture, deep_samples.of(picture, data), orientation
+            yield picture, deep_samples.of(picture, data), orientation
     except ImageError:
         raise
     except Exception as error:  # Broken files make the codecs raise anything.

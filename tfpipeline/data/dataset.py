@@ -58,7 +58,7 @@ class Examples:
         split: `train`, `validation` or `test`, one an example, shape (n,).
         quarantined: Id and audit of each file that cannot be used.
         corrected: What a user said of single examples.
-        brightness: What is black and white in them; chosen by all usable files.
+        brightness: What is black and white; chosen by all that are not left out.
     """
 
     source: Source
@@ -149,6 +149,7 @@ def prepare(
             test_fraction=settings.test_fraction,
             seed=seed,
         )
+    every = _with_ranges(settings, every, chosen)
     used = splits.few(
         source.label[chosen],
         split,
@@ -176,7 +177,8 @@ def open_all(
     """
     every = _usable(settings, cache, draw, source, single=single)
     _warn_of_flat(list(zip(every.source.ids, every.files)))
-    return _corrected(every, np.arange(len(every.source)), every.split)
+    chosen = np.arange(len(every.source))
+    return _corrected(_with_ranges(settings, every, chosen), chosen, every.split)
 
 
 def _usable(
@@ -205,8 +207,16 @@ def _usable(
         unusable = {name for name, _ in bad}
         fixes = corrections.read(Path(settings.corrections), source, unusable)
     split = np.array(source.split, dtype=object)
-    choice = choose_ranges(settings, files)
-    return Examples(source, files, split, tuple(bad), fixes, choice)
+    return Examples(source, files, split, tuple(bad), fixes)
+
+
+def _with_ranges(
+    settings: DataSettings, every: Examples, chosen: np.ndarray
+) -> Examples:
+    """Return all examples, with ranges by those that are chosen and not dropped."""
+    left = chosen[every.corrected.left(every.source.take(chosen))]
+    choice = choose_ranges(settings, [every.files[i] for i in left])
+    return dataclasses.replace(every, brightness=choice)
 
 
 def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:

@@ -143,7 +143,8 @@ def _by_pillow(
 ) -> np.ndarray:
     """Return the pixels of a file; a batch of large ones would not fit into memory."""
     pixels = row.height * row.width
-    if pixels > image_io.LARGE:
+    # Of more than 8 bits they are floats.
+    if pixels > image_io.LARGE // (4 if row.is_deep else 1):
         return image_io.read(data, *size, how, ranges, pixels)
     return image_io.pixels(data, ranges=ranges, at_least=size, max_pixels=pixels)
 

@@ -35,7 +35,7 @@ class Reader:
         height: Of every image, in pixels; so is the width.
         how: `squash`, `crop` or `pad`; see `image_io.resize`.
         max_pixels: Height times width of what is sent, at most; more is refused before
-            it is decoded.
+            it is decoded. A pixel of 16 bits counts as four.
         max_request_pixels: Of all images that are sent together, at most; the largest
             are refused, so that small ones are read whatever else is sent.
         ranges: What is black and white in PNGs of 16 bits.
@@ -85,13 +85,12 @@ class Reader:
 
         Those of other people may be in it: the server fills up its batches.
         """
-        sizes = tf.cast(header.height, tf.int64) * tf.cast(header.width, tf.int64)
-        sizes = tf.where(header.reason == "", sizes, 0)
+        sizes = tf.where(header.reason == "", image_headers.weight(header), 0)
         smallest_first = tf.argsort(sizes, stable=True)
         sums = tf.cumsum(tf.gather(sizes, smallest_first))
         fits = tf.gather(sums <= self.max_request_pixels, tf.argsort(smallest_first))
         limit = self.max_request_pixels, "max_request_pixels"
-        too_many = image_formats.too_large(*limit) + image_formats.TOGETHER
+        too_many = image_headers.too_large_for(header, *limit) + image_formats.TOGETHER
         reason = tf.where(fits | (header.reason != ""), header.reason, too_many)
         return header._replace(reason=reason)
 

@@ -83,12 +83,26 @@ def read(content: tf.Tensor, max_pixels: int) -> Header:
         kind = tf.where(starts(content, magic), number, kind)
     readers = [partial(f, content) for f in (_refused, _jpeg, _png, _gif, _bmp)]
     height, width, *rest, reason = tf.switch_case(kind, readers)
-    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
     flat = (height < 1) | (width < 1)
     reason = tf.where(flat, "no pixels: a side is 0 long", reason)
-    too_large = image_formats.too_large(max_pixels)
-    reason = tf.where(pixels > max_pixels, too_large, reason)
-    return Header._make((kind, height, width, *rest, reason))
+    header = Header._make((kind, height, width, *rest, reason))
+    too_large = too_large_for(header, max_pixels)
+    reason = tf.where(weight(header) > max_pixels, too_large, reason)
+    return header._replace(reason=reason)
+
+
+def weight(header: Header) -> tf.Tensor:
+    """Return for how many pixels of 8 bits an image, or each of many, counts: int64."""
+    pixels = tf.cast(header.height, tf.int64) * tf.cast(header.width, tf.int64)
+    # A header may lie: four times what it says would not fit into 64 bits.
+    weighed = image_formats.DEEP_WEIGHT * tf.minimum(pixels, 2**60)
+    return tf.where(header.deep, weighed, pixels)
+
+
+def too_large_for(header: Header, *limit: Any) -> tf.Tensor:
+    """Return the reason for which an image is refused; see `image_formats`."""
+    reasons = (image_formats.too_large(*limit, deep=deep) for deep in (True, False))
+    return tf.where(header.deep, *reasons)
 
 
 def _columns(

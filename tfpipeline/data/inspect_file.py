@@ -5,7 +5,6 @@ Imports no TensorFlow: processes that look at files start with this.
 
 import dataclasses
 import hashlib
-import io
 import os
 from pathlib import Path
 
@@ -78,18 +77,18 @@ def examine(
             if samples is not None:
                 return _of_samples(good, samples)
             seen = _visible(picture)
-        scores = quality.measure(_copy(seen, orientation))
-        if not scores.contrast:
-            # A small copy is flat: that the picture itself is, only its pixels tell.
-            whole = image_io.decode(data, max_pixels=max_pixels)
-            words = [_flat(data, whole)] if _is_flat(whole) else []
-            words += [good.warning] if good.warning else []
-            good = dataclasses.replace(good, warning="; ".join(words))
-        return dataclasses.replace(
-            good,
-            thumbnail=thumbnails.encode(seen, box, orientation),
-            **scores._asdict(),
-        )
+            scores = quality.measure(_copy(seen, orientation))
+            if not scores.contrast:
+                # A small copy is flat: that the picture is, only its pixels tell.
+                whole = image_io.decode(data, max_pixels=max_pixels)
+                words = [_flat(data, whole, max_pixels)] if _is_flat(whole) else []
+                words += [good.warning] if good.warning else []
+                good = dataclasses.replace(good, warning="; ".join(words))
+            return dataclasses.replace(
+                good,
+                thumbnail=thumbnails.encode(seen, box, orientation),
+                **scores._asdict(),
+            )
     except image_formats.ImageError as error:
         return dataclasses.replace(row, reason=str(error))
     except Exception as error:  # Broken files make the codecs raise anything.
@@ -112,7 +111,9 @@ def _of_samples(row: Row, samples: Samples) -> Row:
         samples=samples.kind,
         low=low,
         high=high,
+        peak=brightness.peak(samples.values),
         declared="" if samples.hint is None else brightness.span(*samples.hint),
+        fixed="" if samples.declared is None else brightness.span(*samples.declared),
         warning=warning,
         thumbnail=thumbnails.encode(small, box, row.orientation),
     )
@@ -182,11 +183,12 @@ def _is_flat(image: np.ndarray) -> bool:
     return bool((image[0] == first).all() and (image == first).all())
 
 
-def _flat(data: bytes, image: np.ndarray) -> str:
+def _flat(data: bytes, image: np.ndarray, max_pixels: int) -> str:
     """Return in words that a picture has one colour, and where it is known, why."""
-    picture, why = Image.open(io.BytesIO(data)), ""
+    picture, why = image_formats.open_image(data, max_pixels), ""
     if picture.has_transparency_data:
-        alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+        with image_io.in_turn(picture):
+            alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
         if alpha.min() < alpha.max() and (image == 255).all():
             why = ", drawn in white on transparent"
         elif not alpha.any() and picture.format not in image_io.OPAQUE:

@@ -4,6 +4,7 @@
 compares the files of a set. Imports no TensorFlow.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -166,6 +167,7 @@ _KINDS = {
 _SIZE_FACTOR = 5.0
 _GREY, _COLOUR_SHARE = 3, 0.9
 KINDS = (*_KINDS, "odd_size", "grey")
+_OF_SIZES = ("odd_aspect", "odd_size")
 
 
 def suspects(rows: Sequence[Row]) -> list[Suspect]:
@@ -174,18 +176,23 @@ def suspects(rows: Sequence[Row]) -> list[Suspect]:
     Unusable files, and pictures of one colour, are reported as that and not here. A
     picture may be there by several kinds.
     """
-    measured = [i for i, row in enumerate(rows) if _is_measured(row)]
-    if not measured:
-        return []
-    chosen = [rows[i] for i in measured]
-    listed = [s for name, kind in _KINDS.items() for s in _low(name, kind, chosen)]
-    listed += _odd_sizes(chosen) + _grey(chosen)
-    listed.sort(key=lambda suspect: -suspect.distance)
-    return [suspect._replace(position=measured[suspect.position]) for suspect in listed]
+    usable = [i for i, row in enumerate(rows) if _is_usable(row)]
+    # Of more than 8 bits nothing but the size is known.
+    measured = [i for i in usable if rows[i].shadows >= 0]
+    rules = {name: functools.partial(_low, name, kind) for name, kind in _KINDS.items()}
+    listed: list[Suspect] = []
+    for name, rule in (rules | {"odd_size": _odd_sizes, "grey": _grey}).items():
+        places = usable if name in _OF_SIZES else measured
+        if places:
+            listed += [
+                suspect._replace(position=places[suspect.position])
+                for suspect in rule([rows[i] for i in places])
+            ]
+    return sorted(listed, key=lambda suspect: -suspect.distance)
 
 
-def _is_measured(row: Row) -> bool:
-    return row.shadows >= 0 and not row.reason and not row.warning.startswith(FLAT)
+def _is_usable(row: Row) -> bool:
+    return row.height > 0 and not row.reason and not row.warning.startswith(FLAT)
 
 
 def _distances(scores: np.ndarray, least: float) -> np.ndarray:

@@ -3,16 +3,23 @@
 Imports no TensorFlow: the files are read while it is still being imported.
 """
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import brightness, console, image_formats, image_io
+from tfpipeline.core import brightness, console, image_formats
 from tfpipeline.core.brightness import FLAG, Ranges
 from tfpipeline.data.inspect_file import examine
 from tfpipeline.data.scan_cache import Row
+
+# Formats whose samples may have more than 8 bits, beside PNG, which says so at once.
+_DEEP = ("tiff", "pfm", "pnm", "jp2")
+
+# So many bytes tell a format, and how deep a PNG is.
+_HEAD = 64
 
 
 @dataclass(frozen=True)
@@ -76,11 +83,16 @@ def _text(value: float) -> str:
 
 
 def _by_type(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    deep: dict[str, list[Row]] = defaultdict(list)
+    return _by(rows, lambda row: row.samples)
+
+
+def _by(rows: Sequence[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    """Return usable pictures by what is said of them, where that is anything."""
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.samples and not row.reason:
-            deep[row.samples].append(row)
-    return deep
+        if (text := key(row)) and not row.reason:
+            groups[text].append(row)
+    return groups
 
 
 def _span(kind: str, rows: Sequence[Row]) -> tuple[tuple[float, float], str]:
@@ -124,49 +136,88 @@ def warnings(rows: Sequence[Row], ranges: Ranges) -> list[str]:
     """Return what looks wrong with pictures that are read by given ranges."""
     texts = []
     for kind, mine in sorted(_by_type(rows).items()):
-        black, white = ranges.of(kind)
-        where = f"{_text(black)} to {_text(white)}"
-        first, count = Path(mine[0].path).name, len(mine)
-        part = brightness.used(
-            [row.low for row in mine], [row.high for row in mine], (black, white)
+        texts += _doubts(
+            mine, ranges.of(kind), f"{kind} samples", f"{FLAG} sets another one"
         )
-        if part < brightness.SMALL_PART:
-            low = _text(min(row.low for row in mine))
-            high = _text(max(row.high for row in mine))
-            texts.append(
-                f"{count} pictures of {kind} samples use {max(part, 0):.0%} of their "
-                f"range {where} (they go from {low} to {high}, e.g. {first}): "
-                f"little is left of them in 8 bits. {FLAG} sets another one"
-            )
-        outside = [
-            r for r in mine if not brightness.fits(r.low, r.high, (black, white))
-        ]
-        if outside:
-            texts.append(
-                f"{len(outside)} of {count} pictures have {kind} samples outside of "
-                f"{where}, which are clipped (e.g. {Path(outside[0].path).name}: "
-                f"{_text(outside[0].low)} to {_text(outside[0].high)})"
+    for span, mine in sorted(_by(rows, lambda row: row.fixed).items()):
+        if (declared := brightness.parse(span)) is not None:
+            texts += _doubts(
+                mine,
+                declared.of(""),
+                "samples of a declared range",
+                f"The files declare it, so {FLAG} does not change it",
             )
     return texts
 
 
-def of_files(paths: Sequence[Path], ranges: Ranges | None = None) -> Ranges:
+def _doubts(
+    rows: Sequence[Row], whole: tuple[float, float], of: str, more: str
+) -> list[str]:
+    """Return what looks wrong with pictures that have one range.
+
+    `of` names their samples, and `more` is what can be done where they use little.
+    """
+    texts, (black, white) = [], whole
+    where = f"{_text(black)} to {_text(white)}"
+    first, count = Path(rows[0].path).name, len(rows)
+    part = brightness.used([r.low for r in rows], [r.high for r in rows], whole)
+    if part < brightness.SMALL_PART:
+        low = _text(min(row.low for row in rows))
+        high = _text(max(row.high for row in rows))
+        texts.append(
+            f"{count} pictures of {of} use {max(part, 0):.0%} of their range {where} "
+            f"(they go from {low} to {high}, e.g. {first}): little is left of them in "
+            f"8 bits. {more}"
+        )
+    outside = [row for row in rows if not brightness.fits(row.low, row.high, whole)]
+    if outside:
+        texts.append(
+            f"{len(outside)} of {count} pictures have {of} outside of {where}, which "
+            f"are clipped (e.g. {Path(outside[0].path).name}: "
+            f"{_text(outside[0].low)} to {_text(outside[0].high)})"
+        )
+    gone = {row.place for row in outside}
+    far = [r for r in rows if r.peak - white > white - black and r.place not in gone]
+    if far:
+        texts.append(
+            f"{len(far)} of {count} pictures have a few {of} far above {where}, which "
+            "are clipped as if they were hot pixels (e.g. "
+            f"{Path(far[0].path).name}: up to {_text(far[0].peak)})"
+        )
+    return texts
+
+
+def deep_files(
+    paths: Sequence[Path], max_pixels: int = image_formats.MAX_PIXELS
+) -> list[Row]:
+    """Return what is known of those files that may have more than 8 bits."""
+    rows = []
+    for path in paths:
+        head = b""
+        # A pipe could not be read once more.
+        if path.is_file():
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                head = file.read(_HEAD)
+        kind = image_formats.sniff(head)
+        if kind in _DEEP or kind == "png" and head[24:25] == b"\x10":
+            rows.append(examine(path, max_pixels))
+    return rows
+
+
+def of_files(
+    paths: Sequence[Path],
+    ranges: Ranges | None = None,
+    max_pixels: int = image_formats.MAX_PIXELS,
+) -> Ranges:
     """Return the ranges for some pictures, and say what was chosen, or looks wrong.
 
     Args:
         paths: The files; those that cannot be read are passed over.
         ranges: Those of a training; None where the pictures are of no data set, and
             have a range by all of them.
+        max_pixels: Height times width of a picture, at most.
     """
-    rows = []
-    for path in paths:
-        try:
-            data = image_io.content(path)
-        except image_formats.ImageError:
-            continue
-        kind = image_formats.sniff(data)
-        if kind in ("tiff", "pfm") or kind == "png" and data[24:25] == b"\x10":
-            rows.append(examine(path))
+    rows = deep_files(paths, max_pixels)
     if ranges is not None:
         report(rows, ranges)
         return ranges

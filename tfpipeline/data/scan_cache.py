@@ -53,11 +53,15 @@ class Row:
         highlights: 99th percentile of the brightness, 0 to 255.
         contrast: Standard deviation of the brightness, 0 to 128.
         sharpness: In hundredths, about 120 for a photograph.
-        colour: Mean difference between channels, 0 to 255.
+        colour: How far the strongest colour is from grey, 0 to 128.
         samples: Their type, as NumPy calls it, where there are more than 8 bits of
             which the file does not say what they reach.
-        low: The smallest sample then, but for a few, and the largest one.
+        low: The smallest sample where there are more than 8 bits, but for a few.
+        high: The largest one, but for a few.
+        peak: The largest one of all.
         declared: What a tag says of them, as `--data.range` has it.
+        fixed: What is black and white in them by what the file declares, whatever the
+            data set; empty where `samples` has a type.
         converted: Whether its colours go through an embedded colour profile.
     """
 
@@ -84,13 +88,20 @@ class Row:
     samples: str = ""
     low: float = 0.0
     high: float = 0.0
+    peak: float = 0.0
     declared: str = ""
+    fixed: str = ""
     converted: bool = False
 
     @property
     def place(self) -> Place:
         """Which file it is, and where in it."""
         return self.path, self.offset
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it has more than 8 bits, or a sign."""
+        return bool(self.samples or self.fixed)
 
 
 # What a place is found by in a part, the row as JSON, and the check sum of that.

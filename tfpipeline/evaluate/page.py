@@ -96,5 +96,5 @@ def _error(given: Answers, position: int) -> dict[str, Any]:
 def _thumbnail(file: Row, ranges: Ranges) -> str | None:
     with contextlib.suppress(image_formats.ImageError):
         content = image_io.content(Path(file.path), file.offset, file.length)
-        return html.thumbnail(content, PIXELS, ranges)
+        return html.thumbnail(content, PIXELS, ranges, file.height * file.width)
     return None  # It is gone since it was measured.

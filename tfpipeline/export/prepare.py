@@ -11,7 +11,7 @@ from tfpipeline.config import EvaluateSettings
 from tfpipeline.config.serving import ExportSettings
 from tfpipeline.core import image_io, provenance, run_dir
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import scan
+from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import listing
 from tfpipeline.evaluate import run_inputs
@@ -97,6 +97,7 @@ def _images(
         good = [row for row in audited if not row.reason]
         if not good:
             raise UserError("--images: expected at least one readable picture.")
+        sample_ranges.report(good, ready.ranges)
         return good, None, []
     own = EvaluateSettings(run=settings.run, cache_dir=settings.cache_dir)
     try:

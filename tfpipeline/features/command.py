@@ -51,7 +51,11 @@ def features(settings: FeaturesSettings) -> dict[str, Any]:
         worker_agreement.check_settings(strategy, settings)
         named = all(word.isdecimal() for word in settings.classes)
         network = load_network.open_network(
-            settings.run, settings.model, names_needed=not named, pictures=paths
+            settings.run,
+            settings.model,
+            names_needed=not named,
+            pictures=paths,
+            max_pixels=settings.max_pixels,
         )
         worker_agreement.check_weights(strategy, [network.model])
         inspector = layer_maps.Inspector(settings, network)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfpipeline import cli
 from tfpipeline.config import ModelSettings
-from tfpipeline.core import image_io, run_dir
+from tfpipeline.core import image_formats, image_io, run_dir
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import sample_ranges
@@ -90,6 +90,7 @@ def open_network(
     *,
     names_needed: bool = True,
     pictures: Sequence[Path] = (),
+    max_pixels: int = image_formats.MAX_PIXELS,
 ) -> Network:
     """Return the network that a command is about.
 
@@ -99,6 +100,7 @@ def open_network(
         names_needed: Whether it is an error that the class names cannot be had.
         pictures: Files that it is to be shown; without a run, they decide together on
             the range of those that have more than 8 bits.
+        max_pixels: Height times width of such a file, at most.
     """
     if run is not None:
         if settings != ModelSettings():
@@ -112,7 +114,7 @@ def open_network(
         trained = cli.of_run(folder.config)
         name = folder.path.name or str(folder.path)
         ranges = saving.load_ranges(folder.model)
-        sample_ranges.of_files(pictures, ranges)
+        sample_ranges.of_files(pictures, ranges, max_pixels)
         return Network(name, model, labels, resize=trained.data.resize, ranges=ranges)
     settings = imagenet_weights.resolve(settings)
     model = imagenet_weights.build_pretrained(settings)
@@ -131,7 +133,7 @@ def open_network(
         *(name, model, labels, named),
         untrained=untrained,
         imagenet=True,
-        ranges=sample_ranges.of_files(pictures),
+        ranges=sample_ranges.of_files(pictures, None, max_pixels),
     )
 
 

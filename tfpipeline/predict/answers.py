@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfpipeline.config.serving import ServerSettings
-from tfpipeline.core import brightness, image_formats, image_io, run_dir, startup
+from tfpipeline.core import (
+    brightness,
+    console,
+    image_formats,
+    image_io,
+    run_dir,
+    startup,
+)
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
@@ -101,11 +108,29 @@ def _ranges_of(folder: Path) -> Ranges:
     return brightness.parse(str(about.get("range", "full"))) or WHOLE
 
 
+def ranges_of(path: Path) -> Ranges:
+    """Return what is black and white for the run or the SavedModel in a folder."""
+    if (version := version_of(path)) is not None:
+        return _ranges_of(version)
+    from tfpipeline.models import saving
+
+    return saving.load_ranges(run_dir.RunFolder(path).model)
+
+
 def of_server(address: str, settings: ServerSettings) -> Ask:
     """Return what asks a server, at an address as `client.open_server` has it."""
     with startup.quiet_start(keras=False):
         send = client.open_server(address, settings)
-    return lambda files: _ask(send, files, settings)
+
+    def ask(files: Sequence[Row]) -> list[Answer]:
+        if deep := [row for row in files if row.samples == "uint16"]:
+            console.note(
+                f"{len(deep)} pictures have uint16 samples (e.g. {deep[0].path}): they "
+                "are read by the range of the server's model, which is not known here"
+            )
+        return _ask(send, files, settings)
+
+    return ask
 
 
 def version_of(path: Path) -> Path | None:

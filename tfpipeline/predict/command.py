@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, run_dir
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import Incomplete, UserError
 from tfpipeline.predict import outputs, sorting
 from tfpipeline.report.closing import closing
@@ -22,7 +24,7 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     is_shown = output is None and folder is None
     rows, stopped = _rows(settings)
     if output is not None:
-        outputs.write(output, rows, str(settings.model))
+        outputs.write(output, rows, str(settings.model), _ranges(settings, rows))
     if is_shown:
         outputs.show(rows)
     copies = None if folder is None else sorting.sort(rows, folder)
@@ -87,9 +89,7 @@ def _open(settings: PredictSettings) -> Ask:
 
     if client.is_address(settings.model):
         return answers.of_server(settings.model, settings.server)
-    path = Path(settings.model)
-    if path.name == "model.keras":
-        path = path.parent
+    path = _folder(settings.model)
     if (version := answers.version_of(path)) is not None:
         return answers.of_saved_model(version, settings.server)
     if not path.exists():
@@ -98,3 +98,20 @@ def _open(settings: PredictSettings) -> Ask:
             "finished run, an exported SavedModel, or the address of a server."
         )
     return answers.of_run(run_dir.RunFolder(path).existing(), settings.top_k)
+
+
+def _folder(model: str) -> Path:
+    path = Path(model)
+    return path.parent if path.name == "model.keras" else path
+
+
+def _ranges(
+    settings: PredictSettings, rows: Sequence[Mapping[str, Any]]
+) -> Ranges | None:
+    """Return what is black and white for what answered; None of a server."""
+    from tfpipeline.predict import answers, client
+
+    model = str(settings.model)
+    if client.is_address(model) or all(row["error"] for row in rows):
+        return None
+    return answers.ranges_of(_folder(model))

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.core import hardware, image_formats, image_io
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import sample_ranges
 from tfpipeline.data.inspect_file import examine
+from tfpipeline.data.scan_cache import Row
 from tfpipeline.report import html
 
 # Pictures on the page, at most, and the longer side of each: 8 MB of photographs.
@@ -20,21 +22,26 @@ SHOWN, PIXELS = 600, 224
 SHOWN_ERRORS = 200
 
 
-def write(file: Path, rows: Sequence[Mapping[str, Any]], model: str) -> None:
+def write(
+    file: Path,
+    rows: Sequence[Mapping[str, Any]],
+    model: str,
+    ranges: Ranges | None = None,
+) -> None:
     """Write the page, whole or not at all.
 
     Args:
         file: The page.
         rows: As `answers.rows` returns them.
         model: What answered, as the user named it.
+        ranges: What is black and white for it; None where that is not known.
     """
     answered = [row for row in rows if not row["error"]]
     bad = [row for row in rows if row["error"]]
     answered.sort(key=lambda row: float(row["probability"]))
     shown = answered[:SHOWN]
-    with ThreadPoolExecutor(hardware.cores()) as pool:
-        small = pool.map(_thumbnail, (row["id"] for row in shown))
-        pictures = [{**row, "small": uri} for row, uri in zip(shown, small)]
+    small = small_copies([row["id"] for row in shown], PIXELS, ranges)
+    pictures = [{**row, "small": uri} for row, uri in zip(shown, small)]
     refused = sum(row["accepted"] is False for row in answered)
     html.write(
         file,
@@ -52,12 +59,26 @@ def write(file: Path, rows: Sequence[Mapping[str, Any]], model: str) -> None:
     )
 
 
-def _thumbnail(name: str) -> str | None:
+def small_copies(
+    names: Sequence[str], pixels: int, ranges: Ranges | None = None
+) -> list[str | None]:
+    """Return files as small data URIs; None for what cannot be read, or is gone.
+
+    Those of more than 8 bits have one range together where the model's is not known.
+    """
+    with ThreadPoolExecutor(hardware.cores()) as pool:
+        rows = list(pool.map(lambda name: examine(Path(name)), names))
+        known = ranges or sample_ranges.choose("auto", rows).ranges
+        return list(pool.map(lambda row: _small(row, pixels, known), rows))
+
+
+def _small(row: Row, pixels: int, ranges: Ranges) -> str | None:
+    if row.reason:
+        return None
     with contextlib.suppress(image_formats.ImageError):
-        # By itself: the classifier's ranges are not known here.
-        ranges = sample_ranges.choose("auto", [examine(Path(name))]).ranges
-        return html.thumbnail(image_io.content(Path(name)), PIXELS, ranges)
-    return None  # It is gone since it was predicted.
+        content, size = image_io.content(Path(row.path)), row.height * row.width
+        return html.thumbnail(content, pixels, ranges, size)
+    return None
 
 
 def _classes(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfpipeline.core import console, file_io, result_dir, text_table
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 
 Rows = Sequence[Mapping[str, Any]]
@@ -26,7 +27,7 @@ _ACCEPTED = {True: "yes", False: "no", None: "?"}
 class _Kind(NamedTuple):
     """How rows are written into a file, and how such a file is known again."""
 
-    write: Callable[[Path, Rows, str], None]
+    write: Callable[[Path, Rows, str, Ranges | None], None]
     is_own: Callable[[Path], bool]
 
 
@@ -49,9 +50,12 @@ def check(output: str | None) -> Path | None:
     return file
 
 
-def write(file: Path, rows: Rows, model: str) -> None:
-    """Write the predictions of a model into a file, of the kind that its name says."""
-    _KINDS[file.suffix.lower()].write(file, rows, model)
+def write(file: Path, rows: Rows, model: str, ranges: Ranges | None = None) -> None:
+    """Write the predictions of a model into a file, of the kind that its name says.
+
+    A page shows deep pictures by the model's `ranges`, where they are known.
+    """
+    _KINDS[file.suffix.lower()].write(file, rows, model, ranges)
 
 
 def show(rows: Rows) -> None:
@@ -104,19 +108,19 @@ def _cells(rows: Rows) -> Iterator[list[Any]]:
         ]
 
 
-def _write_csv(file: Path, rows: Rows, model: str) -> None:
+def _write_csv(file: Path, rows: Rows, *_: object) -> None:
     file_io.write_csv(file, HEADER, _cells(rows))
 
 
-def _write_lines(file: Path, rows: Rows, model: str) -> None:
+def _write_lines(file: Path, rows: Rows, *_: object) -> None:
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     file_io.write_text(file, "".join(f"{line}\n" for line in lines))
 
 
-def _write_page(file: Path, rows: Rows, model: str) -> None:
+def _write_page(file: Path, rows: Rows, model: str, ranges: Ranges | None) -> None:
     from tfpipeline.predict import contact_sheet
 
-    contact_sheet.write(file, rows, model)
+    contact_sheet.write(file, rows, model, ranges)
 
 
 def _is_own_csv(file: Path) -> bool:

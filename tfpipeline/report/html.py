@@ -67,17 +67,24 @@ def picture(file: Path, widest: int = 1400) -> str | None:
     return data_uri(shown)
 
 
-def thumbnail(content: bytes, pixels: int, ranges: Ranges = WHOLE) -> str | None:
+def thumbnail(
+    content: bytes,
+    pixels: int,
+    ranges: Ranges = WHOLE,
+    max_pixels: int = image_formats.MAX_PIXELS,
+) -> str | None:
     """Return a small copy of an encoded image as a data URI; None if unreadable.
 
     Args:
         content: Of the file, of any format that is read here, turned as it says.
         pixels: The longer side, at most.
         ranges: What is black and white in samples of more than 8 bits.
+        max_pixels: Height times width of the image, at most.
     """
+    size, limit = (pixels, pixels), max_pixels
     try:
         image = Image.fromarray(
-            image_io.decode(content, ranges=ranges, at_least=(pixels, pixels))
+            image_io.decode(content, ranges=ranges, at_least=size, max_pixels=limit)
         )
     except image_formats.ImageError:
         return None

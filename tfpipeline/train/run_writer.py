@@ -50,6 +50,8 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     names["the images"] = digest[:16]
     if work.examples.source.class_map.new:
         names[_CLASSES] = work.examples.source.class_map.digest
+    if examples.brightness.counts:
+        names["--data.range, as it was chosen"] = str(examples.brightness.ranges)
     if settings.data.batch_size != "auto":
         names["--data.batch_size"] = str(work.settings.data.batch_size)
     return names
