@@ -72,7 +72,7 @@ def test_wrong_labels_come_first_and_their_corrections_are_taken(tmp_path) -> No
     two = RunFolder(tmp_path / "two")
     counts = two.read_manifest()["corrections"]
     assert counts == {"keep": 1, "relabel": 2, "drop": 1}
-    assert "2 labels changed and 1 image left out by hand" in two.report.read_text()
+    assert "2 labels changed and 1 image dropped by hand" in two.report.read_text()
     before, after = (
         {
             row["id"]: (row["label"], row["split"])
@@ -179,4 +179,4 @@ def test_after_fine_tuning_only_held_out_images_are_told_of(tmp_path: Path) -> N
     splits = {row["split"] for row in file_io.read_csv(run.predictions)}
     assert splits == {"test", "validation"}
     text = run.report.read_text()
-    assert "fine-tuning" in text and "were not asked about" in text
+    assert "fine-tuning" in text and "were not checked" in text

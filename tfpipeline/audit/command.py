@@ -25,7 +25,13 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         import numpy as np
 
         from tfpipeline.audit import page
-        from tfpipeline.data import corrections, dataset, duplicates, quality
+        from tfpipeline.data import (
+            corrections,
+            dataset,
+            duplicates,
+            quality,
+            sample_ranges,
+        )
         from tfpipeline.data import scan as files
         from tfpipeline.data import splits
         from tfpipeline.data.review import Opened, review
@@ -52,7 +58,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     alike = duplicates.near(rows)
     suspects = quality.suspects(rows)
     with console.gathered() as more:
-        choice = dataset.choose_ranges(data, [row for row in rows if not row.reason])
+        usable = [row for row in rows if not row.reason]
+        choice = sample_ranges.announce(data.range, usable)
         # Of all that is there, as `train` counts them.
         few = dataset.few_classes(data, opened, every, are="would be")
     known = review(

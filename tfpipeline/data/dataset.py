@@ -215,19 +215,8 @@ def _with_ranges(
 ) -> Examples:
     """Return all examples, with ranges by those that are chosen and not dropped."""
     left = chosen[every.corrected.left(every.source.take(chosen))]
-    choice = choose_ranges(settings, [every.files[i] for i in left])
+    choice = sample_ranges.announce(settings.range, [every.files[i] for i in left])
     return dataclasses.replace(every, brightness=choice)
-
-
-def choose_ranges(settings: DataSettings, files: Sequence[Row]) -> Choice:
-    """Return what is black and white in a data set; say what was chosen, and warn."""
-    choice = sample_ranges.choose(settings.range, files)
-    if brightness.parse(settings.range) is None:
-        for text in choice.notes:
-            console.note_once(text)
-    for text in choice.warnings:
-        console.warn_once(text)
-    return choice
 
 
 def few_classes(

@@ -75,6 +75,17 @@ def choose(setting: str, rows: Sequence[Row]) -> Choice:
     return Choice(ranges, notes, tuple(warnings(rows, ranges)), counts)
 
 
+def announce(setting: str, rows: Sequence[Row]) -> Choice:
+    """Return what `choose` does; say what was chosen, and what looks wrong."""
+    choice = choose(setting, rows)
+    if brightness.parse(setting) is None:
+        for text in choice.notes:
+            console.note_once(text)
+    for text in choice.warnings:
+        console.warn_once(text)
+    return choice
+
+
 def _text(value: float) -> str:
     """Return a sample as it is read by people."""
     return brightness.number(
