@@ -40,7 +40,8 @@ def test_features_are_computed_once_and_change_no_answer(
     chosen = np.array([9, 2, 5, 7, 1, 0])
 
     def logits(features: Path | None, order: np.ndarray = chosen):
-        return forward_pass.logits(model, batches, keys, order, strategy, features)
+        kept = None if features is None else (features, ())
+        return forward_pass.logits(model, batches, keys, order, strategy, kept)
 
     whole, none = logits(None)
     first, before = logits(tmp_path / "features")

@@ -184,7 +184,8 @@ def head_fit(
         order = sampling.epoch_order(count, seed, epoch)
         return iter(feed.steps(order, epoch, step))
 
-    stage = Stage("head", trainer, settings, model.weights, steps, -(-count // size))
+    length = -(-count // size)
+    stage = Stage("head", trainer, settings, model.weights, steps, length, logs=False)
     return lambda: Fit(stage, None, []).run()
 
 

@@ -43,7 +43,7 @@ def run(
     work = setup.prepare(settings, strategy, cache, provenance.Phases())
     # It is short: what is interrupted starts again, and nothing is written.
     nowhere = Checkpoints(cache, CheckpointSettings(0, 0), {"study": ""}, writes=False)
-    course = stages.Course(work, cache, nowhere, None)
+    course = stages.Course(work, cache, nowhere, None, logs=False)
     course.extract()
     course.train_head()
     none: dict[str, Any] = {"accuracy": float("nan"), "n": 0}

@@ -113,7 +113,8 @@ class Fit(FitState):
         self.seconds.append(time.perf_counter() - started)
         row = self._end_epoch()
         self.stage.report()
-        self._log(row)
+        if self.stage.logs:
+            self._log(row)
         bar.set_postfix({"loss": f"{row['loss']:.3f}"}, refresh=False)
 
     def _log(self, row: Row) -> None:

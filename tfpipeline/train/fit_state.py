@@ -40,6 +40,7 @@ class Stage:
         report: Called before the first epoch, and after each of them.
         keeps_start: Whether the weights before the first epoch may be the best.
         meter: Measures how long the steps have waited for their input.
+        logs: Whether a line an epoch is printed.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Stage:
     report: Callable[[], None] = lambda: None
     keeps_start: bool = False
     meter: Meter = field(default_factory=Meter)
+    logs: bool = True
 
 
 @dataclass

@@ -59,6 +59,8 @@ class Course:
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
     board: Board | None = None
+    # Whether a line an epoch is printed.
+    logs: bool = True
 
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
@@ -188,6 +190,7 @@ class Course:
             "batch_size": settings.data.batch_size,
             "frozen": self.frozen,
         }
+        stage = dataclasses.replace(stage, logs=self.logs)
         with contextlib.ExitStack() as stack:
             if self.board is not None:
                 watched = self.board.watch(stage, self.history, settings)
