@@ -83,7 +83,8 @@ def test_adding_costs_what_is_added_not_what_is_there(tmp_path: Path) -> None:
     after = large.stat()
     (small,) = set(tmp_path.iterdir()) - {large}
     assert after.st_mtime_ns == before.st_mtime_ns and after.st_ino == before.st_ino
-    assert small.stat().st_size < before.st_size / 50
+    # Two pages are the least that a file has.
+    assert small.stat().st_size < before.st_size / 40
 
 
 def test_a_few_rows_are_looked_up_and_no_other_is_read(

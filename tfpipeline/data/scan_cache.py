@@ -213,7 +213,7 @@ class Ledger:
                 # Nobody else knows the file: no locks, which some drives do not have.
                 with _opened(temporary, "vfs=unix-none") as base:
                     # A row with its thumbnail would take a page of 4 kB for itself.
-                    base.execute("PRAGMA page_size = 65536")
+                    base.execute("PRAGMA page_size = 16384")
                     base.execute("PRAGMA journal_mode = OFF")
                     base.execute("PRAGMA synchronous = OFF")
                     base.execute(_TABLE)
