@@ -199,7 +199,7 @@ def test_an_unfinished_training_is_replaced_only_where_that_is_said(
     for file in (folder.history, folder.checkpoints / "x", folder.figures / "x.png"):
         file_io.write_text(file, "old")
     assert start(*members[:2], how="soup", to=folder.path) == 2
-    assert "not finished" in capsys.readouterr().err and folder.history.is_file()
+    assert "unfinished" in capsys.readouterr().err and folder.history.is_file()
     argv = ["--runs", *map(str, members[:2]), "--workdir", str(folder.path)]
     for _ in range(2):
         assert cli.main(combine, CombineSettings, [*argv, "--overwrite", "true"]) == 0
