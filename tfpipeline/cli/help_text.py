@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, get_args
 
+from tfpipeline.cli.values import kinds_of
 from tfpipeline.cli.words import Words
 
 # Wider lines are harder to read.
@@ -94,16 +95,8 @@ def _kind(action: argparse.Action) -> str:
         return "FILE" if action.dest == "config" else ""
     if hint in (list[str], list[int]):
         return "TEXT ..." if hint == list[str] else "[INT, ...]"
-    kinds = [_KINDS.get(h) or "|".join(map(str, get_args(h))) for h in _each(hint)]
+    kinds = [_KINDS.get(h) or "|".join(map(str, get_args(h))) for h in kinds_of(hint)]
     return "|".join(dict.fromkeys(filter(None, kinds)))
-
-
-def _each(hint: Any) -> tuple[Any, ...]:
-    """Return the types that a union has, without None; any other type alone."""
-    several = "Union" in type(hint).__name__ or "Union" in repr(hint)
-    return (
-        tuple(h for h in get_args(hint) if h is not type(None)) if several else (hint,)
-    )
 
 
 def _default(action: argparse.Action) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfpipeline.core import text_table
 from tfpipeline.metrics import classification, confusion_matrix
-from tfpipeline.metrics.significance import wilson
+from tfpipeline.metrics.significance import accuracy_interval, wilson
 from tfpipeline.report import measured_parts
 
 # Classes in the table of a terminal, at most.
@@ -34,8 +34,7 @@ def metrics(
     classes = result["classes"]
     for name, own in classes.items():
         own["confused_with"] = confused[name]
-    n = len(label)
-    result["interval"] = wilson(round(result["accuracy"] * n), n)
+    result["interval"] = accuracy_interval(result)
     result["worst_class"] = worst(result)
     result["missing_classes"] = [k for k, own in classes.items() if not own["n"]]
     return result

@@ -1,7 +1,8 @@
 """How sure one can be of what was measured on few images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,11 @@ def wilson(successes: float, n: int, z: float = Z_95) -> tuple[float, float]:
     middle = (share + extra / 2) / (1 + extra)
     half = z / (1 + extra) * math.sqrt(share * (1 - share) / n + extra / (4 * n))
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
+
+
+def accuracy_interval(metrics: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the interval (Wilson, 95 %) of an `accuracy` that was counted on `n`."""
+    return wilson(round(metrics["accuracy"] * metrics["n"]), metrics["n"])
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfpipeline.core import checks
 from tfpipeline.core.console import Closing
-from tfpipeline.metrics.significance import wilson
+from tfpipeline.metrics.significance import accuracy_interval
 
 # By how a line of a template begins: a result, of which as many are shown as there is
 # room for, a warning, what to do next; all others are always shown.
@@ -106,9 +106,7 @@ def _environment() -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals |= {"failed": checks.failed, "unasked": checks.unasked}
-    environment.globals["interval"] = lambda metrics: wilson(
-        round(metrics["accuracy"] * metrics["n"]), metrics["n"]
-    )
+    environment.globals["interval"] = accuracy_interval
     environment.filters |= {
         "f": format,
         "count": _count,

@@ -10,7 +10,7 @@ import yaml
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.metrics.significance import wilson
+from tfpipeline.metrics.significance import accuracy_interval
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class RunFiles:
         """In which the accuracy lies, with 95 % confidence."""
         if self.split is None:
             return None
-        metrics = self.metrics[self.split]
-        return wilson(round(metrics["accuracy"] * metrics["n"]), metrics["n"])
+        return accuracy_interval(self.metrics[self.split])
 
 
 def read(folder: RunFolder) -> RunFiles:

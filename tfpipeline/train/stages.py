@@ -12,6 +12,7 @@ import numpy as np
 from tfpipeline import distribute
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.core import console
+from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import classification
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import classifier, unfreezing
@@ -148,11 +149,7 @@ class Course:
         predictor = Predictor(task.inference, self.work.strategy, shared=True)
         for split in ("test", "validation"):
             if len(chosen := examples.of(split)):
-                batches = task.inputs.batches(chosen)
-                logits = predictor.all(batches, len(chosen), None)
-                metrics = classification.loss_and_accuracy(
-                    logits, examples.source.label[chosen]
-                )
+                metrics = _metrics(predictor, task, examples, chosen)
                 self.frozen[split] = {**metrics, "n": len(chosen)}
 
     def _is_over(self, stage: str) -> bool:
@@ -272,6 +269,15 @@ def _steps(work: Work, task: Task, epoch: int, first: int = 0) -> Any:
     return task.inputs.steps(order, epoch, first)
 
 
+def _metrics(
+    predictor: Predictor, task: Task, examples: Examples, chosen: np.ndarray
+) -> dict[str, float]:
+    """Return loss and accuracy on some examples."""
+    logits = predictor.all(task.inputs.batches(chosen), len(chosen), None)
+    label = examples.source.label[chosen]
+    return classification.loss_and_accuracy(logits, label)
+
+
 def _stage(
     work: Work,
     task: Task,
@@ -285,9 +291,7 @@ def _stage(
     size = batches.reading.batch_size
 
     def validate() -> dict[str, float]:
-        logits = predictor.all(task.inputs.batches(held_out), len(held_out), None)
-        label = examples.source.label[held_out]
-        return classification.loss_and_accuracy(logits, label)
+        return _metrics(predictor, task, examples, held_out)
 
     def ids(epoch: int, step: int) -> list[str]:
         order = batches.shuffled(chosen, epoch)[step * size : (step + 1) * size]
