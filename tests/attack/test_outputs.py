@@ -9,14 +9,16 @@ import pytest
 
 from tfpipeline.attack import outputs
 from tfpipeline.attack.experiment import Strike
-from tfpipeline.core import image_io
+from tfpipeline.core import brightness, image_io
 
 
 def answering(seen: int) -> Any:
     """Return a network that sees the same class on every picture."""
     logits = np.eye(2, dtype=np.float32)[seen]
     return SimpleNamespace(
-        resize="squash", logits=lambda pictures: np.stack([logits] * len(pictures))
+        resize="squash",
+        ranges=brightness.Ranges(),
+        logits=lambda pictures: np.stack([logits] * len(pictures)),
     )
 
 
@@ -28,7 +30,7 @@ def test_at_full_size_all_networks_together_are_asked(
     image_io.save_png(tmp_path / "photograph.png", clean.repeat(3, 0).repeat(3, 1))
     subject = SimpleNamespace(path=tmp_path / "photograph.png", picture=clean, label=0)
     strike: Any = object.__new__(Strike)
-    strike.settings = SimpleNamespace(resize=None)
+    strike.settings = SimpleNamespace(resize=None, max_pixels=10**6)
     strike.target = None
     strike.networks, strike.subjects = [answering(1), answering(second)], [subject]
     items = [{"adversarial": "p.png"}]

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,29 @@ def test_a_drive_without_locks_on_folders_has_them_by_age(
     assert list(tmp_path.iterdir()) == [young]
     with staging.held(tmp_path / "mine") as folder:
         assert folder.is_dir()
+
+
+def test_a_folder_is_had_while_others_sweep_the_same_place(tmp_path: Path) -> None:
+    # A sweep may come between a folder's making and its lock, and may find it by name
+    # while it is gone: neither costs its maker anything.
+    ended, lost = threading.Event(), []
+
+    def sweeping() -> None:
+        while not ended.is_set():
+            staging.sweep(tmp_path.glob("made-*"))
+
+    sweepers = [threading.Thread(target=sweeping) for _ in range(3)]
+    for thread in sweepers:
+        thread.start()
+    try:
+        for number in range(1500):
+            with staging.held(tmp_path / f"made-{number}") as folder:
+                (folder / "file").touch()
+                time.sleep(0)
+                if not (folder / "file").exists():
+                    lost.append(number)
+    finally:
+        ended.set()
+        for thread in sweepers:
+            thread.join()
+    assert not lost

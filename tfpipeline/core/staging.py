@@ -55,7 +55,11 @@ def held(folder: Path) -> Iterator[Path]:
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            # Not locked yet, it was swept.
+            continue
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if _is_at(descriptor, folder):
@@ -69,15 +73,19 @@ def held(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _left(folder: Path) -> Iterator[bool]:
-    """Tell whether the process that held a folder was killed; nobody does meanwhile."""
+def _left(folder: Path, *, gone: bool) -> Iterator[bool]:
+    """Tell whether the process that held a folder was killed; nobody does meanwhile.
+
+    Of one that is not there, `gone` is the answer.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
-        yield True
+        yield gone
         return
     try:
-        yield _was_left(descriptor)
+        # Another may have swept it since it was opened, and its maker made it anew.
+        yield _was_left(descriptor) and _is_at(descriptor, folder)
     finally:
         os.close(descriptor)
 
@@ -95,7 +103,8 @@ def _was_left(descriptor: int) -> bool:
 def sweep(folders: Iterable[Path]) -> None:
     """Remove those folders that `held` has made and whose process was killed."""
     for folder in folders:
-        with _left(folder) as left:
+        # One that is gone may come back, and be somebody's, at any moment.
+        with _left(folder, gone=False) as left:
             if left:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -136,7 +145,7 @@ def recover(folder: Path) -> None:
         match = name.fullmatch(path.name)
         if match is None:
             continue
-        with _left(path.with_name(match[1])) as left:
+        with _left(path.with_name(match[1]), gone=bool(match[2])) as left:
             if left and match[2] and not folder.exists():
                 os.replace(path, folder)
             elif left:
