@@ -14,8 +14,10 @@ import yaml
 
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
+from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.distribute import cluster_env
+from tfpipeline.shards import work
 
 FOLDER = Path(__file__).parent.parent / "configs" / "cluster"
 KUBERNETES, KUBEFLOW, SLURM = (
@@ -279,3 +281,37 @@ def test_two_tasks_of_a_slurm_step_train_together(tmp_path: Path) -> None:
     # The first one writes, and says so; the other one is silent about the result.
     said = ["Test accuracy" in log.read_text() for log in logs]
     assert said == [True, False]
+
+
+EMBED_SLURM, EMBED_JOB = FOLDER / "embed_slurm.sh", FOLDER / "embed_job.yaml"
+
+
+@pytest.mark.parametrize("file", [EMBED_SLURM, EMBED_JOB], ids=lambda file: file.name)
+def test_tasks_of_an_array_take_shares_that_make_up_the_whole(
+    stage: Stage, file: Path
+) -> None:
+    text = file.read_text()
+    assert f"configs/cluster/{file.name}\n" in text
+    assert "# Needs: " in text and text.count("Change:") >= 3
+    if file == EMBED_SLURM:
+        (last,) = re.findall(r"#SBATCH --array=0-(\d+)", text)
+        count = int(last) + 1
+        assert stage.run(["bash", str(file)], SHARED="/shared") == 0
+        words = stage.told("python")
+        indices = [
+            {"SLURM_ARRAY_TASK_ID": str(n), "SLURM_ARRAY_TASK_MIN": "0"}
+            | {"SLURM_ARRAY_TASK_COUNT": str(count)}
+            for n in range(count)
+        ]
+    else:
+        spec = documents(file)["Job"]["spec"]
+        count = spec["completions"]
+        assert spec["completionMode"] == "Indexed" and spec["parallelism"] <= count
+        (container,) = spec["template"]["spec"]["containers"]
+        words = container["command"][1:]
+        indices = [{"JOB_COMPLETION_INDEX": str(n)} for n in range(count)]
+    assert words[:2] == ["-m", "tfpipeline.embed"]
+    found = cli.parse(EmbedSettings, words[2:], prog="embed", description="")
+    assert found.images == ["/shared/data"] and found.output == "/shared/features"
+    shares = {work.share(found.part, found.parts, one) for one in indices}
+    assert shares == {(n, count) for n in range(count)}

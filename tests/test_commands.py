@@ -11,6 +11,7 @@ import tfpipeline
 VERBS = (
     *("train", "evaluate", "predict", "export", "serve", "synthesize", "features"),
     *("attack", "study", "audit", "pack", "combine", "benchmark"),
+    *("embed", "merge"),
 )
 
 

@@ -11,10 +11,10 @@ import tfpipeline
 ROOT = Path(tfpipeline.__file__).parent
 # A package imports those before it, and none behind it.
 ORDER = (
-    *("core", "config", "cli", "distribute", "metrics", "demo", "data", "models"),
-    *("report", "attack.engine", "train", "synthesize", "features", "attack"),
-    *("evaluate", "study", "combine", "export", "predict", "serve", "audit", "pack"),
-    *("benchmark", "api"),
+    *("core", "config", "cli", "distribute", "metrics", "demo", "data", "shards"),
+    *("models", "report", "attack.engine", "train", "synthesize", "features", "attack"),
+    *("evaluate", "study", "combine", "export", "predict", "embed", "merge"),
+    *("serve", "audit", "pack", "benchmark", "api"),
 )
 COMMANDS = sorted(tfpipeline.COMMANDS)
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}

@@ -25,12 +25,14 @@ from tfpipeline.config import (
 )
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.benchmark import BenchmarkSettings
+from tfpipeline.config.embed import EmbedSettings, MergeSettings
 from tfpipeline.config.serving import ExportSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
 from tfpipeline.config.train import CombineSettings
 from tfpipeline.core import console
 from tfpipeline.report import __main__ as report
+from tfpipeline.shards import plan, work
 
 
 class Spoken(NamedTuple):
@@ -97,9 +99,23 @@ TABLE: Mapping[str, Spoken] = {
     ),
     "audit": Spoken(AuditSettings, f"--output {{out}} {CACHE}", "exact_duplicates"),
     "pack": Spoken(PackSettings, f"--output {{out}} {CACHE}", "images shards bytes"),
+    "embed": Spoken(
+        EmbedSettings, "--run {run} --images {picture} --output {out}", "images missing"
+    ),
+    "merge": Spoken(MergeSettings, "--shards {shards}", "images shards missing"),
 }
 
 Give = Callable[..., int]
+
+
+def write_shard(folder: Path) -> Path:
+    """Write a picture's name, and the one shard with it."""
+    (folder.parent / "picture.png").touch()
+    words = [str(folder.parent / "picture.png")]
+    made = plan.settle(folder, words, 10, {"command": "predict"})
+    content = work.Content(("id",), [(words[0],)], 0)
+    work.compute_all(made, lambda paths: content)
+    return folder
 
 
 @pytest.fixture
@@ -109,6 +125,7 @@ def give(small_run: Trained, exported: Exported, tmp_path: Path) -> Give:
     shutil.copytree(small_run.path, names["run"])
     names["picture"] = exported.pictures[0]
     names["folder"] = exported.pictures[0].parent.parent
+    names["shards"] = write_shard(tmp_path / "shards")
 
     def start(verb: str, *more: str) -> int:
         spoken = TABLE[verb]

@@ -27,12 +27,14 @@ from tfpipeline.config import (
 )
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.benchmark import BenchmarkSettings
+from tfpipeline.config.embed import EmbedSettings, MergeSettings
 from tfpipeline.config.serving import ExportSettings, ServeSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
 from tfpipeline.config.train import CombineSettings
 from tfpipeline.core import console, provenance, result_dir, run_replacement
-from tfpipeline.core.errors import Incomplete, mendable
+from tfpipeline.core.errors import Incomplete, UserError, mendable
+from tfpipeline.predict import sharded
 
 
 def train(config: Config = None, /, **settings: Any) -> Run:
@@ -66,6 +68,11 @@ def predict(config: Config = None, /, **settings: Any) -> Predictions:
         if images is not None:
             settings["images"] = image_inputs.write(images, Path(folder))
         given, line = from_python.read("predict", PredictSettings, config, settings)
+        if sharded.is_folder(given.output):
+            raise UserError(
+                f"output={given.output!r}: expected a file in .csv, .jsonl or .html. "
+                "Shards are written by the command `tfpipeline predict`, in a terminal."
+            )
         step = "predict" if given.output or given.sort_into else "answer"
         try:
             rows = _do("predict", given, line, step)
@@ -134,6 +141,18 @@ def pack(config: Config = None, /, **settings: Any) -> Result:
     """Write a source into few large files, which are a source too: `output=`, ..."""
     given, content = _call("pack", PackSettings, config, settings)
     return Result(Path(given.output), content)
+
+
+def embed(config: Config = None, /, **settings: Any) -> Result:
+    """Write features of any number of images into shards: `run=`, `output=`, ..."""
+    given, content = _call("embed", EmbedSettings, config, settings)
+    return Result(Path(given.output), content)
+
+
+def merge(config: Config = None, /, **settings: Any) -> Result:
+    """Join the shards of all processes: `shards=`, `output=`."""
+    given, content = _call("merge", MergeSettings, config, settings)
+    return Result(Path(given.shards), content)
 
 
 def benchmark(config: Config = None, /, **settings: Any) -> Result:

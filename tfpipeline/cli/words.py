@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from tfpipeline import config
-from tfpipeline.config import attack, benchmark, serving, study, synthesis, train
+from tfpipeline.config import attack, benchmark, embed, serving, study, synthesis, train
 from tfpipeline.core.errors import UserError
 
 # Flags without a value, beside those of every command that begin with `--config`.
@@ -105,6 +105,15 @@ _WORDS: dict[type, Words] = {
         {"source": "sources", "data.source": "sources", "resize": "data.resize"}
         | _FOLDER,
     ),
+    embed.EmbedSettings: Words(
+        "images",
+        (
+            *("images", "output", "run", "model.backbone", "model.weights", "dtype"),
+            *("workers", "part", "parts", "shard_images"),
+        ),
+        {"data.resize": "resize", **_NETWORK, **_FOLDER},
+    ),
+    embed.MergeSettings: Words("shards", ("shards", "output")),
     serving.ExportSettings: Words(
         "run", ("run", "output", "also", "name", "label", "top_k", "only_if_better")
     ),

@@ -108,12 +108,20 @@ class PredictSettings:
             server, `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`,
             perhaps with `/labels/stable` or `/versions/N`.
         images: Files, folders, or globs.
-        output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); null prints a
-            table on a terminal and CSV into a pipe, but for `--sort_into`.
+        output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder,
+            for shards: rows are written as they come, and an interrupted command
+            resumes. Null prints a table on a terminal and CSV into a pipe, but for
+            `--sort_into`.
         sort_into: A folder to copy the pictures into, by class; `unsure` in it has
             those that are not accepted.
         top_k: Classes to name, best first; at most what a model was exported with.
         max_pixels: Height times width of a picture, at most; more is not opened.
+        shard_images: Pictures a shard, where `output` is a folder.
+        part: Which share of the shards this process computes, from 0; `auto` is the
+            task's number in a job array of SLURM, Kubernetes or AWS Batch.
+        parts: How many shares there are (default: 1, or the size of the job array).
+        workers: Processes on this machine that share the shards.
+        overwrite: Whether to replace shards of other work in `output`.
         server: How a server is asked.
     """
 
@@ -123,4 +131,9 @@ class PredictSettings:
     sort_into: str | None = None
     top_k: int = 3
     max_pixels: int = 250_000_000
+    shard_images: int = 2000
+    part: str = "0"
+    parts: int = 0
+    workers: int = 1
+    overwrite: bool = False
     server: ServerSettings = field(default_factory=ServerSettings)

@@ -46,13 +46,14 @@ _SENT = ("jpeg", "png")
 def of_run(run: run_dir.RunFolder, top_k: int) -> Ask:
     """Return what asks the classifier of a run; its probabilities are calibrated."""
 
-    def ask(files: Sequence[Row]) -> list[Answer]:
+    @functools.cache
+    def opened() -> Ask:
         with startup.quiet_start():
             from tfpipeline.evaluate import run_inputs
         ready, calibration = run_inputs.ready(run), run_inputs.calibration_of(run)
-        return of_ready(ready, calibration, top_k)(files)
+        return of_ready(ready, calibration, top_k)
 
-    return ask
+    return lambda files: opened()(files)
 
 
 def of_ready(ready: Ready, calibration: Calibration, top_k: int) -> Ask:
@@ -79,7 +80,8 @@ def of_ready(ready: Ready, calibration: Calibration, top_k: int) -> Ask:
 def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
     """Return what asks a SavedModel in this process."""
 
-    def ask(files: Sequence[Row]) -> list[Answer]:
+    @functools.cache
+    def opened() -> tuple[client.Send, Ranges]:
         with startup.quiet_start():
             from tfpipeline.export.signatures import Loaded
 
@@ -87,14 +89,17 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
                 model = Loaded(folder)
                 # What TensorFlow says of its first step is no concern of the user's.
                 model.answer([image_io.to_png(np.zeros((1, 1, 3), np.uint8))])
-                ranges = _ranges_of(folder)
+                return model.answer, _ranges_of(folder)
             except (OSError, KeyError, ValueError) as error:
                 raise UserError(
                     f"--model {folder}: expected a SavedModel that `python -m "
                     f"tfpipeline.export` wrote, but it cannot be read ({error})."
                 ) from None
+
+    def ask(files: Sequence[Row]) -> list[Answer]:
+        send, ranges = opened()
         sample_ranges.report(files, ranges)
-        return _ask(model.answer, files, settings, ranges)
+        return _ask(send, files, settings, ranges)
 
     return ask
 
@@ -165,7 +170,13 @@ def rows(
     """
     if top_k < 1:
         raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
-    paths = listing.named_files(words)
+    return rows_of(listing.named_files(words), ask, top_k, max_pixels)
+
+
+def rows_of(
+    paths: Sequence[Path], ask: Ask, top_k: int, max_pixels: int
+) -> list[dict[str, Any]]:
+    """Return the same of files."""
     files = scan.audit(paths, cache=None, max_pixels=max_pixels)
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None

@@ -10,15 +10,17 @@ from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import Incomplete, UserError
-from tfpipeline.predict import outputs, sorting
+from tfpipeline.predict import outputs, sharded, sorting
 from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
 
 
-def predict(settings: PredictSettings) -> list[dict[str, Any]]:
+def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
+    if sharded.is_folder(settings.output):
+        return sharded.predict(settings, _open)
     output = outputs.check(settings.output)
     folder = sorting.check(settings.sort_into, settings.images)
     is_shown = output is None and folder is None

@@ -42,8 +42,8 @@ def check(output: str | None) -> Path | None:
     file = Path(output)
     if file.suffix.lower() not in _KINDS:
         raise UserError(
-            f"--output {output}: expected a name in .csv, .jsonl or .html. Received: "
-            f"{file.suffix or 'no ending'}. --sort_into takes a folder."
+            f"--output {output}: expected a name in .csv, .jsonl or .html, or a folder "
+            f"for shards, without an ending. Received: {file.suffix}."
         )
     result_dir.check_file("--output", file, _KINDS[file.suffix.lower()].is_own)
     file_io.check_writable(file.parent)
@@ -64,7 +64,7 @@ def show(rows: Rows) -> None:
         console.product(table(rows, text_table.terminal_width()))
         return
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEADER, *_cells(rows)])
+    csv.writer(text, lineterminator="\n").writerows([HEADER, *cells(rows)])
     console.product(text.getvalue())
 
 
@@ -100,7 +100,8 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, ...]:
     return row["label"], f"{row['probability']:.3f}", "".join(second), accepted
 
 
-def _cells(rows: Rows) -> Iterator[list[Any]]:
+def cells(rows: Rows) -> Iterator[list[Any]]:
+    """Yield the cells of each row of a CSV."""
     for row in rows:
         yield [
             json.dumps(v, ensure_ascii=False) if isinstance(v, bool | list) else v
@@ -109,7 +110,7 @@ def _cells(rows: Rows) -> Iterator[list[Any]]:
 
 
 def _write_csv(file: Path, rows: Rows, *_: object) -> None:
-    file_io.write_csv(file, HEADER, _cells(rows))
+    file_io.write_csv(file, HEADER, cells(rows))
 
 
 def _write_lines(file: Path, rows: Rows, *_: object) -> None:

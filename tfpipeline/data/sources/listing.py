@@ -54,15 +54,21 @@ def folders(root: Path) -> list[Path]:
 
 def files(folder: Path) -> list[Path]:
     """Return every visible file below a folder; what is no image the audit tells."""
-    # As paths are ordered themselves, but split once each.
-    every = _without_sidecars(list(_all_files(str(folder), set())))
-    return sorted(map(Path, every), key=lambda path: path.parts)
+    return list(walk(folder))
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield every visible file below a folder in the order of `Path.parts`.
+
+    Of files, memory holds those of one folder and of the folders above it.
+    """
+    return map(Path, _walk(str(folder), set()))
 
 
 def has_files(folder: Path) -> bool:
     """Tell whether there is a visible file below a folder."""
     # Where something describes a picture, there is the picture as well.
-    with contextlib.closing(_all_files(str(folder), set())) as every:
+    with contextlib.closing(_walk(str(folder), set())) as every:
         return next(every, None) is not None
 
 
@@ -72,16 +78,20 @@ def ids(paths: Sequence[Path], root: Path) -> list[str]:
     return [str(path)[above:] for path in paths]
 
 
-def _all_files(folder: str, seen: set[str]) -> Generator[str, None, None]:
+def _walk(folder: str, seen: set[str]) -> Generator[str, None, None]:
     # A link may lead back to a folder above it.
     here = os.path.realpath(folder)
     if here in seen:
         return
     seen.add(here)
-    for entry in _entries(folder):
-        if _is(entry.is_dir):
-            yield from _all_files(entry.path, seen)
-        elif _is(entry.is_file):
+    entries = sorted(_entries(folder), key=lambda entry: entry.name)
+    folders = {entry.path for entry in entries if _is(entry.is_dir)}
+    others = (entry for entry in entries if entry.path not in folders)
+    here_files = {*_without_sidecars([e.path for e in others if _is(e.is_file)])}
+    for entry in entries:
+        if entry.path in folders:
+            yield from _walk(entry.path, seen)
+        elif entry.path in here_files:
             yield entry.path
 
 
@@ -131,7 +141,7 @@ def _is(kind: Callable[[], bool]) -> bool:
 
 def named_files(words: Sequence[str]) -> list[Path]:
     """Return the files that the words of `--images` mean, in order."""
-    paths = [path for word in words for path in _expand(word)]
+    paths = list(walk_named(words))
     if not paths:
         raise UserError(
             "--images: expected image files, folders, or globs like 'photos/*.jpg'."
@@ -139,10 +149,20 @@ def named_files(words: Sequence[str]) -> list[Path]:
     return paths
 
 
-def _expand(word: str) -> list[Path]:
+def walk_named(words: Sequence[str]) -> Iterator[Path]:
+    """Yield the files that words mean, in order; of folders none is kept in memory.
+
+    Raises:
+        UserError: A word means nothing.
+    """
+    for word in words:
+        yield from _expand(word)
+
+
+def _expand(word: str) -> Iterable[Path]:
     path = Path(word)
     if path.is_dir():
-        return files(path)
+        return walk(path)
     if path.exists():
         return [path]
     matches = sorted(Path(name) for name in glob.glob(word, recursive=True))

@@ -1,0 +1,123 @@
+"""Features of files, the same by one process, by several, and by training."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import PLAIN, Exported, Trained
+from tests.shards.test_work import files
+from tfpipeline import cli
+from tfpipeline.config.embed import EmbedSettings, MergeSettings
+from tfpipeline.embed.command import embed
+from tfpipeline.merge.command import merge
+
+
+def start(*words: str) -> int:
+    return cli.main(embed, EmbedSettings, [*words, "--quiet"])
+
+
+@pytest.fixture
+def folder(exported: Exported, tmp_path: Path) -> Path:
+    """Six pictures, and between them a file that is none."""
+    for number, picture in enumerate(exported.pictures):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(picture, tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "2.5.png").write_bytes(b"no picture")
+    return tmp_path / "in"
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def test_features_are_those_of_the_runs_extractor(
+    small_run: Trained, folder: Path, tmp_path: Path
+) -> None:
+    from tfpipeline.core import image_io
+    from tfpipeline.models import classifier, saving
+
+    words = [str(folder), "--run", str(small_run.path), "--output"]
+    assert start(*words, str(tmp_path / "out"), "--shard_images", "4") == 0
+    assert (
+        cli.main(
+            merge,
+            MergeSettings,
+            [str(tmp_path / "out"), "--output", str(tmp_path / "x.npy"), "--quiet"],
+        )
+        == 0
+    )
+    assert (
+        cli.main(
+            merge,
+            MergeSettings,
+            [str(tmp_path / "out"), "--output", str(tmp_path / "x.csv"), "--quiet"],
+        )
+        == 0
+    )
+    vectors, table = np.load(tmp_path / "x.npy"), rows(tmp_path / "x.csv")
+    extractor, _ = classifier.split_classifier(
+        saving.load_classifier(small_run.path / "model.keras")[0]
+    )
+    good = [row for row in table if not row["error"]]
+    bad = [row for row in table if row["error"]]
+    assert [Path(row["id"]).name for row in bad] == ["2.5.png"]
+    assert [int(row["row"]) for row in good] == [*range(len(vectors))] == [*range(6)]
+    for row in good:
+        image = image_io.read(Path(row["id"]), 32, 32, "squash")
+        expected = extractor(image[None])
+        np.testing.assert_allclose(
+            vectors[int(row["row"])], np.asarray(expected)[0], rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.slow
+def test_one_process_several_and_shares_write_the_same_bytes(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = [str(folder), *PLAIN, "--dtype", "float16", "--shard_images", "2"]
+    assert start(*words, "--output", str(tmp_path / "one")) == 0
+    for part in (2, 0, 1):
+        more = ["--part", str(part), "--parts", "3"]
+        assert start(*words, *more, "--output", str(tmp_path / "shares")) == 0
+    assert start(*words, "--workers", "2", "--output", str(tmp_path / "two")) == 0
+    expected = files(tmp_path / "one")
+    assert files(tmp_path / "shares") == expected == files(tmp_path / "two")
+    assert np.load(tmp_path / "one" / "shard-000000.npy").dtype == np.float16
+
+
+def test_another_network_does_not_go_on_with_the_shards(
+    small_run: Trained, folder: Path, tmp_path: Path, capsys
+) -> None:
+    out = ["--output", str(tmp_path / "out")]
+    assert start(str(folder), "--run", str(small_run.path), *out) == 0
+    before = files(tmp_path / "out")
+    assert start(str(folder), *PLAIN, *out) == 2
+    assert "network" in capsys.readouterr().err
+    assert files(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["--output", "{out}", "--dtype", "int8"], "--dtype"),
+        (["--output", "{out}", "--backbone", "MobileNetV7"], "MobileNetV7"),
+        (["--output", "{out}", "--part", "3"], "--part"),
+        (["--output", "{out}", "--workers", "2", "--part", "1", "--parts", "2"], "--w"),
+        (["--output", "{out}", "--shard_images", "0"], "--shard_images"),
+        (["--output", "{out}", "--resize", "stretch"], "--resize"),
+        (["--output", "{out}", "--range", "auto"], "--range"),
+        (["--output", "{out}", "--run", "nowhere", "--alpha", "1"], "--"),
+        ([], "--output"),
+    ],
+)
+def test_what_cannot_be_embedded_is_refused_and_leaves_nothing(
+    words: list[str], flag: str, folder: Path, tmp_path: Path, capsys
+) -> None:
+    given = [word.format(out=tmp_path / "out") for word in words]
+    assert start(str(folder), *given) == 2
+    assert flag in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

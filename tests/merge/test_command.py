@@ -1,0 +1,48 @@
+"""Shards become one file when all of them are there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.shards.test_work import content, settle
+from tfpipeline import cli
+from tfpipeline.config.embed import MergeSettings
+from tfpipeline.merge.command import merge
+from tfpipeline.shards import work
+
+
+def start(*words: object) -> int:
+    return cli.main(merge, MergeSettings, [str(word) for word in words])
+
+
+def test_what_is_missing_is_named_and_nothing_is_written(
+    tmp_path: Path, capsys
+) -> None:
+    plan = settle(tmp_path)
+    work.compute_all(plan, content, (1, 2))
+    target = tmp_path / "all.csv"
+    assert start(plan.folder, "--output", target, "--json") == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["missing"] == [0, 2, 4] and not target.exists()
+    work.compute_all(plan, content, (0, 2))
+    assert start(plan.folder, "--output", target) == 0 and target.is_file()
+
+
+@pytest.mark.parametrize("name", ["all.txt", "all", "there.csv", "plan/x/all.csv"])
+def test_no_file_is_replaced_and_other_kinds_are_refused(
+    tmp_path: Path, name: str, capsys
+) -> None:
+    plan = settle(tmp_path)
+    work.compute_all(plan, content)
+    (tmp_path / "there.csv").write_text("mine")
+    (tmp_path / "plan").write_text("a file where a folder is named")
+    assert start(plan.folder, "--output", tmp_path / name) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+    assert (tmp_path / "there.csv").read_text() == "mine"
+
+
+def test_what_is_no_folder_of_shards_is_refused(tmp_path: Path, capsys) -> None:
+    assert start(tmp_path) == 2
+    assert "plan.json" in capsys.readouterr().err
+    assert start() == 2

@@ -1,0 +1,59 @@
+"""Predictions in shards are those of one file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Exported, Trained
+from tests.shards.test_work import files
+from tfpipeline import cli
+from tfpipeline.config import PredictSettings
+from tfpipeline.predict.command import predict
+from tfpipeline.shards import joining, plan
+
+
+def start(*words: object) -> int:
+    given = [*map(str, words), "--quiet"]
+    return cli.main(predict, PredictSettings, given)
+
+
+@pytest.mark.parametrize("kind", ["run", "saved model"])
+def test_shards_hold_what_one_file_holds(
+    kind: str, small_run: Trained, exported: Exported, tmp_path: Path
+) -> None:
+    for number, picture in enumerate(exported.pictures):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(picture, tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "3.5.png").write_bytes(b"no picture")
+    model = small_run.path if kind == "run" else exported.base
+    words = [tmp_path / "in", "--model", model, "--output"]
+    assert start(*words, tmp_path / "one.csv") == 0
+    shards = tmp_path / "shards"
+    assert start(*words, shards, "--shard_images", 3) == 0
+    before = files(shards)
+    joining.write(plan.read(shards), tmp_path / "joined.csv")
+    joined = (tmp_path / "joined.csv").read_text()
+    one = (tmp_path / "one.csv").read_text()
+    # Rounding differs by what is in a batch with a picture; nothing else does.
+    assert [row.split(",")[:2] for row in joined.splitlines()] == [
+        row.split(",")[:2] for row in one.splitlines()
+    ]
+    # Given again, nothing is computed and nothing changes.
+    assert start(*words, shards, "--shard_images", 3) == 0
+    assert files(shards) == before
+
+
+def test_other_settings_or_another_model_do_not_go_on_with_the_shards(
+    small_run: Trained, exported: Exported, tmp_path: Path, capsys
+) -> None:
+    picture, out = exported.pictures[0], tmp_path / "shards"
+    assert start(picture, "--model", small_run.path, "--output", out) == 0
+    before = files(out)
+    for more in (
+        ["--model", exported.base],
+        ["--model", small_run.path, "--top_k", 2],
+    ):
+        assert start(picture, *more, "--output", out) == 2
+        assert "--overwrite" in capsys.readouterr().err
+    assert files(out) == before

@@ -1,0 +1,114 @@
+"""The work is settled once, whoever comes first, and is never mixed with other work."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources import listing
+from tfpipeline.shards import plan as plans
+
+WHAT = {"command": "embed", "width": 3}
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    files = [folder / f"{n % 3}" / f"{n}.png" for n in range(count)]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return files
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 100])
+def test_shards_are_consecutive_parts_of_the_files_in_order(
+    tmp_path: Path, size: int
+) -> None:
+    pictures(tmp_path / "in", 11)
+    plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], size, WHAT)
+    parts = [plan.paths(n) for n in range(plan.shards)]
+    assert sum(parts, []) == listing.files(tmp_path / "in")
+    assert [len(part) for part in parts[:-1]] == [size] * (plan.shards - 1)
+    assert plan.images == 11 and 0 < len(parts[-1]) <= size
+
+
+def test_files_that_come_later_do_not_move_those_that_were_planned(
+    tmp_path: Path,
+) -> None:
+    pictures(tmp_path / "in", 5)
+    words = [str(tmp_path / "in")]
+    first = plans.settle(tmp_path / "out", words, 2, WHAT)
+    before = [first.paths(n) for n in range(first.shards)]
+    pictures(tmp_path / "in", 9)
+    again = plans.settle(tmp_path / "out", words, 2, WHAT)
+    assert [again.paths(n) for n in range(again.shards)] == before
+
+
+def test_names_with_line_feeds_and_without_utf_8_come_back(tmp_path: Path) -> None:
+    names = ["a\nb.png", os.fsdecode(b"\xff.png"), "\u2028.png"]
+    (tmp_path / "in").mkdir()
+    for name in names:
+        (tmp_path / "in" / name).touch()
+    plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 10, WHAT)
+    assert {path.name for path in plan.paths(0)} == set(names)
+    assert all(path.is_file() for path in plan.paths(0))
+
+
+@pytest.mark.parametrize(
+    ("size", "what"), [(3, WHAT), (2, {**WHAT, "width": 4}), (2, {"command": "x"})]
+)
+def test_other_work_is_refused_and_replaced_only_where_that_is_said(
+    tmp_path: Path, size: int, what: dict[str, object]
+) -> None:
+    pictures(tmp_path / "in", 5)
+    words = [str(tmp_path / "in")]
+    plan = plans.settle(tmp_path / "out", words, 2, WHAT)
+    plan.file(0, "csv").touch()
+    with pytest.raises(UserError, match="--overwrite"):
+        plans.settle(tmp_path / "out", words, size, what)
+    assert plan.file(0, "csv").is_file() and plans.read(tmp_path / "out") == plan
+    new = plans.settle(tmp_path / "out", words, size, what, overwrite=True)
+    assert new.request == {"images": words, "shard_images": size, **what}
+    assert not plan.file(0, "csv").exists()
+
+
+def test_a_folder_with_files_of_others_is_refused_and_left(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 2)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="notes.txt"):
+            plans.settle(
+                *(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT),
+                overwrite=overwrite,
+            )
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_no_pictures_leave_no_plan(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(UserError, match="--images"):
+        plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT)
+    assert not (tmp_path / "out" / plans.PLAN).exists()
+    with pytest.raises(UserError, match="plan.json"):
+        plans.read(tmp_path / "out")
+
+
+def test_of_many_that_settle_at_once_all_have_the_same_plan(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 50)
+    words = [str(tmp_path / "in")]
+    settled: list[plans.Plan] = []
+    threads = [
+        threading.Thread(
+            target=lambda: settled.append(
+                plans.settle(tmp_path / "out", words, 3, WHAT)
+            )
+        )
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(settled) == 6 and all(plan == settled[0] for plan in settled)

@@ -1,0 +1,167 @@
+"""A shard has the same bytes whoever computes it, when, and however often."""
+
+import hashlib
+import itertools
+import random
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import fault_injection
+from tests.shards.test_plan import WHAT, pictures
+from tfpipeline.core.errors import UserError
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import work
+
+
+def content(paths: list[Path]) -> work.Content:
+    """Return what depends on the paths alone; every fifth has no answer."""
+    digests = [hashlib.sha256(path.name.encode()).digest() for path in paths]
+    bad = [int(path.stem) % 5 == 0 for path in paths]
+    good = [d for d, is_bad in zip(digests, bad) if not is_bad]
+    vectors = np.array([[*d[:3]] for d in good], np.float32).reshape(-1, 3)
+    places = itertools.count()
+    rows = [(p.name, "" if is_bad else next(places)) for p, is_bad in zip(paths, bad)]
+    return work.Content(("id", "row"), rows, sum(bad), vectors)
+
+
+def settle(folder: Path, count: int = 17, size: int = 3) -> plans.Plan:
+    if not (folder / "in").exists():
+        pictures(folder / "in", count)
+    return plans.settle(folder / "out", [str(folder / "in")], size, WHAT)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    every = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in every}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_in_any_order_and_any_number_of_times_give_the_same_bytes(
+    tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    plan = settle(tmp_path)
+    work.compute_all(plan, content)
+    expected = files(plan.folder)
+    shutil.rmtree(plan.folder)
+    plan = settle(tmp_path)
+    count = draw.randint(2, 9)
+    shares = [*range(count)] * 2
+    draw.shuffle(shares)
+    for share in shares:
+        work.compute_all(plan, content, (share, count))
+    assert files(plan.folder) == expected
+
+
+def test_each_shard_is_computed_once_by_processes_at_the_same_shares(
+    tmp_path: Path,
+) -> None:
+    plan = settle(tmp_path, 40, 2)
+    computed: list[str] = []
+
+    def compute(paths: list[Path]) -> work.Content:
+        computed.extend(path.name for path in paths)
+        return content(paths)
+
+    threads = [
+        threading.Thread(target=work.compute_all, args=(plan, compute))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(computed) == 40 == len(set(computed))
+    assert work.summary(plan)["missing"] == []
+
+
+@pytest.mark.parametrize("power_cut", [False, True])
+def test_wherever_it_is_killed_the_same_command_gives_the_same_bytes(
+    memory_path: Path, power_cut: bool
+) -> None:
+    plan = settle(memory_path, 7)
+    with fault_injection.watched(
+        plan.folder, memory_path / "kept", power_cut=power_cut
+    ) as moments:
+        work.compute_all(plan, content)
+    expected = files(plan.folder)
+    for moment in moments:
+        # What says that a shard is whole never comes before it is.
+        for done in work.finished(plan):
+            for ending, digest in done["sha256"].items():
+                data = plan.file(done["shard"], ending).read_bytes()
+                assert hashlib.sha256(data).hexdigest() == digest, moment
+        again = settle(memory_path)
+        work.compute_all(again, content)
+        now = {k: v for k, v in files(plan.folder).items() if not _is_left(k)}
+        assert now == expected, moment
+    assert len(moments.states) > 20
+
+
+def _is_left(name: str) -> bool:
+    return Path(name).name.startswith(".")
+
+
+def test_an_index_has_the_same_bytes_and_says_what_is_missing(tmp_path: Path) -> None:
+    plan = settle(tmp_path)
+    work.compute_all(plan, content, (1, 2))
+    assert work.summary(plan)["missing"] == [0, 2, 4]
+    work.compute_all(plan, content, (0, 2))
+    every = work.summary(plan)
+    assert every == {"images": 17, "errors": 4, "shards": 6, "missing": []}
+    work.write_index(plan)
+    first = (plan.folder / plans.INDEX).read_bytes()
+    work.write_index(plan)
+    assert (plan.folder / plans.INDEX).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("part", "parts", "environment", "expected"),
+    [
+        ("0", 0, {}, (0, 1)),
+        ("3", 4, {}, (3, 4)),
+        ("auto", 7, {"JOB_COMPLETION_INDEX": "6"}, (6, 7)),
+        (
+            *("auto", 0),
+            {
+                "SLURM_ARRAY_TASK_ID": "12",
+                "SLURM_ARRAY_TASK_MIN": "10",
+                "SLURM_ARRAY_TASK_COUNT": "4",
+            },
+            (2, 4),
+        ),
+        (
+            *("auto", 0),
+            {"AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ARRAY_SIZE": "2"},
+            (1, 2),
+        ),
+    ],
+)
+def test_a_share_is_named_or_comes_from_the_scheduler(
+    part: str, parts: int, environment: dict[str, str], expected: tuple[int, int]
+) -> None:
+    assert work.share(part, parts, environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "parts", "environment"),
+    [
+        *[("4", 4, {}), ("-1", 4, {}), ("1", 0, {}), ("x", 4, {}), ("auto", 4, {})],
+        ("auto", 0, {"JOB_COMPLETION_INDEX": "0"}),
+        ("auto", 2, {"JOB_COMPLETION_INDEX": "2"}),
+    ],
+)
+def test_a_share_that_there_is_not_is_refused(
+    part: str, parts: int, environment: dict[str, str]
+) -> None:
+    with pytest.raises(UserError, match="--part"):
+        work.share(part, parts, environment)
+
+
+def test_numbers_are_told_as_ranges() -> None:
+    assert work.numbers_in_words([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
+    assert work.numbers_in_words([]) == ""

@@ -1,0 +1,1 @@
+"""COMMAND `embed`: features of any number of pictures, shard by shard."""

@@ -1,0 +1,75 @@
+"""From pictures to shards of features, by any number of processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.core import console, image_io, startup
+from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.models import registry
+from tfpipeline.report.closing import closing
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import processes, work
+
+
+def embed(settings: EmbedSettings) -> dict[str, Any]:
+    """Write the features of pictures, and what each is the picture of."""
+    own = _check(settings)
+    output = Path(str(settings.output))
+    if settings.workers > 1:
+        processes.run("embed", settings, output)
+        plan = plans.read(output)
+    else:
+        with startup.quiet_start():
+            from tfpipeline.embed import network
+
+            embedder = network.open_embedder(settings)
+        plan = plans.settle(
+            output,
+            settings.images,
+            settings.shard_images,
+            {"command": "embed", **embedder.about()},
+            overwrite=settings.overwrite,
+        )
+        work.compute_all(plan, embedder.compute, own)
+    result = work.summary(plan)
+    if not result["missing"]:
+        work.write_index(plan)
+    content = {**result, "count": plan.images, "of": plan.shards}
+    console.close(
+        closing(
+            "embed",
+            output,
+            plans.INDEX,
+            result=content,
+            request=plan.request,
+            missing=work.numbers_in_words(result["missing"]),
+        )
+    )
+    return content | {"written": console.written(output, None)}
+
+
+def _check(settings: EmbedSettings) -> tuple[int, int]:
+    """Refuse what cannot be done before anything heavy is imported."""
+    if settings.output is None:
+        raise UserError("--output: expected a folder for the shards.")
+    if settings.run is None:
+        registry.check_name(settings.model.backbone)
+    if settings.dtype not in ("float32", "float16"):
+        raise unknown("--dtype", settings.dtype, ("float32", "float16"))
+    if settings.resize not in (None, *image_io.RESIZES):
+        raise unknown("--resize", str(settings.resize), image_io.RESIZES)
+    positive = ("shard_images", "batch_size", "workers")
+    check_each(
+        "", settings, {n: ("at least 1", getattr(settings, n) >= 1) for n in positive}
+    )
+    own = work.share(settings.part, settings.parts, work.environment())
+    if settings.workers > 1 and own != (0, 1):
+        raise UserError(
+            "--workers with --part: expected one of them. A task of a job array is "
+            "one process; --workers starts several on this machine."
+        )
+    plans.check(Path(settings.output))
+    return own

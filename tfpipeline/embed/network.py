@@ -1,0 +1,124 @@
+"""From the pictures of a shard to their features, by the network of a run or Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpipeline import cli, distribute
+from tfpipeline.config import DistributeSettings, ModelSettings
+from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.core import brightness, image_io, run_dir
+from tfpipeline.core.brightness import Ranges
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import pipeline, sample_ranges, scan
+from tfpipeline.demo import world
+from tfpipeline.models import arithmetic, backbones, classifier, saving
+from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.inference import Predictor
+from tfpipeline.models.registry import BACKBONES
+from tfpipeline.shards.work import Content
+
+HEADER = ("id", "sha256", "row", "error")
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedder:
+    """A frozen network from files to vectors.
+
+    Args:
+        extractor: From images in [0, 1] to features.
+        predictor: The same, traced.
+        reading: How files become batches.
+        dtype: Of the features.
+        max_pixels: Height times width of a picture, at most.
+    """
+
+    extractor: keras.Model
+    predictor: Predictor
+    reading: pipeline.Reading
+    dtype: str
+    max_pixels: int
+
+    @property
+    def width(self) -> int:
+        """Length of a feature vector."""
+        return int(self.extractor.output_shape[-1])
+
+    def about(self) -> Mapping[str, Any]:
+        """Return everything that a row depends on, save the picture; plain JSON."""
+        return {
+            "network": classifier.describe(self.extractor)[:24],
+            "width": self.width,
+            "dtype": self.dtype,
+            "size": [self.reading.height, self.reading.width],
+            "resize": self.reading.resize,
+            "range": str(self.reading.ranges),
+            "batch_size": self.reading.batch_size,
+            "decoding": image_io.RULES,
+            "switches": [str(switch) for switch in arithmetic.switches()],
+            "max_pixels": self.max_pixels,
+        }
+
+    def compute(self, paths: list[Path]) -> Content:
+        """Return a row for each file, and a vector for each that can be read."""
+        files = scan.audit(paths, cache=None, max_pixels=self.max_pixels)
+        good = [file for file in files if not file.reason]
+        sample_ranges.report(good, self.reading.ranges)
+        vectors = np.zeros((0, self.width), self.dtype)
+        if good:
+            batches = pipeline.Batches(good, np.zeros(len(good), int), self.reading)
+            feed = batches.plain(np.arange(len(good)))
+            vectors = self.predictor.all(feed, len(good), "embed").astype(self.dtype)
+        places = iter(range(len(good)))
+        rows = [
+            (path, file.sha256, "" if file.reason else next(places), file.reason)
+            for path, file in zip(paths, files)
+        ]
+        return Content(HEADER, rows, len(files) - len(good), vectors)
+
+
+def open_embedder(settings: EmbedSettings) -> Embedder:
+    """Return the network that the settings name, on one device."""
+    choice = DistributeSettings(strategy="one_device")
+    strategy = distribute.start(choice, "float32", 0)
+    with strategy.scope():
+        model, resize, ranges = _open(settings)
+    extractor, _ = classifier.split_classifier(model)
+    extractor.trainable = False
+    height, width = model.input_shape[1:3]
+    reading = pipeline.Reading(
+        *(height, width, resize, settings.batch_size), ranges=ranges
+    )
+    predictor = Predictor(Frozen(extractor), strategy)
+    return Embedder(extractor, predictor, reading, settings.dtype, settings.max_pixels)
+
+
+def _open(settings: EmbedSettings) -> tuple[keras.Model, str, Ranges]:
+    """Return a classifier, how pictures become square for it, and their range."""
+    if settings.run is not None:
+        if settings.model != ModelSettings() or settings.range != "full":
+            raise UserError(
+                "--run with --model or --range: expected one of them; a run has a "
+                "network and a range of its own. Leave one out."
+            )
+        run = run_dir.RunFolder(Path(settings.run)).existing()
+        model, _ = saving.load_classifier(run.model)
+        resize = settings.resize or cli.of_run(run.config).data.resize
+        return model, resize, saving.load_ranges(run.model)
+    network = backbones.resolve(settings.model, source="imagenet")
+    backbone = backbones.build_backbone(network, world.WEIGHTS_FILE)
+    mode = BACKBONES[network.backbone].mode
+    model = classifier.build_classifier(backbone, mode, network, 1)
+    ranges = brightness.parse(settings.range)
+    if ranges is None:
+        raise UserError(
+            f'--range {settings.range}: expected full or "LOW HIGH". With auto, each '
+            "shard would choose one of its own."
+        )
+    return model, settings.resize or "squash", ranges

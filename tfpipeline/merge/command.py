@@ -1,0 +1,59 @@
+"""From the shards of any number of processes to one file, and what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.config.embed import MergeSettings
+from tfpipeline.core import console, file_io, result_dir
+from tfpipeline.core.errors import Incomplete, UserError
+from tfpipeline.report.closing import closing
+from tfpipeline.shards import joining
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import work
+
+_ENDINGS = (".csv", ".npy")
+
+
+def merge(settings: MergeSettings) -> dict[str, Any]:
+    """Count shards, say which are missing, and join them where none is."""
+    if settings.shards is None:
+        raise UserError("--shards: expected the folder that `embed` wrote.")
+    output = _check(settings.output)
+    plan = plans.read(Path(settings.shards))
+    result = work.summary(plan)
+    content = {**result, "count": plan.images, "of": plan.shards}
+    if not result["missing"]:
+        work.write_index(plan)
+        if output is not None:
+            joining.write(plan, output)
+    words: dict[str, Any] = {
+        "result": content,
+        "missing": work.numbers_in_words(result["missing"]),
+        "wrote": None if result["missing"] else output,
+    }
+    console.close(closing("merge", plan.folder, plans.INDEX, **words))
+    content["written"] = console.written(plan.folder, None)
+    if result["missing"]:
+        console.answer(content)
+        raise Incomplete(
+            f"--shards {plan.folder}: expected {plan.shards} shards. Missing: "
+            f"{words['missing']}. Nothing was merged.",
+            content,
+        )
+    return content
+
+
+def _check(output: str | None) -> Path | None:
+    if output is None:
+        return None
+    file = Path(output)
+    if file.suffix.lower() not in _ENDINGS:
+        raise UserError(
+            f"--output {output}: expected a name in .csv, for rows, or .npy, for "
+            f"vectors. Received: {file.suffix or 'no ending'}."
+        )
+    result_dir.check_file("--output", file, lambda _: False)
+    file_io.check_writable(file.parent)
+    return file

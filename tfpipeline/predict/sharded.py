@@ -1,0 +1,104 @@
+"""Predictions of any number of pictures, as shards in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfpipeline.config import PredictSettings
+from tfpipeline.core import console, image_io, run_dir
+from tfpipeline.core.errors import UserError
+from tfpipeline.predict import outputs
+from tfpipeline.report.closing import closing
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import processes, work
+
+if TYPE_CHECKING:
+    from tfpipeline.predict.answers import Ask
+
+
+def is_folder(output: str | None) -> bool:
+    """Tell whether `--output` names a folder of shards: one there, or no ending."""
+    if not output:
+        return False
+    return Path(output).is_dir() or not Path(output).suffix or output.endswith("/")
+
+
+def check(settings: PredictSettings) -> tuple[int, int]:
+    """Return which share of the shards is this process's, and how many there are."""
+    if settings.sort_into is not None:
+        raise UserError(
+            f"--output {settings.output} with --sort_into: expected one of them. Give "
+            "--output a name in .csv."
+        )
+    if settings.shard_images < 1 or settings.workers < 1 or settings.top_k < 1:
+        raise UserError(
+            "--shard_images, --workers, --top_k: expected positive numbers. Received: "
+            f"{settings.shard_images}, {settings.workers}, {settings.top_k}."
+        )
+    own = work.share(settings.part, settings.parts, work.environment())
+    if settings.workers > 1 and own != (0, 1):
+        raise UserError("--workers with --part: expected one of them.")
+    plans.check(Path(str(settings.output)))
+    return own
+
+
+def predict(
+    settings: PredictSettings, open_model: Callable[[PredictSettings], Ask]
+) -> dict[str, Any]:
+    """Write the predictions of shards, a CSV each, and return how many there are."""
+    own = check(settings)
+    output = Path(str(settings.output))
+    if settings.workers > 1:
+        processes.run("predict", settings, output)
+        plan = plans.read(output)
+    else:
+        from tfpipeline.predict import answers
+
+        ask = open_model(settings)
+        about = {
+            "command": "predict",
+            "model": _fingerprint(str(settings.model)),
+            "top_k": settings.top_k,
+            "max_pixels": settings.max_pixels,
+            "decoding": image_io.RULES,
+        }
+        plan = plans.settle(
+            *(output, settings.images, settings.shard_images, about),
+            overwrite=settings.overwrite,
+        )
+
+        def compute(paths: list[Path]) -> work.Content:
+            rows = answers.rows_of(paths, ask, settings.top_k, settings.max_pixels)
+            errors = sum(bool(row["error"]) for row in rows)
+            return work.Content(outputs.HEADER, [*outputs.cells(rows)], errors)
+
+        work.compute_all(plan, compute, own)
+    result = work.summary(plan)
+    if not result["missing"]:
+        work.write_index(plan)
+    content: dict[str, Any] = {**result, "count": plan.images, "of": plan.shards}
+    missing = work.numbers_in_words(result["missing"])
+    words: Mapping[str, Any] = {"result": content, "missing": missing}
+    console.close(closing("predict_shards", output, plans.INDEX, **words))
+    return content | {"written": console.written(output, None)}
+
+
+def _fingerprint(model: str) -> str:
+    """Return what a model is: a server's address, else a digest of its files."""
+    from tfpipeline.predict import answers
+
+    path = Path(model)
+    if not path.exists():
+        return model
+    if (version := answers.version_of(path)) is not None:
+        files = sorted(file for file in version.rglob("*") if file.is_file())
+    else:
+        run = run_dir.RunFolder(path.parent if path.name == "model.keras" else path)
+        files = [file for file in (run.model, run.calibration) if file.is_file()]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:24]

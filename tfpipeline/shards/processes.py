@@ -1,0 +1,94 @@
+"""Several processes of this machine at the same shards, each with cores of its own."""
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpipeline import cli
+from tfpipeline.core import progress
+from tfpipeline.core.errors import UserError
+from tfpipeline.shards import plan as plans
+
+_LOOK_SECONDS = 0.5
+
+
+def run(command: str, settings: Any, output: Path) -> None:
+    """Run a command in `settings.workers` processes until all of them have ended.
+
+    Raises:
+        UserError: One of them ended badly; its message is in front of the others'.
+    """
+    count = settings.workers
+    alone = dataclasses.replace(settings, workers=1)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        file = Path(folder) / "settings.yaml"
+        file.write_text(cli.dump(alone), encoding="utf-8")
+        words = [sys.executable, "-m", f"tfpipeline.{command}", "--config", str(file)]
+        logs = [Path(folder) / f"{number}.log" for number in range(count)]
+        started = [
+            stack.enter_context(_start([*words, "--quiet"], log)) for log in logs
+        ]
+        for process, cores in zip(started, _cores(count)):
+            with contextlib.suppress(OSError, AttributeError):
+                os.sched_setaffinity(process.pid, cores)
+        try:
+            _watch(started, output)
+        finally:
+            for process in started:
+                if process.poll() is None:
+                    process.terminate()
+        codes = [process.wait() for process in started]
+        failed = [n for n, code in enumerate(codes) if code]
+        if failed:
+            text = logs[failed[0]].read_text(encoding="utf-8", errors="replace")
+            raise UserError(
+                f"{len(failed)} of {count} processes ended badly: "
+                f"{text.strip().removeprefix('error: ') or 'killed'}\nShards that are "
+                "done stay: give the same command again."
+            )
+
+
+def _start(words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that finds this package as this one did."""
+    path = os.pathsep.join(name for name in sys.path if name)
+    with open(log, "wb") as file:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+
+
+def _cores(count: int) -> list[list[int]]:
+    """Return the cores of each of several processes, the same number for each."""
+    mine = sorted(getattr(os, "sched_getaffinity", lambda _: {0})(0))
+    return [mine[n % len(mine) :: count] or [mine[n % len(mine)]] for n in range(count)]
+
+
+def _watch(started: Sequence[subprocess.Popen[bytes]], output: Path) -> None:
+    """Show how many shards are there until every process has ended."""
+    plan = None
+    with contextlib.ExitStack() as stack:
+        bar = None
+        while any(process.poll() is None for process in started):
+            time.sleep(_LOOK_SECONDS)
+            if plan is None and (output / plans.PLAN).is_file():
+                plan = plans.read(output)
+                bar = stack.enter_context(
+                    progress.bar(plan.shards, "shards", "shard", initial=_there(plan))
+                )
+            if plan is not None and bar is not None:
+                bar.update(_there(plan) - bar.n)
+
+
+def _there(plan: plans.Plan) -> int:
+    return sum(plan.done(number).is_file() for number in range(plan.shards))

@@ -1,0 +1,173 @@
+"""Shards are computed: by this process, beside others, or by several of its own."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core import disk, file_io, progress, staging
+from tfpipeline.core.errors import UserError
+from tfpipeline.shards.plan import INDEX, Plan
+
+# By scheduler: the variable with the number of a task, with the first of these, and
+# with how many tasks there are, where it says so.
+_SCHEDULERS = (
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"),
+    ("JOB_COMPLETION_INDEX", "", ""),  # Kubernetes, an indexed job.
+    ("AWS_BATCH_JOB_ARRAY_INDEX", "", "AWS_BATCH_JOB_ARRAY_SIZE"),
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a shard holds.
+
+    Args:
+        header: Names of the columns.
+        rows: One a picture, in the order of the plan.
+        errors: How many of them have no answer.
+        vectors: Of those that have one, in order; None where rows are all.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    errors: int
+    vectors: np.ndarray | None = None
+
+
+# From the paths of a shard to its content: the same for the same paths.
+Compute = Callable[[list[Path]], Content]
+
+
+def share(part: str, parts: int, environment: dict[str, str]) -> tuple[int, int]:
+    """Return which share of all shards is this process's, and how many there are.
+
+    Args:
+        part: From 0 to below `parts`; `auto` is what the scheduler says.
+        parts: Shares in all; 0 is what the scheduler says, or else 1.
+        environment: Of the process.
+    """
+    own: int | None = None
+    if part == "auto":
+        for name, first, size in _SCHEDULERS:
+            if name in environment:
+                own = int(environment[name]) - int(environment.get(first, 0))
+                parts = parts or int(environment.get(size, 0))
+                break
+        if own is None:
+            known = ", ".join(name for name, *_ in _SCHEDULERS)
+            raise UserError(
+                f"--part auto: expected one of {known} in the environment, as in a job "
+                "array. Found none. Give a number from 0 and --parts."
+            )
+    elif part.isdecimal():
+        own = int(part)
+    count = parts or (0 if part == "auto" or own else 1)
+    if own is None or not 0 <= own < count:
+        raise UserError(
+            "--part: expected a number from 0 to below --parts, or auto. Received: "
+            f"--part {part} --parts {parts}."
+        )
+    return own, count
+
+
+def compute_all(
+    plan: Plan, compute: Compute, own: tuple[int, int] = (0, 1), title: str = "shards"
+) -> None:
+    """Compute the shards of a share that are not there yet.
+
+    Another process may be at the same share: a shard that it is at is left to it.
+    """
+    number, count = own
+    mine = range(number, plan.shards, count)
+    for shard in progress.over(mine, title, "shard"):
+        if plan.done(shard).is_file():
+            continue
+        try:
+            with _held(plan.file(shard, "lock")):
+                if not plan.done(shard).is_file():
+                    _write(plan, shard, compute(plan.paths(shard)))
+        except BlockingIOError:
+            continue
+
+
+def _held(file: Path) -> Any:
+    return staging.locked(file.with_name(f".{file.name}"), waits=False)
+
+
+def _write(plan: Plan, shard: int, content: Content) -> None:
+    """Write a shard; what says that it is whole comes last."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([content.header, *content.rows])
+    files = {"csv": text.getvalue().encode("utf-8", "surrogateescape")}
+    if content.vectors is not None:
+        array = io.BytesIO()
+        np.save(array, content.vectors)
+        files["npy"] = array.getvalue()
+    for ending, data in files.items():
+        file_io.write_bytes(plan.file(shard, ending), data)
+    done = {
+        "images": len(content.rows),
+        "errors": content.errors,
+        "sha256": {k: hashlib.sha256(data).hexdigest() for k, data in files.items()},
+    }
+    file_io.write_json(plan.done(shard), done)
+
+
+def finished(plan: Plan) -> Iterator[dict[str, Any]]:
+    """Yield what each shard that is there says of itself, in order."""
+    for number in range(plan.shards):
+        try:
+            text = plan.done(number).read_text(encoding="utf-8")
+            yield {"shard": number, **json.loads(text)}
+        except FileNotFoundError:
+            continue
+
+
+def summary(plan: Plan) -> dict[str, Any]:
+    """Return `images`, `errors`, `shards` that are there, and the `missing` ones."""
+    images = errors = 0
+    numbers = set()
+    for done in finished(plan):
+        images, errors = images + done["images"], errors + done["errors"]
+        numbers.add(done["shard"])
+    missing = [n for n in range(plan.shards) if n not in numbers]
+    return {
+        "images": images,
+        "errors": errors,
+        "shards": len(numbers),
+        "missing": missing,
+    }
+
+
+def write_index(plan: Plan) -> None:
+    """Write what is in which shard; of the same shards it has the same bytes."""
+    with disk.telling(plan.folder, plan.folder / INDEX):
+        content = {"request": plan.request, "count": plan.images}
+        file_io.write_json(
+            plan.folder / INDEX, {**content, "shards": list(finished(plan))}
+        )
+
+
+def numbers_in_words(numbers: Iterable[int]) -> str:
+    """Return numbers as ranges: `0-3, 7`."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of this process, for `share`."""
+    return dict(os.environ)
