@@ -68,7 +68,7 @@ def test_features_are_those_of_the_runs_extractor(
     assert [int(row["row"]) for row in good] == [*range(len(vectors))] == [*range(6)]
     for row in good:
         image = image_io.read(Path(row["id"]), 32, 32, "squash")
-        expected = extractor(image[None])
+        expected = extractor(np.float32(image)[None] / 255)
         np.testing.assert_allclose(
             vectors[int(row["row"])], np.asarray(expected)[0], rtol=1e-4, atol=1e-5
         )
