@@ -6,9 +6,9 @@ In Python, every command is a function, and a finished training is an object:
     run = tfpipeline.Run.load("runs/demo")
 
 Packages stand in one order, and each imports only those before it: `core`, `config`,
-`cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `shards`, `models`, `report`,
-and `attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`, `synthesize`,
-`features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `embed`,
+`cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `shards`, `models`,
+`report`, and `attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`,
+`synthesize`, `features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `embed`,
 `merge`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what
 ``import tfpipeline`` gives.
 """

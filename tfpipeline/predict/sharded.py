@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
 
 
+_HEADER = (
+    *("id", "label", "probability", "accepted", "accepted_reason"),
+    *("novelty", "known", "known_reason", "top_k", "error"),
+)
+
+
 def is_folder(output: str | None) -> bool:
     """Tell whether `--output` names a folder of shards: one there, or no ending."""
     if not output:
@@ -73,7 +79,9 @@ def predict(
         def compute(paths: list[Path]) -> work.Content:
             rows = answers.rows_of(paths, ask, settings.top_k, settings.max_pixels)
             errors = sum(bool(row["error"]) for row in rows)
-            return work.Content(outputs.HEADER, [*outputs.cells(rows)], errors)
+            # The same columns whatever answers, and whether any picture has one.
+            whole = [{name: row.get(name) for name in _HEADER} for row in rows]
+            return work.Content(_HEADER, [*outputs.cells(whole)], errors)
 
         work.compute_all(plan, compute, own)
     result = work.summary(plan)

@@ -105,8 +105,13 @@ def _train(
     with phases("evaluate"):
         result: dict[str, Any] = measurement.measure(course)
         measurement.predict_training(course)
+    with phases("reference"):
+        kept = measurement.reference_of(course)
     if not chief:
         return result
+    if kept is not None:
+        with phases("reference"):
+            run_writer.write_reference(run, course, kept, result)
     with phases("save"):
         run_writer.save(run, course)
     result["seconds"] = phases.report()
