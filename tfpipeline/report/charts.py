@@ -190,27 +190,6 @@ def reliability(rows: Sequence[Mapping[str, float]]) -> Any:
 
 
 @styled
-def whiskers(rows: Sequence[tuple[str, float, float, float]]) -> Any:
-    """Return accuracies with their intervals, one below the other.
-
-    Args:
-        rows: Name, accuracy, and both ends of its interval.
-    """
-    drawn, axes = _single(height=0.9 + 0.42 * len(rows))
-    start = min(0.9, int(min(row[2] for row in rows) * 20) / 20)
-    for y, (name, share, least, most) in enumerate(rows):
-        title = f"{name}: {share:.4f}, from {least:.4f} to {most:.4f}"
-        drawn.titles[f"point{y}"] = [title]
-        axes.plot([least, most], [y, y], color=INKS.blue, gid=f"whisker{y}")
-        axes.plot([share], [y], "o", color=INKS.blue, mfc=INKS.paper, gid=f"point{y}")
-        axes.text(start, y - 0.3, cut(f"{y + 1}. {name}", 60), va="bottom")
-    axes.set(xlim=(start, 1), ylim=(len(rows) - 0.5, -0.9), xlabel="accuracy")
-    axes.set_yticks([])
-    axes.grid(axis="x")
-    return drawn
-
-
-@styled
 def confusion(
     labels: Sequence[str], counts: Sequence[Sequence[int]] | np.ndarray, title: str = ""
 ) -> Any:
