@@ -63,7 +63,8 @@ KINDS = {
     ),
     "features.json": Kind(
         "What a network sees",
-        "What its layers extract from photographs, and which pixels a prediction is sensitive to.",
+        "What its layers extract from photographs, and which pixels a prediction is "
+        "sensitive to.",
         ("explained_sheet",),
         ("overview",),
         columns=("image", "class", "probability"),
