@@ -8,8 +8,8 @@ In Python, every command is a function, and a finished training is an object:
 Packages stand in one order, and each imports only those before it: `core`, `config`,
 `cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `shards`, `models`,
 `report`, and `attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`,
-`synthesize`, `features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `embed`,
-`merge`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what
+`synthesize`, `features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`,
+`embed`, `merge`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what
 ``import tfpipeline`` gives.
 """
 

@@ -42,10 +42,8 @@ class Reader(HTMLParser):
         self.words[self.section] = self.words.get(self.section, "") + data
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a source that has one of everything."""
-    root = tmp_path_factory.mktemp("audited")
+def audited(root: Path) -> Path:
+    """Return the page of a source that has one of everything."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 12), ("test", 4)):
         for name in ("a", EVIL.replace("/", "")):
@@ -68,6 +66,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     argv = ["--source", str(root / "p"), "--output", str(root / "out"), "--quiet"]
     assert cli.main(audit, AuditSettings, argv) == 0
     return root / "out" / PAGE
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return audited(tmp_path_factory.mktemp("audited"))
 
 
 def test_each_kind_of_finding_has_its_pictures_and_names(page: Path) -> None:

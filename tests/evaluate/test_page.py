@@ -19,9 +19,8 @@ from tfpipeline.metrics.calibration import Calibration
 EVIL = "<b>evil & class"
 
 
-@pytest.fixture
-def examples(tmp_path: Path) -> Examples:
-    """Four pictures of each of three classes, and two files that are none."""
+def make_examples(tmp_path: Path) -> Examples:
+    """Return four pictures of each of three classes, and two files that are none."""
     for name in ("a", EVIL, "zebra"):
         for i in range(4):
             picture = np.full((30, 40, 3), 60 * i, np.uint8)
@@ -31,6 +30,11 @@ def examples(tmp_path: Path) -> Examples:
     bad = [dataclasses.replace(rows[0], reason=f"broken & {i}") for i in range(2)]
     named = tuple((f"x{i}<i>.png", row) for i, row in enumerate(bad))
     return Examples(source, rows, np.array([""] * 12, object), named)
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Examples:
+    return make_examples(tmp_path)
 
 
 def write(

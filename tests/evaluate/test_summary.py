@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfpipeline.evaluate import summary
+from tfpipeline.report import class_ranking
 
 
 def measured(*classes: tuple[int, int]) -> dict:
@@ -55,7 +56,7 @@ def test_classes_without_images_are_last_and_missing(counts) -> None:
     found = measured(*classes)
     empty = [f"class {i}" for i, (_, n) in enumerate(classes) if not n]
     assert found["missing_classes"] == empty
-    rows = summary.ranked(found["classes"])
+    rows = class_ranking.ranked(found["classes"])
     assert sorted(row["name"] for row in rows[len(rows) - len(empty) :]) == sorted(
         empty
     )

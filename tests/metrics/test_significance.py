@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfpipeline.metrics import significance
-from tfpipeline.metrics.significance import Z_95, holm, mcnemar, sign_flip, wilson
+from tfpipeline.metrics.significance import (
+    Z_95,
+    holm,
+    mcnemar,
+    paired_interval,
+    sign_flip,
+    wilson,
+)
 
 
 @given(st.integers(1, 5000), st.floats(0, 1))
@@ -40,6 +47,27 @@ def test_a_difference_is_as_likely_as_coins_say() -> None:
     assert mcnemar(0, 0) == 1 and mcnemar(3, 3) == 1
     assert mcnemar(0, 5) == pytest.approx(2 / 32)
     assert mcnemar(1, 7) == mcnemar(7, 1) == pytest.approx(2 * 9 / 256)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 200))
+def test_a_paired_interval_holds_the_difference_and_turns_with_the_order(
+    only_first: int, only_second: int, both: int
+) -> None:
+    n = only_first + only_second + both + 1
+    low, high = paired_interval(only_first, only_second, n)
+    assert -1 <= low <= (only_second - only_first) / n <= high <= 1
+    assert paired_interval(only_second, only_first, n) == pytest.approx((-high, -low))
+
+
+@pytest.mark.parametrize("shares", [(0.05, 0.05), (0.02, 0.1), (0.2, 0.1)])
+def test_of_100_paired_intervals_about_95_hold_the_truth(
+    shares: tuple[float, float],
+) -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(120, (*shares, 1 - sum(shares)), 4000)
+    ends = [paired_interval(int(a), int(b), 120) for a, b, _ in counts]
+    held = [low <= shares[1] - shares[0] <= high for low, high in ends]
+    assert 0.935 < np.mean(held) < 0.985
 
 
 @pytest.mark.parametrize("n", [1000, 1001, 2000])

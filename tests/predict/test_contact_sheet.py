@@ -14,15 +14,15 @@ from tests.predict.test_outputs import broken, row
 from tests.report.browser import browsing
 from tests.tiffs import Page, tiff
 from tfpipeline.core import image_io
+from tfpipeline.core.brightness import WHOLE
 from tfpipeline.predict import contact_sheet
 
 EVIL = "<script>alert(1)</script>"
 QUOTED = '"><img src=x onerror=alert(2)>'
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> list[dict[str, Any]]:
-    """Pictures of rising probability, of which the last is gone, and a broken one."""
+def make_rows(tmp_path: Path) -> list[dict[str, Any]]:
+    """Return pictures of falling probability, the last one gone, and a broken one."""
     files = [tmp_path / f"a_rather_long_name_of_a_picture_{i}.png" for i in range(9)]
     for i, file in enumerate(files[:-1]):
         image_io.save_png(file, np.full((40 + i, 60, 3), 20 * i, np.uint8))
@@ -30,6 +30,11 @@ def rows(tmp_path: Path) -> list[dict[str, Any]]:
     shares = np.linspace(0.9, 0.1, 9).tolist()
     given = zip(files, labels, shares)
     return [*(row(str(f), n, s) for f, n, s in given), broken("x.png", EVIL)]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[dict[str, Any]]:
+    return make_rows(tmp_path)
 
 
 def sure(page: str) -> list[float]:
@@ -107,3 +112,13 @@ def test_deep_pictures_have_one_range_together(tmp_path: Path) -> None:
         if uri is not None
     )
     assert light == pytest.approx(8 * dark, rel=0.1)
+
+
+def test_with_the_range_of_the_model_no_file_is_inspected_again(
+    rows, tmp_path: Path, monkeypatch
+) -> None:
+    files = [row["id"] for row in rows[:-1]]
+    plain = contact_sheet.small_copies(files, 20)
+    monkeypatch.setattr(contact_sheet, "examine", lambda _: pytest.fail("inspected"))
+    known = contact_sheet.small_copies([*files, str(tmp_path)], 20, WHOLE)
+    assert known == [*plain, None] and known.count(None) == 2

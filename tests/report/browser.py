@@ -66,10 +66,12 @@ class Page:
             **{"width": width, "height": 900, "deviceScaleFactor": 1},
             mobile=width < 600,
         )
+        loaded = "Page.loadEventFired"
+        self.events = [event for event in self.events if event["method"] != loaded]
         started = time.perf_counter()
         url = file if isinstance(file, str) else file.resolve().as_uri()
         self.call("Page.navigate", url=url)
-        while not any(e["method"] == "Page.loadEventFired" for e in self.events):
+        while not any(event["method"] == loaded for event in self.events):
             self._read()
         # One frame more: laid out and painted.
         self.ask("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")

@@ -156,14 +156,6 @@ def test_of_a_long_name_the_beginning_is_shown() -> None:
     assert long.shape[0] < short.shape[0] * 1.2
 
 
-def test_whiskers_span_their_intervals() -> None:
-    rows = [("a", 0.9, 0.8, 0.95), ("b", 0.5, 0.4, 0.6)]
-    figure = charts.whiskers(rows)
-    first, second = (corners(path)[0] for path in parts(figure, "whisker", "path"))
-    assert first.min() > second.max()
-    assert titles(parts(figure, "point", "use"))[0].startswith("a: 0.9000, from 0.8")
-
-
 @pytest.mark.parametrize("count", [1, 3, 4])
 def test_a_gallery_has_a_caption_each(count: int) -> None:
     pictures = [np.zeros((6, 12, 3), np.uint8)] * count

@@ -1,13 +1,15 @@
 """Runs side by side: who is ahead, whether by chance, and what differs."""
 
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from tests.report import made
 from tests.report.browser import browsing
 from tfpipeline.core.errors import UserError
-from tfpipeline.report import comparison_page, run_data
+from tfpipeline.report import comparison_page, run_data, run_page
 from tfpipeline.report.__main__ import main, make
 
 
@@ -21,6 +23,49 @@ def test_runs_are_compared_on_the_images_that_they_share(tmp_path: Path) -> None
     assert (against["only_first"], against["only_own"], against["n"]) == (5, 1, 10)
     assert content["same_images"]
     assert content["differences"] == [("seed", ["0", "1"])]
+
+
+@pytest.mark.parametrize(
+    "counts, headline",
+    [
+        ((100, 102), "No difference shown between r0 and r1"),
+        ((100, 112), "r1 is 10.0 points more accurate than r0"),
+        ((112, 100), "r1 is 10.0 points less accurate than r0"),
+        ((100, 102, 101), "None of 2 runs is shown to differ from r0"),
+        (
+            (100, 102, 112),
+            "r2 is 10.0 points more accurate than r0; 1 of 2 runs is shown to differ "
+            "from it",
+        ),
+    ],
+)
+def test_the_headline_says_no_more_than_is_shown(
+    tmp_path: Path, counts: tuple[int, ...], headline: str
+) -> None:
+    runs = [made.run(tmp_path / f"r{i}", ["a", "b"]) for i in range(len(counts))]
+    for run, right in zip(runs, counts):
+        made.predictions(run, [image < right for image in range(120)])
+    content = comparison_page.content([run_data.read(run) for run in runs])
+    assert content["story"].headline == headline
+    difference = content["story"].figures[1]
+    assert "95 % interval" in difference.basis and "p = " in difference.basis
+
+
+def test_of_different_images_nothing_is_concluded(tmp_path: Path) -> None:
+    runs = [made.run(tmp_path / n, ["a", "b"]) for n in "xy"]
+    made.predictions(runs[0], [True] * 120)
+    content = comparison_page.content([run_data.read(run) for run in runs])
+    assert content["story"].headline == "2 runs side by side"
+    assert content["rows"][1]["against"] is None
+
+
+def test_every_run_is_linked_that_has_a_page(tmp_path: Path) -> None:
+    runs = [made.run(tmp_path / n, ["a", "b"]) for n in ("one #1", "two")]
+    run_page.write(runs[0])
+    page = make([run.path for run in runs], tmp_path / "below" / "c.html")
+    links = set(re.findall(r'<a href="([^"#]+)">', page.read_text()))
+    assert links == {"../one%20%231/report.html"}
+    assert (page.parent / unquote(*links)).is_file()
 
 
 def test_of_many_runs_that_are_held_against_one_chance_finds_none(

@@ -138,6 +138,16 @@ def test_the_page_is_served_beside_the_protocol(served: Served) -> None:
 
 
 @pytest.mark.slow
+def test_a_page_that_reaches_it_by_another_name_reads_nothing(served: Served) -> None:
+    for address in (served.ui, served.rest):
+        request = urllib.request.Request(address, headers={"Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+        with refused.value as reply:
+            assert reply.code == 421 and "evil.example" in json.load(reply)["error"]
+
+
+@pytest.mark.slow
 def test_a_picture_gets_what_the_version_says_of_it(
     served: Served, exported: Exported
 ) -> None:

@@ -117,15 +117,16 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     yield _of_pairs(
         audited,
         ("conflicts", "Equal files in two classes"),
-        "A classifier is told both. One of the labels is wrong, or the picture shows "
+        "The same picture has two labels: one of them is wrong, or the picture shows "
         "both classes.",
         conflicts,
     )
     yield _of_pairs(
         audited,
         ("leaks", "Pictures that look alike in different splits"),
-        "What was trained on is no test. --data.group near keeps them together where "
-        "the splits are drawn; where the source names them, move one away.",
+        "A test image that looks like a training image makes the result look better. "
+        "--data.group near puts them into one split; if the source has its own "
+        "splits, move one of the two.",
         across,
     )
     yield {
@@ -137,10 +138,10 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
         ],
     }
     yield {
-        **{"id": "quality", "title": "Pictures that look wrong"},
+        **{"id": "quality", "title": "Unusual pictures"},
         "count": len({suspect.position for suspect in suspects}),
         "lead": "Blurred, dark, bright, nearly empty, or unlike the others in size, "
-        "aspect or colour; the most suspicious first.",
+        "aspect ratio or colour; the most unusual first.",
         "items": [
             _item(audited, [s.position], f"{s.kind.replace('_', ' ')}: {s.detail}")
             for s in suspects[:SHOWN]
@@ -149,8 +150,8 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     yield _of_pairs(
         audited,
         ("copies", "Pictures that look alike in one split"),
-        "Such as bursts of a camera, or one picture in two sizes: they count as "
-        "several, and say one thing.",
+        "For example bursts of a camera, or one picture in two sizes: they count as "
+        "several images, but add little information.",
         within,
     )
 

@@ -12,37 +12,39 @@ class DataSettings:
     Args:
         source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (perhaps within
             `train/`, `validation/` and `test/`), or a CSV file of path,label.
-        batch_size: Images a step, over all replicas; `auto` is the largest that pays.
-        validation_fraction: Share that chooses the best epoch, if none is named.
-        test_fraction: Share that the result is measured on, if none is named.
-        splits: A `splits.csv` of an earlier run, to use just its splits.
-        corrections: A `cleaning.csv` with actions: examples to keep, relabel or drop.
-        classes: A CSV of class,new that renames classes, joins those with one new name,
-            and drops those without; a class `*` stands for all that it does not name.
-        min_per_class: Classes with fewer different usable images are left out.
+        batch_size: Images per step, over all replicas; `auto` is the largest that pays.
+        validation_fraction: Share of images that chooses the best epoch, if the source
+            has no validation split.
+        test_fraction: Share of images that measures the result, if the source has no
+            test split.
+        splits: `splits.csv` of an earlier run, to reuse its splits.
+        corrections: `cleaning.csv` with actions: images to keep, relabel or drop.
+        classes: A CSV of class,new that renames classes, merges those with the same new
+            name, and drops those without; `*` stands for all classes not listed.
+        min_per_class: Drop classes with fewer distinct usable images than this.
         group: Copies that share a split: `exact`, `near` (alike), or `none`.
-        examples_per_class: Training images of each class, at most; null is all.
+        examples_per_class: Most training images of each class (default: all).
         train_fraction: Share of each class's training images that is used.
         sampling: `natural`, or `balanced` (every class equally often).
-        min_class_share: Warn of a class with less than this share of the largest one.
+        min_class_share: Warn about classes smaller than this share of the largest one.
         augmentation: `none`, `light` (flips, small shifts, rotations and zooms),
             `randaugment`, `mixup`, or `cutmix`.
-        views: Augmented copies of each image that are kept as features; 0 augments anew
-            in every epoch, through the whole network.
+        views: Augmented copies of each image whose features are cached; 0 augments
+            anew in every epoch, through the whole network.
         cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
         resize: How an image becomes square: `squash`, `crop` (the middle), or `pad`.
         range: What is black and white in pictures of more than 8 bits: `auto` (by all
             of the data set), `full` (all that a sample holds), or two numbers, like
             `0 4095` or `-1..1`.
-        max_bad_fraction: Training stops where a larger share of the files is unusable.
-        max_pixels: Height times width of a picture, at most; more is not opened.
-        tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
+        max_bad_fraction: Stop if a larger share of the files is unusable.
+        max_pixels: Largest height times width of a picture; larger ones are rejected.
+        tfds_dir: Folder of TensorFlow Datasets (default: its own).
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
         label_from: What names the class: `folder` (refused where folders look like
             splits or versions), `top` (the same, unasked), or `file_name` up to its
             last `_`.
-        demo_per_class: Images a class that the `demo` source draws.
+        demo_per_class: Images per class that the `demo` source draws.
         demo_seed: Seed of the `demo` source.
     """
 
@@ -76,13 +78,13 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """What `audit` can be told.
+    """Settings of `audit`.
 
     Args:
-        source: What to look at, as for `train`; null is `data.source`.
+        source: What to audit, as for `train` (default: `data.source`).
         output: Folder for `audit.html`, `quarantine.csv`, `findings.csv`,
             `statistics.json` and contact sheets.
-        cache_dir: Findings that all commands share; null is the user's cache folder.
+        cache_dir: Cache folder of all commands (default: the user's).
         overwrite: Whether an earlier result in the folder may be replaced.
         data: How the source is read, as for `train`.
     """
@@ -96,13 +98,13 @@ class AuditSettings:
 
 @dataclass(frozen=True)
 class PackSettings:
-    """What `pack` can be told.
+    """Settings of `pack`.
 
     Args:
-        source: What to pack, as for `train`; null is `data.source`.
+        source: What to pack, as for `train` (default: `data.source`).
         output: A new folder for the shards.
         shard_megabytes: Size at which the next shard begins.
-        cache_dir: Findings that all commands share; null is the user's cache folder.
+        cache_dir: Cache folder of all commands (default: the user's).
         overwrite: Whether a packed source may be replaced.
         data: How the source is read, as for `train`.
     """

@@ -8,10 +8,10 @@ from tfpipeline.config.train import DistributeSettings
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """How another source than the run's own is read; null is as the run says.
+    """How a source other than the run's own is read (default: as in the run).
 
     Args:
-        classes: A CSV of class,new, from its class names to those of the run.
+        classes: A CSV of class,new that maps its class names to those of the run.
         max_bad_fraction: As in the section `data` of a run.
         tfds_dir: Likewise.
         path_column: Likewise.
@@ -29,18 +29,18 @@ class ReadSettings:
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """What `evaluate` can be told.
+    """Settings of `evaluate`.
 
     Args:
         run: The folder of a finished run.
-        source: Any source with the run's classes; null is the run's own test images.
-        map_labels: Whether classes in another order are mapped by name, not refused.
-        allow_missing_classes: Whether the source may have a part of the classes alone;
-            they are then matched by name.
-        robust: Radii in linf, `1/255,2/255`, to measure the accuracy under attack at.
-        cache_dir: What all runs share; null is what the run used.
+        source: Any source with the run's classes (default: the run's test images).
+        map_labels: Whether to match classes by name if order or letter case differ.
+        allow_missing_classes: Whether the source may lack classes of the run; classes
+            are then matched by name.
+        robust: Radii in linf, `1/255,2/255`, at which to measure accuracy under attack.
+        cache_dir: Cache folder (default: that of the run).
         data: How the source is read.
-        adversary: The attack on it; see `attack`.
+        adversary: The attack for `robust`; see `attack`.
         distribute: The devices.
     """
 

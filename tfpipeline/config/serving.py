@@ -80,14 +80,14 @@ class ServeSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server is queried.
+    """How requests are sent to a server.
 
     Args:
         batch_size: Images per request, at most.
         batch_megabytes: Megabytes of encoded images per request, at most, if it has
             several.
         parallel: Requests in flight at the same time.
-        retries: Repetitions of a request that met no server, or a busy one.
+        retries: Repetitions of a request if the server is down or busy.
         timeout_seconds: Seconds to wait for an answer.
     """
 
@@ -100,29 +100,29 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """What `predict` can be told.
+    """Settings of `predict`.
 
     Args:
-        model: The folder of a finished run; a SavedModel that `export` wrote, or the
-            folder above its versions (the stable one is taken, or the newest); or a
+        model: The folder of a finished run; a SavedModel written by `export`, or the
+            folder above its versions (uses the stable one, else the newest); or a
             server, `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`,
-            perhaps with `/labels/stable` or `/versions/N`.
+            optionally with `/labels/stable` or `/versions/N`.
         images: Files, folders, or globs.
-        output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder,
-            for shards: rows are written as they come, and an interrupted command
-            resumes. Null prints a table on a terminal and CSV into a pipe, but for
-            `--sort_into`.
-        sort_into: A folder to copy the pictures into, by class; `unsure` in it has
-            those that are not accepted.
-        top_k: Classes to name, best first; at most what a model was exported with.
-        max_pixels: Height times width of a picture, at most; more is not opened.
-        shard_images: Pictures a shard, where `output` is a folder.
+        output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder for
+            shards, where rows are written as they come and an interrupted command
+            resumes. By default, prints a table on a terminal and CSV into a pipe,
+            unless `--sort_into` is given.
+        sort_into: Folder to copy the pictures into, by class; those that are not
+            accepted go to `unsure` in it.
+        top_k: Classes per picture, best first; at most as many as were exported.
+        max_pixels: Largest height times width of a picture; larger ones are rejected.
+        shard_images: Pictures per shard, where `output` is a folder.
         part: Which share of the shards this process computes, from 0; `auto` is the
             task's number in a job array of SLURM, Kubernetes or AWS Batch.
-        parts: How many shares there are (default: 1, or the size of the job array).
+        parts: Number of shares (default: 1, or the size of the job array).
         workers: Processes on this machine that share the shards.
         overwrite: Whether to replace shards of other work in `output`.
-        server: How a server is asked.
+        server: How requests are sent to a server.
     """
 
     model: str | None = None

@@ -11,10 +11,9 @@ from tfpipeline.core import console, image_formats, image_io, provenance, run_di
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.evaluate import summary
 from tfpipeline.metrics import per_example
 from tfpipeline.metrics.calibration import Calibration
-from tfpipeline.report import diagnosis, html, measured_parts
+from tfpipeline.report import class_ranking, diagnosis, html, measured_parts
 from tfpipeline.report.diagnosis import Answers
 
 # Errors that are shown, at most, the longer side of each, and broken files.
@@ -72,7 +71,7 @@ def _write(
         result=result,
         split=split,
         worst=result["worst_class"],
-        classes=summary.ranked(result["classes"]),
+        classes=class_ranking.ranked(result["classes"]),
         shown=shown,
         confusion=measured_parts.confusion(shown, split),
         reliability=measured_parts.reliability(shown),

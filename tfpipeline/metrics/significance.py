@@ -53,6 +53,29 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail)
 
 
+def paired_interval(
+    only_first: int, only_second: int, n: int, z: float = Z_95
+) -> tuple[float, float]:
+    """Return the interval of a difference of accuracies on the same n images.
+
+    Args:
+        only_first: Images on which only the first classifier is right.
+        only_second: Images on which only the second one is.
+        n: All images that both were measured on, at least 1.
+        z: Of the confidence, 95 % as it is.
+
+    Returns:
+        Lowest and highest accuracy of the second minus that of the first, in [-1, 1].
+
+    Source: Bonett and Price, Adjusted Wald Confidence Interval for a Difference of
+        Binomial Proportions Based on Paired Data, JEBS 37, 2012.
+    """
+    first, second = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    middle = second - first
+    half = z * math.sqrt((first + second - middle**2) / (n + 2))
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
 def sign_flip(differences: np.ndarray) -> np.ndarray:
     """Return how likely a sum as far from 0 is where every sign is a fair coin's.
 

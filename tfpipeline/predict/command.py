@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
-    """Say what a trained classifier sees on pictures: files, folders, or globs."""
+    """Classify pictures, given as files, folders or globs, with a trained model."""
     if sharded.is_folder(settings.output):
         return sharded.predict(settings, _open)
     output = outputs.check(settings.output)
@@ -57,9 +57,9 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     if copies and copies.failed:
         console.answer(rows)
         raise Incomplete(
-            f"--sort_into {folder}: expected to copy every picture that has an answer. "
-            f"Not copied: {len(copies.failed)}, each named above. Give the same "
-            "command again where they can be read.",
+            f"--sort_into {folder}: expected to copy every classified picture. "
+            f"Not copied: {len(copies.failed)}, each named above. Repeat the "
+            "command when they can be read.",
             rows,
         )
     return rows

@@ -1,6 +1,7 @@
 """A page with the pictures that were predicted, the least sure first."""
 
 import contextlib
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,6 @@ from tfpipeline.core import hardware, image_formats, image_io
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import sample_ranges
 from tfpipeline.data.inspect_file import examine
-from tfpipeline.data.scan_cache import Row
 from tfpipeline.report import html
 
 # Pictures on the page, at most, and the longer side of each: 8 MB of photographs.
@@ -66,20 +66,22 @@ def small_copies(
 ) -> list[str | None]:
     """Return files as small data URIs; None for what cannot be read, or is gone.
 
-    Those of more than 8 bits have one range together where the model's is not known.
+    Those of more than 8 bits have one range together where the model's is not known:
+    only then are the files inspected once more.
     """
     with ThreadPoolExecutor(hardware.cores()) as pool:
-        rows = list(pool.map(lambda name: examine(Path(name)), names))
-        known = ranges or sample_ranges.choose("auto", rows).ranges
-        return list(pool.map(lambda row: _small(row, pixels, known), rows))
+        if ranges is None:
+            rows = list(pool.map(lambda name: examine(Path(name)), names))
+            ranges = sample_ranges.choose("auto", rows).ranges
+        return list(pool.map(functools.partial(_small, pixels, ranges), names))
 
 
-def _small(row: Row, pixels: int, ranges: Ranges) -> str | None:
-    if row.reason:
+def _small(pixels: int, ranges: Ranges, name: str) -> str | None:
+    # A pipe would be waited for.
+    if not Path(name).is_file():
         return None
     with contextlib.suppress(image_formats.ImageError):
-        content, size = image_io.content(Path(row.path)), row.height * row.width
-        return html.thumbnail(content, pixels, ranges, size)
+        return html.thumbnail(image_io.content(Path(name)), pixels, ranges)
     return None
 
 

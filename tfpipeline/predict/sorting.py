@@ -57,8 +57,8 @@ def check(sort_into: str | None, words: Sequence[str]) -> Path | None:
         inside = next((f for f in listing.named_files(words) if _is_in(f, real)), None)
     if inside is not None:
         raise UserError(
-            f"--sort_into {sort_into}: expected a folder apart from the pictures, or "
-            f"the copies are sorted again next time. Received: --images {inside}. "
+            f"--sort_into {sort_into}: expected a folder outside those of the "
+            f"pictures, or the copies would be sorted as well. Received: --images {inside}. "
             "Name a folder elsewhere."
         )
     file_io.check_writable(folder)

@@ -7,6 +7,7 @@ from typing import Any
 from tfpipeline.core import checks
 from tfpipeline.core.console import Closing
 from tfpipeline.metrics.significance import accuracy_interval
+from tfpipeline.report.class_ranking import ranked, worst
 
 # By how a line of a template begins: a result, of which as many are shown as there is
 # room for, a warning, what to do next; all others are always shown.
@@ -107,6 +108,7 @@ def _environment() -> Any:
     )
     environment.globals |= {"failed": checks.failed, "unasked": checks.unasked}
     environment.globals["interval"] = accuracy_interval
+    environment.globals |= {"ranked": ranked, "worst": worst}
     environment.filters |= {
         "f": format,
         "count": _count,

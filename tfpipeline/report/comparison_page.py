@@ -1,24 +1,33 @@
 """The page that compares runs: what came out, what differs, and is it chance?"""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tfpipeline.core import file_io
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.metrics.significance import holm, mcnemar
+from tfpipeline.metrics.significance import holm, mcnemar, paired_interval
 from tfpipeline.report import charts, html, run_data, run_page
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
+from tfpipeline.report.story import Figure, Story
 
 # Settings that say nothing of the result.
 _FREE = ("workdir", "cache_dir", "overwrite")
+
+# A difference is shown where chance alone makes one as large less often than this.
+_LEVEL = 0.05
+
+Row = Mapping[str, Any]
 
 
 def write(folders: Sequence[RunFolder], output: Path) -> Path:
     """Write the page of at least two finished runs, and return where it lies."""
     files = [run_data.read(folder) for folder in folders]
-    html.write(output, "comparison.html", **content(files))
+    links = [_link(folder, output) for folder in folders]
+    html.write(output, "comparison.html", links=links, **content(files))
     return output
 
 
@@ -39,23 +48,85 @@ def content(runs: Sequence[RunFiles]) -> dict[str, Any]:
     tests = [row["against"] for row in rows if row["against"]]
     for against, p in zip(tests, holm([against["p"] for against in tests])):
         against["p_holm"] = p
-    whiskers = [
-        (row["name"], row["result"]["accuracy"], *row["run"].interval)
-        for row in rows
-        if row["result"]
-    ]
-    alt = "accuracy of each run with its interval"
+        against["shown"] = p < _LEVEL
+    same_images = len({frozenset(own) for own in right}) == 1
+    lowest = [row["run"].interval[0] for row in rows if row["result"]]
     return {
         "rows": rows,
-        "best": max(rows, key=_accuracy),
-        "whiskers": svg(charts.whiskers(whiskers), alt) if whiskers else None,
+        "story": _story(rows, same_images),
+        "from_share": min(0.9, int(min(lowest) * 20) / 20) if lowest else None,
         "curve": _curves(names, runs),
         "differences": differences(runs),
-        "same_images": len({frozenset(own) for own in right}) == 1,
+        "same_images": same_images,
     }
 
 
-def _accuracy(row: Mapping[str, Any]) -> float:
+def _link(folder: RunFolder, page: Path) -> str | None:
+    """Return the address of the page of a run, seen from another page, if it exists."""
+    if not folder.report.is_file():
+        return None
+    start = page.resolve().parent
+    return quote(Path(os.path.relpath(folder.report.resolve(), start)).as_posix())
+
+
+def _story(rows: Sequence[Row], same_images: bool) -> Story:
+    """Return what the comparison comes to: a difference only where one is shown."""
+    first, others = rows[0], rows[1:]
+    pairs = [row for row in others if row["against"]]
+    measured = [row for row in rows if row["result"]]
+    shown = [row for row in pairs if row["against"]["shown"]]
+    figures = []
+    if measured:
+        best = max(measured, key=_accuracy)
+        interval = " to ".join(html.percent(end) for end in best["run"].interval)
+        basis = f"{best['name']}; 95 % interval {interval}"
+        share = html.percent(best["result"]["accuracy"])
+        figures.append(Figure("Highest accuracy", share, basis))
+    if pairs:
+        figures.append(_difference(max(shown or pairs, key=_gain), first))
+        shared = html.number(min(row["against"]["n"] for row in pairs))
+        figures.append(Figure("Shared images", shared, "both runs were measured on"))
+    name = first["name"]
+    if not (first["result"] and same_images and len(pairs) == len(others)):
+        headline = f"{html.count(len(rows), 'run')} side by side"
+    elif len(others) == 1 and not shown:
+        headline = f"No difference shown between {name} and {others[0]['name']}"
+    elif not shown:
+        headline = f"None of {len(others)} runs is shown to differ from {name}"
+    else:
+        headline = _shown(first, shown, len(others))
+    return Story(headline, figures)
+
+
+def _shown(first: Row, shown: Sequence[Row], others: int) -> str:
+    """Return the headline where at least one run is shown to differ from the first."""
+    best = max(shown, key=_gain)
+    change = "more" if _gain(best) > 0 else "less"
+    words = (
+        f"{best['name']} is {abs(100 * _gain(best)):.1f} points {change} accurate than "
+        f"{first['name']}"
+    )
+    if others > 1:
+        verb = "is" if len(shown) == 1 else "are"
+        words += f"; {len(shown)} of {others} runs {verb} shown to differ from it"
+    return words
+
+
+def _difference(row: Row, first: Row) -> Figure:
+    against = row["against"]
+    low, high = against["interval"]
+    basis = (
+        f"{row['name']} minus {first['name']}; 95 % interval {html.points(low)} to "
+        f"{html.points(high)} points, p = {against['p_holm']:.2g}"
+    )
+    return Figure("Difference", f"{html.points(against['difference'])} points", basis)
+
+
+def _gain(row: Row) -> float:
+    return row["against"]["difference"]
+
+
+def _accuracy(row: Row) -> float:
     return row["result"]["accuracy"] if row["result"] else -1.0
 
 
@@ -114,6 +185,8 @@ def _against(
         "n": len(both),
         "only_first": only_first,
         "only_own": only_own,
+        "difference": (only_own - only_first) / len(both),
+        "interval": paired_interval(only_first, only_own, len(both)),
         "p": mcnemar(only_first, only_own),
     }
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 # of this name in page.css, so that a chart follows the page, light or dark.
 INKS = SimpleNamespace(
     **{"ink": "#1d1d1b", "soft": "#66655f", "hair": "#dedbd2", "wash": "#f4f1ea"},
-    **{"paper": "#fdfcf9", "inverse": "#ffffff", "blue": "#0072b2"},
+    **{"paper": "#fdfcf9", "blue": "#0072b2"},
     **{"vermillion": "#c24e00", "green": "#007f5f", "purple": "#a8548a"},
     amber="#a87000",
 )

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import io
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def _environment() -> jinja2.Environment:
         # A run of an earlier version lacks some of what is told today.
         undefined=jinja2.ChainableUndefined,
     )
-    environment.filters |= {f.__name__: f for f in (percent, number, seconds, count)}
+    environment.filters |= {
+        f.__name__: f for f in (percent, number, points, seconds, count, breakable)
+    }
     return environment
 
 
@@ -110,6 +113,16 @@ def percent(share: Any, digits: int = 1) -> str:
     if _is_missing(share):
         return "–"
     return f"{100 * share:.{digits}f}{_SPACE}%"
+
+
+def breakable(text: str) -> Markup:
+    """Return a text with names of files or runs, which may wrap after `_` and `/`."""
+    return Markup("<wbr>").join(re.split("(?<=[_/])", text))
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def number(value: Any) -> str:

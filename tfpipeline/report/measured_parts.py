@@ -1,6 +1,6 @@
-"""What the pages of a training and of an evaluation both have: charts, rows a class."""
+"""What the pages of a training and of an evaluation both have: charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tfpipeline.report import charts
@@ -14,28 +14,6 @@ def confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
     labels, counts = shown["confusion"]["labels"], shown["confusion"]["counts"]
     alt = f"confusion matrix of {len(labels)} classes on the {split} images"
     return svg(charts.confusion(labels, counts), alt, "matrix")
-
-
-def classes(
-    labels: Sequence[str], metrics: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return a row a class: `name`, `precision`, `recall`, `f1` and `n`.
-
-    Args:
-        labels: All class names.
-        metrics: Of those that were measured, as `classification` has them.
-    """
-    rows = []
-    for name in labels:
-        own = metrics.get(name, {})
-        recall, precision = own.get("recall"), own.get("precision")
-        # Where it was never predicted, none was found.
-        f1 = None if recall is None else 0.0
-        if recall and precision:
-            f1 = 2 * recall * precision / (recall + precision)
-        row = {"precision": precision, "recall": recall, "f1": f1, "n": own.get("n")}
-        rows.append({"name": name, **row})
-    return rows
 
 
 def reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:

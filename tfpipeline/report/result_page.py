@@ -20,11 +20,11 @@ SHOWN = 60
 
 # What pictures of the whole show.
 _SHEETS = {
-    "sheet": "All of them, the first ones first.",
-    "overview": "Accuracy by size of the perturbation, and what else was measured.",
+    "sheet": "All pictures, in order.",
+    "overview": "Accuracy by size of the perturbation, and further measurements.",
     "shots_chart": "Accuracy on test images by training images of each class; the bars "
     "are 95 % intervals over seeds.",
-    "cost_chart": "Accuracy by time an image; up and to the left is better.",
+    "cost_chart": "Accuracy by time per image; up and to the left is better.",
 }
 
 # What a page says elsewhere, or not in a line.
@@ -48,30 +48,31 @@ class Kind:
 KINDS = {
     "synthesis.json": Kind(
         "Ideal images",
-        "The images that excite classes of a network most, and what it and other "
-        "networks say of the saved files.",
+        "The images to which a network responds most for each class, and how it and "
+        "other networks classify the saved files.",
         ("chart", "image"),
         columns=("class", "probability", "recognised", "start_score", "end_score"),
         whole_first=True,
     ),
     "attack.json": Kind(
-        "Pictures that a network is wrong about",
-        "Photographs changed slightly, how slightly, and the questions that show "
-        "whether the attack can be believed.",
+        "Adversarial examples",
+        "Slightly changed photographs, the size of the change, and sanity checks of "
+        "the attack.",
         ("figure", "adversarial"),
         columns=("image", "clean_class", "final_class", "success_8bit", "linf"),
     ),
     "features.json": Kind(
         "What a network sees",
-        "What its layers extract from photographs, and what speaks for a class.",
+        "What its layers extract from photographs, and which pixels a prediction is "
+        "sensitive to.",
         ("explained_sheet",),
         ("overview",),
         columns=("image", "class", "probability"),
     ),
     "study.json": Kind(
-        "A study of transfer",
-        "How well networks that were trained on one thing do another. "
-        "study.csv has a row for each seed as well.",
+        "Transfer study",
+        "How well pretrained networks transfer to other data sets; study.csv has a "
+        "row for each seed.",
         sheets=("shots_chart", "cost_chart"),
         columns=("source", "backbone", "method", "shots", "accuracy", "half_interval"),
         rows="means",
@@ -131,16 +132,16 @@ def write(folder: Path, output: Path | None = None) -> Path:
     file = output or folder / NAME
     kind, summary = KINDS[name], result.get("summary", {})
     items = summary.get(kind.rows) or _items(result)
-    told = story.tell(name, result, items)
+    page_story = story.tell(name, result, items)
     table = Table(
         kind.title,
         kind.lead,
         [_ordered(kind, item) for item in items],
         {k: v for k, v in summary.items() if k not in (*kind.sheets, *_ELSEWHERE)},
         result.get("checks"),
-        pictures(folder, name, result, told),
+        pictures(folder, name, result, page_story),
         result.get("recommendation", ()),
-        told,
+        page_story,
         (not kind.whole_first) + sum(bool(summary.get(key)) for key in kind.sheets),
     )
     write_table(file, table, summary, source=name)
@@ -148,7 +149,7 @@ def write(folder: Path, output: Path | None = None) -> Path:
 
 
 def pictures(
-    folder: Path, name: str, result: Mapping[str, Any], told: Story | None = None
+    folder: Path, name: str, result: Mapping[str, Any], page_story: Story | None = None
 ) -> list[tuple[str, Path]]:
     """Return the pictures of a result with a caption each, the best one first.
 
@@ -156,17 +157,17 @@ def pictures(
         folder: What a command wrote.
         name: Of its JSON file, one of `KINDS`.
         result: What that holds.
-        told: Its story, which has captions in words.
+        page_story: Its story, which has captions in words.
     """
     kind, summary = KINDS[name], result.get("summary", {})
-    told = told or story.tell(name, result, _items(result))
+    page_story = page_story or story.tell(name, result, _items(result))
     sheets = [
         (_SHEETS.get(key, key.replace("_", " ")), folder / summary[key])
         for key in kind.sheets
         if summary.get(key)
     ]
     each = [
-        ((told.caption or partial(_caption, kind))(item), folder / item[key])
+        ((page_story.caption or partial(_caption, kind))(item), folder / item[key])
         for item in _items(result)
         for key in [next((k for k in kind.pictures if item.get(k)), ""), *kind.also]
         if item.get(key)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.report import charts, html, measured_parts, run_data
+from tfpipeline.report import charts, class_ranking, html, measured_parts, run_data
 from tfpipeline.report.closing import data_lines
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
@@ -99,14 +99,11 @@ def _stages(run: RunFiles) -> list[dict[str, Any]]:
 
 
 def _classes(run: RunFiles) -> list[dict[str, Any]]:
-    """Return a row a class, the one that is recognised least first."""
+    """Return a row a class, the lowest recall first."""
     metrics = run.metrics[run.split]["classes"] if run.split else {}
     counts = run.diagnosis.get("data", {}).get("classes", {})
-    rows = [
-        {"trained": counts.get(name, {}).get("train"), **row}
-        for name, row in zip(run.labels, measured_parts.classes(run.labels, metrics))
-    ]
-    return sorted(rows, key=lambda row: 2.0 if row["recall"] is None else row["recall"])
+    ranked = class_ranking.ranked({k: metrics.get(k, {}) for k in run.labels})
+    return [{"trained": counts.get(r["name"], {}).get("train"), **r} for r in ranked]
 
 
 def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def serve(settings: ServeSettings) -> None:
             ) from None
         holder = live_versions.Holder(base)
         explainer = _grad_cam(settings, holder)
-        page = Page(settings.name, explainer) if settings.ui else None
+        page = Page(settings.name, explainer, host) if settings.ui else None
     with socket.socket() as listening, contextlib.ExitStack() as stack:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with _taken(host, "rest_port", settings.rest_port):

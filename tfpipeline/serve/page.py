@@ -19,6 +19,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.predict.client import MAX_MESSAGE_BYTES
 from tfpipeline.report import html
+from tfpipeline.serve.host_check import own_names
 
 if TYPE_CHECKING:
     from tfpipeline.serve.grad_cam import GradCam
@@ -79,11 +80,15 @@ class Page:
     Args:
         model: Name of the served model.
         grad_cam: What explains answers; None where there is no run.
+        host: What the server listens on.
     """
 
     path = "/ui"
 
-    def __init__(self, model: str, grad_cam: GradCam | None = None) -> None:
+    def __init__(
+        self, model: str, grad_cam: GradCam | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.hosts = own_names(host)
         self._text = render(model, grad_cam=grad_cam is not None)
         self._headers, self._grad_cam = headers(self._text), grad_cam
 

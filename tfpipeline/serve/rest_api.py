@@ -20,6 +20,7 @@ from tfpipeline.export import protocol
 from tfpipeline.export.signatures import Loaded
 from tfpipeline.predict.client import MAX_MESSAGE_BYTES
 from tfpipeline.serve import grpc_api, rest_protocol
+from tfpipeline.serve.host_check import KnownHosts
 from tfpipeline.serve.live_versions import Holder
 from tfpipeline.serve.page import Page
 from tfpipeline.serve.rest_protocol import RequestError
@@ -61,6 +62,8 @@ class Server(RESTServer):
             app.router.add_route(path, show, methods=[method])
         super().create_application()
         app.add_middleware(_Bounded)
+        if self._page is not None:
+            app.add_middleware(KnownHosts, names=self._page.hosts)
 
     async def _reply(self, request: Request) -> Response:
         """Answer a request beside others; what is wrong is told as JSON."""

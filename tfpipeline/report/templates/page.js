@@ -35,7 +35,8 @@ for (const field of document.querySelectorAll("input[data-table]")) {
   const table = document.getElementById(field.dataset.table);
   const told = field.closest(".controls").querySelector("output");
   const items = table.tBodies ? table.tBodies[0].rows : table.children;
-  const unit = table.tBodies ? "rows" : "pictures";
+  const one = table.tBodies ? "row" : "picture";
+  const unit = items.length === 1 ? one : `${one}s`;
   const rows = [...items].map((row) => [row, row.textContent.toLowerCase()]);
   const apply = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
