@@ -6,8 +6,9 @@ python benchmarks/real/ideal_species.py RUN [--classes Persian pug] [--relu 0 0.
 RUN is one of the 37 breeds of Oxford-IIIT Pet, whose cats are those with a capital in
 their folder's name. Of each share of the gradient that passes every ReLU: on how many
 images a cat or dog of the right species is first, or among the first five classes of
-the judge; how likely are all of that species together, in the mean; and how often is that
-more than the other species. FOLDER/RELU keeps the images, FOLDER/species.json the rest.
+the judge; how likely are all of that species together, in the mean; and how often is
+that more than the other species. FOLDER/RELU keeps the images, FOLDER/species.json the
+rest.
 """
 
 import argparse

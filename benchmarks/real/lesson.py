@@ -4,11 +4,12 @@ python benchmarks/real/lesson.py PICTURES --weights FOLDER [--seeds 3] [--only T
     [--output FILE.json] [--docs docs/lesson.md] [--cache_dir FOLDER]
 
 PICTURES holds `cats_vs_dogs/{train,test}`, `oxford_pets` and `sign_digits`; FOLDER
-holds `vgg16_notop.weights.h5` and `xception_notop.weights.h5`. The others are the ImageNet
-weights of `keras.applications`. A row that `--output` has already is not run again, so
-that an interrupted benchmark resumes. Each seed draws its own validation images, and
-its own test images where the set names none. CPU seconds are those of all cores, which
-other work on the machine hardly changes; those `again` find the features in the cache.
+holds `vgg16_notop.weights.h5` and `xception_notop.weights.h5`. The others are the
+ImageNet weights of `keras.applications`. A row that `--output` has already is not run
+again, so that an interrupted benchmark resumes. Each seed draws its own validation
+images, and its own test images where the set names none. CPU seconds are those of all
+cores, which other work on the machine hardly changes; those `again` find the features
+in the cache.
 """
 
 import argparse

@@ -7,8 +7,8 @@ The runs have the same classes and the same test images (`--data.splits`); FOLDE
 what they were trained on. Attacked are test images that all of them get right, evenly
 spaced; no image leaves before the last step. Each network is attacked alone, by each of
 three attacks, and then every two of them, and all, together. A row shows on which share
-of the 8-bit pictures each network loses its answer; with a target, on which it gives the
-wanted class. The target of each image is drawn among the other classes.
+of the 8-bit pictures each network loses its answer; with a target, on which it gives
+the wanted class. The target of each image is drawn among the other classes.
 """
 
 import argparse
