@@ -35,7 +35,7 @@ def size(pixels: int) -> tuple[str, ...]:
     return "--model.image_size", str(pixels)
 
 
-def tuned(unfreeze: str, rate: str, epochs: int = 10) -> tuple[str, ...]:
+def tuned(unfreeze: str, rate: str, epochs: int) -> tuple[str, ...]:
     """Return the flags of a second stage, with what its first one needs."""
     return (
         *(*VIEWS, *SMOOTH, "--fine_tune.unfreeze", unfreeze),
@@ -44,18 +44,23 @@ def tuned(unfreeze: str, rate: str, epochs: int = 10) -> tuple[str, ...]:
     )
 
 
-def frozen(*sizes: int) -> dict[str, tuple[str, ...]]:
-    """Return ways to train a head on a frozen network, by their names."""
-    return {
-        f"{name}, {pixels} px": (*flags, *size(pixels))
-        for pixels in sizes
-        for name, flags in {
-            "average": (),
-            "average, strong decay": STRONG,
-            "flat, strong decay": (*STRONG, *FLAT),
-            "average, views": (*VIEWS, *SMOOTH),
-        }.items()
+def frozen(small: int, large: int) -> dict[str, tuple[str, ...]]:
+    """Return ways to train a head on a frozen network, by their names.
+
+    Views are tried at the smaller size alone.
+    """
+    ways = {
+        "average": (),
+        "average, strong decay": STRONG,
+        "flat, strong decay": (*STRONG, *FLAT),
     }
+    heads = {
+        f"{name}, {pixels} px": (*flags, *size(pixels))
+        for pixels in (small, large)
+        for name, flags in ways.items()
+    }
+    views = (*VIEWS, *SMOOTH, *size(small))
+    return heads | {f"average, views, {small} px": views}
 
 
 # Of each set and network: frozen heads, and recipes of fine-tuning, by their names.
@@ -63,11 +68,11 @@ Recipes = dict[str, tuple[str, ...]]
 TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
     ("sign_digits", "MobileNetV2:0.35"): (
         frozen(128, 224),
-        {"all, 1e-3": (*tuned("all", "1e-3"), *size(128))},
+        {"all, 1e-3, 10 epochs, 128 px": (*tuned("all", "1e-3", 10), *size(128))},
     ),
     ("sign_digits", "VGG16"): (
         frozen(96, 224),
-        {"block5, 1e-4": (*tuned("block5", "1e-4"), *size(96))},
+        {"block5, 1e-4, 6 epochs, 96 px": (*tuned("block5", "1e-4", 6), *size(96))},
     ),
 }
 
