@@ -67,8 +67,8 @@ def frozen(small: int, large: int) -> dict[str, tuple[str, ...]]:
 Recipes = dict[str, tuple[str, ...]]
 TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
     ("sign_digits", "MobileNetV2:0.35"): (
-        frozen(128, 224),
-        {"all, 1e-3, 10 epochs, 128 px": (*tuned("all", "1e-3", 10), *size(128))},
+        frozen(144, 224),
+        {"all, 1e-3, 10 epochs, 224 px": (*tuned("all", "1e-3", 10), *size(224))},
     ),
     ("sign_digits", "VGG16"): (
         frozen(96, 224),

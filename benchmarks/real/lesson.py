@@ -37,7 +37,12 @@ ROWS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         for name in ("MobileNetV2:0.35", "MobileNet:0.25")
     ),
     ("cats_vs_dogs", "PlainCNN", "from scratch", config("from_scratch")),
-    ("cats_vs_dogs", "VGG16", "block5 learns, 128 px", config("cats_vs_dogs_vgg16_block5")),
+    (
+        "cats_vs_dogs",
+        "VGG16",
+        "block5 learns, 128 px",
+        config("cats_vs_dogs_vgg16_block5"),
+    ),
     *(
         ("oxford_pets", name, "frozen, average, few_shot", (*FEW, *network(name)))
         for name in (
