@@ -72,7 +72,7 @@ TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
     ),
     ("sign_digits", "VGG16"): (
         frozen(96, 224),
-        {"block5, 1e-4, 6 epochs, 96 px": (*tuned("block5", "1e-4", 6), *size(96))},
+        {"block4, 2e-4, 8 epochs, 96 px": (*tuned("block4", "2e-4", 8), *size(96))},
     ),
 }
 
