@@ -6,7 +6,7 @@ python benchmarks/real/transfer.py RUN RUN RUN --images FOLDER [--count 20]
 The runs have the same classes and the same test images (`--data.splits`); FOLDER is
 what they were trained on. Attacked are test images that all of them get right, evenly
 spaced; no image leaves before the last step. Each network is attacked alone, by each of
-three attacks, and then every two of them, and all, together. A row shows on which share
+two attacks, and then every two of them, and all, together. A row shows on which share
 of the 8-bit pictures each network loses its answer; with a target, on which it gives
 the wanted class. The target of each image is drawn among the other classes.
 """
@@ -36,7 +36,7 @@ from tfpipeline.features import layer_maps
 from tfpipeline.models import load_network
 from tfpipeline.models.load_network import Network
 
-ATTACKS = ("iterative_fgsm", "mi_fgsm", "di_fgsm")
+ATTACKS = ("iterative_fgsm", "di_fgsm")
 
 # Alone, networks are attacked by each; together by the one with momentum and views.
 TOGETHER = ("di_fgsm",)
