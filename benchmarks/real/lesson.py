@@ -40,7 +40,7 @@ ROWS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     (
         "cats_vs_dogs",
         "VGG16",
-        "block5 learns, 128 px",
+        "block5 learns, 96 px",
         config("cats_vs_dogs_vgg16_block5"),
     ),
     *(
