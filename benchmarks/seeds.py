@@ -1,6 +1,6 @@
 """One training over several seeds: its test accuracy with an interval.
 
-python benchmarks/seeds.py [--seeds 3] [--output FILE.json] -- FLAGS OF TRAIN
+python benchmarks/seeds.py [--seeds 3] [--first_seed 0] [--output FILE.json] -- FLAGS
 
 Each seed draws its own split, initial weights and order. The interval is that of
 Student's t at 95 %, over the seeds. `validation` is the accuracy by which settings are
@@ -27,12 +27,14 @@ from tfpipeline.metrics.statistics import mean_interval
 from tfpipeline.train.command import train
 
 
-def results(flags: Sequence[str], seeds: int, folder: Path) -> list[dict[str, Any]]:
-    """Return the metrics of one training a seed."""
+def results(
+    flags: Sequence[str], seeds: int, folder: Path, first: int = 0
+) -> list[dict[str, Any]]:
+    """Return the metrics of one training a seed, from the first one on."""
     import keras
 
     found = []
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         workdir = folder / f"seed{seed}"
         argv = [*flags, "--seed", str(seed), "--workdir", str(workdir)]
         begun = time.process_time()
@@ -51,10 +53,11 @@ def main() -> None:
     split = words.index("--") if "--" in words else len(words)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args(words[:split])
     with tempfile.TemporaryDirectory() as folder:
-        runs = results(words[split + 1 :], given.seeds, Path(folder))
+        runs = results(words[split + 1 :], given.seeds, Path(folder), given.first_seed)
     accuracies = [run["test"]["accuracy"] for run in runs]
     mean, half = mean_interval(accuracies)
     result = {

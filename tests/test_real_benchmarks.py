@@ -1,0 +1,64 @@
+"""The benchmarks with real weights: their tables, and that every row can be run."""
+
+from pathlib import Path
+
+import pytest
+
+from tfpipeline import cli
+from tfpipeline.config import RunSettings
+
+REAL = Path(__file__).parent.parent / "benchmarks" / "real"
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REAL))
+
+
+def test_every_row_of_both_tables_is_what_train_takes() -> None:
+    import fine_tuning
+    import lesson
+    import shared
+
+    flags = [(row[1], row[3]) for row in lesson.ROWS]
+    flags += [(name, own) for _, name, *own in fine_tuning.rows().values()]
+    for name, own in flags:
+        weights = shared.weights(name, Path("FOLDER"))
+        argv = [*shared.network(name), *weights, *own]
+        settings = cli.parse(RunSettings, argv, prog="train", description="")
+        assert settings.model.backbone == name.partition(":")[0]
+    keys = [lesson.key(row) for row in lesson.ROWS]
+    assert len(keys) == len(set(keys))
+
+
+def test_fine_tuning_is_paired_with_the_best_frozen_head() -> None:
+    import fine_tuning
+
+    start = "sign_digits: VGG16, "
+    runs = {
+        "frozen: worse": [0.5, 0.5, 0.5],
+        "frozen: best": [0.6, 0.7, 0.8],
+        "tuned: all": [0.7, 0.8, 0.9],
+    }
+    found = {
+        start + name: {"n": 80, "accuracies": each, "cpu_seconds": 9.6}
+        for name, each in runs.items()
+    }
+    *_, row = fine_tuning.table(found).splitlines()
+    assert row == (
+        "| `sign_digits`, 80 | VGG16 | best | 0.700 | all | 0.800 "
+        "| +0.100 ± 0.000 | 10 |"
+    )
+
+
+def test_a_table_replaces_only_what_is_between_its_marks(tmp_path: Path) -> None:
+    import shared
+
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- one -->\n\nold\n\n<!-- end of one -->\nb\n")
+    for _ in range(2):
+        shared.insert(page, "one", r"new \1")
+        text = "a\n<!-- one -->\n\nnew \\1\n\n<!-- end of one -->\nb\n"
+        assert page.read_text() == text
+    with pytest.raises(SystemExit, match="marks of two"):
+        shared.insert(page, "two", "new")
