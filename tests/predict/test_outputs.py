@@ -82,7 +82,7 @@ def test_json_lines_hold_numbers_as_numbers_and_all_classes(tmp_path: Path) -> N
     assert [json.loads(line) for line in lines] == ROWS
 
 
-@pytest.mark.parametrize("name", ["p.txt", "p", "p.htm", "p.csv.gz"])
+@pytest.mark.parametrize("name", ["p.txt", "p.htm", "p.csv.gz"])
 def test_an_unknown_ending_is_refused_before_the_model_is_looked_for(
     name: str, tmp_path: Path, capsys
 ) -> None:
