@@ -55,7 +55,7 @@ BENCHES: dict[str, Bench] = {
         rows.main_job,
     ),
     "main_job_cached": Bench(
-        "PICTURES --epochs 10 --images 600 --rounds 5 --cached",
+        "PICTURES --epochs 10 --images 600 --rounds 5 --peers keras --cached",
         None,
         rows.main_job,
         "main_job",
@@ -89,7 +89,9 @@ BENCHES: dict[str, Bench] = {
         rows.attacks,
     ),
     "ideal_images": Bench("--rounds 5", "--batch 2 --rounds 1", rows.ideal_images),
-    "training_loop": Bench("--rounds 5", "--rounds 1", rows.training_loop),
+    "training_loop": Bench(
+        "--rounds 5", "--rounds 1 --image_size 32", rows.training_loop
+    ),
     "serving": Bench("RUN PHOTOS", "--rounds 1 --requests 20", rows.serving),
     "head_search": Bench("", "--heads 4 --steps 5 --repeats 1", rows.head_search),
     "abstention": Bench(
@@ -100,7 +102,7 @@ BENCHES: dict[str, Bench] = {
     "workers": Bench("PICTURES --rounds 5", None, rows.workers),
     "growth": Bench(
         "",
-        "--images 32 64 --classes 2 --workers 1 --per_class 16",
+        "--images 32 64 --classes 2 --workers 1 --per_class 16 --image_size 32",
         rows.growth,
     ),
 }
@@ -142,7 +144,10 @@ def run(name: str, given: argparse.Namespace, folders: Mapping[str, str]) -> boo
 def served_run(given: argparse.Namespace, scratch: Path) -> str:
     """Return a run of the network that serving is measured with."""
     words = [sys.executable, "-m", "tfpipeline.train", "--train.epochs", "1"]
-    if not given.smoke:
+    if given.smoke:
+        words += ["--model.backbone", "PlainCNN", "--model.image_size", "32"]
+        words += ["--data.demo_per_class", "20"]
+    else:
         words += ["--data.source", str(given.pictures)]
     words += ["--workdir", str(scratch / "run"), "--cache_dir", str(scratch / "cache")]
     subprocess.run(words, check=True, capture_output=True)

@@ -49,10 +49,11 @@ def write_pictures(folder: Path, count: int, classes: int) -> None:
             file.write(number.to_bytes(4, "big"))
 
 
-def train(source: Path, scratch: Path, workers: int = 1) -> dict[str, Any]:
+def train(source: Path, scratch: Path, size: int, workers: int = 1) -> dict[str, Any]:
     """Return seconds by phase and peak memory of a training."""
     words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(source)]
-    words += ["--model.weights", "demo", "--train.epochs", "3", "--overwrite", "true"]
+    words += ["--model.weights", "demo", "--model.image_size", str(size)]
+    words += ["--train.epochs", "3", "--overwrite", "true"]
     words += ["--workdir", str(scratch / "run"), "--cache_dir", str(scratch / "cache")]
     words += ["--data.group", "none", "--data.batch_size", str(32 * workers)]
     found: dict[str, Any] = {}
@@ -112,15 +113,17 @@ def main() -> None:
     parser.add_argument("--classes", type=int, nargs="+", default=[2, 37, 1000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--per_class", type=int, default=10)
+    parser.add_argument("--image_size", type=int, default=96)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
+    size = given.image_size
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         rows = []
         for count in given.images:
             write_pictures(folder / f"i{count}", count, 2)
-            rows.append(train(folder / f"i{count}", folder / f"of_i{count}"))
+            rows.append(train(folder / f"i{count}", folder / f"of_i{count}", size))
         result["images"] = series("images", given.images, rows)
         result["on_paper"] = on_paper(rows[-1], given.images[-1])
         rows = []
@@ -128,11 +131,11 @@ def main() -> None:
         count = given.per_class * max(given.classes)
         for classes in given.classes:
             write_pictures(folder / f"c{classes}", count, classes)
-            rows.append(train(folder / f"c{classes}", folder / f"of_c{classes}"))
+            rows.append(train(folder / f"c{classes}", folder / f"of_c{classes}", size))
         result["classes"] = series("classes", given.classes, rows)
         source = folder / f"i{given.images[0]}"
         rows = [
-            train(source, folder / f"of_w{workers}", workers)
+            train(source, folder / f"of_w{workers}", size, workers)
             for workers in given.workers
         ]
         result["workers"] = series("workers", given.workers, rows)

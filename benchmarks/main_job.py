@@ -1,24 +1,28 @@
-"""The main job against a plain Keras script: whole processes, in one run.
+"""The main job against plain Keras scripts: whole processes, in one run.
 
 python benchmarks/main_job.py ROOT [--epochs 10 ...] [--images 600 ...] [--rounds 5]
-                              [--cached] [--output FILE.json]
+                                   [--peers features keras] [--cached]
+                                   [--output FILE.json]
 
-ROOT holds `train/` and `test/`, each with one folder a class. Every round runs Keras'
-way, this package with an empty cache, and this package again, one after another, so
-that what else the machine does falls on all three. Speeds are medians of the ratios of
-the rounds. Where there are fewer pictures than `--images` asks for they are repeated,
-each copy with other bytes behind its end, so that it is read and computed anew. Both
-learn from all of them: there are no validation images. With
-`--cached` Keras' way keeps its decoded images in memory after the first epoch.
+ROOT holds `train/` and `test/`, each with one folder a class. Every round runs the two
+workflows of Keras' guide (`features`: the base runs once; `keras`: a frozen base in
+every epoch), this package with an empty cache, and this package again, one after
+another, so that what else the machine does falls on all. Speeds are medians of the
+ratios of the rounds. Where there are fewer pictures than `--images` asks for they are
+repeated, each copy with other bytes behind its end, so that it is read and computed
+anew. All learn from all of them: there are no validation images. With `--cached` the
+frozen base gets decoded images that are kept in memory after the first epoch.
 """
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +39,7 @@ _CHILD = (
     "print(peak)\nsys.exit(done.returncode)\n"
 )
 
-WAYS = ("keras", "first", "again")
+PEERS, OURS = ("features", "keras"), ("first", "again")
 
 
 def timed(words: list[str]) -> tuple[dict[str, float], list[str]]:
@@ -52,10 +56,10 @@ def timed(words: list[str]) -> tuple[dict[str, float], list[str]]:
 
 
 def keras_script(
-    root: Path, epochs: int, network: tuple[str, int], cached: bool
+    script: str, root: Path, epochs: int, network: tuple[str, int], cached: bool
 ) -> dict[str, float]:
-    """Return seconds, peak memory and test accuracy of the plain Keras script."""
-    words = [sys.executable, str(HERE / "keras_script.py"), str(root), str(epochs)]
+    """Return seconds, peak memory and test accuracy of a plain Keras script."""
+    words = [sys.executable, str(HERE / script), str(root), str(epochs)]
     words += [network[0], str(network[1]), *["cache"] * cached]
     found, lines = timed(words)
     return found | {"accuracy": json.loads(lines[-1])["accuracy"]}
@@ -102,26 +106,31 @@ def measure(
     network: tuple[str, int],
     rounds: int,
     cached: bool = False,
+    peers: Sequence[str] = PEERS,
 ) -> dict[str, Any]:
-    """Return the medians of all three over some rounds, and ratios to Keras' way."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in WAYS}
+    """Return the medians of all over some rounds, and ratios of the scripts to ours."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in (*peers, *OURS)}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            found["keras"].append(keras_script(root, epochs, network, cached))
-            for name in ("first", "again"):
+            for name in peers:
+                script = "keras_features_script.py" * (name == "features")
+                script, keep = script or "keras_script.py", cached and not script
+                found[name].append(keras_script(script, root, epochs, network, keep))
+            for name in OURS:
                 run = this_package(root, epochs, network, Path(folder))
                 found[name].append(run)
     result: dict[str, Any] = {}
     for name, rows in found.items():
-        ratios = [k["seconds"] / row["seconds"] for k, row in zip(found["keras"], rows)]
         result[name] = {
-            **{
-                key: middle([row[key] for row in rows])
-                for key in rows[0]
-                if key != "phases"
-            },
-            **spread("times_as_fast", ratios),
+            key: middle([row[key] for row in rows])
+            for key in rows[0]
+            if key != "phases"
         }
+        for peer in peers:
+            both = zip(found[peer], rows)
+            ratios = [other["seconds"] / row["seconds"] for other, row in both]
+            key = "times_as_fast" if peer == "keras" else f"times_as_fast_as_{peer}"
+            result[name] |= spread(key, ratios)
         if "phases" in rows[0]:
             result[name]["phases"] = {
                 key: statistics.median(row["phases"].get(key, 0.0) for row in rows)
@@ -133,20 +142,24 @@ def measure(
 def table(rows: list[dict[str, Any]]) -> str:
     """Return what was measured for people to read."""
     lines = [
-        f"{'':44}{'seconds':>9}{'accuracy':>10}{'peak MB':>9}{'times as fast':>15}"
+        f"{'':52}{'seconds':>9}{'accuracy':>10}{'peak MB':>9}{'times as fast as':>24}",
+        f"{'':80}{'once':>12}{'each epoch':>12}",
     ]
     titles = {
-        "keras": "Keras script",
+        "features": "Keras, base run once",
+        "keras": "Keras, base in each epoch",
         "first": "tfpipeline, first run",
         "again": "tfpipeline, features cached",
     }
     for row in rows:
-        for name in WAYS:
+        for name in (n for n in titles if n in row):
             one = row[name]
             title = f"{row['images']} images, {row['epochs']} epochs: {titles[name]}"
+            keys = ("times_as_fast_as_features", "times_as_fast")
+            ratios = "".join(f"{one.get(key, math.nan):12.1f}" for key in keys)
             lines.append(
-                f"{title:44}{one['seconds']:9.1f}{one['accuracy']:10.3f}"
-                f"{one['peak_mb']:9.0f}{one['times_as_fast']:15.1f}"
+                f"{title:52}{one['seconds']:9.1f}{one['accuracy']:10.3f}"
+                f"{one['peak_mb']:9.0f}{ratios}"
             )
     return "\n".join(lines)
 
@@ -160,6 +173,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--backbone", default="MobileNetV2")
     parser.add_argument("--image_size", type=int, default=224)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--cached", action="store_true")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
@@ -170,7 +184,9 @@ def main() -> None:
             root = Path(scratch) / "pictures"
             different = copies.write(given.root, root, images)
             for epochs in given.epochs:
-                found = measure(root, epochs, network, given.rounds, given.cached)
+                found = measure(
+                    root, epochs, network, given.rounds, given.cached, given.peers
+                )
                 named = {"images": images, "different": different, "epochs": epochs}
                 rows.append(named | found)
                 print(table(rows[-1:]), flush=True)

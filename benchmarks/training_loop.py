@@ -72,7 +72,7 @@ def compared(
     return found
 
 
-def backbone_rates(rounds: int) -> dict[str, Any]:
+def backbone_rates(rounds: int, size: int) -> dict[str, Any]:
     """Return steps a second of training a whole network: here, and bare."""
     import keras
     import tensorflow as tf
@@ -85,10 +85,12 @@ def backbone_rates(rounds: int) -> dict[str, Any]:
 
     strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
     rng = np.random.default_rng(0)
-    x = rng.random((BATCH, 224, 224, 3), np.float32)
+    x = rng.random((BATCH, size, size, 3), np.float32)
     y = rng.integers(0, CLASSES, BATCH).astype(np.int32)
     settings = TrainSettings(learning_rate=1e-4)
-    model_settings = ModelSettings(weights="none", alpha=0.35, dropout=0.0)
+    model_settings = ModelSettings(
+        weights="none", alpha=0.35, dropout=0.0, image_size=size
+    )
 
     def network() -> Any:
         resolved = backbones.resolve(model_settings, "folder")
@@ -149,6 +151,7 @@ def main() -> None:
     """Print the figures; write JSON where asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--image_size", type=int, default=224)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     with startup.quiet_start():
@@ -156,7 +159,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = {
             "head": head_rates(Path(folder), given.rounds),
-            "backbone": backbone_rates(given.rounds),
+            "backbone": backbone_rates(given.rounds, given.image_size),
         }
     tell(result, given.output)
 

@@ -1,12 +1,13 @@
 """Every test runs with two logical CPUs, no network, and warnings as errors."""
 
+import fcntl
 import gc
 import os
 import shutil
 import signal
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,7 +148,30 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder by a function in one of the processes that run tests, for all."""
+    base = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        base = base.parent
+
+    def make(name: str, write: Callable[[Path], None]) -> Path:
+        folder = base / name
+        with open(base / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "made").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                write(folder)
+                (folder / "made").touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo_run(made_once) -> Trained:
     """The bare command, `python -m tfpipeline.train`, given once for all tests."""
     import contextlib
     import io
@@ -156,16 +180,19 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from tfpipeline.config import RunSettings
     from tfpipeline.train.command import train
 
-    folder = tmp_path_factory.mktemp("demo")
-    argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        assert cli.main(train, RunSettings, argv) == 0
+    def write(folder: Path) -> None:
+        argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert cli.main(train, RunSettings, argv) == 0
+        (folder / "printed").write_text(printed.getvalue())
+
+    folder = made_once("demo", write)
     SHARED.append(folder / "run")
-    return Trained(folder / "run", folder / "cache", printed.getvalue())
+    return Trained(folder / "run", folder / "cache", (folder / "printed").read_text())
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def small_run(made_once) -> Trained:
     """A run with the same classes by 16 layers, 32 pixels: for what any network shows.
 
     MobileNetV2's 154 take ten times as long to trace, each time that a command starts.
@@ -174,13 +201,15 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from tfpipeline.config import RunSettings
     from tfpipeline.train.command import train
 
-    folder = tmp_path_factory.mktemp("small")
-    argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
-    argv += ["--model.backbone", "PlainCNN", "--model.image_size", "32"]
-    # 54 validation images: too few for a promise on `accepted`, which tests look for.
-    argv += ["--data.demo_per_class", "90", "--train.learning_rate", "3e-3"]
-    argv += ["--train.epochs", "16", "--quiet"]
-    assert cli.main(train, RunSettings, argv) == 0
+    def write(folder: Path) -> None:
+        argv = ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
+        argv += ["--model.backbone", "PlainCNN", "--model.image_size", "32"]
+        # 54 validation images: too few for a promise on `accepted`, which tests want.
+        argv += ["--data.demo_per_class", "90", "--train.learning_rate", "3e-3"]
+        argv += ["--train.epochs", "16", "--quiet"]
+        assert cli.main(train, RunSettings, argv) == 0
+
+    folder = made_once("small", write)
     SHARED.append(folder / "run")
     return Trained(folder / "run", folder / "cache", "")
 
@@ -198,20 +227,22 @@ class Exported:
 
 
 @pytest.fixture(scope="session")
-def exported(small_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(small_run: Trained, made_once) -> Exported:
     """Two versions of the small run, exported once for all tests."""
     from tfpipeline import cli
     from tfpipeline.config.serving import ExportSettings
     from tfpipeline.demo import world
     from tfpipeline.export.command import export
 
-    folder = tmp_path_factory.mktemp("served")
-    argv = ["--run", str(small_run.path), "--output", str(folder / "base")]
-    argv += ["--parity_images", "20", "--batch_sizes", "[1, 4]"]
-    assert cli.main(export, ExportSettings, argv) == 0
-    # The second names fewer classes, so that its answers are told from the first's.
-    assert cli.main(export, ExportSettings, [*argv, "--top_k", "2"]) == 0
-    world.write_folder(folder / "new", ["rocket", "teapot"], 3, seed=77)
+    def write(folder: Path) -> None:
+        argv = ["--run", str(small_run.path), "--output", str(folder / "base")]
+        argv += ["--parity_images", "20", "--batch_sizes", "[1, 4]"]
+        assert cli.main(export, ExportSettings, argv) == 0
+        # The second names fewer classes, so that its answers are told from the first's.
+        assert cli.main(export, ExportSettings, [*argv, "--top_k", "2"]) == 0
+        world.write_folder(folder / "new", ["rocket", "teapot"], 3, seed=77)
+
+    folder = made_once("served", write)
     return Exported(folder / "base", sorted((folder / "new").rglob("*.png")))
 
 

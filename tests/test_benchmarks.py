@@ -163,3 +163,18 @@ def test_the_memory_of_neighbours_is_measured_in_processes_of_their_own(
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert 4 < found["inputs"]["peak_mb"] <= found["neighbours"]["peak_mb"]
+
+
+def test_probes_of_any_number_of_rows_are_those_of_rows_in_memory(
+    tmp_path: Path,
+) -> None:
+    words = [sys.executable, str(BENCHMARKS / "large_probes.py"), "--width", "64"]
+    words += ["--rows", "2000", "20000", "--classes", "5", "--compare", "800"]
+    words += ["--output", str(tmp_path / "found.json")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert max(found["largest_difference"].values()) < 1e-6
+    few, many = found["runs"]
+    for name in ("ridge", "lda"):
+        assert 0.3 < few[f"{name}_accuracy"] < many[f"{name}_accuracy"] + 0.05

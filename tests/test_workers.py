@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import PLAIN
 from tests.train.test_command import start
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import TemporaryError
@@ -26,12 +27,13 @@ pytestmark = pytest.mark.slow
 # 96 training images in batches of 20: the last one is partial. Dropout, batch norm,
 # clipping, decay and averaging are on, and a part of the backbone learns as well.
 COMMON = (
+    *PLAIN,
     *("--data.demo_per_class", "22", "--data.batch_size", "20"),
-    *("--model.image_size", "48", "--train.epochs", "2", "--train.clip_norm", "1"),
+    *("--train.epochs", "2", "--train.clip_norm", "1"),
     *("--model.hidden", "[16]", "--model.batch_norm", "true"),
     *("--train.optimizer", "adamw", "--train.schedule", "one_cycle"),
     *("--train.averaging", "ema", "--fine_tune.epochs", "2"),
-    *("--fine_tune.unfreeze", "block_13", "--fine_tune.layer_decay", "0.8"),
+    *("--fine_tune.unfreeze", "block3", "--fine_tune.layer_decay", "0.8"),
 )
 
 

@@ -96,3 +96,42 @@ def test_networks_without_relus_keep_their_gradient() -> None:
             answer = network(values)[LOGITS]
         found.append(tape.gradient(answer, values))
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.ReLU(),
+        keras.layers.ReLU(6.0),
+        keras.layers.ReLU(2.0, negative_slope=0.1),
+        keras.layers.Activation("relu"),
+        keras.layers.Activation("relu6"),
+    ],
+    ids=lambda layer: f"{layer.name}",
+)
+def test_the_gradient_is_the_same_whether_a_function_or_its_caller_asks_for_it(
+    layer: keras.Layer, inside: bool
+) -> None:
+    """A tape that is recording is told; one around the function finds it later."""
+    image = keras.Input((2, 3, 1))
+    model = keras.Model(image, keras.layers.Flatten()(layer(image)))
+    network = Inside(model, backward=Backward(relus=0.25))
+    rows = [-2.0, -0.5, 0.5, 1.5, 5.0, 7.0]
+    values = tf.reshape(tf.constant(rows), (1, 2, 3, 1))
+
+    def gradient(ask) -> np.ndarray:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            score = tf.reduce_sum(ask(values))
+        return tape.gradient(score, values)
+
+    def ask(x):
+        return network(x)[LOGITS]
+
+    if inside:
+        found = tf.function(lambda: gradient(ask), autograph=False)()
+    else:
+        found = gradient(tf.function(ask, autograph=False))
+    own = gradient(lambda x: model(x, training=False))
+    np.testing.assert_allclose(found, own + 0.25, rtol=1e-6)

@@ -46,7 +46,7 @@ def done(tmp_path_factory) -> Path:
 def test_there_is_a_row_a_network_method_number_and_seed(done: Path) -> None:
     rows = file_io.read_csv(done / "out" / "study.csv")
     kinds = {(r["backbone"], r["method"], r["shots"], r["seed"]) for r in rows}
-    assert len(rows) == len(kinds) == 2 * 3 * 2 * 2
+    assert len(rows) == len(kinds) == 2 * 4 * 2 * 2
     assert {r["trained_on"] for r in rows if r["shots"] == "1"} == {"6"}
     found = result(done)
     assert len(found["rows"]) == len(rows)
@@ -155,7 +155,7 @@ def test_two_workers_make_one_study(done: Path, tmp_path: Path, capsys) -> None:
     assert not (tmp_path / "out" / "study.json").exists()
     assert "1 pairs of the others are not yet there" in capsys.readouterr().out
     assert run(tmp_path, *words, "--index", "0") == 0
-    assert len(result(tmp_path)["rows"]) == 2 * 3 * 2
+    assert len(result(tmp_path)["rows"]) == 2 * 4 * 2
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_two_processes_side_by_side_leave_one_result(
     processes = [subprocess.Popen([*start, str(index)]) for index in range(2)]
     assert [process.wait(300) for process in processes] == [0, 0]
     found = result(tmp_path)
-    assert len(found["rows"]) == 2 * 3 * 2 and not found["summary"]["missing"]
+    assert len(found["rows"]) == 2 * 4 * 2 and not found["summary"]["missing"]
 
 
 def test_all_is_always_learned_from_and_what_no_class_has_is_left_out(
@@ -192,7 +192,7 @@ def test_a_source_that_fails_does_not_sink_the_others(
     words = ("--cache_dir", str(done / "cache"), "--sources", "demo", "nowhere")
     assert run(tmp_path, *words) == 0
     found = result(tmp_path)
-    assert len(found["rows"]) == 24
+    assert len(found["rows"]) == 32
     assert [entry["source"] for entry in found["summary"]["failed"]] == ["nowhere"] * 2
     assert "Failed: nowhere" in capsys.readouterr().out
     assert run(tmp_path / "b", "--sources", "nowhere") == 2
@@ -221,8 +221,9 @@ def test_what_cannot_be_is_refused_at_once(
 
 
 @pytest.mark.slow
-def test_from_scratch_is_a_row_of_its_own(tmp_path: Path) -> None:
+def test_from_scratch_is_a_row_of_its_own(done: Path, tmp_path: Path) -> None:
     words = ("--backbones", "demo", "--scratch", "true", "--scratch_epochs", "2")
+    words += ("--cache_dir", str(done / "cache"))
     assert run(tmp_path, "--seeds", "1", *words) == 0
     rows = [row for row in result(tmp_path)["rows"] if row["method"] == "scratch"]
     assert [row["backbone"] for row in rows] == ["PlainCNN, from scratch"]

@@ -68,7 +68,7 @@ def test_equal_features_and_few_examples_are_no_error() -> None:
     np.testing.assert_allclose(flat.scores(np.ones((1, 5))), [[0.5, 0.5]])
     features, label = data(3, 10)
     one_each = probes.fit_probe(features, label, 3)
-    assert probes.accuracy(one_each.scores(features), label) == 1
+    assert probes.accuracy(one_each.scores, features, label, 3) == 1
 
 
 def test_the_nearest_neighbour_is_found_by_its_direction() -> None:
@@ -166,6 +166,19 @@ def test_a_row_of_zeros_is_no_error() -> None:
 
 
 def test_accuracy_of_nothing_is_no_number() -> None:
-    assert np.isnan(probes.accuracy(np.zeros((0, 3)), np.zeros(0, int)))
-    scores, label = np.array([[1.0, 2], [3, 1]]), np.array([1, 1])
-    assert probes.accuracy(scores, label) == 0.5
+    assert np.isnan(probes.share(np.zeros(0, bool)))
+    features, label = np.array([[1.0, 2], [3, 1]]), np.array([1, 1])
+    assert probes.accuracy(lambda x: x, features, label, 2) == 0.5
+
+
+def test_a_ridge_that_some_examples_choose_fits_all_of_them(monkeypatch) -> None:
+    features, label = data(400, 6)
+    features = features + np.random.default_rng(1).normal(size=features.shape) * 3
+    whole = probes.fit_probe(features, label, 3)
+    monkeypatch.setattr(probes, "LEFT_OUT", 100)
+    some = probes.fit_probe(features, label, 3)
+    assert whole.errors != some.errors
+    np.testing.assert_allclose(some.errors, whole.errors, rtol=0.3)
+    kernel, bias = solution(features, label, 3, some.ridge)
+    np.testing.assert_allclose(some.kernel, kernel, atol=1e-7)
+    np.testing.assert_allclose(some.bias, bias, atol=1e-6)

@@ -128,8 +128,10 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.parametrize("changes", SWITCHES, ids=lambda c: "-".join(c) or "plain")
-@pytest.mark.parametrize("validated", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "validated"),
+    [*((c, True) for c in SWITCHES), (SWITCHES[0], False), (SWITCHES[3], False)],
+)
 def test_stopped_after_any_step_it_ends_as_if_nothing_had_been(
     tmp_path: Path, changes: dict, validated: bool
 ) -> None:

@@ -209,12 +209,10 @@ class Inside:
             outputs[name] = layer(*args, **kwargs)
             return outputs[name]
         outputs[name] = before
+        if leaks and not redirects:
+            return relu_gradients.leaky(layer, before, self.backward.relus)
         after = relu_gradients.after(layer, before)
-        if redirects:
-            return relu_gradients.redirect(before, after)
-        if leaks:
-            return relu_gradients.leaky(before, after, self.backward.relus)
-        return after
+        return relu_gradients.redirect(before, after) if redirects else after
 
 
 def maps_and_logits(

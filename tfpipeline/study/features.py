@@ -20,7 +20,9 @@ from tfpipeline.models import (
     feature_extraction,
     preprocessing,
 )
+from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.study import transferability
+from tfpipeline.study.gram import Rows, few
 from tfpipeline.study.networks import BATCH, StudyNetwork
 
 # Images whose activations are compared with the statistics of a batch norm.
@@ -28,6 +30,33 @@ _LOOKED_AT = 64
 
 # Pictures of each pretraining class that the drawn world is known by.
 _DRAWN = 8
+
+
+# Bytes of features of a source that are held in memory; of more, blocks are read.
+IN_MEMORY = 2**30
+
+# Images whose kernels are compared; a distance takes the square of that.
+_COMPARED = 10_000
+
+
+class Stored:
+    """Rows of a cache that are read when they are indexed, by slice or positions."""
+
+    def __init__(self, cache: FeatureCache, keys: Sequence[str]) -> None:
+        self._cache, self._keys = cache, keys
+        self.shape = (len(keys), cache.width)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def select(self, places: np.ndarray) -> "Stored":
+        """Return some of the rows, none of them read yet."""
+        return Stored(self._cache, [self._keys[i] for i in places])
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> np.ndarray:
+        if isinstance(chosen, slice):
+            return self._cache.rows(self._keys[chosen])
+        return self._cache.rows([self._keys[i] for i in chosen])
 
 
 class Vectors:
@@ -38,18 +67,20 @@ class Vectors:
     those of the examples that are given with them, and returns their labels with them.
     """
 
-    def __init__(self, keys: Sequence[str], rows: np.ndarray) -> None:
+    def __init__(self, keys: Sequence[str], rows: np.ndarray | Stored) -> None:
         self._place = {key: i for i, key in enumerate(keys)}
         self._rows = rows
         self.width = int(rows.shape[1])
 
     def of(
         self, examples: Examples, chosen: str | np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[Rows, np.ndarray]:
         """Return features and labels of a split, or of positions, in these examples."""
         rows = examples.of(chosen) if isinstance(chosen, str) else chosen
-        places = [self._place[examples.keys[i]] for i in rows]
-        return self._rows[np.array(places, int)], examples.source.label[rows]
+        places = np.array([self._place[examples.keys[i]] for i in rows], int)
+        held = self._rows
+        some = held.select(places) if isinstance(held, Stored) else held[places]
+        return some, examples.source.label[rows]
 
 
 @dataclass(frozen=True)
@@ -83,7 +114,10 @@ class Features:
         ranges = opened[0].brightness.ranges
         unknown = np.zeros(len(files), np.int32)
         batches = self._batches(network, files, unknown, ranges)
-        return Vectors(keys, extraction.features(keys, batches.plain).rows(keys))
+        cache = extraction.features(keys, batches.plain)
+        size = len(keys) * cache.width * np.dtype(np.float32).itemsize
+        held = Stored(cache, keys) if size > IN_MEMORY else cache.rows(keys)
+        return Vectors(keys, held)
 
     def _batches(
         self,
@@ -141,7 +175,7 @@ class Features:
         data = DataSettings(source=str(folder), resize=self.data.resize)
         drawn = dataset.open_all(data, self.cache, drawn_world.drawer(data))
         features = (
-            held.of(own, np.arange(len(own.source)))[0]
+            held.of(own, few(len(own.source), _COMPARED))[0][:]
             for held, own in ((vectors, examples), (self.of(network, [drawn]), drawn))
         )
         return transferability.kernel_distance(*features)

@@ -7,7 +7,7 @@ from typing import Any
 from tfpipeline.config.study import StudySettings
 from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
-from tfpipeline.study import probes
+from tfpipeline.study import gram, lda, probes
 from tfpipeline.study.features import Vectors
 from tfpipeline.study.heads import choice, search
 from tfpipeline.study.shot_counts import ALL, read_shots
@@ -34,26 +34,27 @@ def rows(
         x, y = vectors.of(examples, kept[examples.split[kept] == "train"])
         # No more than a class has examples.
         votes = min(settings.neighbours, shots or settings.neighbours)
-        probe = probes.fit_probe(x, y, classes)
-        trained = program.train(x, y, steps=STEPS, seed=seed)
-        logits = trained.logits(validation[0])
-        best = choice.best(logits, validation[1])
+        moments = gram.gather(x, y, classes)
+        trained = program.train(x, y, steps=STEPS, seed=seed, gram=moments)
+        chosen = trained.answers(*validation)
+        best = choice.best(chosen, validation[1])
         # The images that chose a head do not say how good it is.
-        unseen = probes.accuracy(
-            choice.cross_fitted(logits, validation[1]), validation[1]
-        )
+        unseen = choice.cross_fitted(chosen, validation[1]) == validation[1]
+        on_test = trained.answers(*test).classes[best] == test[1]
+        answers = {
+            "probe": probes.fit_probe(x, y, classes, gram=moments).scores,
+            "lda": lda.fit_lda(x, y, moments).scores,
+            "neighbours": lambda z: probes.neighbours(x, y, z, classes, votes),
+        }
         # Accuracies alone are kept: scores of many images and classes are gigabytes.
         accuracies = {
-            "probe": [
-                probes.accuracy(probe.scores(z), right)
+            method: [
+                probes.accuracy(answer, z, right, classes)
                 for z, right in (test, validation)
-            ],
-            "neighbours": [
-                probes.accuracy(probes.neighbours(x, y, z, classes, votes), right)
-                for z, right in (test, validation)
-            ],
-            "head": [probes.accuracy(trained.logits(test[0])[best], test[1]), unseen],
+            ]
+            for method, answer in answers.items()
         }
+        accuracies["head"] = [probes.share(part) for part in (on_test, unseen)]
         for method, (on_test, on_validation) in accuracies.items():
             row: dict[str, Any] = {
                 "method": method,

@@ -21,7 +21,7 @@ from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.networks import read_kept, read_word
 
 # In a new version, pairs of an older one are computed again.
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True)

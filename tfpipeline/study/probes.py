@@ -1,9 +1,20 @@
 """Classifiers on features that need no training: least squares in closed form, k-NN."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from tfpipeline.study.gram import (
+    CELLS,
+    Gram,
+    Linear,
+    Rows,
+    blocks,
+    eigenvectors,
+    few,
+    gather,
+)
 
 # What is added to the squares of the weights, in units of the features' mean square.
 RIDGES = tuple(float(10.0**power) for power in np.arange(-5.0, 3.1, 0.5))
@@ -12,80 +23,88 @@ RIDGES = tuple(float(10.0**power) for power in np.arange(-5.0, 3.1, 0.5))
 VOTE_TEMPERATURE = 0.07
 
 # Training examples that neighbours are looked for among at a time, and numbers that a
-# block of likenesses may have: 32 MiB in float64.
-_BLOCK, _CELLS = 2048, 2**22
+# block of likenesses may have.
+_BLOCK, _CELLS = 2048, CELLS
+
+
+# Training examples that the ridge is chosen by, each left out in turn.
+LEFT_OUT = 8192
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A linear classifier from features to one score a class."""
+class Probe(Linear):
+    """A regularised least-squares fit; its scores estimate the one-hot targets."""
 
-    kernel: np.ndarray  # float64, shape (width, classes).
-    bias: np.ndarray  # float64, shape (classes,).
     ridge: float  # What was chosen, in the units of `RIDGES`.
     errors: tuple[float, ...]  # Leave-one-out mean squared error of each ridge.
 
-    def scores(self, features: np.ndarray) -> np.ndarray:
-        """Return estimates of the one-hot targets, shape (n, classes)."""
-        return np.asarray(features, np.float64) @ self.kernel + self.bias
-
 
 def fit_probe(
-    features: np.ndarray,
+    features: Rows,
     label: np.ndarray,
     classes: int,
     ridges: Sequence[float] = RIDGES,
+    gram: Gram | None = None,
 ) -> Probe:
     """Return the regularised least-squares fit to one-hot targets.
 
     The bias is not regularised. The ridge is the one with the least exact
-    leave-one-out error; every ridge comes out of one eigendecomposition of the smaller
-    of the two Gram matrices, in float64. Times the mean square length of the centred
-    features it is what is added to the diagonal.
+    leave-one-out error over the examples, or over `LEFT_OUT` of them that are drawn
+    where there are more; all examples are fitted. Every ridge comes out of one
+    eigendecomposition of the smaller of the two Gram matrices, in float64. Times the
+    mean square length of the centred features it is what is added to the diagonal.
+
+    Args:
+        features: Shape (n, width), in memory or read block by block.
+        label: From 0 to below `classes`, shape (n,).
+        classes: How many there are.
+        ridges: To choose from.
+        gram: Of these features, where it is known.
 
     Source: leave-one-out by the hat matrix, Allen, Technometrics 16 (1974), PRESS;
         least squares as a classifier, Rifkin et al. (2003).
     """
-    x = np.asarray(features, np.float64)
-    mean, count = x.mean(axis=0), len(x)
-    x = x - mean
-    targets = np.eye(classes)[np.asarray(label)]
-    shares = targets.mean(axis=0)
-    unit = float((x * x).sum()) / count or 1.0
-    left, squares, right = decompose(x)
-    turned = left.T @ (targets - shares)
-    errors = []
-    for ridge in ridges:
-        shrink = squares / (squares + ridge * unit)
-        # The diagonal of the hat matrix; 1 / n of it is the bias.
-        leverage = 1 / count + (left * left) @ shrink
-        rest = targets - shares - left @ (shrink[:, None] * turned)
-        rest = rest / np.maximum(1 - leverage, 1e-12)[:, None]
-        errors.append(float((rest * rest).sum(axis=1).mean()))
+    label, count = np.asarray(label), len(features)
+    gram = gram or gather(features, label, classes)
+    shares = gram.counts / count
+    unit = float(np.trace(gram.matrix)) / count or 1.0
+    if count > features.shape[1]:
+        squares, right = eigenvectors(gram.matrix, count)
+    else:
+        _, squares, right = decompose(np.asarray(features[:], np.float64) - gram.mean)
+    roots = np.sqrt(squares)
+    turned = right.T @ gram.sums.T / roots[:, None]
+    errors = np.zeros(len(ridges))
+    chosen = few(count, LEFT_OUT)
+    for part in blocks(len(chosen), max(classes, features.shape[1])):
+        rows = np.asarray(features[chosen[part]], np.float64) - gram.mean
+        left = rows @ right / roots
+        targets = np.eye(classes)[label[chosen[part]]] - shares
+        for number, ridge in enumerate(ridges):
+            shrink = squares / (squares + ridge * unit)
+            # The diagonal of the hat matrix; 1 / n of it is the bias.
+            leverage = 1 / count + (left * left) @ shrink
+            rest = targets - left @ (shrink[:, None] * turned)
+            rest /= np.maximum(1 - leverage, 1e-12)[:, None]
+            errors[number] += float((rest * rest).sum()) / len(chosen)
     best = ridges[int(np.argmin(errors))]
-    scale = np.sqrt(squares) / (squares + best * unit)
-    kernel = right @ (scale[:, None] * turned)
-    return Probe(kernel, shares - mean @ kernel, best, tuple(errors))
+    kernel = right @ ((roots / (squares + best * unit))[:, None] * turned)
+    return Probe(kernel, shares - gram.mean @ kernel, best, tuple(errors.tolist()))
 
 
 def decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return U, the squares of S, and V of x = U S V', by the smaller Gram matrix.
+    """Return U, the squares of S, and V of x = U S V', by the Gram matrix of its rows.
 
     What is below float64's precision of the largest is left out.
     """
-    tall = len(x) > x.shape[1]
-    values, vectors = np.linalg.eigh(x.T @ x if tall else x @ x.T)
-    kept = values > max(float(values[-1]), 0.0) * max(x.shape) * np.finfo(float).eps
-    values, vectors = values[kept], vectors[:, kept]
-    roots = np.sqrt(values)
-    other = (x @ vectors if tall else x.T @ vectors) / roots
-    return (other, values, vectors) if tall else (vectors, values, other)
+    values, vectors = eigenvectors(x @ x.T, max(x.shape))
+    return vectors, values, x.T @ vectors / np.sqrt(values)
 
 
 def neighbours(
-    features: np.ndarray,
+    features: Rows,
     label: np.ndarray,
-    queries: np.ndarray,
+    queries: Rows,
     classes: int,
     count: int,
 ) -> np.ndarray:
@@ -110,7 +129,7 @@ def neighbours(
 
 
 def _nearest(
-    features: np.ndarray, queries: np.ndarray, count: int
+    features: Rows, queries: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the cosines and indices of the nearest, the nearest and first ones first.
 
@@ -159,7 +178,26 @@ def _directions(features: np.ndarray) -> np.ndarray:
     return rows / np.where(lengths > 0, lengths, 1.0)
 
 
-def accuracy(scores: np.ndarray, label: np.ndarray) -> float:
+def accuracy(
+    answer: Callable[[np.ndarray], np.ndarray],
+    features: Rows,
+    label: np.ndarray,
+    columns: int,
+) -> float:
+    """Return the share of right answers, a block of examples at a time.
+
+    Args:
+        answer: From features to scores, shape (n, classes).
+        features: Shape (n, width), in memory or read block by block.
+        label: Of each example.
+        columns: How many numbers an example's answer takes.
+    """
+    right = np.zeros(len(label), bool)
+    for part in blocks(len(label), max(columns, features.shape[1])):
+        right[part] = answer(features[part]).argmax(axis=1) == label[part]
+    return share(right)
+
+
+def share(right: np.ndarray) -> float:
     """Return the share of right answers; NaN without examples."""
-    right = np.argmax(scores, axis=1) == label
-    return float(right.mean()) if len(label) else float("nan")
+    return float(right.mean()) if len(right) else float("nan")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_METHODS = ("probe", "head", "neighbours", "scratch")
+_METHODS = ("probe", "lda", "head", "neighbours", "scratch")
 
 Entry = Mapping[str, Any]
 

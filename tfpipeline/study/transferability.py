@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfpipeline.study.gram import Gram, Rows, eigenvectors, gather
 from tfpipeline.study.probes import decompose
 
 # Rounds in which the evidence finds its two precisions; it rests after a dozen.
@@ -13,7 +14,9 @@ _ROUNDS = 50
 _CELLS = 2**22
 
 
-def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
+def logme(
+    features: Rows, label: np.ndarray, classes: int, gram: Gram | None = None
+) -> float:
     """Return the LogME score: the log evidence of a Bayesian linear model, per example.
 
     The model of each class's one-hot targets has a Gaussian prior on its weights and
@@ -23,12 +26,21 @@ def logme(features: np.ndarray, label: np.ndarray, classes: int) -> float:
 
     Source: LogME, You et al., arXiv:2102.11005.
     """
-    x = np.asarray(features, np.float64)
-    left, squares, _ = decompose(x)
-    targets = np.eye(classes)[np.asarray(label)]
+    count = len(features)
+    gram = gram or gather(features, label, classes)
+    if count > features.shape[1]:
+        # About 0, not about the mean.
+        squares, right = eigenvectors(
+            gram.matrix + count * np.outer(gram.mean, gram.mean), count
+        )
+        sums = gram.sums + gram.counts[:, None] * gram.mean
+        power = (sums @ right) ** 2 / squares
+    else:
+        left, squares, _ = decompose(np.asarray(features[:], np.float64))
+        power = (left.T @ np.eye(classes)[np.asarray(label)]).T ** 2
     evidence = [
-        _evidence(squares, (left.T @ target) ** 2, float(target @ target), len(x))
-        for target in targets.T
+        _evidence(squares, own, float(total), count)
+        for own, total in zip(power, gram.counts)
     ]
     return float(np.mean(evidence))
 

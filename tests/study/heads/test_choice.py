@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfpipeline.study.heads import choice
+from tfpipeline.study.heads.choice import Answers
 
 
 def guesses(seed: int, count: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -15,10 +16,11 @@ def test_a_head_is_no_better_than_it_is_on_images_that_did_not_choose_it() -> No
     chosen, crossed = [], []
     for seed in range(300):
         logits, label = guesses(seed)
-        best = logits[choice.best(logits, label)]
-        answers = choice.cross_fitted(logits, label)
-        for found, one in ((chosen, best), (crossed, answers)):
-            found.append((one.argmax(1) == label).mean())
+        answers = Answers.of(logits, label)
+        best = logits[choice.best(answers, label)].argmax(1)
+        crossing = choice.cross_fitted(answers, label)
+        for found, one in ((chosen, best), (crossed, crossing)):
+            found.append((one == label).mean())
     error = np.std(crossed) / np.sqrt(len(crossed))
     assert np.mean(chosen) > 1 / 3 + 0.1, "the images that chose it flatter it"
     assert abs(np.mean(crossed) - 1 / 3) < 3.5 * error
@@ -28,12 +30,13 @@ def test_each_half_is_answered_by_the_head_that_the_other_half_chooses() -> None
     logits, _ = guesses(0, 9)
     label = np.array([0, 0, 1, 1, 1, 2, 2, 0, 2])
     half = np.array([0, 1, 1, 0, 1, 0, 1, 0, 0])  # In turn, class after class.
-    answers, numbers = choice.cross_fitted(logits, label), set()
+    answers, numbers = choice.cross_fitted(Answers.of(logits, label), label), set()
     for part in (0, 1):
         other = half != part
-        number = choice.best(logits[:, other], label[other])
+        own = Answers.of(logits[:, other], label[other])
+        number = choice.best(own, label[other])
         np.testing.assert_array_equal(
-            answers[half == part], logits[number][half == part]
+            answers[half == part], logits[number][half == part].argmax(1)
         )
         numbers.add(number)
     assert len(numbers) == 2, "so that it is seen which half chose"
@@ -41,7 +44,8 @@ def test_each_half_is_answered_by_the_head_that_the_other_half_chooses() -> None
 
 def test_where_nothing_chooses_the_first_head_answers() -> None:
     logits, label = guesses(0, 1)
-    none = logits[:, :0], label[:0]
+    none = Answers.of(logits[:, :0], label[:0]), label[:0]
     assert choice.best(*none) == 0
-    assert choice.cross_fitted(*none).shape == (0, 3)
-    np.testing.assert_array_equal(choice.cross_fitted(logits, label), logits[0])
+    assert choice.cross_fitted(*none).shape == (0,)
+    answers = choice.cross_fitted(Answers.of(logits, label), label)
+    np.testing.assert_array_equal(answers, logits[0].argmax(1))

@@ -84,7 +84,7 @@ def test_the_best_head_is_chosen_by_the_examples_that_it_is_given() -> None:
     trained = Program(some, 12, 3).train(features, label, steps=80)
     others, true = data(300, seed=9)
     logits = trained.logits(others)
-    assert choice.best(logits, true) == 1
+    assert choice.best(choice.Answers.of(logits, true), true) == 1
     right = (logits.argmax(2) == true).mean(1)
     assert right[1] > 0.7 and right[1] == right.max()
 

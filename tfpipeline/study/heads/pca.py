@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfpipeline.study.gram import Gram, Rows, eigenvectors, gather
+
 # Training examples for each axis that is kept, and axes that are kept in any case.
 _EXAMPLES, _LEAST = 8, 128
 
@@ -27,22 +29,29 @@ def count_for(examples: int, width: int) -> int:
     return min(width, max(_LEAST, examples // _EXAMPLES))
 
 
-def fit(features: np.ndarray, count: int) -> Axes:
+def fit(features: Rows, count: int, gram: Gram | None = None) -> Axes:
     """Return the principal axes of training features, the longest first.
+
+    Args:
+        features: Shape (n, width), in memory or read block by block.
+        count: Of the axes.
+        gram: Of these features, where it is known.
 
     Source: a diagonal step such as Adam's fits these coordinates best, Vyas et al.
         (SOAP), arXiv:2409.11321.
     """
-    x = np.asarray(features, np.float64)
-    mean = x.mean(axis=0)
-    x = x - mean
-    tall = len(x) > x.shape[1]
-    squares, vectors = np.linalg.eigh(x.T @ x if tall else x @ x.T)
+    if tall := len(features) > features.shape[1]:
+        gram = gram or gather(features, np.zeros(len(features), int), 1)
+        mean, matrix = gram.mean, gram.matrix
+    else:
+        x = np.asarray(features[:], np.float64)
+        mean = x.mean(axis=0)
+        x = x - mean
+        matrix = x @ x.T
+    squares, vectors = eigenvectors(matrix, max(features.shape))
     squares, vectors = squares[::-1][:count], vectors[:, ::-1][:, :count]
-    kept = squares > max(float(squares[0]), 0.0) * max(x.shape) * np.finfo(float).eps
-    vectors = vectors[:, kept]
-    basis = vectors if tall else x.T @ vectors / np.sqrt(squares[kept])
-    unit = float(np.sqrt(squares[kept].sum() / (len(x) * count))) or 1.0
+    basis = vectors if tall else x.T @ vectors / np.sqrt(squares)
+    unit = float(np.sqrt(squares.sum() / (len(features) * count))) or 1.0
     unused = count - basis.shape[1]
     # The signs are an accident of the solver: the largest entry is positive.
     signs = np.sign(basis[np.abs(basis).argmax(0), np.arange(basis.shape[1])])

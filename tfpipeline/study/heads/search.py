@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.study.gram import Gram, Rows, blocks
 from tfpipeline.study.heads import pca
+from tfpipeline.study.heads.choice import Answers
 from tfpipeline.study.heads.pca import Axes
 from tfpipeline.study.heads.space import Head, check
 
@@ -89,22 +91,28 @@ class Program:
 
     def train(
         self,
-        features: np.ndarray,
+        features: Rows,
         label: np.ndarray,
         *,
         steps: int,
         batch_size: int = 32,
         seed: int = 0,
+        gram: Gram | None = None,
     ) -> "Trained":
-        """Train every head for so many steps of the optimizer."""
-        axes = pca.fit(features, self.width)
+        """Train every head for so many steps of the optimizer.
+
+        Of many examples, those alone are read that a step sees.
+        """
+        axes = pca.fit(features, self.width, gram)
         order = _order(len(features), steps, min(batch_size, len(features)), seed)
+        used, order = np.unique(order, return_inverse=True)
+        order = order.reshape(steps, -1).astype(np.int32)
         for name, value in self.start(seed).items():
             self._state[0][name].assign(value)
             for moments in self._state[1:]:
                 moments[name].assign(np.zeros_like(value))
-        label = np.asarray(label, np.int32)
-        self._train(axes(features), label, order, tf.constant(seed, tf.int32))
+        label = np.asarray(label, np.int32)[used]
+        self._train(axes(features[used]), label, order, tf.constant(seed, tf.int32))
         weights = {name: value.numpy() for name, value in self._state[0].items()}
         return Trained(self, weights, axes)
 
@@ -266,6 +274,16 @@ class Trained:
         if deep:
             logits[own.deep] = np.swapaxes(deep[0], 2, 3)
         return logits[:-1]
+
+    def answers(self, features: Rows, label: np.ndarray) -> Answers:
+        """Return which class each head chooses, and the true one's log probability."""
+        shape = (len(self.program.heads), len(features))
+        found = Answers(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
+        columns = max(shape[0] * self.program.classes, features.shape[1])
+        for part in blocks(len(label), columns):
+            one = Answers.of(self.logits(features[part]), label[part])
+            found.classes[:, part], found.sure[:, part] = one.classes, one.sure
+        return found
 
 
 def _slope(logits: Any, targets: Any, smoothing: np.ndarray, axis: int) -> Any:
