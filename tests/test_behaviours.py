@@ -25,7 +25,7 @@ CELLS = [line.strip("| ").split(" | ") for line in LINES if line.startswith("| "
 ROWS = [row for row in CELLS if row[0] != "expected"]
 # As the page writes them, and as the index does.
 INDEX = {"LiteRT": "ai-edge-litert", "ART": "adversarial-robustness-toolbox"}
-INDEX |= {"TFDS": "tensorflow-datasets"}
+INDEX |= {"TFDS": "tensorflow-datasets", "KerasHub": "keras-hub"}
 
 
 def requirements() -> dict[str, Requirement]:

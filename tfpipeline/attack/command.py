@@ -19,7 +19,7 @@ RESULT, TABLE = "attack.json", "attack.csv"
 def attack(settings: AttackSettings) -> dict[str, Any]:
     """Change photographs slightly until a network is wrong, and say how slightly."""
     phases = provenance.Phases()
-    registry.check_name(settings.model.backbone)
+    registry.check(settings.model)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )

@@ -17,7 +17,7 @@ RESULT = "benchmark.json"
 def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
     """Measure how fast this machine reads, computes and learns, and what bounds it."""
     phases = provenance.Phases()
-    registry.check_name(settings.model.backbone)
+    registry.check(settings.model)
     benchmark_config.check(settings)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite

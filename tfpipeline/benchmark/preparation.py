@@ -70,12 +70,12 @@ def prepare(
             f"{len(rows)} files can be used. The first: {rows[0].reason}."
         )
     model = settings.model
-    if model.weights is None:
+    if model.weights is None and model.backbone in registry.BACKBONES:
         model = dataclasses.replace(model, weights="none")
     model = backbones.resolve(model, settings.source or "")
     with phases("build"), strategy.scope():
         backbone = backbones.build_backbone(model, world.WEIGHTS_FILE)
-        mode = registry.BACKBONES[model.backbone].mode
+        mode = backbones.mode_of(model)
         network = classifier.build_classifier(backbone, mode, model, CLASSES)
         extractor, _ = classifier.split_classifier(network)
     own = dataclasses.replace(settings, model=model)

@@ -260,7 +260,18 @@ def anchored(settings: Settings) -> Settings:
             changes[entry.name] = anchored(value)
         elif entry.name in _PATHS and value not in _WORDS and os.path.exists(value):
             changes[entry.name] = os.path.abspath(value)
+        elif entry.name == "backbone":
+            changes[entry.name] = _anchored_backbone(value)
     return dataclasses.replace(settings, **changes)
+
+
+def _anchored_backbone(name: str) -> str:
+    """Return a backbone, where it is a file or a folder by its whole path."""
+    scheme = "kerashub:" if name.startswith("kerashub:") else ""
+    path = name.removeprefix(scheme)
+    if not (scheme or path.endswith(".keras")) or not os.path.exists(path):
+        return name
+    return scheme + os.path.abspath(path)
 
 
 def dump(settings: object) -> str:

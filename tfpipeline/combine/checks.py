@@ -17,7 +17,10 @@ from tfpipeline.models.class_names import ClassNames
 MEASURED = ("test", "validation")
 
 # What has to be equal for weights to be averaged.
-_NETWORK = ("backbone", "weights", "alpha", "pooling", "hidden", "batch_norm")
+_NETWORK = (
+    *("backbone", "weights", "alpha", "preprocessing", "cut"),
+    *("pooling", "hidden", "batch_norm"),
+)
 
 
 def check_labels(

@@ -12,7 +12,8 @@ class StudySettings:
     Args:
         sources: Data sets, each as for `train`: `demo`, folders, CSV files, ...
         backbones: Frozen networks, `NAME[:ALPHA][:WEIGHTS][@SIZE]`: `MobileNetV2`,
-            `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`.
+            `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`; of your
+            own, `FILE.keras[:PREPROCESSING][:none][@SIZE]`, `kerashub:PRESET`.
         output: Folder for `study.csv`, `study.json`, `table.md` and the figures.
         seeds: Repetitions, each with other splits, examples and initial weights.
         shots: Examples per class to learn from; `all` is always included.

@@ -16,7 +16,7 @@ RESULT = "features.json"
 def features(settings: FeaturesSettings) -> dict[str, Any]:
     """Show what each layer extracts from photographs, and what speaks for a class."""
     phases = provenance.Phases()
-    registry.check_name(settings.model.backbone)
+    registry.check(settings.model)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )

@@ -66,6 +66,12 @@ class Inspector:
     def __init__(self, settings: FeaturesSettings, network: Network) -> None:
         self.network, self.seed = network, settings.seed
         self._maps = layer_outputs.maps(network.model)
+        if not self._maps:
+            raise UserError(
+                f"{network.name} has no layer whose output is a map with a height and "
+                "a width: there is nothing to show. Of a vision transformer, --model."
+                "pooling avg keeps its patches as a map; train a run with it."
+            )
         self.layers = settings.layers or self._choose(settings.layer_count)
         for name in settings.layers:
             self._check(name, "--layers")

@@ -13,7 +13,8 @@ import numpy as np
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.models import registry
-from tfpipeline.models.preprocessing import preprocess
+from tfpipeline.models.own import network, words
+from tfpipeline.models.preprocessing import Mode, preprocess
 from tfpipeline.models.registry import BACKBONES
 
 # Weights of a MobileNet are published for these sizes; its others take those of 224.
@@ -28,7 +29,9 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
 
     Of the source `demo` that is the demo weights.
     """
-    registry.check_name(settings.backbone)
+    registry.check(settings)
+    if words.is_own(settings.backbone):
+        return network.resolve(settings)
     row = BACKBONES[settings.backbone]
     weights = settings.weights
     if weights is None:
@@ -72,6 +75,8 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
 def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
     """Return a frozen backbone, from preprocessed images to maps, as resolved."""
     weights = settings.weights
+    if words.is_own(settings.backbone):
+        return network.build(settings)
     if weights == "imagenet":
         model = _with_imagenet(settings)
     else:
@@ -82,6 +87,19 @@ def build_backbone(settings: ModelSettings, demo_weights: Path) -> keras.Model:
         load_file(model, settings, Path(str(weights)))
     model.trainable = False
     return model
+
+
+def mode_of(settings: ModelSettings) -> Mode:
+    """Return what pixels go through before a backbone; see `preprocessing.MODES`."""
+    if words.is_own(settings.backbone):
+        return network.mode(settings)
+    return BACKBONES[settings.backbone].mode
+
+
+def content(settings: ModelSettings) -> str:
+    """Return a digest of the files of a network of one's own; nothing of another."""
+    own = words.is_own(settings.backbone)
+    return words.content(settings) if own else ""
 
 
 def load_file(model: keras.Model, settings: ModelSettings, file: Path) -> None:
@@ -184,7 +202,7 @@ def _load(model: keras.Model, file: Path) -> None:
         ) from None
 
 
-def calibrate(backbone: keras.Model, images: Any, mode: str) -> None:
+def calibrate(backbone: keras.Model, images: Any, mode: Mode) -> None:
     """Make an untrained network's features usable: of unit size at every depth.
 
     In inference mode an untrained network is vacuous: its batch-norm statistics are

@@ -10,12 +10,18 @@ import numpy as np
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.models.preprocessing import preprocess
+from tfpipeline.models.preprocessing import Mode, preprocess
 
-POOLINGS: dict[str, type[keras.Layer]] = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-    "flatten": keras.layers.Flatten,
+# By the rank of what the backbone returns: maps, tokens, or a vector as it is.
+POOLINGS: dict[str, dict[int, type[keras.Layer]]] = {
+    "avg": {
+        4: keras.layers.GlobalAveragePooling2D,
+        3: keras.layers.GlobalAveragePooling1D,
+    },
+    "max": {4: keras.layers.GlobalMaxPooling2D, 3: keras.layers.GlobalMaxPooling1D},
+    "flatten": {4: keras.layers.Flatten, 3: keras.layers.Flatten},
+    # Other tokens have been cut off; see `own.graphs.first_token`.
+    "token": {3: keras.layers.Flatten},
 }
 
 # Names by which the parts are found again in a model that was loaded from disk.
@@ -23,25 +29,40 @@ FEATURES, HEAD = "features", "head"
 
 
 def build_classifier(
-    backbone: keras.Model, mode: str, settings: ModelSettings, labels_count: int
+    backbone: keras.Model, mode: Mode, settings: ModelSettings, labels_count: int
 ) -> keras.Model:
     """Return a model from images to logits; it loads in plain Keras, in safe mode.
 
     Args:
-        backbone: From preprocessed images to a feature map; it stays as it is.
+        backbone: From preprocessed images to maps, tokens or a vector; it stays as it
+            is.
         mode: Of preprocessing; see `preprocessing.MODES`.
 
     Returns:
         A model from `image`, RGB float32 in [0, 1], shape (batch, height, width, 3), to
         logits, float32, shape (batch, labels_count).
     """
-    if settings.pooling not in POOLINGS:
-        raise unknown("--model.pooling", settings.pooling, POOLINGS)
+    layer = _pooling(settings.pooling, backbone.output_shape)
     image = keras.Input(backbone.input_shape[1:], name="image")
     maps = backbone(preprocess(image, mode), training=False)
-    features = POOLINGS[settings.pooling](name=FEATURES, dtype="float32")(maps)
+    features = layer(name=FEATURES, dtype="float32")(maps)
     head = build_head(settings, features.shape[-1], labels_count)
     return keras.Model(image, head(features), name="classifier")
+
+
+def _pooling(name: str, shape: tuple[int | None, ...]) -> type[keras.Layer]:
+    """Return the layer that makes a vector of what a backbone returns."""
+    if name not in POOLINGS:
+        raise unknown("--model.pooling", name, POOLINGS)
+    by_rank, rank = POOLINGS[name], len(shape)
+    if rank == 2:
+        return keras.layers.Flatten
+    if rank not in by_rank:
+        raise UserError(
+            f"--model.pooling {name}: this backbone returns no tokens, but maps. Say "
+            "avg, max or flatten."
+        )
+    return by_rank[rank]
 
 
 def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.Model:
@@ -105,9 +126,17 @@ def pooling_of(model: keras.Model) -> keras.Layer:
 def describe(model: keras.Model) -> str:
     """Return a digest of a model's layers and weights, the same in every process."""
     digest = hashlib.sha256()
+    # Operations that are no layers have their constants in no layer's configuration;
+    # the name of a network of one's own has a digest of its file.
+    parts = (a.name for a in model.layers if isinstance(a, keras.Model))
+    own = [name for name in parts if name.startswith("own_")]
+    digest.update("".join(own).encode())
     for layer in leaves(model):
         config = dict(layer.get_config())
         config.pop("name", None)
+        if own:
+            # KerasHub's backbones forget it when they are saved.
+            config.pop("trainable", None)
         config["dtype"] = layer.compute_dtype
         text = json.dumps([type(layer).__name__, config], sort_keys=True, default=str)
         digest.update(text.encode())

@@ -66,7 +66,7 @@ def maps(model: keras.Model) -> dict[str, tuple[int, int, int]]:
     for name, layer in named(model).items():
         shape: Any = getattr(layer.output, "shape", ())
         plain = isinstance(layer, keras.layers.ZeroPadding2D | keras.layers.Rescaling)
-        if len(shape) == 4 and shape[3] > 3 and shape[1] > 1 and not plain:
+        if len(shape) == 4 and shape[3] > 3 and (shape[1] or 0) > 1 and not plain:
             shapes[name] = (shape[1], shape[2], shape[3])
     return shapes
 

@@ -20,13 +20,19 @@ MODES: dict[str, tuple[Any, ...]] = {
         [-m / d for m, d in zip(_TORCH_MEAN, _TORCH_DEVIATION)],
     ),
     "none": (255.0,),
+    # As they come: of a network of the user's own.
+    "unit": (1.0,),
 }
 
+# A name of `MODES`, or scale and offset as there.
+Mode = str | tuple[Any, ...]
 
-def preprocess(image: Any, mode: str) -> Any:
+
+def preprocess(image: Any, mode: Mode) -> Any:
     """Return RGB images in [0, 1] as a family of backbones wants to see them."""
-    if mode not in MODES:
+    if isinstance(mode, str) and mode not in MODES:
         raise unknown("preprocessing mode", mode, MODES)
-    image = keras.layers.Rescaling(*MODES[mode])(image)
+    numbers = MODES[mode] if isinstance(mode, str) else mode
+    image = keras.layers.Rescaling(*numbers)(image)
     # Flipped last: LiteRT's converter gives a flip the 8-bit scale of what follows.
     return keras.ops.flip(image, axis=-1) if mode == "caffe" else image

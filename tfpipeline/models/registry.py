@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfpipeline.core.errors import unknown
+from tfpipeline.config import ModelSettings
+from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.models.own import words
 
 if TYPE_CHECKING:
     import keras
+
+# Files of networks that are no `.keras`.
+_OTHER_FILES = (".h5", ".hdf5", ".tflite", ".onnx", ".pb", ".pt", ".pth")
 
 # Widths of MobileNets.
 _V1 = (0.25, 0.5, 0.75, 1.0)
@@ -127,7 +133,24 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
-def check_name(name: str) -> None:
-    """Refuse the name of a network that is not in the table."""
+def check(settings: ModelSettings) -> None:
+    """Refuse a backbone that is not in the table, and no network of one's own."""
+    name = settings.backbone
+    if words.is_own(name):
+        words.check(settings)
+        return
     if name not in BACKBONES:
+        # A path, not the name of a network.
+        if Path(name).suffix.lower() in _OTHER_FILES or Path(name).exists():
+            raise UserError(
+                f"--model.backbone {name}: expected a name, a model that Keras 3 saved "
+                "as FILE.keras, or kerashub:PRESET_OR_FOLDER. Load this one in Keras "
+                "and say model.save('FILE.keras'); weights alone go to --model.weights."
+            )
         raise unknown("--model.backbone", name, BACKBONES)
+    for flag in ("preprocessing", "cut"):
+        if getattr(settings, flag) is not None:
+            raise UserError(
+                f"--model.{flag}: is for a network of your own (--model.backbone "
+                f"FILE.keras, kerashub:PRESET). Leave it out: {name} has its own."
+            )

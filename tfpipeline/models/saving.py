@@ -1,5 +1,6 @@
 """A classifier and its class names in one file, which plain Keras loads as well."""
 
+import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,13 @@ from tfpipeline.core import brightness, disk, file_io
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.models.class_names import ClassNames
+from tfpipeline.models.own import archive as archive_of_keras
+from tfpipeline.models.own import graphs, hub
 
 # Members that Keras does not look at: the file stays a valid `.keras` archive.
 _LABELS, _RANGES = "labels.txt", "range.txt"
+# One of Keras' own.
+_CONFIG = "config.json"
 
 
 def save_classifier(
@@ -45,9 +50,15 @@ def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
     try:
         with zipfile.ZipFile(path) as archive:
             labels = ClassNames(archive.read(_LABELS).decode().split("\n")[:-1])
+            needs_hub = archive_of_keras.uses_hub(json.loads(archive.read(_CONFIG)))
+        if needs_hub:
+            hub.library(str(path))
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from None
+    for layer in model._flatten_layers() if needs_hub else ():
+        if layer.name.startswith("own_"):
+            graphs.freeze(layer)
     if len(labels) != model.output_shape[-1]:
         raise UserError(
             f"{path}: expected one class name a logit, found {len(labels)} names for "

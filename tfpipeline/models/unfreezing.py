@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"^.*?(?:block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?![0-9])")
 class Unfrozen:
     """The layers that learn, by the names of their blocks, from the top."""
 
-    blocks: tuple[tuple[str, tuple[Any, ...]], ...]
+    blocks: tuple[tuple[str, tuple["Part", ...]], ...]
 
     def multipliers(
         self,
@@ -37,11 +37,11 @@ class Unfrozen:
             rates); Clark et al., arXiv:2003.10555 (layer-wise decay).
         """
         factors: dict[int, float] = {}
-        for number, (_, layers) in enumerate(self.blocks):
+        for number, (_, parts) in enumerate(self.blocks):
             joined = epoch >= number * settings.gradual_epochs
             rate = settings.layer_decay**number if joined else 0.0
-            for layer in layers:
-                factors.update((id(weight), rate) for weight in layer.trainable_weights)
+            for part in parts:
+                factors.update((id(weight), rate) for weight in part.trainable_weights)
         return [factors.get(id(variable), 1.0) for variable in variables]
 
 
@@ -65,13 +65,59 @@ def unfreeze(backbone: keras.Model, wish: str | int | float) -> Unfrozen:
     """
     backbone.trainable = True
     norm = keras.layers.BatchNormalization
-    every = list(leaves(backbone))
-    layers = [a for a in every if a.trainable_weights and not isinstance(a, norm)]
-    chosen = layers[_first(layers, str(wish)) :]
-    for layer in every:
-        layer.trainable = any(layer is one for one in chosen)
-    blocks = itertools.groupby(reversed(chosen), lambda layer: block_name(layer.name))
+    every = [part for layer in leaves(backbone) for part in _parts(layer)]
+    learning = [
+        part
+        for part in every
+        if not isinstance(part.layer, norm) and any(w.trainable for w in part.weights)
+    ]
+    chosen = learning[_first([part.name for part in learning], str(wish)) :]
+    for part in every:
+        part.learn(part in chosen)
+    blocks = itertools.groupby(reversed(chosen), lambda part: block_name(part.name))
     return Unfrozen(tuple((name, tuple(own)) for name, own in blocks))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A layer, or what a layer that is made of others has beside them."""
+
+    name: str
+    layer: Any
+    whole: bool  # Whether it is made of no others.
+
+    @property
+    def weights(self) -> list[Any]:
+        """Its own weights, without those of the layers that it is made of."""
+        return list(self.layer.weights if self.whole else self._own)
+
+    @property
+    def _own(self) -> list[Any]:
+        return list(self.layer._trainable_variables)
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """Its own weights that learn."""
+        return [weight for weight in self.weights if weight.trainable]
+
+    def learn(self, learns: bool) -> None:
+        """Let it learn, or freeze it; the layers that it is made of stay as they are.
+
+        Keras asks a layer within another one only where the outer one learns.
+        """
+        if self.whole:
+            self.layer.trainable = learns
+            return
+        for weight in self._own:
+            weight.trainable = learns
+
+
+def _parts(layer: Any, within: str = "") -> Iterator[Part]:
+    """Yield the parts of a layer in order: a transformer is often one layer."""
+    below = [one for one in layer._layers if one.weights]
+    yield Part(f"{within}{layer.name}", layer, not below)
+    for one in below:
+        yield from _parts(one, f"{within}{layer.name}/")
 
 
 def check_wish(backbone: keras.Model, wish: str | int | float) -> None:
@@ -85,10 +131,11 @@ def check_wish(backbone: keras.Model, wish: str | int | float) -> None:
 def block_name(layer: str) -> str:
     """Return the name of the block that a layer belongs to; its own where it has none.
 
-    Of `block_13_expand` it is `block_13`, of `conv4_block2_1_conv` `conv4_block2`.
+    Of `block_13_expand` it is `block_13`, of `conv4_block2_1_conv` `conv4_block2`; of a
+    layer in another one, `encoder/layers_3/mlp`, it is `encoder/layers_3`.
     """
     match = _BLOCK.match(layer)
-    return match[0] if match else layer
+    return match[0] if match else "/".join(layer.split("/")[:2])
 
 
 def moving_statistics(model: keras.Model) -> list[np.ndarray]:
@@ -96,8 +143,9 @@ def moving_statistics(model: keras.Model) -> list[np.ndarray]:
     return [
         np.array(weight)
         for layer in leaves(model)
-        if isinstance(layer, keras.layers.BatchNormalization)
-        for weight in layer.non_trainable_weights
+        for part in _parts(layer)
+        if isinstance(part.layer, keras.layers.BatchNormalization)
+        for weight in part.layer.non_trainable_weights
     ]
 
 
@@ -113,15 +161,14 @@ def check_unmoved(model: keras.Model, before: Sequence[np.ndarray]) -> None:
             raise RuntimeError("Frozen batch-norm statistics have moved in training.")
 
 
-def _first(layers: Sequence[Any], wish: str) -> int:
+def _first(names: Sequence[str], wish: str) -> int:
     """Return the position of the lowest layer that a wish means."""
-    count = len(layers)
+    count = len(names)
     if wish == "all":
         return 0
     try:
         number = float(wish)
     except ValueError:
-        names = [layer.name for layer in layers]
         blocks = [block_name(name) for name in names]
         for known in (blocks, names):
             if wish in known:

@@ -106,6 +106,8 @@ def _explain(
     model = measured.model
     names = layer_outputs.last_maps(model)
     shown = [row for row in rows if "picture" in row]
+    if not names:
+        console.note("no Grad-CAM: no layer returns maps with a height and a width")
     if not names or not shown:
         return
     forwards = [layer_outputs.maps_and_logits(model, name) for name in names]

@@ -20,20 +20,30 @@ from tfpipeline.demo import world
 from tfpipeline.models import arithmetic, backbones, classifier, registry
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
+from tfpipeline.models.preprocessing import Mode
 
 # Images a step, on each replica.
 BATCH = 32
 
+# A network of one's own: FILE.keras[:PREPROCESSING][:none][@SIZE].
+_OWN = re.compile(r"(.+\.keras|kerashub:.+?)(?::(?!none)(\w+))?(?::(none))?(?:@(\d+))?")
 _WORD = re.compile(r"([^:@]+)(?::(\d*\.?\d+))?(?::([^@:]+))?(?:@(\d+))?")
 
 
 def read_word(word: str) -> ModelSettings:
     """Return the network that `NAME[:ALPHA][:WEIGHTS][@SIZE]` or `demo` means."""
+    if (own := _OWN.fullmatch(word)) is not None:
+        name, preprocessing, weights, size = own.groups()
+        pixels = int(size) if size else None
+        settings = ModelSettings(name, weights, None, pixels)
+        settings = dataclasses.replace(settings, preprocessing=preprocessing)
+        return backbones.resolve(settings, "folder")
     match = _WORD.fullmatch(word)
     if match is None:
         raise UserError(
             f"--backbones {word}: expected NAME[:ALPHA][:WEIGHTS][@SIZE], e.g. "
-            "MobileNetV2, MobileNet:0.25, MobileNetV2:0.35:none@96, or demo."
+            "MobileNetV2, MobileNet:0.25, MobileNetV2:0.35:none@96, or demo; or "
+            "FILE.keras[:PREPROCESSING][:none][@SIZE], kerashub:PRESET."
         )
     name, alpha, weights, size = match.groups()
     if name == "demo":
@@ -75,7 +85,8 @@ class Speeds:
 
     def _file(self, network: ModelSettings) -> Path:
         own = (network.backbone, network.alpha, network.image_size)
-        key = (self.place, *own, *arithmetic.switches())
+        files = filter(None, [backbones.content(network)])
+        key = (self.place, *own, *files, *arithmetic.switches())
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return self.folder / f"{digest[:24]}.speed.json"
 
@@ -131,9 +142,9 @@ class StudyNetwork:
         return int(self.settings.image_size or 0)
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Mode:
         """What the pixels go through."""
-        return registry.BACKBONES[self.settings.backbone].mode
+        return backbones.mode_of(self.settings)
 
     @property
     def untrained(self) -> bool:
@@ -146,7 +157,7 @@ def open_network(
 ) -> StudyNetwork:
     """Return the network that a word means, timed unless its architecture was."""
     settings = read_word(word)
-    mode = registry.BACKBONES[settings.backbone].mode
+    mode = backbones.mode_of(settings)
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)

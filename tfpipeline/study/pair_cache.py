@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline import __version__
-from tfpipeline.config import RunSettings, with_source
+from tfpipeline.config import ModelSettings, RunSettings, with_source
 from tfpipeline.config.study import StudySettings
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.dataset import Examples
-from tfpipeline.models import arithmetic
+from tfpipeline.models import arithmetic, backbones
 from tfpipeline.study import shot_counts
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.networks import read_kept, read_word
@@ -53,7 +53,7 @@ class PairFiles:
         )
         images = [_describe(examples) for examples in opened]
         # Networks by name have their weights for good.
-        stamp = "" if word == SCRATCH else _digest(str(read_word(word).weights))
+        stamp = "" if word == SCRATCH else _stamp(read_word(word))
         computed = (own, stamp, images, *arithmetic.switches())
         return self._file(__version__, _VERSION, *computed)
 
@@ -62,7 +62,7 @@ class PairFiles:
         own = dataclasses.replace(
             settings, cache_dir=None, data=with_source(settings.data, "")
         )
-        stamp = _digest(str(settings.model.weights))
+        stamp = _stamp(settings.model)
         images = _describe(examples)
         computed = (own, stamp, images, *arithmetic.switches())
         return self._file("trained", __version__, _VERSION, *computed)
@@ -114,6 +114,11 @@ def _describe(examples: Examples) -> tuple[object, ...]:
     source = examples.source
     labels = (source.labels, source.label.tolist())
     return (examples.keys, examples.split.tolist(), *labels)
+
+
+def _stamp(network: ModelSettings) -> str:
+    """Return what the files of a network hold."""
+    return _digest(str(network.weights)) or backbones.content(network)
 
 
 def _digest(weights: str) -> str:

@@ -17,7 +17,7 @@ RESULT = "synthesis.json"
 def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     """Make the images that excite classes of a network most, and have them judged."""
     phases = provenance.Phases()
-    registry.check_name(settings.model.backbone)
+    registry.check(settings.model)
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )

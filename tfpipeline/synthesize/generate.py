@@ -127,6 +127,11 @@ def _make_batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
     if job.settings.diversity and copies > 1:
         # A layer in the middle, whose channels tell textures and parts apart.
         maps = list(layer_outputs.maps(network.model))
+        if not maps:
+            raise UserError(
+                "--diversity: needs a layer whose output is a map, and "
+                f"{network.name} has none. Say --diversity 0."
+            )
         name = layer_outputs.spread(maps, 3)[1 if len(maps) > 1 else 0]
         groups = [k for k in range(len(classes)) for _ in range(copies)]
         objective += job.settings.diversity * objectives.diversity(name, groups)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def train(settings: RunSettings) -> dict[str, Any]:
     """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
     phases = provenance.Phases()
-    registry.check_name(settings.model.backbone)
+    registry.check(settings.model)
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)
     _check_corrections(settings.data.corrections, folder)
     cache = startup.cache_folder(settings.cache_dir)

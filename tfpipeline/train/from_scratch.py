@@ -9,6 +9,7 @@ import keras
 from tfpipeline.config import RunSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import backbones, classifier, preprocessing, registry
+from tfpipeline.models.preprocessing import Mode
 
 # Of the moving statistics of batch norm, in a training from scratch; at most.
 _MOMENTUM = 0.9
@@ -27,7 +28,8 @@ def resolve(settings: RunSettings) -> RunSettings:
             f"{model.weights}. To let pretrained weights learn, say "
             "--fine_tune.epochs 10."
         )
-    has_none = registry.BACKBONES[model.backbone].imagenet_top_1 is None
+    row = registry.BACKBONES.get(model.backbone)
+    has_none = row is not None and row.imagenet_top_1 is None
     learns = (has_none and untrained) if from_scratch is None else from_scratch
     if learns and settings.fine_tune.epochs:
         raise UserError(
@@ -60,7 +62,7 @@ def trained_parts(model: keras.Model, settings: RunSettings) -> list[keras.Model
     return [head, backbone]
 
 
-def extractor(model: keras.Model, mode: str) -> Callable[[Any], Any]:
+def extractor(model: keras.Model, mode: Mode) -> Callable[[Any], Any]:
     """Return what goes from images to features in training, batch norm included."""
     backbone = classifier.backbone_of(model)
     pooling = classifier.pooling_of(model)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfpipeline.core import console
 from tfpipeline.data import augment
-from tfpipeline.models import classifier, feature_extraction, registry
+from tfpipeline.models import backbones, classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.models.feature_extraction import Views
@@ -130,7 +130,7 @@ def image_task(work: Work, cache: Path) -> Task:
         plan = batches.keep_decoded(work.settings.data.cache, cache / "decoded")
         console.note(f"decoded images: {plan.where} ({plan.reason})")
     if work.settings.train.from_scratch:
-        mode = registry.BACKBONES[work.settings.model.backbone].mode
+        mode = backbones.mode_of(work.settings.model)
         extract = from_scratch.extractor(model, mode)
     else:
         # In inference mode whatever it learns: its batch norm is frozen.

@@ -24,7 +24,6 @@ from tfpipeline.demo import world
 from tfpipeline.models import (
     backbones,
     classifier,
-    registry,
     unfreezing,
     worker_agreement,
 )
@@ -123,7 +122,7 @@ def _scan_together(
 
 
 def _build(settings: RunSettings, examples: Examples) -> keras.Model:
-    mode = registry.BACKBONES[settings.model.backbone].mode
+    mode = backbones.mode_of(settings.model)
     backbone = backbones.build_backbone(settings.model, world.WEIGHTS_FILE)
     if settings.model.weights == "none":
         backbones.calibrate(backbone, _first_images(settings, examples), mode)

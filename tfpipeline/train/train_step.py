@@ -13,6 +13,9 @@ from tfpipeline.config import TrainSettings
 from tfpipeline.train.dropout import Noise
 from tfpipeline.train.objective import Criterion
 
+# Some networks have weights that nothing uses: the mask token of DINOv2.
+_UNUSED = {"unconnected_gradients": tf.UnconnectedGradients.ZERO}
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -214,9 +217,9 @@ class Trainer:
             # The optimizer sums over replicas: divide by the global batch, not ours.
             loss = self.optimizer.scale_loss(tf.reduce_sum(each) / total)
         if replays:
-            *gradients, slope = tape.gradient(loss, [*self._values, moved])
+            *gradients, slope = tape.gradient(loss, [*self._values, moved], **_UNUSED)
             return each, logits, gradients, slope
-        return each, logits, tape.gradient(loss, self._values), x
+        return each, logits, tape.gradient(loss, self._values, **_UNUSED), x
 
     def _clip(self, gradients: Any) -> Any:
         settings = self.settings

@@ -1,0 +1,1 @@
+"""Networks of the user's own: a saved Keras model, or a preset of KerasHub."""
