@@ -41,6 +41,8 @@ class TrainSettings:
             rate.
         from_scratch: Whether the whole network is trained from the first step (default:
             only a backbone without ImageNet weights is).
+        reference: Whether the features of training and validation images are kept in
+            the run, at most 50,000 and 256 MiB of them.
     """
 
     epochs: int = 30
@@ -63,6 +65,7 @@ class TrainSettings:
     jit_compile: bool = False
     on_nan: str = "stop"
     from_scratch: bool | None = None
+    reference: bool = True
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ class RunFolder:
     evaluation_quarantine = _Inside("evaluation_quarantine.csv")
     # Which of these three `evaluate` wrote, by their digests.
     evaluation_files = _Inside(".evaluation.json.files")
+    # Features of the images that it learned from, by the final network.
+    reference = _Inside("reference")
     figures = _Inside("figures")
     logs = _Inside("logs")  # What TensorBoard shows.
     checkpoints = _Inside("checkpoints")  # What an unfinished training resumes from.
@@ -87,7 +89,7 @@ class RunFolder:
             *self.evaluated,
             *(self.corrections, self.inherited, self.history),
             *(self.predictions, self.diagnosis, self.report, self.classes),
-            *(self.figures, self.logs, self.checkpoints),
+            *(self.figures, self.logs, self.checkpoints, self.reference),
         )
 
     @property

@@ -80,6 +80,7 @@ def _train(
     folder: RunFolder, run: RunFolder, course: Course, phases: provenance.Phases
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
+    from tfpipeline.models import reference
     from tfpipeline.report import run_report
     from tfpipeline.report.diagnosis import Measured
     from tfpipeline.train import measurement, run_writer
@@ -105,10 +106,14 @@ def _train(
     with phases("evaluate"):
         result: dict[str, Any] = measurement.measure(course)
         measurement.predict_training(course)
+    with phases("reference"):
+        kept = measurement.reference_of(course)
     if not chief:
         return result
     with phases("save"):
         run_writer.save(run, course)
+        if kept is not None:
+            reference.write(run, kept)
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks

@@ -12,8 +12,10 @@ from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import calibration, classification
 from tfpipeline.metrics.calibration import Calibration
-from tfpipeline.models import constant_weights
+from tfpipeline.models import classifier, constant_weights, reference
 from tfpipeline.models.inference import Predictor
+from tfpipeline.models.reference import Reference
+from tfpipeline.train.inputs import CachedFeatures
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
 
@@ -53,6 +55,46 @@ def predict_training(course: Course) -> None:
     if 4 * count <= MOST_LOGITS:
         predictor = Predictor(task.inference, course.work.strategy, shared=True)
         _predict(course, predictor, "train", None)
+
+
+def reference_of(course: Course) -> Reference | None:
+    """Return features of the run's own images; None where none are to be kept.
+
+    Those of a frozen backbone are in the cache; otherwise the images go through the
+    trained network once more. Every worker has to call it.
+    """
+    work, task = course.work, course.task
+    if not work.settings.train.reference or task is None:
+        return None
+    extractor, _ = classifier.split_classifier(work.model)
+    examples, source = work.examples, work.examples.source
+    every = {split: examples.of(split) for split in reference.SPLITS}
+    most = reference.most_rows(extractor.output_shape[-1])
+    parts = [
+        reference.draw(
+            *(of_split, source.label, most[split], work.settings.seed),
+            balanced=split == "train",
+        )
+        for split, of_split in every.items()
+    ]
+    chosen = np.concatenate(parts)
+    if isinstance(task.inputs, CachedFeatures):
+        features = task.inputs.cache.rows([examples.keys[i] for i in chosen])
+    else:
+        predictor = Predictor(
+            constant_weights.Frozen(extractor), work.strategy, shared=True
+        )
+        batches = task.inputs.batches(chosen)
+        features = predictor.all(batches, len(chosen), "reference")
+    return Reference(
+        features,
+        [source.ids[i] for i in chosen],
+        [str(source.paths[i].absolute()) for i in chosen],
+        [source.labels[i] for i in source.label[chosen]],
+        examples.split[chosen].astype(str),
+        [examples.keys[i] for i in chosen],
+        {split: len(indices) for split, indices in every.items()},
+    )
 
 
 def _predict(

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ SPLITS = ("train", "validation", "test")
 # Settings that a training may go on with though they have changed.
 _FREE = (
     *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "logs"),
-    *("preset", "data.cache", "data.classes", "train.on_nan"),
+    *("preset", "data.cache", "data.classes", "train.on_nan", "train.reference"),
 )
 
 # How a checkpoint calls the content of a file, whose name may change.
@@ -62,6 +63,7 @@ def clear(run: RunFolder) -> None:
     earlier = (run.model, run.metrics, run.history, run.corrections)
     for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
+    shutil.rmtree(run.reference, ignore_errors=True)
     manifest = {"finished": False, "command": provenance.command()}
     file_io.write_json(run.manifest, manifest)
 
