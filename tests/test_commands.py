@@ -10,7 +10,8 @@ import tfpipeline
 
 VERBS = (
     *("train", "evaluate", "predict", "export", "serve", "synthesize", "features"),
-    *("attack", "study", "audit", "pack", "combine", "benchmark"),
+    *("attack", "study", "audit", "pack", "combine", "benchmark", "similar"),
+    "monitor",
 )
 
 

@@ -13,8 +13,8 @@ ROOT = Path(tfpipeline.__file__).parent
 ORDER = (
     *("core", "config", "cli", "distribute", "metrics", "demo", "data", "models"),
     *("report", "attack.engine", "train", "synthesize", "features", "attack"),
-    *("evaluate", "study", "combine", "export", "predict", "serve", "audit", "pack"),
-    *("benchmark", "api"),
+    *("evaluate", "study", "combine", "export", "predict", "similar", "monitor"),
+    *("serve", "audit", "pack", "benchmark", "api"),
 )
 COMMANDS = sorted(tfpipeline.COMMANDS)
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}

@@ -8,8 +8,8 @@ In Python, every command is a function, and a finished training is an object:
 Packages stand in one order, and each imports only those before it: `core`, `config`,
 `cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `models`, `report`, and
 `attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`, `synthesize`,
-`features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `serve`,
-`audit`, `pack`, `benchmark`; and `api`, which is what ``import tfpipeline`` gives.
+`features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `similar`,
+`monitor`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what ``import tfpipeline`` gives.
 """
 
 import importlib
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from tfpipeline.api.commands import evaluate as evaluate
     from tfpipeline.api.commands import export as export
     from tfpipeline.api.commands import features as features
+    from tfpipeline.api.commands import monitor as monitor
     from tfpipeline.api.commands import pack as pack
     from tfpipeline.api.commands import predict as predict
     from tfpipeline.api.commands import serve as serve
+    from tfpipeline.api.commands import similar as similar
     from tfpipeline.api.commands import study as study
     from tfpipeline.api.commands import synthesize as synthesize
     from tfpipeline.api.commands import train as train
@@ -39,7 +41,8 @@ __version__ = "0.1.0"
 # Commands that are functions too, and where the other names are.
 COMMANDS = (
     *("train", "evaluate", "predict", "export", "serve", "combine", "synthesize"),
-    *("features", "attack", "study", "audit", "pack", "benchmark"),
+    *("features", "attack", "study", "similar", "monitor", "audit", "pack"),
+    "benchmark",
 )
 _PLACES = {"Run": "tfpipeline.api.run", "UserError": "tfpipeline.core.errors"}
 __all__ = [*_PLACES, *COMMANDS]

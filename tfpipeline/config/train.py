@@ -41,8 +41,8 @@ class TrainSettings:
             rate.
         from_scratch: Whether the whole network is trained from the first step (default:
             only a backbone without ImageNet weights is).
-        reference: Whether the features of training and validation images are kept in
-            the run, at most 50,000 and 256 MiB of them.
+        reference: Whether the features of its images are kept in the run, at most
+            50,000 and 256 MiB of them.
     """
 
     epochs: int = 30
