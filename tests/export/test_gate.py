@@ -169,3 +169,48 @@ def test_what_is_not_served_is_told_and_is_no_pass_alone() -> None:
         assert gate.compare(TRAINED, told, 1e-4, rules)["passed"] == passes
     none = answers(valid=[False] * 3, error=["no"] * 3)
     assert not gate.compare(TRAINED, none, 1e-4)["passed"]
+
+
+def strange(served: list[float | None], known: list[bool], **more) -> dict:
+    """Compare three images of novelty 1, 2 and 4, known up to 2.5, with an answer."""
+    novelty = gate.Novelty(np.array([1.0, 2.0, 4.0], np.float32), 2.5)
+    chance = np.array([[0.9, 0.1]] * 3)
+    trained = gate.Trained(["x", "y", "z"], chance, ["a", "b"], novelty)
+    answers = {
+        "valid": [True] * 3,
+        "labels": [["a", "b"]] * 3,
+        "probabilities": [[0.9, 0.1]] * 3,
+        "novelty": served,
+        "known": known,
+        **more,
+    }
+    return gate.compare(trained, answers, 1e-4)
+
+
+def test_novelty_has_to_be_that_of_the_training_path() -> None:
+    right = [True, True, False]
+    report = strange([1.0, 2.0001, 4.0001], right)
+    assert report["passed"] and report["novelty"]["passed"]
+    assert report["novelty"]["max_difference"] == pytest.approx(5e-5, rel=0.01)
+    for served, known in (
+        ([1.0, 2.1, 4.0], right),
+        ([1.0, None, 4.0], right),
+        ([1.0, 2.0, 4.0], [True, True, True]),
+        ([1.0, 2.0, 4.0], [False, True, False]),
+    ):
+        report = strange(served, known)
+        assert not report["passed"] and not report["novelty"]["passed"]
+        assert report["labels_equal"] == 1
+    refused = {"valid": [True, True, False], "error": ["", "", "no image"]}
+    assert strange([1.0, 2.0, 0.0], [True, True, False], **refused)["passed"]
+
+
+def test_an_image_at_the_threshold_may_be_on_either_side() -> None:
+    novelty = gate.Novelty(np.array([2.5]), 2.5)
+    trained = gate.Trained(["x"], np.array([[0.9, 0.1]]), ["a", "b"], novelty)
+    answers = {"valid": [True], "labels": [["a"]], "probabilities": [[0.9]]}
+    for known in (True, False):
+        said = answers | {"novelty": [2.5001], "known": [known]}
+        assert gate.compare(trained, said, 1e-4)["passed"]
+    # Of a version without it nothing is said.
+    assert "novelty" not in gate.compare(trained, answers, 1e-4)

@@ -72,6 +72,11 @@ def test_other_runs_keep_what_their_final_network_makes(
     run = trained(tmp_path, *words)
     check(run)
     assert "reference" in json.loads(run.metrics.read_text())["seconds"]
+    # Six validation images promise nothing, and say so.
+    about = json.loads(run.novelty.read_text())
+    assert about["threshold"] is None and about["n"] == 6
+    assert "19 validation images are needed" in about["reason"]
+    assert about["test"]["n"] == 12 and about["test"]["known"] is None
 
 
 def test_it_is_left_out_where_nobody_wants_it_and_the_old_one_goes(

@@ -25,6 +25,9 @@ class Prediction:
         error: Why it cannot be read; empty where it can.
         accepted: Whether it is sure enough; None where no threshold is known.
         accepted_reason: Why none is known; empty where one is.
+        novelty: How far it is from the images of the run; 1 is a typical one of its
+            kind. None where the model does not tell.
+        known: Whether that is within the threshold; None where there is none.
     """
 
     id: str
@@ -34,6 +37,8 @@ class Prediction:
     error: str = ""
     accepted: bool | None = None
     accepted_reason: str = ""
+    novelty: float | None = None
+    known: bool | None = None
 
 
 class Predictions(list[Prediction]):
@@ -64,6 +69,8 @@ class Predictions(list[Prediction]):
                 row["error"],
                 row.get("accepted"),
                 row.get("accepted_reason", ""),
+                row.get("novelty"),
+                row.get("known"),
             )
             for number, row in enumerate(rows)
         )
@@ -111,4 +118,5 @@ class Predictions(list[Prediction]):
 
 def _share(row: Prediction) -> str:
     doubt = ", not accepted" if row.accepted is False else ""
-    return f"{row.probability:.3f}{doubt}"
+    strange = ", unknown" if row.known is False else ""
+    return f"{row.probability:.3f}{doubt}{strange}"

@@ -42,7 +42,10 @@ class TrainSettings:
         from_scratch: Whether the whole network is trained from the first step (default:
             only a backbone without ImageNet weights is).
         reference: Whether the features of its images are kept in the run, at most
-            50,000 and 256 MiB of them.
+            50,000 and 256 MiB of them; without them, nothing says
+            which images are `known`.
+        false_alarms: Share of images like those of the run that may be called unknown.
+            The threshold is chosen on validation images; 0.05 needs 19 of them.
     """
 
     epochs: int = 30
@@ -66,6 +69,7 @@ class TrainSettings:
     on_nan: str = "stop"
     from_scratch: bool | None = None
     reference: bool = True
+    false_alarms: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ class RunFolder:
     evaluation_files = _Inside(".evaluation.json.files")
     # Features of the images that it learned from, by the final network.
     reference = _Inside("reference")
+    novelty = _Inside("novelty.json")  # From which novelty on an image is unknown.
+    novelty_arrays = _Inside("novelty.npz")  # What gives an image its novelty.
     figures = _Inside("figures")
     logs = _Inside("logs")  # What TensorBoard shows.
     checkpoints = _Inside("checkpoints")  # What an unfinished training resumes from.
@@ -90,6 +92,7 @@ class RunFolder:
             *(self.corrections, self.inherited, self.history),
             *(self.predictions, self.diagnosis, self.report, self.classes),
             *(self.figures, self.logs, self.checkpoints, self.reference),
+            *(self.novelty, self.novelty_arrays),
         )
 
     @property

@@ -41,7 +41,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline import distribute
         from tfpipeline.data import dataset, pipeline, splits
         from tfpipeline.evaluate import forward_pass, page, run_inputs, summary
-        from tfpipeline.metrics import calibration
+        from tfpipeline.metrics import calibration, novelty
         from tfpipeline.models import constant_weights, saving
 
         strategy = distribute.start(
@@ -51,7 +51,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             from tfpipeline.attack.engine import robust_accuracy
 
             robust_accuracy.check(settings.adversary, "--robust")
-    fitted = run_inputs.calibration_of(run)
+    fitted, score = run_inputs.calibration_of(run), novelty.load(run)
     with phases("build"), strategy.scope():
         model, labels = saving.load_classifier(run.model)
     with phases("audit"):
@@ -72,8 +72,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             file_io.check_writable(cache)
             features = cache / "features", examples.brightness.fingerprint
     with phases("evaluate"):
-        logits, cached = forward_pass.logits(
-            model, batches, keys, chosen, strategy, features
+        logits, values, cached = forward_pass.predict(
+            model, score, batches, keys, chosen, strategy, features
         )
     if cached:
         console.note(f"features of {cached} of {len(chosen)} images were in the cache")
@@ -88,12 +88,16 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
                 strategy,
                 trained.seed,
             )
+    known = {}
+    if score is not None and values is not None:
+        known["novelty"] = novelty.summary(score, values)
     result = {
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
         **summary.metrics(logits, label[chosen], labels),
         "calibration": calibration.told(fitted, logits, label[chosen]),
         **robust,
+        **known,
         "seen_in_training": sum(keys[i] in trained_on for i in chosen),
         "quarantined": len(examples.quarantined),
         "cached_features": cached,

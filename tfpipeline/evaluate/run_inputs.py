@@ -21,10 +21,12 @@ from tfpipeline.data.sources import class_map, drawn_world
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.opening import open_source
+from tfpipeline.evaluate import forward_pass
+from tfpipeline.metrics import novelty
 from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
-from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
 
 
@@ -36,6 +38,12 @@ class Ready(NamedTuple):
     labels: tuple[str, ...]
     predictor: Predictor
     ranges: Ranges = WHOLE
+    # What tells strange images; None where the run has none, as earlier ones.
+    novelty: Novelty | None = None
+
+    def divide(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the logits, (n, classes), and novelty, (n,), of what it predicts."""
+        return forward_pass.divide(outputs, len(self.labels))
 
     def batches(self, files: Sequence[Row]) -> pipeline.Feed:
         """Return batches of audited files, as the training read its own."""
@@ -56,8 +64,10 @@ def ready(run: run_dir.RunFolder) -> Ready:
             DistributeSettings(strategy="one_device"), trained.train.precision, 0
         )
         model, labels = saving.load_classifier(run.model)
-    predictor = Predictor(Frozen(model), strategy)
-    return Ready(trained, model, labels, predictor, saving.load_ranges(run.model))
+    score = novelty.load(run)
+    predictor = Predictor(forward_pass.from_images(model, score), strategy)
+    ranges = saving.load_ranges(run.model)
+    return Ready(trained, model, labels, predictor, ranges, score)
 
 
 def examples_of(

@@ -18,11 +18,22 @@ SAVEDMODEL = "savedmodel"
 # Float32 here and there: more than the order of sums makes is a fault.
 _TOLERANCE = 1e-4
 
+# By how much a novelty may differ at least, as a share of it: it is a difference of
+# sums of squares, which loses two digits.
+_NOVELTY_TOLERANCE = 1e-3
+
 # Probabilities that are no further apart are equal, whatever else is let pass.
 TIE = 1e-4
 
 # Images by which the ranges of 8-bit numbers are set, at most.
 _RANGES = 100
+
+
+class Novelty(NamedTuple):
+    """The novelty of each image, shape (n,), and the largest that is known."""
+
+    values: np.ndarray
+    threshold: float | None
 
 
 class Trained(NamedTuple):
@@ -31,6 +42,7 @@ class Trained(NamedTuple):
     ids: Sequence[str]
     chance: np.ndarray
     labels: Sequence[str]
+    novelty: Novelty | None = None
 
 
 class Rules(NamedTuple):
@@ -146,6 +158,8 @@ def compare(
     most = min(most, max(0, len(compared) - 1))
     passed = bool(compared) and answered >= rules.least and share >= rules.agreement
     passed &= math.isfinite(largest) and len(beyond) <= most and all(beyond)
+    strange = _strange(trained, answers, tolerance)
+    passed &= all(part["passed"] for part in strange.values())
     return {
         "passed": passed,
         "n": len(compared),
@@ -161,4 +175,30 @@ def compare(
         "least": rules.least,
         "worst": compared[int(np.argmax(differences))] if compared else None,
         "not_served": refused,
+        **strange,
     }
+
+
+def _strange(
+    trained: Trained, answers: Mapping[str, Any], tolerance: float
+) -> dict[str, dict[str, Any]]:
+    """Return how far novelty is apart, where both have it, and what is known.
+
+    An image as near to the threshold as the tolerance may be on either side of it.
+    """
+    if trained.novelty is None or "novelty" not in answers:
+        return {}
+    valid = np.array(answers["valid"], bool)
+    values, threshold = trained.novelty.values[valid], trained.novelty.threshold
+    served = np.asarray(answers["novelty"], np.float64)[valid]  # None is NaN.
+    allowed = max(_NOVELTY_TOLERANCE, tolerance)
+    off = np.abs(served - values) / np.maximum(1.0, values)
+    changed = 0
+    if threshold is not None:
+        knows = np.array(answers["known"], bool)[valid]
+        near = np.abs(values - threshold) <= allowed * np.maximum(1.0, values)
+        changed = int(((knows != (values <= threshold)) & ~near).sum())
+    largest = float(off.max()) if len(off) else 0.0
+    passed = largest <= allowed and not changed
+    differences = {"max_difference": largest, "tolerance": allowed, "changed": changed}
+    return {"novelty": {"passed": bool(passed), **differences}}

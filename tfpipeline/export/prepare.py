@@ -41,6 +41,7 @@ class Opened:
         logits: What the training path says of those.
         pixels: What the network is shown of those, uint8.
         ranges: Other images; None where nothing needs them.
+        novelty: What the training path says of `files`; None where the run is without.
     """
 
     run: run_dir.RunFolder
@@ -52,6 +53,7 @@ class Opened:
     logits: np.ndarray
     pixels: np.ndarray
     ranges: Sample | None = None
+    novelty: np.ndarray | None = None
 
 
 def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
@@ -68,13 +70,14 @@ def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
             (ready.predictor(shown)[there], image_io.to_uint8(shown[there]))
             for shown, there in _shown(ready, files)
         ]
-        logits, pixels = (np.concatenate(column) for column in zip(*batches))
+        outputs, pixels = (np.concatenate(column) for column in zip(*batches))
+        logits, novelty = ready.divide(outputs)
         ranges = None
         if needed:
             sample = [image_io.to_uint8(b[there]) for b, there in _shown(ready, others)]
             ranges = Sample("train" if train else "", others, np.concatenate(sample))
     calibration = run_inputs.calibration_of(run)
-    known = held_out, label, files, logits, pixels, ranges
+    known = held_out, label, files, logits, pixels, ranges, novelty
     return Opened(run, ready, calibration, *known)
 
 

@@ -21,6 +21,10 @@ class Answer(NamedTuple):
         accepted: Whether the best class reaches the threshold that is stored for a
             target error; None where there is none.
         reason: Why there is none, where that is known.
+        novelty: How far the image is from those of the run; 1 is a typical one, None
+            where the model does not say.
+        known: Whether that is within the threshold; None where there is none.
+        known_reason: Why there is none, where that is known.
     """
 
     labels: Sequence[str]
@@ -28,6 +32,9 @@ class Answer(NamedTuple):
     error: str
     accepted: bool | None = None
     reason: str = ""
+    novelty: float | None = None
+    known: bool | None = None
+    known_reason: str = ""
 
 
 def instances(contents: Sequence[bytes]) -> list[dict[str, Any]]:

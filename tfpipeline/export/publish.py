@@ -87,7 +87,11 @@ def _trained(opened: Opened) -> gate.Trained:
     """Return what the training path says of the images of the gate."""
     logits = opened.logits / opened.calibration.temperature
     chance = classification.probabilities(logits)
-    return gate.Trained([row.path for row in opened.files], chance, opened.ready.labels)
+    score, novelty = opened.ready.novelty, None
+    if score is not None and opened.novelty is not None:
+        novelty = gate.Novelty(opened.novelty, score.threshold)
+    ids = [row.path for row in opened.files]
+    return gate.Trained(ids, chance, opened.ready.labels, novelty)
 
 
 def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
@@ -98,7 +102,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     resize = opened.ready.trained.data.resize
     sure = calibration.threshold, calibration.reason
     temperature, top_k = calibration.temperature, settings.top_k
-    answers = signatures.Answers(labels, temperature, top_k, *sure)
+    score = opened.ready.novelty
+    answers = signatures.Answers(labels, temperature, top_k, *sure, score)
     bounds = settings.max_pixels, settings.max_request_pixels
     ranges = opened.ready.ranges
     reader = decode_graph.Reader(height, width, resize, *bounds, ranges)
@@ -120,6 +125,7 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         "max_images": settings.max_images,
         "top_k": min(settings.top_k, len(labels)),
         "calibration": calibration.to_json(),
+        "novelty": score and score.about(),
         "versions": provenance.versions(),
         "command": provenance.command(),
     }
@@ -156,6 +162,13 @@ def _difference(report: Mapping[str, Any]) -> str:
     most, changed = report["most_beyond"], report["changed"]
     most = f" on all images but {most}" if most else ""
     changed = f", {changed} with another best class" if changed else ""
+    strange = report.get("novelty")
+    if strange and not strange["passed"]:
+        return (
+            f"Largest relative difference of novelty: {strange['max_difference']:.2g} "
+            f"(expected at most {strange['tolerance']:g}), and {strange['changed']} of "
+            "the images are known in one of the two alone"
+        )
     return (
         "Largest difference of a probability: "
         f"{report['max_difference']:.2g} (expected at most "
@@ -193,6 +206,9 @@ def _convert(
     file = folder / "also" / target.file
     file.parent.mkdir(exist_ok=True)
     about: dict[str, Any] = {"published": False}
+    if opened.novelty is not None:
+        # Runtimes for phones expect one output of a classifier.
+        about["known"] = "told by the SavedModel alone"
     labels, model = opened.ready.labels, opened.ready.model
     size, resize = tuple(model.input_shape[1:3]), opened.ready.trained.data.resize
     description = model_metadata.Description(opened.run.path.name, labels, size, resize)

@@ -14,6 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfpipeline.core import image_formats
 from tfpipeline.export import signature_inputs
 from tfpipeline.export.protocol import SIGNATURE, Answer
+from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models.constant_weights import Frozen
 
 BYTES, PIXELS, FEATURES, CLASSIFY = SIGNATURE, "pixels", "features", "classify"
@@ -30,6 +31,10 @@ MAX_IMAGES = 256
 # none. Versions of before may have neither.
 ACCEPTED, REASON = "accepted", "accepted_reason"
 
+# How far an image is from those of the run, where it keeps what tells that; and either
+# whether it is known, or why that is not known.
+NOVELTY, KNOWN, KNOWN_REASON = "novelty", "known", "known_reason"
+
 # The keys of an Example in which an encoded image may stand, the first of them first.
 EXAMPLE_KEYS = ("image/encoded", "image_bytes")
 
@@ -43,7 +48,7 @@ class Answers:
     """How logits become answers.
 
     They are accepted from the probability `accepts_from` on; where there is none, the
-    reason is answered instead.
+    reason is answered instead. So it is with what is known, by its `novelty`.
     """
 
     labels: Sequence[str]
@@ -51,6 +56,7 @@ class Answers:
     top_k: int = 5
     accepts_from: float | None = None
     reason: str = ""
+    novelty: Novelty | None = None
 
     def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return names and probabilities, (n, k), best first; of ties the first."""
@@ -95,6 +101,10 @@ class Served(tf.Module):
         # Traced once for all signatures.
         self._read = tf.function(read, [tf.TensorSpec((None,), tf.string)])
         self._vectors = tf.function(self._extract, images)
+        if (score := answers.novelty) is not None:
+            # So is this, which has as many numbers as a layer.
+            vectors = [tf.TensorSpec((None, len(score.mean)), tf.float32)]
+            self._novelty = tf.function(lambda rows: score(rows), vectors)
         self.serve = tf.function(self._serve, many)
         self.pixels = tf.function(self._pixels, images)
         self.features = tf.function(self._features, many)
@@ -141,7 +151,19 @@ class Served(tf.Module):
             outputs[ACCEPTED] = valid & sure
         elif self._answers.reason:
             outputs[REASON] = tf.fill(tf.shape(chance)[:1], self._answers.reason)
-        return outputs
+        return outputs | self._strange(vectors, valid)
+
+    def _strange(self, vectors: tf.Tensor, valid: tf.Tensor) -> Outputs:
+        """Return which images are known, 0 and not known where one is not valid."""
+        if (score := self._answers.novelty) is None:
+            return {}
+        far = self._novelty(tf.cast(vectors, tf.float32))
+        values = _among(valid, far[:, None])[:, 0]
+        if score.threshold is None:
+            reason = tf.fill(tf.shape(values)[:1], score.reason)
+            return {NOVELTY: values, KNOWN_REASON: reason}
+        knows = values <= tf.constant(score.threshold, tf.float32)
+        return {NOVELTY: values, KNOWN: valid & knows}
 
     def _decode(self, image_bytes: tf.Tensor) -> Checked:
         """Return features of as many images as are taken; of all, what is valid."""
@@ -227,16 +249,26 @@ class Loaded:
         return answers_of(self(contents))
 
 
+# Outputs that a version may not have, and what stands for them then.
+_OPTIONAL = (
+    *((ACCEPTED, None), (REASON, b"")),
+    *((NOVELTY, None), (KNOWN, None), (KNOWN_REASON, b"")),
+)
+
+
 def answers_of(outputs: Mapping[str, np.ndarray]) -> list[Answer]:
     """Return the outputs of `serving_default`, by their names, as clients get them."""
     keys = ("labels", "probabilities", "valid", "error")
     columns = [outputs[key].tolist() for key in keys]
-    for key, missing in ((ACCEPTED, None), (REASON, b"")):
+    for key, missing in _OPTIONAL:
         column = outputs.get(key, np.full(len(outputs["valid"]), missing))
         columns.append(column.tolist())
     answers = []
-    for labels, chance, valid, error, sure, reason in zip(*columns):
+    for labels, chance, valid, error, sure, reason, *strange in zip(*columns):
         names = [label.decode() for label in labels]
-        answer = Answer(names, chance, "", sure, reason.decode())
+        value, knows, why = strange
+        answer = Answer(
+            names, chance, "", sure, reason.decode(), value, knows, why.decode()
+        )
         answers.append(answer if valid else Answer((), (), error.decode()))
     return answers

@@ -32,6 +32,7 @@ from tfpipeline.predict import batching, client, sent_images
 if TYPE_CHECKING:
     from tfpipeline.evaluate.run_inputs import Ready
     from tfpipeline.metrics.calibration import Calibration
+    from tfpipeline.metrics.novelty import Novelty
 
 # From audited files to an answer each.
 Ask = Callable[[Sequence[Row]], list[Answer]]
@@ -62,18 +63,33 @@ def of_ready(ready: Ready, calibration: Calibration, top_k: int) -> Ask:
         from tfpipeline.metrics import classification
 
         sample_ranges.report(files, ready.ranges)
-        logits = ready.predictor.all(ready.batches(files), len(files), "predict")
+        outputs = ready.predictor.all(ready.batches(files), len(files), "predict")
+        logits, novelty = ready.divide(outputs)
         chance = classification.probabilities(logits / calibration.temperature)
         best = classification.top_k(logits, top_k)
         accepted = calibration.accepts(chance.max(axis=1))
         sure = [None] * len(files) if accepted is None else accepted.tolist()
         columns = best, np.take_along_axis(chance, best, axis=1).tolist(), sure
+        strange = _strange(ready.novelty, novelty, len(files))
         return [
-            Answer([ready.labels[k] for k in row], p, "", enough, calibration.reason)
-            for row, p, enough in zip(*columns)
+            Answer([ready.labels[k] for k in row], p, "", enough, why, *more)
+            for row, p, enough, why, more in zip(
+                *columns, [calibration.reason] * len(files), strange
+            )
         ]
 
     return ask
+
+
+def _strange(
+    score: Novelty | None, values: np.ndarray | None, count: int
+) -> list[tuple[Any, ...]]:
+    """Return novelty, whether it is known, and why that is not known, an image each."""
+    if score is None or values is None:
+        return [()] * count
+    knows = score.knows(values)
+    known = [None] * count if knows is None else knows.tolist()
+    return list(zip(values.tolist(), known, [score.reason] * count))
 
 
 def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
@@ -157,6 +173,7 @@ def rows(
 
     Returns:
         `id`, `label`, `probability`, `accepted`, `accepted_reason` (why that is null),
+        `novelty`, `known`, `known_reason` (all three only where the model tells), and
         `top_k` (pairs, best first), `error`.
 
     Raises:
@@ -173,25 +190,32 @@ def rows(
         answers = iter(ask(good) if good else [])
     except batching.Incomplete as error:
         answers, stopped = iter(error.results), error
-    table = [
-        _row(path, Answer((), (), file.reason) if file.reason else next(answers), top_k)
-        for path, file in zip(paths, files)
+    each = [
+        Answer((), (), file.reason) if file.reason else next(answers) for file in files
     ]
+    tells = any(answer.novelty is not None for answer in each)
+    table = [_row(path, answer, top_k, tells) for path, answer in zip(paths, each)]
     if stopped is not None:
         raise batching.Incomplete(table, stopped.cause)
     return table
 
 
-def _row(path: Path, answer: Answer, top_k: int) -> dict[str, Any]:
+def _row(path: Path, answer: Answer, top_k: int, tells: bool) -> dict[str, Any]:
     """Return the row of a file; all but `error` is empty where that is not."""
     ranked = [list(pair) for pair in zip(answer.labels, answer.probabilities)][:top_k]
     label, probability = ranked[0] if ranked else ("", None)
+    strange = {
+        "novelty": answer.novelty,
+        "known": answer.known,
+        "known_reason": answer.known_reason,
+    }
     return {
         "id": str(path),
         "label": label,
         "probability": probability,
         "accepted": answer.accepted,
         "accepted_reason": answer.reason,
+        **(strange if tells else {}),
         "top_k": ranked,
         "error": answer.error,
     }

@@ -111,7 +111,8 @@ def _answer(row: dict[str, Any]) -> Answer:
     if not row["valid"]:
         return Answer((), (), row["error"])
     sure = row.get("accepted"), row.get("accepted_reason", "")
-    return Answer(row["labels"], row["probabilities"], "", *sure)
+    strange = row.get("novelty"), row.get("known"), row.get("known_reason", "")
+    return Answer(row["labels"], row["probabilities"], "", *sure, *strange)
 
 
 def _grpc(parts: re.Match[str], settings: ServerSettings) -> Send:

@@ -34,6 +34,12 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]]:
         "bad": [row for row in rows if row["error"]],
         "images": len(rows),
         "accepts": [row["accepted"] for row in rows if not row["error"]],
+        "known": [row.get("known") for row in rows if not row["error"]],
+        "known_reasons": [
+            reason
+            for reason in dict.fromkeys(r.get("known_reason") for r in rows)
+            if reason
+        ],
         "unknown": filter(None, dict.fromkeys(row["accepted_reason"] for row in rows)),
         "is_named": is_shown and console.is_terminal(),
         "sorted": copies,

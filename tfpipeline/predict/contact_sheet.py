@@ -50,6 +50,8 @@ def write(
         count=len(rows),
         answered=len(answered),
         refused=refused,
+        tells=bool(answered) and "known" in answered[0],
+        strangers=sum(row.get("known") is False for row in answered),
         is_known=all(row["accepted"] is not None for row in answered),
         reasons=list(filter(None, {r["accepted_reason"]: None for r in answered})),
         classes=list(_classes(answered)),

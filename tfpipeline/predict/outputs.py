@@ -14,6 +14,7 @@ from tfpipeline.core.errors import UserError
 
 Rows = Sequence[Mapping[str, Any]]
 
+# Rows of a model that tells strange images have three columns more.
 HEADER = (
     *("id", "label", "probability", "accepted", "accepted_reason", "top_k", "error"),
 )
@@ -64,7 +65,7 @@ def show(rows: Rows) -> None:
         console.product(table(rows, text_table.terminal_width()))
         return
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEADER, *_cells(rows)])
+    csv.writer(text, lineterminator="\n").writerows([_header(rows), *_cells(rows)])
     console.product(text.getvalue())
 
 
@@ -75,6 +76,7 @@ def table(rows: Rows, most: int) -> str:
     that all files are in is said once, above the table.
     """
     header = ("file", "class", "probability", "second", "accepted")
+    header += ("known",) if rows and "known" in rows[0] else ()
     names, above = [str(row["id"]) for row in rows], ""
     if max(map(len, names)) > most // 4 and (folder := _common_folder(names)):
         names = [os.path.relpath(name, folder) for name in names]
@@ -96,8 +98,12 @@ def _common_folder(names: Sequence[str]) -> str:
 
 def _answer(row: Mapping[str, Any]) -> tuple[str, ...]:
     second = [f"{label} {share:.3f}" for label, share in row["top_k"][1:2]]
-    accepted = _ACCEPTED[row["accepted"]]
-    return row["label"], f"{row['probability']:.3f}", "".join(second), accepted
+    words = [_ACCEPTED[row[key]] for key in ("accepted", "known") if key in row]
+    return row["label"], f"{row['probability']:.3f}", "".join(second), *words
+
+
+def _header(rows: Rows) -> list[str]:
+    return list(rows[0]) if rows else [*HEADER]
 
 
 def _cells(rows: Rows) -> Iterator[list[Any]]:
@@ -109,7 +115,7 @@ def _cells(rows: Rows) -> Iterator[list[Any]]:
 
 
 def _write_csv(file: Path, rows: Rows, *_: object) -> None:
-    file_io.write_csv(file, HEADER, _cells(rows))
+    file_io.write_csv(file, _header(rows), _cells(rows))
 
 
 def _write_lines(file: Path, rows: Rows, *_: object) -> None:

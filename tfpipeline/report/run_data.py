@@ -26,6 +26,7 @@ class RunFiles:
     history: list[dict[str, Any]]
     calibration: dict[str, Any]
     diagnosis: dict[str, Any]
+    novelty: dict[str, Any]
     quarantine: list[dict[str, str]]
 
     @property
@@ -67,6 +68,7 @@ def read(folder: RunFolder) -> RunFiles:
         history=[_numbers(row) for row in _rows(folder.history)],
         calibration=read_json(folder.calibration),
         diagnosis=read_json(folder.diagnosis),
+        novelty=read_json(folder.novelty),
         quarantine=_rows(folder.quarantine),
     )
 

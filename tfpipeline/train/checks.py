@@ -8,7 +8,7 @@ from tfpipeline import distribute
 from tfpipeline.config import RunSettings, TrainSettings
 from tfpipeline.core.errors import UserError, check_each
 from tfpipeline.data.dataset import Examples
-from tfpipeline.metrics import calibration
+from tfpipeline.metrics import calibration, novelty
 from tfpipeline.models import unfreezing
 from tfpipeline.train import adversarial, optimizers
 from tfpipeline.train.checkpoints import State
@@ -53,6 +53,7 @@ def check(settings: RunSettings) -> None:
     }
     check_each("checkpoint", kept, limits)
     check_each("logs", logs, {"profile_steps": ("at least 0", logs.profile_steps >= 0)})
+    novelty.check(train.false_alarms)
     calibration.check(
         settings.calibration.target_error, settings.calibration.confidence
     )

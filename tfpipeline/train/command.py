@@ -80,7 +80,6 @@ def _train(
     folder: RunFolder, run: RunFolder, course: Course, phases: provenance.Phases
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
-    from tfpipeline.models import reference
     from tfpipeline.report import run_report
     from tfpipeline.report.diagnosis import Measured
     from tfpipeline.train import measurement, run_writer
@@ -110,10 +109,11 @@ def _train(
         kept = measurement.reference_of(course)
     if not chief:
         return result
+    if kept is not None:
+        with phases("reference"):
+            run_writer.write_reference(run, course, kept, result)
     with phases("save"):
         run_writer.save(run, course)
-        if kept is not None:
-            reference.write(run, kept)
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks

@@ -10,8 +10,9 @@ from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.data.dataset import Examples
-from tfpipeline.metrics import calibration, classification
+from tfpipeline.metrics import calibration, classification, novelty
 from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, constant_weights, reference
 from tfpipeline.models.inference import Predictor
 from tfpipeline.models.reference import Reference
@@ -95,6 +96,65 @@ def reference_of(course: Course) -> Reference | None:
         [examples.keys[i] for i in chosen],
         {split: len(indices) for split, indices in every.items()},
     )
+
+
+# Images whose features are looked at together, and those that are named.
+_TOGETHER, _STRANGEST = 4096, 12
+
+
+def novelty_of(course: Course, kept: Reference) -> tuple[Novelty, dict[str, Any]]:
+    """Return what tells strange images, and what it says of the test images.
+
+    It is fitted to the training images of the reference. The validation images choose
+    its threshold: each once, and none of which training has an equal file.
+    """
+    train, held_out = kept.rows("train"), kept.rows("validation")
+    _, label = np.unique([kept.label[i] for i in train], return_inverse=True)
+    score = novelty.fit(kept.features[train], label)
+    seen = {kept.digest[i] for i in train}
+    first = {kept.digest[i]: i for i in held_out[::-1]}
+    once = np.array(sorted(i for d, i in first.items() if d not in seen), np.int64)
+    distances = _in_parts(score, kept.features[once])
+    rate = course.work.settings.train.false_alarms
+    score = novelty.calibrate(score, distances, rate)
+    return score, _strangers(course, score)
+
+
+def _in_parts(score: Novelty, features: np.ndarray) -> np.ndarray:
+    starts = range(0, len(features), _TOGETHER)
+    parts = [np.asarray(score(features[i : i + _TOGETHER])) for i in starts]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
+    """Return how many of the test images are known, and the strangest of the others."""
+    work, task = course.work, course.task
+    examples, source = work.examples, work.examples.source
+    chosen = examples.of("test")
+    if not len(chosen) or task is None:
+        return {}
+    if isinstance(task.inputs, CachedFeatures):
+        cache, keys = task.inputs.cache, [examples.keys[i] for i in chosen]
+        starts = range(0, len(keys), _TOGETHER)
+        rows = (cache.rows(keys[i : i + _TOGETHER]) for i in starts)
+        values = np.concatenate([np.asarray(score(part)) for part in rows])
+    else:
+        extractor = constant_weights.Frozen(classifier.split_classifier(work.model)[0])
+        predictor = Predictor(lambda x: score(extractor(x)), work.strategy)
+        batches = work.alone.plain(chosen)
+        values = predictor.all(batches, len(chosen), "novelty")
+    knows = score.knows(values)
+    strange = [] if knows is None else np.flatnonzero(~knows)
+    worst = sorted(strange, key=lambda i: -values[i])[:_STRANGEST]
+    rows = [
+        {
+            "id": source.ids[chosen[i]],
+            "label": source.labels[source.label[chosen[i]]],
+            "novelty": float(values[i]),
+        }
+        for i in worst
+    ]
+    return {"test": {**novelty.summary(score, values), "strangest": rows}}
 
 
 def _predict(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfpipeline import cli
@@ -16,9 +17,12 @@ from tfpipeline.config import RunSettings
 from tfpipeline.core import console, file_io, image_io, provenance
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, splits
-from tfpipeline.models import saving
+from tfpipeline.metrics import novelty
+from tfpipeline.models import reference, saving
+from tfpipeline.models.reference import Reference
 from tfpipeline.report import charts, run_data
 from tfpipeline.report.closing import closing
+from tfpipeline.train import measurement
 from tfpipeline.train.fit_state import Row
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
@@ -31,6 +35,7 @@ SPLITS = ("train", "validation", "test")
 _FREE = (
     *("workdir", "cache_dir", "overwrite", "checkpoint", "distribute", "logs"),
     *("preset", "data.cache", "data.classes", "train.on_nan", "train.reference"),
+    "train.false_alarms",
 )
 
 # How a checkpoint calls the content of a file, whose name may change.
@@ -61,6 +66,7 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
     earlier = (run.model, run.metrics, run.history, run.corrections)
+    earlier += (run.novelty, run.novelty_arrays)
     for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     shutil.rmtree(run.reference, ignore_errors=True)
@@ -127,6 +133,23 @@ def save(run: RunFolder, course: Course) -> None:
         file_io.write_json(
             run.figures / "learning_rate.json", dataclasses.asdict(search)
         )
+
+
+def write_reference(
+    run: RunFolder, course: Course, kept: Reference, result: dict[str, Any]
+) -> None:
+    """Write the features of a run's own images, and what tells strange ones by them.
+
+    How many of the test images are known is added to the `result`.
+    """
+    reference.write(run, kept)
+    if not len(kept.rows("train")) or not np.isfinite(kept.features).all():
+        return
+    score, strangers = measurement.novelty_of(course, kept)
+    novelty.save(run, score, strangers)
+    for split, summary in strangers.items():
+        own = {key: summary[key] for key in summary if key != "strangest"}
+        result[split]["novelty"] = own
 
 
 def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:

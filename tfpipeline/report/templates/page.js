@@ -53,7 +53,7 @@ for (const choice of document.querySelectorAll("select[data-gallery]")) {
   const gallery = document.getElementById(choice.dataset.gallery);
   choice.addEventListener("change", () => {
     const [name, way] = choice.value.split(" ");
-    const value = ({ dataset }) => name === "sure" ? Number(dataset.sure) : dataset[name];
+    const value = ({ dataset }) => name === "sure" || name === "novelty" ? Number(dataset[name]) : dataset[name];
     const items = [...gallery.children].map((item) => [value(item), item]);
     items.sort(([a], [b]) => way === "down" ? compare(b, a) : compare(a, b));
     gallery.append(...items.map(([, item]) => item));

@@ -1,0 +1,244 @@
+"""Novelty: how far an image is from all that a run has learned from, and the limit.
+
+The score is a Mahalanobis distance to the nearest class mean. Features have length 1;
+the covariance is that within classes, shared by all, shrunk as Ledoit and Wolf have it.
+Directions beyond the largest ones have one variance, so that neither memory nor time
+grow with the square of the width.
+
+Source: Lee et al., arXiv:1807.03888; lengths: Mueller and Hein, arXiv:2505.18032;
+shrinkage: Ledoit and Wolf, 2004, doi:10.1016/S0047-259X(03)00096-4.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.core.run_dir import RunFolder
+
+METHOD = "Mahalanobis distance of unit features, covariance shrunk"
+
+# Directions with variances of their own, at most: 2.6 MB for features of 1,280.
+MOST_DIRECTIONS = 512
+
+# Below it, the length of a feature vector is nought, and so is a variance.
+_TINY = 1e-12
+
+_ARRAYS = ("mean", "directions", "classes", "offsets")
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """A score for features, and the limit up to which images are known.
+
+    Args:
+        mean: Of all features, float32, shape (width,).
+        directions: Scaled eigenvectors, float32, shape (width, at most 512).
+        classes: What is linear in the features for each class, (width, classes).
+        offsets: And what is constant, (classes,).
+        stiffness: Of all other directions: one over their variance.
+        scale: The median distance of held-out images, by which others are divided.
+        threshold: The largest novelty that is known; None where there is no guarantee.
+        false_alarms: Share of images like those of the run that may exceed it.
+        n: Held-out images that chose both.
+        reason: Why there is no threshold; empty where there is one.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+    classes: np.ndarray
+    offsets: np.ndarray
+    stiffness: float
+    scale: float = 1.0
+    threshold: float | None = None
+    false_alarms: float = 0.05
+    n: int = 0
+    reason: str = ""
+
+    def __call__(self, features: Any) -> Any:
+        """Return the novelty of features, float32 of shape (n,), as a tensor.
+
+        A typical image of the run's own kind has 1; what is three times as far, 3.
+        """
+        import tensorflow as tf
+
+        mean, directions, classes, offsets = (
+            tf.constant(getattr(self, name), tf.float32) for name in _ARRAYS
+        )
+        rows = tf.cast(features, tf.float32)
+        rows = tf.math.l2_normalize(rows, axis=1, epsilon=_TINY) - mean
+        own = self.stiffness * tf.reduce_sum(rows**2, axis=1)
+        own -= tf.reduce_sum(tf.matmul(rows, directions) ** 2, axis=1)
+        nearest = tf.reduce_min(offsets - 2 * tf.matmul(rows, classes), axis=1)
+        return tf.sqrt(tf.maximum(own + nearest, 0.0)) / self.scale
+
+    def knows(self, novelty: np.ndarray) -> np.ndarray | None:
+        """Return which images are known; None where there is no threshold."""
+        if self.threshold is None:
+            return None
+        # As they are served.
+        return np.asarray(novelty, np.float32) <= np.float32(self.threshold)
+
+    def about(self) -> dict[str, Any]:
+        """Return everything but the arrays, for JSON."""
+        own = dataclasses.asdict(self)
+        numbers = {key: own[key] for key in own if key not in _ARRAYS}
+        return {"method": METHOD, **numbers}
+
+
+def check(false_alarms: float) -> None:
+    """Refuse what is no share between 0 and 1."""
+    if not 0 < false_alarms < 1:
+        raise UserError(
+            "--train.false_alarms: expected a share between 0 and 1. Received: "
+            f"{false_alarms}. 0.05 calls one in twenty of your own kind of images "
+            "unknown."
+        )
+
+
+def fit(features: np.ndarray, label: np.ndarray) -> Novelty:
+    """Return a score, without scale and threshold, from features of training images.
+
+    Args:
+        features: Finite, shape (n, width), n at least 1.
+        label: Index of the class of each, int, shape (n,); not every class needs one.
+    """
+    rows = _unit(features)
+    mean = rows.mean(axis=0)
+    present = np.unique(label)
+    means = np.stack([rows[label == k].mean(axis=0) for k in present]) - mean
+    # In place: there may be as much as fits into the memory.
+    rows -= mean
+    rows -= means[np.searchsorted(present, label)]
+    shrinkage, average, values, vectors, rest = _spectrum(rows)
+    variance = (1 - shrinkage) * values + shrinkage * average
+    stiffness = 1 / max(_TINY, (1 - shrinkage) * rest + shrinkage * average)
+    # No direction of its own is stiffer than the others, all of which are smaller.
+    softer = np.sqrt(np.maximum(stiffness - 1 / np.maximum(variance, _TINY), 0))
+    directions = vectors * softer
+    projected = means @ directions
+    classes = stiffness * means.T - directions @ projected.T
+    offsets = stiffness * (means**2).sum(axis=1) - (projected**2).sum(axis=1)
+    arrays = [np.float32(a) for a in (mean, directions, classes, offsets)]
+    return Novelty(*arrays, stiffness=float(stiffness))
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+    rows = np.array(features, np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    rows /= np.maximum(lengths, math.sqrt(_TINY))[:, None].astype(np.float32)
+    return rows
+
+
+def _spectrum(
+    rows: np.ndarray,
+) -> tuple[float, float, np.ndarray, np.ndarray, float]:
+    """Return the covariance of centred rows: its largest directions, and the rest.
+
+    Returns:
+        The shrinkage of Ledoit and Wolf, the mean variance, the largest variances, (k,)
+        falling, their directions, (width, k), and the mean variance of the others.
+    """
+    n, width = rows.shape
+    # Of the two products the smaller one; both have the same eigenvalues but for 0.
+    product = np.float64(rows @ rows.T if n < width else rows.T @ rows) / n
+    squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    trace, norm = squares.mean(), (product**2).sum()
+    average = trace / width
+    distance = norm / width - average**2
+    noise = ((squares**2).mean() - norm) / n / width
+    shrinkage = min(1.0, max(0.0, noise / distance)) if distance > 0 else 1.0
+    values, vectors = np.linalg.eigh(product)
+    values, vectors = values[::-1][:MOST_DIRECTIONS], vectors[:, ::-1]
+    # Beyond them there is nothing but rounding.
+    count = int((values > 1e-7 * max(values[0], _TINY)).sum())
+    values, vectors = values[:count], vectors[:, :count]
+    if n < width:
+        vectors = rows.T @ vectors / np.sqrt(n * values)
+    others = width - count
+    rest = max(0.0, trace - values.sum()) / others if others else values[-1]
+    return shrinkage, average, values, vectors, float(rest)
+
+
+def calibrate(
+    score: Novelty, distances: np.ndarray, false_alarms: float = 0.05
+) -> Novelty:
+    """Return a score with scale and threshold by images that it was not fitted to.
+
+    The threshold is the smallest that a new image like them exceeds with a probability
+    of at most `false_alarms`, over the draw of these images and of that one (split
+    conformal prediction: the ceil((n + 1)(1 - false_alarms))-th smallest distance).
+
+    Source: Vovk et al., 2005; Angelopoulos and Bates, arXiv:2107.07511.
+
+    Args:
+        score: As `fit` returns it.
+        distances: Its scores of held-out images, each counted once, shape (n,).
+        false_alarms: In (0, 1).
+    """
+    n, ordered = len(distances), np.sort(np.asarray(distances, np.float32))
+    rank = math.ceil((n + 1) * (1 - false_alarms) - 1e-9)
+    scale = float(np.median(ordered)) if n else 1.0
+    scale = scale if scale > 0 else 1.0
+    threshold, reason = None, ""
+    if rank > n:
+        least = math.ceil((1 - false_alarms) / false_alarms - 1e-9)
+        reason = (
+            f"at a rate of {false_alarms:g} false alarms, {least} validation images "
+            f"are needed to guarantee anything, and there are {n}"
+        )
+    else:
+        # As it will be served, where every score is divided by the scale.
+        threshold = float(np.float32(ordered[rank - 1]) / np.float32(scale))
+    given = {"scale": scale * score.scale, "threshold": threshold, "n": n}
+    return dataclasses.replace(score, **given, false_alarms=false_alarms, reason=reason)
+
+
+def summary(score: Novelty, values: np.ndarray) -> dict[str, Any]:
+    """Return how many images are known, for JSON: `n`, `known`, `share`.
+
+    The latter two are None where there is no threshold; `false_alarms` is the rate that
+    it was chosen for.
+    """
+    knows = score.knows(values)
+    count = None if knows is None else int(knows.sum())
+    share = None if count is None or not len(values) else count / len(values)
+    rate = score.false_alarms
+    return {"n": len(values), "known": count, "share": share, "false_alarms": rate}
+
+
+def save(run: RunFolder, score: Novelty, more: Mapping[str, Any]) -> None:
+    """Write a score into a run: its arrays, then `novelty.json` with `more` in it."""
+    with file_io.replacing(run.novelty_arrays) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, **{name: getattr(score, name) for name in _ARRAYS})
+    file_io.write_json(run.novelty, {**score.about(), **more})
+
+
+def load(run: RunFolder) -> Novelty | None:
+    """Return the score of a run; None where it has none.
+
+    Raises:
+        UserError: A file is damaged, or one of the two is missing.
+    """
+    if not run.novelty.is_file():
+        return None
+    try:
+        about = json.loads(run.novelty.read_text(encoding="utf-8"))
+        with np.load(run.novelty_arrays, allow_pickle=False) as kept:
+            arrays = {name: np.asarray(kept[name], np.float32) for name in _ARRAYS}
+        numbers = Novelty.__dataclass_fields__.keys() - set(_ARRAYS)
+        return Novelty(**arrays, **{key: about[key] for key in numbers})
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise UserError(
+            f"{run.novelty}: expected what `train` wrote, with "
+            f"{run.novelty_arrays.name} beside it, but it cannot be used ({error}). "
+            "Copy both from where they are whole, or remove them: answers are then "
+            "without `known`."
+        ) from None
