@@ -25,7 +25,7 @@ from results import tell
 
 from tfpipeline.core import image_io, startup
 from tfpipeline.data.sources import listing
-from tfpipeline.metrics import classification, nearest
+from tfpipeline.metrics import classification, novelty
 from tfpipeline.monitor import drift
 from tfpipeline.monitor.drift import Seen
 
@@ -77,12 +77,11 @@ def head(rows: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarr
 
 def judged(train: np.ndarray, label: np.ndarray, rows: Sequence[np.ndarray]) -> list:
     """Return what `monitor` would know of pictures, by their features."""
-    ask = head(train, label)
+    ask, score = head(train, label), novelty.fit(train, label)
     found = []
     for some in rows:
         chance = ask(some)
-        _, distance = nearest.nearest(some, train, 5)
-        seen = chance.argmax(1), chance.max(1), some, distance.mean(1)
+        seen = chance.argmax(1), chance.max(1), some, np.asarray(score(some))
         found.append(Seen(*seen))
     return found
 

@@ -56,11 +56,12 @@ def test_pictures_of_the_same_kind_raise_no_alarm(
 ) -> None:
     out = tmp_path / "out"
     # One in a thousand is false, whatever the network of this machine makes of them.
-    argv = ("--false_alarms", "0.001", "--fail_on_drift", "true")
+    argv = ("--false_alarms", "0.001", "--permutations", "3999")
+    argv += ("--fail_on_drift", "true")
     assert start(small_run, out, *held_out, *argv) == 0
     result = read(out)
     assert not result["drift"] and result["p"] > 0.001
-    assert set(result["tests"]) == {"features", "distance", "confidence", "shares"}
+    assert set(result["tests"]) == {"features", "novelty", "confidence", "shares"}
     assert result["summary"]["compared"] == len(held_out)
     assert result["summary"]["split"] == "test"
     assert "No drift found" in capsys.readouterr().out
@@ -73,11 +74,11 @@ def test_other_pictures_raise_one_and_are_those_that_changed_most(
     out = tmp_path / "out"
     assert start(small_run, out, str(changed)) == 0
     result = read(out)
-    assert result["drift"] and result["tests"]["distance"]["drift"]
+    assert result["drift"] and result["tests"]["novelty"]["drift"]
     first = [Path(row["image"]).name[:3] for row in result["changed"][:10]]
     assert first.count("odd") >= 9
     assert "path" not in result["changed"][0]
-    assert result["summary"]["far"] > 0.2
+    assert result["summary"]["unknown"] > 0.2
     page = (out / "monitor.html").read_text()
     assert "no longer like" in page and result["changed"][0]["image"] in page
     again = [str(changed), "--overwrite", "true", "--fail_on_drift", "true"]
@@ -91,7 +92,7 @@ def test_of_many_pictures_a_random_part_is_compared(
     small_run: Trained, changed: Path, tmp_path: Path
 ) -> None:
     run = tfpipeline.Run.load(small_run.path)
-    found = run.monitor(changed, output=tmp_path / "out", most=12, permutations=99)
+    found = run.monitor(changed, output=tmp_path / "out", most=12, permutations=199)
     assert found["summary"]["compared"] == found["summary"]["held_out"] == 12
     assert found["summary"]["arrived"] == len(list(changed.iterdir()))
 
@@ -131,19 +132,31 @@ def test_predictions_alone_are_compared_by_classes_and_probabilities(
         given = ("--predictions", str(tmp_path / f"p.{ending}"))
         assert start(small_run, tmp_path / ending, *given) == 0
     one, other = read(tmp_path / "csv"), read(tmp_path / "jsonl")
-    assert set(one["tests"]) == {"confidence", "shares"}
+    assert set(one["tests"]) == {"novelty", "confidence", "shares"} and one["drift"]
     assert one["tests"] == other["tests"] and one["shares"] == other["shares"]
-    assert not one["changed"] and one["summary"]["far"] is None
+    assert not one["changed"] and one["summary"]["unknown"] > 0.2
     assert "predictions alone" in capsys.readouterr().out
+    assert start(small_run, tmp_path / "images", str(changed)) == 0
+    same = read(tmp_path / "images")
+    assert same["shares"] == one["shares"]
+    assert same["summary"]["unknown"] == one["summary"]["unknown"]
+    rows = file_io.read_csv(tmp_path / "p.csv")
+    few = [[row[key] for key in ("id", "label", "probability")] for row in rows]
+    file_io.write_csv(tmp_path / "few.csv", ("id", "label", "probability"), few)
+    words = ("--predictions", str(tmp_path / "few.csv"))
+    assert start(small_run, tmp_path / "few", *words) == 0
+    least = read(tmp_path / "few")
+    assert set(least["tests"]) == {"confidence", "shares"}
+    assert least["shares"] == one["shares"] and least["summary"]["unknown"] is None
     given = ("--predictions", str(tmp_path / "p.csv"), "--ignore_shares", "true")
     assert start(small_run, tmp_path / "within", *given) == 0
-    assert set(read(tmp_path / "within")["tests"]) == {"confidence"}
+    assert set(read(tmp_path / "within")["tests"]) == {"novelty", "confidence"}
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("id,label\na,teapot\n", "expected rows with id, label and probability"),
+        ("id,label\na,teapot\n", "expected id, label and probability"),
         ("id,label,probability\na,teapod,0.5\n", "Did you mean 'teapot'?"),
         ("id,label,probability\na,teapot,1.5\n", "expected a probability"),
         ("id,label,probability\n", "found none"),
@@ -177,7 +190,10 @@ def test_what_is_no_log_and_what_is_both_is_refused(
         ((), "expected one of them"),
         (("x.png", "--predictions", "y.csv"), "expected one of them"),
         (("x.png", "--false_alarms", "1"), "--false_alarms: expected a share"),
-        (("x.png", "--false_alarms", "0.0001"), "--permutations: expected at least 9"),
+        (
+            ("x.png", "--false_alarms", "0.0001"),
+            "--permutations: expected at least 39999",
+        ),
         (("x.png", "--most", "1"), "--most: expected at least 2"),
     ],
 )

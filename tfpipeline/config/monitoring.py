@@ -34,8 +34,8 @@ class MonitorSettings:
     Args:
         run: The folder of a finished run.
         images: Pictures that have arrived: files, folders, or globs.
-        predictions: Instead of those, CSV or JSON lines that `predict` wrote (only
-            classes and probabilities are compared), or request logs of TF Serving,
+        predictions: Instead of those, CSV or JSON lines that `predict` wrote (only what
+            they say is compared, without features), or request logs of TF Serving,
             whose pictures are read.
         output: Folder for the page and `monitor.json`.
         false_alarms: How often an alarm may be false: the share of batches like the

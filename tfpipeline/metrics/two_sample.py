@@ -48,7 +48,7 @@ def permutation_test(
     Args:
         statistics: By their names.
         second: Whether each picture belongs to the second set, shape (pictures,).
-        draws: Random choices; p is at least 1 / (draws + 1).
+        draws: Random choices; of k statistics, p may be no lower than k / (draws + 1).
         seed: Of the choices.
         strata: A number each; where given, pictures change places only with those of
             the same number, and shares of these in the sets may differ.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfpipeline.config.monitoring import MonitorSettings
 from tfpipeline.core import console, file_io, provenance, result_dir, run_dir, startup
 from tfpipeline.core.errors import Incomplete, UserError, check_each
+from tfpipeline.monitor.drift import WORDS
 from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
@@ -78,20 +80,17 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
             "--images, --predictions: expected one of them, the pictures or what "
             "`predict` wrote about them."
         )
-    level, choices = settings.false_alarms, settings.permutations
+    level = settings.false_alarms
+    # Each part has the lowest p-value in one draw.
+    least = math.ceil(len(WORDS) / level - 1e-9) - 1 if 0 < level < 1 else 1
     check_each(
         "",
         settings,
         {
             "false_alarms": ("a share between 0 and 1", 0 < level < 1),
             "permutations": (
-                (
-                    f"at least {1 / level - 1:.0f}, or no p-value is as low as "
-                    f"--false_alarms {level:g}"
-                    if 0 < level < 1
-                    else "at least 1"
-                ),
-                0 < level < 1 and level * (choices + 1) >= 1 - 1e-9,
+                f"at least {least}, or no p-value is as low as --false_alarms {level}",
+                settings.permutations >= least,
             ),
             "most": ("at least 2", settings.most >= 2),
         },
@@ -106,11 +105,19 @@ def _by_tables(
     from tfpipeline.monitor import predictions, results
 
     labels = file_io.read_lines(run.labels)
-    arrived, _, bad = predictions.arrived(paths, labels)
-    held_out, split = predictions.held_out(run, labels)
-    counts = {"arrived": len(arrived.label), "split": split}
+    told = predictions.arrived(paths, labels)
+    arrived = told.seen
+    if arrived.novelty is not None and run.novelty.is_file():
+        # How novel its own held-out pictures are is told by their features.
+        with startup.quiet_start():
+            from tfpipeline.monitor import pictures
+        held_out, split = pictures.held_out(run, settings.most, settings.seed)
+    else:
+        held_out, split = predictions.held_out(run, labels)
+    counts: dict[str, Any] = {"arrived": len(arrived.label), "split": split}
+    counts["unknown"] = told.unknown
     drift, compared = results.compare(held_out, arrived, settings)
-    return results.result(settings, labels, drift, compared, counts, bad)
+    return results.result(settings, labels, drift, compared, counts, told.bad)
 
 
 def _by_pictures(
@@ -145,7 +152,8 @@ def _by_pictures(
         row["image"] = names.get(row["image"], row["image"])
     with phases("test"):
         drift, compared = results.compare(given.held_out, given.arrived, settings)
-    counts = {"arrived": count, "split": given.split, "requests_without": empty}
+    counts: dict[str, Any] = {"arrived": count, "split": given.split}
+    counts |= {"unknown": given.unknown, "requests_without": empty}
     labels = list(given.network.labels)
     result = results.result(settings, labels, drift, compared, counts, given.bad)
     if drift.change is not None:

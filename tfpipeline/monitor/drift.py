@@ -7,13 +7,13 @@ import numpy as np
 from tfpipeline.metrics import two_sample
 from tfpipeline.metrics.two_sample import Statistic
 
-# Decimals of a probability that count: another runtime differs in those beyond.
+# Decimals of probability and novelty that count: another runtime differs in more.
 _DECIMALS = 3
 
 # What the parts of the test are about, in words of the page.
 WORDS = {
     "features": "the features of the network (energy distance)",
-    "distance": "how far pictures are from the training pictures (Savage's scores)",
+    "novelty": "how far pictures are from the training pictures (Savage's scores)",
     "confidence": "the probability of the predicted class (rank test)",
     "shares": "how often each class is predicted (chi-squared)",
 }
@@ -26,20 +26,21 @@ class Seen(NamedTuple):
         label: Index of the predicted class, shape (n,).
         probability: Of that class, calibrated, shape (n,).
         features: What the head is fed with, shape (n, width); None where unknown.
-        distance: From the training pictures, shape (n,); None where unknown.
+        novelty: How far it is from what the run has learned, shape (n,); None where
+            unknown.
     """
 
     label: np.ndarray
     probability: np.ndarray
     features: np.ndarray | None = None
-    distance: np.ndarray | None = None
+    novelty: np.ndarray | None = None
 
     def part(self, chosen: np.ndarray) -> "Seen":
         """Return the same of some of the pictures, by their positions."""
-        features, distance = (
+        features, novelty = (
             None if values is None else values[chosen] for values in self[2:]
         )
-        return Seen(self.label[chosen], self.probability[chosen], features, distance)
+        return Seen(self.label[chosen], self.probability[chosen], features, novelty)
 
 
 class Drift(NamedTuple):
@@ -60,7 +61,7 @@ class Drift(NamedTuple):
 
 def statistics(held_out: Seen, arrived: Seen) -> dict[str, Statistic]:
     """Return what is compared in the pictures of both, as far as it is known."""
-    label, probability, features, distance = (
+    label, probability, features, novelty = (
         None if a is None or b is None else np.concatenate([a, b])
         for a, b in zip(held_out, arrived)
     )
@@ -68,8 +69,8 @@ def statistics(held_out: Seen, arrived: Seen) -> dict[str, Statistic]:
     parts: dict[str, Statistic] = {}
     if features is not None:
         parts["features"] = two_sample.energy(features)
-    if distance is not None:
-        parts["distance"] = two_sample.upper_tail(distance)
+    if novelty is not None:
+        parts["novelty"] = two_sample.upper_tail(np.round(novelty, _DECIMALS))
     parts["confidence"] = two_sample.rank_shift(np.round(probability, _DECIMALS))
     parts["shares"] = two_sample.shares(label)
     return parts
@@ -96,7 +97,7 @@ def compare(
         del parts["shares"]
     found = two_sample.permutation_test(parts, second, permutations, seed, strata)
     values = {
-        "distance": (held_out.distance, arrived.distance),
+        "novelty": (held_out.novelty, arrived.novelty),
         "confidence": (held_out.probability, arrived.probability),
     }
     tests: dict[str, dict[str, Any]] = {}

@@ -7,17 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.metrics import nearest
 from tfpipeline.models.reference import Reference
 from tfpipeline.monitor import predictions
 from tfpipeline.monitor.drift import Seen
 from tfpipeline.monitor.results import draw
 from tfpipeline.similar import embedding, search
 from tfpipeline.similar.embedding import Network
-
-# The distance from the training pictures is the mean of that from so many nearest ones,
-# which are searched among so many at most.
-_NEAREST, _SEARCHED = 5, 20_000
 
 
 class Compared(NamedTuple):
@@ -27,6 +22,7 @@ class Compared(NamedTuple):
         held_out: What is known of those.
         split: That they are of.
         arrived: What is known of the others.
+        unknown: The share of those that are unknown; None where the run does not tell.
         paths: Files of these.
         bad: Those that could not be read: `image` and `error`.
         kept: The run's own features.
@@ -36,6 +32,7 @@ class Compared(NamedTuple):
     held_out: Seen
     split: str
     arrived: Seen
+    unknown: float | None
     paths: Sequence[str]
     bad: list[dict[str, str]]
     kept: Reference
@@ -46,20 +43,15 @@ def compared(
     run: RunFolder, paths: Sequence[Path], most: int, seed: int, max_pixels: int
 ) -> Compared:
     """Return what a run's network makes of files, and of its own held-out pictures."""
-    kept = embedding.reference_of(run)
-    split = next((s for s in predictions.HELD_OUT if len(kept.rows(s))), None)
-    if split is None or not len(kept.rows("train")):
-        raise predictions.no_held_out(run)
-    network = embedding.Network(run)
+    kept, network = embedding.reference_of(run), embedding.Network(run)
+    own, split = _held_out(run, kept, network, most, seed)
     given = network.embed(paths, max_pixels)
-    rng = np.random.default_rng([seed, 1])
-    # Which part is drawn depends on no picture.
-    trained = draw(kept.rows("train"), _SEARCHED, rng)
-    own = kept.features[draw(kept.rows(split), most, rng)]
+    judged = network.judge(given.features)
     return Compared(
-        _seen(network, own, kept.features[trained]),
+        own,
         split,
-        _seen(network, given.features, kept.features[trained]),
+        Seen(judged.label, judged.probability, given.features, judged.novelty),
+        None if judged.known is None else float(1 - judged.known.mean()),
         [str(file.path) for file in given.files],
         [{"image": str(path), "error": reason} for path, reason in given.bad],
         kept,
@@ -67,9 +59,28 @@ def compared(
     )
 
 
-def _seen(network: Network, features: np.ndarray, trained: np.ndarray) -> Seen:
-    _, distance = nearest.nearest(features, trained, _NEAREST)
-    return Seen(*network.judge(features), features, distance.mean(1))
+def held_out(run: RunFolder, most: int, seed: int) -> tuple[Seen, str]:
+    """Return what is known of a run's held-out pictures, and of which split they are.
+
+    Args:
+        run: It has kept their features.
+        most: Pictures, at most; of more a random part.
+        seed: Of the draw.
+    """
+    kept = embedding.reference_of(run)
+    return _held_out(run, kept, embedding.Network(run), most, seed)
+
+
+def _held_out(
+    run: RunFolder, kept: Reference, network: Network, most: int, seed: int
+) -> tuple[Seen, str]:
+    split = next((s for s in predictions.HELD_OUT if len(kept.rows(s))), None)
+    if split is None or not len(kept.rows("train")):
+        raise predictions.no_held_out(run)
+    rng = np.random.default_rng([seed, 1])
+    features = kept.features[draw(kept.rows(split), most, rng)]
+    judged = network.judge(features)
+    return Seen(judged.label, judged.probability, features, judged.novelty), split
 
 
 def changed(
@@ -84,8 +95,8 @@ def changed(
         most: Rows, at most.
     """
     order = np.argsort(-change, kind="stable")[:most]
-    features, distance = given.arrived.features, given.arrived.distance
-    assert features is not None and distance is not None
+    features, novelty = given.arrived.features, given.arrived.novelty
+    assert features is not None
     near = search.neighbours(given.kept, features[order], 1)
     return [
         {
@@ -94,7 +105,7 @@ def changed(
             "class": given.network.labels[given.arrived.label[i]],
             "probability": float(given.arrived.probability[i]),
             "change": float(change[i]),
-            "distance": float(distance[i]),
+            "novelty": None if novelty is None else float(novelty[i]),
             "neighbours": own,
         }
         for i, own in zip(order.tolist(), near)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,50 +19,71 @@ ENDINGS = (".csv", ".jsonl")
 HELD_OUT = ("test", "validation")
 
 
-def arrived(
-    files: Sequence[Path], labels: Sequence[str]
-) -> tuple[Seen, list[str], list[dict[str, str]]]:
+class Told(NamedTuple):
+    """What files of predictions say.
+
+    Args:
+        seen: Of each picture with an answer, its class and probability, and its
+            novelty, where that is known of all of them.
+        unknown: The share of pictures that are unknown; None where that is not known.
+        bad: `image` and `error` of those without an answer.
+    """
+
+    seen: Seen
+    unknown: float | None
+    bad: list[dict[str, str]]
+
+
+def arrived(files: Sequence[Path], labels: Sequence[str]) -> Told:
     """Return what files that `predict` wrote say.
 
-    Returns:
-        Classes and probabilities; the name of each picture; name and reason of those
-        without an answer.
+    Raises:
+        UserError: They are of another kind, of other classes, or empty.
     """
     index = {label: number for number, label in enumerate(labels)}
-    label, probability, names, bad = [], [], [], []
+    answers, known, bad = [], [], []
     for file in files:
         for number, row in enumerate(_rows(file), 1):
+            where = f"--predictions {file}, row {number}"
             try:
-                name, error = str(row["id"]), row.get("error") or ""
-                if error:
-                    bad.append({"image": name, "error": str(error)})
+                if error := row.get("error"):
+                    bad.append({"image": str(row["id"]), "error": str(error)})
                     continue
-                called, chance = str(row["label"]), float(row["probability"])
+                answers.append(_answer(row, index, where))
+                known.append(str(row.get("known")).lower())
             except (KeyError, TypeError, ValueError):
                 raise UserError(
-                    f"--predictions {file}: expected rows with id, label and "
-                    f"probability, as `predict` writes them. Number {number} has "
-                    f"{', '.join(row) or 'none'}."
+                    f"{where}: expected id, label and probability, as `predict` writes "
+                    f"them. Received: {', '.join(map(str, row)) or 'nothing'}."
                 ) from None
-            if called not in index:
-                raise UserError(
-                    f"--predictions {file}: expected predictions of this run. Received "
-                    f"the class {called!r}, which it does not know."
-                    f"{suggest(called, index)}"
-                )
-            if not 0 <= chance <= 1:
-                raise UserError(
-                    f"--predictions {file}: expected a probability from 0 to 1. "
-                    f"Received: {chance:g}, in row {number}."
-                )
-            names.append(name)
-            label.append(index[called])
-            probability.append(chance)
-    if not names:
+    if not answers:
         raise UserError(
             f"--predictions {files[0]}: expected predictions, found none in it."
         )
-    return Seen(np.array(label), np.array(probability)), names, bad
+    label, probability, novelty = map(np.array, zip(*answers))
+    all_known = set(known) <= {"true", "false"}
+    return Told(
+        Seen(label, probability, None, None if np.isnan(novelty).any() else novelty),
+        known.count("false") / len(known) if all_known else None,
+        bad,
+    )
+
+
+def _answer(
+    row: Mapping[str, Any], index: Mapping[str, int], where: str
+) -> tuple[int, float, float]:
+    """Return class, probability and novelty of a row; the last is NaN if not there."""
+    called, chance = str(row["label"]), float(row["probability"])
+    if called not in index:
+        raise UserError(
+            f"{where}: expected a prediction of this run. Received the class "
+            f"{called!r}, which it does not know.{suggest(called, index)}"
+        )
+    if not 0 <= chance <= 1:
+        raise UserError(
+            f"{where}: expected a probability from 0 to 1. Received: {chance:g}."
+        )
+    return index[called], chance, float(row.get("novelty") or "nan")
 
 
 def held_out(run: RunFolder, labels: Sequence[str]) -> tuple[Seen, str]:
@@ -92,7 +113,9 @@ def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
         lines = file.read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
-        raise UserError(f"--predictions {file}: expected JSON lines, but {error}.")
+        raise UserError(
+            f"--predictions {file}: expected JSON lines, but {error}."
+        ) from None
     if not all(isinstance(row, dict) for row in rows):
         raise UserError(f"--predictions {file}: expected an object in each line.")
     return rows

@@ -9,10 +9,6 @@ from tfpipeline.config.monitoring import MonitorSettings
 from tfpipeline.monitor import drift
 from tfpipeline.monitor.drift import Drift, Seen
 
-# Of held-out pictures, the share that is farther from the training pictures than what
-# is called far.
-FAR = 0.05
-
 
 def compare(
     held_out: Seen, arrived: Seen, settings: MonitorSettings
@@ -43,10 +39,6 @@ def result(
 ) -> dict[str, Any]:
     """Return the content of `monitor.json`, but for what has changed most."""
     held_out, arrived = compared
-    far = None
-    if held_out.distance is not None and arrived.distance is not None:
-        limit = np.quantile(held_out.distance, 1 - FAR, method="higher")
-        far = float((arrived.distance > limit).mean())
     return {
         "drift": found.p <= settings.false_alarms,
         "p": found.p,
@@ -63,7 +55,6 @@ def result(
             "held_out": len(held_out.label),
             "compared": len(arrived.label),
             **counts,
-            "far": far,
             "ignore_shares": settings.ignore_shares,
             "permutations": settings.permutations,
         },

@@ -1,6 +1,6 @@
 """What a run's network makes of pictures: features, and what its head says of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,10 +29,15 @@ class Judged(NamedTuple):
     Args:
         label: Index of the likeliest class, shape (n,).
         probability: Of that class, calibrated, shape (n,).
+        novelty: How far each is from what the run has learned, shape (n,); None where
+            the run does not tell.
+        known: Whether that is within its limit, shape (n,); None likewise.
     """
 
     label: np.ndarray
     probability: np.ndarray
+    novelty: np.ndarray | None
+    known: np.ndarray | None
 
 
 class Embedded(NamedTuple):
@@ -104,10 +109,17 @@ class Network:
 
     def judge(self, features: np.ndarray) -> Judged:
         """Return what the head says of features, shape (n, width)."""
-        parts = [
-            np.asarray(self._head(tf.constant(features[i : i + _TOGETHER])))
-            for i in range(0, len(features), _TOGETHER)
-        ]
-        logits = np.concatenate(parts)
+        logits = in_parts(self._head, features)
         chance = classification.probabilities(logits / self._temperature)
-        return Judged(logits.argmax(1), chance.max(1))
+        novelty, known, score = None, None, self._ready.novelty
+        if score is not None:
+            novelty = in_parts(score, features)
+            known = score.knows(novelty)
+        return Judged(logits.argmax(1), chance.max(1), novelty, known)
+
+
+def in_parts(ask: Callable[[tf.Tensor], tf.Tensor], features: np.ndarray) -> np.ndarray:
+    """Return what a function says of features, a part of them at a time."""
+    starts = range(0, len(features), _TOGETHER)
+    parts = [np.asarray(ask(tf.constant(features[i : i + _TOGETHER]))) for i in starts]
+    return np.concatenate(parts)
