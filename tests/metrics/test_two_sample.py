@@ -92,13 +92,20 @@ def test_within_strata_other_shares_are_no_change_and_other_pictures_are() -> No
     label = np.r_[np.repeat([0, 1], [80, 20]), np.repeat([0, 1], [20, 80])]
     features = rng.normal(size=(200, 3)) + 4 * label[:, None]
 
-    def p(rows: np.ndarray, strata: np.ndarray | None) -> float:
-        parts = {"features": two_sample.energy(rows)}
+    def p(*, stratified: bool) -> float:
+        energy = two_sample.energy
+        parts = {"features": energy(features)}
+        if stratified:
+            parts["features"] = two_sample.within(energy, features, label, second)
+        strata = label if stratified else None
         return two_sample.permutation_test(parts, second, 199, 0, strata).p
 
-    assert p(features, None) == 1 / 200 and p(features, label) > 0.05
-    features[second & (label == 1)] += 1
-    assert p(features, label) == 1 / 200
+    assert p(stratified=False) == 1 / 200 and p(stratified=True) > 0.05
+    features[second & (label == 1), 0] += 3
+    assert p(stratified=True) == 1 / 200
+    # No stratum is in both: nothing can be said.
+    label = second.astype(int)
+    assert p(stratified=True) == 1
 
 
 def test_the_statistics_are_what_their_formulas_say() -> None:

@@ -197,3 +197,35 @@ def shares(label: np.ndarray) -> Statistic:
         return np.asarray(squares.sum(0) * len(second) * (1 / n + 1 / m))
 
     return statistic
+
+
+def within(
+    make: Callable[[np.ndarray], Statistic],
+    values: np.ndarray,
+    strata: np.ndarray,
+    second: np.ndarray,
+) -> Statistic:
+    """Return the sum of a statistic over strata, by how much each can tell.
+
+    Args:
+        make: From values to their statistic.
+        values: Of all pictures, shape (n, ...).
+        strata: A number each, shape (n,); those of which only one set has any are
+            passed over.
+        second: Which pictures belong to the second set, shape (n,).
+    """
+    parts = []
+    for stratum in np.unique(strata):
+        own = np.flatnonzero(strata == stratum)
+        count = int(second[own].sum())
+        if 0 < count < len(own):
+            weight = count * (len(own) - count) / len(own)
+            parts.append((own, make(values[own]), weight))
+
+    def statistic(chosen: np.ndarray) -> np.ndarray:
+        total = np.zeros(chosen.shape[1])
+        for own, part, weight in parts:
+            total += weight * part(chosen[own])
+        return total
+
+    return statistic

@@ -1,5 +1,6 @@
 """Whether pictures that have arrived are of the kind of a run's held-out pictures."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,20 +60,35 @@ class Drift(NamedTuple):
     change: np.ndarray | None
 
 
-def statistics(held_out: Seen, arrived: Seen) -> dict[str, Statistic]:
-    """Return what is compared in the pictures of both, as far as it is known."""
+def statistics(
+    held_out: Seen, arrived: Seen, *, ignore_shares: bool = False
+) -> dict[str, Statistic]:
+    """Return what is compared in the pictures of both, as far as it is known.
+
+    Where shares are ignored, all but those are compared within each predicted class.
+    """
     label, probability, features, novelty = (
         None if a is None or b is None else np.concatenate([a, b])
         for a, b in zip(held_out, arrived)
     )
     assert label is not None and probability is not None
+    second = np.arange(len(label)) >= len(held_out.label)
+
+    def part(make: Callable[[np.ndarray], Statistic], values: np.ndarray) -> Statistic:
+        if ignore_shares:
+            return two_sample.within(make, values, label, second)
+        return make(values)
+
     parts: dict[str, Statistic] = {}
     if features is not None:
-        parts["features"] = two_sample.energy(features)
+        parts["features"] = part(two_sample.energy, features)
     if novelty is not None:
-        parts["novelty"] = two_sample.upper_tail(np.round(novelty, _DECIMALS))
-    parts["confidence"] = two_sample.rank_shift(np.round(probability, _DECIMALS))
-    parts["shares"] = two_sample.shares(label)
+        rounded = np.round(novelty, _DECIMALS)
+        parts["novelty"] = part(two_sample.upper_tail, rounded)
+    rounded = np.round(probability, _DECIMALS)
+    parts["confidence"] = part(two_sample.rank_shift, rounded)
+    if not ignore_shares:
+        parts["shares"] = two_sample.shares(label)
     return parts
 
 
@@ -88,13 +104,10 @@ def compare(
         seed: Of these.
         ignore_shares: Whether choices keep how often each class is predicted.
     """
-    parts = statistics(held_out, arrived)
+    parts = statistics(held_out, arrived, ignore_shares=ignore_shares)
     label = np.concatenate([held_out.label, arrived.label])
     second = np.arange(len(label)) >= len(held_out.label)
-    strata = None
-    if ignore_shares:
-        strata = label
-        del parts["shares"]
+    strata = label if ignore_shares else None
     found = two_sample.permutation_test(parts, second, permutations, seed, strata)
     values = {
         "novelty": (held_out.novelty, arrived.novelty),
