@@ -25,7 +25,7 @@ from results import tell
 
 from tfpipeline.core import image_io, startup
 from tfpipeline.data.sources import listing
-from tfpipeline.metrics import classification, novelty
+from tfpipeline.metrics import classification, novelty, two_sample
 from tfpipeline.monitor import drift
 from tfpipeline.monitor.drift import Seen
 
@@ -93,16 +93,14 @@ def joined(one: Seen, other: Seen) -> Seen:
 
 def test(held_out: Seen, arrived: Seen, permutations: int, seed: int) -> dict:
     """Return the p-values of the whole test, and of each part alone."""
-    whole = drift.compare(held_out, arrived, permutations, seed, ignore_shares=False)
-    alone = {}
-    for name, statistic in drift.statistics(held_out, arrived).items():
-        second = np.arange(len(held_out.label) + len(arrived.label))
-        second = second >= len(held_out.label)
-        found = drift.two_sample.permutation_test(
-            {name: statistic}, second, permutations, seed
-        )
-        alone[name] = found.p
-    return {"whole": whole.p, **alone}
+    parts = drift.statistics(held_out, arrived)
+    second = np.arange(len(held_out.label) + len(arrived.label))
+    second = second >= len(held_out.label)
+
+    def p(some: dict) -> float:
+        return two_sample.permutation_test(some, second, permutations, seed).p
+
+    return {"whole": p(parts), **{name: p({name: parts[name]}) for name in parts}}
 
 
 def summed(p: list[dict[str, float]]) -> dict[str, Any]:
