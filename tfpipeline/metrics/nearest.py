@@ -56,10 +56,12 @@ def _candidates(
     index = np.zeros((len(queries), 0), np.int64)
     wanted = _scaled(queries) if metric == "cosine" else queries
     for start, block in _blocks(rows, step):
+        far, squares = wanted @ block.T, np.einsum("ij,ij->i", block, block)
         if metric == "cosine":
-            far = -(wanted @ _scaled(block).T)
+            far /= -np.sqrt(np.where(squares > 0, squares, 1))
         else:  # Less the square of the query, which changes no order.
-            far = np.einsum("ij,ij->i", block, block) - 2 * (wanted @ block.T)
+            far *= -2
+            far += squares
         own = _least(far, wide)
         near = np.hstack([near, np.take_along_axis(far, own, 1)])
         index = np.hstack([index, own + start])
