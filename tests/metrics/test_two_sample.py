@@ -16,7 +16,7 @@ def sets(m: int, n: int) -> np.ndarray:
 def all_parts(features: np.ndarray, label: np.ndarray) -> dict:
     return {
         "features": two_sample.energy(features),
-        "novelty": two_sample.upper_tail(features[:, 0]),
+        "novelty": two_sample.excess(features[:, 0] ** 2),
         "confidence": two_sample.rank_shift(features[:, 1]),
         "shares": two_sample.shares(label),
     }
@@ -58,14 +58,14 @@ def test_the_part_that_has_changed_is_named(part: str) -> None:
     second = sets(100, 100)
     base = {
         "features": two_sample.energy(rng.normal(size=(200, 6))),
-        "novelty": two_sample.upper_tail(rng.normal(size=200)),
+        "novelty": two_sample.excess(rng.gamma(9, size=200)),
         "confidence": two_sample.rank_shift(rng.normal(size=200)),
         "shares": two_sample.shares(rng.integers(0, 4, 200)),
     }
     changed = rng.normal(size=200) + 1.5 * second
     base[part] = {
         "features": two_sample.energy(np.c_[changed, rng.normal(size=(200, 2))]),
-        "novelty": two_sample.upper_tail(changed),
+        "novelty": two_sample.excess(10 + changed),
         "confidence": two_sample.rank_shift(-changed),
         "shares": two_sample.shares((changed > 0).astype(int)),
     }[part]
@@ -75,15 +75,22 @@ def test_the_part_that_has_changed_is_named(part: str) -> None:
     assert all(p > 0.05 for name, p in found.parts.items() if name != part)
 
 
-def test_a_few_of_another_kind_weigh_more_in_the_tail_than_in_the_mean_rank() -> None:
+def test_a_few_of_another_kind_are_found_by_their_excess_and_not_by_ranks() -> None:
     rng = np.random.default_rng(4)
-    second, scores = sets(200, 200), rng.normal(size=400)
-    scores[200:218] += 5
+    second, scores = sets(200, 200), rng.gamma(25, 1 / 25, 400)
+    scores[200:214] += 2
     p = {}
-    for name in ("upper_tail", "rank_shift"):
+    for name in ("excess", "rank_shift"):
         part = getattr(two_sample, name)(scores)
         p[name] = two_sample.permutation_test({name: part}, second, 999, 0).p
-    assert p["upper_tail"] < 0.01 < p["rank_shift"]
+    assert p["excess"] < 0.01 < p["rank_shift"]
+
+
+def test_a_single_score_never_is_an_excess() -> None:
+    scores = np.ones(100)
+    scores[-1] = 1e9
+    part = {"novelty": two_sample.excess(scores)}
+    assert two_sample.permutation_test(part, sets(50, 50), 199, 0).p > 0.3
 
 
 def test_within_strata_other_shares_are_no_change_and_other_pictures_are() -> None:
@@ -127,11 +134,13 @@ def test_the_statistics_are_what_their_formulas_say() -> None:
         two_sample.shares(label)(second[:, None]),
         [((table - expected) ** 2 / expected).sum()],
     )
-    # Savage's scores of 3 ranks; the two that are tied share theirs.
-    tail = two_sample.upper_tail(np.array([7.0, 7.0, 1.0]))
-    scores = np.array([(1 / 3 + 1 / 2 + (1 / 3 + 1 / 2 + 1)) / 2, 1 / 3])
-    chosen = np.array([[1, 0], [0, 0], [0, 1]], bool)
-    np.testing.assert_allclose(tail(chosen), scores)
+    chosen = np.array([[1, 0], [0, 1], [1, 1]], bool)
+    scores = np.array([1.0, 2.0, 30.0])
+    found = two_sample.excess(scores)(chosen)
+    np.testing.assert_allclose(found, [(1 + 36) / 2, (4 + 36) / 2])
+    # Two are tied, at the ranks 0 and 1.
+    found = two_sample.rank_shift(np.array([1.0, 1.0, 7.0]))(chosen)
+    np.testing.assert_allclose(found, [abs((0.5 + 2) / 2 - 1)] * 2)
 
 
 def test_the_pictures_that_changed_most_are_those_of_the_other_kind() -> None:

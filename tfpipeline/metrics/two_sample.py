@@ -15,6 +15,9 @@ import numpy as np
 # statistic a draw, shape (draws,): the higher, the less are the sets of one kind.
 Statistic = Callable[[np.ndarray], np.ndarray]
 
+# Times the median, a score counts for at most.
+_MOST = 3.0
+
 # Ties of statistics that rounding has separated.
 _DIGITS = 9
 
@@ -140,23 +143,19 @@ def witness(features: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(there / other - here / own)
 
 
-def upper_tail(scores: np.ndarray) -> Statistic:
-    """Return how many of the highest scores the second set has.
+def excess(scores: np.ndarray) -> Statistic:
+    """Return how much higher the scores of the second set are, one-sided.
 
-    The mean of Savage's scores of ranks, by which the few highest weigh most: they find
-    that a small share of pictures is of another kind.
+    The mean of their squares, so that a small share of high ones tells; none counts for
+    more than three times the median, so that a single one does not.
 
     Args:
-        scores: Of all pictures, shape (n,).
-
-    Source: Savage, Contributions to the theory of rank order statistics, Annals of
-        Mathematical Statistics 27, 1956.
+        scores: Of all pictures, not negative, shape (n,).
     """
-    n = len(scores)
-    # Expected values of ordered exponential variables.
-    ordered = np.cumsum(1 / np.arange(n, 0, -1))
-    weight = _tied(scores, ordered)
-    return lambda second: np.asarray(weight @ second / second.sum(0))
+    middle = np.median(scores)
+    bounded = np.minimum(scores, _MOST * middle) if middle > 0 else scores
+    squares = np.asarray(bounded, np.float64) ** 2
+    return lambda second: np.asarray(squares @ second / second.sum(0))
 
 
 def rank_shift(scores: np.ndarray) -> Statistic:
@@ -164,17 +163,11 @@ def rank_shift(scores: np.ndarray) -> Statistic:
 
     Source: Wilcoxon, Individual comparisons by ranking methods, Biometrics 1, 1945.
     """
-    rank = _tied(scores, np.arange(len(scores), dtype=np.float64))
-    middle = rank.mean()
-    return lambda second: np.abs(rank @ second / second.sum(0) - middle)
-
-
-def _tied(scores: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    """Return what stands at each score's rank; the mean of all of them for equals."""
     _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    sums = np.add.reduceat(ordered, ends - count)
-    return np.asarray((sums / count)[place.ravel()])
+    # Equal ones share the mean of their ranks.
+    rank = (np.cumsum(count) - (count + 1) / 2)[place.ravel()]
+    middle = (len(scores) - 1) / 2
+    return lambda second: np.abs(rank @ second / second.sum(0) - middle)
 
 
 def shares(label: np.ndarray) -> Statistic:

@@ -14,7 +14,7 @@ _DECIMALS = 3
 # What the parts of the test are about, in words of the page.
 WORDS = {
     "features": "the features of the network (energy distance)",
-    "novelty": "how far pictures are from the training pictures (Savage's scores)",
+    "novelty": "how far pictures are from the training pictures (mean square)",
     "confidence": "the probability of the predicted class (rank test)",
     "shares": "how often each class is predicted (chi-squared)",
 }
@@ -84,7 +84,7 @@ def statistics(
         parts["features"] = part(two_sample.energy, features)
     if novelty is not None:
         rounded = np.round(novelty, _DECIMALS)
-        parts["novelty"] = part(two_sample.upper_tail, rounded)
+        parts["novelty"] = part(two_sample.excess, rounded)
     rounded = np.round(probability, _DECIMALS)
     parts["confidence"] = part(two_sample.rank_shift, rounded)
     if not ignore_shares:
