@@ -11,7 +11,7 @@ import tfpipeline
 VERBS = (
     *("train", "evaluate", "predict", "export", "serve", "synthesize", "features"),
     *("attack", "study", "audit", "pack", "combine", "benchmark"),
-    *("embed", "merge"),
+    *("embed", "merge", "similar", "monitor"),
 )
 
 

@@ -14,6 +14,7 @@ ORDER = (
     *("core", "config", "cli", "distribute", "metrics", "demo", "data", "shards"),
     *("models", "report", "attack.engine", "train", "synthesize", "features", "attack"),
     *("evaluate", "study", "combine", "export", "predict", "embed", "merge"),
+    *("similar", "monitor"),
     *("serve", "audit", "pack", "benchmark", "api"),
 )
 COMMANDS = sorted(tfpipeline.COMMANDS)

@@ -26,6 +26,7 @@ from tfpipeline.config import (
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.benchmark import BenchmarkSettings
 from tfpipeline.config.embed import EmbedSettings, MergeSettings
+from tfpipeline.config.monitoring import MonitorSettings, SimilarSettings
 from tfpipeline.config.serving import ExportSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
@@ -91,6 +92,14 @@ TABLE: Mapping[str, Spoken] = {
         StudySettings,
         f"--backbones demo --seeds 1 --shots all --heads 1 --output {{out}} {CACHE}",
         "rows summary recommendation",
+    ),
+    "similar": Spoken(
+        SimilarSettings, "--run {run} --images {picture} --output {out}", "images"
+    ),
+    "monitor": Spoken(
+        MonitorSettings,
+        "--run {run} --images {folder} --output {out}",
+        "drift p tests shares changed",
     ),
     "benchmark": Spoken(
         BenchmarkSettings,

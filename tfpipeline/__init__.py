@@ -9,8 +9,8 @@ Packages stand in one order, and each imports only those before it: `core`, `con
 `cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `shards`, `models`,
 `report`, and `attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`,
 `synthesize`, `features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`,
-`embed`, `merge`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what
-``import tfpipeline`` gives.
+`embed`, `merge`, `similar`, `monitor`, `serve`, `audit`, `pack`, `benchmark`; and `api`,
+which is what ``import tfpipeline`` gives.
 """
 
 import importlib
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from tfpipeline.api.commands import export as export
     from tfpipeline.api.commands import features as features
     from tfpipeline.api.commands import merge as merge
+    from tfpipeline.api.commands import monitor as monitor
     from tfpipeline.api.commands import pack as pack
     from tfpipeline.api.commands import predict as predict
     from tfpipeline.api.commands import serve as serve
+    from tfpipeline.api.commands import similar as similar
     from tfpipeline.api.commands import study as study
     from tfpipeline.api.commands import synthesize as synthesize
     from tfpipeline.api.commands import train as train
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 COMMANDS = (
     *("train", "evaluate", "predict", "export", "serve", "combine", "synthesize"),
     *("features", "attack", "study", "audit", "pack", "benchmark", "embed", "merge"),
+    *("similar", "monitor"),
 )
 _PLACES = {"Run": "tfpipeline.api.run", "UserError": "tfpipeline.core.errors"}
 __all__ = [*_PLACES, *COMMANDS]

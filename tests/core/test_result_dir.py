@@ -15,6 +15,7 @@ from tfpipeline import cli
 from tfpipeline.config import AuditSettings, PackSettings, PredictSettings
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.benchmark import BenchmarkSettings
+from tfpipeline.config.monitoring import MonitorSettings, SimilarSettings
 from tfpipeline.config.serving import ExportSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
@@ -68,6 +69,16 @@ TABLE = {
         BenchmarkSettings,
         "--images 64 --rounds 1 --model.weights demo --output {out}",
         "benchmark.json",
+    ),
+    "similar": Writer(
+        SimilarSettings,
+        "--images {pictures} --run {run} --output {out}",
+        "similar.html similar.json",
+    ),
+    "monitor": Writer(
+        MonitorSettings,
+        "--images {pictures} --run {run} --output {out}",
+        "monitor.html monitor.json",
     ),
     "audit": Writer(
         AuditSettings,

@@ -39,7 +39,7 @@ def check(run: RunFolder) -> None:
     kept = reference.read(run)
     assert kept is not None
     rows = {row["id"]: row for row in file_io.read_csv(run.splits)}
-    own = [name for name, row in rows.items() if row["split"] != "test"]
+    own = list(rows)
     assert sorted(kept.id) == sorted(own)
     for i, name in enumerate(kept.id):
         told = kept.path[i], kept.label[i], kept.split[i], kept.digest[i]

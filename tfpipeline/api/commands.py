@@ -28,6 +28,7 @@ from tfpipeline.config import (
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.benchmark import BenchmarkSettings
 from tfpipeline.config.embed import EmbedSettings, MergeSettings
+from tfpipeline.config.monitoring import MonitorSettings, SimilarSettings
 from tfpipeline.config.serving import ExportSettings, ServeSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.synthesis import FeaturesSettings, SynthesizeSettings
@@ -130,6 +131,24 @@ def attack(config: Config = None, /, **settings: Any) -> Result:
 def study(config: Config = None, /, **settings: Any) -> Result:
     """Measure how well networks transfer: `sources=`, `backbones=`, `shots=`, ..."""
     return _result("study", StudySettings, config, settings)
+
+
+def similar(config: Config = None, /, **settings: Any) -> Result:
+    """Find the training pictures nearest to images: `run=`, `images=`, `count=`, ...
+
+    The images are as for `Run.predict`.
+    """
+    config = _write_pixels("similar", SimilarSettings, config, settings)
+    return _result("similar", SimilarSettings, config, settings)
+
+
+def monitor(config: Config = None, /, **settings: Any) -> Result:
+    """Tell whether pictures are still like a run's own: `run=`, `images=`, ...
+
+    The images are as for `Run.predict`.
+    """
+    config = _write_pixels("monitor", MonitorSettings, config, settings)
+    return _result("monitor", MonitorSettings, config, settings)
 
 
 def audit(config: Config = None, /, **settings: Any) -> Result:

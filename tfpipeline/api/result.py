@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # A notebook shows so many images of a result by default.
 _SHOWN = 4
 
+# Of commands whose page has a name of its own.
+_PAGES = ("audit.html", "similar.html", "monitor.html")
+
 
 class Page:
     """A page, in the file `path`, that a notebook shows in a frame."""
@@ -99,7 +102,7 @@ class Result(dict[str, Any]):
         """Return its page, for a notebook to show; it is made where there is none."""
         page = (self.get("written") or {}).get("page")
         named = [Path(page)] if page else []
-        named += [self.path / name for name in (result_page.NAME, "audit.html")]
+        named += [self.path / name for name in (result_page.NAME, *_PAGES)]
         files = [file for file in named if file.is_file()]
         return Page(files[0] if files else result_page.write(self.path))
 

@@ -158,6 +158,14 @@ class Run:
         """Show what it sees by `tfpipeline.features`; images as for `predict`."""
         return tfpipeline.features(run=self.path, images=images, **settings)
 
+    def similar(self, images: Any, **settings: Any) -> Result:
+        """Find its nearest training pictures by `tfpipeline.similar`."""
+        return tfpipeline.similar(run=self.path, images=images, **settings)
+
+    def monitor(self, images: Any, **settings: Any) -> Result:
+        """Tell whether images are still like its own by `tfpipeline.monitor`."""
+        return tfpipeline.monitor(run=self.path, images=images, **settings)
+
     def attack(self, images: Any, **settings: Any) -> Result:
         """Attack it by `tfpipeline.attack`; images as for `predict`."""
         return tfpipeline.attack(run=self.path, images=images, **settings)

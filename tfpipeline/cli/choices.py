@@ -9,6 +9,7 @@ from typing import Any
 
 from tfpipeline import config
 from tfpipeline.config.adversary import RobustSettings
+from tfpipeline.config.monitoring import SimilarSettings
 from tfpipeline.core.errors import unknown
 
 _SCHEDULES = ("constant", "exponential", "cosine", "one_cycle", "plateau")
@@ -34,6 +35,7 @@ CHOICES: dict[type, dict[str, tuple[str, ...]]] = {
     config.DistributeSettings: {
         "strategy": ("auto", "one_device", "mirrored", "multi_worker", "tpu")
     },
+    SimilarSettings: {"metric": ("cosine", "euclidean")},
     RobustSettings: {"method": ("none", "pgd", "trades", "free")},
 }
 

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from tfpipeline import config
-from tfpipeline.config import attack, benchmark, embed, serving, study, synthesis, train
+from tfpipeline.config import (
+    attack,
+    benchmark,
+    embed,
+    monitoring,
+    serving,
+    study,
+    synthesis,
+    train,
+)
 from tfpipeline.core.errors import UserError
 
 # Flags without a value, beside those of every command that begin with `--config`.
@@ -119,6 +128,19 @@ _WORDS: dict[type, Words] = {
     ),
     serving.ServeSettings: Words(
         "base", ("base", "name", "rest_port", "grpc_port", "ui", "run")
+    ),
+    monitoring.SimilarSettings: Words(
+        "images",
+        ("images", "run", "count", "metric", "output", "overwrite"),
+        _FOLDER,
+    ),
+    monitoring.MonitorSettings: Words(
+        "images",
+        (
+            *("images", "run", "predictions", "false_alarms", "ignore_shares"),
+            *("fail_on_drift", "output", "overwrite"),
+        ),
+        _FOLDER,
     ),
     benchmark.BenchmarkSettings: Words(
         "source",

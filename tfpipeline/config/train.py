@@ -41,9 +41,9 @@ class TrainSettings:
             rate.
         from_scratch: Whether the whole network is trained from the first step (default:
             only a backbone without ImageNet weights is).
-        reference: Whether the features of training and validation images are kept in
-            the run, at most 50,000 and 256 MiB of them; without them, nothing says
-            which images are `known`.
+        reference: Whether the features of its images are kept in the run, at most
+            50,000 and 256 MiB of them; without them, nothing says which images are
+            `known`.
         false_alarms: Share of images like those of the run that may be called unknown.
             The threshold is chosen on validation images; 0.05 needs 19 of them.
     """

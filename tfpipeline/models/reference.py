@@ -1,4 +1,4 @@
-"""The reference of a run: features of the images that it learned from, kept with it."""
+"""The reference of a run: features of its own images, kept with it."""
 
 import json
 import zlib
@@ -14,28 +14,30 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import sampling, splits
 
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation", "test")
 
 # Rows that are kept, at most, and bytes of them: of a million images, or of features as
 # wide as a flattened map, a random part has to do.
 MOST_ROWS, MOST_BYTES = 50_000, 2**28
 
-# Of those, validation images, at most.
-_VALIDATION_SHARE = 0.2
+# Of those, validation images, at most, and as many test images.
+_HELD_OUT_SHARE = 0.2
 
 _FEATURES, _ROWS, _ABOUT = "features.npy", "rows.csv", "about.json"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Features of training and validation images, by the final network.
+    """Features of a run's own images, by the final network.
+
+    What it learned from, what chose its epoch, and what it never saw.
 
     Args:
         features: What its head is fed with, float32, shape (n, width).
         id: Of each image, as in `splits.csv`; so are the following, of length n.
         path: Its file.
         label: Name of its class.
-        split: `train` or `validation`, an array of str.
+        split: `train`, `validation` or `test`, an array of str.
         digest: SHA-256 of its file's content.
         of: How many images each split has, of which these were drawn.
     """
@@ -55,9 +57,10 @@ class Reference:
 
 def most_rows(width: int) -> dict[str, int]:
     """Return how many images of each split are kept, at most, of features so wide."""
-    rows = max(2, min(MOST_ROWS, MOST_BYTES // (4 * width)))
-    held_out = max(1, int(_VALIDATION_SHARE * rows))
-    return {"train": rows - held_out, "validation": held_out}
+    rows = max(3, min(MOST_ROWS, MOST_BYTES // (4 * width)))
+    held_out = max(1, int(_HELD_OUT_SHARE * rows))
+    train = max(1, rows - 2 * held_out)
+    return {"train": train, "validation": held_out, "test": held_out}
 
 
 def draw(

@@ -115,7 +115,13 @@ def _gallery(run: RunFiles, kind: str) -> list[dict[str, Any]]:
             for name in ("picture", "grad_cam")
             if name in row
         }
-        rows.append({**row, "inside": {k: v for k, v in inside.items() if v}})
+        near = [
+            {**one, "small": html.picture(run.folder.path / one["picture"])}
+            for one in row.get("neighbours", ())
+            if "picture" in one
+        ]
+        inside = {name: uri for name, uri in inside.items() if uri}
+        rows.append({**row, "inside": inside, "near": near})
     return rows
 
 

@@ -10,7 +10,7 @@ from tfpipeline.core import console, file_io, image_io, run_dir
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.metrics import saliency
 from tfpipeline.models import layer_outputs
-from tfpipeline.report import diagnosis, heatmaps, run_page
+from tfpipeline.report import diagnosis, heatmaps, neighbours, run_page
 from tfpipeline.report.diagnosis import Answers, Measured
 
 LOSSES, SUSPECTS = 12, 12
@@ -68,10 +68,10 @@ def _gallery(
     suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
     losses = _pictured(run, measured, answers, worst, "top_losses")
     _explain(run, measured, losses)
-    return {
-        "top_losses": losses,
-        "suspected": _pictured(run, measured, answers, suspects, "suspects"),
-    }
+    suspected = _pictured(run, measured, answers, suspects, "suspects")
+    neighbours.add(run, measured, losses, "top_losses")
+    neighbours.add(run, measured, suspected, "suspects")
+    return {"top_losses": losses, "suspected": suspected}
 
 
 def _pictured(

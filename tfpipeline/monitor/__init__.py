@@ -1,0 +1,1 @@
+"""COMMAND `python -m tfpipeline.monitor`: are pictures still like a run's own?"""

@@ -1,0 +1,126 @@
+"""Whether pictures that have arrived are of the kind of a run's held-out pictures."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfpipeline.metrics import two_sample
+from tfpipeline.metrics.two_sample import Statistic
+
+# Decimals of probability and novelty that count: another runtime differs in more.
+_DECIMALS = 3
+
+# What the parts of the test are about, in words of the page.
+WORDS = {
+    "features": "the features of the network (energy distance)",
+    "novelty": "how far pictures are from the training pictures (mean square)",
+    "confidence": "the probability of the predicted class (rank test)",
+    "shares": "how often each class is predicted (chi-squared)",
+}
+
+
+class Seen(NamedTuple):
+    """What is known of some pictures.
+
+    Args:
+        label: Index of the predicted class, shape (n,).
+        probability: Of that class, calibrated, shape (n,).
+        features: What the head is fed with, shape (n, width); None where unknown.
+        novelty: How far it is from what the run has learned, shape (n,); None where
+            unknown.
+    """
+
+    label: np.ndarray
+    probability: np.ndarray
+    features: np.ndarray | None = None
+    novelty: np.ndarray | None = None
+
+    def part(self, chosen: np.ndarray) -> "Seen":
+        """Return the same of some of the pictures, by their positions."""
+        features, novelty = (
+            None if values is None else values[chosen] for values in self[2:]
+        )
+        return Seen(self.label[chosen], self.probability[chosen], features, novelty)
+
+
+class Drift(NamedTuple):
+    """What the comparison came to.
+
+    Args:
+        p: How often pictures of one kind differ as much by chance.
+        tests: By name: `p` (adjusted for the number of tests), and what was compared,
+            in the `held_out` and in the `arrived` pictures.
+        change: How much more each arrived picture is like the others that arrived than
+            like held-out ones, shape (n,); None without features.
+    """
+
+    p: float
+    tests: dict[str, dict[str, Any]]
+    change: np.ndarray | None
+
+
+def statistics(
+    held_out: Seen, arrived: Seen, *, ignore_shares: bool = False
+) -> dict[str, Statistic]:
+    """Return what is compared in the pictures of both, as far as it is known.
+
+    Where shares are ignored, all but those are compared within each predicted class.
+    """
+    label, probability, features, novelty = (
+        None if a is None or b is None else np.concatenate([a, b])
+        for a, b in zip(held_out, arrived)
+    )
+    assert label is not None and probability is not None
+    second = np.arange(len(label)) >= len(held_out.label)
+
+    def part(make: Callable[[np.ndarray], Statistic], values: np.ndarray) -> Statistic:
+        if ignore_shares:
+            return two_sample.within(make, values, label, second)
+        return make(values)
+
+    parts: dict[str, Statistic] = {}
+    if features is not None:
+        parts["features"] = part(two_sample.energy, features)
+    if novelty is not None:
+        rounded = np.round(novelty, _DECIMALS)
+        parts["novelty"] = part(two_sample.excess, rounded)
+    rounded = np.round(probability, _DECIMALS)
+    parts["confidence"] = part(two_sample.rank_shift, rounded)
+    if not ignore_shares:
+        parts["shares"] = two_sample.shares(label)
+    return parts
+
+
+def compare(
+    held_out: Seen, arrived: Seen, permutations: int, seed: int, *, ignore_shares: bool
+) -> Drift:
+    """Return whether pictures are of the kind of held-out ones.
+
+    Args:
+        held_out: Pictures of the run that its network has not learned from.
+        arrived: The others.
+        permutations: Random choices of which of them all have arrived.
+        seed: Of these.
+        ignore_shares: Whether choices keep how often each class is predicted.
+    """
+    parts = statistics(held_out, arrived, ignore_shares=ignore_shares)
+    label = np.concatenate([held_out.label, arrived.label])
+    second = np.arange(len(label)) >= len(held_out.label)
+    strata = label if ignore_shares else None
+    found = two_sample.permutation_test(parts, second, permutations, seed, strata)
+    values = {
+        "novelty": (held_out.novelty, arrived.novelty),
+        "confidence": (held_out.probability, arrived.probability),
+    }
+    tests: dict[str, dict[str, Any]] = {}
+    for name, p in found.parts.items():
+        tests[name] = {"p": p, "about": WORDS[name]}
+        if name in values:
+            medians = [float(np.median(np.asarray(v))) for v in values[name]]
+            tests[name] |= {"held_out": medians[0], "arrived": medians[1]}
+    change = None
+    if held_out.features is not None and arrived.features is not None:
+        features = np.concatenate([held_out.features, arrived.features])
+        change = two_sample.witness(features, second)[second]
+    return Drift(found.p, tests, change)

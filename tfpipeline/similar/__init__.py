@@ -1,0 +1,1 @@
+"""COMMAND `python -m tfpipeline.similar`: the training pictures nearest to others."""

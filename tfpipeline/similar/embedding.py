@@ -1,0 +1,125 @@
+"""What a run's network makes of pictures: features, and what its head says of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.core import run_dir
+from tfpipeline.core.brightness import Ranges
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import sample_ranges, scan
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.evaluate import run_inputs
+from tfpipeline.metrics import classification
+from tfpipeline.models import classifier, reference
+from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.inference import Predictor
+from tfpipeline.models.reference import Reference
+
+# Features that go through the head at a time.
+_TOGETHER = 4096
+
+
+class Judged(NamedTuple):
+    """What a head says of features.
+
+    Args:
+        label: Index of the likeliest class, shape (n,).
+        probability: Of that class, calibrated, shape (n,).
+        novelty: How far each is from what the run has learned, shape (n,); None where
+            the run does not tell.
+        known: Whether that is within its limit, shape (n,); None likewise.
+    """
+
+    label: np.ndarray
+    probability: np.ndarray
+    novelty: np.ndarray | None
+    known: np.ndarray | None
+
+
+class Embedded(NamedTuple):
+    """Pictures that could be read, and those that could not.
+
+    Args:
+        files: Those that could, of length n.
+        features: What the head is fed with, float32, shape (n, width).
+        bad: The path of each other file, and why it cannot be read.
+    """
+
+    files: Sequence[Row]
+    features: np.ndarray
+    bad: Sequence[tuple[Path, str]]
+
+
+def reference_of(run: run_dir.RunFolder) -> Reference:
+    """Return the features that a run has kept of its own images.
+
+    Raises:
+        UserError: It has kept none.
+    """
+    kept = reference.read(run)
+    if kept is None or not len(kept.features):
+        raise UserError(
+            f"{run.path}: expected a run that kept the features of its images, found "
+            "none in it: an earlier version, a combination, or --train.reference false "
+            "made it. Train it again; features that are in the cache are found there."
+        )
+    return kept
+
+
+class Network:
+    """The classifier of a finished run, in two parts, on one device."""
+
+    def __init__(self, run: run_dir.RunFolder) -> None:
+        self._ready = run_inputs.ready(run)
+        self._temperature = run_inputs.calibration_of(run).temperature
+        extractor, self._head = classifier.split_classifier(self._ready.model)
+        self._extract = Predictor(Frozen(extractor), self._ready.predictor.strategy)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names."""
+        return self._ready.labels
+
+    @property
+    def ranges(self) -> Ranges:
+        """What is black and white in deep samples."""
+        return self._ready.ranges
+
+    def embed(self, paths: Sequence[Path], max_pixels: int) -> Embedded:
+        """Return the features of files.
+
+        Raises:
+            UserError: None of them can be read.
+        """
+        rows = scan.audit(paths, cache=None, max_pixels=max_pixels)
+        good = [row for row in rows if not row.reason]
+        bad = [(path, row.reason) for path, row in zip(paths, rows) if row.reason]
+        if not good:
+            raise UserError(
+                f"{bad[0][0]}: {bad[0][1]}. None of {len(bad)} files can be read; "
+                "expected pictures."
+            )
+        sample_ranges.report(good, self._ready.ranges)
+        batches = self._ready.batches(good)
+        return Embedded(good, self._extract.all(batches, len(good), "features"), bad)
+
+    def judge(self, features: np.ndarray) -> Judged:
+        """Return what the head says of features, shape (n, width)."""
+        logits = in_parts(self._head, features)
+        chance = classification.probabilities(logits / self._temperature)
+        novelty, known, score = None, None, self._ready.novelty
+        if score is not None:
+            novelty = in_parts(score, features)
+            known = score.knows(novelty)
+        return Judged(logits.argmax(1), chance.max(1), novelty, known)
+
+
+def in_parts(ask: Callable[[tf.Tensor], tf.Tensor], features: np.ndarray) -> np.ndarray:
+    """Return what a function says of features, a part of them at a time."""
+    starts = range(0, len(features), _TOGETHER)
+    parts = [np.asarray(ask(tf.constant(features[i : i + _TOGETHER]))) for i in starts]
+    return np.concatenate(parts)
