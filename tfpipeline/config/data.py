@@ -21,6 +21,10 @@ class DataSettings:
             and drops those without; a class `*` stands for all that it does not name.
         min_per_class: Classes with fewer different usable images are left out.
         group: Copies that share a split: `exact`, `near` (alike), or `none`.
+        group_column: The column of a CSV that says which images belong together, such
+            as `patient`; they share a split, and so do copies of them.
+        group_from: A regular expression that finds the same in the path of an image:
+            its first group in parentheses, or all that it matches.
         examples_per_class: Training images of each class, at most; null is all.
         train_fraction: Share of each class's training images that is used.
         sampling: `natural`, or `balanced` (every class equally often).
@@ -55,6 +59,8 @@ class DataSettings:
     classes: str | None = None
     min_per_class: int = 0
     group: str = "exact"
+    group_column: str | None = None
+    group_from: str | None = None
     examples_per_class: int | None = None
     train_fraction: float = 1.0
     sampling: str = "natural"

@@ -14,6 +14,7 @@ from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import (
     corrections,
     duplicates,
+    groups,
     rare_classes,
     review,
     sample_ranges,
@@ -142,9 +143,10 @@ def prepare(
         chosen, split = splits.pin(source, Path(settings.splits), fixes.relabelled)
     else:
         chosen = np.arange(len(source))
+        together = GROUPS[settings.group](every.files)
         split = splits.assign(
             source,
-            GROUPS[settings.group](every.files),
+            groups.joined(together, source.group) if source.group else together,
             validation_fraction=settings.validation_fraction,
             test_fraction=settings.test_fraction,
             seed=seed,

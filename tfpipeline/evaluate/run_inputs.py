@@ -85,8 +85,15 @@ def examples_of(
         fixes = str(run.corrections) if run.corrections.is_file() else None
         data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
     else:
+        # Groups of another source are its own: its columns may have other names.
+        own = settings.data.group_column, settings.data.group_from
         data = dataclasses.replace(
-            data, source=str(settings.source), splits=None, corrections=None
+            data,
+            source=str(settings.source),
+            splits=None,
+            corrections=None,
+            group_column=own[0],
+            group_from=own[1],
         )
     # What limits training says nothing about what is measured.
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)

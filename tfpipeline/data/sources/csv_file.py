@@ -1,5 +1,6 @@
 """A CSV file of path and label as a source."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
@@ -36,6 +37,7 @@ def open_csv(
     path_column: str = "path",
     label_column: str = "label",
     labels: Sequence[str] | None = None,
+    group_column: str | None = None,
 ) -> Source:
     """Return the examples of a CSV file."""
     with open(file, "rb") as opened:
@@ -51,7 +53,10 @@ def open_csv(
         raise UserError(f"{file}: expected a CSV file, but {error}.") from None
     if not rows:
         raise UserError(f"{file}: expected a header and rows, found no row.")
-    for flag, column in (("path", path_column), ("label", label_column)):
+    for flag, column in (
+        *(("path", path_column), ("label", label_column)),
+        *((("group", group_column),) if group_column is not None else ()),
+    ):
         first = "".join(rows[0])
         if column not in rows[0] and (";" in first or "\t" in first):
             found = "semicolons" if ";" in first else "tabs"
@@ -84,7 +89,11 @@ def open_csv(
         split = SPLIT_NAMES.get(row.get("split", "").lower(), "")
         label = index[row[label_column]]
         examples.append((file.parent / path, row.get("id") or path, label, split))
-    return from_rows(str(file), labels, examples)
+    source = from_rows(str(file), labels, examples)
+    if group_column is None:
+        return source
+    group = tuple(row[group_column].strip() for row in rows)
+    return dataclasses.replace(source, group=group)
 
 
 def _local(file: Path, line: int, path: str) -> str:

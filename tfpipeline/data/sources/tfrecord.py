@@ -24,6 +24,9 @@ INDEX, DESCRIPTION = "index.csv", "packed.json"
 HEADER = ("id", "shard", "offset", "length", "label", "split", "sha256")
 VERSION = 1
 
+# The column of the index that is there where the packed source had groups.
+_GROUP = "group"
+
 # What lies in the folder of a packed source.
 _OURS = re.compile(r"\d+\.tfrecord|index\.csv|packed\.json|quarantine\.csv")
 
@@ -72,7 +75,11 @@ def pack(
             for number, part in enumerate(_parts(files, shard_bytes)):
                 shard = staged / f"{number:05d}.tfrecord"
                 index += _write_shard(shard, source, files, part, bar)
-        file_io.write_csv(staged / INDEX, HEADER, index)
+        header = HEADER
+        if source.group:
+            header = (*HEADER, _GROUP)
+            index = [(*row, name) for row, name in zip(index, source.group)]
+        file_io.write_csv(staged / INDEX, header, index)
         description = {"version": VERSION, "labels": source.labels, "n": len(source)}
         file_io.write_json(staged / DESCRIPTION, {**description, "name": source.name})
         write_more(staged)
@@ -165,7 +172,9 @@ def open_packed(folder: Path) -> Source:
     check_labels(str(folder), labels, lambda: "no label")
     _check_shards(folder, table)
     source = from_rows(str(folder), labels, rows)
-    return dataclasses.replace(source, spans=spans)
+    has_groups = bool(table) and _GROUP in table[0]
+    group = tuple(row[_GROUP] for row in table) if has_groups else ()
+    return dataclasses.replace(source, spans=spans, group=group)
 
 
 def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
