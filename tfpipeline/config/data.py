@@ -43,6 +43,8 @@ class DataSettings:
         tfds_dir: Where TensorFlow Datasets keeps its files; null is its own default.
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
+        weight_column: The column of a CSV, if it is there, that says what a row counts:
+            2 is the same row twice, 0 leaves it out. Null uses none.
         label_from: What names the class: `folder` (refused where folders look like
             splits or versions), `top` (the same, unasked), or `file_name` up to its
             last `_`.
@@ -75,6 +77,7 @@ class DataSettings:
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"
+    weight_column: str | None = "weight"
     label_from: str = "folder"
     demo_per_class: int = 60
     demo_seed: int = 0

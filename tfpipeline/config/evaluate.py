@@ -19,6 +19,7 @@ class ReadSettings:
         label_from: Likewise.
         group_column: Its column of groups; unlike the others, null is none.
         group_from: Likewise.
+        weight_column: Its column of weights; null is `weight`, if it is there.
     """
 
     classes: str | None = None
@@ -29,6 +30,7 @@ class ReadSettings:
     label_from: str | None = None
     group_column: str | None = None
     group_from: str | None = None
+    weight_column: str | None = None
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ def review(
         *_conflicts(source, rows),
         *_leaks(source, alike),
         *_groups(source),
+        *_weights(source),
         *_opened(source, opened.remarks),
         *_skipped(skipped),
         *flat,
@@ -152,6 +153,13 @@ def _groups(source: Source) -> Iterator[Finding]:
     yield Finding("groups", len(count), detail=size + even)
     if missing := [i for i, name in enumerate(source.group) if not name]:
         yield Finding("ungrouped", len(missing), source.ids[missing[0]])
+
+
+def _weights(source: Source) -> Iterator[Finding]:
+    if source.weight:
+        total, least, most = (f(source.weight) for f in (sum, min, max))
+        detail = f"{least:g} to {most:g}, {total:g} in all"
+        yield Finding("weights", len(source.weight), detail=detail)
 
 
 def _opened(source: Source, remarks: Sequence[str]) -> Iterator[Finding]:

@@ -163,7 +163,7 @@ def write(
 ) -> None:
     """Write the splits as a CSV that pins them, and that is a source itself.
 
-    Where the examples have groups, there is a column `group`.
+    Where the examples have groups or weights, there is a column `group` or `weight`.
     """
     files = [file.absolute() for file in source.paths]
     labels = [source.labels[label] for label in source.label]
@@ -172,6 +172,8 @@ def write(
     )
     if source.group:
         columns["group"] = source.group
+    if source.weight:
+        columns["weight"] = source.weight
     file_io.write_csv(path, tuple(columns), zip(*columns.values()))
 
 

@@ -91,7 +91,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     result = {
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
-        **summary.metrics(logits, label[chosen], labels),
+        **summary.metrics(logits, label[chosen], labels, examples.weights(chosen)),
         "calibration": calibration.told(fitted, logits, label[chosen]),
         **robust,
         "seen_in_training": sum(keys[i] in trained_on for i in chosen),

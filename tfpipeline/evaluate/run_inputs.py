@@ -10,7 +10,12 @@ import keras
 import numpy as np
 
 from tfpipeline import cli, distribute
-from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
+from tfpipeline.config import (
+    DataSettings,
+    DistributeSettings,
+    EvaluateSettings,
+    RunSettings,
+)
 from tfpipeline.core import run_dir, startup
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, suggest
@@ -87,6 +92,7 @@ def examples_of(
     else:
         # Groups of another source are its own: its columns may have other names.
         own = settings.data.group_column, settings.data.group_from
+        weight = settings.data.weight_column or DataSettings().weight_column
         data = dataclasses.replace(
             data,
             source=str(settings.source),
@@ -94,6 +100,7 @@ def examples_of(
             corrections=None,
             group_column=own[0],
             group_from=own[1],
+            weight_column=weight,
         )
     # What limits training says nothing about what is measured.
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)

@@ -49,7 +49,8 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     names = {f"--{name}": str(value) for name, value in flat.items()}
     examples, source = work.examples, work.examples.source
     splits = examples.split.tolist()
-    data = repr((examples.keys, splits, source.labels, source.label.tolist()))
+    weight = (source.weight,) if source.weight else ()
+    data = repr((examples.keys, splits, source.labels, source.label.tolist(), *weight))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
     names["the images"] = digest[:16]
     if work.examples.source.class_map.new:

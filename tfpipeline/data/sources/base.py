@@ -54,6 +54,8 @@ class Source:
         dropped: Ids of the examples whose class was dropped.
         group: What each example belongs to, empty where that is not known; of no
             length where nothing was said of groups.
+        weight: What each example counts, positive and finite; of no length where all
+            count 1.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Source:
     class_map: ClassMap = field(default_factory=ClassMap)
     dropped: frozenset[str] = frozenset()
     group: tuple[str, ...] = ()
+    weight: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -80,6 +83,7 @@ class Source:
             split=tuple(self.split[i] for i in indices),
             spans=tuple(self.spans[i] for i in indices) if self.spans else (),
             group=tuple(self.group[i] for i in indices) if self.group else (),
+            weight=tuple(self.weight[i] for i in indices) if self.weight else (),
         )
 
     def with_classes(

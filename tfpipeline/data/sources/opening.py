@@ -15,7 +15,7 @@ from tfpipeline.data.sources import class_map as maps
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
 from tfpipeline.data.sources.class_map import ClassMap
-from tfpipeline.data.sources.csv_file import open_csv
+from tfpipeline.data.sources.csv_file import has_column, open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
 
 # Opens a source by its name, settings, and a folder for what is no file yet.
@@ -163,8 +163,11 @@ def _open(
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
         return LABEL_FROM[settings.label_from](path, class_map)
     if path.is_file():
+        weight = settings.weight_column
+        if weight == DataSettings().weight_column and not has_column(path, weight):
+            weight = None
         columns = settings.path_column, settings.label_column
-        return open_csv(path, *columns, group_column=settings.group_column)
+        return open_csv(path, *columns, None, settings.group_column, weight)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
     raise UserError(
         f"--data.source {name}: no such file or folder. Expected: demo, tfds:NAME, a "

@@ -24,8 +24,8 @@ INDEX, DESCRIPTION = "index.csv", "packed.json"
 HEADER = ("id", "shard", "offset", "length", "label", "split", "sha256")
 VERSION = 1
 
-# The column of the index that is there where the packed source had groups.
-_GROUP = "group"
+# Columns of the index that are there where the packed source had them.
+_GROUP, _WEIGHT = "group", "weight"
 
 # What lies in the folder of a packed source.
 _OURS = re.compile(r"\d+\.tfrecord|index\.csv|packed\.json|quarantine\.csv")
@@ -75,10 +75,12 @@ def pack(
             for number, part in enumerate(_parts(files, shard_bytes)):
                 shard = staged / f"{number:05d}.tfrecord"
                 index += _write_shard(shard, source, files, part, bar)
-        header = HEADER
-        if source.group:
-            header = (*HEADER, _GROUP)
-            index = [(*row, name) for row, name in zip(index, source.group)]
+        header: tuple[str, ...] = HEADER
+        more = ((_GROUP, source.group), (_WEIGHT, source.weight))
+        for name, values in more:
+            if values:
+                header = (*header, name)
+                index = [(*row, value) for row, value in zip(index, values)]
         file_io.write_csv(staged / INDEX, header, index)
         description = {"version": VERSION, "labels": source.labels, "n": len(source)}
         file_io.write_json(staged / DESCRIPTION, {**description, "name": source.name})
@@ -172,9 +174,10 @@ def open_packed(folder: Path) -> Source:
     check_labels(str(folder), labels, lambda: "no label")
     _check_shards(folder, table)
     source = from_rows(str(folder), labels, rows)
-    has_groups = bool(table) and _GROUP in table[0]
-    group = tuple(row[_GROUP] for row in table) if has_groups else ()
-    return dataclasses.replace(source, spans=spans, group=group)
+    has = {name: bool(table) and name in table[0] for name in (_GROUP, _WEIGHT)}
+    group = tuple(row[_GROUP] for row in table) if has[_GROUP] else ()
+    weight = tuple(float(row[_WEIGHT]) for row in table) if has[_WEIGHT] else ()
+    return dataclasses.replace(source, spans=spans, group=group, weight=weight)
 
 
 def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
