@@ -23,6 +23,10 @@ class DataSettings:
             name, and drops those without; `*` stands for all classes not listed.
         min_per_class: Drop classes with fewer distinct usable images than this.
         group: Copies that share a split: `exact`, `near` (alike), or `none`.
+        group_column: The column of a CSV that says which images belong together, such
+            as `patient`; they share a split, and so do copies of them.
+        group_from: A regular expression that finds the same in the path of an image:
+            its first group in parentheses, or all that it matches.
         examples_per_class: Most training images of each class (default: all).
         train_fraction: Share of each class's training images that is used.
         sampling: `natural`, or `balanced` (every class equally often).
@@ -41,6 +45,8 @@ class DataSettings:
         tfds_dir: Folder of TensorFlow Datasets (default: its own).
         path_column: The column of a CSV that holds the image's path.
         label_column: The column of a CSV that holds the class name.
+        weight_column: The column of a CSV, if it is there, that says what a row counts:
+            2 is the same row twice, 0 leaves it out. Default: none is used.
         label_from: What names the class: `folder` (refused where folders look like
             splits or versions), `top` (the same, unasked), or `file_name` up to its
             last `_`.
@@ -57,6 +63,8 @@ class DataSettings:
     classes: str | None = None
     min_per_class: int = 0
     group: str = "exact"
+    group_column: str | None = None
+    group_from: str | None = None
     examples_per_class: int | None = None
     train_fraction: float = 1.0
     sampling: str = "natural"
@@ -71,6 +79,7 @@ class DataSettings:
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"
+    weight_column: str | None = "weight"
     label_from: str = "folder"
     demo_per_class: int = 60
     demo_seed: int = 0

@@ -17,6 +17,9 @@ class ReadSettings:
         path_column: Likewise.
         label_column: Likewise.
         label_from: Likewise.
+        group_column: Its column of groups; unlike the others, null is none.
+        group_from: Likewise.
+        weight_column: Its column of weights; null is `weight`, if it is there.
     """
 
     classes: str | None = None
@@ -25,6 +28,9 @@ class ReadSettings:
     path_column: str | None = None
     label_column: str | None = None
     label_from: str | None = None
+    group_column: str | None = None
+    group_from: str | None = None
+    weight_column: str | None = None
 
 
 @dataclass(frozen=True)

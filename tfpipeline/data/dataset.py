@@ -14,6 +14,7 @@ from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import (
     corrections,
     duplicates,
+    groups,
     rare_classes,
     review,
     sample_ranges,
@@ -27,6 +28,7 @@ from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
+from tfpipeline.metrics import weights
 
 
 def _near(
@@ -112,6 +114,23 @@ class Examples:
             min_class_share=min_class_share,
         )
 
+    def weights(self, chosen: np.ndarray) -> np.ndarray | None:
+        """Return what examples count, float64, shape (k,); None where all count 1."""
+        every = self.source.weight
+        return np.array([every[i] for i in chosen]) if every else None
+
+    def epoch(self) -> np.ndarray:
+        """Return the training examples, each as often as an epoch has it, int64."""
+        chosen = self.of("train")
+        given = self.weights(chosen)
+        return chosen if given is None else chosen[weights.spread(given)[0]]
+
+    def mass(self) -> np.ndarray:
+        """Return the sum of the weights of each class's training images."""
+        chosen, classes = self.of("train"), len(self.source.labels)
+        given = self.weights(chosen)
+        return np.bincount(self.source.label[chosen], given, minlength=classes)
+
     def counts(self) -> np.ndarray:
         """Return the number of training images of each class, int64."""
         train = self.source.label[self.of("train")]
@@ -142,9 +161,10 @@ def prepare(
         chosen, split = splits.pin(source, Path(settings.splits), fixes.relabelled)
     else:
         chosen = np.arange(len(source))
+        together = GROUPS[settings.group](every.files)
         split = splits.assign(
             source,
-            GROUPS[settings.group](every.files),
+            groups.joined(together, source.group) if source.group else together,
             validation_fraction=settings.validation_fraction,
             test_fraction=settings.test_fraction,
             seed=seed,

@@ -130,7 +130,8 @@ class Feed:
 class Batches:
     """The batches of audited files, one an example, with the index of its class.
 
-    There are as many `classes` as the largest index says, where None.
+    There are as many `classes` as the largest index says, where None. The `weight` is
+    what each copy of an example counts in a batch, float, shape (n,); 1 where None.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Batches:
         label: np.ndarray,
         reading: Reading,
         classes: int | None = None,
+        weight: np.ndarray | None = None,
     ) -> None:
         self.reading = reading
         self.decoded: Decoded | None = None
@@ -146,14 +148,21 @@ class Batches:
         size = reading.height, reading.width
         self._decoder = Decoder(files, *size, reading.resize, reading.ranges)
         self._label = np.asarray(label, np.int32)
+        self._weight = None if weight is None else np.asarray(weight, np.float32)
         # What an image's changes are drawn from, wherever it stands in its source.
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
 
     def arrange(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return indices and weights of this worker's part of each batch."""
-        parts = orders.padded(order, self.reading.batch_size)
+        parts = self._padded(order)
         here = self.reading.worker, self.reading.workers
         indices, weights = (orders.share(part, *here) for part in parts)
+        return indices, weights
+
+    def _padded(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        indices, weights = orders.padded(order, self.reading.batch_size)
+        if self._weight is not None:
+            weights = weights * self._weight[indices]
         return indices, weights
 
     def keep_decoded(self, choice: str, folder: Path) -> Plan:
@@ -197,7 +206,7 @@ class Batches:
     def _dataset(
         self, order: np.ndarray, augmentation: Augmentation, epoch: int, first_step: int
     ) -> Feed:
-        indices, weights = orders.padded(order, self.reading.batch_size)
+        indices, weights = self._padded(order)
         # Of all workers: the same image may stand in another one's part as well, and
         # so may the one before, with which an image is mixed.
         again = orders.occurrences(indices.ravel()).reshape(indices.shape)

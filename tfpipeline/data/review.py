@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.data import duplicates, quality
+from tfpipeline.data.groups import balance, cut, sizes
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import SPLITS, Source
 
@@ -94,6 +95,8 @@ def review(
     findings = [
         *_conflicts(source, rows),
         *_leaks(source, alike),
+        *_groups(source),
+        *_weights(source),
         *_opened(source, opened.remarks),
         *_skipped(skipped),
         *flat,
@@ -132,6 +135,31 @@ def _leaks(source: Source, alike: Sequence[Sequence[int]]) -> Iterator[Finding]:
         a, b = pairs[0]
         detail = f"train and {source.split[b]}"
         yield Finding("across_splits", len(pairs), _pair(source, a, b), detail)
+
+
+def _groups(source: Source) -> Iterator[Finding]:
+    if not source.group:
+        return
+    if pairs := cut(source.group, source.split):
+        a, b = pairs[0]
+        detail = f"{source.split[a]} and {source.split[b]}"
+        yield Finding("groups_cut", len(pairs), _pair(source, a, b), detail)
+    count = sizes(source.group)
+    off, name, split = balance(source)
+    size = f"{count[0]} to {count[-1]} images each" if count else "none has a name"
+    even = "; classes are even" if name else ""
+    if off >= 0.0005:
+        even = f"; {name} is off by {100 * off:.1f} points in {split}"
+    yield Finding("groups", len(count), detail=size + even)
+    if missing := [i for i, name in enumerate(source.group) if not name]:
+        yield Finding("ungrouped", len(missing), source.ids[missing[0]])
+
+
+def _weights(source: Source) -> Iterator[Finding]:
+    if source.weight:
+        total, least, most = (f(source.weight) for f in (sum, min, max))
+        detail = f"{least:g} to {most:g}, {total:g} in all"
+        yield Finding("weights", len(source.weight), detail=detail)
 
 
 def _opened(source: Source, remarks: Sequence[str]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import rare_classes
+from tfpipeline.data import allocation, rare_classes
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import SPLITS, Source
@@ -29,7 +29,8 @@ def assign(
     Each class is divided by itself, so that its share is the same in every split. A
     split that the source does not name is taken out of its training examples.
     Examples of one group (equal files) are never divided between two splits that are
-    made here.
+    made here. Where the source has groups of its own, which may hold several classes,
+    whole groups are allocated.
     """
     # Examples without a split have that of their group's others, else train.
     of_group: dict[str, str] = {}
@@ -45,6 +46,9 @@ def assign(
         "validation": 0.0 if "validation" in source.split else validation_fraction,
     }
     train = np.flatnonzero(split == "train")
+    if source.group:
+        _allocate(source, leaders, split, fractions, seed)
+        return split
     small: dict[str, int] = {}
     for index, mine in enumerate(by_class(train, source.label, len(source.labels))):
         led, sizes = np.unique(leaders[mine], return_counts=True)
@@ -58,6 +62,33 @@ def assign(
     if small:
         raise _too_few(source, groups, small, fractions)
     return split[leaders]
+
+
+def _allocate(
+    source: Source,
+    leaders: np.ndarray,
+    split: np.ndarray,
+    fractions: Mapping[str, float],
+    seed: int,
+) -> None:
+    """Take whole groups out of the training examples for the splits to be made."""
+    train = np.flatnonzero(split == "train")
+    shares = {name: share for name, share in fractions.items() if share > 0}
+    rest = 1 - sum(shares.values())
+    count = len(np.unique(leaders[train]))
+    if shares and count <= len(shares):
+        raise UserError(
+            f"{source.name}: expected at least {len(shares) + 1} groups of "
+            f"training images, one each for train and {' and '.join(shares)}. "
+            f"Received: {count}, by --data.group_column, --data.group_from or copies. "
+            f"Set {' or '.join(f'--data.{name}_fraction 0' for name in shares)}, or "
+            "group by something finer."
+        )
+    names = np.array(["train", *shares], object)
+    parts = [rest, *shares.values()]
+    split[train] = names[
+        allocation.allocate(leaders[train], source.label[train], parts, seed)
+    ]
 
 
 def _divide(
@@ -130,11 +161,20 @@ def _fill(order: list[int], sizes: np.ndarray, count: int) -> list[int]:
 def write(
     path: Path, source: Source, split: np.ndarray, digests: Sequence[str]
 ) -> None:
-    """Write the splits as a CSV that pins them, and that is a source itself."""
+    """Write the splits as a CSV that pins them, and that is a source itself.
+
+    Where the examples have groups or weights, there is a column `group` or `weight`.
+    """
     files = [file.absolute() for file in source.paths]
     labels = [source.labels[label] for label in source.label]
-    rows = zip(source.ids, files, labels, split, digests)
-    file_io.write_csv(path, HEADER, rows)
+    columns: dict[str, Sequence[object]] = dict(
+        zip(HEADER, (source.ids, files, labels, split, digests))
+    )
+    if source.group:
+        columns["group"] = source.group
+    if source.weight:
+        columns["weight"] = source.weight
+    file_io.write_csv(path, tuple(columns), zip(*columns.values()))
 
 
 def pin(

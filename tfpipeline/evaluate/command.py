@@ -94,7 +94,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     result = {
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
-        **summary.metrics(logits, label[chosen], labels),
+        **summary.metrics(logits, label[chosen], labels, examples.weights(chosen)),
         "calibration": calibration.told(fitted, logits, label[chosen]),
         **robust,
         **known,

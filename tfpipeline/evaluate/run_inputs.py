@@ -10,7 +10,12 @@ import keras
 import numpy as np
 
 from tfpipeline import cli, distribute
-from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
+from tfpipeline.config import (
+    DataSettings,
+    DistributeSettings,
+    EvaluateSettings,
+    RunSettings,
+)
 from tfpipeline.core import run_dir, startup
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, suggest
@@ -95,8 +100,17 @@ def examples_of(
         fixes = str(run.corrections) if run.corrections.is_file() else None
         data = dataclasses.replace(data, splits=str(run.splits), corrections=fixes)
     else:
+        # Groups of another source are its own: its columns may have other names.
+        own = settings.data.group_column, settings.data.group_from
+        weight = settings.data.weight_column or DataSettings().weight_column
         data = dataclasses.replace(
-            data, source=str(settings.source), splits=None, corrections=None
+            data,
+            source=str(settings.source),
+            splits=None,
+            corrections=None,
+            group_column=own[0],
+            group_from=own[1],
+            weight_column=weight,
         )
     # What limits training says nothing about what is measured.
     data = dataclasses.replace(data, examples_per_class=None, train_fraction=1.0)

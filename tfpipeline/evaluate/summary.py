@@ -15,7 +15,10 @@ SHOWN = 10
 
 
 def metrics(
-    logits: np.ndarray, label: np.ndarray, labels: Sequence[str]
+    logits: np.ndarray,
+    label: np.ndarray,
+    labels: Sequence[str],
+    weight: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return what `classification` does, and what else an evaluation says.
 
@@ -24,7 +27,7 @@ def metrics(
         `confused_with`, `worst_class` as `worst` returns it, and `missing_classes`,
         of which there are no images.
     """
-    result = classification.classification(logits, label, labels)
+    result = classification.classification(logits, label, labels, weight)
     pairs = confusion_matrix.pairs(label, np.argmax(logits, axis=1), len(labels))
     confused = confusion_matrix.confused_with(pairs, labels)
     classes = result["classes"]

@@ -12,7 +12,7 @@ Z_95 = 1.959963984540054
 _BITS = 12
 
 
-def wilson(successes: float, n: int, z: float = Z_95) -> tuple[float, float]:
+def wilson(successes: float, n: float, z: float = Z_95) -> tuple[float, float]:
     """Return the interval in which a share lies, by so many successes of n.
 
     With z as it is, 95 % of such intervals hold the true share; the share that was
@@ -28,7 +28,13 @@ def wilson(successes: float, n: int, z: float = Z_95) -> tuple[float, float]:
 
 
 def accuracy_interval(metrics: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the interval (Wilson, 95 %) of an `accuracy` that was counted on `n`."""
+    """Return the interval (Wilson, 95 %) of an `accuracy` that was counted on `n`.
+
+    Where images have weights, on as many as `n_effective`.
+    """
+    if "n_effective" in metrics:
+        n = metrics["n_effective"]
+        return wilson(metrics["accuracy"] * n, n)
     return wilson(round(metrics["accuracy"] * metrics["n"]), metrics["n"])
 
 

@@ -52,6 +52,7 @@ def content(run: RunFiles) -> dict[str, Any]:
             data_lines(run.manifest["review"]) if "review" in run.manifest else None
         ),
         "leaks": html.picture(run.folder.figures / "leaks.png"),
+        "families": html.picture(run.folder.figures / "families.png"),
         "batch": html.picture(run.folder.figures / "batch.png"),
         "rates": html.picture(run.folder.figures / "learning_rate.png"),
         "quarantine": run.quarantine[:SHOWN_QUARANTINE],

@@ -15,6 +15,7 @@ from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import drawn_world
 from tfpipeline.demo import world
+from tfpipeline.metrics import weights
 from tfpipeline.models import (
     batchnorm_stats,
     feature_extraction,
@@ -75,8 +76,13 @@ class Vectors:
     def of(
         self, examples: Examples, chosen: str | np.ndarray
     ) -> tuple[Rows, np.ndarray]:
-        """Return features and labels of a split, or of positions, in these examples."""
+        """Return features and labels of a split, or of positions, in these examples.
+
+        An example of weight 2 is there twice.
+        """
         rows = examples.of(chosen) if isinstance(chosen, str) else chosen
+        if (given := examples.weights(rows)) is not None:
+            rows = rows[weights.spread(given)[0]]
         places = np.array([self._place[examples.keys[i]] for i in rows], int)
         held = self._rows
         some = held.select(places) if isinstance(held, Stored) else held[places]

@@ -113,7 +113,8 @@ def read(file: Path) -> dict[str, Any] | None:
 def _describe(examples: Examples) -> tuple[object, ...]:
     source = examples.source
     labels = (source.labels, source.label.tolist())
-    return (examples.keys, examples.split.tolist(), *labels)
+    weight = (source.weight,) if source.weight else ()
+    return (examples.keys, examples.split.tolist(), *labels, *weight)
 
 
 def _stamp(network: ModelSettings) -> str:

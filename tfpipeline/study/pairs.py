@@ -181,9 +181,16 @@ class Study:
         """Return the examples of a source, split anew for each seed."""
         data = with_source(self.settings.data, name)
         draw = drawn_world.drawer(data)
-        return tuple(
+        opened = tuple(
             dataset.prepare(data, seed, self.cache, draw) for seed in self.seeds
         )
+        if any(weight % 1 for weight in opened[0].source.weight):
+            raise UserError(
+                f"{name}: expected whole numbers as weights, for which a study takes "
+                "an image so many times. Multiply them by a common factor, or say "
+                "--data.weight_column null."
+            )
+        return opened
 
     def _scratch(self, name: str, _: str) -> dict[str, Any]:
         data = with_source(self.settings.data, name)

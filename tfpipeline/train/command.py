@@ -85,14 +85,14 @@ def _train(
     from tfpipeline.train import measurement, run_writer
     from tfpipeline.train.fit import Diverged
 
-    chief, leaks = course.work.chief, {"exact": 0, "near": 0}
+    chief, leaks = course.work.chief, dict[str, Any]()
     if chief:
         run_writer.begin(run, course.work)
     with phases("extract"):
         course.extract()
     if chief:
         with phases("figures"):
-            leaks = run_writer.draw(run, course.work)
+            leaks = run_writer.draw(run, course)
     try:
         with phases("train"):
             course.train_head()

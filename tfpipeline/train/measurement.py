@@ -186,8 +186,10 @@ def split_metrics(
     """Return the metrics of each split, with those of the calibrated probabilities."""
     result = {}
     for split, values in logits.items():
-        label = examples.source.label[examples.of(split)]
-        metrics = classification.classification(values, label, examples.source.labels)
+        chosen = examples.of(split)
+        label, names = examples.source.label[chosen], examples.source.labels
+        given = examples.weights(chosen)
+        metrics = classification.classification(values, label, names, given)
         if calibrated is not None:
             metrics["calibration"] = calibration.told(calibrated, values, label)
         result[split] = metrics

@@ -22,7 +22,7 @@ from tfpipeline.models import reference, saving
 from tfpipeline.models.reference import Reference
 from tfpipeline.report import charts, run_data
 from tfpipeline.report.closing import closing
-from tfpipeline.train import measurement
+from tfpipeline.train import families, measurement
 from tfpipeline.train.fit_state import Row
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
@@ -30,6 +30,9 @@ from tfpipeline.train.stages import Course
 DIVERGED = "diverged.csv"
 
 SPLITS = ("train", "validation", "test")
+
+# Pairs of related images in the manifest, at most.
+SHOWN_FAMILIES = 40
 
 # Settings that a training may go on with though they have changed.
 _FREE = (
@@ -51,7 +54,8 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     names = {f"--{name}": str(value) for name, value in flat.items()}
     examples, source = work.examples, work.examples.source
     splits = examples.split.tolist()
-    data = repr((examples.keys, splits, source.labels, source.label.tolist()))
+    weight = (source.weight,) if source.weight else ()
+    data = repr((examples.keys, splits, source.labels, source.label.tolist(), *weight))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
     names["the images"] = digest[:16]
     if work.examples.source.class_map.new:
@@ -91,8 +95,9 @@ def begin(run: RunFolder, work: Work) -> None:
         run.classes.unlink(missing_ok=True)
 
 
-def draw(run: RunFolder, work: Work) -> dict[str, int]:
+def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     """Draw the first training batch as the network sees it, and leaks; count those."""
+    work = course.work
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
@@ -100,9 +105,18 @@ def draw(run: RunFolder, work: Work) -> dict[str, int]:
     labels = work.examples.source.labels
     sheet = charts.batch(pictures[:count], targets[:count], labels)
     image_io.save_png(run.figures / "batch.png", sheet)
-    leaks = {kind: work.examples.leaks(kind) for kind in ("exact", "near")}
+    leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
         image_io.save_png(run.figures / "leaks.png", copies)
+    related = families.find(course)
+    families.draw(run, course, related)
+    leaks["features"] = len(related.pairs)
+    ids = work.examples.source.ids
+    leaks["families"] = {
+        "compared": related.compared,
+        "threshold": related.threshold,
+        "pairs": [[ids[a], ids[b]] for a, b in related.pairs[:SHOWN_FAMILIES]],
+    }
     return leaks
 
 
@@ -178,6 +192,8 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "dropped_classes": examples.source.class_map.dropped,
         "leaks": result["leaks"]["exact"],
         "near_leaks": result["leaks"]["near"],
+        "feature_leaks": result["leaks"]["features"],
+        "families": result["leaks"]["families"],
         "review": work.review.to_json(),
         "rare_classes": examples.rare(data.min_class_share),
         "seconds": result["seconds"],

@@ -21,6 +21,7 @@ from tfpipeline.data.sources import drawn_world, listing
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.demo import world
+from tfpipeline.metrics import weights
 from tfpipeline.models import (
     backbones,
     classifier,
@@ -176,7 +177,9 @@ def _with_ranges(settings: RunSettings, examples: Examples) -> RunSettings:
 def _batches(examples: Examples, reading: Reading) -> Batches:
     source = examples.source
     reading = dataclasses.replace(reading, ranges=examples.brightness.ranges)
-    return Batches(examples.files, source.label, reading, len(source.labels))
+    given = examples.weights(np.arange(len(source)))
+    each = None if given is None else weights.copies(given)[1]
+    return Batches(examples.files, source.label, reading, len(source.labels), each)
 
 
 def _reading(

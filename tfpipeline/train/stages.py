@@ -246,7 +246,7 @@ def _trainer(
     first = not fine or settings.train.from_scratch
     train = settings.train if first else fine_tuning(settings)
     if train.ema_momentum is None:
-        steps = len(work.batches.arrange(examples.of("train"))[0])
+        steps = len(work.batches.arrange(examples.epoch())[0])
         momentum = min(0.999, max(0.5, 1 - 1 / steps))
         train = dataclasses.replace(train, ema_momentum=momentum)
     half = keras.mixed_precision.dtype_policy().name == "mixed_float16"
@@ -258,14 +258,14 @@ def _trainer(
     criterion = Criterion(
         len(examples.source.labels),
         train.label_smoothing,
-        optimizers.class_weights(train.class_weights, examples.counts()),
+        optimizers.class_weights(train.class_weights, examples.mass()),
         (method, task.inference) if method is not None else None,
     )
     return Trainer(task.training, models, optimizer, criterion, work.strategy, train)
 
 
 def _steps(work: Work, task: Task, epoch: int, first: int = 0) -> Any:
-    order = work.batches.shuffled(work.examples.of("train"), epoch)
+    order = work.batches.shuffled(work.examples.epoch(), epoch)
     return task.inputs.steps(order, epoch, first)
 
 
@@ -275,7 +275,7 @@ def _metrics(
     """Return loss and accuracy on some examples."""
     logits = predictor.all(task.inputs.batches(chosen), len(chosen), None)
     label = examples.source.label[chosen]
-    return classification.loss_and_accuracy(logits, label)
+    return classification.loss_and_accuracy(logits, label, examples.weights(chosen))
 
 
 def _stage(
@@ -286,7 +286,7 @@ def _stage(
     weights: list[keras.Variable],
 ) -> Stage:
     examples, batches = work.examples, work.batches
-    chosen, held_out = examples.of("train"), examples.of("validation")
+    chosen, held_out = examples.epoch(), examples.of("validation")
     predictor = Predictor(task.inference, work.strategy, shared=True)
     size = batches.reading.batch_size
 

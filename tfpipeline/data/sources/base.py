@@ -52,6 +52,10 @@ class Source:
             every file is one example.
         class_map: From the names that the source itself has to `labels`.
         dropped: Ids of the examples whose class was dropped.
+        group: What each example belongs to, empty where that is not known; of no
+            length where nothing was said of groups.
+        weight: What each example counts, positive and finite; of no length where all
+            count 1.
     """
 
     name: str
@@ -63,6 +67,8 @@ class Source:
     spans: tuple[tuple[int, int], ...] = ()
     class_map: ClassMap = field(default_factory=ClassMap)
     dropped: frozenset[str] = frozenset()
+    group: tuple[str, ...] = ()
+    weight: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -76,6 +82,8 @@ class Source:
             label=self.label[indices],
             split=tuple(self.split[i] for i in indices),
             spans=tuple(self.spans[i] for i in indices) if self.spans else (),
+            group=tuple(self.group[i] for i in indices) if self.group else (),
+            weight=tuple(self.weight[i] for i in indices) if self.weight else (),
         )
 
     def with_classes(

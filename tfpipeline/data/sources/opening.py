@@ -10,11 +10,12 @@ from pathlib import Path
 from tfpipeline.config import DataSettings
 from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest, unknown
+from tfpipeline.data import groups
 from tfpipeline.data.sources import class_map as maps
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
 from tfpipeline.data.sources.class_map import ClassMap
-from tfpipeline.data.sources.csv_file import open_csv
+from tfpipeline.data.sources.csv_file import has_column, open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
 
 # Opens a source by its name, settings, and a folder for what is no file yet.
@@ -55,7 +56,9 @@ def open_source(
     """
     file = None if settings.classes is None else Path(settings.classes)
     own = ClassMap() if file is None else maps.read(file)
+    groups.check(settings.group_column, settings.group_from)
     source = _open(settings, cache, draw, own.then(also or ClassMap()))
+    source = _with_groups(source, settings)
     where, before = f"{maps.FLAG} {file}", source.labels
     # Without a file, a single class is refused below in other words.
     least, by = 1 if single or file is None else 2, list[str]()
@@ -73,6 +76,20 @@ def open_source(
         check_several(source)
     check_names(source.name, source.labels)
     _warn_of_twins(source)
+    return source
+
+
+def _with_groups(source: Source, settings: DataSettings) -> Source:
+    """Return a source whose examples have the groups that are asked for."""
+    if settings.group_from is not None:
+        found = groups.from_ids(source.ids, settings.group_from)
+        return dataclasses.replace(source, group=found)
+    if settings.group_column is not None and not source.group:
+        raise UserError(
+            f"{groups.COLUMN} {settings.group_column}: {source.name} is no CSV file, "
+            f"so it has no columns. Say {groups.PATTERN} PATTERN, a regular expression "
+            "that finds the group in each path, or list path, label and group in a CSV."
+        )
     return source
 
 
@@ -146,7 +163,11 @@ def _open(
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
         return LABEL_FROM[settings.label_from](path, class_map)
     if path.is_file():
-        return open_csv(path, settings.path_column, settings.label_column)
+        weight = settings.weight_column
+        if weight == DataSettings().weight_column and not has_column(path, weight):
+            weight = None
+        columns = settings.path_column, settings.label_column
+        return open_csv(path, *columns, None, settings.group_column, weight)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
     raise UserError(
         f"--data.source {name}: no such file or folder. Expected: demo, tfds:NAME, a "

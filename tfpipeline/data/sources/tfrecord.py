@@ -24,6 +24,9 @@ INDEX, DESCRIPTION = "index.csv", "packed.json"
 HEADER = ("id", "shard", "offset", "length", "label", "split", "sha256")
 VERSION = 1
 
+# Columns of the index that are there where the packed source had them.
+_GROUP, _WEIGHT = "group", "weight"
+
 # What lies in the folder of a packed source.
 _OURS = re.compile(r"\d+\.tfrecord|index\.csv|packed\.json|quarantine\.csv")
 
@@ -72,7 +75,13 @@ def pack(
             for number, part in enumerate(_parts(files, shard_bytes)):
                 shard = staged / f"{number:05d}.tfrecord"
                 index += _write_shard(shard, source, files, part, bar)
-        file_io.write_csv(staged / INDEX, HEADER, index)
+        header: tuple[str, ...] = HEADER
+        more = ((_GROUP, source.group), (_WEIGHT, source.weight))
+        for name, values in more:
+            if values:
+                header = (*header, name)
+                index = [(*row, value) for row, value in zip(index, values)]
+        file_io.write_csv(staged / INDEX, header, index)
         description = {"version": VERSION, "labels": source.labels, "n": len(source)}
         file_io.write_json(staged / DESCRIPTION, {**description, "name": source.name})
         write_more(staged)
@@ -165,7 +174,10 @@ def open_packed(folder: Path) -> Source:
     check_labels(str(folder), labels, lambda: "no label")
     _check_shards(folder, table)
     source = from_rows(str(folder), labels, rows)
-    return dataclasses.replace(source, spans=spans)
+    has = {name: bool(table) and name in table[0] for name in (_GROUP, _WEIGHT)}
+    group = tuple(row[_GROUP] for row in table) if has[_GROUP] else ()
+    weight = tuple(float(row[_WEIGHT]) for row in table) if has[_WEIGHT] else ()
+    return dataclasses.replace(source, spans=spans, group=group, weight=weight)
 
 
 def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
