@@ -58,8 +58,8 @@ def check(sort_into: str | None, words: Sequence[str]) -> Path | None:
     if inside is not None:
         raise UserError(
             f"--sort_into {sort_into}: expected a folder outside those of the "
-            f"pictures, or the copies would be sorted as well. Received: --images {inside}. "
-            "Name a folder elsewhere."
+            "pictures, or the copies would be sorted as well. Received: --images "
+            f"{inside}. Name a folder elsewhere."
         )
     file_io.check_writable(folder)
     return folder
