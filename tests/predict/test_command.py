@@ -90,7 +90,7 @@ def test_pictures_are_shown_on_a_page_and_sorted_at_once(
     for copied, kept in ((12, 0), (0, 12)):
         assert start(small_run, *argv, "--sort_into", str(folder)) == 0
         said = capsys.readouterr().out
-        assert f"{copied} files copied, {kept} there already" in said
+        assert f"{copied} files copied, {kept} already there" in said
         # Nothing is named by it that was not in the row of a table.
         assert "broken.jpg" in said and "teapot/00003.png" not in said
     assert page.read_text().count("data:image/jpeg") == 12

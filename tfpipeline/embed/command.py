@@ -56,7 +56,7 @@ def _check(settings: EmbedSettings) -> tuple[int, int]:
     if settings.output is None:
         raise UserError("--output: expected a folder for the shards.")
     if settings.run is None:
-        registry.check_name(settings.model.backbone)
+        registry.check(settings.model)
     if settings.dtype not in ("float32", "float16"):
         raise unknown("--dtype", settings.dtype, ("float32", "float16"))
     if settings.resize not in (None, *image_io.RESIZES):

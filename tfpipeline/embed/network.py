@@ -21,7 +21,6 @@ from tfpipeline.demo import world
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
-from tfpipeline.models.registry import BACKBONES
 from tfpipeline.shards.work import Content
 
 HEADER = ("id", "sha256", "row", "error")
@@ -113,7 +112,7 @@ def _open(settings: EmbedSettings) -> tuple[keras.Model, str, Ranges]:
         return model, resize, saving.load_ranges(run.model)
     network = backbones.resolve(settings.model, source="imagenet")
     backbone = backbones.build_backbone(network, world.WEIGHTS_FILE)
-    mode = BACKBONES[network.backbone].mode
+    mode = backbones.mode_of(network)
     model = classifier.build_classifier(backbone, mode, network, 1)
     ranges = brightness.parse(settings.range)
     if ranges is None:

@@ -40,7 +40,13 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.data import dataset, pipeline, splits
-        from tfpipeline.evaluate import forward_pass, page, run_inputs, summary
+        from tfpipeline.evaluate import (
+            forward_pass,
+            jpeg_damage,
+            page,
+            run_inputs,
+            summary,
+        )
         from tfpipeline.metrics import calibration, novelty
         from tfpipeline.models import constant_weights, saving
 
@@ -71,7 +77,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         with contextlib.suppress(UserError):
             file_io.check_writable(cache)
             features = cache / "features", examples.brightness.fingerprint
-    with phases("evaluate"):
+    files = [examples.files[i] for i in chosen]
+    with phases("evaluate"), jpeg_damage.named(files):
         logits, values, cached = forward_pass.predict(
             model, score, batches, keys, chosen, strategy, features
         )

@@ -132,17 +132,17 @@ def examples_of(
     if settings.map_labels and is_reordered:
         return dataclasses.replace(examples, source=source.in_order(names))
     advice = (
-        "Name its classes as in labels.txt of the run, or have them renamed, joined or "
-        "dropped: --data.classes FILE, a CSV of class,new."
+        "Rename its classes as in labels.txt of the run, or rename, merge or drop them "
+        "with --data.classes FILE, a CSV of class,new."
     )
     if is_reordered:
         advice = (
-            "Only their order or letter case differs: say --map_labels true to map "
+            "Only their order or letter case differs: add --map_labels true to map "
             "them by name."
         )
     elif set(source.labels) < set(labels):
         advice = (
-            f"It has {len(source.labels)} of the {len(labels)} classes: say "
+            f"It has {len(source.labels)} of the {len(labels)} classes: add "
             "--allow_missing_classes true to measure on those."
         )
     if difference := names.difference(source.labels, "the model", "the source"):
@@ -195,5 +195,5 @@ def calibration_of(run: run_dir.RunFolder) -> Calibration:
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(
             f"{run.calibration}: expected what `train` wrote, but it cannot be used: "
-            f"{error}. Copy it from where it is whole, or train again."
+            f"{error}. Restore it from a copy, or train again."
         ) from None

@@ -25,6 +25,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import listing
+from tfpipeline.evaluate import jpeg_damage
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import batching, client, sent_images
@@ -198,7 +199,8 @@ def rows_of(
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None
     try:
-        answers = iter(ask(good) if good else [])
+        with jpeg_damage.named(good):
+            answers = iter(ask(good) if good else [])
     except batching.Incomplete as error:
         answers, stopped = iter(error.results), error
     each = [

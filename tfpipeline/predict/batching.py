@@ -61,7 +61,10 @@ def ask(
 def _check(settings: ServerSettings) -> None:
     for name in ("batch_size", "parallel"):
         if getattr(settings, name) < 1:
-            raise UserError(f"--server.{name}: expected a positive number.")
+            raise UserError(
+                f"--server.{name}: expected a positive number. Received: "
+                f"{getattr(settings, name)}."
+            )
     if not 0 < settings.batch_megabytes <= MOST_MEGABYTES:
         raise UserError(
             f"--server.batch_megabytes: expected a number up to {MOST_MEGABYTES:.0f}. "

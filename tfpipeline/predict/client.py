@@ -58,13 +58,13 @@ def open_server(address: str, settings: ServerSettings) -> Send:
                 return protocol(parts, settings)
     except ImportError as error:
         raise UserError(
-            f"--model {address}: asking a server needs a package that is not "
-            f"installed ({error.name}): give pip install '.[serving]' in the folder of "
+            f"--model {address}: sending requests needs a package that is not "
+            f"installed ({error.name}): run pip install '.[serving]' in the folder of "
             "tfpipeline's source."
         ) from None
     raise UserError(
         f"--model {address}: expected http://HOST:PORT/v1/models/NAME or "
-        "grpc://HOST:PORT/NAME, perhaps with /labels/stable or /versions/N behind."
+        "grpc://HOST:PORT/NAME, optionally followed by /labels/stable or /versions/N."
     )
 
 

@@ -49,7 +49,7 @@ def check(sort_into: str | None, words: Sequence[str]) -> Path | None:
         return None
     folder = Path(sort_into)
     if not sort_into.strip() or (folder.exists() and not folder.is_dir()):
-        raise UserError(f"--sort_into {sort_into}: expected a folder, new or not.")
+        raise UserError(f"--sort_into {sort_into}: expected a folder, existing or new.")
     real = folder.resolve()
     above = (Path(word) for word in words if os.path.isdir(word))
     inside = next((w for w in above if real.is_relative_to(w.resolve())), None)

@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        help="the page; null is report.html in the folder, and comparison.html here "
-        "for several runs",
+        help="the page (default: report.html in the folder; for several runs, "
+        "comparison.html in the current folder)",
     )
     parser.add_argument("--quiet", action="store_true", help=flags.QUIET)
     parser.add_argument("--json", action="store_true", help=flags.JSON)
@@ -56,7 +56,7 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
         UserError: A folder holds neither.
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--output {output}: expected a name in .html.")
+        raise UserError(f"--output {output}: expected a file name ending in .html.")
     folder = folders[0]
     kind = result_page.kind_of(folder) if len(folders) == 1 else None
     page = output or (folder / result_page.NAME if kind else Path("comparison.html"))
@@ -67,7 +67,7 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
         several = [RunFolder(folder).existing() for folder in folders]
         return comparison_page.write(several, page)
     if not folder.is_dir():
-        raise UserError(f"{folder}: expected a folder, found none there.")
+        raise UserError(f"{folder}: expected a folder. Found none.")
     if kind is not None:
         return result_page.write(folder, output)
     return run_page.write(RunFolder(folder).existing(), output)

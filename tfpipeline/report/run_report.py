@@ -32,7 +32,7 @@ def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
     except Exception as error:  # Nothing that goes wrong here may cost the training.
         console.warn(
             f"The page {run.report} could not be made ({type(error).__name__}: "
-            f"{error}). The run is whole, and can be used."
+            f"{error}). The run is complete and can be used."
         )
         return None
     return run.report

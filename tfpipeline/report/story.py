@@ -152,7 +152,8 @@ def _features(result: Result, summary: Result, items: Sequence[Result]) -> Story
 
 
 def _seen(item: Result) -> str:
-    return f"{item.get('image')}: {item.get('class')} {number(item.get('probability'))}"
+    file = str(item.get("image")).rpartition("/")[2]
+    return f"{file}: {item.get('class')} {number(item.get('probability'))}"
 
 
 def _study(result: Result, summary: Result, items: Sequence[Result]) -> Story:
