@@ -138,6 +138,8 @@ def check(settings: ModelSettings) -> None:
     name = settings.backbone
     if words.is_own(name):
         words.check(settings)
+        if settings.preprocessing is not None:
+            named_mode(settings.preprocessing)
         return
     if name not in BACKBONES:
         # A path, not the name of a network.
@@ -154,3 +156,12 @@ def check(settings: ModelSettings) -> None:
                 f"--model.{flag}: is for a network of your own (--model.backbone "
                 f"FILE.keras, kerashub:PRESET). Leave it out: {name} has its own."
             )
+
+
+def named_mode(preprocessing: str) -> str:
+    """Return the mode that `--model.preprocessing` means: its name, or a family's."""
+    known = {"unit": "unit", **{row.mode: row.mode for row in BACKBONES.values()}}
+    known |= {row.family: row.mode for row in BACKBONES.values()}
+    if preprocessing not in known:
+        raise unknown("--model.preprocessing", preprocessing, known)
+    return known[preprocessing]

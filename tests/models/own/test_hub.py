@@ -10,8 +10,12 @@ import pytest
 from tests.models.own import networks
 from tests.models.own.networks import SIZE
 from tests.models.own.test_network import PIXELS, build, features
+from tfpipeline.config.synthesis import FeaturesSettings
 from tfpipeline.core.errors import UserError
+from tfpipeline.features.layer_maps import Inspector
 from tfpipeline.models import backbones, classifier, layer_outputs, saving, unfreezing
+from tfpipeline.models.class_names import ClassNames
+from tfpipeline.models.load_network import Network
 
 pytestmark = networks.needs_hub
 
@@ -52,6 +56,13 @@ def test_the_class_token_is_the_first(tmp_path: Path, make) -> None:
     _, model = build(name, pooling="token")
     np.testing.assert_allclose(features(model), expected[:, 0], rtol=2e-3, atol=1e-4)
     assert not layer_outputs.maps(model)
+
+
+def test_without_maps_there_is_nothing_to_show_and_that_is_said(tmp_path) -> None:
+    _, model = build(networks.vit(tmp_path / "preset"), pooling="token")
+    network = Network("a", model, ClassNames(["a", "b", "c"]))
+    with pytest.raises(UserError, match="--model.pooling avg keeps its patches"):
+        Inspector(FeaturesSettings(), network)
 
 
 def test_maps_have_no_token(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_a_class_of_another_package_is_refused(saved: Path, tmp_path: Path) -> N
         ({"weights": "imagenet"}, "comes with its weights"),
         ({"alpha": 0.5}, "one width"),
         ({"cut": "block9"}, "no layer 'block9'"),
+        ({"preprocessing": "vgg"}, "Did you mean 'vgg16'"),
     ],
 )
 def test_what_does_not_go_with_a_file_is_refused(saved, more, words: str) -> None:

@@ -59,9 +59,9 @@ def _unusable(flag: str, error: Exception) -> UserError:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UserError(
         f"{flag}: it cannot be loaded: {first}. A preset by its name is downloaded "
-        "from Kaggle; where that cannot be, save it on a machine with a network "
-        "(`keras_hub.models.Backbone.from_preset(NAME).save_to_preset(FOLDER)`, and `keras_hub."
-        "layers.ImageConverter` likewise), and name the folder: kerashub:FOLDER."
+        "from Kaggle; where that cannot be, save it on a machine with a network, "
+        "`keras_hub.models.Backbone.from_preset(NAME).save_to_preset(FOLDER)` and "
+        "`keras_hub.layers.ImageConverter` likewise, and say kerashub:FOLDER."
     )
 
 

@@ -8,10 +8,10 @@ import keras
 
 from tfpipeline.config import ModelSettings
 from tfpipeline.core import console
-from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.core.errors import UserError
 from tfpipeline.models import registry
 from tfpipeline.models.own import archive, graphs, hub, words
-from tfpipeline.models.preprocessing import MODES, Mode
+from tfpipeline.models.preprocessing import Mode
 
 # Where nothing says another size.
 _SIZE = 224
@@ -67,11 +67,7 @@ def mode(settings: ModelSettings) -> Mode:
     """Return what pixels go through before a network, by its settings."""
     name, said = settings.backbone, settings.preprocessing
     if said is not None:
-        families = {row.family: row.mode for row in registry.BACKBONES.values()}
-        known = {**{mode: mode for mode in MODES}, **families}
-        if said not in known:
-            raise unknown("--model.preprocessing", said, known)
-        return known[said]
+        return registry.named_mode(said)
     if name.startswith(words.HUB):
         return hub.mode(words.preset_of(name))
     path = Path(name)
