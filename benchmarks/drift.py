@@ -26,7 +26,7 @@ from results import tell
 from tfpipeline.core import image_io, startup
 from tfpipeline.data.sources import listing
 from tfpipeline.metrics import classification, novelty, two_sample
-from tfpipeline.monitor import drift
+from tfpipeline.monitor import drift, whitening
 from tfpipeline.monitor.drift import Seen
 
 LEVEL = 0.05
@@ -81,7 +81,8 @@ def judged(train: np.ndarray, label: np.ndarray, rows: Sequence[np.ndarray]) -> 
     found = []
     for some in rows:
         chance = ask(some)
-        seen = chance.argmax(1), chance.max(1), some, np.asarray(score(some))
+        points = whitening.whiten(some, score)
+        seen = chance.argmax(1), chance.max(1), points, np.asarray(score(some))
         found.append(Seen(*seen))
     return found
 

@@ -90,16 +90,16 @@ def _p_values(values: np.ndarray) -> np.ndarray:
     return np.asarray(1 - below / len(values))
 
 
-def energy(features: np.ndarray) -> Statistic:
-    """Return the energy distance of features, which is 0 for equal distributions alone.
+def energy(points: np.ndarray) -> Statistic:
+    """Return the energy distance of points, which is 0 for equal distributions alone.
 
     Args:
-        features: Of all pictures, shape (n, width); n squared numbers are kept.
+        points: A point a picture, shape (n, width); n squared numbers are kept.
 
     Source: Szekely and Rizzo, Energy statistics, Journal of Statistical Planning and
         Inference 143, 2013.
     """
-    apart = distances(features)
+    apart = distances(points)
     sums = apart.sum(0, dtype=np.float64)
 
     def statistic(second: np.ndarray) -> np.ndarray:
@@ -114,28 +114,27 @@ def energy(features: np.ndarray) -> Statistic:
     return statistic
 
 
-def distances(features: np.ndarray) -> np.ndarray:
-    """Return how far vectors of length 1 in the given directions are, shape (n, n)."""
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    rows = (features / np.where(length > 0, length, 1)).astype(np.float32)
+def distances(points: np.ndarray) -> np.ndarray:
+    """Return how far points, shape (n, width), are from each other, shape (n, n)."""
+    rows = np.asarray(points, np.float32)
     squares = np.einsum("ij,ij->i", rows, rows)
     apart = squares[:, None] + squares - 2 * (rows @ rows.T)
     np.fill_diagonal(apart, 0)
     return np.asarray(np.sqrt(np.maximum(apart, 0, out=apart), out=apart))
 
 
-def witness(features: np.ndarray, second: np.ndarray) -> np.ndarray:
+def witness(points: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return how much more each picture is like the second set than like the first.
 
     Args:
-        features: Of all pictures, shape (n, width).
+        points: Of all pictures, shape (n, width).
         second: Whether each belongs to the second set, shape (n,).
 
     Returns:
         The mean distance to the first set less that to the second, of others alone,
         shape (n,).
     """
-    apart = distances(features)
+    apart = distances(points)
     here, there = apart @ second, apart @ ~second
     n, m = second.sum(), (~second).sum()
     own = np.maximum(np.where(second, n - 1, n), 1)

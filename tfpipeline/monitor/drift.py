@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     Args:
         label: Index of the predicted class, shape (n,).
         probability: Of that class, calibrated, shape (n,).
-        features: What the head is fed with, shape (n, width); None where unknown.
+        features: Whitened, shape (n, width); None where unknown.
         novelty: How far it is from what the run has learned, shape (n,); None where
             unknown.
     """

@@ -8,11 +8,11 @@ import numpy as np
 
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.models.reference import Reference
-from tfpipeline.monitor import predictions
+from tfpipeline.monitor import predictions, whitening
 from tfpipeline.monitor.drift import Seen
 from tfpipeline.monitor.results import draw
 from tfpipeline.similar import embedding, search
-from tfpipeline.similar.embedding import Network
+from tfpipeline.similar.embedding import Judged, Network
 
 
 class Compared(NamedTuple):
@@ -22,6 +22,7 @@ class Compared(NamedTuple):
         held_out: What is known of those.
         split: That they are of.
         arrived: What is known of the others.
+        features: What the head is fed with, of these.
         unknown: The share of those that are unknown; None where the run does not tell.
         paths: Files of these.
         bad: Those that could not be read: `image` and `error`.
@@ -32,6 +33,7 @@ class Compared(NamedTuple):
     held_out: Seen
     split: str
     arrived: Seen
+    features: np.ndarray
     unknown: float | None
     paths: Sequence[str]
     bad: list[dict[str, str]]
@@ -50,7 +52,8 @@ def compared(
     return Compared(
         own,
         split,
-        Seen(judged.label, judged.probability, given.features, judged.novelty),
+        _seen(network, given.features, judged),
+        given.features,
         None if judged.known is None else float(1 - judged.known.mean()),
         [str(file.path) for file in given.files],
         [{"image": str(path), "error": reason} for path, reason in given.bad],
@@ -79,8 +82,12 @@ def _held_out(
         raise predictions.no_held_out(run)
     rng = np.random.default_rng([seed, 1])
     features = kept.features[draw(kept.rows(split), most, rng)]
-    judged = network.judge(features)
-    return Seen(judged.label, judged.probability, features, judged.novelty), split
+    return _seen(network, features, network.judge(features)), split
+
+
+def _seen(network: Network, features: np.ndarray, judged: Judged) -> Seen:
+    points = whitening.whiten(features, network.novelty)
+    return Seen(judged.label, judged.probability, points, judged.novelty)
 
 
 def changed(
@@ -95,9 +102,8 @@ def changed(
         most: Rows, at most.
     """
     order = np.argsort(-change, kind="stable")[:most]
-    features, novelty = given.arrived.features, given.arrived.novelty
-    assert features is not None
-    near = search.neighbours(given.kept, features[order], 1)
+    novelty = given.arrived.novelty
+    near = search.neighbours(given.kept, given.features[order], 1)
     return [
         {
             "image": names.get(given.paths[i], given.paths[i]),

@@ -14,6 +14,7 @@ from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.metrics import classification
+from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, reference
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
@@ -85,6 +86,11 @@ class Network:
         return self._ready.labels
 
     @property
+    def novelty(self) -> Novelty | None:
+        """What tells strange pictures; None where the run does not."""
+        return self._ready.novelty
+
+    @property
     def ranges(self) -> Ranges:
         """What is black and white in deep samples."""
         return self._ready.ranges
@@ -111,7 +117,7 @@ class Network:
         """Return what the head says of features, shape (n, width)."""
         logits = in_parts(self._head, features)
         chance = classification.probabilities(logits / self._temperature)
-        novelty, known, score = None, None, self._ready.novelty
+        novelty, known, score = None, None, self.novelty
         if score is not None:
             novelty = in_parts(score, features)
             known = score.knows(novelty)
