@@ -157,7 +157,12 @@ def write_reference(
     How many of the test images are known is added to the `result`.
     """
     reference.write(run, kept)
-    if not len(kept.rows("train")) or not np.isfinite(kept.features).all():
+    if not np.isfinite(kept.features).all():
+        console.warn(
+            "Some features are NaN or infinite, so nothing will say which images are "
+            "known. A lower --train.learning_rate, or --train.precision float32, may "
+            "keep them finite."
+        )
         return
     score, strangers = measurement.novelty_of(course, kept)
     novelty.save(run, score, strangers)
