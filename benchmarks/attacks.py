@@ -16,7 +16,9 @@ own documentation has it; one that is not installed is left out
   busy machine `--cpu_time` counts the processor's seconds instead of the clock's.
 - `success`: seconds to the first success of all images, in at most 40 steps; the
   peers make them all. Each round as above. `share_fooled` is of the images that each
-  has made. Only with photographs.
+  has made. `equal_steps` is how many steps ours has made of the image that took the
+  most; the ratios `equal_steps_to_ours` and `share_fooled_at_equal_steps` are of peers
+  that make just so many. Only with photographs.
 - `least`: the smallest perturbations of the same photographs with 100 gradients:
   medians of ours (FMN) and of the peers' attacks, and how often each has asked the
   network about an image, as counted: ART's attacks heed no such budget. That of linf
@@ -108,6 +110,17 @@ class Bench:
         one = self.campaign(part, "linf", targeted=True, confidence=confidence)
         wanted = Wanted.of(self.clean, list(self.target), EPSILON)
         return lambda: one.run(wanted).image
+
+    def steps_to_success(self, most: int) -> int:
+        """Return the steps of the image that ours has made the most of."""
+        from tfpipeline.attack.engine.gradient import Iterative
+        from tfpipeline.attack.engine.loop import Wanted
+        from tfpipeline.attack.engine.registry import Part
+
+        part = Part(Iterative(most, STEP / EPSILON))
+        one = self.campaign(part, "linf", targeted=True, confidence=0.0)
+        wanted = Wanted.of(self.clean, list(self.target), EPSILON)
+        return int(one.run(wanted).steps.max())
 
     def fooled(self, images: Any) -> float:
         """Return the share of images that get the target, as the network sees them."""
@@ -316,10 +329,27 @@ def steps(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
 
 def success(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
     """Return the seconds until all images fool, and how many do after 40 steps."""
-    ways = {"ours": bench.ours(40, 0.0)}
+    equal = bench.steps_to_success(40)
+    taken, fooled = _succeeding(bench, given, 40)
+    at_equal, fooled_at_equal = _succeeding(bench, given, equal)
+    return {
+        "seconds_to_success": {n: statistics.median(some) for n, some in taken.items()},
+        **_to_ours("seconds_to_success_to_ours", taken),
+        "share_fooled": fooled,
+        "equal_steps": equal,
+        **_to_ours("equal_steps_to_ours", at_equal),
+        "share_fooled_at_equal_steps": fooled_at_equal,
+    }
+
+
+def _succeeding(
+    bench: Bench, given: argparse.Namespace, steps: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the seconds of each with so many steps at most, and whom they fool."""
+    ways = {"ours": bench.ours(steps, 0.0)}
     for name in ("cleverhans", "foolbox", "art"):
         try:
-            ways[name] = getattr(bench, name)(40)
+            ways[name] = getattr(bench, name)(steps)
         except ImportError:
             continue
     made: dict[str, Any] = {}
@@ -329,11 +359,7 @@ def success(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
 
     kept = {name: keeping(name, way) for name, way in ways.items()}
     taken = in_turn(kept, given.rounds, given.clock)
-    return {
-        "seconds_to_success": {n: statistics.median(some) for n, some in taken.items()},
-        **_to_ours("seconds_to_success_to_ours", taken),
-        "share_fooled": {name: bench.fooled(image) for name, image in made.items()},
-    }
+    return taken, {name: bench.fooled(image) for name, image in made.items()}
 
 
 def smallest(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:

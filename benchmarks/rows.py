@@ -82,8 +82,13 @@ def attacks(found: Mapping[str, Any]) -> list[Figure]:
     asked = {"foolbox": "4", "art": "4", "cleverhans": "1.0", "bare": "0.95"}
     rows = _against("PGD step", found, "to_ours", asked)
     rows += _against(
-        "seconds until all photographs fool", found, "seconds_to_success_to_ours", {}
+        "at most 40 steps (peers make all), until all photographs fool, seconds",
+        *(found, "seconds_to_success_to_ours", {}),
     )
+    equal = f"{found.get('equal_steps')} steps, as many as ours needed"
+    rows += _against(f"{equal}, seconds", found, "equal_steps_to_ours", {})
+    for name, share in found.get("share_fooled_at_equal_steps", {}).items():
+        rows.append((f"fooled after {equal}: {name}", "", f"{share:.0%}"))
     for name, share in found.get("share_fooled", {}).items():
         rows.append((f"fooled after 40 steps of PGD: {name}", "", f"{share:.0%}"))
     for norm in ("linf", "l2"):
