@@ -99,7 +99,10 @@ def test_a_fold_is_predicted_as_by_a_run_that_was_never_given_it(run, tmp_path) 
         assert float(row["probability_of_label"]) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("more", [(), ("--fine_tune.epochs", "1")])
+@pytest.mark.parametrize(
+    "more",
+    [(), pytest.param(("--fine_tune.epochs", "1"), marks=pytest.mark.slow)],
+)
 def test_a_training_that_is_stopped_within_a_fold_resumes_to_the_same(
     run, tmp_path, monkeypatch, more
 ) -> None:
