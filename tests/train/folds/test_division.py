@@ -34,7 +34,7 @@ def test_folds_partition_the_training_images_and_cut_no_group(
         groups = np.array(examples.source.group)[train]
         assert len({*zip(groups, fold[train])}) == len(set(groups))
         assert np.ptp(np.bincount(fold[train])[1:]) <= 4
-    assert "4 folds: 4 more trainings, a head on the same" in capsys.readouterr().out
+    assert "4 folds: 4 more trainings, a head on the same" in capsys.readouterr().err
 
 
 def test_without_folds_there_are_none(tmp_path, monkeypatch) -> None:
