@@ -144,7 +144,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> object:
 def pairs(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> object:
     """Where a study keeps what came out for a network and a source."""
     own = {k[6:]: v for k, v in given.items() if k.startswith("study ")}
-    source = SimpleNamespace(labels=given["names"], label=np.array(given["label"]))
+    source = SimpleNamespace(
+        labels=given["names"], label=np.array(given["label"]), weight=given["weight"]
+    )
     split = np.array(given["split"], object)
     examples: Any = SimpleNamespace(keys=given["keys"], split=split, source=source)
     files = pair_cache.PairFiles(StudySettings(**own), Path("/nowhere"))
@@ -160,7 +162,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> object:
 Case = tuple[Callable[..., object], dict[str, Any], dict[str, Any], dict[str, Any]]
 PAIR = {
     **{"word": "demo", "keys": ["a", "b"], "names": ("x", "y")},
-    **{"label": [0, 1], "split": ["train", "test"]},
+    **{"label": [0, 1], "split": ["train", "test"], "weight": ()},
 }
 # From a cache to what asks for it, its inputs, others of them, and what is no input.
 CACHES: dict[str, Case] = {
@@ -204,6 +206,7 @@ CACHES: dict[str, Case] = {
         PAIR,
         {
             **{"word": "MobileNet:0.25:none", "keys": ["a", "c"], "names": ("x", "z")},
+            **{"weight": (1.0, 2.0)},
             **{"label": [1, 1], "split": ["test", "train"]},
             **{"study seeds": 7, "study shots": "3", **ARITHMETIC},
         },

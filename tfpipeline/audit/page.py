@@ -28,6 +28,7 @@ HEADLINES = {
         "image looks like one in another split",
         "images look like ones in another split",
     ),
+    "groups_cut": ("group is in several splits", "groups are in several splits"),
     "unusable": ("file cannot be used", "files cannot be used"),
     quality.FLAT: ("picture has a single colour", "pictures have a single colour"),
 }

@@ -27,6 +27,9 @@ class DataSettings:
             as `patient`; they share a split, and so do copies of them.
         group_from: A regular expression that finds the same in the path of an image:
             its first group in parentheses, or all that it matches.
+        folds: Parts of the training images, each predicted by a head that was trained
+            on the others; 0 for none. Labels are judged, and calibration is chosen, by
+            these predictions.
         examples_per_class: Most training images of each class (default: all).
         train_fraction: Share of each class's training images that is used.
         sampling: `natural`, or `balanced` (every class equally often).
@@ -65,6 +68,7 @@ class DataSettings:
     group: str = "exact"
     group_column: str | None = None
     group_from: str | None = None
+    folds: int = 0
     examples_per_class: int | None = None
     train_fraction: float = 1.0
     sampling: str = "natural"

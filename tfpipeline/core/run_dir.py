@@ -46,6 +46,8 @@ class RunFolder:
     corrections = _Inside("corrections.csv")
     # What classes were renamed to, or why they were dropped.
     classes = _Inside("classes.csv")
+    # For each training image, by a classifier that did not train on it.
+    out_of_fold = _Inside("out_of_fold.csv")
     diagnosis = _Inside("diagnosis.json")  # What the predictions come to.
     report = _Inside("report.html")
     evaluation = _Inside("evaluation.json")  # Of the last `evaluate` on any source.
@@ -89,7 +91,7 @@ class RunFolder:
         """
         return (
             *self.evaluated,
-            *(self.corrections, self.inherited, self.history),
+            *(self.corrections, self.inherited, self.history, self.out_of_fold),
             *(self.predictions, self.diagnosis, self.report, self.classes),
             *(self.figures, self.logs, self.checkpoints, self.reference),
             *(self.novelty, self.novelty_arrays),

@@ -14,13 +14,14 @@ from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import (
     corrections,
     duplicates,
-    groups,
     rare_classes,
     review,
     sample_ranges,
     splits,
 )
 from tfpipeline.data.corrections import Corrections
+from tfpipeline.data.grouping import names
+from tfpipeline.data.grouping.copies import GROUPS, near
 from tfpipeline.data.inspect_file import FLAT
 from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.scan import audit, quarantine
@@ -29,25 +30,6 @@ from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.metrics import weights
-
-
-def _near(
-    files: Sequence[Row], alike: Sequence[Sequence[int]] | None = None
-) -> list[str]:
-    # Equal files without a telling picture have only their digest in common.
-    names = [row.sha256 for row in files]
-    for group in duplicates.near(files) if alike is None else alike:
-        for i in group:
-            names[i] = f"near {group[0]}"
-    return names
-
-
-# From audited files to the name of each one's group of copies.
-GROUPS: dict[str, Callable[[Sequence[Row]], list[str]]] = {
-    "exact": lambda files: [row.sha256 for row in files],
-    "near": _near,
-    "none": lambda files: [f"{row.path}:{row.offset}" for row in files],
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +77,7 @@ class Examples:
     def leaks(self, group: str = "exact") -> int:
         """Count the validation and test examples of which train has a copy."""
         if group == "near":
-            return splits.leaks(_near(self.files, self.alike), self.split)
+            return splits.leaks(near(self.files, self.alike), self.split)
         return splits.leaks(GROUPS[group](self.files), self.split)
 
     def leak_sheet(self) -> np.ndarray | None:
@@ -113,6 +95,11 @@ class Examples:
             opened=opened,
             min_class_share=min_class_share,
         )
+
+    def together(self, copies: str) -> list[str]:
+        """Return each example's group, by the source and by `copies` (of `GROUPS`)."""
+        own = GROUPS[copies](self.files)
+        return names.joined(own, self.source.group) if self.source.group else own
 
     def weights(self, chosen: np.ndarray) -> np.ndarray | None:
         """Return what examples count, float64, shape (k,); None where all count 1."""
@@ -161,10 +148,9 @@ def prepare(
         chosen, split = splits.pin(source, Path(settings.splits), fixes.relabelled)
     else:
         chosen = np.arange(len(source))
-        together = GROUPS[settings.group](every.files)
         split = splits.assign(
             source,
-            groups.joined(together, source.group) if source.group else together,
+            every.together(settings.group),
             validation_fraction=settings.validation_fraction,
             test_fraction=settings.test_fraction,
             seed=seed,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.data import duplicates, quality
-from tfpipeline.data.groups import balance, cut, sizes
+from tfpipeline.data.grouping.names import balance, cut, sizes
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import SPLITS, Source
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import allocation, rare_classes
+from tfpipeline.data import rare_classes
+from tfpipeline.data.grouping import allocation
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import SPLITS, Source
@@ -159,11 +160,16 @@ def _fill(order: list[int], sizes: np.ndarray, count: int) -> list[int]:
 
 
 def write(
-    path: Path, source: Source, split: np.ndarray, digests: Sequence[str]
+    path: Path,
+    source: Source,
+    split: np.ndarray,
+    digests: Sequence[str],
+    fold: np.ndarray | None = None,
 ) -> None:
     """Write the splits as a CSV that pins them, and that is a source itself.
 
-    Where the examples have groups or weights, there is a column `group` or `weight`.
+    Where the examples have groups, weights or folds, there is a column `group`,
+    `weight` or `fold`; the fold is empty where it is 0.
     """
     files = [file.absolute() for file in source.paths]
     labels = [source.labels[label] for label in source.label]
@@ -174,6 +180,8 @@ def write(
         columns["group"] = source.group
     if source.weight:
         columns["weight"] = source.weight
+    if fold is not None:
+        columns["fold"] = [number or "" for number in fold.tolist()]
     file_io.write_csv(path, tuple(columns), zip(*columns.values()))
 
 

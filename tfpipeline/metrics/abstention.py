@@ -113,17 +113,23 @@ def best(points: Sequence[Point], target_error: float) -> Point | None:
     return max(kept, key=lambda point: point.n, default=None)
 
 
-def reason(points: Sequence[Point], n: int, target_error: float, alpha: float) -> str:
+def reason(
+    points: Sequence[Point],
+    n: int,
+    target_error: float,
+    alpha: float,
+    what: str = "validation",
+) -> str:
     """Return why n images show no threshold that keeps a target; empty if they do."""
     if best(points, target_error) is not None:
         return ""
     goal = f"at most {target_error:.3g} wrong answers, with confidence {1 - alpha:.3g}"
     if not n:
-        return f"there are no validation images to show {goal}"
+        return f"there are no {what} images to show {goal}"
     # One image is the threshold itself.
     least = least_answers(target_error, alpha) + 1
     if n < least:
-        images = f"{n} validation image{'' if n == 1 else 's'}"
+        images = f"{n} {what} image{'' if n == 1 else 's'}"
         if math.isinf(least):
             return f"no number of images can show {goal}"
         return f"{images} cannot show {goal}: {least} are needed, or more"
@@ -134,4 +140,4 @@ def reason(points: Sequence[Point], n: int, target_error: float, alpha: float) -
     )
     if not nearest.n:
         why = "too many of their answers are equally sure for a threshold between them"
-    return f"{n} validation images do not show {goal}: {why}"
+    return f"{n} {what} images do not show {goal}: {why}"

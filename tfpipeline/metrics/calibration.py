@@ -36,6 +36,7 @@ class Calibration:
     reason: str = "it was not calibrated"  # Why there is no threshold, or empty.
     curve: tuple[Mapping[str, float], ...] = ()  # See `abstention.Point`.
     held_out: Mapping[str, Any] | None = None  # See `temperature.HeldOut`.
+    images: str = "validation"  # What the images are, or `out-of-fold`.
 
     def accepts(self, sure: np.ndarray) -> np.ndarray | None:
         """Return which answers are sure enough; None where no threshold is known.
@@ -94,6 +95,7 @@ def calibrate(
     label: np.ndarray,
     target_error: float,
     confidence: float = 0.95,
+    images: str = "validation",
 ) -> Calibration:
     """Return temperature and threshold of a classifier, by images it did not learn.
 
@@ -102,11 +104,14 @@ def calibrate(
         label: Index of the true class, shape (n,).
         target_error: Share of the answers that may be wrong.
         confidence: With which no more are, on new images like these.
+        images: What these are called: `validation`, or `out-of-fold`.
     """
     n, alpha = len(label), 1 - confidence
     if not n:
-        why = abstention.reason((), 0, target_error, alpha)
-        return Calibration(target_error=target_error, confidence=confidence, reason=why)
+        why = abstention.reason((), 0, target_error, alpha, images)
+        return Calibration(
+            *(1.0, target_error), confidence=confidence, reason=why, images=images
+        )
     choice = temperature.held_out(logits, label)
     divisor = choice.temperature if choice.kept else 1.0
     both = logits, logits / divisor
@@ -120,9 +125,10 @@ def calibrate(
         loss=(cross_entropy(both[0], label), cross_entropy(both[1], label)),
         ece=(expected_error(before, label), expected_error(after, label)),
         confidence=confidence,
-        reason=abstention.reason(points, n, target_error, alpha),
+        reason=abstention.reason(points, n, target_error, alpha, images),
         curve=tuple(asdict(point) for point in points),
         held_out=asdict(choice),
+        images=images,
     )
     if best is None:
         return result

@@ -24,6 +24,10 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     mean = float(np.mean(values))
     if count < 2:
         return mean, math.nan
-    freedom = max(known for known in _STUDENT if known < count)
     error = float(np.std(values, ddof=1)) / math.sqrt(count)
-    return mean, _STUDENT[freedom] * error
+    return mean, student(count - 1) * error
+
+
+def student(freedom: int) -> float:
+    """Return the quantile of Student's t at 97.5 %, by degrees of freedom."""
+    return _STUDENT[max(known for known in _STUDENT if known <= freedom)]

@@ -38,6 +38,11 @@ def check(settings: RunSettings) -> None:
             "features, computed once; an attack changes images anew in every step. "
             "Leave one of them out."
         )
+    if settings.data.folds == 1 or settings.data.folds < 0:
+        raise UserError(
+            f"--data.folds: expected 0, or 2 or more. Received: {settings.data.folds}. "
+            "With 5, each head trains on four fifths of the training images."
+        )
     unfreezing.check(settings.fine_tune)
     if settings.fine_tune.epochs:
         optimizers.check(fine_tuning(settings), "fine_tune")

@@ -14,6 +14,7 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.models import registry
 
 if TYPE_CHECKING:
+    from tfpipeline.train.folds.division import Folds
     from tfpipeline.train.stages import Course
 
 
@@ -31,6 +32,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
         from tfpipeline import distribute
         from tfpipeline.report.closing import data_block
         from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
+        from tfpipeline.train.folds import division
         from tfpipeline.train.tensorboard import Board
 
         checks.check(settings)
@@ -50,6 +52,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
         work = setup.prepare(settings, strategy, cache, phases)
         if chief:
             console.close(data_block(work.review))
+        parts = division.divide(work)
         with distribute.chief_first(strategy):
             run = folder.staged()
             identity = run_writer.identity(given, work)
@@ -60,7 +63,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
         checks.check_agreement(strategy, state)
         board = Board(run.logs, settings.logs, writes=chief, anew=state is None)
         course = stages.Course(work, cache, kept, state, board=board)
-        result = _train(folder, run, course, phases)
+        result = _train(folder, run, course, phases, parts)
         distribute.wait_for_all(strategy)
     return result
 
@@ -77,17 +80,22 @@ def _check_corrections(corrections: str | None, folder: RunFolder) -> None:
 
 
 def _train(
-    folder: RunFolder, run: RunFolder, course: Course, phases: provenance.Phases
+    folder: RunFolder,
+    run: RunFolder,
+    course: Course,
+    phases: provenance.Phases,
+    parts: Folds | None,
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
     from tfpipeline.report import run_report
     from tfpipeline.report.diagnosis import Measured
     from tfpipeline.train import measurement, run_writer
     from tfpipeline.train.fit import Diverged
+    from tfpipeline.train.folds import training as folds
 
     chief, leaks = course.work.chief, dict[str, Any]()
     if chief:
-        run_writer.begin(run, course.work)
+        run_writer.begin(run, course.work, parts)
     with phases("extract"):
         course.extract()
     if chief:
@@ -98,6 +106,9 @@ def _train(
             course.train_head()
         with phases("fine_tune"):
             course.fine_tune()
+        if parts is not None:
+            with phases("folds"):
+                course.out_of_fold = folds.run(course, parts)
     except Diverged as error:
         if chief:
             run_writer.write_diverged(run, error.ids)
@@ -107,6 +118,9 @@ def _train(
         measurement.predict_training(course)
     with phases("reference"):
         kept = measurement.reference_of(course)
+    if parts is not None:
+        logits = course.logits["train"]
+        result["folds"] = folds.summary(course.work, parts, logits)
     if not chief:
         return result
     if kept is not None:
@@ -114,6 +128,9 @@ def _train(
             run_writer.write_reference(run, course, kept, result)
     with phases("save"):
         run_writer.save(run, course)
+        if parts is not None:
+            rows = folds.rows(course.work, parts, logits)
+            file_io.write_csv(run.out_of_fold, folds.HEADER, rows)
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks

@@ -33,7 +33,11 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
     for split in ("test", "validation"):
         if len(work.examples.of(split)):
             _predict(course, predictor, split, split)
-    course.calibration = calibrate(work.examples, course.logits, settings.calibration)
+    by, logits = "validation", course.logits
+    if course.out_of_fold is not None:
+        # More images, and none that has chosen an epoch.
+        by, logits = "train", {"train": course.out_of_fold}
+    course.calibration = calibrate(work.examples, logits, settings.calibration, by)
     result = split_metrics(work.examples, course.logits, course.calibration)
     if settings.robust.method != "none":
         for split in result:
@@ -44,10 +48,14 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
 def predict_training(course: Course) -> None:
     """Compute the logits of the training images too, where that costs no time.
 
-    Their features are on disk where the backbone is frozen; otherwise each image would
-    go through the whole network once more. Many images of many classes are skipped as
-    well. Every worker has to call it.
+    With folds, those are out of fold. Otherwise their features are on disk where the
+    backbone is frozen; where it is not, each image would go through the whole network
+    once more. Many images of many classes are skipped as well. Every worker has to call
+    it.
     """
+    if course.out_of_fold is not None:
+        course.logits["train"] = course.out_of_fold
+        return
     examples = course.work.examples
     task = course.task
     if task is None or task.fingerprint is None:
@@ -180,15 +188,22 @@ def _predict(
 
 
 def calibrate(
-    examples: Examples, logits: Mapping[str, np.ndarray], settings: CalibrationSettings
+    examples: Examples,
+    logits: Mapping[str, np.ndarray],
+    settings: CalibrationSettings,
+    split: str = "validation",
 ) -> Calibration:
-    """Return the calibration of a classifier, by its logits of validation images."""
-    chosen, classes = examples.of("validation"), len(examples.source.labels)
+    """Return the calibration of a classifier, by its logits of images not learned.
+
+    Those of the split `train` have to be out of fold.
+    """
+    chosen, classes = examples.of(split), len(examples.source.labels)
     once = examples.distinct(chosen)
-    values = logits.get("validation", np.zeros((0, classes)))[once]
+    values = logits.get(split, np.zeros((0, classes)))[once]
     label = examples.source.label[chosen][once]
     targets = settings.target_error, settings.confidence
-    return calibration.calibrate(values, label, *targets)
+    name = "out-of-fold" if split == "train" else split
+    return calibration.calibrate(values, label, *targets, name)
 
 
 def split_metrics(

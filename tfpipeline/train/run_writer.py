@@ -16,14 +16,18 @@ from tfpipeline.cli import from_python
 from tfpipeline.config import RunSettings
 from tfpipeline.core import console, file_io, image_io, provenance
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.data import dataset, splits
+from tfpipeline.data import dataset, duplicates, splits
+from tfpipeline.data.grouping import families
+from tfpipeline.data.grouping.families import Families
 from tfpipeline.metrics import novelty
 from tfpipeline.models import reference, saving
 from tfpipeline.models.reference import Reference
 from tfpipeline.report import charts, run_data
 from tfpipeline.report.closing import closing
-from tfpipeline.train import families, measurement
+from tfpipeline.train import measurement
 from tfpipeline.train.fit_state import Row
+from tfpipeline.train.folds.division import Folds
+from tfpipeline.train.inputs import CachedFeatures
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
 
@@ -69,8 +73,8 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
-    earlier = (run.model, run.metrics, run.history, run.corrections)
-    earlier += (run.novelty, run.novelty_arrays)
+    earlier = [run.model, run.metrics, run.history, run.corrections, run.out_of_fold]
+    earlier += [run.novelty, run.novelty_arrays]
     for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     shutil.rmtree(run.reference, ignore_errors=True)
@@ -78,13 +82,14 @@ def clear(run: RunFolder) -> None:
     file_io.write_json(run.manifest, manifest)
 
 
-def begin(run: RunFolder, work: Work) -> None:
+def begin(run: RunFolder, work: Work, given: Folds | None = None) -> None:
     """Write what is known before the training; the manifest comes first."""
     examples = work.examples
     clear(run)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
     file_io.write_lines(run.labels, examples.source.labels)
-    splits.write(run.splits, examples.source, examples.split, examples.keys)
+    fold = None if given is None else given.fold
+    splits.write(run.splits, examples.source, examples.split, examples.keys, fold)
     dataset.write_quarantine(run.quarantine, examples.quarantined)
     if examples.corrected.relabelled or examples.corrected.dropped:
         examples.corrected.write(run.corrections, examples.source.labels)
@@ -108,8 +113,7 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
         image_io.save_png(run.figures / "leaks.png", copies)
-    related = families.find(course)
-    families.draw(run, course, related)
+    related = _families(run, course)
     leaks["features"] = len(related.pairs)
     ids = work.examples.source.ids
     leaks["families"] = {
@@ -118,6 +122,26 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
         "pairs": [[ids[a], ids[b]] for a, b in related.pairs[:SHOWN_FAMILIES]],
     }
     return leaks
+
+
+def _families(run: RunFolder, course: Course) -> Families:
+    """Look for families across splits, where features are on disk, and draw them."""
+    task, examples = course.task, course.work.examples
+    if task is None or not isinstance(task.inputs, CachedFeatures):
+        return Families()
+    cache, keys = task.inputs.cache, examples.keys
+    related = families.find(
+        *(examples.split, examples.source.label, examples.alike),
+        lambda chosen: cache.rows([keys[i] for i in chosen]),
+        course.work.settings.seed,
+    )
+    sheet = duplicates.leak_sheet(
+        *(examples.source, examples.split, examples.files, related.pairs),
+        ranges=examples.brightness.ranges,
+    )
+    if sheet is not None:
+        image_io.save_png(run.figures / "families.png", sheet)
+    return related
 
 
 def write_diverged(run: RunFolder, ids: list[str]) -> None:
@@ -199,6 +223,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "near_leaks": result["leaks"]["near"],
         "feature_leaks": result["leaks"]["features"],
         "families": result["leaks"]["families"],
+        "folds": work.settings.data.folds,
         "review": work.review.to_json(),
         "rare_classes": examples.rare(data.min_class_share),
         "seconds": result["seconds"],

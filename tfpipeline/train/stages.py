@@ -60,13 +60,17 @@ class Course:
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
     board: Board | None = None
+    # The task of the head, where this process had one; and logits of the training
+    # images by classifiers that did not train on them.
+    first: Task | None = None
+    out_of_fold: np.ndarray | None = None
     # Whether a line an epoch is printed.
     logs: bool = True
 
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
         if not self._is_over(HEAD):
-            self.task = head_task(self.work, self.cache)
+            self.task = self.first = head_task(self.work, self.cache)
 
     def train_head(self) -> None:
         """Train the head, or resume it."""

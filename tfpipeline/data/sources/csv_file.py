@@ -1,15 +1,12 @@
 """A CSV file of path and label as a source."""
 
-import csv
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
-import numpy as np
-
-from tfpipeline.core import console, file_io, image_formats
+from tfpipeline.core import file_io, image_formats
 from tfpipeline.core.errors import UserError, suggest
+from tfpipeline.data.sources import weights
 from tfpipeline.data.sources.base import (
     SPLIT_NAMES,
     SPLITS,
@@ -101,54 +98,7 @@ def open_csv(
         source = dataclasses.replace(source, group=group)
     if weight_column is None:
         return source
-    values = [_weight(file, i, row, weight_column) for i, row in enumerate(rows, 2)]
-    return _weighed(source, weight_column, np.array(values))
-
-
-def _weight(file: Path, line: int, row: dict[str, str], column: str) -> float:
-    """Return what a row counts."""
-    try:
-        value = float(row[column])
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise UserError(
-            f"{file}: line {line}: expected a weight, 0 or a positive number, in the "
-            f"column {column!r}. Received: {row[column]!r}. If it is no weight, say "
-            "--data.weight_column null."
-        )
-    return value
-
-
-def _weighed(source: Source, column: str, weight: np.ndarray) -> Source:
-    """Return a source with weights, and without the examples of weight 0."""
-    none = np.flatnonzero(weight == 0)
-    if len(none) == len(weight):
-        raise UserError(
-            f"{source.name}: every row has the weight 0 in the column {column!r}, so "
-            "nothing is left. Give some a positive number."
-        )
-    if len(none):
-        console.warn_once(
-            f"{source.name}: {len(none)} of {len(weight)} rows have the weight 0 and "
-            f"are left out, e.g. {source.ids[none[0]]}"
-        )
-        gone = frozenset(source.ids[i] for i in none)
-        left = np.flatnonzero(weight)
-        source = dataclasses.replace(source.take(left), dropped=source.dropped | gone)
-        weight = weight[left]
-    if (weight == 1).all():
-        return source
-    return dataclasses.replace(source, weight=tuple(weight.tolist()))
-
-
-def has_column(file: Path, column: str) -> bool:
-    """Tell whether the first line of a CSV file names a column."""
-    try:
-        with open(file, newline="", encoding="utf-8-sig", errors="ignore") as opened:
-            return column in next(csv.reader(opened), [])
-    except (OSError, csv.Error):
-        return False
+    return weights.weighed(source, file, rows, weight_column)
 
 
 def _local(file: Path, line: int, path: str) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 from tfpipeline.config import DataSettings
 from tfpipeline.core import console
 from tfpipeline.core.errors import UserError, suggest, unknown
-from tfpipeline.data import groups
+from tfpipeline.data.grouping import names
 from tfpipeline.data.sources import class_map as maps
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
 from tfpipeline.data.sources.class_map import ClassMap
-from tfpipeline.data.sources.csv_file import has_column, open_csv
+from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import open_folder, open_named
+from tfpipeline.data.sources.weights import has_column
 
 # Opens a source by its name, settings, and a folder for what is no file yet.
 Opener = Callable[[str, DataSettings, Path], Source]
@@ -56,7 +57,7 @@ def open_source(
     """
     file = None if settings.classes is None else Path(settings.classes)
     own = ClassMap() if file is None else maps.read(file)
-    groups.check(settings.group_column, settings.group_from)
+    names.check(settings.group_column, settings.group_from)
     source = _open(settings, cache, draw, own.then(also or ClassMap()))
     source = _with_groups(source, settings)
     where, before = f"{maps.FLAG} {file}", source.labels
@@ -82,12 +83,12 @@ def open_source(
 def _with_groups(source: Source, settings: DataSettings) -> Source:
     """Return a source whose examples have the groups that are asked for."""
     if settings.group_from is not None:
-        found = groups.from_ids(source.ids, settings.group_from)
+        found = names.from_ids(source.ids, settings.group_from)
         return dataclasses.replace(source, group=found)
     if settings.group_column is not None and not source.group:
         raise UserError(
-            f"{groups.COLUMN} {settings.group_column}: {source.name} is no CSV file, "
-            f"so it has no columns. Say {groups.PATTERN} PATTERN, a regular expression "
+            f"{names.COLUMN} {settings.group_column}: {source.name} is no CSV file, "
+            f"so it has no columns. Say {names.PATTERN} PATTERN, a regular expression "
             "that finds the group in each path, or list path, label and group in a CSV."
         )
     return source

@@ -12,7 +12,8 @@ from tests.data.sources.test_base import never
 from tfpipeline.config import DataSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import dataset, groups, splits
+from tfpipeline.data import dataset, splits
+from tfpipeline.data.grouping import names as groups
 from tfpipeline.data.review import Opened
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, from_rows

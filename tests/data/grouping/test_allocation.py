@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tfpipeline.data import allocation
+from tfpipeline.data.grouping import allocation
 
 SHARES = [0.7, 0.1, 0.2]
 

@@ -4,6 +4,7 @@ Pixels do not tell them, features do. Imports no TensorFlow; `benchmarks/folds.p
 measures what is found.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 # Images that are compared, at most: a second of arithmetic, and little memory.
 MOST_TRAINED, MOST_HELD_OUT = 50_000, 2_000
 
-# Relatives are nearer than this part of the median distance of strangers.
-_PART = 0.5
+# Relatives are nearer than half of the distance within which so few strangers are.
+_PART, _SHARE = 0.5, 0.05
 
 _BLOCK = 256
 
@@ -32,6 +33,38 @@ class Families:
     distances: tuple[float, ...] = ()
     threshold: float = 0.0
     compared: int = 0
+
+
+def find(
+    split: np.ndarray,
+    label: np.ndarray,
+    alike: Sequence[Sequence[int]],
+    features: Callable[[np.ndarray], np.ndarray],
+    seed: int,
+) -> Families:
+    """Return the families that stand in `train` and in another split.
+
+    Args:
+        split: Of each image, shape (n,).
+        label: Index of its class, shape (n,).
+        alike: Groups of positions that are copies by their pixels, and known.
+        features: From positions to features.
+        seed: Decides which of many images are compared.
+    """
+    trained, held_out = sampled(split, seed)
+    nearest, distance, most = across(
+        *(features(trained), features(held_out), label[trained], label[held_out])
+    )
+    copy = {i: group[0] for group in alike for i in group}
+    rows = [
+        row
+        for row in np.argsort(distance, kind="stable").tolist()
+        if distance[row] <= most
+        and copy.get(held_out[row], -1) != copy.get(trained[nearest[row]], -2)
+    ]
+    pairs = tuple((int(trained[nearest[r]]), int(held_out[r])) for r in rows)
+    near = tuple(float(distance[r]) for r in rows)
+    return Families(pairs, near, most, len(held_out))
 
 
 def sampled(split: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,10 +88,10 @@ def across(
 
     From each image's features the mean of its class is subtracted, so that images of
     one class are no nearer for that; a distance is 1 less the cosine of what is left.
-    Two images of different classes have no original in common: how far the nearest
-    training image of another class is, in the median, says how near strangers come. A
-    pair within half of that is a family. Where strangers are alike it is small, so that
-    less is found, and not more that is none.
+    Two images of different classes have no original in common. So their distances say
+    how near strangers come: 5 % of the held-out images have a training image of another
+    class within some distance, and two of one class within half of that are a family.
+    Where strangers are alike it is small, so that less is found, not more that is none.
 
     Args:
         trained: Features, shape (n, width).
@@ -67,8 +100,9 @@ def across(
         label: Class of each held-out image, shape (m,).
 
     Returns:
-        The nearest training image of each held-out one, int64, shape (m,); its
-        distance, shape (m,); and the threshold, 0 where there are no strangers.
+        The nearest training image of the same class of each held-out one, int64, shape
+        (m,); its distance, shape (m,), 2 where there is none; and the threshold, 0
+        where there are no strangers.
     """
     sums = np.zeros((1 + max(map(_last, (trained_label, label))), trained.shape[1]))
     np.add.at(sums, trained_label, trained)
@@ -83,12 +117,12 @@ def across(
     for start in range(0, len(y), _BLOCK):
         part = slice(start, start + _BLOCK)
         apart = 1 - y[part] @ x.T
-        nearest[part] = apart.argmin(axis=1)
-        distance[part] = apart.min(axis=1)
-        apart[label[part, None] == trained_label] = 2.0
-        strange[part] = apart.min(axis=1)
+        same = label[part, None] == trained_label
+        own = np.where(same, apart, 2.0)
+        nearest[part], distance[part] = own.argmin(axis=1), own.min(axis=1)
+        strange[part] = np.where(same, 2.0, apart).min(axis=1)
     known = strange[strange < 2.0]
-    threshold = _PART * float(np.median(known)) if len(known) else 0.0
+    threshold = _PART * float(np.quantile(known, _SHARE)) if len(known) else 0.0
     return nearest, distance, max(0.0, threshold)
 
 

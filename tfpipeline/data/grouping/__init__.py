@@ -1,0 +1,1 @@
+"""What belongs together, and whole groups divided among splits and folds."""

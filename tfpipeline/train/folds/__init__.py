@@ -1,0 +1,1 @@
+"""Cross-validation: every training image is held out once."""
