@@ -94,8 +94,12 @@ def ways(networks: Sequence[Network]) -> list[tuple[tuple[Network, ...], str, bo
     ]
     alone = [(who, attack) for attack in ATTACKS for who in singles]
     together = [(who, attack) for attack in TOGETHER for who in groups]
-    pairs = [*alone, *together]
-    return [(who, attack, aim) for aim in (False, True) for who, attack in pairs]
+    return [
+        (who, attack, aim)
+        for pairs in (alone, together)
+        for aim in (False, True)
+        for who, attack in pairs
+    ]
 
 
 def table(result: dict[str, Any]) -> str:
