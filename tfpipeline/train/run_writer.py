@@ -65,8 +65,10 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
-    earlier = (run.model, run.metrics, run.history, run.corrections)
-    earlier += (run.novelty, run.novelty_arrays)
+    earlier = (
+        *(run.model, run.metrics, run.history, run.corrections),
+        *(run.novelty, run.novelty_arrays),
+    )
     for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     shutil.rmtree(run.reference, ignore_errors=True)
