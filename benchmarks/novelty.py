@@ -215,7 +215,7 @@ def guarantee(sets: Sets, rate: float, splits: int) -> list[dict[str, Any]]:
     x, names = (np.concatenate(column) for column in zip(*both))
     _, y = np.unique(names, return_inverse=True)
     rows = []
-    for n in (19, 60, 120):
+    for n in (19, 120):
         shares, chosen = [], 0
         for seed in range(splits):
             order = np.random.default_rng([n, seed]).permutation(len(x))

@@ -165,7 +165,7 @@ def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
         batches = work.alone.plain(chosen)
         values = predictor.all(batches, len(chosen), "novelty")
     knows = score.knows(values)
-    strange = [] if knows is None else np.flatnonzero(~knows)
+    strange = np.flatnonzero(~knows) if knows is not None else np.zeros(0, np.int64)
     worst = sorted(strange, key=lambda i: -values[i])[:_STRANGEST]
     rows = [
         {
