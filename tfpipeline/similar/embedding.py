@@ -119,13 +119,13 @@ class Network:
         chance = classification.probabilities(logits / self._temperature)
         novelty, known, score = None, None, self.novelty
         if score is not None:
-            novelty = in_parts(score, features)
+            novelty = in_parts(score, features, logits)
             known = score.knows(novelty)
         return Judged(logits.argmax(1), chance.max(1), novelty, known)
 
 
-def in_parts(ask: Callable[[tf.Tensor], tf.Tensor], features: np.ndarray) -> np.ndarray:
-    """Return what a function says of features, a part of them at a time."""
-    starts = range(0, len(features), _TOGETHER)
-    parts = [np.asarray(ask(tf.constant(features[i : i + _TOGETHER]))) for i in starts]
-    return np.concatenate(parts)
+def in_parts(ask: Callable[..., tf.Tensor], *arrays: np.ndarray) -> np.ndarray:
+    """Return what a function says of arrays of rows, a part of them at a time."""
+    parts = (slice(i, i + _TOGETHER) for i in range(0, len(arrays[0]), _TOGETHER))
+    answers = [ask(*(tf.constant(array[part]) for array in arrays)) for part in parts]
+    return np.concatenate([np.asarray(answer) for answer in answers])
