@@ -140,8 +140,8 @@ def test_a_confusion_matrix_is_fuller_where_more_of_a_row_lies() -> None:
     counts = np.array([[8, 0, 0], [0, 2, 2], [0, 0, 0]])
     figure = charts.confusion(["cat", "dog", "none of these at all"], counts.tolist())
     right, wrong = figure.axes[0].collections
-    assert right.get_facecolors()[:, 3] == pytest.approx([1, 0.56])
-    assert wrong.get_facecolors()[:, 3] == pytest.approx([0.56])
+    assert right.get_facecolors()[:, 3] == pytest.approx([0.5, 0.31])
+    assert wrong.get_facecolors()[:, 3] == pytest.approx([0.31])
     # A name stands beside its row and above its column, and nothing is cut off.
     drawn = pixels(figure)
     assert (drawn[:, :60] < 128).any() and (drawn[:60] < 128).any()
