@@ -11,6 +11,7 @@ from tfpipeline.core import image_io
 from tfpipeline.data import scan
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.evaluate import forward_pass
+from tfpipeline.evaluate.engine_pass import Ways
 from tfpipeline.models import classifier
 
 
@@ -39,16 +40,16 @@ def test_features_are_computed_once_and_change_no_answer(
     keys = [f"{i:064x}" for i in (*range(9), 8)]
     chosen = np.array([9, 2, 5, 7, 1, 0])
 
-    def logits(features: Path | None, order: np.ndarray = chosen):
-        kept = None if features is None else (features, ())
-        return forward_pass.logits(model, batches, keys, order, strategy, kept)
+    def logits(features: bool, order: np.ndarray = chosen):
+        ways = Ways("auto", tmp_path, () if features else None)
+        return forward_pass.logits(model, batches, keys, order, strategy, ways)
 
-    whole, none = logits(None)
-    first, before = logits(tmp_path / "features")
-    again, after = logits(tmp_path / "features")
+    whole, none = logits(False)
+    first, before = logits(True)
+    again, after = logits(True)
     assert (none, before, after) == (None, 0, 6) and whole.shape == (6, 3)
     assert np.array_equal(first, again)
     np.testing.assert_allclose(first, whole, rtol=1e-5, atol=1e-5)
-    more, kept = logits(tmp_path / "features", np.arange(10))
+    more, kept = logits(True, np.arange(10))
     assert kept == 7, "one is equal to another that was seen"
     np.testing.assert_allclose(more[chosen], whole, rtol=1e-5, atol=1e-5)

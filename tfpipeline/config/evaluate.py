@@ -38,6 +38,8 @@ class EvaluateSettings:
         allow_missing_classes: Whether the source may have a part of the classes alone;
             they are then matched by name.
         robust: Radii in linf, `1/255,2/255`, to measure the accuracy under attack at.
+        engine: What computes on a CPU: `tensorflow`, `litert`, or `auto`: the faster in
+            a trial, for many images.
         cache_dir: What all runs share; null is what the run used.
         data: How the source is read.
         adversary: The attack on it; see `attack`.
@@ -49,6 +51,7 @@ class EvaluateSettings:
     map_labels: bool = False
     allow_missing_classes: bool = False
     robust: str | None = None
+    engine: str = "auto"
     cache_dir: str | None = None
     data: ReadSettings = field(default_factory=ReadSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)

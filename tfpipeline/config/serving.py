@@ -114,6 +114,8 @@ class PredictSettings:
             those that are not accepted.
         top_k: Classes to name, best first; at most what a model was exported with.
         max_pixels: Height times width of a picture, at most; more is not opened.
+        engine: What computes a run's answers on a CPU: `tensorflow`, `litert`, or
+            `auto`: the faster in a trial, for many pictures.
         server: How a server is asked.
     """
 
@@ -123,4 +125,5 @@ class PredictSettings:
     sort_into: str | None = None
     top_k: int = 3
     max_pixels: int = 250_000_000
+    engine: str = "auto"
     server: ServerSettings = field(default_factory=ServerSettings)

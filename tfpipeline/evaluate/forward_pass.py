@@ -1,13 +1,14 @@
 """The logits of the images that a run is measured on, from cached features or anew."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.data.pipeline import Batch, Batches
+from tfpipeline.evaluate import engine_pass
+from tfpipeline.evaluate.engine_pass import Ways
 from tfpipeline.models import classifier, constant_weights, feature_extraction
 from tfpipeline.models.inference import Predictor
 
@@ -18,7 +19,7 @@ def logits(
     keys: list[str],
     chosen: np.ndarray,
     strategy: tf.distribute.Strategy,
-    features: tuple[Path, tuple[str, ...]] | None,
+    ways: Ways,
 ) -> tuple[np.ndarray, int | None]:
     """Return the logits of images, in order.
 
@@ -28,23 +29,25 @@ def logits(
         keys: The digest of each.
         chosen: Indices of those to predict, shape (n,).
         strategy: Where the model runs.
-        features: The folder with the features of all networks (what is there is not
-            computed again, and what is computed is kept), and the brightness of deep
-            samples, which they depend on. None goes through the whole network.
+        ways: Which engine; and whether features are kept, else they go through the
+            whole network.
 
     Returns:
         float32, shape (n, classes); and of how many images the features were there,
         None where none are kept.
     """
-    if features is None:
+    if ways.brightness is None:
         size = batches.reading.height, batches.reading.width
         predictor = Predictor(constant_weights.traced(model, size), strategy)
-        return predictor.all(batches.plain(chosen), len(chosen), "evaluate"), None
+        fed, total = batches.plain(chosen), (len(chosen), "evaluate")
+        given = model, engine_pass.head_of(model), predictor, fed, total
+        return engine_pass.outputs(*given, ways), None
     extractor, head = classifier.split_classifier(model)
     forward = Predictor(constant_weights.Frozen(extractor), strategy)
-    folder, brightness = features
     extraction = feature_extraction.of_classifier(
-        extractor, forward, batches.reading.resize, brightness, folder
+        *(extractor, forward, batches.reading.resize, ways.brightness),
+        ways.cache / "features",
+        ways.engine,
     )
     own = [keys[i] for i in chosen]
     computed: set[str] = set()

@@ -21,6 +21,7 @@ from tfpipeline.data.sources import class_map, drawn_world
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.opening import open_source
+from tfpipeline.evaluate import engine_pass
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
@@ -46,6 +47,16 @@ class Ready(NamedTuple):
         )
         unknown = np.zeros(len(files), np.int32)
         return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
+
+    def logits(self, files: Sequence[Row], engine: str = "auto") -> np.ndarray:
+        """Return the logits of audited files, float32, shape (n, classes)."""
+        cache = startup.cache_folder(self.trained.cache_dir)
+        own = engine_pass.engine_of(engine, self.trained.train.engine)
+        return engine_pass.outputs(
+            *(self.model, engine_pass.head_of(self.model), self.predictor),
+            *(self.batches(files), (len(files), "predict")),
+            engine_pass.Ways(own, cache),
+        )
 
 
 def ready(run: run_dir.RunFolder) -> Ready:

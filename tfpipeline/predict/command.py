@@ -10,6 +10,7 @@ from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import Incomplete, UserError
+from tfpipeline.models.engines import names
 from tfpipeline.predict import outputs, sorting
 from tfpipeline.report.closing import closing
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]]:
     """Say what a trained classifier sees on pictures: files, folders, or globs."""
+    names.check(settings.engine, "--engine")
     output = outputs.check(settings.output)
     folder = sorting.check(settings.sort_into, settings.images)
     is_shown = output is None and folder is None
@@ -97,7 +99,8 @@ def _open(settings: PredictSettings) -> Ask:
             f"--model {settings.model}: found nothing there. Expected the folder of a "
             "finished run, an exported SavedModel, or the address of a server."
         )
-    return answers.of_run(run_dir.RunFolder(path).existing(), settings.top_k)
+    run = run_dir.RunFolder(path).existing()
+    return answers.of_run(run, settings.top_k, settings.engine)
 
 
 def _folder(model: str) -> Path:

@@ -20,6 +20,7 @@ from tfpipeline.models import (
     feature_extraction,
     preprocessing,
 )
+from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.study import transferability
 from tfpipeline.study.networks import BATCH, StudyNetwork
 
@@ -63,6 +64,7 @@ class Features:
     seed: int
     cache: Path
     strategy: tf.distribute.Strategy
+    engine: str = TENSORFLOW
 
     def of(self, network: StudyNetwork, opened: Sequence[Examples]) -> Vectors:
         """Return the features of all examples, kept ones where there are any.
@@ -76,6 +78,8 @@ class Features:
             self.data.resize,
             opened[0].brightness.fingerprint,
             self.cache / "features",
+            # What is not trained has other weights for each source.
+            TENSORFLOW if network.untrained else self.engine,
         )
         every = {row.sha256: row for examples in opened for row in examples.files}
         keys, files = list(every), list(every.values())
