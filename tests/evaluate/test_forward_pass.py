@@ -11,6 +11,8 @@ from tfpipeline.core import image_io
 from tfpipeline.data import scan
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.evaluate import forward_pass
+from tfpipeline.evaluate.engine_pass import Ways
+from tfpipeline.evaluate.forward_pass import Scored
 from tfpipeline.metrics import novelty
 from tfpipeline.models import classifier
 
@@ -40,20 +42,20 @@ def test_features_are_computed_once_and_change_no_answer(
     keys = [f"{i:064x}" for i in (*range(9), 8)]
     chosen = np.array([9, 2, 5, 7, 1, 0])
 
-    def logits(features: Path | None, order: np.ndarray = chosen):
-        kept = None if features is None else (features, ())
-        given = model, None, batches, keys, order, strategy, kept
+    def logits(features: bool, order: np.ndarray = chosen):
+        ways = Ways("auto", tmp_path, () if features else None)
+        given = Scored(model), batches, keys, order, strategy, ways
         values, novelty, count = forward_pass.predict(*given)
         assert novelty is None
         return values, count
 
-    whole, none = logits(None)
-    first, before = logits(tmp_path / "features")
-    again, after = logits(tmp_path / "features")
+    whole, none = logits(False)
+    first, before = logits(True)
+    again, after = logits(True)
     assert (none, before, after) == (None, 0, 6) and whole.shape == (6, 3)
     assert np.array_equal(first, again)
     np.testing.assert_allclose(first, whole, rtol=1e-5, atol=1e-5)
-    more, kept = logits(tmp_path / "features", np.arange(10))
+    more, kept = logits(True, np.arange(10))
     assert kept == 7, "one is equal to another that was seen"
     np.testing.assert_allclose(more[chosen], whole, rtol=1e-5, atol=1e-5)
 
@@ -71,10 +73,10 @@ def test_novelty_is_that_of_the_features_whichever_way_they_come(
     rows = np.random.default_rng(1).random((20, 4)).astype(np.float32)
     score = novelty.fit(rows, np.arange(20) % 3)
     chosen, keys = np.arange(9), [f"{i:064x}" for i in range(10)]
-    features = (tmp_path / "features", ()) if kept else None
-    given = batches, keys, chosen, strategy, features
-    logits, values, _ = forward_pass.predict(model, score, *given)
-    plain, none, _ = forward_pass.predict(model, None, *given)
+    ways = Ways("auto", tmp_path, () if kept else None)
+    given = batches, keys, chosen, strategy, ways
+    logits, values, _ = forward_pass.predict(Scored(model, score), *given)
+    plain, none, _ = forward_pass.predict(Scored(model), *given)
     assert none is None and values is not None and values.shape == (9,)
     np.testing.assert_allclose(logits, plain, rtol=1e-5, atol=1e-5)
     extractor, _ = classifier.split_classifier(model)

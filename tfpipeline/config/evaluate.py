@@ -44,6 +44,8 @@ class EvaluateSettings:
         allow_missing_classes: Whether the source may lack classes of the run; classes
             are then matched by name.
         robust: Radii in linf, `1/255,2/255`, at which to measure accuracy under attack.
+        engine: What computes on a CPU: `tensorflow`, `litert`, or `auto`: the faster in
+            a trial, for many images.
         cache_dir: Cache folder (default: that of the run).
         data: How the source is read.
         adversary: The attack for `robust`; see `attack`.
@@ -55,6 +57,7 @@ class EvaluateSettings:
     map_labels: bool = False
     allow_missing_classes: bool = False
     robust: str | None = None
+    engine: str = "auto"
     cache_dir: str | None = None
     data: ReadSettings = field(default_factory=ReadSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)

@@ -122,6 +122,8 @@ class PredictSettings:
         parts: Number of shares (default: 1, or the size of the job array).
         workers: Processes on this machine that share the shards.
         overwrite: Whether to replace shards of other work in `output`.
+        engine: What computes a run's predictions on a CPU: `tensorflow`, `litert`, or
+            `auto`: the faster in a trial, for many pictures.
         server: How requests are sent to a server.
     """
 
@@ -136,4 +138,5 @@ class PredictSettings:
     parts: int = 0
     workers: int = 1
     overwrite: bool = False
+    engine: str = "auto"
     server: ServerSettings = field(default_factory=ServerSettings)

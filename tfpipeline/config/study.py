@@ -24,6 +24,8 @@ class StudySettings:
         workers: Processes that share the work. Start each with the same command but its
             own `--index`; the last to finish writes the result.
         index: Which of the workers this is, from 0.
+        engine: What computes features on a CPU: `tensorflow`, `litert`, or `auto`: the
+            faster in a trial, for many images.
         seed: Of the first repetition; the others count up from it.
         cache_dir: Cache folder (default: `~/.cache/tfpipeline`).
         overwrite: Whether an earlier result may be replaced; an unfinished one is
@@ -45,6 +47,7 @@ class StudySettings:
     scratch_epochs: int = 20
     workers: int = 1
     index: int = 0
+    engine: str = "auto"
     seed: int = 0
     cache_dir: str | None = None
     overwrite: bool = False

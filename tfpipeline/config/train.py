@@ -34,6 +34,8 @@ class TrainSettings:
         class_weights: `none`, or `balanced`: each class counts the same in the loss.
         patience: Epochs without a lower validation loss before training stops; null
             never stops early. The best epoch is kept either way.
+        engine: What computes features on a CPU: `tensorflow`, `litert`, `bfloat16`
+            (images that are trained on only), or `auto`: the fastest in a trial.
         precision: `auto` (by device), `float32`, `mixed_float16`, or `mixed_bfloat16`.
         jit_compile: Whether XLA compiles the gradients. One device only; slow for
             convolutions on CPUs, and dropout draws other values.
@@ -64,6 +66,7 @@ class TrainSettings:
     label_smoothing: float = 0.0
     class_weights: str = "none"
     patience: int | None = 5
+    engine: str = "auto"
     precision: str = "auto"
     jit_compile: bool = False
     on_nan: str = "stop"
@@ -81,6 +84,8 @@ class FineTuneSettings:
         unfreeze: What is trained, from the top: `all`, a number of layers, a share such
             as `0.3`, or the name of the lowest block, e.g. `block_13` or `block5`.
         learning_rate: Peak learning rate of the head and the topmost block.
+        engine: Whether steps compute in `bfloat16` on a CPU that has it, or in float32:
+            `tensorflow`; `auto`: the faster in a trial.
         layer_decay: Each block's learning rate is that of the block above times this.
         gradual_epochs: Epochs until the next lower block is unfrozen; 0 unfreezes all
             at once.
@@ -93,6 +98,7 @@ class FineTuneSettings:
     epochs: int = 0
     unfreeze: str | int | float = "all"
     learning_rate: float = 1e-4
+    engine: str = "auto"
     layer_decay: float = 1.0
     gradual_epochs: int = 0
     optimizer: str | None = None

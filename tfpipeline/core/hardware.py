@@ -135,6 +135,15 @@ def memory() -> int:
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
+def processor_flags() -> frozenset[str]:
+    """Return what the first core can do, as Linux names it; nothing elsewhere."""
+    with contextlib.suppress(OSError, StopIteration):
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            line = next(n for n in lines if n.startswith("flags"))
+        return frozenset(line.partition(":")[2].split())
+    return frozenset()
+
+
 def about() -> dict[str, str | float]:
     """Return what others have to know of this machine to compare with it."""
     processor = platform.processor() or platform.machine()

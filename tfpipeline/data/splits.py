@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -173,9 +174,8 @@ def write(
     """
     files = [file.absolute() for file in source.paths]
     labels = [source.labels[label] for label in source.label]
-    columns: dict[str, Sequence[object]] = dict(
-        zip(HEADER, (source.ids, files, labels, split, digests))
-    )
+    own: list[Any] = [source.ids, files, labels, split, digests]
+    columns: dict[str, Any] = dict(zip(HEADER, own))
     if source.group:
         columns["group"] = source.group
     if source.weight:

@@ -19,6 +19,7 @@ from tfpipeline.core import (
     text_table,
 )
 from tfpipeline.core.errors import UserError
+from tfpipeline.models.engines import names
 from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     phases = provenance.Phases()
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
+    names.check(settings.engine, "--engine")
     run = run_dir.RunFolder(Path(settings.run)).existing()
     output = _output(run, settings)
     trained = cli.of_run(run.config)
@@ -41,6 +43,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         from tfpipeline import distribute
         from tfpipeline.data import dataset, pipeline, splits
         from tfpipeline.evaluate import (
+            engine_pass,
             forward_pass,
             jpeg_damage,
             page,
@@ -71,16 +74,19 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     trained_on = splits.trained_digests(run.learned)
     batches = pipeline.Batches(examples.files, label, reading)
     cache = startup.cache_folder(settings.cache_dir or trained.cache_dir)
-    features = None
+    brightness, engine = None, trained.train.engine
+    engine = engine_pass.engine_of(settings.engine, engine)
     # A backbone that has learned is another one after each training: nothing is kept.
     if run.read_manifest().get("fingerprints", {}).get("features"):
         with contextlib.suppress(UserError):
             file_io.check_writable(cache)
-            features = cache / "features", examples.brightness.fingerprint
+            brightness = examples.brightness.fingerprint
     files = [examples.files[i] for i in chosen]
+    scored = forward_pass.Scored(model, score)
     with phases("evaluate"), jpeg_damage.named(files):
         logits, values, cached = forward_pass.predict(
-            model, score, batches, keys, chosen, strategy, features
+            *(scored, batches, keys, chosen, strategy),
+            engine_pass.Ways(engine, cache, brightness),
         )
     if cached:
         console.note(f"features of {cached} of {len(chosen)} images were in the cache")

@@ -1,31 +1,50 @@
 """Logits and novelty of the images that a run is measured on, cached or anew."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.data.pipeline import Batch, Batches
+from tfpipeline.evaluate import engine_pass
+from tfpipeline.evaluate.engine_pass import Ways
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.inference import Predictor
 
 
-def from_images(model: keras.Model, score: Novelty | None) -> Callable[[Any], Any]:
+class Scored(NamedTuple):
+    """A classifier, and what tells strange images; None where nothing does."""
+
+    model: keras.Model
+    score: Novelty | None = None
+
+
+def from_images(scored: Scored) -> Callable[[Any], Any]:
     """Return what goes from images to logits, with the novelty as one more column."""
+    model, score = scored
     if score is None:
         return Frozen(model)
     features = model.get_layer(classifier.FEATURES).output
     both = Frozen(keras.Model(model.inputs[0], [features, model.outputs[0]]))
-    return lambda images: _joined(*both(images), score)
+
+    def forward(images: Any) -> Any:
+        rows, logits = both(images)
+        return _joined(rows, logits, score)
+
+    return forward
 
 
-def _from_features(head: keras.Model, score: Novelty | None) -> Callable[[Any], Any]:
-    frozen = Frozen(head)
+def from_features(scored: Scored) -> Callable[[Any], Any]:
+    """Return what goes from features to the same."""
+    model, score = scored
+    if classifier.HEAD not in {layer.name for layer in model.layers}:
+        # A combination has no features of its own: nobody asks.
+        return Frozen(model)
+    frozen = Frozen(model.get_layer(classifier.HEAD))
     if score is None:
         return frozen
     return lambda rows: _joined(rows, frozen(rows), score)
@@ -43,48 +62,48 @@ def divide(outputs: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray | 
 
 
 def predict(
-    model: keras.Model,
-    score: Novelty | None,
+    scored: Scored,
     batches: Batches,
     keys: list[str],
     chosen: np.ndarray,
     strategy: tf.distribute.Strategy,
-    features: tuple[Path, tuple[str, ...]] | None,
+    ways: Ways,
 ) -> tuple[np.ndarray, np.ndarray | None, int | None]:
     """Return the logits and the novelty of images, in order.
 
     Args:
-        model: From images to logits.
-        score: What tells strange images; None where nothing does.
+        scored: From images to logits and novelty.
         batches: Of all images.
         keys: The digest of each.
         chosen: Indices of those to predict, shape (n,).
         strategy: Where the model runs.
-        features: The folder with the features of all networks (what is there is not
-            computed again, and what is computed is kept), and the brightness of deep
-            samples, which they depend on. None goes through the whole network.
+        ways: Which engine; and whether features are kept, else they go through the
+            whole network.
 
     Returns:
         float32, shape (n, classes); float32, shape (n,), or None; and of how many
         images the features were there, None where none are kept.
     """
+    model, score = scored
     classes = model.output_shape[-1]
-    if features is None:
+    if ways.brightness is None:
         size = batches.reading.height, batches.reading.width
         # Traced once, for one copy of the weights however many replicas there are.
         forward = tf.function(
-            from_images(model, score),
+            from_images(scored),
             autograph=False,
             input_signature=[tf.TensorSpec([None, *size, 3], tf.float32)],
         )
         predictor = Predictor(forward, strategy)
-        outputs = predictor.all(batches.plain(chosen), len(chosen), "evaluate")
-        return *divide(outputs, classes), None
-    extractor, head = classifier.split_classifier(model)
+        fed, total = batches.plain(chosen), (len(chosen), "evaluate")
+        given = model, from_features(scored), predictor, fed, total
+        return *divide(engine_pass.outputs(*given, ways), classes), None
+    extractor, _ = classifier.split_classifier(model)
     extract = Predictor(Frozen(extractor), strategy)
-    folder, brightness = features
     extraction = feature_extraction.of_classifier(
-        extractor, extract, batches.reading.resize, brightness, folder
+        *(extractor, extract, batches.reading.resize, ways.brightness),
+        ways.cache / "features",
+        ways.engine,
     )
     own = [keys[i] for i in chosen]
     computed: set[str] = set()
@@ -99,6 +118,6 @@ def predict(
         (rows[0], None, weights[part][0])
         for rows, part in store.batches(keys, indices, 1)
     )
-    predictor = Predictor(_from_features(head, score), strategy)
+    predictor = Predictor(from_features(scored), strategy)
     outputs = predictor.all(steps, len(chosen), None)
     return *divide(outputs, classes), sum(key not in computed for key in own)

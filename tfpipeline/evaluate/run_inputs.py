@@ -26,7 +26,8 @@ from tfpipeline.data.sources import class_map, drawn_world
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.opening import open_source
-from tfpipeline.evaluate import forward_pass
+from tfpipeline.evaluate import engine_pass, forward_pass
+from tfpipeline.evaluate.forward_pass import Scored
 from tfpipeline.metrics import novelty
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.novelty import Novelty
@@ -60,6 +61,20 @@ class Ready(NamedTuple):
         unknown = np.zeros(len(files), np.int32)
         return pipeline.Batches(files, unknown, reading).plain(np.arange(len(files)))
 
+    def predict(
+        self, files: Sequence[Row], engine: str = "auto"
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the logits of audited files, (n, classes), and the novelty, (n,)."""
+        cache = startup.cache_folder(self.trained.cache_dir)
+        own = engine_pass.engine_of(engine, self.trained.train.engine)
+        scored = Scored(self.model, self.novelty)
+        outputs = engine_pass.outputs(
+            *(self.model, forward_pass.from_features(scored), self.predictor),
+            *(self.batches(files), (len(files), "predict")),
+            engine_pass.Ways(own, cache),
+        )
+        return self.divide(outputs)
+
 
 def ready(run: run_dir.RunFolder) -> Ready:
     """Load a finished run on one device."""
@@ -70,7 +85,7 @@ def ready(run: run_dir.RunFolder) -> Ready:
         )
         model, labels = saving.load_classifier(run.model)
     score = novelty.load(run)
-    predictor = Predictor(forward_pass.from_images(model, score), strategy)
+    predictor = Predictor(forward_pass.from_images(Scored(model, score)), strategy)
     ranges = saving.load_ranges(run.model)
     return Ready(trained, model, labels, predictor, ranges, score)
 

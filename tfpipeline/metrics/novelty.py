@@ -143,8 +143,9 @@ def fit(features: np.ndarray, label: np.ndarray) -> Novelty:
     projected = means @ directions
     classes = stiffness * means.T - directions @ projected.T
     offsets = stiffness * (means**2).sum(axis=1) - (projected**2).sum(axis=1)
-    arrays = [np.float32(a) for a in (mean, directions, classes, offsets)]
-    return Novelty(*arrays, stiffness=float(stiffness))
+    arrays = (np.asarray(a, np.float32) for a in (mean, directions, classes, offsets))
+    mean, directions, classes, offsets = arrays
+    return Novelty(mean, directions, classes, offsets, float(stiffness))
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
@@ -271,11 +272,11 @@ def load(run: RunFolder) -> Novelty | None:
     try:
         about = json.loads(run.novelty.read_text(encoding="utf-8"))
         with np.load(run.novelty_arrays, allow_pickle=False) as kept:
-            arrays = {name: np.asarray(kept[name], np.float32) for name in _ARRAYS}
+            own: dict[str, Any] = {n: np.asarray(kept[n], np.float32) for n in _ARRAYS}
         numbers = Novelty.__dataclass_fields__.keys() - set(_ARRAYS)
-        own = {key: about[key] for key in numbers}
+        own |= {key: about[key] for key in numbers}
         distance, energy = map(float, own["spreads"])
-        return Novelty(**arrays, **{**own, "spreads": (distance, energy)})
+        return Novelty(**{**own, "spreads": (distance, energy)})
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise UserError(
             f"{run.novelty}: expected what `train` wrote, with "

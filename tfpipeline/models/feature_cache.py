@@ -130,6 +130,10 @@ class FeatureCache:
         new = [i for key, i in first.items() if key not in self._place]
         return np.array(sorted(new), np.int64)
 
+    def lacks(self, keys: Sequence[str]) -> int:
+        """Return how many images have no row, damage not looked for."""
+        return sum(key not in self._place for key in set(keys))
+
     def fill(
         self,
         keys: Sequence[str],
@@ -242,3 +246,28 @@ class FeatureCache:
             chosen = indices[part]
             rows = self.rows([keys[i] for i in chosen.ravel()])
             yield rows.reshape(*chosen.shape, self.width), part
+
+
+class SplitCache(FeatureCache):
+    """Rows of two caches of one width: each image is in one of them.
+
+    Args:
+        first: Of all images but those that are held out.
+        second: Of those.
+        held: Their digests.
+    """
+
+    def __init__(
+        self, first: FeatureCache, second: FeatureCache, held: set[str]
+    ) -> None:
+        self.folder, self.width = first.folder, first.width
+        self._parts, self._held = (first, second), held
+
+    def rows(self, keys: Sequence[str]) -> np.ndarray:
+        """Return the features of images, float32, shape (len(keys), width)."""
+        out = np.empty((len(keys), self.width), np.float32)
+        is_held = np.array([key in self._held for key in keys], bool)
+        for cache, here in zip(self._parts, (~is_held, is_held)):
+            places = np.flatnonzero(here).tolist()
+            out[places] = cache.rows([keys[i] for i in places])
+        return out

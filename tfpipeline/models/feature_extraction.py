@@ -12,7 +12,10 @@ import numpy as np
 from tfpipeline import distribute
 from tfpipeline.core import image_io
 from tfpipeline.models import arithmetic, classifier
-from tfpipeline.models.feature_cache import FeatureCache, fingerprint
+from tfpipeline.models.engines import choice
+from tfpipeline.models.engines.choice import Engines
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
+from tfpipeline.models.feature_cache import FeatureCache, SplitCache, fingerprint
 from tfpipeline.models.inference import Predictor
 
 # From positions to the batches of the images there; see `Predictor.over`.
@@ -50,6 +53,7 @@ def of_classifier(
     resize: str,
     brightness: tuple[str, ...],
     folder: Path,
+    engine: str = TENSORFLOW,
 ) -> "Extraction":
     """Return how the features of a classifier's frozen part are computed and found.
 
@@ -59,11 +63,16 @@ def of_classifier(
         resize: How images come to its size.
         brightness: What is black and white in deep samples, where there are any; see
             `sample_ranges.Choice`.
-        folder: Holds the features of all networks.
+        folder: Holds the features of all networks; trials of engines are kept beside
+            it.
+        engine: That computes them, or `auto`; see `engines.choice`.
     """
     pixels = resize, image_io.RULES, *brightness
-    what = (classifier.describe(extractor), *pixels)
-    return Extraction(predictor, extractor.output_shape[-1], what, folder)
+    digest = classifier.describe(extractor)
+    place = folder.with_name("engines")
+    engines = Engines(extractor, digest, predictor, place, engine)
+    width = extractor.output_shape[-1]
+    return Extraction(predictor, width, (digest, *pixels), folder, engines)
 
 
 @dataclass(frozen=True)
@@ -76,27 +85,84 @@ class Extraction:
         what: Everything that the features depend on, save the image and how this
             process computes: anything with a faithful `repr`.
         folder: Holds the features of all networks.
+        engines: That compute them; None is TensorFlow.
     """
 
     predictor: Predictor
     width: int
     what: Sequence[object]
     folder: Path
+    engines: Engines | None = None
 
     @property
     def name(self) -> str:
-        """The fingerprint of unchanged images."""
-        return self._name()
+        """The fingerprint of unchanged images under TensorFlow."""
+        return self._name(TENSORFLOW)
 
-    def _name(self, *more: object) -> str:
-        return fingerprint(*self.what, *more, *arithmetic.switches())
+    def _name(self, engine: str, *more: object) -> str:
+        # What was kept before there was a choice stays.
+        own = () if engine == TENSORFLOW else (f"engine={engine}",)
+        return fingerprint(*self.what, *more, *own, *arithmetic.switches())
 
     def features(self, keys: Sequence[str], feed: Feed) -> FeatureCache:
         """Return a cache that holds the features of images, by their digests `keys`.
 
-        This worker alone is fed with images, at positions in `keys`.
+        They are computed in float32. This worker alone is fed with images, at positions
+        in `keys`.
         """
-        return self._fill(self.name, keys, feed, "extract")
+        engine = self._choose(keys, feed, (), exact=True)
+        return self._fill(engine, (), keys, feed, "extract")
+
+    def learned(
+        self, keys: Sequence[str], chosen: np.ndarray, feed: Feed
+    ) -> tuple[FeatureCache, str]:
+        """Return what `features` does, for a training, and the engine of its images.
+
+        Args:
+            keys: Digests of all images.
+            chosen: Positions of those that are trained on: theirs may be computed in
+                bfloat16, as long as no image that is measured on is the same.
+            feed: From positions in `keys` to images.
+        """
+        held = {keys[i] for i in np.setdiff1d(np.arange(len(keys)), chosen)}
+        own = np.array([i for i in chosen if keys[i] not in held], np.int64)
+
+        def feed_own(order: np.ndarray) -> Iterable[tuple[Any, Any, Any]]:
+            return feed(own[order])
+
+        given = [keys[i] for i in own], feed_own
+        engine = self._choose(*given, (), exact=False)
+        if engine != BFLOAT16:
+            return self._fill(engine, (), keys, feed, "extract"), engine
+        coarse = self._fill(engine, (), *given, "extract (bfloat16)")
+        others = [i for i, key in enumerate(keys) if key in held]
+        rest = np.array(others, np.int64)
+        exact = self._fill(
+            TENSORFLOW,
+            (),
+            [keys[i] for i in rest],
+            lambda order: feed(rest[order]),
+            "extract",
+        )
+        return SplitCache(coarse, exact, held), engine
+
+    def _choose(
+        self, keys: Sequence[str], feed: Feed, more: Sequence[object], *, exact: bool
+    ) -> str:
+        """Return the engine for images, whose changes depend on `more`."""
+        if self.engines is None:
+            return TENSORFLOW
+
+        def missing(engine: str) -> int:
+            store = FeatureCache(self.folder / self._name(engine, *more), self.width)
+            return store.lacks(keys)
+
+        def sample() -> np.ndarray:
+            few = np.arange(min(len(keys), choice.LEAST_IMAGES))
+            images, _, weights = next(iter(feed(few)))
+            return np.asarray(images)[np.asarray(weights) > 0]
+
+        return self.engines.choose(missing, sample, exact=exact)
 
     def views(
         self,
@@ -113,26 +179,37 @@ class Extraction:
             feed: From a view's number to the images at positions in `digests`.
             what: Everything that the changes depend on, save the image and the number.
         """
-        name = self._name(*what)
-        store = FeatureCache(self.folder / name, self.width)
+        first = functools.partial(feed, 0)
+        named = [_view(digest, 0) for digest in digests]
+        engine = self._choose(named, first, what, exact=False)
+        store = FeatureCache(self.folder / self._name(engine, *what), self.width)
         for number in range(count):
             keys = [_view(digest, number) for digest in digests]
             title = f"view {number + 1} of {count}"
-            store = self._fill(name, keys, functools.partial(feed, number), title)
+            own = functools.partial(feed, number)
+            store = self._fill(engine, what, keys, own, title)
         return Views(store, count)
 
     def _fill(
-        self, name: str, keys: Sequence[str], feed: Feed, title: str
+        self,
+        engine: str,
+        more: Sequence[object],
+        keys: Sequence[str],
+        feed: Feed,
+        title: str,
     ) -> FeatureCache:
-        """Return the cache of a name, filled by all workers, each its own images."""
-        strategy = self.predictor.strategy
+        """Return the cache of an engine, filled by all workers, each its own images."""
+        strategy, name = self.predictor.strategy, self._name(engine, *more)
+        run = self.engines.run(engine) if self.engines is not None else None
         worker, workers = distribute.workers(strategy)
         store = FeatureCache(self.folder / name, self.width)
 
         def fill(rows: np.ndarray) -> None:
             store.fill(
                 [keys[i] for i in rows],
-                lambda order: self.predictor.over(feed(rows[order]), len(order), title),
+                lambda order: self.predictor.over(
+                    feed(rows[order]), len(order), title, run
+                ),
             )
 
         if workers > 1:

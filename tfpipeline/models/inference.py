@@ -49,7 +49,11 @@ class Predictor:
         return distribute.gather(self.strategy, outputs)
 
     def over(
-        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+        self,
+        batches: Iterable[tuple[Any, Any, Any]],
+        total: int,
+        name: str | None,
+        run: Callable[[Any], np.ndarray] | None = None,
     ) -> Iterator[np.ndarray]:
         """Yield the outputs of many batches in order, without what pads the last one.
 
@@ -57,10 +61,14 @@ class Predictor:
             batches: `(inputs, labels, weights)`; where the weight is 0, it is padding.
             total: Number of examples, for the progress bar.
             name: Of the progress bar; None shows none.
+            run: Another engine that computes the same, in this process.
         """
         with progress.bar(total, name, "image") as bar:
             for inputs, _, weights in self.meter.watch(batches):
-                outputs = self(inputs)
+                if run is not None:
+                    outputs = run(inputs)
+                else:
+                    outputs = self(inputs)
                 if self.joins:
                     (parts,) = distribute.split(self.strategy, (weights,))
                     weights = distribute.gather_all(self.strategy, parts)
@@ -70,7 +78,11 @@ class Predictor:
                 bar.update(len(outputs))
 
     def all(
-        self, batches: Iterable[tuple[Any, Any, Any]], total: int, name: str | None
+        self,
+        batches: Iterable[tuple[Any, Any, Any]],
+        total: int,
+        name: str | None,
+        run: Callable[[Any], np.ndarray] | None = None,
     ) -> np.ndarray:
         """Return the outputs of many batches in one array; see `over`."""
-        return np.concatenate(list(self.over(batches, total, name)))
+        return np.concatenate(list(self.over(batches, total, name, run)))

@@ -45,7 +45,7 @@ _ABOUT = "export.json"
 _SENT = ("jpeg", "png")
 
 
-def of_run(run: run_dir.RunFolder, top_k: int) -> Ask:
+def of_run(run: run_dir.RunFolder, top_k: int, engine: str = "auto") -> Ask:
     """Return what asks the classifier of a run; its probabilities are calibrated."""
 
     @functools.cache
@@ -53,20 +53,21 @@ def of_run(run: run_dir.RunFolder, top_k: int) -> Ask:
         with startup.quiet_start():
             from tfpipeline.evaluate import run_inputs
         ready, calibration = run_inputs.ready(run), run_inputs.calibration_of(run)
-        return of_ready(ready, calibration, top_k)
+        return of_ready(ready, calibration, top_k, engine)
 
     return lambda files: opened()(files)
 
 
-def of_ready(ready: Ready, calibration: Calibration, top_k: int) -> Ask:
+def of_ready(
+    ready: Ready, calibration: Calibration, top_k: int, engine: str = "auto"
+) -> Ask:
     """Return what asks a classifier that is in memory already, for `top_k` classes."""
 
     def ask(files: Sequence[Row]) -> list[Answer]:
         from tfpipeline.metrics import classification
 
         sample_ranges.report(files, ready.ranges)
-        outputs = ready.predictor.all(ready.batches(files), len(files), "predict")
-        logits, novelty = ready.divide(outputs)
+        logits, novelty = ready.predict(files, engine)
         chance = classification.probabilities(logits / calibration.temperature)
         best = classification.top_k(logits, top_k)
         accepted = calibration.accepts(chance.max(axis=1))

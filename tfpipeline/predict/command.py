@@ -10,6 +10,7 @@ from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import Incomplete, UserError
+from tfpipeline.models.engines import names
 from tfpipeline.predict import outputs, sharded, sorting
 from tfpipeline.report.closing import closing
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     """Classify pictures, given as files, folders or globs, with a trained model."""
+    names.check(settings.engine, "--engine")
     if sharded.is_folder(settings.output):
         return sharded.predict(settings, _open)
     output = outputs.check(settings.output)
@@ -105,7 +107,8 @@ def _open(settings: PredictSettings) -> Ask:
             f"--model {settings.model}: found nothing there. Expected the folder of a "
             "finished run, an exported SavedModel, or the address of a server."
         )
-    return answers.of_run(run_dir.RunFolder(path).existing(), settings.top_k)
+    run = run_dir.RunFolder(path).existing()
+    return answers.of_run(run, settings.top_k, settings.engine)
 
 
 def _folder(model: str) -> Path:

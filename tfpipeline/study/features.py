@@ -21,6 +21,7 @@ from tfpipeline.models import (
     feature_extraction,
     preprocessing,
 )
+from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.study import transferability
 from tfpipeline.study.gram import Rows, few
@@ -100,6 +101,7 @@ class Features:
     seed: int
     cache: Path
     strategy: tf.distribute.Strategy
+    engine: str = TENSORFLOW
 
     def of(self, network: StudyNetwork, opened: Sequence[Examples]) -> Vectors:
         """Return the features of all examples, kept ones where there are any.
@@ -113,6 +115,8 @@ class Features:
             self.data.resize,
             opened[0].brightness.fingerprint,
             self.cache / "features",
+            # What is not trained has other weights for each source.
+            TENSORFLOW if network.untrained else self.engine,
         )
         every = {row.sha256: row for examples in opened for row in examples.files}
         keys, files = list(every), list(every.values())

@@ -18,6 +18,7 @@ from tfpipeline.data import dataset
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources import drawn_world
 from tfpipeline.models import backbones
+from tfpipeline.models.engines import names
 from tfpipeline.study import (
     from_scratch,
     method_rows,
@@ -54,6 +55,7 @@ def check(settings: StudySettings) -> None:
     }
     check_each("", settings, expected)
     read_shots(settings.shots)
+    names.check(settings.engine, "--engine")
     for word in settings.backbones:
         read_word(word)
 
@@ -80,7 +82,9 @@ class Study:
         sources = dict.fromkeys(own.sources)
         self.pairs = [(name, word) for name in sources for word in self.words]
         self.files = PairFiles(own, self.cache)
-        self.features = Features(own.data, own.seed, self.cache, self.strategy)
+        self.features = Features(
+            *(own.data, own.seed, self.cache, self.strategy), own.engine
+        )
         self.speeds = Speeds(self.cache / "study", self.strategy)
         self._network: StudyNetwork | None = None
 

@@ -6,10 +6,12 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import RunSettings, TrainSettings
-from tfpipeline.core.errors import UserError, check_each
+from tfpipeline.core.errors import UserError, check_each, unknown
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import calibration, novelty
 from tfpipeline.models import unfreezing
+from tfpipeline.models.engines import names
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.train import adversarial, optimizers
 from tfpipeline.train.checkpoints import State
 
@@ -32,6 +34,7 @@ def check(settings: RunSettings) -> None:
     """Refuse settings that cannot be together, before any work is done."""
     train = settings.train
     optimizers.check(train)
+    names.check(train.engine, "--train.engine")
     if adversarial.choose(settings.robust) is not None and settings.data.views:
         raise UserError(
             f"--robust.method {settings.robust.method} with --data.views: views are "
@@ -44,6 +47,8 @@ def check(settings: RunSettings) -> None:
             "With 5, each head trains on four fifths of the training images."
         )
     unfreezing.check(settings.fine_tune)
+    if settings.fine_tune.engine not in (known := ("auto", TENSORFLOW, BFLOAT16)):
+        raise unknown("--fine_tune.engine", settings.fine_tune.engine, known)
     if settings.fine_tune.epochs:
         optimizers.check(fine_tuning(settings), "fine_tune")
     if settings.data.sampling != "natural" and train.class_weights != "none":

@@ -1,22 +1,26 @@
 """What each stage is fed with, and what is called on it."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfpipeline.core import console
 from tfpipeline.data import augment
 from tfpipeline.models import backbones, classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.engines import bfloat16, gradients
+from tfpipeline.models.engines.choice import unsuited
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.models.feature_extraction import Views
 from tfpipeline.models.inference import Predictor
 from tfpipeline.train import dropout, from_scratch
 from tfpipeline.train.setup import Work
-from tfpipeline.train.train_step import Steps
+from tfpipeline.train.train_step import Steps, trainable
 
 # Batches of features that one call trains on: few calls, and little memory.
 STEPS_PER_CALL = 64
@@ -85,6 +89,9 @@ class Task:
     inference: Callable[[Any], Any]
     # Of the features; None for images.
     fingerprint: str | None = None
+    # What computed those of training images, and what an image took in a trial.
+    engine: str = TENSORFLOW
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def head_task(work: Work, cache: Path) -> Task:
@@ -101,9 +108,11 @@ def head_task(work: Work, cache: Path) -> Task:
         data.resize,
         work.examples.brightness.fingerprint,
         cache / "features",
+        train.engine,
     )
     keys, chosen = work.examples.keys, work.examples.of("train")
-    store, views = frozen.features(keys, work.alone.plain), None
+    store, engine = frozen.learned(keys, chosen, work.alone.plain)
+    views = None
     if data.views:
         views = frozen.views(
             [keys[i] for i in chosen],
@@ -119,6 +128,8 @@ def head_task(work: Work, cache: Path) -> Task:
         lambda x, noise: dropout.train_through(head, x, noise),
         lambda x: head(x, training=False),
         frozen.name,
+        engine,
+        frozen.engines.milliseconds if frozen.engines else {},
     )
 
 
@@ -141,4 +152,33 @@ def image_task(work: Work, cache: Path) -> Task:
         Images(batches.augmented, batches.plain),
         lambda x, noise: dropout.train_through(head, extract(x), noise),
         lambda x: model(x, training=False),
+    )
+
+
+def steps_in_bfloat16(
+    work: Work, task: Task, models: Sequence[keras.Model], cache: Path
+) -> bool:
+    """Tell whether the steps of fine-tuning compute so; attacks are always exact.
+
+    Args:
+        work: What the training needs.
+        task: Of images.
+        models: Whose trainable variables learn, the backbone last.
+        cache: The folder that commands share.
+    """
+    settings = work.settings
+    wish, backbone = settings.fine_tune.engine, models[-1]
+    is_plain = settings.robust.method == "none" and not settings.train.jit_compile
+    if wish == TENSORFLOW or not is_plain or unsuited(backbone, work.strategy):
+        return False
+    if not bfloat16.is_supported():
+        if wish == BFLOAT16:
+            console.note("fine-tuning computes in float32: no bfloat16 here")
+        return False
+    chosen = work.examples.of("train")
+    return wish == BFLOAT16 or gradients.in_bfloat16(
+        *(backbone, trainable(models), task.inference),
+        lambda: np.asarray(next(iter(work.batches.plain(chosen)))[0]),
+        len(chosen) * settings.fine_tune.epochs,
+        cache / "engines",
     )

@@ -213,6 +213,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "devices": [device.name for device in tf.config.list_logical_devices()],
         "replicas": int(work.strategy.num_replicas_in_sync),
         "fingerprints": {"features": task.fingerprint if task else None},
+        "engine": course.engines,
         "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
         "quarantined": len(examples.quarantined),
         "corrections": examples.corrected.counts,

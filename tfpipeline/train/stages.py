@@ -16,13 +16,14 @@ from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import classification
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.models import classifier, unfreezing
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.models.inference import Predictor
 from tfpipeline.train import adversarial, from_scratch, lr_finder, optimizers
 from tfpipeline.train.checkpoints import Checkpoints, State
 from tfpipeline.train.checks import fine_tuning
 from tfpipeline.train.fit import Fit
 from tfpipeline.train.fit_state import Row, Stage
-from tfpipeline.train.inputs import Task, head_task, image_task
+from tfpipeline.train.inputs import Task, head_task, image_task, steps_in_bfloat16
 from tfpipeline.train.objective import Criterion
 from tfpipeline.train.setup import Work
 from tfpipeline.train.tensorboard import Board
@@ -59,6 +60,8 @@ class Course:
     # Of the examples of each split that was measured, in their order.
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
+    # What computed the features of training images, and milliseconds by engine.
+    engines: dict[str, Any] = field(default_factory=dict)
     board: Board | None = None
     # The task of the head, where this process had one; and logits of the training
     # images by classifiers that did not train on them.
@@ -71,6 +74,11 @@ class Course:
         """Compute the features that the first stage needs, unless it is over."""
         if not self._is_over(HEAD):
             self.task = self.first = head_task(self.work, self.cache)
+            if self.task.fingerprint is not None:
+                # The same settings then give the same features once more.
+                self.engines["training"] = self.task.engine
+                self.engines["milliseconds"] = dict(self.task.milliseconds)
+                self.work = _with_train(self.work, engine=self.task.engine)
 
     def train_head(self) -> None:
         """Train the head, or resume it."""
@@ -121,6 +129,11 @@ class Course:
         scales = settings.layer_decay < 1 or settings.gradual_epochs > 0
         first = unfrozen.multipliers(settings, variables, 0) if scales else None
         trainer = _trainer(work, task, models, first)
+        trainer.rewrites = steps_in_bfloat16(work, task, models, self.cache)
+        self.engines["fine_tuning"] = BFLOAT16 if trainer.rewrites else TENSORFLOW
+        settings = dataclasses.replace(settings, engine=self.engines["fine_tuning"])
+        own = dataclasses.replace(work.settings, fine_tune=settings)
+        self.work = work = dataclasses.replace(work, settings=own)
 
         def begin_epoch(epoch: int) -> None:
             if settings.gradual_epochs:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import TrainSettings
+from tfpipeline.models.engines import bfloat16
 from tfpipeline.train.dropout import Noise
 from tfpipeline.train.objective import Criterion
 
@@ -74,6 +75,8 @@ class Trainer:
     criterion: Criterion
     strategy: tf.distribute.Strategy
     settings: TrainSettings
+    # Whether the graph computes in bfloat16; weights and updates are float32.
+    rewrites: bool = False
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -135,7 +138,11 @@ class Trainer:
         )
         start = tf.constant([seed, first], tf.int64)
         wish = tf.constant(float(stop))
-        return self._run(parts, totals, start, tf.convert_to_tensor(rates), wish)
+        given = parts, totals, start, tf.convert_to_tensor(rates), wish
+        if self.rewrites:
+            with bfloat16.rewritten():
+                return self._run(*given)
+        return self._run(*given)
 
     def _run_steps(
         self, parts: Any, totals: Any, start: Any, rates: Any, stop: Any

@@ -164,8 +164,8 @@ def _open(
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
         return LABEL_FROM[settings.label_from](path, class_map)
     if path.is_file():
-        weight = settings.weight_column
-        if weight == DataSettings().weight_column and not has_column(path, weight):
+        weight, usual = settings.weight_column, DataSettings().weight_column
+        if weight and weight == usual and not has_column(path, weight):
             weight = None
         columns = settings.path_column, settings.label_column
         return open_csv(path, *columns, None, settings.group_column, weight)

@@ -1,0 +1,41 @@
+"""LiteRT computes what Keras does, in order, whatever is handed to it."""
+
+import keras
+import numpy as np
+
+from tfpipeline.models.engines import litert
+
+
+def test_a_converted_network_answers_as_keras_does(network, pictures) -> None:
+    expected = np.asarray(network(pictures, training=False))
+    engine = litert.LiteRT(litert.convert(network))
+    # More than there are interpreters, as many as there are, fewer.
+    for count in (24, 5, 2, 1):
+        outputs = engine(pictures[:count])
+        assert outputs.shape == (count, 12)
+        np.testing.assert_allclose(outputs, expected[:count], rtol=1e-4, atol=1e-6)
+
+
+def test_weights_are_those_at_the_time_of_the_conversion(pictures) -> None:
+    image = keras.Input((16, 16, 3))
+    layer = keras.layers.Conv2D(2, 1, use_bias=False)
+    model = keras.Model(image, keras.layers.GlobalMaxPooling2D()(layer(image)))
+    layer.set_weights([np.full((1, 1, 3, 2), 1, np.float32)])
+    one = litert.LiteRT(litert.convert(model))
+    layer.set_weights([np.full((1, 1, 3, 2), 2, np.float32)])
+    two = litert.LiteRT(litert.convert(model))
+    highest = pictures.sum(axis=3).max(axis=(1, 2))
+    np.testing.assert_allclose(one(pictures)[:, 0], highest, rtol=1e-5)
+    np.testing.assert_allclose(two(pictures)[:, 1], 2 * highest, rtol=1e-5)
+
+
+def test_interpreters_are_as_many_as_cores_and_memory_allow(
+    network, monkeypatch
+) -> None:
+    content = litert.convert(network)
+    monkeypatch.setattr(litert.hardware, "cores", lambda: 6)
+    assert len(litert.LiteRT(content)._interpreters) == 6
+    monkeypatch.setattr(litert, "_MOST_BYTES", 4 * len(content))
+    assert len(litert.LiteRT(content)._interpreters) == 2
+    monkeypatch.setattr(litert, "_MOST_BYTES", 1)
+    assert len(litert.LiteRT(content)._interpreters) == 1

@@ -1,0 +1,143 @@
+"""Engines in a training: what learns by which, and what is measured by which."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import PLAIN
+from tests.train.test_command import pictures
+from tfpipeline import cli
+from tfpipeline.config import EvaluateSettings, PredictSettings, RunSettings
+from tfpipeline.evaluate.command import evaluate
+from tfpipeline.models.engines import bfloat16, choice
+from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW
+from tfpipeline.predict.command import predict
+from tfpipeline.train.command import train
+
+FILES = "manifest.json", "metrics.json"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return pictures(tmp_path_factory.mktemp("source") / "root", 20)
+
+
+def run(source: Path, folder: Path, *more: str) -> tuple[dict, dict]:
+    """Train by a command; return manifest and metrics."""
+    argv = ["--data.source", str(source), "--workdir", str(folder / "run"), *PLAIN]
+    argv += ["--train.epochs", "2", "--data.batch_size", "8", *more]
+    argv += ["--cache_dir", str(folder / "cache"), "--overwrite", "true"]
+    assert cli.main(train, RunSettings, argv) == 0
+    read = [json.loads((folder / "run" / name).read_text()) for name in FILES]
+    return read[0], read[1]
+
+
+def test_an_engine_by_name_trains_what_tensorflow_trains(source, tmp_path) -> None:
+    manifest, metrics = run(source, tmp_path / "a", "--train.engine", LITERT)
+    assert manifest["engine"]["training"] == LITERT
+    plain, expected = run(source, tmp_path / "b", "--train.engine", TENSORFLOW)
+    assert plain["engine"]["training"] == TENSORFLOW
+    for split in ("test", "validation"):
+        for key in ("loss", "accuracy"):
+            given = metrics[split][key], expected[split][key]
+            assert given[0] == pytest.approx(given[1], rel=1e-3)
+    # Rows of engines are kept apart, and found again.
+    folders = [list((tmp_path / n / "cache/features").iterdir()) for n in "ab"]
+    assert len(folders[0]) == len(folders[1]) == 1
+    assert folders[0][0].name != folders[1][0].name
+
+
+def test_a_small_training_is_tensorflows_and_says_nothing(
+    source, tmp_path, capsys
+) -> None:
+    manifest, _ = run(source, tmp_path)
+    assert manifest["engine"] == {"training": TENSORFLOW, "milliseconds": {}}
+    assert "engine" not in capsys.readouterr().err
+    assert not (tmp_path / "cache" / "engines").exists()
+    config = cli.of_run(tmp_path / "run" / "config.yaml")
+    assert config.train.engine == TENSORFLOW
+
+
+def test_bfloat16_computes_only_what_is_trained_on(
+    source, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    _, exact = run(source, tmp_path / "exact", "--train.engine", TENSORFLOW)
+    seen = []
+    right = bfloat16.engine
+
+    def engine(model):
+        compute = right(model)
+
+        def counted(images):
+            seen.append(len(images))
+            return compute(images)
+
+        return counted
+
+    monkeypatch.setattr(bfloat16, "engine", engine)
+    # So few pictures are not compared by their neighbours.
+    monkeypatch.setattr(bfloat16, "LEAST_NEIGHBOURS", 4)
+    manifest, metrics = run(source, tmp_path / "coarse", "--train.engine", BFLOAT16)
+    assert manifest["engine"]["training"] == BFLOAT16
+    counts = manifest["examples"]
+    first, *rest = seen
+    assert sum(rest) >= counts["train"] and len(rest) == -(-counts["train"] // 8)
+    assert metrics["test"]["accuracy"] == exact["test"]["accuracy"]
+    # What is reported is what is saved: its file answers the same.
+    argv = ["--run", str(tmp_path / "coarse" / "run")]
+    argv += ["--cache_dir", str(tmp_path / "other")]
+    assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    file = tmp_path / "coarse" / "run" / "evaluation.json"
+    again = json.loads(file.read_text())
+    assert again["loss"] == pytest.approx(metrics["test"]["loss"], rel=1e-5)
+
+
+def test_predict_by_litert_answers_as_tensorflow(
+    source, tmp_path, monkeypatch, capsys
+) -> None:
+    run(source, tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    files = {}
+    for name in (TENSORFLOW, LITERT):
+        monkeypatch.setattr(choice, "LEAST_IMAGES", 0)
+        monkeypatch.setattr(choice, "LEAST_PIXELS", 0)
+        argv = ["--model", str(tmp_path / "run"), "--images", str(source)]
+        argv += ["--output", str(tmp_path / f"{name}.jsonl"), "--engine", name]
+        assert cli.main(predict, PredictSettings, argv) == 0
+        lines = (tmp_path / f"{name}.jsonl").read_text().splitlines()
+        files[name] = [json.loads(line) for line in lines]
+    assert list((tmp_path / "cache" / "engines").glob("*.tflite"))
+    for one, two in zip(files[TENSORFLOW], files[LITERT], strict=True):
+        assert (one["id"], one["label"]) == (two["id"], two["label"])
+        assert one["probability"] == pytest.approx(two["probability"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("argv", "command", "settings"),
+    [
+        (["--train.engine", "lite"], train, RunSettings),
+        (["--fine_tune.engine", "litert"], train, RunSettings),
+        (["--run", "x", "--engine", "lite"], evaluate, EvaluateSettings),
+        (["--model", "x", "--engine", "lite"], predict, PredictSettings),
+    ],
+)
+def test_an_unknown_engine_is_refused(argv, command, settings, tmp_path, capsys):
+    assert cli.main(command, settings, argv) == 2
+    assert "engine" in capsys.readouterr().err
+
+
+def test_steps_in_bfloat16_learn_and_are_measured_in_float32(
+    source, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    words = ["--fine_tune.epochs", "1", "--fine_tune.unfreeze", "2"]
+    manifest, metrics = run(source, tmp_path, *words, "--fine_tune.engine", BFLOAT16)
+    assert manifest["engine"]["fine_tuning"] == BFLOAT16
+    assert np.isfinite(metrics["test"]["loss"])
+    argv = ["--run", str(tmp_path / "run"), "--cache_dir", str(tmp_path / "cache")]
+    assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    again = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert again["loss"] == pytest.approx(metrics["test"]["loss"], rel=1e-5)

@@ -1,0 +1,1 @@
+"""Engines: what computes the outputs of a frozen network, all of TensorFlow."""

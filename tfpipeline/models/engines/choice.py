@@ -1,0 +1,241 @@
+"""Which engine computes what a frozen network makes of images."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpipeline.core import console, file_io, hardware, progress, provenance, startup
+from tfpipeline.core.errors import UserError
+from tfpipeline.models import arithmetic, classifier
+from tfpipeline.models.engines import bfloat16, litert, trial
+from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW, TITLES
+from tfpipeline.models.engines.trial import Record, Run, Unfit
+from tfpipeline.models.inference import Predictor
+
+# For fewer images or pixels nothing is tried, nor where TensorFlow alone is that quick.
+LEAST_IMAGES, LEAST_PIXELS, WORTH_SECONDS = 256, 15_000_000, 6.0
+
+
+def is_large(count: int, shape: Sequence[int | None]) -> bool:
+    """Tell whether so many images, of shape (any, height, width, 3), merit a trial."""
+    height, width = shape[1:3]
+    pixels = count * int(height or 0) * int(width or 0)
+    return count >= LEAST_IMAGES and pixels >= LEAST_PIXELS
+
+
+def unsuited(model: keras.Model, strategy: tf.distribute.Strategy) -> str:
+    """Return what engines other than TensorFlow's would need; empty if all is there."""
+    kinds = {device.device_type for device in tf.config.list_physical_devices()}
+    if kinds != {"CPU"} or strategy.num_replicas_in_sync > 1:
+        return "a single process on the processor's cores"
+    if any(layer.compute_dtype != "float32" for layer in classifier.leaves(model)):
+        return "a network in float32"
+    return ""
+
+
+class Kept:
+    """The record of the trials of one network on this machine, and its file.
+
+    Args:
+        network: What was tried, by its layers and weights.
+        folder: Of all records.
+    """
+
+    def __init__(self, network: str, folder: Path) -> None:
+        self._about = {
+            "network": network,
+            "processor": hardware.about()["processor"],
+            "cores": hardware.cores(),
+            "bfloat16": bfloat16.is_supported(),
+            "versions": provenance.versions(),
+            "switches": list(arithmetic.switches()),
+        }
+        key = hashlib.sha256(repr(self._about).encode()).hexdigest()[:24]
+        self._file = folder / f"{key}.json"
+        self.converted = folder / f"{key}.tflite"
+        self.record = Record.read(self._file)
+
+    def write(self) -> None:
+        """Keep the record, where that can be."""
+        self.record.write(self._file, self._about)
+
+
+@dataclass
+class Engines:
+    """The engines of one network, as it is now, on this machine.
+
+    Args:
+        model: From images to one output.
+        digest: Of its layers and weights; see `classifier.describe`.
+        predictor: The same under TensorFlow.
+        folder: Where trials and converted networks are kept.
+        wish: One of `names`, or `auto`.
+    """
+
+    model: keras.Model
+    digest: str
+    predictor: Predictor
+    folder: Path
+    wish: str = "auto"
+    _runs: dict[str, Run] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find what earlier trials have shown."""
+        self._kept = Kept(self.digest, self.folder)
+        self._record = self._kept.record
+
+    def choose(
+        self,
+        missing: Callable[[str], int],
+        sample: Callable[[], np.ndarray],
+        *,
+        exact: bool,
+    ) -> str:
+        """Return the engine for some images, ready to `run`.
+
+        Args:
+            missing: How many outputs are still to be computed, were an engine taken.
+            sample: Returns some of the images, for a trial.
+            exact: Whether float32 is needed: what is reported rests on the outputs.
+        """
+        names = self._candidates(exact)
+        name = TENSORFLOW
+        if names:
+            name = self._choose(names, missing, sample)
+        if name == TENSORFLOW or not missing(name):
+            return name
+        if name not in self._runs:
+            try:
+                self._runs[name] = self._build(name, sample)
+            except Unfit as reason:
+                return self._falls_back(name, reason)
+        return name
+
+    def run(self, name: str) -> Run | None:
+        """Return an engine that was chosen; None is TensorFlow's own."""
+        return self._runs.get(name)
+
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """What an image takes, by engine, as far as it was tried."""
+        return dict(self._record.milliseconds)
+
+    def _candidates(self, exact: bool) -> list[str]:
+        """Return the engines other than TensorFlow's that may be taken."""
+        if self.wish == TENSORFLOW:
+            return []
+        if reason := unsuited(self.model, self.predictor.strategy):
+            if self.wish != "auto":
+                console.note_once(f"engine: TensorFlow; {self.wish} needs {reason}")
+            return []
+        if self.wish == BFLOAT16 and not bfloat16.is_supported():
+            needs = " or ".join(sorted(bfloat16.INSTRUCTIONS))
+            console.note_once(
+                f"engine: TensorFlow in float32; this processor has no {needs}"
+            )
+            return []
+        names = [LITERT] + [BFLOAT16] * bfloat16.is_supported()
+        if self.wish != "auto":
+            names = [self.wish]
+        return [name for name in names if not (exact and name == BFLOAT16)]
+
+    def _choose(
+        self,
+        names: list[str],
+        missing: Callable[[str], int],
+        sample: Callable[[], np.ndarray],
+    ) -> str:
+        if self.wish != "auto":
+            reason = self._record.failed.get(self.wish)
+            return self._falls_back(self.wish, reason) if reason else self.wish
+        new = [name for name in names if not self._record.knows(name)]
+        count = missing(TENSORFLOW) if new else 0
+        if is_large(count, self.model.input_shape):
+            with progress.waiting("trial of engines"):
+                self._try(new, count, sample())
+        name = self._record.best(names)
+        if name != TENSORFLOW:
+            took = self._record.milliseconds
+            console.note_once(
+                f"engine: {TITLES[name]}, {took[name]:.3g} ms an image in a trial "
+                f"(TensorFlow {took[TENSORFLOW]:.3g})"
+            )
+        return name
+
+    def _try(self, names: Sequence[str], count: int, images: np.ndarray) -> None:
+        """Time engines that were not tried before, where that can be worth it."""
+        took = self._record.milliseconds
+        exact = self.predictor(images)
+        if TENSORFLOW not in took:
+            # What so short a task can win is not worth the conversion.
+            now = trial.clock(self.predictor, images)
+            if now * count < 1000 * WORTH_SECONDS:
+                return
+            took[TENSORFLOW] = round(now, 3)
+        for name in names:
+            try:
+                self._runs[name] = run = self._made(name, images, exact)
+                # TensorFlow gets the shape that it has traced.
+                pair = (self.predictor, images), (run, images[: trial.PIECE])
+                base, own = trial.race(*pair)
+                took[TENSORFLOW] = round(min(base, took[TENSORFLOW]), 3)
+                took[name] = round(own, 3)
+            except Unfit as reason:
+                self._record.failed[name] = str(reason)
+        self._kept.write()
+        if self._record.best([LITERT]) == TENSORFLOW:
+            with contextlib.suppress(OSError):
+                self._kept.converted.unlink(missing_ok=True)
+
+    def _build(self, name: str, sample: Callable[[], np.ndarray]) -> Run:
+        """Return an engine, from disk where it was checked before."""
+        if name == LITERT:
+            with contextlib.suppress(OSError):
+                content = self._kept.converted.read_bytes()
+                if hashlib.sha256(content).hexdigest() == self._record.digest:
+                    with startup.quiet_start(keras=False):
+                        return litert.LiteRT(content)
+        images = sample()
+        run = self._made(name, images, self.predictor(images))
+        self._kept.write()
+        return run
+
+    def _made(self, name: str, images: np.ndarray, exact: np.ndarray) -> Run:
+        """Return an engine that agrees with TensorFlow on some images."""
+        try:
+            if name == LITERT:
+                run: Run = self._convert()
+            else:
+                run = bfloat16.engine(self.model)
+            trial.check(name, run, images, exact)
+        except Unfit:
+            raise
+        except Exception as error:  # Whatever converters and kernels raise.
+            first = (str(error).strip().splitlines() or [""])[0][:200]
+            raise Unfit(f"{type(error).__name__}: {first}") from None
+        return run
+
+    def _convert(self) -> Run:
+        size = sum(
+            int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size
+            for v in self.model.variables
+        )
+        if size > litert.MOST_WEIGHTS:
+            raise Unfit(f"it has {size / 2**20:.0f} MiB of weights")
+        with startup.quiet_start(keras=False):
+            content = litert.convert(self.model)
+            run = litert.LiteRT(content)
+        self._record.digest = hashlib.sha256(content).hexdigest()
+        with contextlib.suppress(OSError, UserError):
+            file_io.write_bytes(self._kept.converted, content, durable=False)
+        return run
+
+    def _falls_back(self, name: str, reason: object) -> str:
+        console.warn_once(f"engine: TensorFlow; not {TITLES[name]}: {reason}")
+        return TENSORFLOW

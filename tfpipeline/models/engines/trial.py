@@ -1,0 +1,137 @@
+"""Engines against each other on a network and pictures, and what came out, kept."""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
+from tfpipeline.models.engines import bfloat16
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
+
+# From images to outputs.
+Run = Callable[[Any], np.ndarray]
+
+# Relative to the largest output; float32 engines differ in the order of their sums.
+TOLERANCE = 1e-4
+
+# Others are taken only if they are so many times as fast: clocks are noisy.
+_GAIN = 1.1
+
+# Images that an engine is checked and timed with, where it takes any number.
+PIECE = 8
+
+_RACE_SECONDS = 0.6
+
+
+class Unfit(Exception):
+    """Why an engine cannot compute a network."""
+
+
+@dataclass
+class Record:
+    """What trials of a network on this machine have shown.
+
+    Args:
+        milliseconds: An image takes, by engine.
+        failed: Why the others cannot compute it.
+        digest: SHA-256 of the converted network that was checked.
+    """
+
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    @classmethod
+    def read(cls, file: Path) -> "Record":
+        """Return what a file holds; an empty one if it is missing or damaged."""
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            times = {str(k): float(v) for k, v in kept["milliseconds"].items()}
+            failed = {str(k): str(v) for k, v in kept["failed"].items()}
+            return cls(times, failed, str(kept["digest"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+    def write(self, file: Path, about: dict[str, Any]) -> None:
+        """Keep it, where that can be."""
+        try:
+            file_io.write_json(file, {**about, **dataclasses.asdict(self)})
+        except (OSError, UserError):
+            pass
+
+    def knows(self, name: str) -> bool:
+        """Tell whether an engine was tried."""
+        return name in self.milliseconds or name in self.failed
+
+    def best(self, names: list[str]) -> str:
+        """Return the fastest of some engines; TensorFlow unless one is clearly so."""
+        tried = {n: self.milliseconds[n] for n in names if n in self.milliseconds}
+        if TENSORFLOW not in self.milliseconds or not tried:
+            return TENSORFLOW
+        first = min(tried, key=tried.__getitem__)
+        is_faster = tried[first] * _GAIN < self.milliseconds[TENSORFLOW]
+        return first if is_faster else TENSORFLOW
+
+
+def clock(run: Run, images: np.ndarray) -> float:
+    """Return the milliseconds that an image takes in one call of a warm engine."""
+    started = time.perf_counter()
+    run(images)
+    return 1000 * (time.perf_counter() - started) / len(images)
+
+
+def race(*engines: tuple[Run, np.ndarray]) -> list[float]:
+    """Return the least milliseconds an image that each engine takes on its images.
+
+    They take turns for half a second and more: what else the machine does falls on all.
+    """
+    best, spent = [math.inf] * len(engines), 0.0
+    while spent < 1000 * _RACE_SECONDS:
+        for i, (run, images) in enumerate(engines):
+            took = clock(run, images)
+            best[i] = min(best[i], took)
+            spent += took * len(images)
+    return best
+
+
+def check(name: str, run: Run, images: np.ndarray, exact: np.ndarray) -> None:
+    """Refuse an engine that does not compute what TensorFlow does in float32.
+
+    Args:
+        name: Of the engine.
+        run: The engine.
+        images: Pictures of the task, shape (n, height, width, 3).
+        exact: What TensorFlow makes of them.
+
+    Raises:
+        Unfit: A float32 engine differs by more than `TOLERANCE`, or under bfloat16
+            other pictures are neighbours.
+    """
+    if name != BFLOAT16:
+        images, exact = images[:PIECE], exact[:PIECE]
+    outputs = run(images)
+    if outputs.shape != exact.shape or not np.isfinite(outputs).all():
+        raise Unfit("its outputs are no numbers")
+    if name == BFLOAT16:
+        if len(images) < bfloat16.LEAST_NEIGHBOURS:
+            raise Unfit("there are too few pictures to compare")
+        share = bfloat16.agreement(exact, outputs)
+        if share < bfloat16.AGREEMENT:
+            raise Unfit(
+                f"the nearest neighbours of {1 - share:.0%} of the pictures are others"
+            )
+        return
+    scale = max(float(np.abs(exact).max()), 1e-12)
+    worst = float(np.abs(outputs - exact).max()) / scale
+    if worst > TOLERANCE:
+        raise Unfit(
+            f"its outputs differ from TensorFlow's by {worst:.1g} of the largest"
+        )
