@@ -11,8 +11,10 @@ need one. FILE.npz keeps the features, so that another call takes a minute.
 Leave one class out: a fifth of the images of the other classes are known test images,
 the rest is fitted to, and the class left out is strange. The rule, stated before any
 of it was run: the score with the highest mean AUROC over sign digits and drawn classes
-is taken; the breeds, and strangers to cats and dogs, report. KNN keeps 2,000 images at
-most: what is served must not grow with the images.
+is taken; the breeds, and strangers to cats and dogs, report. The combined score joined
+the published ones after a first run of those, and was chosen by the same rule before
+it was run on the breeds. KNN keeps 2,000 images at most: what is served must not grow
+with the images.
 """
 
 import argparse
@@ -21,12 +23,11 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from novelty_scores import METHODS, linear_head, parts
 from PIL import Image, ImageDraw
 from results import spread, tell
 
@@ -37,7 +38,7 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data.sources import listing
 from tfpipeline.demo import world
 from tfpipeline.evaluate import forward_pass, run_inputs
-from tfpipeline.metrics import classification, novelty
+from tfpipeline.metrics import novelty
 from tfpipeline.models.inference import Predictor
 from tfpipeline.train.command import train
 
@@ -138,132 +139,6 @@ def features(assets: Path, file: Path | None) -> Sets:
     return found
 
 
-def unit(x: np.ndarray) -> np.ndarray:
-    """Return rows of length 1."""
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities."""
-    return classification.probabilities(logits)
-
-
-def log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """Return the logarithm of the sum of exponentials of each row."""
-    most = logits.max(axis=1)
-    return most + np.log(np.exp(logits - most[:, None]).sum(axis=1))
-
-
-def linear_head(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights and bias of a softmax head, learned on all images at a time."""
-    mean, scale = x.mean(axis=0), x.std(axis=0).mean() + 1e-9
-    z, truth = (x - mean) / scale, np.eye(y.max() + 1, dtype=np.float32)[y]
-    weights = np.zeros((x.shape[1], truth.shape[1]), np.float32)
-    speed = np.zeros_like(weights)
-    # The largest curvature of the loss is at most half this norm.
-    rate = np.float32(len(z) / np.linalg.norm(z, 2) ** 2)
-    for _ in range(300):
-        error = np.float32(softmax(z @ weights)) - truth
-        speed = 0.9 * speed - rate * (z.T @ error / len(z) + 1e-4 * weights)
-        weights = weights + speed
-    return weights / scale, -(mean / scale) @ weights
-
-
-# From features and classes to a score of features: higher is stranger.
-Score = Callable[[np.ndarray], np.ndarray]
-
-
-def maximum_softmax(x: np.ndarray, y: np.ndarray) -> Score:
-    """Source: Hendrycks and Gimpel, arXiv:1610.02136."""
-    weights, bias = linear_head(x, y)
-    return lambda q: -softmax(q @ weights + bias).max(axis=1)
-
-
-def energy(x: np.ndarray, y: np.ndarray) -> Score:
-    """Source: Liu et al., arXiv:2010.03759."""
-    weights, bias = linear_head(x, y)
-    return lambda q: -log_sum_exp(q @ weights + bias)
-
-
-def nearest(x: np.ndarray, y: np.ndarray, k: int) -> Score:
-    """Source: Sun et al., arXiv:2204.06507; of unit features, 2,000 images at most."""
-    rows = np.random.default_rng(0).permutation(len(x))[:2000]
-    kept = unit(x[rows])
-    return lambda q: -np.partition(unit(q) @ kept.T, -k, axis=1)[:, -k]
-
-
-def vim(x: np.ndarray, y: np.ndarray) -> Score:
-    """Source: Wang et al., arXiv:2203.10807; a third of the directions is principal."""
-    weights, bias = linear_head(x, y)
-    origin = -np.linalg.pinv(weights.T) @ bias
-    _, _, directions = np.linalg.svd(x - origin, full_matrices=False)
-    kept = directions[: max(1, min(x.shape) // 3)]
-
-    def rest(q: np.ndarray) -> np.ndarray:
-        moved = q - origin
-        return np.linalg.norm(moved - moved @ kept.T @ kept, axis=1)
-
-    scale = (x @ weights + bias).max(axis=1).mean() / rest(x).mean()
-    return lambda q: scale * rest(q) - log_sum_exp(q @ weights + bias)
-
-
-def gaussian(rest: np.ndarray, means: np.ndarray) -> Score:
-    """Return squared Mahalanobis distances to the nearest mean, as the package's."""
-    shrinkage, average, values, vectors, others = novelty._spectrum(rest)
-    stiff = 1 / ((1 - shrinkage) * others + shrinkage * average)
-    soft = 1 / ((1 - shrinkage) * values + shrinkage * average) - stiff
-
-    def squared(q: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        moved = q - mean
-        return stiff * (moved**2).sum(axis=1) + ((moved @ vectors) ** 2) @ soft
-
-    return lambda q: np.min([squared(q, mean) for mean in means], axis=0)
-
-
-def means_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the mean of each class."""
-    return np.stack([x[y == k].mean(axis=0) for k in range(y.max() + 1)])
-
-
-def mahalanobis(x: np.ndarray, y: np.ndarray) -> Score:
-    """Source: Lee et al., arXiv:1807.03888; the covariance shrunk."""
-    means = means_of(x, y)
-    return gaussian(x - means[y], means)
-
-
-def mahalanobis_unit(x: np.ndarray, y: np.ndarray) -> Score:
-    """Source: Mueller and Hein, arXiv:2505.18032: of unit features; the package's."""
-    score = novelty.fit(x, y)
-    return lambda q: np.asarray(score(q))
-
-
-def relative(x: np.ndarray, y: np.ndarray) -> Score:
-    """Source: Ren et al., arXiv:2106.09022; both covariances shrunk."""
-    means, mean = means_of(x, y), x.mean(axis=0)
-    own, every = gaussian(x - means[y], means), gaussian(x - mean, mean[None])
-    return lambda q: own(q) - every(q)
-
-
-def relative_unit(x: np.ndarray, y: np.ndarray) -> Score:
-    """Return the same of unit features."""
-    score = relative(unit(x), y)
-    return lambda q: score(unit(q))
-
-
-METHODS: dict[str, Callable[[np.ndarray, np.ndarray], Score]] = {
-    "maximum softmax": maximum_softmax,
-    "energy": energy,
-    "KNN, k = 1": partial(nearest, k=1),
-    "KNN, k = 5": partial(nearest, k=5),
-    "KNN, k = 10": partial(nearest, k=10),
-    "ViM": vim,
-    "Mahalanobis": mahalanobis,
-    "Mahalanobis, unit features": mahalanobis_unit,
-    "relative Mahalanobis": relative,
-    "relative Mahalanobis, unit features": relative_unit,
-}
-
-
 def auroc(known: np.ndarray, strange: np.ndarray) -> float:
     """Return how often a strange image scores higher; ties count half."""
     values = np.concatenate([known, strange])
@@ -288,8 +163,9 @@ def leave_one_out(x: np.ndarray, names: np.ndarray) -> dict[str, dict[str, float
         test = np.concatenate([part[: max(1, len(part) // 5)] for part in parts])
         train = np.setdiff1d(others, test)
         own = np.unique(y[train], return_inverse=True)[1]
+        head = linear_head(x[train], own)
         for name, fit in METHODS.items():
-            score = fit(x[train], own)
+            score = fit(x[train], own, head)
             known, strange = score(x[test]), score(x[y == left])
             found[name].append((auroc(known, strange), missed(known, strange)))
     columns = ("auroc", "fpr_at_95")
@@ -309,8 +185,9 @@ def strangers(sets: Sets, rate: float) -> dict[str, Any]:
     held_out, train = order[: len(x) // 5], order[len(x) // 5 :]
     kinds = [k for k in sets if not k.startswith("cats_vs_dogs") and k != "breeds"]
     result: dict[str, Any] = {}
+    head = linear_head(x[train], y[train])
     for name, fit in METHODS.items():
-        score = fit(x[train], y[train])
+        score = fit(x[train], y[train], head)
         values = np.sort(score(x[held_out]))
         limit = values[math.ceil((len(values) + 1) * (1 - rate) - 1e-9) - 1]
         known = score(own)
@@ -334,26 +211,30 @@ def strangers(sets: Sets, rate: float) -> dict[str, Any]:
 
 def guarantee(sets: Sets, rate: float, splits: int) -> list[dict[str, Any]]:
     """Return the false alarms over random splits into fitted, validation and test."""
-    parts = [sets[f"cats_vs_dogs {part}"] for part in ("train", "test")]
-    x = np.concatenate([part[0] for part in parts])
-    _, y = np.unique(np.concatenate([part[1] for part in parts]), return_inverse=True)
+    both = [sets[f"cats_vs_dogs {part}"] for part in ("train", "test")]
+    x, names = (np.concatenate(column) for column in zip(*both))
+    _, y = np.unique(names, return_inverse=True)
     rows = []
-    for n in (19, 60, 120):
-        shares = []
+    for n in (19, 120):
+        shares, chosen = [], 0
         for seed in range(splits):
             order = np.random.default_rng([n, seed]).permutation(len(x))
             held_out, test, train = order[:n], order[n : n + 200], order[n + 200 :]
+            head = linear_head(x[train], y[train])
             score = novelty.fit(x[train], y[train])
-            score = novelty.calibrate(score, np.asarray(score(x[held_out])), rate)
-            knows = score.knows(np.asarray(score(x[test])))
+            given = (parts(score, head, x[some]) for some in (held_out, train))
+            score = novelty.calibrate(score, *given, rate)
+            knows = score.knows(np.asarray(score(x[test], x[test] @ head[0] + head[1])))
             shares.append(float((~knows).mean()))
+            chosen = score.n
         rows.append(
             {
                 "validation_images": n,
                 "splits": splits,
                 "mean": float(np.mean(shares)),
                 "standard_error": float(np.std(shares) / math.sqrt(splits)),
-                "expected": math.floor((n + 1) * rate + 1e-9) / (n + 1),
+                "chose_the_threshold": chosen,
+                "expected": math.floor((chosen + 1) * rate + 1e-9) / (chosen + 1),
                 "largest": max(shares),
             }
         )
@@ -383,11 +264,10 @@ def in_use(assets: Path, folder: Path, rounds: int) -> dict[str, Any]:
     strategy = ready.predictor.strategy
     plain = Predictor(forward_pass.from_images(ready.model, None), strategy)
     times: dict[str, list[float]] = {"with": [], "without": []}
-    for _ in range(rounds + 1):
+    for _ in range(4 * rounds + 1):
         for name, ask in (("with", ready.predictor), ("without", plain)):
             since = time.perf_counter()
-            for _ in range(4):
-                ask(pixels)
+            ask(pixels)
             times[name].append(time.perf_counter() - since)
     ratios = [a / b for a, b in zip(times["with"][1:], times["without"][1:])]
     return {
@@ -396,6 +276,8 @@ def in_use(assets: Path, folder: Path, rounds: int) -> dict[str, Any]:
         "train_seconds_of_it": metrics["seconds"]["reference"],
         "accuracy_with_one_more_class": metrics["test"]["accuracy"],
         **spread("predict_ratio", ratios),
+        # Of the fastest of each, on a machine that others use as well.
+        "predict_ratio_fastest": min(times["with"]) / min(times["without"]),
     }
 
 

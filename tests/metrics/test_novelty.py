@@ -22,6 +22,10 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+def distances(score: Novelty, rows: np.ndarray) -> np.ndarray:
+    return np.asarray(score.parts(rows, np.zeros((len(rows), 2)))[0])
+
+
 def by_definition(rows: np.ndarray, label: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Mahalanobis distances by whole matrices and Ledoit and Wolf's own sums."""
     rows, asked = unit(rows.astype(float)), unit(asked.astype(float))
@@ -43,9 +47,12 @@ def by_definition(rows: np.ndarray, label: np.ndarray, asked: np.ndarray) -> np.
 def test_it_is_the_shrunk_mahalanobis_distance(n: int, width: int) -> None:
     rows, label = drawn(n, width)
     asked = np.random.default_rng(1).normal(size=(9, width)).astype(np.float32)
-    score = novelty.fit(rows, label)
+    logits = 5 * asked[:, :3]
+    distance, energy = novelty.fit(rows, label).parts(asked, logits)
     expected = by_definition(rows, label, asked)
-    np.testing.assert_allclose(np.asarray(score(asked)), expected, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(distance), expected, rtol=1e-4)
+    sums = -np.log(np.exp(logits.astype(float)).sum(axis=1))
+    np.testing.assert_allclose(np.asarray(energy), sums, rtol=1e-5)
 
 
 def test_directions_beyond_the_largest_ones_have_one_variance(monkeypatch) -> None:
@@ -53,7 +60,6 @@ def test_directions_beyond_the_largest_ones_have_one_variance(monkeypatch) -> No
     rng = np.random.default_rng(0)
     # Orthogonal rows, so that the sample covariance is what it is meant to be.
     base = np.linalg.qr(rng.normal(size=(400, 20)))[0] * np.sqrt(400)
-    base -= 0
     sizes = np.r_[[9, 7, 5, 3], np.ones(16)]
     rows = base * sizes
     whole = novelty._spectrum(rows.astype(np.float32))
@@ -69,8 +75,8 @@ def test_directions_beyond_the_largest_ones_have_one_variance(monkeypatch) -> No
 def test_neither_scale_nor_missing_classes_change_it() -> None:
     rows, label = drawn(120, 30)
     asked = rows[:7] + 0.1
-    first = np.asarray(novelty.fit(rows, label)(asked))
-    scaled = np.asarray(novelty.fit(8 * rows, 10 * label)(2 * asked))
+    first = distances(novelty.fit(rows, label), asked)
+    scaled = distances(novelty.fit(8 * rows, 10 * label), 2 * asked)
     np.testing.assert_allclose(scaled, first, rtol=1e-4)
 
 
@@ -81,28 +87,35 @@ def test_features_of_any_width_and_number_have_finite_scores() -> None:
     equal = novelty.fit(np.ones((5, 8), np.float32), np.zeros(5, int))
     for made, width in ((score, 25_088), (equal, 8)):
         asked = np.stack([np.zeros(width), np.ones(width), np.arange(width)])
-        values = np.asarray(made(asked.astype(np.float32)))
+        values = distances(made, asked.astype(np.float32))
         assert np.isfinite(values).all() and (values >= 0).all()
 
 
-@pytest.mark.parametrize("n, rate", [(19, 0.05), (20, 0.05), (99, 0.05), (9, 0.1)])
+@pytest.mark.parametrize(
+    "n, rate, used", [(19, 0.05, 19), (30, 0.05, 23), (99, 0.05, 75), (9, 0.1, 9)]
+)
 def test_new_images_exceed_the_threshold_as_seldom_as_promised(
-    n: int, rate: float
+    n: int, rate: float, used: int
 ) -> None:
     """By symmetry the rank of a new one among n + 1 is uniform: the rate is exact."""
     rng = np.random.default_rng(n)
     plain = Novelty(*[np.zeros((1, 1), np.float32)] * 4, stiffness=1.0)
-    draws = 4000
-    alarms = 0
+    draws, alarms = 4000, 0
     for _ in range(draws):
-        values = rng.exponential(size=n + 1).astype(np.float32)
-        score = novelty.calibrate(plain, values[:-1], rate)
-        knows = score.knows(values[-1:] / np.float32(score.scale))
-        assert knows is not None
+        parts = rng.exponential(size=(n + 31, 2))
+        held_out, train, new = parts[:n], parts[n + 1 :] / 2, parts[n : n + 1]
+        score = novelty.calibrate(plain, held_out, train, rate)
+        knows = score.knows(total(score, new))
+        assert knows is not None and score.n == used
         alarms += int(not knows[0])
-    exact = np.floor((n + 1) * rate + 1e-9) / (n + 1)
+    exact = np.floor((used + 1) * rate + 1e-9) / (used + 1)
     assert exact <= rate + 1e-9
     assert abs(alarms / draws - exact) < 4 * np.sqrt(exact * (1 - exact) / draws)
+
+
+def total(score: Novelty, parts: np.ndarray) -> np.ndarray:
+    """Return the novelty of parts, by its definition."""
+    return ((parts / score.spreads).sum(axis=1) - score.middle) / score.unit
 
 
 @pytest.mark.parametrize("n, rate, least", [(18, 0.05, 19), (0, 0.05, 19), (3, 0.1, 9)])
@@ -110,29 +123,46 @@ def test_without_enough_images_nothing_is_promised(
     n: int, rate: float, least: int
 ) -> None:
     score = novelty.fit(*drawn(30, 5))
-    score = novelty.calibrate(score, np.arange(n) + 1.0, rate)
-    assert score.threshold is None and score.knows(np.ones(3)) is None
-    assert f"{least} validation images are needed" in score.reason
-    assert novelty.summary(score, np.ones(3))["known"] is None
-    enough = novelty.calibrate(score, np.arange(least) + 1.0, rate)
-    assert enough.threshold is not None and not enough.reason
+    parts = np.random.default_rng(0).random((least, 2))
+    few = novelty.calibrate(score, parts[:n], parts, rate)
+    assert few.threshold is None and few.knows(np.ones(3)) is None
+    assert f"{least} validation images are needed" in few.reason and few.n == n
+    assert novelty.summary(few, np.ones(3))["known"] is None
+    assert np.isfinite(total(few, parts)).all()
+    enough = novelty.calibrate(score, parts, parts, rate)
+    assert enough.threshold == 1 and not enough.reason and enough.n == least
 
 
-def test_a_typical_held_out_image_has_a_novelty_of_one() -> None:
-    rows, label = drawn(400, 10)
+def test_a_typical_image_has_a_novelty_of_0_and_the_limit_is_1() -> None:
+    rows, label = drawn(500, 10)
+    logits = np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32)
     score = novelty.fit(rows[:200], label[:200])
-    score = novelty.calibrate(score, np.asarray(score(rows[200:])))
-    values = np.asarray(score(rows[200:]))
-    assert np.median(values) == pytest.approx(1, rel=1e-4)
-    assert novelty.summary(score, values)["share"] == pytest.approx(0.955, abs=0.006)
-    assert np.asarray(score(-rows[:5])).min() > score.threshold
+    parts = np.stack([np.asarray(p) for p in score.parts(rows, logits)], axis=1)
+    score = novelty.calibrate(score, parts[200:], parts[:200])
+    values = np.asarray(score(rows, logits))
+    np.testing.assert_allclose(values, total(score, parts), rtol=1e-3, atol=1e-3)
+    asked = values[275:]
+    assert score.n == len(asked) == 225
+    assert np.median(asked) == pytest.approx(0, abs=1e-3)
+    # 215 of 225, the one at the limit give or take.
+    known = novelty.summary(score, asked)["known"]
+    assert 214 <= known <= 215
+    assert np.asarray(score(-rows[:5], logits[:5])).min() > 1
+
+
+def test_images_that_are_all_alike_are_known() -> None:
+    score = novelty.fit(np.ones((30, 4), np.float32), np.zeros(30, int))
+    parts = np.ones((30, 2))
+    score = novelty.calibrate(score, parts, parts)
+    assert score.knows(total(score, parts)).all()
 
 
 def test_it_is_read_as_it_was_written_or_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert novelty.load(run) is None
     rows, label = drawn(60, 12)
-    score = novelty.calibrate(novelty.fit(rows, label), np.arange(30) + 1.0)
+    parts = np.random.default_rng(0).random((30, 2))
+    score = novelty.calibrate(novelty.fit(rows, label), parts, parts)
     novelty.save(run, score, {"test": {"n": 1}})
     read = novelty.load(run)
     assert read is not None

@@ -25,9 +25,9 @@ class Prediction:
         error: Why it cannot be read; empty where it can.
         accepted: Whether it is sure enough; None where no threshold is known.
         accepted_reason: Why none is known; empty where one is.
-        novelty: How far it is from the images of the run; 1 is a typical one of its
-            kind. None where the model does not tell.
-        known: Whether that is within the threshold; None where there is none.
+        novelty: How unlike it is the images of the run: 0 for a typical one, 1 at the
+            limit. None where the model does not tell.
+        known: Whether that is within the limit; None where none can be promised.
     """
 
     id: str

@@ -33,7 +33,7 @@ def _from_features(head: keras.Model, score: Novelty | None) -> Callable[[Any], 
 
 def _joined(features: tf.Tensor, logits: tf.Tensor, score: Novelty) -> tf.Tensor:
     logits = tf.cast(logits, tf.float32)
-    return tf.concat([logits, score(features)[:, None]], axis=1)
+    return tf.concat([logits, score(features, logits)[:, None]], axis=1)
 
 
 def divide(outputs: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -192,11 +192,12 @@ def _strange(
     values, threshold = trained.novelty.values[valid], trained.novelty.threshold
     served = np.asarray(answers["novelty"], np.float64)[valid]  # None is NaN.
     allowed = max(_NOVELTY_TOLERANCE, tolerance)
-    off = np.abs(served - values) / np.maximum(1.0, values)
+    size = np.maximum(1.0, np.abs(values))
+    off = np.abs(served - values) / size
     changed = 0
     if threshold is not None:
         knows = np.array(answers["known"], bool)[valid]
-        near = np.abs(values - threshold) <= allowed * np.maximum(1.0, values)
+        near = np.abs(values - threshold) <= allowed * size
         changed = int(((knows != (values <= threshold)) & ~near).sum())
     largest = float(off.max()) if len(off) else 0.0
     passed = largest <= allowed and not changed

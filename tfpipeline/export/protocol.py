@@ -21,9 +21,9 @@ class Answer(NamedTuple):
         accepted: Whether the best class reaches the threshold that is stored for a
             target error; None where there is none.
         reason: Why there is none, where that is known.
-        novelty: How far the image is from those of the run; 1 is a typical one, None
-            where the model does not say.
-        known: Whether that is within the threshold; None where there is none.
+        novelty: How unlike the image is those of the run: 0 for a typical one, 1 at the
+            limit; None where the model does not say.
+        known: Whether that is within the limit; None where none can be promised.
         known_reason: Why there is none, where that is known.
     """
 

@@ -31,7 +31,7 @@ MAX_IMAGES = 256
 # none. Versions of before may have neither.
 ACCEPTED, REASON = "accepted", "accepted_reason"
 
-# How far an image is from those of the run, where it keeps what tells that; and either
+# How unlike an image is those of the run, where it keeps what tells that; and either
 # whether it is known, or why that is not known.
 NOVELTY, KNOWN, KNOWN_REASON = "novelty", "known", "known_reason"
 
@@ -103,8 +103,9 @@ class Served(tf.Module):
         self._vectors = tf.function(self._extract, images)
         if (score := answers.novelty) is not None:
             # So is this, which has as many numbers as a layer.
-            vectors = [tf.TensorSpec((None, len(score.mean)), tf.float32)]
-            self._novelty = tf.function(lambda rows: score(rows), vectors)
+            widths = len(score.mean), len(answers.labels)
+            rows = [tf.TensorSpec((None, width), tf.float32) for width in widths]
+            self._novelty = tf.function(lambda *parts: score(*parts), rows)
         self.serve = tf.function(self._serve, many)
         self.pixels = tf.function(self._pixels, images)
         self.features = tf.function(self._features, many)
@@ -141,7 +142,8 @@ class Served(tf.Module):
         return {"probabilities": chance, "valid": valid, "error": error}
 
     def _best(self, vectors: tf.Tensor, valid: tf.Tensor, error: tf.Tensor) -> Outputs:
-        labels, chance = self._answers(self._head(vectors))
+        logits = self._head(vectors)
+        labels, chance = self._answers(logits)
         labels, chance = _among(valid, labels), _among(valid, chance)
         outputs = {"labels": labels, "probabilities": chance}
         outputs |= {"valid": valid, "error": error}
@@ -151,13 +153,16 @@ class Served(tf.Module):
             outputs[ACCEPTED] = valid & sure
         elif self._answers.reason:
             outputs[REASON] = tf.fill(tf.shape(chance)[:1], self._answers.reason)
-        return outputs | self._strange(vectors, valid)
+        return outputs | self._strange(vectors, logits, valid)
 
-    def _strange(self, vectors: tf.Tensor, valid: tf.Tensor) -> Outputs:
+    def _strange(
+        self, vectors: tf.Tensor, logits: tf.Tensor, valid: tf.Tensor
+    ) -> Outputs:
         """Return which images are known, 0 and not known where one is not valid."""
         if (score := self._answers.novelty) is None:
             return {}
-        far = self._novelty(tf.cast(vectors, tf.float32))
+        rows = (tf.cast(part, tf.float32) for part in (vectors, logits))
+        far = self._novelty(*rows)
         values = _among(valid, far[:, None])[:, 0]
         if score.threshold is None:
             reason = tf.fill(tf.shape(values)[:1], score.reason)

@@ -1,12 +1,16 @@
-"""Novelty: how far an image is from all that a run has learned from, and the limit.
+"""Novelty: how unlike an image is all that a run has learned from, and the limit.
 
-The score is a Mahalanobis distance to the nearest class mean. Features have length 1;
-the covariance is that within classes, shared by all, shrunk as Ledoit and Wolf have it.
-Directions beyond the largest ones have one variance, so that neither memory nor time
-grow with the square of the width.
+The score is a sum of two: the Mahalanobis distance to the nearest class mean, which
+tells what is far from everything, and the energy of the logits, which tells what lies
+between the classes; each in units of its own spread over images of the run's kind.
+
+Features have length 1; the covariance is that within classes, shared by all, shrunk as
+Ledoit and Wolf have it. Directions beyond the largest ones have one variance, so that
+neither memory nor time grow with the square of the width.
 
 Source: Lee et al., arXiv:1807.03888; lengths: Mueller and Hein, arXiv:2505.18032;
-shrinkage: Ledoit and Wolf, 2004, doi:10.1016/S0047-259X(03)00096-4.
+energy: Liu et al., arXiv:2010.03759; shrinkage: Ledoit and Wolf, 2004,
+doi:10.1016/S0047-259X(03)00096-4.
 """
 
 import dataclasses
@@ -22,10 +26,13 @@ from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 
-METHOD = "Mahalanobis distance of unit features, covariance shrunk"
+METHOD = "Mahalanobis distance of unit features, and energy"
 
 # Directions with variances of their own, at most: 2.6 MB for features of 1,280.
 MOST_DIRECTIONS = 512
+
+# Validation images that set the spreads, at least; else training images do.
+_FEWEST = 5
 
 # Below it, the length of a feature vector is nought, and so is a variance.
 _TINY = 1e-12
@@ -35,7 +42,7 @@ _ARRAYS = ("mean", "directions", "classes", "offsets")
 
 @dataclass(frozen=True)
 class Novelty:
-    """A score for features, and the limit up to which images are known.
+    """A score for features and logits, and the limit up to which images are known.
 
     Args:
         mean: Of all features, float32, shape (width,).
@@ -43,10 +50,12 @@ class Novelty:
         classes: What is linear in the features for each class, (width, classes).
         offsets: And what is constant, (classes,).
         stiffness: Of all other directions: one over their variance.
-        scale: The median distance of held-out images, by which others are divided.
+        spreads: Of the distance and of the energy, over images of the run's kind.
+        middle: The median sum of held-out images, which have a novelty of 0.
+        unit: From there to the limit, which has a novelty of 1.
         threshold: The largest novelty that is known; None where there is no guarantee.
         false_alarms: Share of images like those of the run that may exceed it.
-        n: Held-out images that chose both.
+        n: Held-out images that chose it.
         reason: Why there is no threshold; empty where there is one.
     """
 
@@ -55,17 +64,25 @@ class Novelty:
     classes: np.ndarray
     offsets: np.ndarray
     stiffness: float
-    scale: float = 1.0
+    spreads: tuple[float, float] = (1.0, 1.0)
+    middle: float = 0.0
+    unit: float = 1.0
     threshold: float | None = None
     false_alarms: float = 0.05
     n: int = 0
     reason: str = ""
 
-    def __call__(self, features: Any) -> Any:
-        """Return the novelty of features, float32 of shape (n,), as a tensor.
+    def __call__(self, features: Any, logits: Any) -> Any:
+        """Return the novelty of images, float32 of shape (n,), as a tensor.
 
-        A typical image of the run's own kind has 1; what is three times as far, 3.
+        A typical image of the run's own kind has 0; what has more than 1 is unknown.
         """
+        distance, energy = self.parts(features, logits)
+        total = distance / self.spreads[0] + energy / self.spreads[1]
+        return (total - self.middle) / self.unit
+
+    def parts(self, features: Any, logits: Any) -> tuple[Any, Any]:
+        """Return the distance to the nearest class mean, and the energy, both (n,)."""
         import tensorflow as tf
 
         mean, directions, classes, offsets = (
@@ -76,7 +93,8 @@ class Novelty:
         own = self.stiffness * tf.reduce_sum(rows**2, axis=1)
         own -= tf.reduce_sum(tf.matmul(rows, directions) ** 2, axis=1)
         nearest = tf.reduce_min(offsets - 2 * tf.matmul(rows, classes), axis=1)
-        return tf.sqrt(tf.maximum(own + nearest, 0.0)) / self.scale
+        energy = -tf.reduce_logsumexp(tf.cast(logits, tf.float32), axis=1)
+        return tf.sqrt(tf.maximum(own + nearest, 0.0)), energy
 
     def knows(self, novelty: np.ndarray) -> np.ndarray | None:
         """Return which images are known; None where there is no threshold."""
@@ -103,7 +121,7 @@ def check(false_alarms: float) -> None:
 
 
 def fit(features: np.ndarray, label: np.ndarray) -> Novelty:
-    """Return a score, without scale and threshold, from features of training images.
+    """Return a score, without spreads and threshold, from features of training images.
 
     Args:
         features: Finite, shape (n, width), n at least 1.
@@ -167,37 +185,58 @@ def _spectrum(
 
 
 def calibrate(
-    score: Novelty, distances: np.ndarray, false_alarms: float = 0.05
+    score: Novelty,
+    held_out: np.ndarray,
+    train: np.ndarray,
+    false_alarms: float = 0.05,
 ) -> Novelty:
-    """Return a score with scale and threshold by images that it was not fitted to.
+    """Return a score with spreads and a threshold.
 
-    The threshold is the smallest that a new image like them exceeds with a probability
-    of at most `false_alarms`, over the draw of these images and of that one (split
-    conformal prediction: the ceil((n + 1)(1 - false_alarms))-th smallest distance).
+    The threshold is the smallest that a new image like the held-out ones exceeds with a
+    probability of at most `false_alarms`, over the draw of these images and of that one
+    (split conformal prediction: the ceil((n + 1)(1 - false_alarms))-th smallest of n).
+    It is chosen on images that nothing was fitted to: a quarter of the held-out images
+    set the spreads, where there are enough, and the others the threshold. Otherwise
+    training images set the spreads.
 
     Source: Vovk et al., 2005; Angelopoulos and Bates, arXiv:2107.07511.
 
     Args:
         score: As `fit` returns it.
-        distances: Its scores of held-out images, each counted once, shape (n,).
+        held_out: Its `parts` of held-out images in random order, each image counted
+            once, shape (n, 2).
+        train: The same of training images, shape (m, 2), m at least 1.
         false_alarms: In (0, 1).
     """
-    n, ordered = len(distances), np.sort(np.asarray(distances, np.float32))
-    rank = math.ceil((n + 1) * (1 - false_alarms) - 1e-9)
-    scale = float(np.median(ordered)) if n else 1.0
-    scale = scale if scale > 0 else 1.0
-    threshold, reason = None, ""
-    if rank > n:
-        least = math.ceil((1 - false_alarms) / false_alarms - 1e-9)
+    least = math.ceil((1 - false_alarms) / false_alarms - 1e-9)
+    aside = min(len(held_out) // 4, len(held_out) - least)
+    aside = aside if aside >= _FEWEST else 0
+    spread = (held_out[:aside] if aside else train).std(axis=0)
+    spreads = float(spread[0] or 1.0), float(spread[1] or 1.0)
+    asked = held_out[aside:]
+    n, rank = len(asked), math.ceil((len(asked) + 1) * (1 - false_alarms) - 1e-9)
+    known = asked if n else train
+    total = np.sort(known[:, 0] / spreads[0] + known[:, 1] / spreads[1])
+    limit, reason = total[-1], ""
+    if rank <= n:
+        limit = total[rank - 1]
+    else:
         reason = (
             f"at a rate of {false_alarms:g} false alarms, {least} validation images "
             f"are needed to guarantee anything, and there are {n}"
         )
-    else:
-        # As it will be served, where every score is divided by the scale.
-        threshold = float(np.float32(ordered[rank - 1]) / np.float32(scale))
-    given = {"scale": scale * score.scale, "threshold": threshold, "n": n}
-    return dataclasses.replace(score, **given, false_alarms=false_alarms, reason=reason)
+    middle = float(np.median(total))
+    unit = float(limit) - middle
+    return dataclasses.replace(
+        score,
+        spreads=spreads,
+        middle=middle,
+        unit=unit if unit > 0 else 1.0,
+        threshold=None if reason else (1.0 if unit > 0 else 0.0),
+        false_alarms=false_alarms,
+        n=n,
+        reason=reason,
+    )
 
 
 def summary(score: Novelty, values: np.ndarray) -> dict[str, Any]:
@@ -234,7 +273,9 @@ def load(run: RunFolder) -> Novelty | None:
         with np.load(run.novelty_arrays, allow_pickle=False) as kept:
             arrays = {name: np.asarray(kept[name], np.float32) for name in _ARRAYS}
         numbers = Novelty.__dataclass_fields__.keys() - set(_ARRAYS)
-        return Novelty(**arrays, **{key: about[key] for key in numbers})
+        own = {key: about[key] for key in numbers}
+        distance, energy = map(float, own["spreads"])
+        return Novelty(**arrays, **{**own, "spreads": (distance, energy)})
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise UserError(
             f"{run.novelty}: expected what `train` wrote, with "

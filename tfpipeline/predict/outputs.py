@@ -75,8 +75,8 @@ def table(rows: Rows, most: int) -> str:
     A file without an answer has the reason in its row. Where names are long, the folder
     that all files are in is said once, above the table.
     """
-    header = ("file", "class", "probability", "second", "accepted")
-    header += ("known",) if rows and "known" in rows[0] else ()
+    more = ("known",) if rows and "known" in rows[0] else ()
+    header = ("file", "class", "probability", "second", "accepted", *more)
     names, above = [str(row["id"]) for row in rows], ""
     if max(map(len, names)) > most // 4 and (folder := _common_folder(names)):
         names = [os.path.relpath(name, folder) for name in names]

@@ -111,19 +111,25 @@ def novelty_of(course: Course, kept: Reference) -> tuple[Novelty, dict[str, Any]
     train, held_out = kept.rows("train"), kept.rows("validation")
     _, label = np.unique([kept.label[i] for i in train], return_inverse=True)
     score = novelty.fit(kept.features[train], label)
-    seen = {kept.digest[i] for i in train}
+    examples = course.work.examples
+    seen = {examples.keys[i] for i in examples.of("train")}
     first = {kept.digest[i]: i for i in held_out[::-1]}
     once = np.array(sorted(i for d, i in first.items() if d not in seen), np.int64)
-    distances = _in_parts(score, kept.features[once])
-    rate = course.work.settings.train.false_alarms
-    score = novelty.calibrate(score, distances, rate)
+    settings = course.work.settings
+    rng = np.random.default_rng([settings.seed, 3])
+    head = classifier.split_classifier(course.work.model)[1]
+
+    def parts(rows: np.ndarray) -> np.ndarray:
+        starts = range(0, len(rows), _TOGETHER)
+        chunks = [kept.features[rows[i : i + _TOGETHER]] for i in starts]
+        pairs = [score.parts(x, head(x, training=False)) for x in chunks]
+        columns = [np.stack(pair, axis=1) for pair in pairs]
+        return np.concatenate([np.zeros((0, 2), np.float32), *columns])
+
+    some = rng.permutation(train)[:_TOGETHER]
+    given = parts(rng.permutation(once)), parts(some), settings.train.false_alarms
+    score = novelty.calibrate(score, *given)
     return score, _strangers(course, score)
-
-
-def _in_parts(score: Novelty, features: np.ndarray) -> np.ndarray:
-    starts = range(0, len(features), _TOGETHER)
-    parts = [np.asarray(score(features[i : i + _TOGETHER])) for i in starts]
-    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
@@ -133,18 +139,25 @@ def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
     chosen = examples.of("test")
     if not len(chosen) or task is None:
         return {}
+    extractor, head = classifier.split_classifier(work.model)
     if isinstance(task.inputs, CachedFeatures):
         cache, keys = task.inputs.cache, [examples.keys[i] for i in chosen]
         starts = range(0, len(keys), _TOGETHER)
-        rows = (cache.rows(keys[i : i + _TOGETHER]) for i in starts)
-        values = np.concatenate([np.asarray(score(part)) for part in rows])
+        cached = (cache.rows(keys[i : i + _TOGETHER]) for i in starts)
+        parts = [np.asarray(score(x, head(x, training=False))) for x in cached]
+        values = np.concatenate(parts)
     else:
-        extractor = constant_weights.Frozen(classifier.split_classifier(work.model)[0])
-        predictor = Predictor(lambda x: score(extractor(x)), work.strategy)
+        extract = constant_weights.Frozen(extractor)
+
+        def forward(images: Any) -> Any:
+            features = extract(images)
+            return score(features, head(features, training=False))
+
+        predictor = Predictor(forward, work.strategy)
         batches = work.alone.plain(chosen)
         values = predictor.all(batches, len(chosen), "novelty")
     knows = score.knows(values)
-    strange = [] if knows is None else np.flatnonzero(~knows)
+    strange = np.flatnonzero(~knows) if knows is not None else np.zeros(0, np.int64)
     worst = sorted(strange, key=lambda i: -values[i])[:_STRANGEST]
     rows = [
         {

@@ -65,8 +65,10 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
-    earlier = (run.model, run.metrics, run.history, run.corrections)
-    earlier += (run.novelty, run.novelty_arrays)
+    earlier = (
+        *(run.model, run.metrics, run.history, run.corrections),
+        *(run.novelty, run.novelty_arrays),
+    )
     for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     shutil.rmtree(run.reference, ignore_errors=True)
@@ -143,7 +145,12 @@ def write_reference(
     How many of the test images are known is added to the `result`.
     """
     reference.write(run, kept)
-    if not len(kept.rows("train")) or not np.isfinite(kept.features).all():
+    if not np.isfinite(kept.features).all():
+        console.warn(
+            "Some features are NaN or infinite, so nothing will say which images are "
+            "known. A lower --train.learning_rate, or --train.precision float32, may "
+            "keep them finite."
+        )
         return
     score, strangers = measurement.novelty_of(course, kept)
     novelty.save(run, score, strangers)
