@@ -142,7 +142,8 @@ def main() -> None:
         p = []
         for seed in range(given.draws):
             rng = np.random.default_rng(seed)
-            p.append(test(*draw(rng, seed), given.permutations, seed))
+            # The choices are independent of the draw.
+            p.append(test(*draw(rng, seed), given.permutations, 10**6 + seed))
         result.append({"case": name, **summed(p)})
 
     def both(rng: Any, seed: int) -> tuple[Seen, Seen]:
