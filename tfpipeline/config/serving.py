@@ -123,7 +123,7 @@ class PredictSettings:
         workers: Processes on this machine that share the shards.
         overwrite: Whether to replace shards of other work in `output`.
         engine: What computes a run's predictions on a CPU: `tensorflow`, `litert`, or
-            `auto`: the faster in a trial, for many pictures.
+            `auto`: the faster in a trial, for many pictures; for shards `tensorflow`.
         server: How requests are sent to a server.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, image_io, run_dir
 from tfpipeline.core.errors import UserError
+from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.predict import outputs
 from tfpipeline.report.closing import closing
 from tfpipeline.shards import plan as plans
@@ -63,9 +65,12 @@ def predict(
     else:
         from tfpipeline.predict import answers
 
-        ask = open_model(settings)
+        # What a trial finds may differ between processes, and with it the last digits.
+        engine = TENSORFLOW if settings.engine == "auto" else settings.engine
+        ask = open_model(dataclasses.replace(settings, engine=engine))
         about = {
             "command": "predict",
+            "engine": engine,
             "model": _fingerprint(str(settings.model)),
             "top_k": settings.top_k,
             "max_pixels": settings.max_pixels,
