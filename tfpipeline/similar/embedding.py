@@ -30,7 +30,7 @@ class Judged(NamedTuple):
     Args:
         label: Index of the likeliest class, shape (n,).
         probability: Of that class, calibrated, shape (n,).
-        novelty: How far each is from what the run has learned, shape (n,); None where
+        novelty: How unlike what the run has learned each is, shape (n,); None where
             the run does not tell.
         known: Whether that is within its limit, shape (n,); None likewise.
     """
@@ -119,7 +119,9 @@ class Network:
         chance = classification.probabilities(logits / self._temperature)
         novelty, known, score = None, None, self.novelty
         if score is not None:
-            novelty = in_parts(score, features)
+            both = np.concatenate([features, logits], axis=1)
+            width = features.shape[1]
+            novelty = in_parts(lambda x: score(x[:, :width], x[:, width:]), both)
             known = score.knows(novelty)
         return Judged(logits.argmax(1), chance.max(1), novelty, known)
 
