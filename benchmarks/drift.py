@@ -4,7 +4,8 @@ python benchmarks/drift.py PICTURES --others FOLDER ... [--draws 500] [--held_ou
     [--arrived 500] [--share 0.1] [--permutations 199] [--output FILE.json]
 
 PICTURES is a folder of class folders. Half of its photographs train a linear probe on
-frozen MobileNetV2 features, as a run would; the others are the population. Each draw
+frozen MobileNetV2 features and fit the novelty, as a run would; the others are the
+population. Each draw
 takes held-out and arrived pictures from it: independently, with replacement, which is
 what the test assumes; and once more without (a third held out, two thirds arrived).
 Then a share of those that arrived is replaced by pictures of each other folder.
@@ -61,7 +62,7 @@ def features(
 
 
 def head(rows: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a linear probe: from features to probabilities."""
+    """Return a linear probe: from features to logits."""
     weights = np.zeros((rows.shape[1] + 1, int(label.max()) + 1))
     mean, scale = rows.mean(0), rows.std(0) + 1e-6
 
@@ -72,17 +73,25 @@ def head(rows: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarr
     for _ in range(200):
         error = classification.probabilities(own @ weights) - truth
         weights -= 0.02 * (own.T @ error / len(own) + 1e-3 * weights)
-    return lambda some: classification.probabilities(ready(some) @ weights)
+    return lambda some: (ready(some) @ weights).astype(np.float32)
 
 
 def judged(train: np.ndarray, label: np.ndarray, rows: Sequence[np.ndarray]) -> list:
-    """Return what `monitor` would know of pictures, by their features."""
-    ask, score = head(train, label), novelty.fit(train, label)
+    """Return what `monitor` would know of pictures, by their features.
+
+    A fifth of the training pictures calibrates the novelty, and trains nothing.
+    """
+    held = len(train) // 5
+    ask = head(train[held:], label[held:])
+    score = novelty.fit(train[held:], label[held:])
+    parts = np.stack(score.parts(train, ask(train)), axis=1)
+    score = novelty.calibrate(score, parts[:held], parts[held:])
     found = []
     for some in rows:
-        chance = ask(some)
+        logits = ask(some)
+        chance = classification.probabilities(logits)
         points = whitening.whiten(some, score)
-        seen = chance.argmax(1), chance.max(1), points, np.asarray(score(some))
+        seen = logits.argmax(1), chance.max(1), points, np.asarray(score(some, logits))
         found.append(Seen(*seen))
     return found
 

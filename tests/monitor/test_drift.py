@@ -12,7 +12,7 @@ def seen(rng: np.random.Generator, n: int, chance: float = 0.5) -> Seen:
     label = (rng.random(n) < chance).astype(int)
     features = np.eye(8)[label] + 0.2 * rng.normal(size=(n, 8))
     probability = 1 - 0.3 * rng.random(n)
-    return Seen(label, probability, features, rng.gamma(9, 1 / 9, n))
+    return Seen(label, probability, features, rng.normal(size=n) / 2)
 
 
 def p(held_out: Seen, arrived: Seen, *, ignore_shares: bool = False) -> drift.Drift:

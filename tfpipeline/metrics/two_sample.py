@@ -15,7 +15,7 @@ import numpy as np
 # statistic a draw, shape (draws,): the higher, the less are the sets of one kind.
 Statistic = Callable[[np.ndarray], np.ndarray]
 
-# Times the median, a score counts for at most.
+# What a score counts for, at most.
 _MOST = 3.0
 
 # Ties of statistics that rounding has separated.
@@ -146,14 +146,12 @@ def excess(scores: np.ndarray) -> Statistic:
     """Return how much higher the scores of the second set are, one-sided.
 
     The mean of their squares, so that a small share of high ones tells; none counts for
-    more than three times the median, so that a single one does not.
+    more than 3, so that a single one does not.
 
     Args:
-        scores: Of all pictures, not negative, shape (n,).
+        scores: Of all pictures, 0 where they are typical, 1 where few are, shape (n,).
     """
-    middle = np.median(scores)
-    bounded = np.minimum(scores, _MOST * middle) if middle > 0 else scores
-    squares = np.asarray(bounded, np.float64) ** 2
+    squares = np.clip(np.asarray(scores, np.float64), 0, _MOST) ** 2
     return lambda second: np.asarray(squares @ second / second.sum(0))
 
 

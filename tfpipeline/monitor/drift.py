@@ -14,7 +14,7 @@ _DECIMALS = 3
 # What the parts of the test are about, in words of the page.
 WORDS = {
     "features": "the features of the network (energy distance)",
-    "novelty": "how far pictures are from the training pictures (mean square)",
+    "novelty": "how unlike the training pictures they are (mean square)",
     "confidence": "the probability of the predicted class (rank test)",
     "shares": "how often each class is predicted (chi-squared)",
 }
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
         label: Index of the predicted class, shape (n,).
         probability: Of that class, calibrated, shape (n,).
         features: Whitened, shape (n, width); None where unknown.
-        novelty: How far it is from what the run has learned, shape (n,); None where
+        novelty: How unlike what the run has learned it is, shape (n,); None where
             unknown.
     """
 

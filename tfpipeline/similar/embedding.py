@@ -30,7 +30,7 @@ class Judged(NamedTuple):
     Args:
         label: Index of the likeliest class, shape (n,).
         probability: Of that class, calibrated, shape (n,).
-        novelty: How far each is from what the run has learned, shape (n,); None where
+        novelty: How unlike what the run has learned each is, shape (n,); None where
             the run does not tell.
         known: Whether that is within its limit, shape (n,); None likewise.
     """
