@@ -268,6 +268,6 @@ class SplitCache(FeatureCache):
         out = np.empty((len(keys), self.width), np.float32)
         is_held = np.array([key in self._held for key in keys], bool)
         for cache, here in zip(self._parts, (~is_held, is_held)):
-            places = np.flatnonzero(here)
+            places = np.flatnonzero(here).tolist()
             out[places] = cache.rows([keys[i] for i in places])
         return out
