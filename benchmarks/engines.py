@@ -14,6 +14,7 @@ are (it holds `train/` and `test/`).
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -70,14 +71,15 @@ def engines(root: Path, network: str, images: int, rounds: int) -> dict[str, Any
                 "relative": float(np.linalg.norm(rows - exact) / np.linalg.norm(exact)),
                 "neighbours": bfloat16.agreement(exact, rows),
             }
+    spent: dict[str, list[float]] = {engine: [] for engine in runs}
+
+    def extract(engine: str) -> None:
+        before = time.process_time()
+        list(predictor.over(batches.plain(chosen), images, None, runs[engine]))
+        spent[engine].append(1000 * (time.process_time() - before) / images)
+
     work: dict[str, tuple[int, Callable[[], object]]] = {
-        engine: (
-            images,
-            lambda run=run: list(  # type: ignore[misc]
-                predictor.over(batches.plain(chosen), images, None, run)
-            ),
-        )
-        for engine, run in runs.items()
+        engine: (images, functools.partial(extract, engine)) for engine in runs
     }
     found = measurement.in_turn(work, rounds)
     first = found["tensorflow"]
@@ -91,6 +93,8 @@ def engines(root: Path, network: str, images: int, rounds: int) -> dict[str, Any
         "conversion_seconds": seconds,
         "changes": changes,
         **spreads("images_per_second", found),
+        # Of all cores, reading included: it says the same on a machine with other work.
+        **spreads("cpu_milliseconds", {n: each[1:] for n, each in spent.items()}),
         **spreads("times_as_fast", ratios),
     }
 

@@ -286,3 +286,16 @@ def test_ctrl_c_between_any_two_steps_writes_no_row_under_anothers_key(
         again.fill(KEYS, extract)
         assert again.rows(KEYS)[:, 0].tolist() == list(values.values())
         monkeypatch.setattr(feature_cache, "SHARD_ROWS", 4)
+
+
+def test_a_split_cache_takes_each_row_from_its_own_part(tmp_path: Path) -> None:
+    stores = [FeatureCache(tmp_path / name, 2) for name in ("first", "second")]
+    for number, (store, keys) in enumerate(zip(stores, (["a", "b"], ["c"]))):
+        rows = np.full((len(keys), 2), number, np.float32)
+        store.fill(keys, lambda order, rows=rows: iter([rows[order]]))
+    both = feature_cache.SplitCache(*stores, {"c"})
+    np.testing.assert_array_equal(both.rows(["c", "a", "c", "b"])[:, 0], [1, 0, 1, 0])
+    indices = np.array([[0, 1], [2, 0]])
+    ((rows, part),) = both.batches(["a", "b", "c"], indices, 2)
+    assert rows.shape == (2, 2, 2) and part == slice(0, 2)
+    assert both.rows([]).shape == (0, 2)

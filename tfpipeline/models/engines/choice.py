@@ -24,8 +24,8 @@ LEAST_IMAGES, LEAST_PIXELS, WORTH_SECONDS = 256, 15_000_000, 6.0
 
 def is_large(count: int, shape: Sequence[int | None]) -> bool:
     """Tell whether so many images, of shape (any, height, width, 3), merit a trial."""
-    height, width = shape[1:3]
-    pixels = count * int(height or 0) * int(width or 0)
+    _, height, width, *_ = shape
+    pixels = count * (height or 0) * (width or 0)
     return count >= LEAST_IMAGES and pixels >= LEAST_PIXELS
 
 
