@@ -174,7 +174,7 @@ def write(
     files = [file.absolute() for file in source.paths]
     labels = [source.labels[label] for label in source.label]
     columns: dict[str, Sequence[object]] = dict(
-        zip(HEADER, (source.ids, files, labels, split, digests))
+        zip(HEADER, (source.ids, files, labels, split.tolist(), digests))
     )
     if source.group:
         columns["group"] = source.group

@@ -165,7 +165,8 @@ def _open(
         return LABEL_FROM[settings.label_from](path, class_map)
     if path.is_file():
         weight = settings.weight_column
-        if weight == DataSettings().weight_column and not has_column(path, weight):
+        is_default = weight == DataSettings().weight_column
+        if weight is not None and is_default and not has_column(path, weight):
             weight = None
         columns = settings.path_column, settings.label_column
         return open_csv(path, *columns, None, settings.group_column, weight)
