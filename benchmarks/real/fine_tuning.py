@@ -44,21 +44,22 @@ def tuned(unfreeze: str, rate: str, epochs: int) -> tuple[str, ...]:
     )
 
 
-def frozen(small: int, large: int) -> dict[str, tuple[str, ...]]:
+def frozen(small: int, *large: int) -> dict[str, tuple[str, ...]]:
     """Return ways to train a head on a frozen network, by their names.
 
-    Views are tried at the smaller size alone.
+    At a larger size features with strong decay alone are tried.
     """
-    flat = (*STRONG, *FLAT)
-    heads = {
-        f"average, {small} px": size(small),
-        f"average, strong decay, {small} px": (*STRONG, *size(small)),
-        f"flat, strong decay, {small} px": (*flat, *size(small)),
-        f"average, strong decay, {large} px": (*STRONG, *size(large)),
-        f"flat, strong decay, {large} px": (*flat, *size(large)),
+    strong = {
+        f"{name}, strong decay, {pixels} px": (*STRONG, *flags, *size(pixels))
+        for pixels in (small, *large)
+        for name, flags in (("average", ()), ("flat", FLAT))
     }
     views = (*VIEWS, *SMOOTH, *size(small))
-    return heads | {f"average, views, {small} px": views}
+    plain = {
+        f"average, {small} px": size(small),
+        f"average, views, {small} px": views,
+    }
+    return plain | strong
 
 
 # Of each set and network: frozen heads, and recipes of fine-tuning, by their names.
@@ -69,7 +70,7 @@ TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
         {"all, 1e-3, 10 epochs, 224 px": (*tuned("all", "1e-3", 10), *size(224))},
     ),
     ("sign_digits", "VGG16"): (
-        frozen(96, 224),
+        frozen(96),
         {"block5, 2e-4, 6 epochs, 96 px": (*tuned("block5", "2e-4", 6), *size(96))},
     ),
 }
