@@ -124,6 +124,7 @@ def main() -> None:
         for count in given.images:
             write_pictures(folder / f"i{count}", count, 2)
             rows.append(train(folder / f"i{count}", folder / f"of_i{count}", size))
+        alone = rows[0]
         result["images"] = series("images", given.images, rows)
         result["on_paper"] = on_paper(rows[-1], given.images[-1])
         rows = []
@@ -135,7 +136,12 @@ def main() -> None:
         result["classes"] = series("classes", given.classes, rows)
         source = folder / f"i{given.images[0]}"
         rows = [
-            train(source, folder / f"of_w{workers}", size, workers)
+            # One worker has trained on them already.
+            (
+                alone
+                if workers == 1
+                else train(source, folder / f"of_w{workers}", size, workers)
+            )
             for workers in given.workers
         ]
         result["workers"] = series("workers", given.workers, rows)

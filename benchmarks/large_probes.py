@@ -7,7 +7,8 @@ For each number of rows a process of its own fits ridge and LDA from one Gram ma
 with 10,000 more rows as a test. `peak_mb` is its largest resident memory, as the system
 says; `read` the seconds in which the rows were drawn, which are in the others. With
 `--compare` the same is fitted to so many rows in memory by scikit-learn where that is
-installed, and by NumPy from the definition: the largest difference of a score.
+installed, and by NumPy from the definition: the largest difference of a score, in
+standard deviations of the scores.
 """
 
 import argparse
@@ -107,20 +108,20 @@ def compare(count: int, width: int, classes: int) -> dict[str, float]:
     )
     own = ridge.scores(test)
     scores = (test - x.mean(axis=0)) @ kernel + targets.mean(axis=0)
-    found = {"ridge_numpy": float(np.abs(own - scores).max())}
+    found = {"ridge_numpy": float(np.abs(own - scores).max() / scores.std())}
     try:
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
         from sklearn.linear_model import Ridge
     except ImportError:
         return found
     other = Ridge(alpha).fit(x, targets).predict(test)
-    found["ridge_scikit_learn"] = float(np.abs(own - other).max())
+    found["ridge_scikit_learn"] = float(np.abs(own - other).max() / other.std())
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1).fit(x, label)
     theirs = model.predict_log_proba(test)
     ours = lda.fit_lda(rows, label, moments, 0.1).scores(test)
     ours -= np.log(np.exp(ours - ours.max(1, keepdims=True)).sum(1, keepdims=True))
     ours -= ours.max(axis=1, keepdims=True) - theirs.max(axis=1, keepdims=True)
-    found["lda_scikit_learn"] = float(np.abs(ours - theirs).max())
+    found["lda_scikit_learn"] = float(np.abs(ours - theirs).max() / theirs.std())
     return found
 
 

@@ -17,7 +17,7 @@ import keras
 import pytest
 
 from tests import fault_injection
-from tests.conftest import Trained
+from tests.conftest import PLAIN, Trained
 from tfpipeline import cli, distribute
 from tfpipeline.attack import experiment, plots, survey
 from tfpipeline.attack.command import attack
@@ -160,6 +160,7 @@ def _remember_saved(patch: pytest.MonkeyPatch) -> None:
 
 
 SMALL = (
+    *PLAIN,
     *("--train.epochs", "2", "--data.batch_size", "32", "--seed", "7"),
     *("--checkpoint.every_steps", "5", "--train.learning_rate", "0.001"),
 )

@@ -276,14 +276,14 @@ def test_workers_with_other_seeds_train_nothing(tmp_path: Path) -> None:
     assert told.count("worker 0 has '--seed 1'; worker 1 has '--seed 2'") == 2
 
 
-def test_two_workers_share_ideal_images(demo_run, tmp_path: Path) -> None:
+def test_two_workers_share_ideal_images(small_run, tmp_path: Path) -> None:
     """Three classes are no multiple of two workers; only the first one writes."""
     from tfpipeline import cli
     from tfpipeline.config.synthesis import SynthesizeSettings
     from tfpipeline.core import image_io
     from tfpipeline.synthesize.command import synthesize
 
-    words = ["--run", str(demo_run.path), "--classes", "teapot", "0", "1"]
+    words = ["--run", str(small_run.path), "--classes", "teapot", "0", "1"]
     words += ["--synthesis.steps", "6", "--output"]
     # One at a time for each: another number may be rounded otherwise.
     both = [*words, str(tmp_path / "both"), "--synthesis.batch_size", "2"]
