@@ -40,7 +40,7 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
     rows = file_io.read_csv(output)
     assert len(rows) == 13 and list(rows[0]) == [
         *("id", "label", "probability", "accepted", "accepted_reason"),
-        *("top_k", "error"),
+        *("novelty", "known", "known_reason", "top_k", "error"),
     ]
     broken = [row for row in rows if row["error"]]
     assert [Path(row["id"]).name for row in broken] == ["broken.jpg"]
@@ -152,7 +152,9 @@ def test_what_was_answered_before_it_ended_is_still_one_document(
     cause: BaseException, code: int, monkeypatch, capsys
 ) -> None:
     pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
-    rows = [answers._row(Path(f"{n}.png"), one, 1) for n, one in enumerate(pair)]
+    rows = [
+        answers._row(Path(f"{n}.png"), one, 1, False) for n, one in enumerate(pair)
+    ]
 
     def ended(*_: object) -> None:
         raise batching.Incomplete(rows, cause)
