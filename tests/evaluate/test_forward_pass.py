@@ -42,7 +42,7 @@ def test_features_are_computed_once_and_change_no_answer(
 
     def logits(features: Path | None, order: np.ndarray = chosen):
         kept = None if features is None else (features, ())
-        given = model, None, batches, keys, order, strategy, kept
+        given = (model, None), batches, keys, order, strategy, kept
         values, novelty, count = forward_pass.predict(*given)
         assert novelty is None
         return values, count
@@ -73,8 +73,8 @@ def test_novelty_is_that_of_the_features_whichever_way_they_come(
     chosen, keys = np.arange(9), [f"{i:064x}" for i in range(10)]
     features = (tmp_path / "features", ()) if kept else None
     given = batches, keys, chosen, strategy, features
-    logits, values, _ = forward_pass.predict(model, score, *given)
-    plain, none, _ = forward_pass.predict(model, None, *given)
+    logits, values, _ = forward_pass.predict((model, score), *given)
+    plain, none, _ = forward_pass.predict((model, None), *given)
     assert none is None and values is not None and values.shape == (9,)
     np.testing.assert_allclose(logits, plain, rtol=1e-5, atol=1e-5)
     extractor, _ = classifier.split_classifier(model)

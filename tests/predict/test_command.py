@@ -40,7 +40,7 @@ def test_a_folder_becomes_a_csv_with_an_error_in_its_row(
     rows = file_io.read_csv(output)
     assert len(rows) == 13 and list(rows[0]) == [
         *("id", "label", "probability", "accepted", "accepted_reason"),
-        *("top_k", "error"),
+        *("novelty", "known", "known_reason", "top_k", "error"),
     ]
     broken = [row for row in rows if row["error"]]
     assert [Path(row["id"]).name for row in broken] == ["broken.jpg"]

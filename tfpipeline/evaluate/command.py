@@ -73,7 +73,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             features = cache / "features", examples.brightness.fingerprint
     with phases("evaluate"):
         logits, values, cached = forward_pass.predict(
-            model, score, batches, keys, chosen, strategy, features
+            (model, score), batches, keys, chosen, strategy, features
         )
     if cached:
         console.note(f"features of {cached} of {len(chosen)} images were in the cache")

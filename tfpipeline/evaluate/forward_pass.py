@@ -43,8 +43,7 @@ def divide(outputs: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray | 
 
 
 def predict(
-    model: keras.Model,
-    score: Novelty | None,
+    network: tuple[keras.Model, Novelty | None],
     batches: Batches,
     keys: list[str],
     chosen: np.ndarray,
@@ -54,8 +53,8 @@ def predict(
     """Return the logits and the novelty of images, in order.
 
     Args:
-        model: From images to logits.
-        score: What tells strange images; None where nothing does.
+        network: From images to logits, and what tells strange images; None where
+            nothing does.
         batches: Of all images.
         keys: The digest of each.
         chosen: Indices of those to predict, shape (n,).
@@ -68,6 +67,7 @@ def predict(
         float32, shape (n, classes); float32, shape (n,), or None; and of how many
         images the features were there, None where none are kept.
     """
+    model, score = network
     classes = model.output_shape[-1]
     if features is None:
         size = batches.reading.height, batches.reading.width
