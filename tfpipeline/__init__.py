@@ -9,7 +9,8 @@ Packages stand in one order, and each imports only those before it: `core`, `con
 `cli`, `distribute`; the libraries `metrics`, `demo`, `data`, `models`, `report`, and
 `attack.engine`; the commands, ``python -m tfpipeline.<name>``, `train`, `synthesize`,
 `features`, `attack`, `evaluate`, `study`, `combine`, `export`, `predict`, `similar`,
-`monitor`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what ``import tfpipeline`` gives.
+`monitor`, `serve`, `audit`, `pack`, `benchmark`; and `api`, which is what
+``import tfpipeline`` gives.
 """
 
 import importlib
