@@ -54,7 +54,7 @@ def compared(
         split,
         _seen(network, given.features, judged),
         given.features,
-        None if judged.known is None else float(1 - judged.known.mean()),
+        None if judged.known is None else float((~judged.known).mean()),
         [str(file.path) for file in given.files],
         [{"image": str(path), "error": reason} for path, reason in given.bad],
         kept,
