@@ -21,7 +21,12 @@ def from_images(model: keras.Model, score: Novelty | None) -> Callable[[Any], An
         return Frozen(model)
     features = model.get_layer(classifier.FEATURES).output
     both = Frozen(keras.Model(model.inputs[0], [features, model.outputs[0]]))
-    return lambda images: _joined(*both(images), score)
+
+    def forward(images: Any) -> Any:
+        features, logits = both(images)
+        return _joined(features, logits, score)
+
+    return forward
 
 
 def _from_features(head: keras.Model, score: Novelty | None) -> Callable[[Any], Any]:

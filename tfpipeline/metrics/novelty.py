@@ -273,9 +273,11 @@ def load(run: RunFolder) -> Novelty | None:
         with np.load(run.novelty_arrays, allow_pickle=False) as kept:
             arrays = {name: np.asarray(kept[name], np.float32) for name in _ARRAYS}
         numbers = Novelty.__dataclass_fields__.keys() - set(_ARRAYS)
-        own = {key: about[key] for key in numbers}
+        own: dict[str, Any] = {key: about[key] for key in numbers}
         distance, energy = map(float, own["spreads"])
-        return Novelty(**arrays, **{**own, "spreads": (distance, energy)})
+        own |= arrays
+        own["spreads"] = distance, energy
+        return Novelty(**own)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise UserError(
             f"{run.novelty}: expected what `train` wrote, with "
