@@ -143,8 +143,9 @@ def fit(features: np.ndarray, label: np.ndarray) -> Novelty:
     projected = means @ directions
     classes = stiffness * means.T - directions @ projected.T
     offsets = stiffness * (means**2).sum(axis=1) - (projected**2).sum(axis=1)
-    arrays = [np.float32(a) for a in (mean, directions, classes, offsets)]
-    return Novelty(*arrays, stiffness=float(stiffness))
+    parts = mean, directions, classes, offsets
+    arrays = (np.asarray(part, np.float32) for part in parts)
+    return Novelty(**dict[str, Any](zip(_ARRAYS, arrays), stiffness=float(stiffness)))
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
