@@ -87,9 +87,8 @@ def draw(
 
 def write(run: RunFolder, reference: Reference) -> None:
     """Write `reference/` into a run folder, `about.json` with a checksum last."""
-    folder = run.reference
-    array: Any = np.ascontiguousarray(reference.features, np.float32)
-    content = memoryview(array).cast("B") if array.size else memoryview(b"")
+    folder, array = run.reference, np.ascontiguousarray(reference.features, np.float32)
+    content = array.data.cast("B") if array.size else memoryview(b"")
     file = folder / _FEATURES
     with file_io.replacing(file) as temporary, disk.naming(temporary):
         # By Python's own file: where the disk is full, its error has a number.
@@ -134,8 +133,7 @@ def read_folder(folder: Path) -> Reference | None:
         raise _damaged(folder, f"expected float32 of shape {shape}, found {found}")
     if len(rows) != len(features):
         raise _damaged(folder, f"{len(features)} features, but {len(rows)} rows")
-    content: Any = np.ascontiguousarray(features)
-    if zlib.crc32(content) != checksum:
+    if zlib.crc32(np.ascontiguousarray(features).data) != checksum:
         raise _damaged(folder, f"{_FEATURES} has another checksum than {_ABOUT} says")
     columns = table["id"], table["path"], table["label"], np.array(table["split"], str)
     return Reference(features, *columns, table["sha256"], of)

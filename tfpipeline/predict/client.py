@@ -110,13 +110,14 @@ def _rest(parts: re.Match[str], settings: ServerSettings) -> Send:
 def _answer(row: dict[str, Any]) -> Answer:
     if not row["valid"]:
         return Answer((), (), row["error"])
-    sure = row.get("accepted"), row.get("accepted_reason", "")
-    more: dict[str, Any] = {
-        "novelty": row.get("novelty"),
-        "known": row.get("known"),
-        "known_reason": row.get("known_reason", ""),
-    }
-    return Answer(row["labels"], row["probabilities"], "", *sure, **more)
+    return Answer(
+        *(row["labels"], row["probabilities"], ""),
+        accepted=row.get("accepted"),
+        reason=row.get("accepted_reason", ""),
+        novelty=row.get("novelty"),
+        known=row.get("known"),
+        known_reason=row.get("known_reason", ""),
+    )
 
 
 def _grpc(parts: re.Match[str], settings: ServerSettings) -> Send:
