@@ -83,7 +83,7 @@ def test_a_training_is_tried_once_and_the_answer_kept(
         took = [[4.0, own]]
         monkeypatch.setattr(trial, "race", lambda *_, took=took: took.pop())
         assert fast(3) is False, "too few images"
-        monkeypatch.setattr(gradients, "AGREEMENT", 0.9)
+        monkeypatch.setattr(gradients, "AGREEMENT", -1.0)
         assert fast(1000) is expected and fast(1000) is expected
         for file in tmp_path.glob("*.json"):
             file.unlink()
