@@ -18,8 +18,9 @@ from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW, TITLES
 from tfpipeline.models.engines.trial import Record, Run, Unfit
 from tfpipeline.models.inference import Predictor
 
-# For fewer images or pixels nothing is tried, nor where TensorFlow alone is that quick.
-LEAST_IMAGES, LEAST_PIXELS, WORTH_SECONDS = 256, 15_000_000, 6.0
+# For fewer images or pixels nothing is tried, nor where TensorFlow is that quick: a
+# trial costs some seconds, and with 6 here 2,000 photographs took longer than without.
+LEAST_IMAGES, LEAST_PIXELS, WORTH_SECONDS = 256, 15_000_000, 20.0
 
 
 def is_large(count: int, shape: Sequence[int | None]) -> bool:

@@ -1,6 +1,6 @@
 """A frozen network in LiteRT, TensorFlow's runtime for phones, on this processor.
 
-Its kernels (XNNPACK) take about half of TensorFlow's time for small and depthwise
+Its kernels (XNNPACK) take less time than TensorFlow's for small and depthwise
 convolutions, and longer for large ones. An image at a time is the fastest: what a layer
 hands on then stays in the processor's cache.
 """
