@@ -122,7 +122,7 @@ def test_a_page_that_fails_loses_nothing_and_leaves_no_old_one(
     monkeypatch.setattr(run_page, "write", fail)
     assert start(*arguments(tmp_path, "run", "--overwrite", "true")) == 0
     told = capsys.readouterr()
-    assert "no ink" in told.err and "The run is whole" in told.err
+    assert "no ink" in told.err and "complete" in told.err
     assert f"Look at {run.path}" in told.out and not run.report.exists()
     assert run.is_finished() and "accuracy" in run.metrics.read_text()
 
