@@ -34,7 +34,7 @@ class Canned(Study):
     def _open_source(self, name: str) -> tuple[Any, ...]:
         if name == "nowhere":
             raise UserError("nowhere: no such folder.")
-        source = SimpleNamespace(labels=["a"], label=np.array([0]))
+        source = SimpleNamespace(labels=["a"], label=np.array([0]), weight=())
         return (SimpleNamespace(keys=[name], split=np.array(["train"]), source=source),)
 
     def _milliseconds(self, word: str) -> float:

@@ -22,7 +22,7 @@ CHOICES: dict[type, dict[str, tuple[str, ...]]] = {
         "resize": ("squash", "crop", "pad"),
         "group": ("exact", "near", "none"),
     },
-    config.ModelSettings: {"pooling": ("avg", "max", "flatten")},
+    config.ModelSettings: {"pooling": ("avg", "max", "flatten", "token")},
     config.TrainSettings: {
         "optimizer": _OPTIMIZERS,
         "schedule": _SCHEDULES,
