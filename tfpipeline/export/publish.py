@@ -165,8 +165,9 @@ def _difference(report: Mapping[str, Any]) -> str:
     strange, more = report.get("novelty"), ""
     if strange and not strange["passed"]:
         more = (
-            f". Largest relative difference of novelty: {strange['max_difference']:.2g}"
-            f" (expected at most {strange['tolerance']:g}), and {strange['changed']} of "
+            ". Largest relative difference of novelty: "
+            f"{strange['max_difference']:.2g} (expected at most "
+            f"{strange['tolerance']:g}), and {strange['changed']} of "
             "the images are known in one of the two alone"
         )
     return (
