@@ -44,8 +44,10 @@ _TINY = 1e-12
 _ARRAYS = ("mean", "directions", "classes", "offsets")
 
 # What reading damaged files may raise; the archive, if its way of packing is garbled.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
-_DAMAGE += (RuntimeError, zlib.error, lzma.LZMAError)
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ def monitor(settings: MonitorSettings) -> dict[str, Any]:
     from tfpipeline.monitor.predictions import ENDINGS
 
     if settings.predictions:
-        words = map(_shards, settings.predictions)
-        paths = listing.named_files([*words], "--predictions")
+        given = map(_shards, settings.predictions)
+        paths = listing.named_files([*given], "--predictions")
     else:
         paths = listing.named_files(settings.images)
     output.check([PAGE], paths)
