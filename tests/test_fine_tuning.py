@@ -177,6 +177,12 @@ def test_killed_between_the_stages_it_goes_on_with_the_second(
     assert "resuming fine_tune" in capsys.readouterr().err
     files = [tmp_path / name / "history.csv" for name in ("whole", "r")]
     assert files[0].read_bytes() == files[1].read_bytes()
+    # What the features told is known, though they were not read again.
+    one, other = (
+        json.loads((tmp_path / name / "metrics.json").read_text())["leaks"]
+        for name in ("whole", "r")
+    )
+    assert one == other and one["families"]["compared"] > 0
     models = [
         saving.load_classifier(tmp_path / name / "model.keras")[0]
         for name in ("whole", "r")

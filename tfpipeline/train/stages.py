@@ -57,6 +57,8 @@ class Course:
     search: lr_finder.Search | None = None
     # What the head alone comes to on held-out images, before the backbone learns.
     frozen: dict[str, dict[str, float]] = field(default_factory=dict)
+    # What was found of families across splits; see `run_writer.draw`.
+    related: dict[str, Any] = field(default_factory=dict)
     # Of the examples of each split that was measured, in their order.
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
@@ -203,6 +205,7 @@ class Course:
             "search": self.search and dataclasses.asdict(self.search),
             "batch_size": settings.data.batch_size,
             "frozen": self.frozen,
+            "related": self.related,
         }
         stage = dataclasses.replace(stage, logs=self.logs)
         with contextlib.ExitStack() as stack:
