@@ -188,8 +188,9 @@ def test_a_stage_that_is_resumed_keeps_its_engine(
     source, tmp_path, monkeypatch, capsys, stage: str
 ) -> None:
     took = {LITERT: 1.0, TENSORFLOW: 2.0}
-    for name in ("LEAST_IMAGES", "LEAST_PIXELS", "WORTH_SECONDS"):
-        monkeypatch.setattr(choice, name, 0)
+    for name, least in {"IMAGES": 20, "PIXELS": 0}.items():
+        monkeypatch.setattr(choice, f"LEAST_{name}", least)
+    monkeypatch.setattr(choice, "WORTH_SECONDS", 0.0)
     monkeypatch.setattr(
         trial,
         "clock",
