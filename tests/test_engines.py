@@ -1,6 +1,7 @@
 """Engines in a training: what learns by which, and what is measured by which."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ from tests.conftest import PLAIN
 from tests.train.test_command import pictures
 from tfpipeline import cli
 from tfpipeline.config import EvaluateSettings, PredictSettings, RunSettings
+from tfpipeline.config.study import StudySettings
 from tfpipeline.evaluate.command import evaluate
-from tfpipeline.models.engines import bfloat16, choice
+from tfpipeline.models.engines import bfloat16, choice, litert, trial
 from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW
 from tfpipeline.predict.command import predict
+from tfpipeline.study.command import study
+from tfpipeline.train import fit
 from tfpipeline.train.command import train
 
 FILES = "manifest.json", "metrics.json"
@@ -27,8 +31,8 @@ def source(tmp_path_factory) -> Path:
 def run(source: Path, folder: Path, *more: str) -> tuple[dict, dict]:
     """Train by a command; return manifest and metrics."""
     argv = ["--data.source", str(source), "--workdir", str(folder / "run"), *PLAIN]
-    argv += ["--train.epochs", "2", "--data.batch_size", "8", *more]
-    argv += ["--cache_dir", str(folder / "cache"), "--overwrite", "true"]
+    argv += ["--train.epochs", "2", "--data.batch_size", "8"]
+    argv += ["--cache_dir", str(folder / "cache"), "--overwrite", "true", *more]
     assert cli.main(train, RunSettings, argv) == 0
     read = [json.loads((folder / "run" / name).read_text()) for name in FILES]
     return read[0], read[1]
@@ -61,7 +65,7 @@ def test_a_small_training_is_tensorflows_and_says_nothing(
 
 
 def test_bfloat16_computes_only_what_is_trained_on(
-    source, tmp_path, monkeypatch
+    source, tmp_path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
     _, exact = run(source, tmp_path / "exact", "--train.engine", TENSORFLOW)
@@ -80,7 +84,10 @@ def test_bfloat16_computes_only_what_is_trained_on(
     monkeypatch.setattr(bfloat16, "engine", engine)
     # So few pictures are not compared by their neighbours.
     monkeypatch.setattr(bfloat16, "LEAST_NEIGHBOURS", 4)
-    manifest, metrics = run(source, tmp_path / "coarse", "--train.engine", BFLOAT16)
+    words = ("--train.engine", BFLOAT16, "--train.reference", "false")
+    manifest, metrics = run(source, tmp_path / "coarse", *words)
+    assert "relatives across splits are not looked for" in capsys.readouterr().err
+    assert manifest["families"]["compared"] == 0
     assert manifest["engine"]["training"] == BFLOAT16
     counts = manifest["examples"]
     first, *rest = seen
@@ -122,11 +129,94 @@ def test_predict_by_litert_answers_as_tensorflow(
         (["--fine_tune.engine", "litert"], train, RunSettings),
         (["--run", "x", "--engine", "lite"], evaluate, EvaluateSettings),
         (["--model", "x", "--engine", "lite"], predict, PredictSettings),
+        # Computes only what is trained on.
+        (["--run", "x", "--engine", BFLOAT16], evaluate, EvaluateSettings),
+        (["--model", "x", "--engine", BFLOAT16], predict, PredictSettings),
+        (["--sources", "x", "--engine", BFLOAT16], study, StudySettings),
     ],
 )
 def test_an_unknown_engine_is_refused(argv, command, settings, tmp_path, capsys):
     assert cli.main(command, settings, argv) == 2
-    assert "engine" in capsys.readouterr().err
+    assert "engine" in capsys.readouterr().err.partition(": expected")[0]
+
+
+@pytest.mark.parametrize(
+    ("engine", "words", "needed"),
+    [
+        ("auto", ("--train.reference", "false"), None),
+        (BFLOAT16, (), "--train.reference false"),
+        (
+            BFLOAT16,
+            ("--data.folds", "2", "--train.reference", "false"),
+            "--data.folds 0",
+        ),
+    ],
+)
+def test_what_more_than_training_reads_is_in_float32(
+    source, tmp_path, monkeypatch, capsys, engine: str, words: tuple, needed
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    asked = []
+    right = choice.Engines.choose
+
+    def choose(self, missing, sample, *, exact):
+        asked.append(exact)
+        return right(self, missing, sample, exact=exact)
+
+    monkeypatch.setattr(choice.Engines, "choose", choose)
+    manifest, _ = run(source, tmp_path, "--train.engine", engine, *words)
+    assert asked == [True] and manifest["engine"]["training"] == TENSORFLOW
+    assert manifest["families"]["compared"] > 0
+    said = capsys.readouterr().err
+    assert ("engine: TensorFlow in float32; not bfloat16" in said) == bool(needed)
+    assert needed is None or f"For bfloat16 give {needed}\n" in said
+
+
+def test_views_are_for_training_alone(source, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    monkeypatch.setattr(bfloat16, "LEAST_NEIGHBOURS", 4)
+    monkeypatch.setattr(bfloat16, "AGREEMENT", 0.0)
+    words = ("--data.augmentation", "light", "--data.views", "2")
+    manifest, _ = run(source, tmp_path, "--train.engine", BFLOAT16, *words)
+    assert manifest["engine"]["training"] == BFLOAT16
+    assert manifest["families"]["compared"] > 0
+    assert (tmp_path / "run" / "reference").is_dir()
+
+
+@pytest.mark.parametrize("stage", ["head", "fine_tune"])
+def test_a_stage_that_is_resumed_keeps_its_engine(
+    source, tmp_path, monkeypatch, capsys, stage: str
+) -> None:
+    took = {LITERT: 1.0, TENSORFLOW: 2.0}
+    for name, least in {"IMAGES": 20, "PIXELS": 0}.items():
+        monkeypatch.setattr(choice, f"LEAST_{name}", least)
+    monkeypatch.setattr(choice, "WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(
+        trial,
+        "clock",
+        lambda run, _: took[LITERT if isinstance(run, litert.LiteRT) else TENSORFLOW],
+    )
+    words = "--fine_tune.epochs", "1", "--fine_tune.unfreeze", "1"
+    words += "--fine_tune.engine", TENSORFLOW
+    real = fit.Fit.run
+
+    def dies(self) -> None:
+        if self.stage.name == stage:
+            self.save()
+            raise SystemExit(9)
+        real(self)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(fit.Fit, "run", dies)
+        run(source, tmp_path, *words)
+    # Another machine, as far as trials go.
+    shutil.rmtree(tmp_path / "cache" / "engines")
+    took[LITERT] = 9.0
+    manifest, _ = run(source, tmp_path, *words, "--overwrite", "false")
+    assert f"resuming {stage}" in capsys.readouterr().err
+    assert manifest["engine"]["training"] == LITERT
+    assert manifest["engine"]["fine_tuning"] == TENSORFLOW
+    assert cli.of_run(tmp_path / "run" / "config.yaml").train.engine == LITERT
 
 
 def test_steps_in_bfloat16_learn_and_are_measured_in_float32(

@@ -35,7 +35,7 @@ class TrainSettings:
         patience: Epochs without a lower validation loss before training stops; null
             never stops early. The best epoch is kept either way.
         engine: What computes features on a CPU: `tensorflow`, `litert`, `bfloat16`
-            (images that are trained on only), or `auto`: the fastest in a trial.
+            (what only training reads), or `auto`: the fastest in a trial.
         precision: `auto` (by device), `float32`, `mixed_float16`, or `mixed_bfloat16`.
         jit_compile: Whether XLA compiles the gradients. One device only; slow for
             convolutions on CPUs, and dropout draws other values.

@@ -10,12 +10,9 @@ import numpy as np
 from tfpipeline.data.pipeline import Batch
 from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines import choice
+from tfpipeline.models.engines import choice, trial
 from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW
 from tfpipeline.models.inference import Predictor
-
-# Features that go through a head at a time.
-_HEAD_ROWS = 4096
 
 
 class Ways(NamedTuple):
@@ -64,9 +61,10 @@ def outputs(
         float32, shape (images, ...).
     """
     count, title = total
-    parts = {layer.name for layer in model.layers}
-    is_split = {classifier.FEATURES, classifier.HEAD} <= parts
-    if not is_split or not choice.is_large(count, model.input_shape):
+    names = {layer.name for layer in model.layers}
+    is_split = {classifier.FEATURES, classifier.HEAD} <= names
+    is_small = not choice.is_large(count, model.input_shape)
+    if not is_split or is_small or ways.engine == TENSORFLOW:
         return predictor.all(batches, count, title)
     # Without the head, which is another one in each run: what is known of a backbone
     # is known of all runs on it.
@@ -75,11 +73,8 @@ def outputs(
     digest, folder = classifier.describe(extractor), ways.cache / "engines"
     engines = choice.Engines(extractor, digest, forward, folder, ways.engine)
 
-    def sample() -> np.ndarray:
-        images, _, weights = next(iter(batches))
-        return np.asarray(images)[np.asarray(weights) > 0]
-
-    name = engines.choose(lambda _: count, sample, exact=True)
-    features = forward.all(batches, count, title, engines.run(name))
-    rows = np.array_split(features, -(-count // _HEAD_ROWS))
-    return np.concatenate([np.asarray(from_features(part)) for part in rows])
+    name = engines.choose(lambda _: count, lambda: trial.gather(batches), exact=True)
+    if (run := engines.run(name)) is None:
+        return predictor.all(batches, count, title)
+    parts = forward.over(batches, count, title, run)
+    return np.concatenate([np.asarray(from_features(rows)) for rows in parts])

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -12,14 +12,17 @@ import numpy as np
 from tfpipeline import distribute
 from tfpipeline.core import image_io
 from tfpipeline.models import arithmetic, classifier
-from tfpipeline.models.engines import choice
+from tfpipeline.models.engines import choice, trial
 from tfpipeline.models.engines.choice import Engines
 from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
+from tfpipeline.models.engines.trial import Run, Unfit
 from tfpipeline.models.feature_cache import FeatureCache, SplitCache, fingerprint
 from tfpipeline.models.inference import Predictor
 
 # From positions to the batches of the images there; see `Predictor.over`.
 Feed = Callable[[np.ndarray], Iterable[tuple[Any, Any, Any]]]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class Views:
     Args:
         cache: Holds a row for every key of every view.
         count: Copies of each image.
+        engine: That computed them.
     """
 
     cache: FeatureCache
     count: int
+    engine: str = TENSORFLOW
 
     def keys(self, digests: Sequence[str], epoch: int) -> list[str]:
         """Return the keys of the view that each image shows in an epoch.
@@ -45,6 +50,12 @@ class Views:
 
 def _view(digest: str, number: int) -> str:
     return f"{digest}-view{number}"
+
+
+def _sample(keys: Sequence[str], feed: Feed) -> Callable[[], np.ndarray]:
+    """Return what reads some of the images, for a trial."""
+    few = np.arange(min(len(keys), choice.LEAST_IMAGES))
+    return lambda: trial.gather(feed(few))
 
 
 def of_classifier(
@@ -110,11 +121,25 @@ class Extraction:
         They are computed in float32. This worker alone is fed with images, at positions
         in `keys`.
         """
-        engine = self._choose(keys, feed, (), exact=True)
-        return self._fill(engine, (), keys, feed, "extract")
+        return self._exact(keys, feed)[0]
+
+    def _exact(self, keys: Sequence[str], feed: Feed) -> tuple[FeatureCache, str]:
+        return self._filled(
+            self._choose(keys, feed, (), exact=True),
+            lambda engine: self._fill(engine, (), keys, feed, "extract"),
+        )
+
+    def _filled(self, engine: str, fill: Callable[[str], _T]) -> tuple[_T, str]:
+        """Fill a cache by an engine; by TensorFlow where that cannot be built."""
+        try:
+            return fill(engine), engine
+        except Unfit as reason:
+            assert self.engines is not None
+            engine = self.engines.falls_back(engine, reason)
+        return fill(engine), engine
 
     def learned(
-        self, keys: Sequence[str], chosen: np.ndarray, feed: Feed
+        self, keys: Sequence[str], chosen: np.ndarray, feed: Feed, *, exact: bool
     ) -> tuple[FeatureCache, str]:
         """Return what `features` does, for a training, and the engine of its images.
 
@@ -123,7 +148,11 @@ class Extraction:
             chosen: Positions of those that are trained on: theirs may be computed in
                 bfloat16, as long as no image that is measured on is the same.
             feed: From positions in `keys` to images.
+            exact: Whether those have to be in float32 too: more than training reads
+                them.
         """
+        if exact:
+            return self._exact(keys, feed)
         held = {keys[i] for i in np.setdiff1d(np.arange(len(keys)), chosen)}
         own = np.array([i for i in chosen if keys[i] not in held], np.int64)
 
@@ -131,20 +160,17 @@ class Extraction:
             return feed(own[order])
 
         given = [keys[i] for i in own], feed_own
-        engine = self._choose(*given, (), exact=False)
-        if engine != BFLOAT16:
-            return self._fill(engine, (), keys, feed, "extract"), engine
-        coarse = self._fill(engine, (), *given, "extract (bfloat16)")
-        others = [i for i, key in enumerate(keys) if key in held]
-        rest = np.array(others, np.int64)
-        exact = self._fill(
-            TENSORFLOW,
-            (),
-            [keys[i] for i in rest],
-            lambda order: feed(rest[order]),
-            "extract",
-        )
-        return SplitCache(coarse, exact, held), engine
+        rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)
+
+        def fill(engine: str) -> FeatureCache:
+            if engine != BFLOAT16:
+                return self._fill(engine, (), keys, feed, "extract")
+            coarse = self._fill(engine, (), *given, "extract (bfloat16)")
+            others = [keys[i] for i in rest], lambda order: feed(rest[order])
+            second = self._fill(TENSORFLOW, (), *others, "extract")
+            return SplitCache(coarse, second, held)
+
+        return self._filled(self._choose(*given, (), exact=False), fill)
 
     def _choose(
         self, keys: Sequence[str], feed: Feed, more: Sequence[object], *, exact: bool
@@ -157,12 +183,7 @@ class Extraction:
             store = FeatureCache(self.folder / self._name(engine, *more), self.width)
             return store.lacks(keys)
 
-        def sample() -> np.ndarray:
-            few = np.arange(min(len(keys), choice.LEAST_IMAGES))
-            images, _, weights = next(iter(feed(few)))
-            return np.asarray(images)[np.asarray(weights) > 0]
-
-        return self.engines.choose(missing, sample, exact=exact)
+        return self.engines.choose(missing, _sample(keys, feed), exact=exact)
 
     def views(
         self,
@@ -182,13 +203,18 @@ class Extraction:
         first = functools.partial(feed, 0)
         named = [_view(digest, 0) for digest in digests]
         engine = self._choose(named, first, what, exact=False)
-        store = FeatureCache(self.folder / self._name(engine, *what), self.width)
-        for number in range(count):
-            keys = [_view(digest, number) for digest in digests]
-            title = f"view {number + 1} of {count}"
-            own = functools.partial(feed, number)
-            store = self._fill(engine, what, keys, own, title)
-        return Views(store, count)
+
+        def fill(engine: str) -> FeatureCache:
+            store = FeatureCache(self.folder / self._name(engine, *what), self.width)
+            for number in range(count):
+                keys = [_view(digest, number) for digest in digests]
+                title = f"view {number + 1} of {count}"
+                own = functools.partial(feed, number)
+                store = self._fill(engine, what, keys, own, title)
+            return store
+
+        store, engine = self._filled(engine, fill)
+        return Views(store, count, engine)
 
     def _fill(
         self,
@@ -200,15 +226,20 @@ class Extraction:
     ) -> FeatureCache:
         """Return the cache of an engine, filled by all workers, each its own images."""
         strategy, name = self.predictor.strategy, self._name(engine, *more)
-        run = self.engines.run(engine) if self.engines is not None else None
         worker, workers = distribute.workers(strategy)
         store = FeatureCache(self.folder / name, self.width)
+
+        def run() -> Run | None:
+            # Rows may be missing though none of those that the choice looked at was.
+            if self.engines is None:
+                return None
+            return self.engines.ready(engine, _sample(keys, feed))
 
         def fill(rows: np.ndarray) -> None:
             store.fill(
                 [keys[i] for i in rows],
                 lambda order: self.predictor.over(
-                    feed(rows[order]), len(order), title, run
+                    feed(rows[order]), len(order), title, run()
                 ),
             )
 

@@ -34,7 +34,7 @@ def check(settings: RunSettings) -> None:
     """Refuse settings that cannot be together, before any work is done."""
     train = settings.train
     optimizers.check(train)
-    names.check(train.engine, "--train.engine")
+    names.check(train.engine, "--train.engine", exact=False)
     if adversarial.choose(settings.robust) is not None and settings.data.views:
         raise UserError(
             f"--robust.method {settings.robust.method} with --data.views: views are "

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfpipeline.config import RunSettings
 from tfpipeline.core import console
 from tfpipeline.data import augment
 from tfpipeline.models import backbones, classifier, feature_extraction
@@ -15,7 +16,7 @@ from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import bfloat16, gradients
 from tfpipeline.models.engines.choice import unsuited
 from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
-from tfpipeline.models.feature_cache import FeatureCache
+from tfpipeline.models.feature_cache import FeatureCache, SplitCache
 from tfpipeline.models.feature_extraction import Views
 from tfpipeline.models.inference import Predictor
 from tfpipeline.train import dropout, from_scratch
@@ -49,6 +50,11 @@ class CachedFeatures:
     arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     per_call: int = STEPS_PER_CALL
     views: Views | None = None
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether training images have rows in bfloat16, for training alone."""
+        return isinstance(self.cache, SplitCache)
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield many batches at a time: the head is so small that calls would cost."""
@@ -111,15 +117,23 @@ def head_task(work: Work, cache: Path) -> Task:
         train.engine,
     )
     keys, chosen = work.examples.keys, work.examples.of("train")
-    store, engine = frozen.learned(keys, chosen, work.alone.plain)
-    views = None
-    if data.views:
+    views, plain = None, work.alone.plain
+    if not data.views:
+        exact = _needs_exact(work.settings)
+        store, engine = frozen.learned(keys, chosen, plain, exact=exact)
+    else:
         views = frozen.views(
             [keys[i] for i in chosen],
             data.views,
             lambda number, order: work.alone.augmented(chosen[order], number),
             *(data.augmentation, augment.RULES, work.settings.seed),
         )
+        engine = views.engine
+        if frozen.engines is not None:
+            # The engine that is recorded has to find these rows again.
+            frozen.engines.wish = engine
+        # Training reads the views; all else reads these.
+        store = frozen.features(keys, plain)
     label = work.examples.source.label
     every = work.settings.checkpoint.every_steps or STEPS_PER_CALL
     per_call = min(STEPS_PER_CALL, every)
@@ -131,6 +145,25 @@ def head_task(work: Work, cache: Path) -> Task:
         engine,
         frozen.engines.milliseconds if frozen.engines else {},
     )
+
+
+def _needs_exact(settings: RunSettings) -> bool:
+    """Tell whether more than training reads the features of training images.
+
+    Whatever is chosen by itself looks for families in them.
+    """
+    if settings.train.engine != BFLOAT16 or not bfloat16.is_supported():
+        return True
+    reasons = {
+        "--data.folds 0": settings.data.folds > 0,
+        "--train.reference false": settings.train.reference,
+    }
+    if needed := " ".join(flag for flag, holds in reasons.items() if holds):
+        console.note_once(
+            "engine: TensorFlow in float32; not bfloat16: the features of training "
+            f"images are kept in the run or measured on. For bfloat16 give {needed}"
+        )
+    return bool(needed)
 
 
 def image_task(work: Work, cache: Path) -> Task:

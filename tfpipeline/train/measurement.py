@@ -50,15 +50,17 @@ def predict_training(course: Course) -> None:
 
     With folds, those are out of fold. Otherwise their features are on disk where the
     backbone is frozen; where it is not, each image would go through the whole network
-    once more. Many images of many classes are skipped as well. Every worker has to call
-    it.
+    once more. Many images of many classes are skipped as well, and features in
+    bfloat16. Every worker has to call it.
     """
     if course.out_of_fold is not None:
         course.logits["train"] = course.out_of_fold
         return
     examples = course.work.examples
     task = course.task
-    if task is None or task.fingerprint is None:
+    if task is None or not isinstance(task.inputs, CachedFeatures):
+        return
+    if task.inputs.is_coarse:
         return
     count = len(examples.of("train")) * len(examples.source.labels)
     if 4 * count <= MOST_LOGITS:

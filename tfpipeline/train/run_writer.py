@@ -148,6 +148,12 @@ def _families(run: RunFolder, course: Course) -> Families:
     task, examples = course.task, course.work.examples
     if task is None or not isinstance(task.inputs, CachedFeatures):
         return Families()
+    if task.inputs.is_coarse:
+        console.note(
+            "relatives across splits are not looked for: features of training images "
+            "are in bfloat16"
+        )
+        return Families()
     cache, keys = task.inputs.cache, examples.keys
     related = families.find(
         *(examples.split, examples.source.label, examples.alike),

@@ -75,12 +75,14 @@ class Course:
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
         if not self._is_over(HEAD):
+            if self.state is not None:
+                self._recall_engines(self.state)
             self.task = self.first = head_task(self.work, self.cache)
             if self.task.fingerprint is not None:
                 # The same settings then give the same features once more.
                 self.engines["training"] = self.task.engine
                 self.engines["milliseconds"] = dict(self.task.milliseconds)
-                self.work = _with_train(self.work, engine=self.task.engine)
+                self.work = _with(self.work, "train", engine=self.task.engine)
 
     def train_head(self) -> None:
         """Train the head, or resume it."""
@@ -117,7 +119,10 @@ class Course:
             return
         if self.state is not None:
             self._recall_rate(self.state)
+            self._recall_engines(self.state)
             self.frozen = self.state.values.get("frozen", {})
+            if engine := self.engines.get("fine_tuning"):
+                self.work = _with(self.work, "fine_tune", engine=engine)
         else:
             self._measure_frozen()
         work = self.work
@@ -133,9 +138,8 @@ class Course:
         trainer = _trainer(work, task, models, first)
         trainer.rewrites = steps_in_bfloat16(work, task, models, self.cache)
         self.engines["fine_tuning"] = BFLOAT16 if trainer.rewrites else TENSORFLOW
-        settings = dataclasses.replace(settings, engine=self.engines["fine_tuning"])
-        own = dataclasses.replace(work.settings, fine_tune=settings)
-        self.work = work = dataclasses.replace(work, settings=own)
+        own = self.engines["fine_tuning"]
+        self.work = work = _with(work, "fine_tune", engine=own)
 
         def begin_epoch(epoch: int) -> None:
             if settings.gradual_epochs:
@@ -180,15 +184,21 @@ class Course:
             self.search = lr_finder.Search(**search)
         self._set_rate(float(state.values["learning_rate"]))
 
+    def _recall_engines(self, state: State) -> None:
+        """Restore which engines computed what: a stage goes on as it began."""
+        self.engines = dict(state.values.get("engines", self.engines))
+        if engine := self.engines.get("training"):
+            self.work = _with(self.work, "train", engine=engine)
+
     def _set_rate(self, rate: float) -> None:
-        self.work = _with_train(self.work, learning_rate=rate)
+        self.work = _with(self.work, "train", learning_rate=rate)
 
     def _find_rate(
         self, task: Task, models: list[keras.Model], weights: list[keras.Variable]
     ) -> None:
         """Search for a learning rate; the weights are as before afterwards."""
         work = self.work
-        slow = _with_train(work, learning_rate=lr_finder.LOWEST, averaging="none")
+        slow = _with(work, "train", learning_rate=lr_finder.LOWEST, averaging="none")
         self.search = lr_finder.search(
             _trainer(slow, task, models),
             weights,
@@ -206,6 +216,7 @@ class Course:
             "batch_size": settings.data.batch_size,
             "frozen": self.frozen,
             "related": self.related,
+            "engines": self.engines,
         }
         stage = dataclasses.replace(stage, logs=self.logs)
         with contextlib.ExitStack() as stack:
@@ -249,9 +260,9 @@ def _longer(fit: Fit, rows: list[Row]) -> str | None:
     return f"--{section}.epochs {2 * epochs}"
 
 
-def _with_train(work: Work, **changes: Any) -> Work:
-    train = dataclasses.replace(work.settings.train, **changes)
-    settings = dataclasses.replace(work.settings, train=train)
+def _with(work: Work, section: str, **changes: Any) -> Work:
+    own = dataclasses.replace(getattr(work.settings, section), **changes)
+    settings = dataclasses.replace(work.settings, **{section: own})
     return dataclasses.replace(work, settings=settings)
 
 

@@ -226,6 +226,25 @@ def test_half_precision_stays_in_tensorflow(pictures, tmp_path, quick) -> None:
     assert task.choose(task.engines()) == TENSORFLOW and not task.samples
 
 
+def test_too_few_pictures_and_too_little_memory_are_not_kept(
+    task, quick, monkeypatch, pictures
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+
+    def full(_):
+        raise MemoryError
+
+    task.pictures = pictures[:8]
+    with monkeypatch.context() as patched:
+        patched.setattr(litert, "convert", full)
+        assert task.choose(task.engines(), exact=False) == TENSORFLOW
+    (file,) = task.folder.glob("*.json")
+    assert json.loads(file.read_text())["failed"] == {}
+    task.pictures = pictures
+    assert task.choose(task.engines(), exact=False) == BFLOAT16
+    assert set(json.loads(file.read_text())["milliseconds"]) >= {LITERT, BFLOAT16}
+
+
 def test_ctrl_c_in_a_trial_is_heard(task, quick, monkeypatch) -> None:
     def interrupt(*_) -> None:
         raise KeyboardInterrupt

@@ -62,6 +62,18 @@ def test_a_record_is_read_as_it_was_written_and_damage_is_none(tmp_path) -> None
         assert Record.read(file) == Record()
 
 
+def test_batches_are_gathered_until_neighbours_can_be_compared() -> None:
+    read = []
+
+    def batches():
+        for start in range(0, 80, 8):
+            read.append(start)
+            yield np.arange(start, start + 8), None, np.array([1.0] * 7 + [0.0])
+
+    images = trial.gather(batches())
+    assert images.tolist() == [i for i in range(24) if i % 8 != 7] and len(read) == 3
+
+
 def test_a_clock_counts_milliseconds_an_image() -> None:
     import time
 

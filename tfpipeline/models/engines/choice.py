@@ -15,7 +15,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.models import arithmetic, classifier
 from tfpipeline.models.engines import bfloat16, litert, trial
 from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW, TITLES
-from tfpipeline.models.engines.trial import Record, Run, Unfit
+from tfpipeline.models.engines.trial import Record, Run, Unfit, UnfitNow
 from tfpipeline.models.inference import Predictor
 
 # For fewer images or pixels nothing is tried, nor where TensorFlow is that quick: a
@@ -111,15 +111,28 @@ class Engines:
             name = self._choose(names, missing, sample)
         if name == TENSORFLOW or not missing(name):
             return name
-        if name not in self._runs:
-            try:
-                self._runs[name] = self._build(name, sample)
-            except Unfit as reason:
-                return self._falls_back(name, reason)
+        try:
+            self.ready(name, sample)
+        except Unfit as reason:
+            return self.falls_back(name, reason)
         return name
 
+    def ready(self, name: str, sample: Callable[[], np.ndarray]) -> Run | None:
+        """Return an engine that was chosen, built now if it was not yet.
+
+        Args:
+            name: Of the engine; TensorFlow's own is None.
+            sample: Returns some of the images, to check it with.
+
+        Raises:
+            Unfit: It cannot compute the network.
+        """
+        if name != TENSORFLOW and name not in self._runs:
+            self._runs[name] = self._build(name, sample)
+        return self.run(name)
+
     def run(self, name: str) -> Run | None:
-        """Return an engine that was chosen; None is TensorFlow's own."""
+        """Return an engine that is ready; None is TensorFlow's own."""
         return self._runs.get(name)
 
     @property
@@ -154,7 +167,7 @@ class Engines:
     ) -> str:
         if self.wish != "auto":
             reason = self._record.failed.get(self.wish)
-            return self._falls_back(self.wish, reason) if reason else self.wish
+            return self.falls_back(self.wish, reason) if reason else self.wish
         new = [name for name in names if not self._record.knows(name)]
         count = missing(TENSORFLOW) if new else 0
         if is_large(count, self.model.input_shape):
@@ -187,6 +200,8 @@ class Engines:
                 base, own = trial.race(*pair)
                 took[TENSORFLOW] = round(min(base, took[TENSORFLOW]), 3)
                 took[name] = round(own, 3)
+            except UnfitNow:
+                continue
             except Unfit as reason:
                 self._record.failed[name] = str(reason)
         self._kept.write()
@@ -219,7 +234,9 @@ class Engines:
             raise
         except Exception as error:  # Whatever converters and kernels raise.
             first = (str(error).strip().splitlines() or [""])[0][:200]
-            raise Unfit(f"{type(error).__name__}: {first}") from None
+            passes = MemoryError, OSError, tf.errors.ResourceExhaustedError
+            kind = UnfitNow if isinstance(error, passes) else Unfit
+            raise kind(f"{type(error).__name__}: {first}") from None
         return run
 
     def _convert(self) -> Run:
@@ -237,6 +254,7 @@ class Engines:
             file_io.write_bytes(self._kept.converted, content, durable=False)
         return run
 
-    def _falls_back(self, name: str, reason: object) -> str:
+    def falls_back(self, name: str, reason: object) -> str:
+        """Return TensorFlow, and say why not another one."""
         console.warn_once(f"engine: TensorFlow; not {TITLES[name]}: {reason}")
         return TENSORFLOW

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ _RACE_SECONDS = 0.6
 
 class Unfit(Exception):
     """Why an engine cannot compute a network."""
+
+
+class UnfitNow(Unfit):
+    """The same, and the next time it may: it is not kept."""
 
 
 @dataclass
@@ -81,6 +85,16 @@ class Record:
         return first if is_faster else TENSORFLOW
 
 
+def gather(batches: Iterable[tuple[Any, Any, Any]]) -> np.ndarray:
+    """Return the images of the first batches, as many as a trial needs."""
+    parts: list[np.ndarray] = []
+    for images, _, weights in batches:
+        parts.append(np.asarray(images)[np.asarray(weights) > 0])
+        if sum(map(len, parts)) >= bfloat16.LEAST_NEIGHBOURS:
+            break
+    return np.concatenate(parts)
+
+
 def clock(run: Run, images: np.ndarray) -> float:
     """Return the milliseconds that an image takes in one call of a warm engine."""
     started = time.perf_counter()
@@ -122,7 +136,7 @@ def check(name: str, run: Run, images: np.ndarray, exact: np.ndarray) -> None:
         raise Unfit("its outputs are no numbers")
     if name == BFLOAT16:
         if len(images) < bfloat16.LEAST_NEIGHBOURS:
-            raise Unfit("there are too few pictures to compare")
+            raise UnfitNow("there are too few pictures to compare")
         share = bfloat16.agreement(exact, outputs)
         if share < bfloat16.AGREEMENT:
             raise Unfit(

@@ -1,0 +1,102 @@
+"""Rows are computed by the engine whose name they are kept under."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipeline.models import classifier
+from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.engines import litert
+from tfpipeline.models.engines.choice import Engines
+from tfpipeline.models.engines.names import LITERT, TENSORFLOW
+from tfpipeline.models.feature_extraction import Extraction
+from tfpipeline.models.inference import Predictor
+
+KEYS = [f"{i:064x}" for i in range(24)]
+
+
+@pytest.fixture
+def seen(monkeypatch) -> list[int]:
+    """Numbers of images that LiteRT is given."""
+    counts: list[int] = []
+    right = litert.LiteRT.__call__
+
+    def counted(self, images):
+        counts.append(len(images))
+        return right(self, images)
+
+    monkeypatch.setattr(litert.LiteRT, "__call__", counted)
+    return counts
+
+
+@pytest.fixture
+def extraction(network, tmp_path):
+    """Return what makes an extraction anew, as another process would."""
+
+    def make() -> Extraction:
+        predictor = Predictor(
+            Frozen(network), tf.distribute.OneDeviceStrategy("/cpu:0")
+        )
+        digest = classifier.describe(network)
+        given = network, digest, predictor, tmp_path / "engines", LITERT
+        return Extraction(
+            predictor, 12, (digest,), tmp_path / "features", Engines(*given)
+        )
+
+    return make
+
+
+@pytest.fixture
+def feed(pictures):
+    """Return the batches of a view."""
+
+    def batches(number: int, order: np.ndarray):
+        for i in range(0, len(order), 8):
+            part = order[i : i + 8]
+            yield pictures[part] + number / 8, None, np.ones(len(part))
+
+    return batches
+
+
+def test_views_that_were_left_out_are_computed_by_the_same_engine(
+    extraction, feed, seen
+) -> None:
+    extraction().views(KEYS, 1, feed)
+    seen.clear()
+    views = extraction().views(KEYS, 2, feed)
+    assert views.engine == LITERT and sum(seen) == len(KEYS)
+
+
+def test_damaged_rows_are_computed_again_by_the_same_engine(
+    extraction, feed, seen, capsys
+) -> None:
+    def plain(order):
+        return feed(0, order)
+
+    store = extraction().features(KEYS, plain)
+    before = store.rows(KEYS)
+    (file,) = store.folder.glob("*.npy")
+    file.write_bytes(file.read_bytes()[:-4] + b"abcd")
+    seen.clear()
+    again = extraction().features(KEYS, plain)
+    assert sum(seen) == len(KEYS) and again.folder == store.folder
+    np.testing.assert_array_equal(again.rows(KEYS), before)
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_an_engine_that_cannot_be_built_any_more_gives_way_for_all_views(
+    extraction, feed, seen, tmp_path, monkeypatch, capsys
+) -> None:
+    extraction().views(KEYS, 1, feed)
+    for file in (tmp_path / "engines").glob("*.tflite"):
+        file.unlink()
+    monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
+    seen.clear()
+    one = extraction()
+    views = one.views(KEYS, 2, feed)
+    assert views.engine == TENSORFLOW and not seen
+    assert views.cache.folder.name == one.name
+    assert views.cache.rows([k for e in (0, 1) for k in views.keys(KEYS, e)]).any()
+    assert (
+        "engine: TensorFlow; not LiteRT: ZeroDivisionError" in capsys.readouterr().err
+    )
