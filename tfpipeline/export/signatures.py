@@ -159,10 +159,11 @@ class Served(tf.Module):
         self, vectors: tf.Tensor, logits: tf.Tensor, valid: tf.Tensor
     ) -> Outputs:
         """Return which images are known, 0 and not known where one is not valid."""
-        if (score := self._answers.novelty) is None:
+        # AutoGraph reads this, and knows no assignment within an expression.
+        score = self._answers.novelty
+        if score is None:
             return {}
-        rows = (tf.cast(part, tf.float32) for part in (vectors, logits))
-        far = self._novelty(*rows)
+        far = self._novelty(tf.cast(vectors, tf.float32), tf.cast(logits, tf.float32))
         values = _among(valid, far[:, None])[:, 0]
         if score.threshold is None:
             reason = tf.fill(tf.shape(values)[:1], score.reason)
