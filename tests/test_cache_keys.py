@@ -74,8 +74,8 @@ def features(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> objec
     """What `train` asks the cache of features for, views of them with it."""
     names: list[str] = []
 
-    def fill(self: object, name: str, *_: object) -> object:
-        names.append(name)
+    def fill(self: Any, engine: str, more: tuple, *_: object) -> object:
+        names.append(self._name(engine, *more))
         return SimpleNamespace(width=2)
 
     monkeypatch.setattr(feature_extraction.Extraction, "_fill", fill)
