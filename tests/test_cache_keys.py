@@ -74,7 +74,7 @@ def features(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> objec
     """What `train` asks the cache of features for, views of them with it."""
     names: list[str] = []
 
-    def fill(self: Any, engine: str, more: tuple, *_: object) -> object:
+    def fill(self: Any, engine: str, more: tuple[object, ...], *_: object) -> object:
         names.append(self._name(engine, *more))
         return SimpleNamespace(width=2)
 

@@ -1,8 +1,10 @@
 """The second stage and what surrounds it, end to end."""
 
+import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -175,6 +177,12 @@ def test_killed_between_the_stages_it_goes_on_with_the_second(
     assert "resuming fine_tune" in capsys.readouterr().err
     files = [tmp_path / name / "history.csv" for name in ("whole", "r")]
     assert files[0].read_bytes() == files[1].read_bytes()
+    # What the features told is known, though they were not read again.
+    one, other = (
+        json.loads((tmp_path / name / "metrics.json").read_text())["leaks"]
+        for name in ("whole", "r")
+    )
+    assert one == other and one["families"]["compared"] > 0
     models = [
         saving.load_classifier(tmp_path / name / "model.keras")[0]
         for name in ("whole", "r")
@@ -186,8 +194,12 @@ def test_killed_between_the_stages_it_goes_on_with_the_second(
 def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    def full(*args: object, **more: object) -> None:
-        raise OSError(28, "No space left on device")
+    write = np.savez
+
+    def full(file: Any, **more: Any) -> None:
+        if isinstance(file, io.BytesIO):
+            raise OSError(28, "No space left on device")
+        write(file, **more)
 
     monkeypatch.setattr(checkpoints.np, "savez", full)
     argv = ("--train.epochs", "2", "--checkpoint.every_steps", "1", *TINY)

@@ -1,5 +1,6 @@
 """Several runs in one: a run like any other, measured on what none has trained on."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tests.conftest import Trained
 from tfpipeline import cli
 from tfpipeline.attack.command import attack
+from tfpipeline.combine import member_runs
 from tfpipeline.combine.command import combine
 from tfpipeline.config import EvaluateSettings, PredictSettings
 from tfpipeline.config.attack import AttackSettings
@@ -138,6 +140,27 @@ def test_a_greedy_soup_leaves_out_what_makes_it_worse(
     assert found["validation"]["accuracy"] >= one
     assert str(members[2]) not in found["combined"]["kept"]
     assert len(found["combined"]["kept"]) == 2
+
+
+def test_a_greedy_soup_weighs_the_images_as_the_accuracy_of_its_members_does(
+    members: list[Path],
+) -> None:
+    folders = [run_dir.RunFolder(path) for path in members[:2]]
+    opened = member_runs.open_members(folders, CombineSettings(how="greedy_soup"))
+    examples, chosen = opened.examples, opened.examples.of("validation")
+    label = examples.source.label.copy()
+    predicted = opened.logits(opened.models[0], ["validation"])["validation"].argmax(1)
+    # Half of the images are answered right, and these count most.
+    right = np.arange(len(chosen)) % 2 == 0
+    label[chosen] = np.where(right, predicted, 1 - np.minimum(predicted, 1))
+    weight = np.ones(len(label))
+    weight[chosen[right]] = 9
+    source = dataclasses.replace(examples.source, label=label, weight=tuple(weight))
+    examples = dataclasses.replace(examples, source=source)
+    weighed = dataclasses.replace(opened, examples=examples)
+    _, told = member_runs.merge(weighed, "greedy_soup")
+    assert told["members"][0]["validation"]["accuracy"] == pytest.approx(0.9, abs=0.02)
+    assert len(told["kept"]) == 2, "the mean of equal weights is no worse"
 
 
 def test_other_classes_sizes_networks_and_splits_are_refused(

@@ -224,3 +224,23 @@ def test_a_source_with_other_names_is_measured_by_a_map_of_its_classes(
     assert start(*argv, "--data.classes", str(file)) == 0
     found = json.loads((run / "evaluation.json").read_text())
     assert list(found["classes"]) == list(world.TRANSFER_CLASSES)
+
+
+def test_a_column_weight_of_another_table_can_be_no_weight(
+    small_run: Trained, tmp_path: Path, capsys
+) -> None:
+    rows = [
+        (row["id"], row["path"], row["label"], "12 kg")
+        for row in file_io.read_csv(small_run.path / "splits.csv")
+        if row["split"] == "test"
+    ]
+    table = tmp_path / "t.csv"
+    file_io.write_csv(table, ("id", "path", "label", "weight"), rows)
+    run = Path(shutil.copytree(small_run.path, tmp_path / "run"))
+    argv = ("--run", str(run), str(table))
+    assert start(*argv) == 2
+    assert "--data.weight_column null" in capsys.readouterr().err
+    assert start(*argv, "--data.weight_column", "null") == 0
+    again = json.loads((run / "evaluation.json").read_text())
+    trained = json.loads((run / "metrics.json").read_text())["test"]
+    assert again["n"] == len(rows) and again["accuracy"] == trained["accuracy"]

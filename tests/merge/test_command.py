@@ -26,7 +26,8 @@ def test_what_is_missing_is_named_and_nothing_is_written(
     said = capsys.readouterr()
     assert json.loads(said.out)["missing"] == [0, 2, 4] and not target.exists()
     work.compute_all(plan, content, (0, 2))
-    assert start(plan.folder, "--output", target) == 0 and target.is_file()
+    for _ in range(2):  # What it wrote itself it replaces.
+        assert start(plan.folder, "--output", target) == 0 and target.is_file()
 
 
 @pytest.mark.parametrize("name", ["all.txt", "all", "there.csv", "plan/x/all.csv"])

@@ -179,6 +179,32 @@ def test_it_is_read_as_it_was_written_or_refused(tmp_path: Path) -> None:
             novelty.load(run)
 
 
+def test_damaged_arrays_are_told_or_are_what_they_were(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    rows, label = drawn(60, 4)
+    parts = np.random.default_rng(0).random((30, 2))
+    score = novelty.calibrate(novelty.fit(rows, label), parts, parts)
+    novelty.save(run, score, {})
+    whole = run.novelty_arrays.read_bytes()
+    refused = 0
+    flipped = [
+        whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
+        for at in range(len(whole))
+    ]
+    for damaged in [*flipped, *(whole[:end] for end in range(0, len(whole), 50))]:
+        run.novelty_arrays.write_bytes(damaged)
+        try:
+            read = novelty.load(run)
+        except UserError:
+            refused += 1
+        else:
+            # What has no meaning, as the time in an archive, may be another.
+            assert read is not None
+            for name in ("mean", "directions", "classes", "offsets"):
+                np.testing.assert_array_equal(getattr(read, name), getattr(score, name))
+    assert refused > len(whole) / 2
+
+
 @pytest.mark.parametrize("rate", [0, 1, -1, float("nan")])
 def test_a_rate_that_is_no_share_is_refused(rate: float) -> None:
     with pytest.raises(UserError, match="false_alarms"):

@@ -1,5 +1,6 @@
 """Drift: told where there is some, not where there is none, by whatever is given."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,13 +12,16 @@ import tfpipeline
 from tests.conftest import Trained
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings
-from tfpipeline.config.monitoring import MonitorSettings
+from tfpipeline.config.monitoring import MonitorSettings, SimilarSettings
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.demo import world
 from tfpipeline.export import warmup
+from tfpipeline.models import reference
 from tfpipeline.monitor.command import monitor
 from tfpipeline.predict.command import predict
+from tfpipeline.similar.command import similar
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +156,46 @@ def test_predictions_alone_are_compared_by_classes_and_probabilities(
     given = ("--predictions", str(tmp_path / "p.csv"), "--ignore_shares", "true")
     assert start(small_run, tmp_path / "within", *given) == 0
     assert set(read(tmp_path / "within")["tests"]) == {"novelty", "confidence"}
+
+
+def test_a_folder_of_shards_is_as_good_as_one_table(
+    small_run: Trained, changed: Path, tmp_path: Path, capsys
+) -> None:
+    words = ["--model", str(small_run.path), "--images", str(changed), "--output"]
+    for output in ("p.csv", "p[1]"):
+        given = [*words, str(tmp_path / output), "--shard_images", "20"]
+        assert cli.main(predict, PredictSettings, given) == 0
+    assert len(list((tmp_path / "p[1]").glob("shard-*.csv"))) > 1
+    for name, output in (("one", "p.csv"), ("many", "p[1]")):
+        given = ("--predictions", str(tmp_path / output))
+        assert start(small_run, tmp_path / name, *given) == 0
+    one, many = read(tmp_path / "one"), read(tmp_path / "many")
+    assert one["shares"] == many["shares"] and one["tests"] == many["tests"]
+    capsys.readouterr()
+    given = ("--predictions", str(tmp_path / "nope.csv"))
+    assert start(small_run, tmp_path / "out", *given) == 2
+    told = capsys.readouterr().err
+    assert "--predictions " in told and "--images" not in told
+
+
+def test_a_page_says_why_packed_training_pictures_are_not_on_it(
+    small_run: Trained, changed: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(small_run.path, tmp_path / "run"))
+    run = dataclasses.replace(small_run, path=path)
+    packed = tmp_path / "packed" / "00000.tfrecord"
+    rows = reference.read(RunFolder(run.path))
+    assert rows is not None
+    elsewhere = dataclasses.replace(rows, path=[str(packed)] * len(rows.path))
+    for kept, told in ((rows, False), (elsewhere, True)):
+        shutil.rmtree(RunFolder(run.path).reference)
+        reference.write(RunFolder(run.path), kept)
+        out = tmp_path / str(told)
+        assert start(run, out, str(changed), "--permutations", "999") == 0
+        more = ["--run", str(run.path), str(next(changed.iterdir()))]
+        assert cli.main(similar, SimilarSettings, [*more, "--output", f"{out}s"]) == 0
+        for page in (out / "monitor.html", tmp_path / f"{told}s" / "similar.html"):
+            assert ("packed in TFRecords" in page.read_text()) == told
 
 
 @pytest.mark.parametrize(

@@ -152,9 +152,7 @@ def test_what_was_answered_before_it_ended_is_still_one_document(
     cause: BaseException, code: int, monkeypatch, capsys
 ) -> None:
     pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
-    rows = [
-        answers._row(Path(f"{n}.png"), one, 1, False) for n, one in enumerate(pair)
-    ]
+    rows = [answers._row(Path(f"{n}.png"), one, 1, False) for n, one in enumerate(pair)]
 
     def ended(*_: object) -> None:
         raise batching.Incomplete(rows, cause)

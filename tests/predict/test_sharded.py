@@ -9,6 +9,8 @@ from tests.conftest import Exported, Trained
 from tests.shards.test_work import files
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings
+from tfpipeline.core.errors import UserError
+from tfpipeline.predict import answers, batching
 from tfpipeline.predict.command import predict
 from tfpipeline.shards import joining, plan
 
@@ -57,3 +59,19 @@ def test_other_settings_or_another_model_do_not_go_on_with_the_shards(
         assert start(picture, *more, "--output", out) == 2
         assert "--overwrite" in capsys.readouterr().err
     assert files(out) == before
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [(UserError("server: it is gone."), 2), (KeyboardInterrupt(), 130)],
+)
+def test_where_a_server_goes_away_the_cause_is_told_and_no_shard_is_half(
+    cause: BaseException, code: int, exported: Exported, tmp_path: Path, monkeypatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise batching.Incomplete([], cause)
+
+    monkeypatch.setattr(answers, "rows_of", ended)
+    words = [exported.pictures[0], "--model", "http://127.0.0.1:9/v1/models/m"]
+    assert start(*words, "--output", tmp_path / "shards") == code
+    assert not list((tmp_path / "shards").glob("shard-*"))

@@ -1,5 +1,7 @@
 """The work is settled once, whoever comes first, and is never mixed with other work."""
 
+import errno
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
 from tfpipeline.shards import plan as plans
+from tfpipeline.shards import work
 
 WHAT = {"command": "embed", "width": 3}
 
@@ -112,3 +115,43 @@ def test_of_many_that_settle_at_once_all_have_the_same_plan(tmp_path: Path) -> N
     for thread in threads:
         thread.join()
     assert len(settled) == 6 and all(plan == settled[0] for plan in settled)
+
+
+@pytest.mark.parametrize(
+    "name", ["index.json", "shard-000001.npy", "plan/thesis.txt", "plan"]
+)
+def test_what_only_looks_like_a_plans_is_refused_and_left(
+    tmp_path: Path, name: str
+) -> None:
+    pictures(tmp_path / "in", 2)
+    file = tmp_path / "out" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    with pytest.raises(UserError, match=name.split("/")[0]):
+        plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT, overwrite=True)
+    assert file.read_text() == "mine"
+
+
+def test_hidden_folders_and_strange_lists_outlive_a_new_plan(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 5)
+    words, out = [str(tmp_path / "in")], tmp_path / "out"
+    (out / ".git").mkdir(parents=True)
+    (out / ".git" / "HEAD").write_text("mine")
+    plans.settle(out, words, 2, WHAT)
+    (out / "plan" / "notes.txt").write_text("mine")
+    plan = plans.settle(out, words, 3, WHAT, overwrite=True)
+    assert (out / ".git" / "HEAD").read_text() == "mine"
+    assert (out / "plan" / "notes.txt").read_text() == "mine"
+    assert [len(plan.paths(n)) for n in range(plan.shards)] == [3, 2]
+    assert len([*(out / "plan").rglob("0*.txt")]) == 2
+
+
+def test_a_drive_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    pictures(tmp_path / "in", 5)
+    plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT)
+    work.compute_all(plan, lambda paths: work.Content(("id",), [("x",)], 0))
+    assert work.summary(plan)["missing"] == []

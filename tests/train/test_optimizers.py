@@ -6,7 +6,12 @@ import pytest
 
 from tfpipeline.config import TrainSettings
 from tfpipeline.core.errors import UserError
-from tfpipeline.train.optimizers import OPTIMIZERS, build_optimizer, set_multipliers
+from tfpipeline.train.optimizers import (
+    OPTIMIZERS,
+    build_optimizer,
+    class_weights,
+    set_multipliers,
+)
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
@@ -92,3 +97,11 @@ def test_a_multiplier_is_a_learning_rate_of_its_own(name: str) -> None:
 def test_nonsense_is_refused(settings: TrainSettings, message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_optimizer(settings, [])
+
+
+def test_balanced_classes_weigh_the_same_and_one_without_examples_nothing() -> None:
+    counts = np.array([0, 2, 6])
+    weights = class_weights("balanced", counts)
+    np.testing.assert_allclose(weights * counts, [0, 4, 4], rtol=1e-6)
+    np.testing.assert_array_equal(class_weights("balanced", np.zeros(2)), [0, 0])
+    assert class_weights("none", counts) is None

@@ -116,12 +116,15 @@ def _choose_greedily(
     validation = [splits["validation"] for splits in metrics]
     ranks = [(values["accuracy"], -values["loss"]) for values in validation]
     order = sorted(range(len(ranks)), key=ranks.__getitem__)[::-1]
-    label = members.examples.source.label[members.examples.of("validation")]
+    chosen = members.examples.of("validation")
+    label, given = members.examples.source.label[chosen], members.examples.weights(
+        chosen
+    )
     kept, best = order[:1], ranks[order[0]][0]
     for number in order[1:]:
         ensembles.soup(members.models[0], [weights[i] for i in [*kept, number]])
         logits = members.logits(members.models[0], ["validation"])["validation"]
-        accuracy = classification.loss_and_accuracy(logits, label)["accuracy"]
+        accuracy = classification.loss_and_accuracy(logits, label, given)["accuracy"]
         if accuracy >= best:
             kept, best = [*kept, number], accuracy
     return kept

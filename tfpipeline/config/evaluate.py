@@ -19,7 +19,7 @@ class ReadSettings:
         label_from: Likewise.
         group_column: Its column of groups; unlike the others, null is none.
         group_from: Likewise.
-        weight_column: Its column of weights; null is `weight`, if it is there.
+        weight_column: Its column of weights, if it is there; null is none.
     """
 
     classes: str | None = None
@@ -30,7 +30,7 @@ class ReadSettings:
     label_from: str | None = None
     group_column: str | None = None
     group_from: str | None = None
-    weight_column: str | None = None
+    weight_column: str | None = "weight"
 
 
 @dataclass(frozen=True)

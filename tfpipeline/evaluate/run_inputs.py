@@ -11,9 +11,9 @@ import numpy as np
 
 from tfpipeline import cli, distribute
 from tfpipeline.config import (
-    DataSettings,
     DistributeSettings,
     EvaluateSettings,
+    ReadSettings,
     RunSettings,
 )
 from tfpipeline.core import run_dir, startup
@@ -105,6 +105,12 @@ def examples_of(
         labels: Its class names; a source with others is refused.
     """
     changes = {k: v for k, v in vars(settings.data).items() if v is not None}
+    # The usual one changes nothing of the run's own images; null means none.
+    weight = settings.data.weight_column
+    own_weight = (
+        trained.data if weight == ReadSettings().weight_column else settings.data
+    )
+    changes["weight_column"] = own_weight.weight_column
     ranges = saving.load_ranges(run.model)
     # What the run did with its classes, `also` with those that it found too small.
     also = class_map.read(run.classes) if run.classes.is_file() else ClassMap()
@@ -117,7 +123,6 @@ def examples_of(
     else:
         # Groups of another source are its own: its columns may have other names.
         own = settings.data.group_column, settings.data.group_from
-        weight = settings.data.weight_column or DataSettings().weight_column
         data = dataclasses.replace(
             data,
             source=str(settings.source),

@@ -162,11 +162,12 @@ def _difference(report: Mapping[str, Any]) -> str:
     most, changed = report["most_beyond"], report["changed"]
     most = f" on all images but {most}" if most else ""
     changed = f", {changed} with another best class" if changed else ""
-    strange = report.get("novelty")
+    strange, more = report.get("novelty"), ""
     if strange and not strange["passed"]:
-        return (
-            f"Largest relative difference of novelty: {strange['max_difference']:.2g} "
-            f"(expected at most {strange['tolerance']:g}), and {strange['changed']} of "
+        more = (
+            ". Largest relative difference of novelty: "
+            f"{strange['max_difference']:.2g} (expected at most "
+            f"{strange['tolerance']:g}), and {strange['changed']} of "
             "the images are known in one of the two alone"
         )
     return (
@@ -175,7 +176,7 @@ def _difference(report: Mapping[str, Any]) -> str:
         f"{report['tolerance']:g}{most}; beyond it are {report['beyond']}{changed}) "
         f"on {report['worst']}; the best class is the same on "
         f"{report['labels_equal']:.1%} of {report['n']} images, or as good "
-        f"on {report['agreed']:.1%} (expected {report['agreement']:.0%})"
+        f"on {report['agreed']:.1%} (expected {report['agreement']:.0%}){more}"
     )
 
 

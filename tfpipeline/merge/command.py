@@ -45,6 +45,13 @@ def merge(settings: MergeSettings) -> dict[str, Any]:
     return content
 
 
+def _is_own(file: Path) -> bool:
+    """Tell whether a file begins as what is merged does."""
+    with open(file, "rb") as content:
+        first = content.read(6)
+    return first == b"\x93NUMPY" if file.suffix == ".npy" else first[:3] == b"id,"
+
+
 def _check(output: str | None) -> Path | None:
     if output is None:
         return None
@@ -54,6 +61,6 @@ def _check(output: str | None) -> Path | None:
             f"--output {output}: expected a name in .csv, for rows, or .npy, for "
             f"vectors. Received: {file.suffix or 'no ending'}."
         )
-    result_dir.check_file("--output", file, lambda _: False)
+    result_dir.check_file("--output", file, _is_own)
     file_io.check_writable(file.parent)
     return file

@@ -14,8 +14,12 @@ doi:10.1016/S0047-259X(03)00096-4.
 """
 
 import dataclasses
+import io
 import json
+import lzma
 import math
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +42,12 @@ _FEWEST = 5
 _TINY = 1e-12
 
 _ARRAYS = ("mean", "directions", "classes", "offsets")
+
+# What reading damaged files may raise; the archive, if its way of packing is garbled.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 @dataclass(frozen=True)
@@ -271,13 +281,14 @@ def load(run: RunFolder) -> Novelty | None:
         return None
     try:
         about = json.loads(run.novelty.read_text(encoding="utf-8"))
-        with np.load(run.novelty_arrays, allow_pickle=False) as kept:
+        arrays = io.BytesIO(run.novelty_arrays.read_bytes())
+        with np.load(arrays, allow_pickle=False) as kept:
             own: dict[str, Any] = {n: np.asarray(kept[n], np.float32) for n in _ARRAYS}
         numbers = Novelty.__dataclass_fields__.keys() - set(_ARRAYS)
         own |= {key: about[key] for key in numbers}
         distance, energy = map(float, own["spreads"])
         return Novelty(**{**own, "spreads": (distance, energy)})
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"{run.novelty}: expected what `train` wrote, with "
             f"{run.novelty_arrays.name} beside it, but it cannot be used ({error}). "

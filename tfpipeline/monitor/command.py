@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +35,11 @@ def monitor(settings: MonitorSettings) -> dict[str, Any]:
     from tfpipeline.data.sources import listing
     from tfpipeline.monitor.predictions import ENDINGS
 
-    given = settings.predictions or settings.images
-    paths = listing.named_files(given)
+    if settings.predictions:
+        given = map(_shards, settings.predictions)
+        paths = listing.named_files([*given], "--predictions")
+    else:
+        paths = listing.named_files(settings.images)
     output.check([PAGE], paths)
     is_table = [path.suffix.lower() in ENDINGS for path in paths]
     from_tables = bool(settings.predictions) and all(is_table)
@@ -96,6 +101,15 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
         },
     )
     return run_dir.RunFolder(Path(settings.run)).existing()
+
+
+def _shards(word: str) -> str:
+    """Return what names the tables of a folder that `predict` wrote in shards."""
+    from tfpipeline.shards.plan import PLAN
+
+    if not Path(word, PLAN).is_file():
+        return word
+    return os.path.join(glob.escape(word), "shard-*.csv")
 
 
 def _by_tables(

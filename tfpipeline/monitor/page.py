@@ -38,6 +38,7 @@ def write(file: Path, result: Mapping[str, Any], ranges: Ranges | None) -> None:
         result=result,
         summary=result["summary"],
         changed=rows,
+        packed=any(name.endswith(".tfrecord") for name in names),
         shares=result["shares"][:SHOWN],
         errors=result["errors"][:SHOWN],
         how=result["summary"],

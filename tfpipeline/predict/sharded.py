@@ -63,7 +63,7 @@ def predict(
         processes.run("predict", settings, output)
         plan = plans.read(output)
     else:
-        from tfpipeline.predict import answers
+        from tfpipeline.predict import answers, batching
 
         # What a trial finds may differ between processes, and with it the last digits.
         engine = TENSORFLOW if settings.engine == "auto" else settings.engine
@@ -82,7 +82,11 @@ def predict(
         )
 
         def compute(paths: list[Path]) -> work.Content:
-            rows = answers.rows_of(paths, ask, settings.top_k, settings.max_pixels)
+            limits = settings.top_k, settings.max_pixels
+            try:
+                rows = answers.rows_of(paths, ask, *limits)
+            except batching.Incomplete as error:  # Shards that are done stay.
+                raise error.cause from None
             errors = sum(bool(row["error"]) for row in rows)
             # The same columns whatever answers, and whether any picture has one.
             whole = [{name: row.get(name) for name in _HEADER} for row in rows]
@@ -110,7 +114,8 @@ def _fingerprint(model: str) -> str:
         files = sorted(file for file in version.rglob("*") if file.is_file())
     else:
         run = run_dir.RunFolder(path.parent if path.name == "model.keras" else path)
-        files = [file for file in (run.model, run.calibration) if file.is_file()]
+        every = run.model, run.calibration, run.novelty, run.novelty_arrays
+        files = [file for file in every if file.is_file()]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())

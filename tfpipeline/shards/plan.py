@@ -1,11 +1,12 @@
 """Which pictures each shard holds: settled once, by whichever process comes first."""
 
+import contextlib
+import errno
 import itertools
 import json
 import os
 import re
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,15 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
 
 PLAN, INDEX = "plan.json", "index.json"
-_LISTS, _LOCK = "plan", ".plan.lock"
+# The last one is written first: what lies beside it is of a plan.
+_LISTS, _LOCK, _BEGUN = "plan", ".plan.lock", ".plan.begun"
 
-# What lies in the folder of an output; all else is somebody's.
-_OURS = re.compile(r"plan|(plan|index)\.json|shard-\d{6,}\.(csv|npy|done\.json)|\..*")
+# What is of a plan where one was begun; all else is somebody's.
+_FILE = re.compile(r"(plan|index)\.json|shard-\d{6,}\.(csv|npy|done\.json)")
+_LIST = re.compile(r"\d{6,}\.txt")
+
+# What a drive says that knows no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,10 @@ def check(folder: Path) -> None:
     """Refuse a folder that cannot be written into, or holds what is not a plan's."""
     file_io.check_writable(folder)
     entries = os.listdir(folder) if folder.is_dir() else []
-    if other := sorted(name for name in entries if not _OURS.fullmatch(name)):
+    shown = sorted(name for name in entries if not name.startswith("."))
+    if _BEGUN in entries:
+        shown = [n for n in shown if n != _LISTS and not _FILE.fullmatch(n)]
+    if other := shown:
         raise UserError(
             f"--output {folder}: expected a new or empty folder, or one with shards. "
             f"Received one that contains {other[0]!r}. Choose another folder."
@@ -86,15 +95,30 @@ def settle(
     request = {"images": list(words), "shard_images": shard_images, **what}
     with disk.telling(folder, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with staging.locked(folder / _LOCK, waits=True):
+        with locked(folder / _LOCK, waits=True):
+            # Whoever came first may have put something else here.
+            check(folder)
             if (folder / PLAN).is_file():
                 plan = read(folder)
                 if plan.request == request:
                     return plan
                 if not overwrite:
                     raise _other(plan, request)
+            file_io.write_text(folder / _BEGUN, "")
             _remove(folder)
             return _make(folder, words, shard_images, request)
+
+
+@contextlib.contextmanager
+def locked(file: Path, *, waits: bool) -> Iterator[None]:
+    """Hold a lock as `staging.locked` does; on a drive without locks, hold none."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(staging.locked(file, waits=waits))
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
 
 
 def read(folder: Path) -> Plan:
@@ -140,13 +164,15 @@ def _list(folder: Path, number: int) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a plan, first what says that there is one, and its shards."""
+    """Remove a plan, first what says that there is one, its shards, and no more."""
     (folder / PLAN).unlink(missing_ok=True)
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif not path.name.startswith("."):
-            path.unlink()
+    own = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
+    own += [p for p in folder.glob(f"{_LISTS}/*/*") if _LIST.fullmatch(p.name)]
+    for path in own:
+        path.unlink()
+    for path in (*folder.glob(f"{_LISTS}/*"), folder / _LISTS):
+        with contextlib.suppress(OSError):  # There is something else in it, or nothing.
+            path.rmdir()
 
 
 def _other(plan: Plan, request: Mapping[str, Any]) -> UserError:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import disk, file_io, progress, staging
+from tfpipeline.core import disk, file_io, progress
 from tfpipeline.core.errors import UserError
-from tfpipeline.shards.plan import INDEX, Plan
+from tfpipeline.shards.plan import INDEX, Plan, locked
 
 # By scheduler: the variable with the number of a task, with the first of these, and
 # with how many tasks there are, where it says so.
@@ -91,15 +91,12 @@ def compute_all(
         if plan.done(shard).is_file():
             continue
         try:
-            with _held(plan.file(shard, "lock")):
+            lock = plan.file(shard, "lock")
+            with locked(lock.with_name(f".{lock.name}"), waits=False):
                 if not plan.done(shard).is_file():
                     _write(plan, shard, compute(plan.paths(shard)))
         except BlockingIOError:
             continue
-
-
-def _held(file: Path) -> Any:
-    return staging.locked(file.with_name(f".{file.name}"), waits=False)
 
 
 def _write(plan: Plan, shard: int, content: Content) -> None:

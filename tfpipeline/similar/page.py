@@ -48,5 +48,6 @@ def write(file: Path, result: Mapping[str, Any], ranges: Ranges) -> None:
         summary=result["summary"],
         rows=rows,
         errors=result["errors"],
+        packed=any(name.endswith(".tfrecord") for name in names),
         how=result["summary"],
     )

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,9 +173,11 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
     return values, arrays
 
 
-def peek(folder: Path, name: str) -> Any:
-    """Return a value of the last checkpoint that is whole, or None."""
+def peek(folder: Path, name: str, given: Mapping[str, str]) -> Any:
+    """Return a value of the last checkpoint that is whole and of `given`, or None."""
     for file in reversed(_files(folder)):
         with contextlib.suppress(*_DAMAGE):
-            return _read(file)[0]["values"].get(name)
+            content = _read(file)[0]
+            same = given.items() <= content["identity"].items()
+            return content["values"].get(name) if same else None
     return None

@@ -33,6 +33,7 @@ def train(settings: RunSettings) -> dict[str, Any]:
         from tfpipeline.report.closing import data_block
         from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
         from tfpipeline.train.folds import division
+        from tfpipeline.train.folds import training as folds
         from tfpipeline.train.tensorboard import Board
 
         checks.check(settings)
@@ -46,7 +47,9 @@ def train(settings: RunSettings) -> dict[str, Any]:
         with distribute.jointly(strategy):
             held.enter_context(claim)
         if settings.data.batch_size == "auto" and not overwrite:
-            settings = setup.with_resumed_batch_size(settings, folder.checkpoints)
+            settings = setup.with_resumed_batch_size(
+                settings, folder.checkpoints, run_writer.named(given)
+            )
         if not overwrite:
             settings = setup.with_kept_classes(settings, folder)
         work = setup.prepare(settings, strategy, cache, phases)
@@ -60,6 +63,8 @@ def train(settings: RunSettings) -> dict[str, Any]:
                 run.checkpoints, settings.checkpoint, identity, writes=chief
             )
             state = kept.load(anew=overwrite)
+            if parts is not None and (state is None or overwrite):
+                folds.discard_others(kept, parts, work)
         checks.check_agreement(strategy, state)
         board = Board(run.logs, settings.logs, writes=chief, anew=state is None)
         course = stages.Course(work, cache, kept, state, board=board)

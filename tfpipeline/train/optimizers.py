@@ -29,11 +29,14 @@ ADAMW_DECAY = 0.004
 def class_weights(name: str, counts: np.ndarray) -> np.ndarray | None:
     """Return what an example of each class weighs, by the examples of each, or None.
 
-    With `balanced` every class weighs the same as a whole; the mean weight is 1.
+    With `balanced` every class that is there weighs the same as a whole; the mean
+    weight of an example is 1. Others, as without a fold that has one alone, have 0.
     """
     if name == "none":
         return None
-    return np.asarray(counts.sum() / (len(counts) * counts), np.float32)
+    present = counts > 0
+    each = counts.sum() / (max(1, present.sum()) * np.where(present, counts, 1))
+    return np.where(present, each, 0).astype(np.float32)
 
 
 def check(settings: TrainSettings, prefix: str = "train") -> None:

@@ -49,13 +49,18 @@ _FREE = (
 _CLASSES = "--data.classes, kept as classes.csv, of the digest"
 
 
+def named(settings: RunSettings) -> dict[str, str]:
+    """Return the settings that a checkpoint must agree with, by their flags."""
+    flat = from_python.flat(cli.anchored(settings), _FREE)
+    return {f"--{name}": str(value) for name, value in flat.items()}
+
+
 def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     """Return what a checkpoint must agree with: settings and data, by name.
 
     The settings are those that the user gave.
     """
-    flat = from_python.flat(cli.anchored(settings), _FREE)
-    names = {f"--{name}": str(value) for name, value in flat.items()}
+    names = named(settings)
     examples, source = work.examples, work.examples.source
     splits = examples.split.tolist()
     weight = (source.weight,) if source.weight else ()
@@ -113,15 +118,29 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
         image_io.save_png(run.figures / "leaks.png", copies)
-    related = _families(run, course)
-    leaks["features"] = len(related.pairs)
-    ids = work.examples.source.ids
-    leaks["families"] = {
+    if course.task is None and course.state is not None:
+        # Features are not read again; what they told is in the checkpoint.
+        course.related = course.state.values.get("related", {})
+    if not course.related:
+        course.related = _told(work, _families(run, course))
+    return leaks | course.related
+
+
+def _told(work: Work, related: Families) -> dict[str, Any]:
+    """Return what `metrics.json` has of families."""
+    ids, trained = work.examples.source.ids, len(work.examples.of("train"))
+    families = {
         "compared": related.compared,
+        "searched": related.searched,
         "threshold": related.threshold,
         "pairs": [[ids[a], ids[b]] for a, b in related.pairs[:SHOWN_FAMILIES]],
     }
-    return leaks
+    if work.chief and related.compared and related.searched < trained:
+        console.note(
+            f"images that look related across splits: compared with {related.searched} "
+            f"of {trained} training images, drawn at random"
+        )
+    return {"features": len(related.pairs), "families": families}
 
 
 def _families(run: RunFolder, course: Course) -> Families:
@@ -139,7 +158,7 @@ def _families(run: RunFolder, course: Course) -> Families:
     related = families.find(
         *(examples.split, examples.source.label, examples.alike),
         lambda chosen: cache.rows([keys[i] for i in chosen]),
-        course.work.settings.seed,
+        *(course.work.settings.seed, cache.width),
     )
     sheet = duplicates.leak_sheet(
         *(examples.source, examples.split, examples.files, related.pairs),

@@ -1,7 +1,7 @@
 """From settings to everything that a training needs: devices, images, network."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,9 +148,17 @@ def _first_images(settings: RunSettings, examples: Examples) -> np.ndarray:
     return np.asarray(next(iter(batches.plain(order)))[0])
 
 
-def with_resumed_batch_size(settings: RunSettings, folder: Path) -> RunSettings:
-    """Return settings with the batch size that an unfinished training has found."""
-    size = checkpoints.peek(folder, "batch_size")
+def with_resumed_batch_size(
+    settings: RunSettings, folder: Path, given: Mapping[str, str]
+) -> RunSettings:
+    """Return settings with the batch size that an unfinished training has found.
+
+    It is that of the run or, where only folds have checkpoints, of one of these; by
+    the same settings, `given` as a checkpoint has them.
+    """
+    folders = folder, *sorted(folder.glob("fold-*"))
+    sizes = (checkpoints.peek(each, "batch_size", given) for each in folders)
+    size = next((size for size in sizes if size is not None), None)
     return settings if size is None else _with_batch_size(settings, int(size))
 
 

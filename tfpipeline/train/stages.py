@@ -21,7 +21,7 @@ from tfpipeline.models.inference import Predictor
 from tfpipeline.train import adversarial, from_scratch, lr_finder, optimizers
 from tfpipeline.train.checkpoints import Checkpoints, State
 from tfpipeline.train.checks import fine_tuning
-from tfpipeline.train.fit import Fit
+from tfpipeline.train.fit import Fit, longer
 from tfpipeline.train.fit_state import Row, Stage
 from tfpipeline.train.inputs import Task, head_task, image_task, steps_in_bfloat16
 from tfpipeline.train.objective import Criterion
@@ -57,6 +57,8 @@ class Course:
     search: lr_finder.Search | None = None
     # What the head alone comes to on held-out images, before the backbone learns.
     frozen: dict[str, dict[str, float]] = field(default_factory=dict)
+    # What was found of families across splits; see `run_writer.draw`.
+    related: dict[str, Any] = field(default_factory=dict)
     # Of the examples of each split that was measured, in their order.
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
@@ -211,6 +213,7 @@ class Course:
             "search": self.search and dataclasses.asdict(self.search),
             "batch_size": settings.data.batch_size,
             "frozen": self.frozen,
+            "related": self.related,
             "engines": self.engines,
         }
         stage = dataclasses.replace(stage, logs=self.logs)
@@ -238,21 +241,8 @@ class Course:
             fit.save()
         self.seconds += fit.seconds
         self.undone = bool(fit.best.weights) and fit.best.epoch == 0
-        self.longer = _longer(fit, self.history[before:])
-
-
-def _longer(fit: Fit, rows: list[Row]) -> str | None:
-    """Return the flag that would let a stage learn on, where that promises anything."""
-    epochs = fit.stage.settings.epochs
-    losses = [float(row["val_loss"]) for row in rows if "val_loss" in row]
-    earlier = losses[-1 - max(1, epochs // 10) :]
-    if fit.best.epoch < epochs or len(earlier) < 2:
-        return None
-    # Slower than that it is not worth waiting for, and all right can get no better.
-    if losses[-1] > 0.98 * earlier[0] or rows[-1].get("val_accuracy") == 1:
-        return None
-    section = "train" if fit.stage.name == HEAD else fit.stage.name
-    return f"--{section}.epochs {2 * epochs}"
+        section = "train" if name == HEAD else name
+        self.longer = longer(fit, self.history[before:], section)
 
 
 def _trainer(

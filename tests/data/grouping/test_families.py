@@ -1,5 +1,7 @@
 """Relatives in another split are found by features, and strangers are not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -49,8 +51,27 @@ def test_without_strangers_nothing_is_a_family() -> None:
 
 def test_of_many_images_some_are_compared() -> None:
     split = np.array(["train"] * 60_000 + ["test"] * 3_000, object)
-    trained, held_out = families.sampled(split, 0)
+    trained, held_out = families.sampled(split, 0, 1280)
     assert len(trained) == 50_000 and len(held_out) == 2_000
     assert (split[trained] == "train").all() and (split[held_out] == "test").all()
-    few = families.sampled(split[59_990:60_010], 0)
+    few = families.sampled(split[59_990:60_010], 0, 1280)
     assert [len(part) for part in few] == [10, 10]
+    # Of wide features no more than fit into a quarter of a gibibyte.
+    assert len(families.sampled(split, 0, 8192)[0]) == 2**28 // (4 * 8192)
+
+
+def test_of_wide_features_few_are_compared_and_no_more_memory_is_used(
+    monkeypatch,
+) -> None:
+    width, count = 512, 9_000
+    monkeypatch.setattr(families, "MOST_BYTES", 8_000 * width * 4)
+    split = np.array(["train"] * count + ["test"] * 40, object)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(count + 40, width)).astype(np.float32)
+    label = np.arange(len(rows)) % 3
+    tracemalloc.start()
+    found = families.find(split, label, (), lambda chosen: rows[chosen], 0, width)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.compared, found.searched) == (40, 8_000)
+    assert peak < 3 * families.MOST_BYTES

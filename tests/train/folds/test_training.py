@@ -14,6 +14,7 @@ from tests.train.test_command import pictures
 from tfpipeline import cli
 from tfpipeline.config import RunSettings
 from tfpipeline.core import file_io
+from tfpipeline.train import setup
 from tfpipeline.train.command import train
 from tfpipeline.train.folds import training
 
@@ -132,6 +133,60 @@ def test_a_training_that_is_stopped_within_a_fold_resumes_to_the_same(
     assert [r["id"] for r in csv.DictReader(one.splitlines())]
     assert one == other
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def stopped_in_the_second_fold(*argv: str) -> None:
+    """Train with folds, until a Ctrl-C comes; the first fold has a checkpoint."""
+    real, done = training._train, []
+
+    def stop(*given) -> None:
+        real(*given)
+        done.append(1)
+        if len(done) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "_WORTH_SECONDS", 0.0)
+        patched.setattr(training, "_train", stop)
+        assert cli.main(train, RunSettings, argv) == 130
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite", "true")])
+def test_folds_of_another_training_are_discarded_and_hinder_nothing(
+    run, tmp_path, overwrite
+) -> None:
+    argv = (str(run.parent / "p"), "--workdir", str(tmp_path / "run"), *PLAIN)
+    argv += ("--cache_dir", str(run.parent / "cache"), "--data.folds", "3", "--quiet")
+    epochs = ("--data.batch_size", "8", "--train.epochs")
+    stopped_in_the_second_fold(*argv, *epochs, "2")
+    assert (tmp_path / "run" / "checkpoints" / "fold-1").is_dir()
+    assert cli.main(train, RunSettings, [*argv, *epochs, "3", *overwrite]) == 0
+    assert (tmp_path / "run" / "out_of_fold.csv").read_text() == (
+        run / "out_of_fold.csv"
+    ).read_text()
+
+
+def test_a_batch_size_that_was_found_is_that_of_the_folds_that_are_done(
+    run, tmp_path, monkeypatch
+) -> None:
+    argv = (str(run.parent / "p"), "--workdir", str(tmp_path / "run"), *PLAIN)
+    argv += ("--cache_dir", str(run.parent / "cache"), "--data.folds", "3", "--quiet")
+    argv += ("--data.batch_size", "auto", "--train.epochs")
+    sizes = iter([8, 4, 16])
+    monkeypatch.setattr(
+        setup.batch_size_finder, "largest_batch", lambda *given, **more: next(sizes)
+    )
+    stopped_in_the_second_fold(*argv, "3")
+    assert cli.main(train, RunSettings, [*argv, "3"]) == 0
+    assert "batch_size: 8\n" in (tmp_path / "run" / "config.yaml").read_text()
+    assert (tmp_path / "run" / "out_of_fold.csv").read_text() == (
+        run / "out_of_fold.csv"
+    ).read_text()
+    # That of other settings says nothing of these.
+    other = argv[:2] + (str(tmp_path / "other"),) + argv[3:]
+    stopped_in_the_second_fold(*other, "3")
+    assert cli.main(train, RunSettings, [*other, "2"]) == 0
+    assert "batch_size: 16\n" in (tmp_path / "other" / "config.yaml").read_text()
 
 
 def test_one_fold_is_refused(tmp_path, capsys) -> None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Images that are compared, at most: a second of arithmetic, and little memory.
-MOST_TRAINED, MOST_HELD_OUT = 50_000, 2_000
+# Images that are compared, at most, and bytes of the features of training images: a
+# second of arithmetic, and twice these bytes of memory.
+MOST_TRAINED, MOST_HELD_OUT, MOST_BYTES = 50_000, 2_000, 2**28
 
 # Relatives are nearer than half of the distance within which so few strangers are.
 _PART, _SHARE = 0.5, 0.05
 
-_BLOCK = 256
+_BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Families:
         distances: Of each pair; see `across`.
         threshold: What is nearer counts.
         compared: Number of held-out images that were looked at.
+        searched: Number of training images that they were compared with.
     """
 
     pairs: tuple[tuple[int, int], ...] = ()
     distances: tuple[float, ...] = ()
     threshold: float = 0.0
     compared: int = 0
+    searched: int = 0
 
 
 def find(
@@ -41,6 +44,7 @@ def find(
     alike: Sequence[Sequence[int]],
     features: Callable[[np.ndarray], np.ndarray],
     seed: int,
+    width: int,
 ) -> Families:
     """Return the families that stand in `train` and in another split.
 
@@ -50,8 +54,9 @@ def find(
         alike: Groups of positions that are copies by their pixels, and known.
         features: From positions to features.
         seed: Decides which of many images are compared.
+        width: Of the features.
     """
-    trained, held_out = sampled(split, seed)
+    trained, held_out = sampled(split, seed, width)
     nearest, distance, most = across(
         *(features(trained), features(held_out), label[trained], label[held_out])
     )
@@ -64,16 +69,17 @@ def find(
     ]
     pairs = tuple((int(trained[nearest[r]]), int(held_out[r])) for r in rows)
     near = tuple(float(distance[r]) for r in rows)
-    return Families(pairs, near, most, len(held_out))
+    return Families(pairs, near, most, len(held_out), len(trained))
 
 
-def sampled(split: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def sampled(split: np.ndarray, seed: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the training and the held-out images to compare, ascending, int64."""
     rng = np.random.default_rng([seed, 5])
+    limits = min(MOST_TRAINED, MOST_BYTES // (4 * width)), MOST_HELD_OUT
     both = np.flatnonzero(split == "train"), np.flatnonzero(split != "train")
     trained, held_out = (
         np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
-        for rows, most in zip(both, (MOST_TRAINED, MOST_HELD_OUT))
+        for rows, most in zip(both, limits)
     )
     return trained, held_out
 
@@ -107,9 +113,9 @@ def across(
     sums = np.zeros((1 + max(map(_last, (trained_label, label))), trained.shape[1]))
     np.add.at(sums, trained_label, trained)
     sizes = np.bincount(trained_label, minlength=len(sums))
-    means = sums / np.maximum(sizes, 1)[:, None]
-    x = _directions(trained - means[trained_label])
-    y = _directions(held_out - means[label])
+    sums /= np.maximum(sizes, 1)[:, None]
+    x = _directions(trained, sums, trained_label)
+    y = _directions(held_out, sums, label)
     nearest = np.zeros(len(y), np.int64)
     distance, strange = np.full(len(y), 2.0), np.full(len(y), 2.0)
     if not len(x) or not len(y):
@@ -130,6 +136,14 @@ def _last(label: np.ndarray) -> int:
     return int(np.max(label, initial=0))
 
 
-def _directions(features: np.ndarray) -> np.ndarray:
-    rows = np.asarray(features, np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+def _directions(
+    features: np.ndarray, means: np.ndarray, label: np.ndarray
+) -> np.ndarray:
+    """Return features without the means of their classes, of length 1, in float32."""
+    rows = np.empty(features.shape, np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        rows[part] = features[part] - means[label[part]]
+        length = np.linalg.norm(rows[part], axis=1, keepdims=True)
+        rows[part] /= np.maximum(length, 1e-12)
+    return rows

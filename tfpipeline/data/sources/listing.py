@@ -139,27 +139,27 @@ def _is(kind: Callable[[], bool]) -> bool:
         return False
 
 
-def named_files(words: Sequence[str]) -> list[Path]:
-    """Return the files that the words of `--images` mean, in order."""
-    paths = list(walk_named(words))
+def named_files(words: Sequence[str], flag: str = "--images") -> list[Path]:
+    """Return the files that the words of a flag mean, in order."""
+    paths = list(walk_named(words, flag))
     if not paths:
         raise UserError(
-            "--images: expected image files, folders, or globs like 'photos/*.jpg'."
+            f"{flag}: expected files, folders, or globs like 'photos/*.jpg'."
         )
     return paths
 
 
-def walk_named(words: Sequence[str]) -> Iterator[Path]:
+def walk_named(words: Sequence[str], flag: str = "--images") -> Iterator[Path]:
     """Yield the files that words mean, in order; of folders none is kept in memory.
 
     Raises:
         UserError: A word means nothing.
     """
     for word in words:
-        yield from _expand(word)
+        yield from _expand(word, flag)
 
 
-def _expand(word: str) -> Iterable[Path]:
+def _expand(word: str, flag: str) -> Iterable[Path]:
     path = Path(word)
     if path.is_dir():
         return walk(path)
@@ -167,7 +167,7 @@ def _expand(word: str) -> Iterable[Path]:
         return [path]
     matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
     if not matches:
-        raise UserError(f"--images {word}: no such file, folder, or match of a glob.")
+        raise UserError(f"{flag} {word}: no such file, folder, or match of a glob.")
     # What the word names, in part perhaps, is meant.
     given = {part for part in path.parts if part[0] not in "*?["}
 
@@ -178,7 +178,7 @@ def _expand(word: str) -> Iterable[Path]:
     found = [file for file in found if all(map(is_meant, file.parts))]
     if not found:
         raise UserError(
-            f"--images {word}: expected files. Only folders, hidden files and what "
+            f"{flag} {word}: expected files. Only folders, hidden files and what "
             "desktops and disks leave match it."
         )
     return found

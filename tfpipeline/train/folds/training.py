@@ -63,7 +63,9 @@ def run(course: Course, given: Folds) -> np.ndarray:
         batches = course.task.inputs.batches(held_out)
         parts[number] = predictor.all(batches, len(held_out), None)
         if time.monotonic() - started > _WORTH_SECONDS:
-            own.save(State({"stage": _DONE}, {"logits": [parts[number]]}))
+            size = work.settings.data.batch_size
+            values = {"stage": _DONE, "batch_size": size}
+            own.save(State(values, {"logits": [parts[number]]}))
         _note(work, number, given.count, held_out, parts[number])
     assign(variables, final)
     classes = len(work.examples.source.labels)
@@ -77,6 +79,19 @@ def _checkpoints(kept: Checkpoints, number: int, work: Work) -> Checkpoints:
     folder: Path = kept.folder / f"fold-{number}"
     identity = {**kept.identity, "the fold": str(number)}
     return Checkpoints(folder, kept.settings, identity, writes=work.chief)
+
+
+def discard_others(kept: Checkpoints, given: Folds, work: Work) -> None:
+    """Remove the checkpoints of folds that another training has left.
+
+    They would be refused, after the run's own training, which has none that tells.
+    """
+    size = work.settings.data.batch_size
+    for number in range(1, given.count + 1):
+        own = _checkpoints(kept, number, work)
+        state = own.load(anew=True)
+        if state is not None and state.values.get("batch_size", size) != size:
+            own.clear()
 
 
 def _train(
