@@ -180,6 +180,8 @@ def test_views_are_for_training_alone(source, tmp_path, monkeypatch) -> None:
     manifest, _ = run(source, tmp_path, "--train.engine", BFLOAT16, *words)
     assert manifest["engine"]["training"] == BFLOAT16
     assert manifest["families"]["compared"] > 0
+    # Of the views, and of all images as they are.
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 2
     assert (tmp_path / "run" / "reference").is_dir()
 
 

@@ -262,6 +262,25 @@ class Fit(FitState):
         return self.checkpoints.save(state)
 
 
+def longer(fit: Fit, rows: Sequence[Row], section: str) -> str | None:
+    """Return the flag that would let a stage learn on, where that promises anything.
+
+    Args:
+        fit: Of the stage, at its end.
+        rows: Of its history, an epoch each.
+        section: Of its settings.
+    """
+    epochs = fit.stage.settings.epochs
+    losses = [float(row["val_loss"]) for row in rows if "val_loss" in row]
+    earlier = losses[-1 - max(1, epochs // 10) :]
+    if fit.best.epoch < epochs or len(earlier) < 2:
+        return None
+    # Slower than that it is not worth waiting for, and all right can get no better.
+    if losses[-1] > 0.98 * earlier[0] or rows[-1].get("val_accuracy") == 1:
+        return None
+    return f"--{section}.epochs {2 * epochs}"
+
+
 @contextlib.contextmanager
 def _memory_errors() -> Iterator[None]:
     """Say what to do where a device has too little memory."""

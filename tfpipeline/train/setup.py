@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -52,6 +53,12 @@ class Work:
     def chief(self) -> bool:
         """Whether this process is the one that writes."""
         return distribute.is_chief(self.strategy)
+
+    def changed(self, section: str, **changes: Any) -> "Work":
+        """Return the same with other settings in a section."""
+        own = dataclasses.replace(getattr(self.settings, section), **changes)
+        settings = dataclasses.replace(self.settings, **{section: own})
+        return dataclasses.replace(self, settings=settings)
 
 
 def prepare(

@@ -21,7 +21,7 @@ from tfpipeline.models.inference import Predictor
 from tfpipeline.train import adversarial, from_scratch, lr_finder, optimizers
 from tfpipeline.train.checkpoints import Checkpoints, State
 from tfpipeline.train.checks import fine_tuning
-from tfpipeline.train.fit import Fit
+from tfpipeline.train.fit import Fit, longer
 from tfpipeline.train.fit_state import Row, Stage
 from tfpipeline.train.inputs import Task, head_task, image_task, steps_in_bfloat16
 from tfpipeline.train.objective import Criterion
@@ -75,14 +75,13 @@ class Course:
     def extract(self) -> None:
         """Compute the features that the first stage needs, unless it is over."""
         if not self._is_over(HEAD):
-            if self.state is not None:
-                self._recall_engines(self.state)
+            self._recall_engines()
             self.task = self.first = head_task(self.work, self.cache)
             if self.task.fingerprint is not None:
                 # The same settings then give the same features once more.
                 self.engines["training"] = self.task.engine
                 self.engines["milliseconds"] = dict(self.task.milliseconds)
-                self.work = _with(self.work, "train", engine=self.task.engine)
+                self.work = self.work.changed("train", engine=self.task.engine)
 
     def train_head(self) -> None:
         """Train the head, or resume it."""
@@ -119,10 +118,8 @@ class Course:
             return
         if self.state is not None:
             self._recall_rate(self.state)
-            self._recall_engines(self.state)
+            self._recall_engines()
             self.frozen = self.state.values.get("frozen", {})
-            if engine := self.engines.get("fine_tuning"):
-                self.work = _with(self.work, "fine_tune", engine=engine)
         else:
             self._measure_frozen()
         work = self.work
@@ -137,9 +134,8 @@ class Course:
         first = unfrozen.multipliers(settings, variables, 0) if scales else None
         trainer = _trainer(work, task, models, first)
         trainer.rewrites = steps_in_bfloat16(work, task, models, self.cache)
-        self.engines["fine_tuning"] = BFLOAT16 if trainer.rewrites else TENSORFLOW
-        own = self.engines["fine_tuning"]
-        self.work = work = _with(work, "fine_tune", engine=own)
+        self.engines["fine_tuning"] = own = BFLOAT16 if trainer.rewrites else TENSORFLOW
+        self.work = work = work.changed("fine_tune", engine=own)
 
         def begin_epoch(epoch: int) -> None:
             if settings.gradual_epochs:
@@ -184,21 +180,23 @@ class Course:
             self.search = lr_finder.Search(**search)
         self._set_rate(float(state.values["learning_rate"]))
 
-    def _recall_engines(self, state: State) -> None:
+    def _recall_engines(self) -> None:
         """Restore which engines computed what: a stage goes on as it began."""
-        self.engines = dict(state.values.get("engines", self.engines))
-        if engine := self.engines.get("training"):
-            self.work = _with(self.work, "train", engine=engine)
+        values = self.state.values if self.state is not None else {}
+        self.engines = dict(values.get("engines", self.engines))
+        for section, name in (("train", "training"), ("fine_tune", "fine_tuning")):
+            if engine := self.engines.get(name):
+                self.work = self.work.changed(section, engine=engine)
 
     def _set_rate(self, rate: float) -> None:
-        self.work = _with(self.work, "train", learning_rate=rate)
+        self.work = self.work.changed("train", learning_rate=rate)
 
     def _find_rate(
         self, task: Task, models: list[keras.Model], weights: list[keras.Variable]
     ) -> None:
         """Search for a learning rate; the weights are as before afterwards."""
         work = self.work
-        slow = _with(work, "train", learning_rate=lr_finder.LOWEST, averaging="none")
+        slow = work.changed("train", learning_rate=lr_finder.LOWEST, averaging="none")
         self.search = lr_finder.search(
             _trainer(slow, task, models),
             weights,
@@ -243,27 +241,8 @@ class Course:
             fit.save()
         self.seconds += fit.seconds
         self.undone = bool(fit.best.weights) and fit.best.epoch == 0
-        self.longer = _longer(fit, self.history[before:])
-
-
-def _longer(fit: Fit, rows: list[Row]) -> str | None:
-    """Return the flag that would let a stage learn on, where that promises anything."""
-    epochs = fit.stage.settings.epochs
-    losses = [float(row["val_loss"]) for row in rows if "val_loss" in row]
-    earlier = losses[-1 - max(1, epochs // 10) :]
-    if fit.best.epoch < epochs or len(earlier) < 2:
-        return None
-    # Slower than that it is not worth waiting for, and all right can get no better.
-    if losses[-1] > 0.98 * earlier[0] or rows[-1].get("val_accuracy") == 1:
-        return None
-    section = "train" if fit.stage.name == HEAD else fit.stage.name
-    return f"--{section}.epochs {2 * epochs}"
-
-
-def _with(work: Work, section: str, **changes: Any) -> Work:
-    own = dataclasses.replace(getattr(work.settings, section), **changes)
-    settings = dataclasses.replace(work.settings, **{section: own})
-    return dataclasses.replace(work, settings=settings)
+        section = "train" if name == HEAD else name
+        self.longer = longer(fit, self.history[before:], section)
 
 
 def _trainer(

@@ -1,9 +1,11 @@
 """Rows are computed by the engine whose name they are kept under."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpipeline.core import console
 from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import litert
@@ -13,6 +15,26 @@ from tfpipeline.models.feature_extraction import Extraction
 from tfpipeline.models.inference import Predictor
 
 KEYS = [f"{i:064x}" for i in range(24)]
+
+
+@pytest.fixture(autouse=True)
+def _talkative():
+    """Notes are printed once a command; each test is one."""
+    console._mode.said.clear()
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    """One convolution and pooling."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(12, 3, activation="relu")(image)
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    return np.random.default_rng(1).random((24, 16, 16, 3)).astype(np.float32)
 
 
 @pytest.fixture
