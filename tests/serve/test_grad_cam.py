@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ from PIL import Image
 from tests.conftest import Trained
 from tfpipeline.config import ModelSettings
 from tfpipeline.config.synthesis import FeaturesSettings
-from tfpipeline.core import file_io, image_io
+from tfpipeline.core import file_io, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.features import layer_maps
-from tfpipeline.models import load_network
-from tfpipeline.report import heatmaps
+from tfpipeline.models import load_network, reference
+from tfpipeline.report import heatmaps, neighbours
 from tfpipeline.serve.grad_cam import GradCam
 
 
@@ -97,3 +98,21 @@ def test_a_run_of_other_classes_is_refused(
             GradCam(str(small_run.path), folder)
     with pytest.raises(UserError):
         GradCam(str(tmp_path / "none"), version)
+
+
+def test_a_training_picture_is_its_own_nearest_and_a_gone_one_has_no_picture(
+    small_run: Trained, version: Path, tmp_path: Path
+) -> None:
+    kept = reference.read(run_dir.RunFolder(small_run.path))
+    assert kept is not None
+    own = kept.rows("train")[5]
+    grad_cam = GradCam(str(small_run.path), version)
+    first, *others = grad_cam.submit(Path(kept.path[own]).read_bytes()).result(120)[
+        "near"
+    ]
+    assert first["distance"] < 1e-4 and first["label"] == kept.label[own]
+    assert len(others) == neighbours.COUNT - 1
+    assert all(a["distance"] <= b["distance"] for a, b in pairwise([first, *others]))
+    shown = image_io.decode(base64.b64decode(first["picture"]["b64"]))
+    assert shown.shape == (neighbours.PIXELS, neighbours.PIXELS, 3)
+    assert grad_cam._near._small(tmp_path / "gone.png") is None

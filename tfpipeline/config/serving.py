@@ -65,7 +65,8 @@ class ServeSettings:
         poll_seconds: Seconds between two looks for new versions and moved labels.
         ui: Whether to serve a page, at `/ui` of the REST port, to try the model with
             pictures and the camera.
-        run: Run folder that was exported: the page then shows Grad-CAM as well.
+        run: Run folder that was exported: the page then shows Grad-CAM and the nearest
+            training pictures as well.
     """
 
     base: str | None = None

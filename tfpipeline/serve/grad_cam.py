@@ -14,6 +14,7 @@ from tfpipeline.features.layer_maps import Inspector, Photograph
 from tfpipeline.models import load_network
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.report import heatmaps
+from tfpipeline.serve.near_pictures import NearPictures
 
 
 class GradCam:
@@ -48,13 +49,18 @@ class GradCam:
             raise UserError(f"{network.name} has no layer whose output is a map.")
         return inspector
 
+    @cached_property
+    def _near(self) -> NearPictures:
+        return NearPictures(self._run, self._inspector.network)
+
     def submit(self, content: bytes) -> "Future[dict[str, Any]]":
         """Explain an encoded image, after those that were sent before.
 
         Returns:
             In the future `picture`, a PNG in base 64 of the size of the network's
             input; `label`, the class that the run puts first, for which it speaks; and
-            `empty`, whether nothing speaks for that. Or the error: `ImageError` where
+            `empty`, whether nothing speaks for that; and `near`, the training pictures
+            nearest to it, see `NearPictures.of`. Or the error: `ImageError` where
             the image cannot be read, `UserError` where the run cannot be used.
         """
         return self._pool.submit(self._explain, content)
@@ -71,4 +77,5 @@ class GradCam:
             "picture": protocol.in_base_64(shown),
             "label": network.labels[index],
             "empty": bool(heat.max() <= 0),
+            "near": self._near.of(picture),
         }
