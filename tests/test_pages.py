@@ -182,7 +182,7 @@ BAD = {
     "overlap: ": '<p>one</p><p style="margin-top:-2.2rem">other</p>',
     "contrast 1.0: ": '<p style="color:white;background:white">white</p>',
     "letters of 5.0 px: ": '<p style="font-size:5px">small</p>',
-    "contrast 1.1: ": '<svg viewBox="0 0 100 50"><path d="M0 0H90V40H0Z" fill="#eee"/>'
+    "contrast 1.2: ": '<svg viewBox="0 0 100 50"><path d="M0 0H90V40H0Z" fill="#eee"/>'
     '<text x="20" y="20" fill="#fff">in a cell</text></svg>',
 }
 
