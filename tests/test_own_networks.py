@@ -163,7 +163,7 @@ def test_a_study_compares_it_and_recommends_a_command_that_trains_it(tmp_path) -
     assert cli.main(study, StudySettings, argv) == 0
     result = json.loads((tmp_path / "out" / "study.json").read_text())
     assert {row["backbone"] for row in result["rows"]} == {f"{file}:tf"}
-    assert "--model.preprocessing=tf" in json.dumps(result["summary"])
+    assert "--model.preprocessing=tf" in json.dumps(result["recommendation"])
 
 
 def test_a_study_knows_a_pair_by_what_the_file_holds(tmp_path) -> None:
