@@ -7,7 +7,7 @@ from typing import Any
 
 from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import console, image_io, startup
-from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.models import registry
 from tfpipeline.report.closing import closing
 from tfpipeline.shards import plan as plans
@@ -34,10 +34,7 @@ def embed(settings: EmbedSettings) -> dict[str, Any]:
             overwrite=settings.overwrite,
         )
         work.compute_all(plan, embedder.compute, own)
-    result = work.summary(plan)
-    if not result["missing"]:
-        work.write_index(plan)
-    content = {**result, "count": plan.images, "of": plan.shards}
+    content = work.end(plan)
     console.close(
         closing(
             "embed",
@@ -45,7 +42,7 @@ def embed(settings: EmbedSettings) -> dict[str, Any]:
             plans.INDEX,
             result=content,
             request=plan.request,
-            missing=work.numbers_in_words(result["missing"]),
+            missing=work.numbers_in_words(content["missing"]),
         )
     )
     return content | {"written": console.written(output, None)}
@@ -61,15 +58,4 @@ def _check(settings: EmbedSettings) -> tuple[int, int]:
         raise unknown("--dtype", settings.dtype, ("float32", "float16"))
     if settings.resize not in (None, *image_io.RESIZES):
         raise unknown("--resize", str(settings.resize), image_io.RESIZES)
-    positive = ("shard_images", "batch_size", "workers")
-    check_each(
-        "", settings, {n: ("at least 1", getattr(settings, n) >= 1) for n in positive}
-    )
-    own = work.share(settings.part, settings.parts, work.environment())
-    if settings.workers > 1 and own != (0, 1):
-        raise UserError(
-            "--workers with --part: expected one of them. A task of a job array is "
-            "one process; --workers starts several on this machine."
-        )
-    plans.check(Path(settings.output))
-    return own
+    return work.check(settings, "batch_size")

@@ -22,20 +22,18 @@ def merge(settings: MergeSettings) -> dict[str, Any]:
         raise UserError("--shards: expected the folder that `embed` wrote.")
     output = _check(settings.output)
     plan = plans.read(Path(settings.shards))
-    result = work.summary(plan)
-    content = {**result, "count": plan.images, "of": plan.shards}
-    if not result["missing"]:
-        work.write_index(plan)
-        if output is not None:
-            joining.write(plan, output)
+    content = work.end(plan)
+    missing = content["missing"]
+    if output is not None and not missing:
+        joining.write(plan, output)
     words: dict[str, Any] = {
         "result": content,
-        "missing": work.numbers_in_words(result["missing"]),
-        "wrote": None if result["missing"] else output,
+        "missing": work.numbers_in_words(missing),
+        "wrote": None if missing else output,
     }
     console.close(closing("merge", plan.folder, plans.INDEX, **words))
     content["written"] = console.written(plan.folder, None)
-    if result["missing"]:
+    if missing:
         console.answer(content)
         raise Incomplete(
             f"--shards {plan.folder}: expected {plan.shards} shards. Missing: "

@@ -41,16 +41,7 @@ def check(settings: PredictSettings) -> tuple[int, int]:
             f"--output {settings.output} with --sort_into: expected one of them. Give "
             "--output a name in .csv."
         )
-    if settings.shard_images < 1 or settings.workers < 1 or settings.top_k < 1:
-        raise UserError(
-            "--shard_images, --workers, --top_k: expected positive numbers. Received: "
-            f"{settings.shard_images}, {settings.workers}, {settings.top_k}."
-        )
-    own = work.share(settings.part, settings.parts, work.environment())
-    if settings.workers > 1 and own != (0, 1):
-        raise UserError("--workers with --part: expected one of them.")
-    plans.check(Path(str(settings.output)))
-    return own
+    return work.check(settings, "top_k")
 
 
 def predict(
@@ -93,11 +84,8 @@ def predict(
             return work.Content(_HEADER, [*outputs.cells(whole)], errors)
 
         work.compute_all(plan, compute, own)
-    result = work.summary(plan)
-    if not result["missing"]:
-        work.write_index(plan)
-    content: dict[str, Any] = {**result, "count": plan.images, "of": plan.shards}
-    missing = work.numbers_in_words(result["missing"])
+    content = work.end(plan)
+    missing = work.numbers_in_words(content["missing"])
     words: Mapping[str, Any] = {"result": content, "missing": missing}
     console.close(closing("predict_shards", output, plans.INDEX, **words))
     return content | {"written": console.written(output, None)}

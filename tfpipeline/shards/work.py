@@ -5,16 +5,20 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfpipeline.config import PredictSettings
+from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import disk, file_io, progress
-from tfpipeline.core.errors import UserError
-from tfpipeline.shards.plan import INDEX, Plan, locked
+from tfpipeline.core.errors import UserError, check_each
+from tfpipeline.shards.plan import INDEX, Plan
+from tfpipeline.shards.plan import check as check_folder
+from tfpipeline.shards.plan import locked
 
 # By scheduler: the variable with the number of a task, with the first of these, and
 # with how many tasks there are, where it says so.
@@ -46,7 +50,28 @@ class Content:
 Compute = Callable[[list[Path]], Content]
 
 
-def share(part: str, parts: int, environment: dict[str, str]) -> tuple[int, int]:
+def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[int, int]:
+    """Return the share of this process, and how many there are; see `share`.
+
+    Raises:
+        UserError: The settings do not go together, one of them or of the `positive` is
+            below 1, or the folder is not one for shards.
+    """
+    names = "shard_images", "workers", *positive
+    check_each(
+        "", settings, {n: ("at least 1", getattr(settings, n) >= 1) for n in names}
+    )
+    own = share(settings.part, settings.parts, os.environ)
+    if settings.workers > 1 and own != (0, 1):
+        raise UserError(
+            "--workers with --part: expected one of them. A task of a job array is "
+            "one process; --workers starts several on this machine."
+        )
+    check_folder(Path(str(settings.output)))
+    return own
+
+
+def share(part: str, parts: int, environment: Mapping[str, str]) -> tuple[int, int]:
     """Return which share of all shards is this process's, and how many there are.
 
     Args:
@@ -145,6 +170,17 @@ def summary(plan: Plan) -> dict[str, Any]:
     }
 
 
+def end(plan: Plan) -> dict[str, Any]:
+    """Return the summary, `count` of the pictures and `of` the shards of the plan.
+
+    The index is written once every shard is there.
+    """
+    result = summary(plan)
+    if not result["missing"]:
+        write_index(plan)
+    return {**result, "count": plan.images, "of": plan.shards}
+
+
 def write_index(plan: Plan) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
     with disk.telling(plan.folder, plan.folder / INDEX):
@@ -163,8 +199,3 @@ def numbers_in_words(numbers: Iterable[int]) -> str:
         else:
             ranges.append([number, number])
     return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
-
-
-def environment() -> dict[str, str]:
-    """Return the variables of this process, for `share`."""
-    return dict(os.environ)
