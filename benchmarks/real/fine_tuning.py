@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared import FLAT, insert, network, read, results, weights, write
+from shared import FLAT, arguments, insert, network, read, results, weights, write
 
 from tfpipeline.metrics.statistics import mean_interval
 
@@ -125,15 +125,8 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     """Run what is missing; print the table; write it where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = arguments(__doc__, 5, "trainings")
     parser.add_argument("--first_seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="trainings that contain this text")
-    parser.add_argument("--cache_dir", default=tempfile.gettempdir() + "/lesson_cache")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--docs", type=Path)
     given = parser.parse_args()
     found = read(given.output)
     for name, (data, backbone, *flags) in rows().items():

@@ -12,14 +12,24 @@ cores, which other work on the machine hardly changes; those `again` find the fe
 in the cache.
 """
 
-import argparse
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared import FEW, FLAT, config, insert, network, read, results, weights, write
+from shared import (
+    FEW,
+    FLAT,
+    arguments,
+    config,
+    insert,
+    network,
+    read,
+    results,
+    weights,
+    write,
+)
 
 from tfpipeline.metrics.statistics import mean_interval
 
@@ -120,15 +130,7 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     """Run the rows that are missing; print the table; write it where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="", help="rows that contain this text")
-    parser.add_argument("--cache_dir", default=tempfile.gettempdir() + "/lesson_cache")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--docs", type=Path)
-    given = parser.parse_args()
+    given = arguments(__doc__, 3, "rows").parse_args()
     rows = read(given.output)
     for row in ROWS:
         if key(row) in rows or given.only not in key(row):

@@ -1,8 +1,10 @@
 """What the benchmarks with real weights have in common."""
 
+import argparse
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,19 @@ def weights(name: str, folder: Path | None) -> tuple[str, ...]:
     if (stem := FILES.get(name)) is None or folder is None:
         return "--model.weights", "imagenet"
     return "--model.weights", str(folder / f"{stem}_notop.weights.h5")
+
+
+def arguments(doc: str, seeds: int, unit: str) -> argparse.ArgumentParser:
+    """Return the flags of a benchmark that trains each `unit` of a table by seeds."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--only", default="", help=f"{unit} that contain this text")
+    parser.add_argument("--cache_dir", default=tempfile.gettempdir() + "/lesson_cache")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--docs", type=Path)
+    return parser
 
 
 def read(output: Path | None) -> dict[str, Any]:
