@@ -14,7 +14,13 @@ from tfpipeline.config import EvaluateSettings, PredictSettings, RunSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.models.engines import bfloat16, choice, litert, trial
-from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW
+from tfpipeline.models.engines.names import (
+    BFLOAT16,
+    CLOSE,
+    EXACT,
+    LITERT,
+    TENSORFLOW,
+)
 from tfpipeline.predict.command import predict
 from tfpipeline.study.command import study
 from tfpipeline.train import fit
@@ -77,7 +83,8 @@ def test_bfloat16_computes_only_what_is_trained_on(
 
         def counted(images):
             seen.append(len(images))
-            return compute(images)
+            # Too far from float32 for all but training.
+            return compute(images) * np.float32(1.03)
 
         return counted
 
@@ -140,36 +147,58 @@ def test_an_unknown_engine_is_refused(argv, command, settings, tmp_path, capsys)
     assert "engine" in capsys.readouterr().err.partition(": expected")[0]
 
 
-@pytest.mark.parametrize(
-    ("engine", "words", "needed"),
-    [
-        ("auto", ("--train.reference", "false"), None),
-        (BFLOAT16, (), "--train.reference false"),
-        (
-            BFLOAT16,
-            ("--data.folds", "2", "--train.reference", "false"),
-            "--data.folds 0",
-        ),
-    ],
-)
-def test_what_more_than_training_reads_is_in_float32(
-    source, tmp_path, monkeypatch, capsys, engine: str, words: tuple, needed
+@pytest.mark.parametrize("engine", ["auto", BFLOAT16])
+@pytest.mark.parametrize("words", [(), ("--data.folds", "2")])
+def test_what_folds_measure_on_is_in_float32_and_other_features_are_close(
+    source, tmp_path, monkeypatch, capsys, engine: str, words: tuple
 ) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
     asked = []
     right = choice.Engines.choose
 
-    def choose(self, missing, sample, *, exact):
-        asked.append(exact)
-        return right(self, missing, sample, exact=exact)
+    def choose(self, missing, sample, *, most_change):
+        asked.append(most_change)
+        return right(self, missing, sample, most_change=most_change)
 
     monkeypatch.setattr(choice.Engines, "choose", choose)
     manifest, _ = run(source, tmp_path, "--train.engine", engine, *words)
-    assert asked == [True] and manifest["engine"]["training"] == TENSORFLOW
+    assert asked == [EXACT if words else CLOSE]
+    named = engine == BFLOAT16
+    expected = BFLOAT16 if named and not words else TENSORFLOW
+    assert manifest["engine"]["training"] == expected
     assert manifest["families"]["compared"] > 0
-    said = capsys.readouterr().err
-    assert ("engine: TensorFlow in float32; not bfloat16" in said) == bool(needed)
-    assert needed is None or f"For bfloat16 give {needed}\n" in said
+    said = "give --data.folds 0" in capsys.readouterr().err
+    assert said == (named and bool(words))
+
+
+@pytest.mark.parametrize("change", [0.0, 0.3])
+def test_close_rows_of_training_images_serve_the_whole_run(
+    source, tmp_path, monkeypatch, capsys, change: float
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    monkeypatch.setattr(bfloat16, "LEAST_NEIGHBOURS", 4)
+    right = bfloat16.engine
+
+    def engine(model):
+        compute = right(model)
+        return lambda images: compute(images) * np.float32(1 + change)
+
+    monkeypatch.setattr(bfloat16, "engine", engine)
+    _, exact = run(source, tmp_path / "exact", "--train.engine", TENSORFLOW)
+    manifest, metrics = run(source, tmp_path / "close", "--train.engine", BFLOAT16)
+    is_close = not change
+    name = manifest["engine"]["training"]
+    assert name == (BFLOAT16 if is_close else TENSORFLOW)
+    assert manifest["families"]["compared"] > 0
+    if not is_close:
+        assert "--train.reference false" in capsys.readouterr().err
+    pair = [tmp_path / name / "run" for name in ("exact", "close")]
+    assert metrics["test"]["accuracy"] == exact["test"]["accuracy"]
+    first, second = (np.load(f / "reference" / "features.npy") for f in pair)
+    np.testing.assert_allclose(second, first, rtol=0.05, atol=0.02 * first.max())
+    assert (first != second).any() == is_close
+    # Suspected labels are looked for in them as well.
+    assert all((f / "novelty.json").is_file() for f in pair)
 
 
 def test_views_are_for_training_alone(source, tmp_path, monkeypatch) -> None:

@@ -1,5 +1,6 @@
 """The outputs of images that go through a whole network, by the fastest engine."""
 
+import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from tfpipeline.data.pipeline import Batch
 from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import choice, trial
-from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW
+from tfpipeline.models.engines.names import BFLOAT16, EXACT, LITERT, TENSORFLOW
 from tfpipeline.models.inference import Predictor
 
 
@@ -72,8 +73,8 @@ def outputs(
     forward = Predictor(Frozen(extractor), predictor.strategy)
     digest, folder = classifier.describe(extractor), ways.cache / "engines"
     engines = choice.Engines(extractor, digest, forward, folder, ways.engine)
-
-    name = engines.choose(lambda _: count, lambda: trial.gather(batches), exact=True)
+    sample = functools.partial(trial.gather, batches)
+    name = engines.choose(lambda _: count, sample, most_change=EXACT)
     if (run := engines.run(name)) is None:
         return predictor.all(batches, count, title)
     parts = forward.over(batches, count, title, run)

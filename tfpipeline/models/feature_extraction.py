@@ -14,7 +14,7 @@ from tfpipeline.core import image_io
 from tfpipeline.models import arithmetic, classifier
 from tfpipeline.models.engines import choice, trial
 from tfpipeline.models.engines.choice import Engines
-from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
+from tfpipeline.models.engines.names import BFLOAT16, EXACT, TENSORFLOW, TRAINED_ON
 from tfpipeline.models.engines.trial import Run, Unfit
 from tfpipeline.models.feature_cache import FeatureCache, SplitCache, fingerprint
 from tfpipeline.models.inference import Predictor
@@ -125,7 +125,7 @@ class Extraction:
 
     def _exact(self, keys: Sequence[str], feed: Feed) -> tuple[FeatureCache, str]:
         return self._filled(
-            self._choose(keys, feed, (), exact=True),
+            self._choose(keys, feed, (), EXACT),
             lambda engine: self._fill(engine, (), keys, feed, "extract"),
         )
 
@@ -139,7 +139,7 @@ class Extraction:
         return fill(engine), engine
 
     def learned(
-        self, keys: Sequence[str], chosen: np.ndarray, feed: Feed, *, exact: bool
+        self, keys: Sequence[str], chosen: np.ndarray, feed: Feed, most_change: float
     ) -> tuple[FeatureCache, str]:
         """Return what `features` does, for a training, and the engine of its images.
 
@@ -148,10 +148,9 @@ class Extraction:
             chosen: Positions of those that are trained on: theirs may be computed in
                 bfloat16, as long as no image that is measured on is the same.
             feed: From positions in `keys` to images.
-            exact: Whether those have to be in float32 too: more than training reads
-                them.
+            most_change: Of theirs by that; see `engines.names`.
         """
-        if exact:
+        if most_change == EXACT:
             return self._exact(keys, feed)
         held = {keys[i] for i in np.setdiff1d(np.arange(len(keys)), chosen)}
         own = np.array([i for i in chosen if keys[i] not in held], np.int64)
@@ -170,10 +169,14 @@ class Extraction:
             second = self._fill(TENSORFLOW, (), *others, "extract")
             return SplitCache(coarse, second, held)
 
-        return self._filled(self._choose(*given, (), exact=False), fill)
+        return self._filled(self._choose(*given, (), most_change), fill)
 
     def _choose(
-        self, keys: Sequence[str], feed: Feed, more: Sequence[object], *, exact: bool
+        self,
+        keys: Sequence[str],
+        feed: Feed,
+        more: Sequence[object],
+        most_change: float,
     ) -> str:
         """Return the engine for images, whose changes depend on `more`."""
         if self.engines is None:
@@ -183,7 +186,9 @@ class Extraction:
             store = FeatureCache(self.folder / self._name(engine, *more), self.width)
             return store.lacks(keys)
 
-        return self.engines.choose(missing, _sample(keys, feed), exact=exact)
+        return self.engines.choose(
+            missing, _sample(keys, feed), most_change=most_change
+        )
 
     def views(
         self,
@@ -202,7 +207,7 @@ class Extraction:
         """
         first = functools.partial(feed, 0)
         named = [_view(digest, 0) for digest in digests]
-        engine = self._choose(named, first, what, exact=False)
+        engine = self._choose(named, first, what, TRAINED_ON)
 
         def fill(engine: str) -> FeatureCache:
             store = FeatureCache(self.folder / self._name(engine, *what), self.width)

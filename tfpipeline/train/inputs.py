@@ -15,8 +15,14 @@ from tfpipeline.models import backbones, classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import bfloat16, gradients
 from tfpipeline.models.engines.choice import unsuited
-from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
-from tfpipeline.models.feature_cache import FeatureCache, SplitCache
+from tfpipeline.models.engines.names import (
+    BFLOAT16,
+    CLOSE,
+    EXACT,
+    TENSORFLOW,
+    TRAINED_ON,
+)
+from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.models.feature_extraction import Views
 from tfpipeline.models.inference import Predictor
 from tfpipeline.train import dropout, from_scratch
@@ -42,6 +48,8 @@ class CachedFeatures:
         per_call: Batches that one call trains on, at most.
         views: Features of changed copies of the training images, which are trained on
             instead.
+        is_coarse: Whether rows of training images are in bfloat16 and differ so much
+            that only training may read them.
     """
 
     cache: FeatureCache
@@ -50,11 +58,7 @@ class CachedFeatures:
     arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     per_call: int = STEPS_PER_CALL
     views: Views | None = None
-
-    @property
-    def is_coarse(self) -> bool:
-        """Whether training images have rows in bfloat16, for training alone."""
-        return isinstance(self.cache, SplitCache)
+    is_coarse: bool = False
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield many batches at a time: the head is so small that calls would cost."""
@@ -117,10 +121,12 @@ def head_task(work: Work, cache: Path) -> Task:
         train.engine,
     )
     keys, chosen = work.examples.keys, work.examples.of("train")
-    views, plain = None, work.alone.plain
+    views, plain, is_coarse = None, work.alone.plain, False
     if not data.views:
-        exact = _needs_exact(work.settings)
-        store, engine = frozen.learned(keys, chosen, plain, exact=exact)
+        bears = _most_change(work.settings)
+        store, engine = frozen.learned(keys, chosen, plain, bears)
+        if engine == BFLOAT16 and frozen.engines is not None:
+            is_coarse = not frozen.engines.is_close
     else:
         views = frozen.views(
             [keys[i] for i in chosen],
@@ -138,7 +144,9 @@ def head_task(work: Work, cache: Path) -> Task:
     every = work.settings.checkpoint.every_steps or STEPS_PER_CALL
     per_call = min(STEPS_PER_CALL, every)
     return Task(
-        CachedFeatures(store, keys, label, work.batches.arrange, per_call, views),
+        CachedFeatures(
+            *(store, keys, label, work.batches.arrange, per_call, views, is_coarse)
+        ),
         lambda x, noise: dropout.train_through(head, x, noise),
         lambda x: head(x, training=False),
         frozen.name,
@@ -147,23 +155,22 @@ def head_task(work: Work, cache: Path) -> Task:
     )
 
 
-def _needs_exact(settings: RunSettings) -> bool:
-    """Tell whether more than training reads the features of training images.
+def _most_change(settings: RunSettings) -> float:
+    """Return by how much bfloat16 may change the features of training images.
 
-    Whatever is chosen by itself looks for families in them.
+    By name, without a reference, only training reads them. Otherwise the run keeps
+    them, looks for families in them and for suspected labels; and predictions out of
+    fold, which calibrate, are of what is saved.
     """
-    if settings.train.engine != BFLOAT16 or not bfloat16.is_supported():
-        return True
-    reasons = {
-        "--data.folds 0": settings.data.folds > 0,
-        "--train.reference false": settings.train.reference,
-    }
-    if needed := " ".join(flag for flag, holds in reasons.items() if holds):
-        console.note_once(
-            "engine: TensorFlow in float32; not bfloat16: the features of training "
-            f"images are kept in the run or measured on. For bfloat16 give {needed}"
-        )
-    return bool(needed)
+    by_name = settings.train.engine == BFLOAT16 and bfloat16.is_supported()
+    if settings.data.folds:
+        if by_name:
+            console.note_once(
+                "engine: TensorFlow in float32; not bfloat16: folds measure on the "
+                "features of training images. For bfloat16 give --data.folds 0"
+            )
+        return EXACT
+    return TRAINED_ON if by_name and not settings.train.reference else CLOSE
 
 
 def image_task(work: Work, cache: Path) -> Task:

@@ -11,7 +11,14 @@ from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import bfloat16, choice, litert, trial
 from tfpipeline.models.engines.choice import Engines
-from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW
+from tfpipeline.models.engines.names import (
+    BFLOAT16,
+    CLOSE,
+    EXACT,
+    LITERT,
+    TENSORFLOW,
+    TRAINED_ON,
+)
 from tfpipeline.models.inference import Predictor
 
 ONE = tf.distribute.OneDeviceStrategy("/cpu:0")
@@ -33,8 +40,10 @@ class Task:
         self.samples += 1
         return self.pictures
 
-    def choose(self, engines: Engines, exact: bool = True) -> str:
-        return engines.choose(lambda _: self.count, self.sample, exact=exact)
+    def choose(self, engines: Engines, most_change: float = EXACT) -> str:
+        return engines.choose(
+            lambda _: self.count, self.sample, most_change=most_change
+        )
 
 
 @pytest.fixture
@@ -107,7 +116,9 @@ def test_what_is_computed_already_starts_no_engine(task, quick, monkeypatch) -> 
     assert task.choose(task.engines()) == LITERT
     engines = task.engines()
     name = engines.choose(
-        lambda engine: 1000 if engine == TENSORFLOW else 0, task.sample, exact=True
+        lambda engine: 1000 if engine == TENSORFLOW else 0,
+        task.sample,
+        most_change=EXACT,
     )
     assert name == LITERT and engines.run(LITERT) is None
 
@@ -183,26 +194,56 @@ def test_by_name_there_is_no_trial(task, capsys) -> None:
 def test_bfloat16_is_for_training_only(task, quick, monkeypatch) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
     engines = task.engines()
-    assert task.choose(engines, exact=False) == BFLOAT16
-    assert task.choose(engines, exact=True) == LITERT
+    assert task.choose(engines, TRAINED_ON) == BFLOAT16
+    assert task.choose(engines) == LITERT
     # By name what is reported is TensorFlow's, in float32.
     named = task.engines(BFLOAT16)
-    assert task.choose(named, exact=False) == BFLOAT16
-    assert task.choose(named, exact=True) == TENSORFLOW
+    assert task.choose(named, TRAINED_ON) == BFLOAT16
+    assert task.choose(named) == TENSORFLOW
+
+
+@pytest.mark.parametrize("change", [0.005, 0.2])
+def test_bfloat16_is_close_or_for_training_only(
+    task, quick, monkeypatch, capsys, change: float
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    # Longer features have the same neighbours.
+    right = bfloat16.engine
+
+    def engine(model):
+        compute = right(model)
+        return lambda images: compute(images) * np.float32(1 + change)
+
+    monkeypatch.setattr(bfloat16, "engine", engine)
+    is_close = change < CLOSE
+    assert task.choose(task.engines(), CLOSE) == (BFLOAT16 if is_close else LITERT)
+    assert ("features change by at most 0." in capsys.readouterr().err) == is_close
+    named = task.engines(BFLOAT16)
+    assert named.is_close == is_close
+    # Whether there is anything to compute or not.
+    for task.count in (1000, 0):
+        name = task.choose(task.engines(BFLOAT16), CLOSE)
+        assert name == (BFLOAT16 if is_close else TENSORFLOW)
+    for file in task.folder.glob("*.json"):
+        file.unlink()
+    name = task.choose(task.engines(BFLOAT16), CLOSE)
+    assert name == (BFLOAT16 if is_close else TENSORFLOW)
+    assert ("give --train.reference false" in capsys.readouterr().err) != is_close
+    assert task.choose(task.engines(BFLOAT16), TRAINED_ON) == BFLOAT16
 
 
 def test_what_was_tried_for_float32_is_not_tried_again_for_bfloat16(
     task, quick, monkeypatch
 ) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
-    assert task.choose(task.engines(), exact=True) == LITERT
+    assert task.choose(task.engines()) == LITERT
     monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
-    assert task.choose(task.engines(), exact=False) == BFLOAT16
+    assert task.choose(task.engines(), TRAINED_ON) == BFLOAT16
 
 
 def test_without_the_instructions_it_says_float32(task, monkeypatch, capsys) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: False)
-    assert task.choose(task.engines(BFLOAT16), exact=False) == TENSORFLOW
+    assert task.choose(task.engines(BFLOAT16), TRAINED_ON) == TENSORFLOW
     said = capsys.readouterr().err
     assert "engine: TensorFlow in float32; this processor has no amx_bf16 or" in said
 
@@ -237,11 +278,11 @@ def test_too_few_pictures_and_too_little_memory_are_not_kept(
     task.pictures = pictures[:8]
     with monkeypatch.context() as patched:
         patched.setattr(litert, "convert", full)
-        assert task.choose(task.engines(), exact=False) == TENSORFLOW
+        assert task.choose(task.engines(), TRAINED_ON) == TENSORFLOW
     (file,) = task.folder.glob("*.json")
     assert json.loads(file.read_text())["failed"] == {}
     task.pictures = pictures
-    assert task.choose(task.engines(), exact=False) == BFLOAT16
+    assert task.choose(task.engines(), TRAINED_ON) == BFLOAT16
     assert set(json.loads(file.read_text())["milliseconds"]) >= {LITERT, BFLOAT16}
 
 

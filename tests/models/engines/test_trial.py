@@ -17,7 +17,9 @@ def give(rows: np.ndarray):
 
 def test_a_float32_engine_may_round_otherwise_and_no_more() -> None:
     scale = np.abs(EXACT[:8]).max()
-    trial.check(LITERT, give(EXACT + 0.5e-4 * scale), IMAGES, EXACT)
+    least = np.linalg.norm(EXACT[:8], axis=1).min()
+    change = trial.check(LITERT, give(EXACT + 0.5e-4 * scale), IMAGES, EXACT)
+    assert change == pytest.approx(0.5e-4 * scale * np.sqrt(8) / least, rel=0.01)
     with pytest.raises(Unfit, match="differ from TensorFlow's by 0.0002"):
         trial.check(LITERT, give(EXACT + 2e-4 * scale), IMAGES, EXACT)
 
@@ -33,7 +35,9 @@ def test_no_numbers_and_other_shapes_are_refused(name: str) -> None:
 
 def test_bfloat16_is_held_to_neighbours() -> None:
     digits = EXACT.astype(np.float16).astype(np.float32)
-    trial.check(BFLOAT16, give(digits), IMAGES, EXACT)
+    assert 0 < trial.check(BFLOAT16, give(digits), IMAGES, EXACT) < 2**-11
+    longer = trial.check(BFLOAT16, give(EXACT * 1.25), IMAGES, EXACT)
+    assert longer == pytest.approx(0.25, rel=1e-5)
     with pytest.raises(Unfit, match="neighbours"):
         trial.check(BFLOAT16, give(EXACT[::-1].copy()), IMAGES, EXACT)
     with pytest.raises(Unfit, match="too few"):
@@ -53,7 +57,7 @@ def test_the_fastest_is_taken_where_it_is_clearly_so() -> None:
 def test_a_record_is_read_as_it_was_written_and_damage_is_none(tmp_path) -> None:
     file = tmp_path / "engines" / "one.json"
     assert Record.read(file) == Record()
-    record = Record({TENSORFLOW: 4.0}, {LITERT: "it lacks an operation"}, "ab12")
+    record = Record({TENSORFLOW: 4.0}, {LITERT: "it lacks an operation"}, "ab12", 0.1)
     record.write(file, {"network": "x"})
     assert Record.read(file) == record
     assert record.knows(LITERT) and not record.knows(BFLOAT16)

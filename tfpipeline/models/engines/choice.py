@@ -14,7 +14,15 @@ from tfpipeline.core import console, file_io, hardware, progress, provenance, st
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import arithmetic, classifier
 from tfpipeline.models.engines import bfloat16, litert, trial
-from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW, TITLES
+from tfpipeline.models.engines.names import (
+    BFLOAT16,
+    CLOSE,
+    EXACT,
+    LITERT,
+    TENSORFLOW,
+    TITLES,
+    TRAINED_ON,
+)
 from tfpipeline.models.engines.trial import Record, Run, Unfit, UnfitNow
 from tfpipeline.models.inference import Predictor
 
@@ -96,26 +104,44 @@ class Engines:
         missing: Callable[[str], int],
         sample: Callable[[], np.ndarray],
         *,
-        exact: bool,
+        most_change: float,
     ) -> str:
         """Return the engine for some images, ready to `run`.
 
         Args:
             missing: How many outputs are still to be computed, were an engine taken.
             sample: Returns some of the images, for a trial.
-            exact: Whether float32 is needed: what is reported rests on the outputs.
+            most_change: Of an image's outputs by bfloat16: `EXACT`, `CLOSE` or
+                `TRAINED_ON`.
         """
-        names = self._candidates(exact)
+        names = self._candidates(most_change)
         name = TENSORFLOW
         if names:
-            name = self._choose(names, missing, sample)
-        if name == TENSORFLOW or not missing(name):
-            return name
+            name = self._choose(names, missing, sample, most_change)
+        unknown = name == BFLOAT16 and self._record.change is None
         try:
-            self.ready(name, sample)
+            if unknown or (name != TENSORFLOW and missing(name)):
+                self.ready(name, sample)
+            if name == BFLOAT16:
+                self._check_change(most_change)
         except Unfit as reason:
             return self.falls_back(name, reason)
         return name
+
+    @property
+    def is_close(self) -> bool:
+        """Whether bfloat16 was seen to change the outputs by little."""
+        return self._record.change is not None and self._record.change <= CLOSE
+
+    def _check_change(self, most: float) -> None:
+        """Refuse bfloat16 where it changes more than its readers bear."""
+        change = self._record.change or 0.0
+        if change > most:
+            raise Unfit(
+                f"it changes features by up to {change:.1%}, and those of training "
+                f"images, which the run keeps, may change by {most:.0%}. For bfloat16 "
+                "give --train.reference false"
+            )
 
     def ready(self, name: str, sample: Callable[[], np.ndarray]) -> Run | None:
         """Return an engine that was chosen, built now if it was not yet.
@@ -140,7 +166,7 @@ class Engines:
         """What an image takes, by engine, as far as it was tried."""
         return dict(self._record.milliseconds)
 
-    def _candidates(self, exact: bool) -> list[str]:
+    def _candidates(self, most_change: float) -> list[str]:
         """Return the engines other than TensorFlow's that may be taken."""
         if self.wish == TENSORFLOW:
             return []
@@ -157,13 +183,16 @@ class Engines:
         names = [LITERT] + [BFLOAT16] * bfloat16.is_supported()
         if self.wish != "auto":
             names = [self.wish]
-        return [name for name in names if not (exact and name == BFLOAT16)]
+        if most_change == EXACT:
+            names = [name for name in names if name != BFLOAT16]
+        return names
 
     def _choose(
         self,
         names: list[str],
         missing: Callable[[str], int],
         sample: Callable[[], np.ndarray],
+        most_change: float,
     ) -> str:
         if self.wish != "auto":
             reason = self._record.failed.get(self.wish)
@@ -173,12 +202,17 @@ class Engines:
         if is_large(count, self.model.input_shape):
             with progress.waiting("trial of engines"):
                 self._try(new, count, sample())
+        if most_change < TRAINED_ON and not self.is_close:
+            names = [name for name in names if name != BFLOAT16]
         name = self._record.best(names)
         if name != TENSORFLOW:
             took = self._record.milliseconds
+            more = ""
+            if name == BFLOAT16:
+                more = f"; features change by at most {self._record.change:.1%}"
             console.note_once(
                 f"engine: {TITLES[name]}, {took[name]:.3g} ms an image in a trial "
-                f"(TensorFlow {took[TENSORFLOW]:.3g})"
+                f"(TensorFlow {took[TENSORFLOW]:.3g}){more}"
             )
         return name
 
@@ -229,7 +263,9 @@ class Engines:
                 run: Run = self._convert()
             else:
                 run = bfloat16.engine(self.model)
-            trial.check(name, run, images, exact)
+            change = trial.check(name, run, images, exact)
+            if name == BFLOAT16:
+                self._record.change = round(change, 6)
         except Unfit:
             raise
         except Exception as error:  # Whatever converters and kernels raise.

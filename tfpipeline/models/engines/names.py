@@ -1,8 +1,15 @@
 """Names of engines."""
 
+import math
+
 from tfpipeline.core.errors import unknown
 
 TENSORFLOW, LITERT, BFLOAT16 = "tensorflow", "litert", "bfloat16"
+
+# By how much bfloat16 may change the features of an image, relative to their length:
+# not at all where metrics rest on them; little where a training is not their only
+# reader; and by any amount, as long as neighbours stay, where it is.
+EXACT, CLOSE, TRAINED_ON = 0.0, 0.02, math.inf
 TITLES = {TENSORFLOW: "TensorFlow", LITERT: "LiteRT", BFLOAT16: "bfloat16"}
 
 

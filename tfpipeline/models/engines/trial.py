@@ -47,11 +47,14 @@ class Record:
         milliseconds: An image takes, by engine.
         failed: Why the others cannot compute it.
         digest: SHA-256 of the converted network that was checked.
+        change: By how much bfloat16 changed an image's outputs, at most, relative to
+            their length; None if it was not tried.
     """
 
     milliseconds: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     digest: str = ""
+    change: float | None = None
 
     @classmethod
     def read(cls, file: Path) -> "Record":
@@ -60,7 +63,8 @@ class Record:
             kept = json.loads(file.read_text(encoding="utf-8"))
             times = {str(k): float(v) for k, v in kept["milliseconds"].items()}
             failed = {str(k): str(v) for k, v in kept["failed"].items()}
-            return cls(times, failed, str(kept["digest"]))
+            change = None if kept["change"] is None else float(kept["change"])
+            return cls(times, failed, str(kept["digest"]), change)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
@@ -116,7 +120,7 @@ def race(*engines: tuple[Run, np.ndarray]) -> list[float]:
     return best
 
 
-def check(name: str, run: Run, images: np.ndarray, exact: np.ndarray) -> None:
+def check(name: str, run: Run, images: np.ndarray, exact: np.ndarray) -> float:
     """Refuse an engine that does not compute what TensorFlow does in float32.
 
     Args:
@@ -124,6 +128,9 @@ def check(name: str, run: Run, images: np.ndarray, exact: np.ndarray) -> None:
         run: The engine.
         images: Pictures of the task, shape (n, height, width, 3).
         exact: What TensorFlow makes of them.
+
+    Returns:
+        By how much the outputs of an image differ, at most, relative to their length.
 
     Raises:
         Unfit: A float32 engine differs by more than `TOLERANCE`, or under bfloat16
@@ -142,10 +149,18 @@ def check(name: str, run: Run, images: np.ndarray, exact: np.ndarray) -> None:
             raise Unfit(
                 f"the nearest neighbours of {1 - share:.0%} of the pictures are others"
             )
-        return
+        return _change(exact, outputs)
     scale = max(float(np.abs(exact).max()), 1e-12)
     worst = float(np.abs(outputs - exact).max()) / scale
     if worst > TOLERANCE:
         raise Unfit(
             f"its outputs differ from TensorFlow's by {worst:.1g} of the largest"
         )
+    return _change(exact, outputs)
+
+
+def _change(exact: np.ndarray, outputs: np.ndarray) -> float:
+    """Return the largest change of a row, relative to its length."""
+    rows = exact.reshape(len(exact), -1).astype(np.float64)
+    moved = np.linalg.norm(outputs.reshape(rows.shape) - rows, axis=1)
+    return float((moved / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)).max())
