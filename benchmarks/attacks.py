@@ -88,13 +88,13 @@ class Bench:
         (self.ask,) = experiment.models([network], network.size)
         self.model = network.model
 
-    def campaign(self, part: Any, norm: str, **victim: Any) -> Any:
+    def campaign(self, part: Any, norm: str, **model: Any) -> Any:
         """Return one of ours."""
-        from tfpipeline.attack.engine.model import Victim
+        from tfpipeline.attack.engine.model import AttackedModel
         from tfpipeline.attack.engine.norms import NORMS
         from tfpipeline.attack.engine.sequence import Campaign
 
-        whom = Victim([self.ask], **victim)
+        whom = AttackedModel([self.ask], **model)
         count = len(self.clean)
         return Campaign(
             whom, NORMS[norm], [part], self.strategy, False, batch_size=count
@@ -103,24 +103,24 @@ class Bench:
     def ours(self, steps: int, confidence: float) -> Callable[[], Any]:
         """Return targeted PGD of ours; with much confidence nobody leaves."""
         from tfpipeline.attack.engine.gradient import Iterative
-        from tfpipeline.attack.engine.loop import Wanted
+        from tfpipeline.attack.engine.loop import Goals
         from tfpipeline.attack.engine.registry import Part
 
         part = Part(Iterative(steps, STEP / EPSILON))
         one = self.campaign(part, "linf", targeted=True, confidence=confidence)
-        wanted = Wanted.of(self.clean, list(self.target), EPSILON)
-        return lambda: one.run(wanted).image
+        goals = Goals.of(self.clean, list(self.target), EPSILON)
+        return lambda: one.run(goals).image
 
     def steps_to_success(self, most: int) -> int:
         """Return the steps of the image that ours has made the most of."""
         from tfpipeline.attack.engine.gradient import Iterative
-        from tfpipeline.attack.engine.loop import Wanted
+        from tfpipeline.attack.engine.loop import Goals
         from tfpipeline.attack.engine.registry import Part
 
         part = Part(Iterative(most, STEP / EPSILON))
         one = self.campaign(part, "linf", targeted=True, confidence=0.0)
-        wanted = Wanted.of(self.clean, list(self.target), EPSILON)
-        return int(one.run(wanted).steps.max())
+        goals = Goals.of(self.clean, list(self.target), EPSILON)
+        return int(one.run(goals).steps.max())
 
     def fooled(self, images: Any) -> float:
         """Return the share of images that get the target, as the network sees them."""
@@ -232,14 +232,14 @@ class Bench:
         self, norm: str, slow: bool
     ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the smallest perturbations that each has found, and its questions."""
-        from tfpipeline.attack.engine.loop import Wanted
+        from tfpipeline.attack.engine.loop import Goals
         from tfpipeline.attack.engine.minimal import FastMinimumNorm
         from tfpipeline.attack.engine.registry import Part
 
         one = self.campaign(
             Part(FastMinimumNorm(BUDGET), "margin"), norm, targeted=False
         )
-        ours = one.run(Wanted.of(self.clean, list(self.label), 1e9))
+        ours = one.run(Goals.of(self.clean, list(self.label), 1e9))
         made, asked = {"ours": ours.image}, {"ours": float(ours.steps.mean())}
         peers = [self._least_foolbox]
         peers += [self._least_art] if slow or norm != "linf" else []
@@ -254,12 +254,12 @@ class Bench:
                 model.asked = 0
                 made[name] = way()
                 asked[name] = model.asked / len(self.clean)
-        found = {}
+        outcome = {}
         for name, image in made.items():
             size = one.sizes(image, self.clean)
             success = one.fooled(image, self.label)
-            found[name] = np.where(success, size, np.inf)
-        return found, asked
+            outcome[name] = np.where(success, size, np.inf)
+        return outcome, asked
 
     def _least_foolbox(
         self, norm: str, counted: Counted
@@ -366,8 +366,8 @@ def smallest(bench: Bench, given: argparse.Namespace) -> dict[str, Any]:
     """Return the medians of the smallest perturbations, and who has asked how often."""
     result: dict[str, Any] = {}
     for norm in ("linf", "l2"):
-        found, asked = bench.least(norm, given.slow)
-        result[f"median_{norm}"] = {n: float(np.median(s)) for n, s in found.items()}
+        outcome, asked = bench.least(norm, given.slow)
+        result[f"median_{norm}"] = {n: float(np.median(s)) for n, s in outcome.items()}
         result[f"questions_{norm}"] = asked
     return result
 

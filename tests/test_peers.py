@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from tfpipeline.attack.engine.base import Attack
 from tfpipeline.attack.engine.gradient import Iterative
-from tfpipeline.attack.engine.loop import Found, Wanted
+from tfpipeline.attack.engine.loop import Goals, Outcome
 from tfpipeline.attack.engine.minimal import CarliniWagner, DeepFool, FastMinimumNorm
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.registry import Part
 from tfpipeline.attack.engine.sequence import Campaign
@@ -50,17 +50,17 @@ class Ground:
     clean: np.ndarray
     label: np.ndarray
 
-    def ours(self, attack: Attack, norm: str, radius: float, loss: str) -> Found:
+    def ours(self, attack: Attack, norm: str, radius: float, loss: str) -> Outcome:
         """Return what one of our attacks comes to."""
         one = Campaign(
-            Victim([lambda x: self.model(x, training=False)], False),
+            AttackedModel([lambda x: self.model(x, training=False)], False),
             NORMS[norm],
             [Part(attack, loss)],
             tf.distribute.get_strategy(),
             grid=False,
             batch_size=len(self.clean),
         )
-        return one.run(Wanted.of(self.clean, list(self.label), radius))
+        return one.run(Goals.of(self.clean, list(self.label), radius))
 
     def fooled(self, image: np.ndarray) -> np.ndarray:
         """Tell which images are taken for another class."""
@@ -146,41 +146,41 @@ def one_hot(ground: Ground) -> np.ndarray:
 
 
 def test_one_step_makes_the_image_of_foolbox(ground: Ground, foolbox) -> None:
-    found = ground.ours(Iterative(1, 1.0), "linf", RADII["linf"], "cross_entropy")
+    outcome = ground.ours(Iterative(1, 1.0), "linf", RADII["linf"], "cross_entropy")
     attack = foolbox.attacks.LinfFastGradientAttack(random_start=False)
     image = by_foolbox(foolbox, ground, attack, RADII["linf"])
-    assert np.allclose(found.image, image, atol=1e-6)
+    assert np.allclose(outcome.image, image, atol=1e-6)
 
 
 def test_one_step_makes_the_image_of_art(ground: Ground, art) -> None:
     from art.attacks.evasion import FastGradientMethod
 
-    found = ground.ours(Iterative(1, 1.0), "linf", RADII["linf"], "cross_entropy")
+    outcome = ground.ours(Iterative(1, 1.0), "linf", RADII["linf"], "cross_entropy")
     image = FastGradientMethod(art, eps=RADII["linf"]).generate(
         ground.clean, y=one_hot(ground)
     )
-    assert np.allclose(found.image, image, atol=1e-6)
+    assert np.allclose(outcome.image, image, atol=1e-6)
 
 
 @pytest.mark.parametrize("norm", RADII)
 def test_many_steps_fool_where_those_of_foolbox_do(
     norm: str, ground: Ground, foolbox
 ) -> None:
-    found = ground.ours(Iterative(STEPS, 0.1), norm, RADII[norm], "cross_entropy")
+    outcome = ground.ours(Iterative(STEPS, 0.1), norm, RADII[norm], "cross_entropy")
     name = {"linf": "LinfPGD", "l2": "L2PGD"}[norm]
     attack = getattr(foolbox.attacks, name)(
         abs_stepsize=0.1 * RADII[norm], steps=STEPS, random_start=False
     )
     theirs = ground.fooled(by_foolbox(foolbox, ground, attack, RADII[norm]))
     assert 0 < theirs.sum() < len(theirs), "a radius at which the two can differ"
-    assert (found.success >= theirs).all()
+    assert (outcome.success >= theirs).all()
 
 
 @pytest.mark.parametrize("norm", RADII)
 def test_many_steps_fool_where_those_of_art_do(norm: str, ground: Ground, art) -> None:
     from art.attacks.evasion import ProjectedGradientDescent
 
-    found = ground.ours(Iterative(STEPS, 0.1), norm, RADII[norm], "cross_entropy")
+    outcome = ground.ours(Iterative(STEPS, 0.1), norm, RADII[norm], "cross_entropy")
     attack = ProjectedGradientDescent(
         art,
         norm=ORDERS[norm],
@@ -192,7 +192,7 @@ def test_many_steps_fool_where_those_of_art_do(norm: str, ground: Ground, art) -
     )
     theirs = ground.fooled(attack.generate(ground.clean, y=one_hot(ground)))
     assert 0 < theirs.sum() < len(theirs), "a radius at which the two can differ"
-    assert (found.success >= theirs).all()
+    assert (outcome.success >= theirs).all()
 
 
 # Of the norm: our attack, and the foolbox class, at the same number of gradients.

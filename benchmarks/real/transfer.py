@@ -25,8 +25,8 @@ from shared import about, insert
 
 from tfpipeline.attack import experiment
 from tfpipeline.attack.engine.epsilon import Epsilon
-from tfpipeline.attack.engine.loop import Wanted
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.loop import Goals
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.sanity_checks import levels
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.config import ModelSettings
@@ -66,16 +66,16 @@ def pictures(
 
 
 def transfer(
-    attacked: Sequence[Network], every: Sequence[Network], wanted: Wanted, **how: Any
+    attacked: Sequence[Network], every: Sequence[Network], goals: Goals, **how: Any
 ) -> dict[str, Any]:
     """Attack some networks together; return the share on which each of all falls."""
     began = time.process_time()
     answers = experiment.models(attacked, every[0].size)
-    victim = Victim(answers, how["targeted"], confidence=CONFIDENCE)
+    model = AttackedModel(answers, how["targeted"], confidence=CONFIDENCE)
     settings = AdversarySettings(attack=how["attack"], steps=how["steps"])
-    campaign = Campaign.of(victim, settings, "linf", tf.distribute.get_strategy())
-    found = levels(campaign.run(wanted).image)
-    given = [n.logits(found).argmax(-1) == wanted.index for n in every]
+    campaign = Campaign.of(model, settings, "linf", tf.distribute.get_strategy())
+    outcome = levels(campaign.run(goals).image)
+    given = [n.logits(outcome).argmax(-1) == goals.index for n in every]
     fooled = [hit.mean() if how["targeted"] else 1 - hit.mean() for hit in given]
     return {
         "attacked": [network.name for network in attacked],
@@ -144,9 +144,9 @@ def main() -> None:
         "rows": [],
     }
     for who, attack, targeted in ways(networks):
-        wanted = Wanted.of(clean, list(targets if targeted else labels), epsilon)
+        goals = Goals.of(clean, list(targets if targeted else labels), epsilon)
         how = {"attack": attack, "targeted": targeted, "steps": given.steps}
-        result["rows"].append(transfer(who, networks, wanted, **how))
+        result["rows"].append(transfer(who, networks, goals, **how))
         print(result["rows"][-1], flush=True)
         if given.output:
             given.output.write_text(json.dumps(about() | result, indent=2) + "\n")

@@ -104,20 +104,20 @@ def test_an_interruption_keeps_the_blocks_that_are_whole(
     monkeypatch.setattr(blocks, "_MOST", 4)
     interrupted(whose, name, 2, number, monkeypatch)
     assert attack_of_eight(demo_run, tmp_path) == code
-    found = json.loads((tmp_path / "out" / "attack.json").read_text())
-    assert 0 < found["summary"]["attacked"] == len(found["images"]) <= 4
-    assert found["summary"]["stopped"].startswith("Stopped after 4 of 8 photographs.")
-    for item in found["images"]:
+    outcome = json.loads((tmp_path / "out" / "attack.json").read_text())
+    assert 0 < outcome["summary"]["attacked"] == len(outcome["images"]) <= 4
+    assert outcome["summary"]["stopped"].startswith("Stopped after 4 of 8 photographs.")
+    for item in outcome["images"]:
         assert image_io.decode(tmp_path / "out" / item["adversarial"]).shape == (
             96,
             96,
             3,
         )
-    assert pictures_in(tmp_path / "out") <= texts(found)
+    assert pictures_in(tmp_path / "out") <= texts(outcome)
     table = file_io.read_csv(tmp_path / "out" / "attack.csv")
-    assert [row["image"] for row in table] == [i["image"] for i in found["images"]]
-    assert {"in_the_ball", "survives_8_bits"} <= set(found["checks"])
-    assert "monotone" not in found["checks"]
+    assert [row["image"] for row in table] == [i["image"] for i in outcome["images"]]
+    assert {"in_the_ball", "survives_8_bits"} <= set(outcome["checks"])
+    assert "monotone" not in outcome["checks"]
     assert "--overwrite true" in capsys.readouterr().err
 
 
@@ -126,9 +126,9 @@ def test_an_interruption_of_the_checks_keeps_all_pictures(
 ) -> None:
     interrupted(blocks.sanity_checks, "stronger", 1, signal.SIGINT, monkeypatch)
     assert attack_of_eight(demo_run, tmp_path) == 130
-    found = json.loads((tmp_path / "out" / "attack.json").read_text())
-    assert len(found["images"]) + len(found["left_out"]) == 8
-    assert found["summary"]["stopped"].startswith("Stopped before the checks.")
+    outcome = json.loads((tmp_path / "out" / "attack.json").read_text())
+    assert len(outcome["images"]) + len(outcome["left_out"]) == 8
+    assert outcome["summary"]["stopped"].startswith("Stopped before the checks.")
 
 
 def test_an_interruption_before_anything_is_whole_leaves_no_result(

@@ -44,10 +44,10 @@ def test_what_is_told_is_true_of_the_files(attacked, demo_run) -> None:
     """Everything is computed again, from the files alone, by plain Keras."""
     from tfpipeline.models import saving
 
-    output, found = attacked
+    output, outcome = attacked
     model, labels = saving.load_classifier(demo_run.path / "model.keras")
-    assert len(found["images"]) + len(found["left_out"]) == 6
-    for item in found["images"]:
+    assert len(outcome["images"]) + len(outcome["left_out"]) == 6
+    for item in outcome["images"]:
         file = image_io.decode(output / item["adversarial"])
         clean = image_io.read(Path(item["image"]), 96, 96, "squash")
         logits = np.asarray(model(file[None].astype(np.float32) / 255))[0]
@@ -63,9 +63,9 @@ def test_what_is_told_is_true_of_the_files(attacked, demo_run) -> None:
 
 
 def test_a_table_tells_what_the_result_does(attacked) -> None:
-    output, found = attacked
-    rows = file_io.read_csv(output / found["summary"]["table"])
-    for row, item in zip(rows, found["images"], strict=True):
+    output, outcome = attacked
+    rows = file_io.read_csv(output / outcome["summary"]["table"])
+    for row, item in zip(rows, outcome["images"], strict=True):
         for name in ("image", "adversarial", "figure", "label", "final_class"):
             assert row[name] == item[name]
         assert float(row["l2"]) == item["l2"]
@@ -73,8 +73,8 @@ def test_a_table_tells_what_the_result_does(attacked) -> None:
 
 
 def test_labels_come_from_the_folders(attacked) -> None:
-    _, found = attacked
-    for item in found["images"]:
+    _, outcome = attacked
+    for item in outcome["images"]:
         assert item["label_from"] == "folder"
         assert item["label"] == Path(item["image"]).parent.name
 
@@ -82,57 +82,57 @@ def test_labels_come_from_the_folders(attacked) -> None:
 def test_the_smallest_perturbation_is_not_larger_than_the_one_that_was_made(
     attacked,
 ) -> None:
-    _, found = attacked
-    for item in found["images"]:
+    _, outcome = attacked
+    for item in outcome["images"]:
         if item["success_8bit"]:
             assert 0 < item["least"] <= item["linf"] + 1e-6
 
 
 def test_every_check_is_made_and_says_what_it_means(attacked) -> None:
-    _, found = attacked
+    _, outcome = attacked
     expected = {"threat_model", "only_right_ones", "survives_8_bits", "in_the_ball"}
     expected |= {"gradients_not_zero", "logits_not_saturated", "deterministic"}
     expected |= {"iterated_beats_single_step", "random_noise_fails", "monotone"}
     expected |= {"unbounded_succeeds", "more_steps_change_nothing"}
     expected |= {"gradient_free_not_better", "clean_accuracy_plausible"}
-    assert set(found["checks"]) == expected
-    for name, check in found["checks"].items():
+    assert set(outcome["checks"]) == expected
+    for name, check in outcome["checks"].items():
         assert check["meaning"] and "value" in check
         failed = check["passed"] is False
         assert name == "random_noise_fails" or not failed, (name, check)
         assert (check["outcome"] == "not asked") is (check["passed"] is None)
-    left = sum(not item["success"] for item in found["images"])
+    left = sum(not item["success"] for item in outcome["images"])
     for name in ("more_steps_change_nothing", "gradient_free_not_better"):
-        assert (found["checks"][name]["passed"] is None) is (left == 0)
+        assert (outcome["checks"][name]["passed"] is None) is (left == 0)
 
 
 def test_accuracy_falls_with_epsilon(attacked) -> None:
-    _, found = attacked
-    accuracies = [point["accuracy"] for point in found["summary"]["curve"]]
+    _, outcome = attacked
+    accuracies = [point["accuracy"] for point in outcome["summary"]["curve"]]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert accuracies[0] == found["summary"]["clean_accuracy"]
-    radii = [point["epsilon"] * 255 for point in found["summary"]["curve"]]
+    assert accuracies[0] == outcome["summary"]["clean_accuracy"]
+    radii = [point["epsilon"] * 255 for point in outcome["summary"]["curve"]]
     assert radii == pytest.approx([0, 4, 8, 16])
 
 
 def test_a_judge_that_is_the_network_itself_is_fooled_as_often(attacked) -> None:
-    _, found = attacked
-    (rate,) = found["summary"]["transfer"].values()
-    assert rate == found["summary"]["success_rate"]
-    rows = found["summary"]["matrix"]
+    _, outcome = attacked
+    (rate,) = outcome["summary"]["transfer"].values()
+    assert rate == outcome["summary"]["success_rate"]
+    rows = outcome["summary"]["matrix"]
     assert all(row == rows[next(iter(rows))] for row in rows.values())
 
 
 def test_an_attack_that_knows_of_a_defence_is_at_least_as_good(attacked) -> None:
-    _, found = attacked
-    worth = found["defences"]["bit_depth:3"]
+    _, outcome = attacked
+    worth = outcome["defences"]["bit_depth:3"]
     assert worth["fooled_adaptive"] >= worth["fooled_unaware"]
     assert worth["fooled_adaptive"] > 0.5
 
 
 def test_perturbations_are_carried_back_to_the_photographs(attacked) -> None:
-    output, found = attacked
-    for item in found["images"]:
+    output, outcome = attacked
+    for item in outcome["images"]:
         photograph = image_io.decode(Path(item["image"]))
         if item["full_size"] is None:
             assert min(photograph.shape[:2]) < 96
@@ -141,8 +141,8 @@ def test_perturbations_are_carried_back_to_the_photographs(attacked) -> None:
 
 
 def test_what_cannot_be_read_is_listed(attacked) -> None:
-    _, found = attacked
-    (error,) = found["errors"]
+    _, outcome = attacked
+    (error,) = outcome["errors"]
     assert error["image"].endswith("broken.jpg") and error["error"]
 
 
@@ -161,13 +161,13 @@ def test_the_same_command_makes_the_same_pictures(
 
 
 def test_two_devices_make_what_one_makes(demo_run, pictures, tmp_path, capsys) -> None:
-    found = []
+    outcome = []
     for name, more in (("one", []), ("two", ["--distribute.devices", "2"])):
         words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
         words += ["--epsilon", "6/255", "--adversary.attack", "pgd", *more]
         assert run(tmp_path / name, *words) == 0
-        found.append(result(tmp_path / name)["images"])
-    for one, two in zip(*found):
+        outcome.append(result(tmp_path / name)["images"])
+    for one, two in zip(*outcome):
         assert one["success"] == two["success"] and one["steps"] == two["steps"]
 
 
@@ -177,13 +177,13 @@ def test_the_lesson_is_measured_beside_the_right_attack(
     words = ["--run", str(demo_run.path), "--images", str(pictures / "rocket")]
     words += ["--target", "teapot", "--preset", "lesson", "--epsilon", "16/255"]
     assert run(tmp_path / "out", *words) == 0
-    found = result(tmp_path / "out")
-    assert len(found["summary"]["lesson_defects"]) == 5
+    outcome = result(tmp_path / "out")
+    assert len(outcome["summary"]["lesson_defects"]) == 5
     # What has become another class than the target is not right for that.
-    assert found["summary"]["robust_accuracy"] is None
-    shares = [point["target_not_reached"] for point in found["summary"]["curve"]]
+    assert outcome["summary"]["robust_accuracy"] is None
+    shares = [point["target_not_reached"] for point in outcome["summary"]["curve"]]
     assert shares[0] == 1 and shares == sorted(shares, reverse=True)
-    for item in found["images"]:
+    for item in outcome["images"]:
         told = item["lesson"]
         assert set(told["reported"]) == {"clean_on_0_to_255", "attacked_on_0_to_1"}
         assert told["measured"]["clean_right"]["class"] == item["clean_class"]
@@ -199,12 +199,12 @@ def test_a_smallest_perturbation_is_asked_for_by_its_attack(
     words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
     words += ["--norm", "l2", "--epsilon", "0.7", "--adversary.attack", "fmn"]
     assert run(tmp_path / "out", *words, "--adversary.steps", "40") == 0
-    found = result(tmp_path / "out")
-    for item in found["images"]:
+    outcome = result(tmp_path / "out")
+    for item in outcome["images"]:
         # Only what is small enough counts, whatever was found.
         assert item["final_class"] != item["label"]
         assert item["success_8bit"] is (item["l2"] <= 0.7 + 1e-6)
-    assert found["checks"]["in_the_ball"]["passed"]
+    assert outcome["checks"]["in_the_ball"]["passed"]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_no_real_photograph_withstands_four_grey_levels(
     words = ["--images", str(some), "--target", "Siamese cat", "--epsilon", "4/255"]
     words += ["--epsilons", "4/255"]
     assert run(tmp_path / "out", *words) == 0
-    found = result(tmp_path / "out")
-    assert found["summary"]["attacked"] >= 5
-    assert found["summary"]["success_rate"] == 1
-    assert {item["label_from"] for item in found["images"]} == {"wordnet number"}
+    outcome = result(tmp_path / "out")
+    assert outcome["summary"]["attacked"] >= 5
+    assert outcome["summary"]["success_rate"] == 1
+    assert {item["label_from"] for item in outcome["images"]} == {"wordnet number"}

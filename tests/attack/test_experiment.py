@@ -48,10 +48,10 @@ def test_an_attack_sees_of_another_size_what_a_file_will_show(side: int) -> None
     pictures = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     other = mirror(side)
     _, answer = experiment.models([mirror(32), other], (32, 32))
-    found = np.asarray(answer(tf.constant(pictures / np.float32(255))))
-    assert np.array_equal(found, other.logits(pictures))
+    outcome = np.asarray(answer(tf.constant(pictures / np.float32(255))))
+    assert np.array_equal(outcome, other.logits(pictures))
     small = image_io.resize(pictures[0], side, side, "squash")
-    assert np.array_equal((found[0] * 255 + 0.5).astype(np.uint8), small.ravel())
+    assert np.array_equal((outcome[0] * 255 + 0.5).astype(np.uint8), small.ravel())
 
 
 def test_gradients_pass_from_one_size_to_the_other() -> None:
@@ -65,8 +65,8 @@ def test_gradients_pass_from_one_size_to_the_other() -> None:
 
 
 def radii(count: int = 1, **given) -> list[float]:
-    _, found = experiment.radii(AttackSettings(**given), count)
-    return [round(255 * epsilon.value, 3) for epsilon in found]
+    _, outcome = experiment.radii(AttackSettings(**given), count)
+    return [round(255 * epsilon.value, 3) for epsilon in outcome]
 
 
 def test_radii_between_8_bit_steps_are_kept_as_they_were_written() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from tfpipeline import distribute
 from tfpipeline.attack import lesson, outputs, photos
 from tfpipeline.attack.engine import sanity_checks
-from tfpipeline.attack.engine.loop import Found, Wanted
+from tfpipeline.attack.engine.loop import Goals, Outcome
 from tfpipeline.attack.engine.model import Inspection
 from tfpipeline.attack.engine.sanity_checks import Tally
 from tfpipeline.attack.experiment import Strike
@@ -61,7 +61,7 @@ class Progress:
     inspection: Inspection | None = None
     tally: Tally = field(default_factory=Tally)
     # What the checks are asked about.
-    sample: list[tuple[Wanted, Found]] = field(default_factory=list)
+    sample: list[tuple[Goals, Outcome]] = field(default_factory=list)
 
     def copied(self) -> "Progress":
         """Return the same, which what comes next does not change."""
@@ -153,22 +153,22 @@ class Blocks:
         if progress.inspection is None:
             progress.inspection = strike.look()
         with self.phases("attack"):
-            found = strike.run()
-        wanted = strike.wanted()
-        progress.tally.add(strike.campaign, found, wanted)
+            outcome = strike.run()
+        goals = strike.goals()
+        progress.tally.add(strike.campaign, outcome, goals)
         rows = np.array([k for k, one in enumerate(good) if one.path in sample], int)
         if len(rows):
-            progress.sample.append((wanted.take(rows), found.take(rows)))
+            progress.sample.append((goals.take(rows), outcome.take(rows)))
         with self.phases("checks"):
-            progress.survey.add(strike, found)
+            progress.survey.add(strike, outcome)
         progress.count += len(good)
         if self.chief:
             with self.phases("judge"):
-                self._write(strike, found)
+                self._write(strike, outcome)
 
-    def _write(self, strike: Strike, found: Found) -> None:
+    def _write(self, strike: Strike, outcome: Outcome) -> None:
         progress, folder = self.progress, self.output.folder
-        pictures, items = outputs.write(strike, found, folder, progress.taken)
+        pictures, items = outputs.write(strike, outcome, folder, progress.taken)
         progress.figures.draw(strike, pictures, items, folder)
         progress.items += items
         progress.first += list(pictures[: max(0, _ON_SHEET - len(progress.first))])
@@ -187,11 +187,11 @@ class Blocks:
         if not progress.sample or not costly:
             # None of the sample could be attacked, or there is no time.
             return checks
-        wanted, found = zip(*progress.sample)
+        goals, outcome = zip(*progress.sample)
         return checks | sanity_checks.stronger(
             self.strike.campaign,
-            Found.joined(found),
-            Wanted.joined(wanted),
+            Outcome.joined(outcome),
+            Goals.joined(goals),
             self.strike.title("check"),
         )
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.attack.engine.epsilon import Epsilon
-from tfpipeline.attack.engine.loop import Found, Wanted
-from tfpipeline.attack.engine.model import Inspection, Model, Victim, inspect
+from tfpipeline.attack.engine.loop import Goals, Outcome
+from tfpipeline.attack.engine.model import AttackedModel, Inspection, Model, inspect
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.attack.photos import Subject
 from tfpipeline.config.attack import AttackSettings
@@ -143,7 +143,7 @@ class Strike:
 
     def _aim(self, answers: Sequence[Model]) -> None:
         adversary = self.settings.adversary
-        self.victim = Victim(
+        self.model = AttackedModel(
             answers,
             self.target is not None,
             samples=adversary.samples,
@@ -151,7 +151,7 @@ class Strike:
             confidence=adversary.confidence,
         )
         norm = self.settings.norm
-        self.campaign = Campaign.of(self.victim, adversary, norm, self.strategy)
+        self.campaign = Campaign.of(self.model, adversary, norm, self.strategy)
 
     def on(self, subjects: Sequence[Subject], first: int, where: str = "") -> "Strike":
         """Return the same attack, already traced, on photographs after others.
@@ -171,9 +171,9 @@ class Strike:
         other._aim([_model(network, self.networks[0].size)])
         return other
 
-    def campaign_of(self, victim: Victim) -> Campaign:
-        """Return the attacks that were asked for, on another victim."""
-        return dataclasses.replace(self.campaign, victim=victim, loops={})
+    def campaign_of(self, model: AttackedModel) -> Campaign:
+        """Return the attacks that were asked for, on another model."""
+        return dataclasses.replace(self.campaign, model=model, loops={})
 
     @property
     def labels(self) -> np.ndarray:
@@ -185,28 +185,28 @@ class Strike:
         first, target = logits.argmax(-1), self.target
         return np.asarray(first != labels if target is None else first == target)
 
-    def wanted(self, epsilon: Epsilon | None = None) -> Wanted:
+    def goals(self, epsilon: Epsilon | None = None) -> Goals:
         """Return what is asked for at a radius, by default the main one."""
         target = self.target
         index = [s.label if target is None else target for s in self.subjects]
-        wanted = Wanted.of(self.clean, index, (epsilon or self.epsilon).value)
-        return dataclasses.replace(wanted, key=wanted.key + self._first)
+        goals = Goals.of(self.clean, index, (epsilon or self.epsilon).value)
+        return dataclasses.replace(goals, key=goals.key + self._first)
 
     def look(self) -> Inspection:
-        """Inspect the victim before it is attacked."""
-        few = self.wanted().take(slice(_INSPECTED))
-        return inspect(self.victim, few.clean, few.index)
+        """Inspect the model before it is attacked."""
+        few = self.goals().take(slice(_INSPECTED))
+        return inspect(self.model, few.clean, few.index)
 
-    def run(self) -> Found:
+    def run(self) -> Outcome:
         """Make the images."""
-        wanted = self.wanted()
+        goals = self.goals()
         if self.campaign.minimal:
             # What is smaller than asked for counts; what is larger is reported.
-            wanted = self.campaign.unbounded(wanted)
-        found = self.campaign.run(wanted, self.title("attack"))
-        size = self.campaign.sizes(found.image, wanted.clean)
-        found.success &= self.epsilon.holds(size)
-        return found
+            goals = self.campaign.unbounded(goals)
+        outcome = self.campaign.run(goals, self.title("attack"))
+        size = self.campaign.sizes(outcome.image, goals.clean)
+        outcome.success &= self.epsilon.holds(size)
+        return outcome
 
     def title(self, words: str) -> str | None:
         """Return the title of a progress bar, or None where there is none."""

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.attack.engine import perturbation_metrics, sanity_checks
-from tfpipeline.attack.engine.loop import Found
+from tfpipeline.attack.engine.loop import Outcome
 from tfpipeline.attack.experiment import Strike
 from tfpipeline.core import image_io, result_dir
 from tfpipeline.metrics import classification
 
 
 def write(
-    strike: Strike, found: Found, output: Path, taken: set[str]
+    strike: Strike, outcome: Outcome, output: Path, taken: set[str]
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Write the pictures of an attack into a folder, and judge the files.
 
@@ -23,7 +23,7 @@ def write(
     """
     labels, own = strike.labels, strike.networks[0].labels
     names = [result_dir.own_name(subject.path, taken) for subject in strike.subjects]
-    for name, picture in zip(names, sanity_checks.levels(found.image)):
+    for name, picture in zip(names, sanity_checks.levels(outcome.image)):
         image_io.save_png(output / f"{name}.png", picture)
     pictures = np.stack([image_io.decode(output / f"{name}.png") for name in names])
     logits = [network.logits(pictures) for network in strike.networks]
@@ -31,7 +31,7 @@ def write(
     shares = classification.probabilities(logits[0])
     items = []
     for k, subject in enumerate(strike.subjects):
-        item = _item(strike, found, k) | {"adversarial": f"{names[k]}.png"}
+        item = _item(strike, outcome, k) | {"adversarial": f"{names[k]}.png"}
         item |= {
             "final_class": own[int(shares[k].argmax())],
             "final_probability": float(shares[k].max()),
@@ -56,7 +56,7 @@ def write(
     return pictures, items
 
 
-def _item(strike: Strike, found: Found, k: int) -> dict[str, Any]:
+def _item(strike: Strike, outcome: Outcome, k: int) -> dict[str, Any]:
     """Return what is known of a photograph before its file is written."""
     subject, target = strike.subjects[k], strike.target
     labels = strike.networks[0].labels
@@ -71,9 +71,9 @@ def _item(strike: Strike, found: Found, k: int) -> dict[str, Any]:
         "target": None if target is None else labels[target],
         "epsilon": strike.epsilon.value,
         "norm": strike.settings.norm,
-        "success": bool(found.success[k]),
-        "steps": int(found.steps[k]),
-        "steps_without_gradient": int(found.flat[k]),
+        "success": bool(outcome.success[k]),
+        "steps": int(outcome.steps[k]),
+        "steps_without_gradient": int(outcome.flat[k]),
         "judges": {},
     }
 

@@ -14,7 +14,7 @@ from tfpipeline.attack.engine import (
     registry,
     sanity_checks,
 )
-from tfpipeline.attack.engine.loop import Found
+from tfpipeline.attack.engine.loop import Outcome
 from tfpipeline.attack.engine.minimal import FastMinimumNorm
 from tfpipeline.attack.engine.registry import Part
 from tfpipeline.attack.engine.sequence import Campaign, smallest
@@ -30,7 +30,7 @@ class _Shield:
     """A network behind a defence: what attacks come to that know of it, or do not."""
 
     def __init__(self, word: str, strike: Strike) -> None:
-        defence, plain = defences.find(word), strike.victim
+        defence, plain = defences.find(word), strike.model
         random = defences.is_random(word)
         if random:
             samples = max(_SAMPLES, plain.samples)
@@ -54,14 +54,14 @@ class _Shield:
 
         Of the photographs of a strike, and the uint8 pictures that it made of them.
         """
-        wanted = strike.wanted()
-        wrong = self._rate(self.right, wanted.clean, strike.labels)
-        unaware = self._rate(self.judge, pictures / np.float32(255), wanted.index)
-        found = self.adaptive.run(wanted, strike.title(f"knowing of {self.word}"))
-        size = self.adaptive.sizes(found.image, wanted.clean)
+        goals = strike.goals()
+        wrong = self._rate(self.right, goals.clean, strike.labels)
+        unaware = self._rate(self.judge, pictures / np.float32(255), goals.index)
+        outcome = self.adaptive.run(goals, strike.title(f"knowing of {self.word}"))
+        size = self.adaptive.sizes(outcome.image, goals.clean)
         counts = strike.epsilon.holds(size)
-        adaptive = self._rate(self.judge, found.image[counts], wanted.index[counts])
-        return np.array([len(wanted) - wrong, unaware, adaptive])
+        adaptive = self._rate(self.judge, outcome.image[counts], goals.index[counts])
+        return np.array([len(goals) - wrong, unaware, adaptive])
 
     def _rate(self, judge: Campaign, image: np.ndarray, index: np.ndarray) -> float:
         """Return how many images fool a judge, each counted by its share of draws."""
@@ -73,7 +73,7 @@ class _Shield:
         names = ("clean_accuracy", "fooled_unaware", "fooled_adaptive")
         return dict(zip(names, shares.tolist())) | {
             "draws": self.draws,
-            "samples_a_step": self.adaptive.victim.samples,
+            "samples_a_step": self.adaptive.model.samples,
             "knowing_attack": registry.spelled(self.adaptive.parts),
         }
 
@@ -96,8 +96,8 @@ class Survey:
         self._bisecting = sanity_checks.bisecting(campaign)
         # Accuracy asks for no confidence: what is wrong is wrong.
         self._plain = campaign
-        if strike.victim.confidence:
-            plain = dataclasses.replace(strike.victim, confidence=0.0)
+        if strike.model.confidence:
+            plain = dataclasses.replace(strike.model, confidence=0.0)
             self._plain = strike.campaign_of(plain)
         self._known: list[float] = []
         self._least: list[float] = []
@@ -113,20 +113,20 @@ class Survey:
             setattr(same, name, copy.copy(value) if grows else value)
         return same
 
-    def add(self, strike: Strike, found: Found) -> None:
+    def add(self, strike: Strike, outcome: Outcome) -> None:
         """Make the further attacks that were asked for on some photographs."""
-        known = self._known_radii(strike, found)
+        known = self._known_radii(strike, outcome)
         if strike.settings.minimal:
             least = self._smallest(strike)
             self._least += least.tolist()
             known = np.minimum(known, least)
         self._known += known.tolist()
-        pictures = sanity_checks.levels(found.image)
+        pictures = sanity_checks.levels(outcome.image)
         for row, shield in enumerate(self._shields):
             self._worth[row] += shield.counts(strike, pictures)
         self._cross(strike)
 
-    def _known_radii(self, strike: Strike, found: Found) -> np.ndarray:
+    def _known_radii(self, strike: Strike, outcome: Outcome) -> np.ndarray:
         """Return of each photograph the smallest size that is known to fool.
 
         A photograph that has fallen is attacked again at the smaller radii, one that
@@ -135,16 +135,16 @@ class Survey:
         """
         campaign, at, radii = self._plain, strike.epsilon, strike.epsilons
         again = campaign is not strike.campaign and bool(radii)
-        clean = strike.wanted().clean
+        clean = strike.goals().clean
         if again and campaign.minimal:
             title = strike.title("without confidence")
-            found = campaign.run(campaign.unbounded(strike.wanted()), title)
-        size = campaign.sizes(found.image, clean)
+            outcome = campaign.run(campaign.unbounded(strike.goals()), title)
+        size = campaign.sizes(outcome.image, clean)
         if campaign.minimal:
             return np.where(size > 0, size, np.inf)
-        fallen = found.success
+        fallen = outcome.success
         if again:
-            fallen = campaign.fooled(found.image, strike.wanted().index)
+            fallen = campaign.fooled(outcome.image, strike.goals().index)
         known = np.where(fallen, size, np.inf)
         held = np.zeros(len(known))
         below = [epsilon for epsilon in radii if epsilon < at]
@@ -157,9 +157,9 @@ class Survey:
             rows = np.flatnonzero(known_enough & (known > radius) & (held < radius))
             if not len(rows):
                 continue
-            wanted = strike.wanted(epsilon).take(rows)
-            result = campaign.run(wanted, strike.title(f"epsilon {epsilon}"))
-            size = campaign.sizes(result.image, wanted.clean)
+            goals = strike.goals(epsilon).take(rows)
+            result = campaign.run(goals, strike.title(f"epsilon {epsilon}"))
+            size = campaign.sizes(result.image, goals.clean)
             known[rows[result.success]] = size[result.success]
             if small:
                 held[rows[~result.success]] = radius
@@ -171,14 +171,14 @@ class Survey:
         By the attack of the minimal norm, and by bisection of the radius below it.
         """
         minimal, bisecting = self._minimal, self._bisecting
-        wanted = minimal.unbounded(strike.wanted())
-        first = minimal.run(wanted, strike.title("smallest"))
-        size = minimal.sizes(first.image, wanted.clean)
-        radius: np.ndarray = np.where(first.success, size, wanted.epsilon)
-        below = dataclasses.replace(wanted, epsilon=radius.astype(np.float32))
+        goals = minimal.unbounded(strike.goals())
+        first = minimal.run(goals, strike.title("smallest"))
+        size = minimal.sizes(first.image, goals.clean)
+        radius: np.ndarray = np.where(first.success, size, goals.epsilon)
+        below = dataclasses.replace(goals, epsilon=radius.astype(np.float32))
         title = strike.title("smallest, bisection")
         second = smallest(bisecting, below, title=title)
-        again = bisecting.sizes(second.image, wanted.clean)
+        again = bisecting.sizes(second.image, goals.clean)
         size = np.where(second.success & (again < radius), again, radius)
         return np.where(first.success | second.success, size, np.inf)
 
@@ -202,8 +202,8 @@ class Survey:
         for row, alone in enumerate(self._alone):
             one = alone.on(strike.subjects, len(self._known), strike.title("") or "")
             name = self._every[row].name
-            found = one.campaign.run(one.wanted(), one.title(f"{name} alone"))
-            pictures = sanity_checks.levels(found.image)
+            outcome = one.campaign.run(one.goals(), one.title(f"{name} alone"))
+            pictures = sanity_checks.levels(outcome.image)
             for column, other in enumerate(self._every):
                 # What it is wrong about anyway is no success of the attack.
                 able = right[column] | (strike.target is not None)

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.attack.engine import defences, perturbation_metrics, registry
-from tfpipeline.attack.engine.loop import Wanted
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.loop import Goals
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.config.adversary import AdversarySettings
@@ -21,10 +21,10 @@ def test_bits_are_counted() -> None:
 
 
 def test_smoothing_is_the_median_of_the_neighbours() -> None:
-    found = np.asarray(defences.smoothing(IMAGE, 3))
+    outcome = np.asarray(defences.smoothing(IMAGE, 3))
     window = np.asarray(IMAGE)[1, 4:7, 6:9, 2]
-    assert found[1, 5, 7, 2] == pytest.approx(np.median(window))
-    assert found.shape == IMAGE.shape
+    assert outcome[1, 5, 7, 2] == pytest.approx(np.median(window))
+    assert outcome.shape == IMAGE.shape
     # A single wrong value disappears.
     flat = np.full((1, 9, 9, 3), 0.5, np.float32)
     flat[0, 4, 4] = 1
@@ -68,9 +68,9 @@ def test_a_defence_without_a_gradient_stops_only_those_who_do_not_know(
 def success(network, pictures: np.ndarray, label: np.ndarray, radius: float) -> float:
     """Return the share of the pictures that an attack on a network changes enough."""
     parts = registry.choose(AdversarySettings("pgd"), "linf", targeted=False)
-    victim = Victim([network], False)
-    one = Campaign(victim, NORMS["linf"], parts, tf.distribute.get_strategy())
-    return float(one.run(Wanted.of(pictures, label, radius)).success.mean())
+    model = AttackedModel([network], False)
+    one = Campaign(model, NORMS["linf"], parts, tf.distribute.get_strategy())
+    return float(one.run(Goals.of(pictures, label, radius)).success.mean())
 
 
 @pytest.mark.parametrize("radius", [3 / 255, 6 / 255, 12 / 255])
@@ -98,11 +98,11 @@ def test_the_gradient_of_smoothing_goes_to_the_median_of_each_window(
     upstream = rng.normal(size=IMAGE.shape).astype(np.float32)
     with tf.GradientTape() as tape:
         tape.watch(IMAGE)
-        found = defences.smoothing(IMAGE, window)
-    own = tape.gradient(found, IMAGE, output_gradients=tf.constant(upstream))
+        outcome = defences.smoothing(IMAGE, window)
+    own = tape.gradient(outcome, IMAGE, output_gradients=tf.constant(upstream))
     # All values differ: where each came from is known.
     values, expected = np.asarray(IMAGE), np.zeros(IMAGE.shape, np.float64)
-    for at, value in np.ndenumerate(np.asarray(found)):
+    for at, value in np.ndenumerate(np.asarray(outcome)):
         picture, row, column, colour = at
         above, before = max(0, row - half), max(0, column - half)
         near = values[

@@ -28,8 +28,8 @@ def test_dlr_does_not_change_with_scale_or_shift(targeted: bool, classes: int) -
     rng = np.random.default_rng(classes)
     logits = tf.constant(rng.normal(size=(5, classes)), tf.float32)
     index = tf.constant(rng.integers(classes, size=5), tf.int32)
-    found = losses.dlr(logits, index, targeted)
-    assert np.allclose(losses.dlr(50 * logits + 3, index, targeted), found, atol=1e-4)
+    outcome = losses.dlr(logits, index, targeted)
+    assert np.allclose(losses.dlr(50 * logits + 3, index, targeted), outcome, atol=1e-4)
 
 
 def test_dlr_of_two_classes_is_their_margin() -> None:
@@ -56,19 +56,19 @@ def test_what_is_no_number_is_no_success() -> None:
 
 def test_confidence_asks_for_a_distance() -> None:
     for confidence, expected in ((0.4, True), (0.6, False)):
-        found = losses.fooled(LOGITS[1:], INDEX[1:], False, confidence)
-        assert bool(found[0]) is expected
+        outcome = losses.fooled(LOGITS[1:], INDEX[1:], False, confidence)
+        assert bool(outcome[0]) is expected
 
 
 def test_rivals_are_the_wrong_classes_from_the_best_one_down() -> None:
     for turn, expected in ((0, 2), (1, 0), (2, 3), (3, 2)):
-        found = losses.rivals(LOGITS[:1], INDEX[:1], tf.constant([turn]))
-        assert int(found[0]) == expected
+        outcome = losses.rivals(LOGITS[:1], INDEX[:1], tf.constant([turn]))
+        assert int(outcome[0]) == expected
 
 
 def test_towards_rises_with_the_rival_alone() -> None:
     logits = tf.Variable(LOGITS[:1])
     with tf.GradientTape() as tape:
-        found = losses.towards(logits, INDEX[:1], tf.constant([2]))
-    gradient = np.asarray(tape.gradient(found, logits))[0]
+        outcome = losses.towards(logits, INDEX[:1], tf.constant([2]))
+    gradient = np.asarray(tape.gradient(outcome, logits))[0]
     assert gradient[2] > 0 > gradient[1]

@@ -1,12 +1,12 @@
-"""The victim: asked in one way, and looked at before it is attacked."""
+"""The model: asked in one way, and looked at before it is attacked."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfpipeline.attack.engine import losses, random
-from tfpipeline.attack.engine.loop import Wanted
-from tfpipeline.attack.engine.model import Victim, inspect
+from tfpipeline.attack.engine.loop import Goals
+from tfpipeline.attack.engine.model import AttackedModel, inspect
 from tfpipeline.core.errors import UserError
 
 
@@ -16,7 +16,7 @@ def margin(index: tf.Tensor, targeted: bool = False):
 
 def test_gradients_are_those_of_each_image_alone(linear) -> None:
     index = tf.zeros([5], tf.int32)
-    asked = Victim([linear], False).ask(
+    asked = AttackedModel([linear], False).ask(
         tf.constant(linear.clean), index, [margin(index)]
     )
     assert np.allclose(asked.scores[0], linear.margin(linear.clean), atol=1e-4)
@@ -30,17 +30,19 @@ def test_several_networks_must_all_be_fooled(linear) -> None:
     def sure(x: tf.Tensor) -> tf.Tensor:
         return tf.tile(tf.constant([[0.0, 1.0]]), [tf.shape(x)[0], 1])
 
-    assert np.all(Victim([sure], False).ask(image, index, ()).fooled)
-    assert not np.any(Victim([sure, linear], False).ask(image, index, ()).fooled)
+    assert np.all(AttackedModel([sure], False).ask(image, index, ()).fooled)
+    assert not np.any(AttackedModel([sure, linear], False).ask(image, index, ()).fooled)
 
 
 def test_samples_are_averaged() -> None:
     def shifted(image: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         return image + tf.cast(draw[:, 0] % 1000, tf.float32)[:, None, None, None]
 
-    victim = Victim([lambda x: x[:, 0, 0, :2]], False, changes=[shifted], samples=3)
+    model = AttackedModel(
+        [lambda x: x[:, 0, 0, :2]], False, changes=[shifted], samples=3
+    )
     index, image = tf.zeros([1], tf.int32), tf.zeros((1, 1, 1, 3))
-    asked = victim.ask(image, index, [lambda logits: logits[:, 0]])
+    asked = model.ask(image, index, [lambda logits: logits[:, 0]])
     first = tf.zeros([1, 2], tf.int32)
     shifts = [int(random.another(first, 100 * k)[0, 0]) % 1000 for k in range(3)]
     assert len(set(shifts)) == 3
@@ -58,8 +60,8 @@ def test_only_what_fools_in_every_sample_is_a_success() -> None:
     image, index = tf.fill((400, 1, 1, 3), 0.1), tf.zeros([400], tf.int32)
     draw = random.seeds(0, (tf.range(400), index), index, 4)
     for samples in (1, 3):
-        victim = Victim([answer], False, changes=[chance], samples=samples)
-        fooled = victim.ask(image, index, (), draw=draw, gradients=False).fooled
+        model = AttackedModel([answer], False, changes=[chance], samples=samples)
+        fooled = model.ask(image, index, (), draw=draw, gradients=False).fooled
         # Each sample fools in 6 of 10 cases, whatever the others do.
         assert np.mean(fooled) == pytest.approx(0.6**samples, abs=0.08)
 
@@ -67,7 +69,7 @@ def test_only_what_fools_in_every_sample_is_a_success() -> None:
 def test_the_worst_of_several_networks_is_asked_for(linear) -> None:
     image, index = tf.constant(linear.clean), tf.zeros([5], tf.int32)
     easy = lambda x: linear(x) + [0.0, 100.0]  # noqa: E731
-    both = Victim([easy, linear], False)
+    both = AttackedModel([easy, linear], False)
     mean = both.ask(image, index, [margin(index)]).scores[0]
     worst = both.ask(image, index, [margin(index)], worst=True).scores[0]
     assert np.allclose(worst, linear.margin(linear.clean), atol=1e-4)
@@ -75,14 +77,14 @@ def test_the_worst_of_several_networks_is_asked_for(linear) -> None:
 
 
 def test_probabilities_are_refused(linear) -> None:
-    softmax = Victim([lambda x: tf.nn.softmax(linear(x))], False)
+    softmax = AttackedModel([lambda x: tf.nn.softmax(linear(x))], False)
     with pytest.raises(UserError, match="expected logits, found probabilities"):
         inspect(softmax, linear.clean, [0] * 5)
 
 
 def test_another_pixel_space_is_refused(linear) -> None:
     with pytest.raises(UserError, match=r"expected values in \[0, 1\]"):
-        inspect(Victim([linear], False), 255 * linear.clean, [0] * 5)
+        inspect(AttackedModel([linear], False), 255 * linear.clean, [0] * 5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -90,37 +92,39 @@ def test_images_of_what_is_no_number_are_refused(value: float, linear) -> None:
     broken = linear.clean.copy()
     broken[1, 2, 3, 0] = value
     for refused in (
-        lambda: inspect(Victim([linear], False), broken, [0] * 5),
-        lambda: Wanted.of(broken, [0] * 5, 0.1),
+        lambda: inspect(AttackedModel([linear], False), broken, [0] * 5),
+        lambda: Goals.of(broken, [0] * 5, 0.1),
     ):
         with pytest.raises(UserError, match="1 values that are NaN"):
             refused()
 
 
 def test_what_is_no_number_is_refused(linear) -> None:
-    broken = Victim([lambda x: linear(x) * np.nan], False)
+    broken = AttackedModel([lambda x: linear(x) * np.nan], False)
     with pytest.raises(UserError, match="expected numbers as logits"):
         inspect(broken, linear.clean, [0] * 5)
 
 
 def test_masked_gradients_and_saturated_logits_are_seen(linear) -> None:
-    plain = inspect(Victim([linear], False), linear.clean, [0] * 5)
+    plain = inspect(AttackedModel([linear], False), linear.clean, [0] * 5)
     assert plain.deterministic and plain.zero_gradients == plain.saturated == 0
-    sharp = inspect(Victim([lambda x: 1000 * linear(x)], False), linear.clean, [0] * 5)
+    sharp = inspect(
+        AttackedModel([lambda x: 1000 * linear(x)], False), linear.clean, [0] * 5
+    )
     assert sharp.saturated == 1 and sharp.zero_gradients == 1
-    rounded = Victim([lambda x: linear(tf.round(16 * x) / 16)], False)
+    rounded = AttackedModel([lambda x: linear(tf.round(16 * x) / 16)], False)
     assert inspect(rounded, linear.clean, [0] * 5).zero_gradients == 1
 
 
 def test_it_is_seen_how_many_are_right_before_an_attack(linear) -> None:
     labels = [0, 0, 0, 0, 1]
-    assert inspect(Victim([linear], False), linear.clean, labels).right == 0.8
-    both = Victim([linear, lambda x: -linear(x)], False)
+    assert inspect(AttackedModel([linear], False), linear.clean, labels).right == 0.8
+    both = AttackedModel([linear, lambda x: -linear(x)], False)
     assert inspect(both, linear.clean, [0] * 5).right == 0.5
     # Nobody has said what is on the images.
-    assert inspect(Victim([linear], True), linear.clean, [1] * 5).right is None
+    assert inspect(AttackedModel([linear], True), linear.clean, [1] * 5).right is None
 
 
 def test_a_random_network_is_seen(linear) -> None:
-    noisy = Victim([lambda x: linear(x + tf.random.normal(tf.shape(x)))], False)
+    noisy = AttackedModel([lambda x: linear(x + tf.random.normal(tf.shape(x)))], False)
     assert not inspect(noisy, linear.clean, [0] * 5).deterministic

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.attack.engine import random
-from tfpipeline.attack.engine.loop import Wanted
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.loop import Goals
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.numpy_api import Perturbing
 from tfpipeline.attack.engine.registry import ATTACKS
@@ -22,13 +22,13 @@ PGD = AdversarySettings(attack="pgd", eight_bit=False)
 
 def test_it_makes_what_a_campaign_makes(linear) -> None:
     labels = np.zeros(5, int)
-    found = Perturbing("8/255", adversary=PGD)(linear, linear.clean, labels)
-    victim = Victim([linear], False)
+    outcome = Perturbing("8/255", adversary=PGD)(linear, linear.clean, labels)
+    model = AttackedModel([linear], False)
     strategy = tf.distribute.get_strategy()
-    campaign = Campaign(victim, NORMS["linf"], ATTACKS["pgd"], strategy, grid=False)
-    same = campaign.run(Wanted.of(linear.clean, labels, epsilon=8 / 255))
-    assert np.array_equal(found.image, same.image)
-    assert np.array_equal(found.success, same.success)
+    campaign = Campaign(model, NORMS["linf"], ATTACKS["pgd"], strategy, grid=False)
+    same = campaign.run(Goals.of(linear.clean, labels, epsilon=8 / 255))
+    assert np.array_equal(outcome.image, same.image)
+    assert np.array_equal(outcome.success, same.success)
 
 
 def test_a_keras_model_answers_as_in_inference() -> None:
@@ -78,13 +78,13 @@ def test_images_of_8_bits_are_those_that_were_divided(linear) -> None:
     eight = np.round(linear.clean * 255).astype(np.uint8)
     labels = np.zeros(5, int)
     perturb = Perturbing("8/255", adversary=PGD)
-    found = perturb(linear, eight, labels)
+    outcome = perturb(linear, eight, labels)
     same = perturb(linear, eight.astype(np.float32) / 255, labels)
-    assert np.array_equal(found.image, same.image)
-    assert found.image.dtype == np.float32
+    assert np.array_equal(outcome.image, same.image)
+    assert outcome.image.dtype == np.float32
     double = perturb(linear, eight.astype(np.float64) / 255, labels)
     assert double.image.dtype == np.float32
-    np.testing.assert_allclose(double.image, found.image, atol=1e-6)
+    np.testing.assert_allclose(double.image, outcome.image, atol=1e-6)
 
 
 def test_masked_gradients_are_told(linear, capsys) -> None:
@@ -97,8 +97,8 @@ def test_masked_gradients_are_told(linear, capsys) -> None:
 
 def test_images_that_are_wrong_already_are_told(linear, capsys) -> None:
     labels = np.array([0, 1, 0, 1, 0])
-    found = Perturbing("1/255", adversary=PGD)(linear, linear.clean, labels)
-    assert found.success[[1, 3]].all()
+    outcome = Perturbing("1/255", adversary=PGD)(linear, linear.clean, labels)
+    assert outcome.success[[1, 3]].all()
     assert "2 of 5 images are wrong without an attack" in capsys.readouterr().err
     # A target is no label.
     Perturbing("1/255", targeted=True, adversary=PGD)(linear, linear.clean, labels)
@@ -115,11 +115,11 @@ def test_random_changes_are_expected_over(linear, capsys) -> None:
     adversary = dataclasses.replace(PGD, samples=4)
     labels = np.zeros(5, int)
     plain = Perturbing("40/255", adversary=adversary)
-    found = plain(linear, linear.clean, labels)
+    outcome = plain(linear, linear.clean, labels)
     changing = dataclasses.replace(plain, changes=[dimmed])
     harder = changing(linear, linear.clean, labels)
-    assert found.success.all() and harder.success.all()
-    assert (harder.steps > found.steps).all()
+    assert outcome.success.all() and harder.success.all()
+    assert (harder.steps > outcome.steps).all()
     assert not capsys.readouterr().err
 
 

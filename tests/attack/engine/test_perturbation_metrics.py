@@ -13,18 +13,18 @@ CLEAN = RNG.integers(20, 235, (20, 24, 3), dtype=np.uint8)
 def test_one_changed_value_has_the_same_size_in_every_norm() -> None:
     changed = CLEAN.copy()
     changed[3, 4, 1] += 5
-    found = perturbation_metrics.sizes(changed, CLEAN)
-    assert found["linf"] == found["l2"] == found["l1"] == pytest.approx(5 / 255)
-    assert found["l0"] == pytest.approx(1 / (20 * 24))
+    outcome = perturbation_metrics.sizes(changed, CLEAN)
+    assert outcome["linf"] == outcome["l2"] == outcome["l1"] == pytest.approx(5 / 255)
+    assert outcome["l0"] == pytest.approx(1 / (20 * 24))
     square = (5 / 255) ** 2 / CLEAN.size
-    assert found["psnr"] == pytest.approx(-10 * np.log10(square))
-    assert 0.9 < found["ssim"] < 1
+    assert outcome["psnr"] == pytest.approx(-10 * np.log10(square))
+    assert 0.9 < outcome["ssim"] < 1
 
 
 def test_nothing_changed_is_nothing() -> None:
-    found = perturbation_metrics.sizes(CLEAN, CLEAN)
-    assert found["linf"] == found["l2"] == found["l1"] == found["l0"] == 0
-    assert found["psnr"] is None and found["ssim"] == pytest.approx(1)
+    outcome = perturbation_metrics.sizes(CLEAN, CLEAN)
+    assert outcome["linf"] == outcome["l2"] == outcome["l1"] == outcome["l0"] == 0
+    assert outcome["psnr"] is None and outcome["ssim"] == pytest.approx(1)
 
 
 def test_small_pictures_have_a_structural_similarity_as_well() -> None:
@@ -57,5 +57,7 @@ def test_a_smaller_photograph_cannot_hold_the_perturbation() -> None:
 
 def test_robust_accuracy_counts_what_is_right_and_out_of_reach() -> None:
     right = [True, True, False]
-    found = perturbation_metrics.robust_accuracy([0.1, 0.3, 0.5], right, [0, 0.1, 0.4])
-    assert found == pytest.approx([2 / 3, 1 / 3, 0])
+    outcome = perturbation_metrics.robust_accuracy(
+        [0.1, 0.3, 0.5], right, [0, 0.1, 0.4]
+    )
+    assert outcome == pytest.approx([2 / 3, 1 / 3, 0])

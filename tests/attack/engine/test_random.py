@@ -6,9 +6,9 @@ import tensorflow as tf
 from tfpipeline.attack.engine import defences, random
 from tfpipeline.attack.engine.base import Task
 from tfpipeline.attack.engine.gradient import Iterative
-from tfpipeline.attack.engine.loop import Wanted
+from tfpipeline.attack.engine.loop import Goals
 from tfpipeline.attack.engine.losses import LOSSES
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.registry import Part
 from tfpipeline.attack.engine.sequence import Campaign
@@ -24,8 +24,10 @@ def shifts(state: dict[str, list[int]], seed: int = 0) -> np.ndarray:
         drawn.append(np.asarray(random.uniform(draw, 1))[:, 0])
         return image
 
-    victim = Victim([lambda x: x[:, 0, 0, :2]], False, changes=[change], samples=2)
-    task = Task(victim, NORMS["linf"], LOSSES["margin"], seed=seed)
+    model = AttackedModel(
+        [lambda x: x[:, 0, 0, :2]], False, changes=[change], samples=2
+    )
+    task = Task(model, NORMS["linf"], LOSSES["margin"], seed=seed)
     some = {name: tf.constant(value, tf.int32) for name, value in state.items()}
     count = len(state["key"])
     some["index"] = tf.zeros([count], tf.int32)
@@ -35,13 +37,13 @@ def shifts(state: dict[str, list[int]], seed: int = 0) -> np.ndarray:
 
 def test_changes_are_drawn_anew_for_each_image_step_restart_and_sample() -> None:
     base = {"key": [1, 2], "number": [5, 5], "turn": [0, 0]}
-    found = [
+    outcome = [
         shifts(base),
         shifts(base | {"number": [6, 6]}),
         shifts(base | {"turn": [1, 1]}),
         shifts(base, seed=1),
     ]
-    assert len(np.unique(found)) == 2 * 2 * len(found)
+    assert len(np.unique(outcome)) == 2 * 2 * len(outcome)
 
 
 def test_a_draw_depends_on_nothing_else() -> None:
@@ -55,17 +57,17 @@ def test_an_attack_that_expects_beats_one_that_does_not(small, pictures) -> None
     change = defences.find("noise:25")
     values = pictures.astype(np.float32) / np.float32(255)
     label = np.asarray(small(values)).argmax(-1)
-    judge = Campaign(Victim([small], False, [change]), NORMS["linf"], [], ONE)
+    judge = Campaign(AttackedModel([small], False, [change]), NORMS["linf"], [], ONE)
     rates = {}
     for name, changes, samples in (
         ("none", [], 1),
         ("once", [change], 1),
         ("often", [change], 8),
     ):
-        victim = Victim([small], False, changes, samples)
+        model = AttackedModel([small], False, changes, samples)
         part = Part(Iterative(20), "margin")
-        one = Campaign(victim, NORMS["linf"], [part], ONE)
-        image = one.run(Wanted.of(pictures, label, 8 / 255)).image
+        one = Campaign(model, NORMS["linf"], [part], ONE)
+        image = one.run(Goals.of(pictures, label, 8 / 255)).image
         rates[name] = np.mean([judge.fooled(image, label, turn) for turn in range(12)])
     assert rates["often"] > max(rates["none"], rates["once"]) + 0.15
     assert rates["often"] > 0.8

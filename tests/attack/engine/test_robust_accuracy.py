@@ -35,17 +35,17 @@ def batches(distances: list[float]):
 
 
 def test_accuracy_falls_where_the_plane_is_reached(strategy) -> None:
-    found = robust_accuracy.measure(
+    outcome = robust_accuracy.measure(
         answer,
         batches([0.5, 1.5, 1.5, 3.5, 6.5, -2.5, 9.5]),
         AdversarySettings(attack="apgd_dlr", steps=20),
         [Epsilon(steps / 255) for steps in (1, 2, 4)],
         strategy,
     )
-    assert found["n"] == 7
+    assert outcome["n"] == 7
     # One is wrong as it is; the others are, once epsilon is as far as the plane.
-    assert list(found["accuracy"]) == ["1/255", "2/255", "4/255"]
-    assert list(found["accuracy"].values()) == pytest.approx([5 / 7, 3 / 7, 2 / 7])
+    assert list(outcome["accuracy"]) == ["1/255", "2/255", "4/255"]
+    assert list(outcome["accuracy"].values()) == pytest.approx([5 / 7, 3 / 7, 2 / 7])
 
 
 @pytest.mark.parametrize(
@@ -71,23 +71,23 @@ def told(network, attack: str = "apgd") -> dict:
     )
 
 
-def failed(found: dict) -> set[str]:
-    return {name for name, check in found["checks"].items() if not check["passed"]}
+def failed(outcome: dict) -> set[str]:
+    return {name for name, check in outcome["checks"].items() if not check["passed"]}
 
 
-def words(found: dict) -> str:
+def words(outcome: dict) -> str:
     """Return what `evaluate` says of it."""
     result = {"accuracy": 1.0, "loss": 0.1, "n": 3, "source": "s", "split": "all"}
-    result |= {"classes": {}, "seen_in_training": 0, "robust": found}
+    result |= {"classes": {}, "seen_in_training": 0, "robust": outcome}
     result |= {"missing_classes": [], "quarantined": 0}
     return str(closing("evaluate", result=result, calibration={}, worst=None))
 
 
 def test_an_open_network_passes_what_is_looked_at_before_an_attack() -> None:
-    found = told(answer)
-    assert not failed(found) and len(found["checks"]) == 4
-    assert found["attacks"] == "apgd up cross_entropy, 20 steps"
-    assert "Careful" not in words(found)
+    outcome = told(answer)
+    assert not failed(outcome) and len(outcome["checks"]) == 4
+    assert outcome["attacks"] == "apgd up cross_entropy, 20 steps"
+    assert "Careful" not in words(outcome)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_an_open_network_passes_what_is_looked_at_before_an_attack() -> None:
     ],
 )
 def test_what_hides_from_an_attack_is_told_in_words(network, name: str) -> None:
-    found = told(network)
-    assert name in failed(found)
-    assert f"Careful: {name}: " in words(found)
+    outcome = told(network)
+    assert name in failed(outcome)
+    assert f"Careful: {name}: " in words(outcome)
 
 
 def test_a_network_is_looked_at_once_before_it_is_attacked(monkeypatch) -> None:

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tfpipeline.attack.engine import registry, sanity_checks
 from tfpipeline.attack.engine.gradient import Apgd, Iterative
-from tfpipeline.attack.engine.loop import Wanted
-from tfpipeline.attack.engine.model import Victim, inspect
+from tfpipeline.attack.engine.loop import Goals
+from tfpipeline.attack.engine.model import AttackedModel, inspect
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.registry import Part
 from tfpipeline.attack.engine.sanity_checks import Tally
@@ -20,14 +20,14 @@ def told(network, pictures, part: Part, epsilon: float) -> dict[str, bool | None
     """Return which checks of an attack on a network passed."""
     values = pictures.astype(np.float32) / np.float32(255)
     label = np.asarray(network(tf.constant(values))).argmax(-1)
-    victim = Victim([network], False)
-    one = Campaign(victim, NORMS["linf"], [part], tf.distribute.get_strategy())
-    wanted = Wanted.of(pictures, label, epsilon)
-    found = one.run(wanted)
+    model = AttackedModel([network], False)
+    one = Campaign(model, NORMS["linf"], [part], tf.distribute.get_strategy())
+    goals = Goals.of(pictures, label, epsilon)
+    outcome = one.run(goals)
     tally = Tally()
-    tally.add(one, found, wanted)
-    checks = tally.checks(inspect(victim, values, label))
-    checks |= sanity_checks.stronger(one, found, wanted)
+    tally.add(one, outcome, goals)
+    checks = tally.checks(inspect(model, values, label))
+    checks |= sanity_checks.stronger(one, outcome, goals)
     return {name: check.passed for name, check in checks.items()}
 
 
@@ -35,8 +35,8 @@ STRONG = Part(Iterative(40), "margin")
 
 
 def test_nothing_fires_for_a_strong_attack_on_an_open_network(small, pictures) -> None:
-    found = told(small, pictures, STRONG, 6 / 255)
-    assert False not in found.values(), found
+    outcome = told(small, pictures, STRONG, 6 / 255)
+    assert False not in outcome.values(), outcome
 
 
 @pytest.mark.parametrize(
@@ -50,22 +50,22 @@ def test_nothing_fires_for_a_strong_attack_on_an_open_network(small, pictures) -
 def test_what_was_asked_about_no_image_has_not_passed(
     epsilon: float, unasked: set[str], small, pictures
 ) -> None:
-    found = told(small, pictures, STRONG, epsilon)
-    assert {name for name, passed in found.items() if passed is None} == unasked
+    outcome = told(small, pictures, STRONG, epsilon)
+    assert {name for name, passed in outcome.items() if passed is None} == unasked
 
 
 def test_a_network_that_rounds_its_input_is_found_out(small, pictures) -> None:
-    found = told(lambda x: small(tf.round(48 * x) / 48), pictures, STRONG, 10 / 255)
-    assert not found["gradients_not_zero"]
-    assert not found["gradient_free_not_better"]
-    assert not found["unbounded_succeeds"]
+    outcome = told(lambda x: small(tf.round(48 * x) / 48), pictures, STRONG, 10 / 255)
+    assert not outcome["gradients_not_zero"]
+    assert not outcome["gradient_free_not_better"]
+    assert not outcome["unbounded_succeeds"]
 
 
 def test_a_network_with_huge_logits_is_found_out(small, pictures) -> None:
     part = Part(Iterative(40), "cross_entropy")
-    found = told(lambda x: 1e4 * small(x), pictures, part, 3 / 255)
-    assert not found["logits_not_saturated"]
-    assert not found["gradients_not_zero"]
+    outcome = told(lambda x: 1e4 * small(x), pictures, part, 3 / 255)
+    assert not outcome["logits_not_saturated"]
+    assert not outcome["gradients_not_zero"]
 
 
 def test_squares_that_are_part_of_the_attack_are_found_out(small, pictures) -> None:
@@ -74,12 +74,12 @@ def test_squares_that_are_part_of_the_attack_are_found_out(small, pictures) -> N
     values = pictures.astype(np.float32) / np.float32(255)
     label = np.asarray(rounded(tf.constant(values))).argmax(-1)
     parts = [STRONG, Part(Square(400), "margin")]
-    victim = Victim([rounded], False)
-    one = Campaign(victim, NORMS["linf"], parts, tf.distribute.get_strategy())
-    wanted = Wanted.of(pictures, label, 10 / 255)
-    found = one.run(wanted)
-    assert found.free.any()
-    assert not sanity_checks.stronger(one, found, wanted)[
+    model = AttackedModel([rounded], False)
+    one = Campaign(model, NORMS["linf"], parts, tf.distribute.get_strategy())
+    goals = Goals.of(pictures, label, 10 / 255)
+    outcome = one.run(goals)
+    assert outcome.free.any()
+    assert not sanity_checks.stronger(one, outcome, goals)[
         "gradient_free_not_better"
     ].passed
 
@@ -95,14 +95,14 @@ def test_what_squares_alone_have_fooled_is_asked_of_gradients(
 
     values = pictures.astype(np.float32) / np.float32(255)
     label = np.asarray(network(tf.constant(values))).argmax(-1)
-    squares, victim = [Part(Square(400), "margin")], Victim([network], False)
-    one = Campaign(victim, NORMS["linf"], squares, tf.distribute.get_strategy())
-    wanted = Wanted.of(pictures, label, 10 / 255)
-    found = one.run(wanted)
-    assert found.success.any() and not found.free.any()
-    check = sanity_checks.stronger(one, found, wanted)["gradient_free_not_better"]
+    squares, model = [Part(Square(400), "margin")], AttackedModel([network], False)
+    one = Campaign(model, NORMS["linf"], squares, tf.distribute.get_strategy())
+    goals = Goals.of(pictures, label, 10 / 255)
+    outcome = one.run(goals)
+    assert outcome.success.any() and not outcome.free.any()
+    check = sanity_checks.stronger(one, outcome, goals)["gradient_free_not_better"]
     assert check.passed is (rounding is None)
-    assert check.value["asked"] == found.success.sum()
+    assert check.value["asked"] == outcome.success.sum()
     assert check.value["attack"].startswith("iterative up margin, 40 steps")
 
 
@@ -123,7 +123,7 @@ def test_a_radius_is_halved_by_the_attack_that_was_named(
     settings = AdversarySettings(name, steps=steps)
     parts = registry.choose(settings, "linf", targeted=False)
     strategy = tf.distribute.get_strategy()
-    one = Campaign(Victim([small], False), NORMS["linf"], parts, strategy)
+    one = Campaign(AttackedModel([small], False), NORMS["linf"], parts, strategy)
     assert registry.spelled(sanity_checks.bisecting(one).parts) == told
 
 
@@ -144,9 +144,9 @@ def test_a_network_that_guesses_is_found_out(
 
 def test_too_few_steps_are_found_out(small, pictures) -> None:
     lame = Part(Iterative(2, 0.15), "margin")
-    found = told(small, pictures, lame, 4 / 255)
+    outcome = told(small, pictures, lame, 4 / 255)
     assert not (
-        found["more_steps_change_nothing"] and found["iterated_beats_single_step"]
+        outcome["more_steps_change_nothing"] and outcome["iterated_beats_single_step"]
     )
 
 
@@ -183,18 +183,20 @@ def test_success_that_falls_with_the_radius_is_found_out(small, pictures) -> Non
 def test_a_check_asks_all_that_was_asked_for_and_says_so(small, pictures) -> None:
     parts = [STRONG, Part(Apgd(12), "dlr"), Part(Square(20), "margin")]
     label = np.asarray(small(tf.constant(pictures / np.float32(255)))).argmax(-1)
-    victim = Victim([small], False)
-    one = Campaign(victim, NORMS["linf"], parts, tf.distribute.get_strategy())
-    wanted = Wanted.of(pictures, label, 1 / 255)
-    found = one.run(wanted)
-    values = {k: c.value for k, c in sanity_checks.stronger(one, found, wanted).items()}
+    model = AttackedModel([small], False)
+    one = Campaign(model, NORMS["linf"], parts, tf.distribute.get_strategy())
+    goals = Goals.of(pictures, label, 1 / 255)
+    outcome = one.run(goals)
+    values = {
+        k: c.value for k, c in sanity_checks.stronger(one, outcome, goals).items()
+    }
     both = "iterative up margin, 40 steps; apgd up dlr, 12 steps"
     assert values["unbounded_succeeds"]["attack"] == both
     assert values["more_steps_change_nothing"]["attack"] == (
         "iterative up margin, 80 steps; apgd up dlr, 24 steps"
     )
     assert values["monotone"]["attack"] == f"{both}; square, 20 steps"
-    held = int((~found.success).sum())
+    held = int((~outcome.success).sum())
     assert held and values["more_steps_change_nothing"]["withstood"] == held
 
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfpipeline.attack.engine import registry
 from tfpipeline.attack.engine.gradient import Apgd, Iterative
-from tfpipeline.attack.engine.loop import Wanted
+from tfpipeline.attack.engine.loop import Goals
 from tfpipeline.attack.engine.minimal import CarliniWagner, DeepFool, FastMinimumNorm
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.norms import NORMS
 from tfpipeline.attack.engine.registry import ATTACKS, ONLY_IN, Part
 from tfpipeline.attack.engine.sequence import Campaign, smallest
@@ -28,7 +28,7 @@ EVERY = [
 def campaign(network, parts, norm="linf", **more) -> Campaign:
     more = {"grid": False, "batch_size": 4} | more
     targeted = more.pop("targeted", False)
-    return Campaign(Victim([network], targeted), NORMS[norm], parts, ONE, **more)
+    return Campaign(AttackedModel([network], targeted), NORMS[norm], parts, ONE, **more)
 
 
 def quick(name: str, norm: str) -> tuple[Part, ...]:
@@ -48,20 +48,20 @@ def test_a_linear_network_is_climbed_as_far_as_its_dual_norm_allows(
 ) -> None:
     linear.offset -= 9  # So far from the plane that nobody leaves before the end.
     epsilon = {"linf": 0.01, "l2": 0.05, "l1": 0.08}[norm]
-    wanted = Wanted.of(linear.clean, [0] * 5, epsilon)
-    found = campaign(linear, [Part(attack, "margin")], norm).run(wanted)
-    assert not found.success.any()
-    risen = linear.margin(found.image) - linear.margin(linear.clean)
+    goals = Goals.of(linear.clean, [0] * 5, epsilon)
+    outcome = campaign(linear, [Part(attack, "margin")], norm).run(goals)
+    assert not outcome.success.any()
+    risen = linear.margin(outcome.image) - linear.margin(linear.clean)
     dual = float(NORMS[norm].dual(tf.constant(linear.slope[None]))[0])
     assert np.allclose(risen, epsilon * dual, rtol=0.03)
     assert (risen <= epsilon * dual * (1 + 1e-4)).all()
 
 
 def test_fgsm_of_a_linear_network_is_the_sign_of_its_slope(linear) -> None:
-    found = campaign(linear, ATTACKS["fgsm"]).run(
-        Wanted.of(linear.clean, [0] * 5, 0.01)
+    outcome = campaign(linear, ATTACKS["fgsm"]).run(
+        Goals.of(linear.clean, [0] * 5, 0.01)
     )
-    assert np.allclose(found.image, linear.clean + 0.01 * np.sign(linear.slope))
+    assert np.allclose(outcome.image, linear.clean + 0.01 * np.sign(linear.slope))
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -74,9 +74,9 @@ def test_the_smallest_perturbation_of_a_linear_network_is_known(
         if norm not in ONLY_IN.get(_row(attack), NORMS):
             continue
         one = campaign(linear, [Part(attack, "margin")], norm)
-        found = one.run(Wanted.of(linear.clean, [0] * 5, 1e9))
-        assert found.success.all()
-        size = one.sizes(found.image, linear.clean)
+        outcome = one.run(Goals.of(linear.clean, [0] * 5, 1e9))
+        assert outcome.success.all()
+        size = one.sizes(outcome.image, linear.clean)
         assert (size >= exact * (1 - 1e-4)).all()
         assert (size <= exact * 1.05).all(), type(attack)
 
@@ -89,11 +89,11 @@ def test_on_the_grid_the_smallest_perturbation_is_the_next_whole_step(linear) ->
         float(-linear.margin(clean).max() + linear.offset) - 6.47 * slope / 255
     )
     exact = -linear.margin(clean) / slope * 255
-    found = campaign(linear, ATTACKS["fmn"], grid=True).run(
-        Wanted.of(clean.astype(np.float32), [0] * 5, 1e9)
+    outcome = campaign(linear, ATTACKS["fmn"], grid=True).run(
+        Goals.of(clean.astype(np.float32), [0] * 5, 1e9)
     )
-    size = campaign(linear, ()).sizes(found.image, clean) * 255
-    assert found.success.all()
+    size = campaign(linear, ()).sizes(outcome.image, clean) * 255
+    assert outcome.success.all()
     assert (size >= exact - 1e-3).all() and (size <= np.ceil(exact) + 1.01).all()
 
 
@@ -108,9 +108,9 @@ def test_bisection_finds_the_boundary_of_a_linear_network(norm: str, linear) -> 
     exact = -linear.margin(linear.clean)
     exact /= float(NORMS[norm].dual(tf.constant(linear.slope[None]))[0])
     one = campaign(linear, [Part(Iterative(30), "margin")], norm)
-    found = smallest(one, Wanted.of(linear.clean, [0] * 5, 4 * exact.max()), rounds=10)
-    size = one.sizes(found.image, linear.clean)
-    assert found.success.all()
+    outcome = smallest(one, Goals.of(linear.clean, [0] * 5, 4 * exact.max()), rounds=10)
+    size = one.sizes(outcome.image, linear.clean)
+    assert outcome.success.all()
     assert (size >= exact * 0.999).all() and (size <= exact * 1.02).all()
 
 
@@ -175,9 +175,9 @@ def test_the_smallest_perturbations_of_a_curved_network_are_found(
     assert len(set(label.tolist())) == 2 and len(best) >= 10
     one = campaign(network, [Part(LEAST[name], "margin")], norm)
     # The largest radius there is, from which the others are halved.
-    found = smallest(one, Wanted.of(clean, label, NORMS[norm].unbounded(2)), rounds=12)
-    size, (share, worst) = one.sizes(found.image, clean), NEAR[name, norm]
-    assert found.success.all()
+    outcome = smallest(one, Goals.of(clean, label, NORMS[norm].unbounded(2)), rounds=12)
+    size, (share, worst) = one.sizes(outcome.image, clean), NEAR[name, norm]
+    assert outcome.success.all()
     # The grid's own points are 0.001 apart.
     assert (size <= 1.05 * best + 0.002).mean() >= share
     assert (size <= worst * best + 0.002).all()
@@ -197,19 +197,19 @@ def test_every_attack_keeps_its_promises(
     epsilon = {"linf": 2 / 255, "l2": 0.15, "l1": 1.0}[norm]
     one = campaign(small, quick(name, norm), norm, grid=grid)
     label = labels(small, pictures)
-    wanted = Wanted.of(pictures, label, 1e9 if one.minimal else epsilon)
-    found = one.run(wanted)
-    assert np.isfinite(found.image).all()
-    assert found.image.min() >= 0 and found.image.max() <= 1
-    size = one.sizes(found.image, wanted.clean)
+    goals = Goals.of(pictures, label, 1e9 if one.minimal else epsilon)
+    outcome = one.run(goals)
+    assert np.isfinite(outcome.image).all()
+    assert outcome.image.min() >= 0 and outcome.image.max() <= 1
+    size = one.sizes(outcome.image, goals.clean)
     assert one.minimal or (size <= epsilon + 1e-6).all()
-    assert np.array_equal(one.fooled(found.image, label), found.success)
+    assert np.array_equal(one.fooled(outcome.image, label), outcome.success)
     # No radius is no change.
-    none = one.run(Wanted.of(pictures, label, 0.0))
-    assert np.array_equal(none.image, wanted.clean) and not none.success.any()
+    none = one.run(Goals.of(pictures, label, 0.0))
+    assert np.array_equal(none.image, goals.clean) and not none.success.any()
     if grid:
-        kept = (found.image * 255 + 0.5).astype(np.uint8)
-        assert np.array_equal(kept.astype(np.float32) / np.float32(255), found.image)
+        kept = (outcome.image * 255 + 0.5).astype(np.uint8)
+        assert np.array_equal(kept.astype(np.float32) / np.float32(255), outcome.image)
 
 
 @pytest.mark.parametrize("loss", ["margin", "dlr"])
@@ -221,51 +221,51 @@ def test_margins_do_not_care_for_the_scale_of_the_logits(
     for scale in (1, 50, 1000):
         sharp = lambda image, by=scale: by * small(image)  # noqa: E731
         one = campaign(sharp, [Part(Apgd(30), loss)])
-        rates.append(one.run(Wanted.of(pictures, label, 1.5 / 255)).success.tolist())
+        rates.append(one.run(Goals.of(pictures, label, 1.5 / 255)).success.tolist())
     assert rates[0] == rates[1] == rates[2]
     assert any(rates[0])
 
 
 def test_cross_entropy_does_care(small, pictures) -> None:
     sharp = lambda image: 1000 * small(image)  # noqa: E731
-    found = campaign(sharp, [Part(Iterative(20))]).run(
-        Wanted.of(pictures, labels(small, pictures), 2 / 255)
+    outcome = campaign(sharp, [Part(Iterative(20))]).run(
+        Goals.of(pictures, labels(small, pictures), 2 / 255)
     )
-    assert found.flat.sum() > 0
+    assert outcome.flat.sum() > 0
 
 
 def test_restarts_never_hurt(small, pictures) -> None:
-    wanted = Wanted.of(pictures, labels(small, pictures), 0.7 / 255)
+    goals = Goals.of(pictures, labels(small, pictures), 0.7 / 255)
     attack = Iterative(2, random_start=True)
-    once = campaign(small, [Part(attack, "margin")]).run(wanted)
-    often = campaign(small, [Part(attack, "margin", restarts=6)]).run(wanted)
+    once = campaign(small, [Part(attack, "margin")]).run(goals)
+    often = campaign(small, [Part(attack, "margin", restarts=6)]).run(goals)
     assert (often.success >= once.success).all()
 
 
 def test_a_series_is_as_good_as_the_best_of_its_parts(small, pictures) -> None:
-    wanted = Wanted.of(pictures, labels(small, pictures), 1 / 255)
+    goals = Goals.of(pictures, labels(small, pictures), 1 / 255)
     parts = quick("standard", "linf")
-    whole = campaign(small, parts).run(wanted)
+    whole = campaign(small, parts).run(goals)
     for part in parts:
-        alone = campaign(small, [part]).run(wanted)
+        alone = campaign(small, [part]).run(goals)
         assert (whole.success >= alone.success).all()
 
 
 def test_a_target_is_reached(small, pictures) -> None:
     target = (labels(small, pictures) + 2) % 5
     one = campaign(small, [Part(Apgd(60), "margin")], targeted=True)
-    found = one.run(Wanted.of(pictures, target, 0.2))
-    assert found.success.all()
-    assert np.array_equal(np.asarray(small(found.image)).argmax(-1), target)
+    outcome = one.run(Goals.of(pictures, target, 0.2))
+    assert outcome.success.all()
+    assert np.array_equal(np.asarray(small(outcome.image)).argmax(-1), target)
 
 
 def test_squares_succeed_where_gradients_are_masked(small, pictures) -> None:
     rounded = lambda image: small(tf.round(image * 64) / 64)  # noqa: E731
     label = labels(rounded, pictures)
-    wanted = Wanted.of(pictures, label, 8 / 255)
-    assert not campaign(rounded, [Part(Apgd(20), "margin")]).run(wanted).flat.min() == 0
-    found = campaign(rounded, [Part(Square(300), "margin")]).run(wanted)
-    assert found.success.sum() >= 3
+    goals = Goals.of(pictures, label, 8 / 255)
+    assert not campaign(rounded, [Part(Apgd(20), "margin")]).run(goals).flat.min() == 0
+    outcome = campaign(rounded, [Part(Square(300), "margin")]).run(goals)
+    assert outcome.success.sum() >= 3
 
 
 @pytest.mark.parametrize(
@@ -281,11 +281,11 @@ def test_the_worst_of_two_networks_bounds_what_fools_both(
 ) -> None:
     """Two planes in one direction: the farther one is where both are fooled."""
     far = lambda x: linear(x) - [0.0, 0.4]  # noqa: E731
-    victim = Victim([linear, far], False)
-    one = Campaign(victim, NORMS[norm], [Part(attack, "margin")], ONE, grid=False)
-    found = one.run(Wanted.of(linear.clean, [0] * 5, 1e9))
+    model = AttackedModel([linear, far], False)
+    one = Campaign(model, NORMS[norm], [Part(attack, "margin")], ONE, grid=False)
+    outcome = one.run(Goals.of(linear.clean, [0] * 5, 1e9))
     dual = float(NORMS[norm].dual(tf.constant(linear.slope[None]))[0])
     exact = (0.4 - linear.margin(linear.clean)) / dual
-    size = one.sizes(found.image, linear.clean)
-    assert found.success.all()
+    size = one.sizes(outcome.image, linear.clean)
+    assert outcome.success.all()
     assert (size >= exact * 0.999).all() and (size <= exact * 1.05).all()

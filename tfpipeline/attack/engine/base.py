@@ -9,13 +9,14 @@ import tensorflow as tf
 from tfpipeline.attack.engine import losses, random
 from tfpipeline.attack.engine.epsilon import whole_steps
 from tfpipeline.attack.engine.losses import Loss
-from tfpipeline.attack.engine.model import Response, Score, Victim
+from tfpipeline.attack.engine.model import AttackedModel, Response, Score
 from tfpipeline.attack.engine.norms import Norm, bounds, broad, on_levels
 
 # Of each image that is attacked; the first axis is the batch. The loop puts in
-# `clean, index, epsilon, key, turn, number`; an attack `image`, `found` and `success`
-# (which the loop takes out again), `done` (it may leave), `flat` (steps without a
-# gradient), and what it needs itself. In linf, `low` and `high` bound its values.
+# `clean, index, epsilon, key, turn, number`; an attack `image`, `adversarial` and
+# `success` (which the loop takes out again), `done` (it may leave), `flat` (steps
+# without a gradient), and what it needs itself. In linf, `low` and `high` bound its
+# values.
 State = dict[str, tf.Tensor]
 
 # What no step changes.
@@ -26,7 +27,7 @@ FIXED = ("clean", "index", "epsilon", "key", "turn", "low", "high")
 class Task:
     """What is asked of an attack."""
 
-    victim: Victim
+    model: AttackedModel
     norm: Norm
     # What is climbed, unless the attack has one of its own.
     loss: Loss
@@ -37,7 +38,7 @@ class Task:
 
     def score(self, state: State, logits: tf.Tensor) -> tf.Tensor:
         """Return the loss of each image, from the logits as they are now."""
-        return self.loss(logits, state["index"], self.victim.targeted)
+        return self.loss(logits, state["index"], self.model.targeted)
 
     def seen(self, image: tf.Tensor, state: State, radius: tf.Tensor) -> tf.Tensor:
         """Return images of balls as a network gets them: of 8 bits, if asked for."""
@@ -58,11 +59,11 @@ class Task:
         gradients: bool = True,
         worst: bool = False,
     ) -> Response:
-        """Ask the victim, whose random changes are drawn anew for each image and step.
+        """Ask the model, whose random changes are drawn anew for each image and step.
 
         With `worst` the lowest score of a network counts and not the average.
         """
-        return self.victim.ask(
+        return self.model.ask(
             image,
             state["index"],
             scores,
@@ -72,19 +73,19 @@ class Task:
         )
 
     def ask(self, image: tf.Tensor, state: State) -> Response:
-        """Ask the victim for the loss and its gradient."""
+        """Ask the model for the loss and its gradient."""
         return self.query(image, state, [lambda logits: self.score(state, logits)])
 
     def ask_margin(
         self, image: tf.Tensor, state: State, *, gradients: bool = True
     ) -> Response:
         """Ask for the margin of the network that is hardest to fool."""
-        index, targeted = state["index"], self.victim.targeted
+        index, targeted = state["index"], self.model.targeted
         scores = [lambda logits: losses.margin(logits, index, targeted)]
         return self.query(image, state, scores, gradients=gradients, worst=True)
 
     def judge(self, image: tf.Tensor, state: State) -> tf.Tensor:
-        """Tell which images fool the victim."""
+        """Tell which images fool the model."""
         return self.query(image, state, (), gradients=False).fooled
 
     def moved(
@@ -142,13 +143,13 @@ class Attack(Protocol):
         """Return the state one step later; `number` has not been counted up yet."""
 
     def finish(self, task: Task, state: State) -> State:
-        """Return the state of images that leave, with `found` and `success` true."""
+        """Return the state of images that leave, `adversarial` and `success` set."""
 
 
 def begun(state: State, image: tf.Tensor, **more: tf.Tensor) -> State:
     """Return the state of images that enter, with what the attack needs itself."""
     no = tf.zeros_like(state["index"], tf.bool)
-    start = {"image": image, "found": state["clean"], "success": no, "done": no}
+    start = {"image": image, "adversarial": state["clean"], "success": no, "done": no}
     return state | start | {"flat": tf.zeros_like(state["index"]), **more}
 
 
@@ -176,7 +177,7 @@ def ended(task: Task, state: State) -> State:
     last = task.seen(state["image"], state, state["epsilon"])
     success = state["success"] | task.judge(last, state)
     return state | {
-        "found": select(state["success"], state["found"], last),
+        "adversarial": select(state["success"], state["adversarial"], last),
         "success": success,
     }
 
@@ -184,11 +185,11 @@ def ended(task: Task, state: State) -> State:
 def keep_smallest(
     task: Task, state: State, image: tf.Tensor, fooled: tf.Tensor
 ) -> State:
-    """Return the smallest perturbation (`found`) that has fooled, and its size."""
+    """Return the smallest perturbation that has fooled, and its size."""
     size = task.norm.size(image - state["clean"])
     better = fooled & (size < state["least"])
     return {
-        "found": select(better, image, state["found"]),
+        "adversarial": select(better, image, state["adversarial"]),
         "least": tf.where(better, size, state["least"]),
         "success": state["success"] | better,
     }

@@ -64,7 +64,7 @@ class Iterative:
         return state | {
             **more,
             "image": task.moved(state["image"], state, gradient, size),
-            "found": kept(fooled, seen, state["found"]),
+            "adversarial": kept(fooled, seen, state["adversarial"]),
             "success": fooled,
             "done": fooled,
         }
@@ -151,7 +151,7 @@ class Apgd:
             "halved": tf.where(checked, again, state["halved"]),
             "checked_loss": tf.where(checked, best_loss, state["checked_loss"]),
             "flat": count_flat(state, response.gradients[0]),
-            "found": kept(response.fooled, seen, state["found"]),
+            "adversarial": kept(response.fooled, seen, state["adversarial"]),
             "success": response.fooled,
             "done": response.fooled,
         }

@@ -34,7 +34,7 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class Wanted(_Rows):
+class Goals(_Rows):
     """Images to be attacked."""
 
     clean: np.ndarray  # In [0, 1], shape (n, height, width, 3), float32.
@@ -47,7 +47,7 @@ class Wanted(_Rows):
         return len(self.clean)
 
     @classmethod
-    def of(cls, clean: np.ndarray, index: Sequence[int], epsilon: float) -> "Wanted":
+    def of(cls, clean: np.ndarray, index: Sequence[int], epsilon: float) -> "Goals":
         """Return images (uint8, or in [0, 1]) with one radius, and a class each.
 
         Raises:
@@ -69,7 +69,7 @@ class Wanted(_Rows):
 
 
 @dataclass
-class Found(_Rows):
+class Outcome(_Rows):
     """What an attack came to."""
 
     image: np.ndarray  # In [0, 1], shape (n, height, width, 3).
@@ -80,10 +80,10 @@ class Found(_Rows):
     free: np.ndarray
 
     @classmethod
-    def nothing(cls, wanted: Wanted) -> "Found":
+    def nothing(cls, goals: Goals) -> "Outcome":
         """Return what no step comes to."""
-        no, none = (np.zeros(len(wanted), kind) for kind in (bool, np.int64))
-        return cls(wanted.clean.copy(), no, none, none.copy(), no.copy())
+        no, none = (np.zeros(len(goals), kind) for kind in (bool, np.int64))
+        return cls(goals.clean.copy(), no, none, none.copy(), no.copy())
 
 
 class Loop:
@@ -112,18 +112,18 @@ class Loop:
         self._replicated = traced(lambda *values: strategy.run(self._move, args=values))
         self._single: Any = None
 
-    def run(self, wanted: Wanted, title: str | None = None) -> Found:
+    def run(self, goals: Goals, title: str | None = None) -> Outcome:
         """Attack some images, with a progress bar if it gets a title."""
         index, workers = distribute.workers(self.strategy)
         if workers == 1:
-            return self._run(wanted, title)
+            return self._run(goals, title)
         # So that no worker has to fill up its own part.
-        padded = distribute.replica_multiple(len(wanted), self.strategy)
-        rows = np.minimum(np.arange(padded), len(wanted) - 1)
+        padded = distribute.replica_multiple(len(goals), self.strategy)
+        rows = np.minimum(np.arange(padded), len(goals) - 1)
         mine = distribute.own_part(self.strategy, rows)
-        own = self._run(wanted.take(mine), title if index == 0 else None)
-        return Found(*(self._gathered(part) for part in vars(own).values())).take(
-            slice(len(wanted))
+        own = self._run(goals.take(mine), title if index == 0 else None)
+        return Outcome(*(self._gathered(part) for part in vars(own).values())).take(
+            slice(len(goals))
         )
 
     def _gathered(self, part: np.ndarray) -> np.ndarray:
@@ -133,25 +133,25 @@ class Loop:
         (value,) = distribute.split(self.strategy, (plain,))
         return distribute.gather_all(self.strategy, value).astype(part.dtype)
 
-    def _run(self, wanted: Wanted, title: str | None) -> Found:
-        result = Found.nothing(wanted)
-        waiting, batch = list(range(len(wanted))), _Batch()
-        with progress.bar(len(wanted), title, "image") as bar:
+    def _run(self, goals: Goals, title: str | None) -> Outcome:
+        result = Outcome.nothing(goals)
+        waiting, batch = list(range(len(goals))), _Batch()
+        with progress.bar(len(goals), title, "image") as bar:
             while waiting or len(batch.rows):
                 room = self.batch_size - len(batch.rows)
                 entering, waiting = waiting[:room], waiting[room:]
                 if entering:
-                    self._enter(batch, wanted, entering)
+                    self._enter(batch, goals, entering)
                 while not batch.leaving(self.attack.steps).any():
                     self._step(batch)
                 bar.update(self._leave(batch, result))
         return result
 
-    def _enter(self, batch: "_Batch", wanted: Wanted, rows: Sequence[int]) -> None:
+    def _enter(self, batch: "_Batch", goals: Goals, rows: Sequence[int]) -> None:
         """Put images into the batch."""
         state = {
             name: tf.constant(part, tf.float32 if name in _FLOATS else tf.int32)
-            for name, part in vars(wanted.take(np.asarray(rows))).items()
+            for name, part in vars(goals.take(np.asarray(rows))).items()
         }
         state = self._start(state | {"number": tf.zeros([len(rows)], tf.int32)})
         self._names = tuple(sorted(state))
@@ -163,13 +163,13 @@ class Loop:
         batch.done = np.append(batch.done, np.zeros(len(rows), bool))
         self._push(batch, state)
 
-    def _leave(self, batch: "_Batch", result: Found) -> int:
+    def _leave(self, batch: "_Batch", result: Outcome) -> int:
         """Take out the images that are done, and note what became of them."""
         state, leaving = self._pull(batch), batch.leaving(self.attack.steps)
         which, stay = np.flatnonzero(leaving), np.flatnonzero(~leaving)
         last = self._finish({n: tf.gather(v, which) for n, v in state.items()})
         rows = batch.rows[which]
-        result.image[rows] = np.asarray(last["found"])
+        result.image[rows] = np.asarray(last["adversarial"])
         result.success[rows] = np.asarray(last["success"])
         result.flat[rows] = np.asarray(last["flat"])
         result.steps[rows] = batch.numbers[which]

@@ -117,8 +117,8 @@ class DeepFool:
     def step(self, task: Task, state: State) -> State:
         image, index = state["image"], state["index"]
         seen = on_levels(image) if task.grid else image
-        targeted, norm = task.victim.targeted, task.norm
-        answer = tf.stop_gradient(task.victim.models[0](seen[:1]))
+        targeted, norm = task.model.targeted, task.norm
+        answer = tf.stop_gradient(task.model.models[0](seen[:1]))
         count = 1 if targeted else min(self.classes, int(answer.shape[1]) - 1)
 
         def above(which: int) -> Score:

@@ -26,7 +26,7 @@ _SATURATED = 50.0
 
 @dataclass(frozen=True)
 class Response:
-    """What a victim answers about images."""
+    """What a model answers about images."""
 
     # One of shape (batch,) a score; the gradients are empty if not asked for.
     scores: list[tf.Tensor]
@@ -37,7 +37,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Victim:
+class AttackedModel:
     """One network, or several that must all be fooled by the same image.
 
     Args:
@@ -138,8 +138,8 @@ class Inspection:
     right: float | None = None
 
 
-def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
-    """Look at a victim, as an attack would, on a few images and their classes.
+def inspect(model: AttackedModel, images: Any, index: Any) -> Inspection:
+    """Look at a model, as an attack would, on a few images and their classes.
 
     Raises:
         UserError: The images are not in [0, 1], or the answers are no logits.
@@ -147,16 +147,16 @@ def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
     check_images(np.asarray(images))
     pictures = tf.constant(images, tf.float32)
     classes = tf.constant(index, tf.int32)
-    first, again = (list(map(np.asarray, victim.answers(pictures))) for _ in range(2))
+    first, again = (list(map(np.asarray, model.answers(pictures))) for _ in range(2))
     for logits in first:
         _check_logits(logits)
 
     @tf.function(autograph=False)
     def slopes() -> tf.Tensor:
         def loss(logits: tf.Tensor) -> tf.Tensor:
-            return losses.cross_entropy(logits, classes, victim.targeted)
+            return losses.cross_entropy(logits, classes, model.targeted)
 
-        (gradient,) = victim.ask(pictures, classes, [loss]).gradients
+        (gradient,) = model.ask(pictures, classes, [loss]).gradients
         return tf.reduce_max(tf.abs(gradient), list(range(1, len(gradient.shape))))
 
     every = np.stack(first)
@@ -168,7 +168,7 @@ def inspect(victim: Victim, images: Any, index: Any) -> Inspection:
         float(np.mean(np.asarray(slopes()) == 0)),
         float(np.mean(spread > _SATURATED)),
         float(np.median(spread)),
-        None if victim.targeted else right,
+        None if model.targeted else right,
     )
 
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfpipeline.attack.engine import registry, sanity_checks
 from tfpipeline.attack.engine.epsilon import Epsilon
-from tfpipeline.attack.engine.loop import Found, Wanted
-from tfpipeline.attack.engine.model import Change, Model, Victim, inspect
+from tfpipeline.attack.engine.loop import Goals, Outcome
+from tfpipeline.attack.engine.model import AttackedModel, Change, Model, inspect
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core import console
@@ -54,7 +54,7 @@ class Perturbing:
         grid = self.adversary.eight_bit
         return Epsilon.read(self.epsilon, "--epsilon", self.norm, grid=grid)
 
-    def __call__(self, network: Model, images: Any, index: Any) -> Found:
+    def __call__(self, network: Model, images: Any, index: Any) -> Outcome:
         """Return the images that the attack found, and which of them fool.
 
         Where gradients say nothing, or the network answers twice in two ways, that is
@@ -73,7 +73,7 @@ class Perturbing:
         adversary, given = self.adversary, {}
         if isinstance(network, keras.Model):
             given["training"] = False
-        victim = Victim(
+        model = AttackedModel(
             [functools.partial(network, **given)],
             self.targeted,
             self.changes,
@@ -81,29 +81,29 @@ class Perturbing:
             seed=self.seed,
             confidence=adversary.confidence,
         )
-        wanted = Wanted.of(np.asarray(images), index, self._radius().value)
-        few = wanted.take(slice(_INSPECTED))
-        inspection = inspect(victim, few.clean, few.index) if len(few) else None
+        goals = Goals.of(np.asarray(images), index, self._radius().value)
+        few = goals.take(slice(_INSPECTED))
+        inspection = inspect(model, few.clean, few.index) if len(few) else None
         strategy = tf.distribute.get_strategy()
-        campaign = Campaign.of(victim, adversary, self.norm, strategy)
+        campaign = Campaign.of(model, adversary, self.norm, strategy)
         if not self.targeted:
-            _warn_of_wrong(campaign, wanted)
-        found = campaign.run(wanted)
+            _warn_of_wrong(campaign, goals)
+        outcome = campaign.run(goals)
         if inspection is not None:
-            flat = float(found.flat.sum()) / max(1, int(found.steps.sum()))
+            flat = float(outcome.flat.sum()) / max(1, int(outcome.steps.sum()))
             for name, check in sanity_checks.gradients(inspection, flat).items():
                 if check.passed is False:
                     console.warn(f"{name}: {check.otherwise}.")
-        return found
+        return outcome
 
 
-def _warn_of_wrong(campaign: Campaign, wanted: Wanted) -> None:
+def _warn_of_wrong(campaign: Campaign, goals: Goals) -> None:
     """Warn of images that are wrong already: anything would succeed on them."""
-    plain = dataclasses.replace(campaign.victim, confidence=0.0)
-    judge = dataclasses.replace(campaign, victim=plain)
-    wrong = int(judge.fooled(wanted.clean, wanted.index).sum())
+    plain = dataclasses.replace(campaign.model, confidence=0.0)
+    judge = dataclasses.replace(campaign, model=plain)
+    wrong = int(judge.fooled(goals.clean, goals.index).sum())
     if wrong:
         console.warn(
-            f"{wrong} of {len(wanted)} images are wrong without an attack, and no "
+            f"{wrong} of {len(goals)} images are wrong without an attack, and no "
             "success of it: other labels, or another pixel space?"
         )

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tfpipeline import distribute
 from tfpipeline.attack.engine import registry
 from tfpipeline.attack.engine.epsilon import Epsilon
-from tfpipeline.attack.engine.loop import Wanted
-from tfpipeline.attack.engine.model import Inspection, Victim, inspect
+from tfpipeline.attack.engine.loop import Goals
+from tfpipeline.attack.engine.model import AttackedModel, Inspection, inspect
 from tfpipeline.attack.engine.sanity_checks import gradients
 from tfpipeline.attack.engine.sequence import Campaign
 from tfpipeline.config.adversary import AdversarySettings
@@ -59,31 +59,31 @@ def measure(
         by radius, as people write it.
     """
     # Without confidence: what is wrong is wrong.
-    victim = Victim([answer], False, samples=adversary.samples, seed=seed)
-    campaign = Campaign.of(victim, adversary, "linf", strategy)
+    model = AttackedModel([answer], False, samples=adversary.samples, seed=seed)
+    campaign = Campaign.of(model, adversary, "linf", strategy)
     chief = distribute.is_chief(strategy)
     count, right = 0, dict.fromkeys(epsilons, 0)
     steps, flat = 0, 0
     inspection: Inspection | UserError | None = None
     for images, labels in _chunks(batches):
-        wanted = Wanted.of(images, list(labels), 0.0)
-        wanted.key[:] += count
+        goals = Goals.of(images, list(labels), 0.0)
+        goals.key[:] += count
         count += len(images)
-        left = wanted.take(~campaign.fooled(images, labels))
+        left = goals.take(~campaign.fooled(images, labels))
         if inspection is None:
             # What is right says more.
-            few = (left if len(left) else wanted).take(slice(_INSPECTED))
+            few = (left if len(left) else goals).take(slice(_INSPECTED))
             try:
-                inspection = inspect(victim, few.clean, few.index)
+                inspection = inspect(model, few.clean, few.index)
             except UserError as error:
                 # What was trained for hours is reported, not refused.
                 inspection = error
         for epsilon in epsilons:
             left.epsilon[:] = epsilon.value
             if len(left):
-                found = campaign.run(left, f"attack {epsilon}" if chief else None)
-                left = left.take(~found.success)
-                steps, flat = steps + found.steps.sum(), flat + found.flat.sum()
+                outcome = campaign.run(left, f"attack {epsilon}" if chief else None)
+                left = left.take(~outcome.success)
+                steps, flat = steps + outcome.steps.sum(), flat + outcome.flat.sum()
             right[epsilon] += len(left)
     share = float(flat / max(1, steps))
     return {

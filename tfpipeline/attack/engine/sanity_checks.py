@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfpipeline.attack.engine.epsilon import within
 from tfpipeline.attack.engine.gradient import Apgd, Iterative
-from tfpipeline.attack.engine.loop import Found, Wanted
+from tfpipeline.attack.engine.loop import Goals, Outcome
 from tfpipeline.attack.engine.model import Inspection
 from tfpipeline.attack.engine.norms import on_levels
 from tfpipeline.attack.engine.registry import Part, cost, doubled, spelled
@@ -49,17 +49,17 @@ class Tally:
     # How many of them found no gradient.
     flat: int = 0
 
-    def add(self, campaign: Campaign, found: Found, wanted: Wanted) -> None:
+    def add(self, campaign: Campaign, outcome: Outcome, goals: Goals) -> None:
         """Count the images that came out of a campaign."""
-        image, size = found.image, campaign.sizes(found.image, wanted.clean)
+        image, size = outcome.image, campaign.sizes(outcome.image, goals.clean)
         # What has not succeeded, and heeds no radius, may lie anywhere.
-        counts = found.success | (not campaign.minimal)
+        counts = outcome.success | (not campaign.minimal)
         self.largest = max(self.largest, float(size[counts].max(initial=0)))
-        self.in_ball &= bool(within(size, wanted.epsilon)[counts].all())
+        self.in_ball &= bool(within(size, goals.epsilon)[counts].all())
         self.in_range &= bool(image.min(initial=0) >= 0 and image.max(initial=0) <= 1)
         self.finite &= bool(np.isfinite(image).all())
-        self.steps += int(found.steps.sum())
-        self.flat += int(found.flat.sum())
+        self.steps += int(outcome.steps.sum())
+        self.flat += int(outcome.flat.sum())
 
     def checks(self, inspection: Inspection) -> dict[str, Check]:
         """Tell whether the attack has kept its rules, and gradients say anything."""
@@ -138,16 +138,16 @@ def bisecting(campaign: Campaign) -> Campaign:
 
 
 def stronger(
-    campaign: Campaign, found: Found, wanted: Wanted, title: str | None = None
+    campaign: Campaign, outcome: Outcome, goals: Goals, title: str | None = None
 ) -> dict[str, Check]:
     """Try what should not do better than the attack, and what should do everything."""
     return {
-        "iterated_beats_single_step": _single(campaign, found, wanted),
-        "random_noise_fails": _random(campaign, wanted),
-        "unbounded_succeeds": _unbounded(campaign, wanted, title),
-        "more_steps_change_nothing": _doubled(campaign, found, wanted, title),
-        "gradient_free_not_better": _without_gradient(campaign, found, wanted, title),
-        "monotone": _monotone(campaign, found, wanted, title),
+        "iterated_beats_single_step": _single(campaign, outcome, goals),
+        "random_noise_fails": _random(campaign, goals),
+        "unbounded_succeeds": _unbounded(campaign, goals, title),
+        "more_steps_change_nothing": _doubled(campaign, outcome, goals, title),
+        "gradient_free_not_better": _without_gradient(campaign, outcome, goals, title),
+        "monotone": _monotone(campaign, outcome, goals, title),
     }
 
 
@@ -155,30 +155,30 @@ def _share(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else 0.0
 
 
-def _again(campaign: Campaign, wanted: Wanted, title: str | None, what: str) -> Found:
+def _again(campaign: Campaign, goals: Goals, title: str | None, what: str) -> Outcome:
     """Attack images for a check, if there are any."""
-    if not len(wanted):
-        return Found.nothing(wanted)
-    return campaign.run(wanted, title and f"check: {what}")
+    if not len(goals):
+        return Outcome.nothing(goals)
+    return campaign.run(goals, title and f"check: {what}")
 
 
-def _single(campaign: Campaign, found: Found, wanted: Wanted) -> Check:
-    once = campaign.but([Part(Iterative(1, 1.0))]).run(wanted)
+def _single(campaign: Campaign, outcome: Outcome, goals: Goals) -> Check:
+    once = campaign.but([Part(Iterative(1, 1.0))]).run(goals)
     return Check(
-        _share(found.success) >= _share(once.success),
-        {"attack": _share(found.success), "single_step": _share(once.success)},
+        _share(outcome.success) >= _share(once.success),
+        {"attack": _share(outcome.success), "single_step": _share(once.success)},
         "many steps succeed at least as often as one",
         "gradients are masked, or the step is too long",
     )
 
 
-def _random(campaign: Campaign, wanted: Wanted) -> Check:
-    norm, clean = campaign.norm, tf.constant(wanted.clean)
-    shape, epsilon = clean.shape[1:], tf.constant(wanted.epsilon)
+def _random(campaign: Campaign, goals: Goals) -> Check:
+    norm, clean = campaign.norm, tf.constant(goals.clean)
+    shape, epsilon = clean.shape[1:], tf.constant(goals.epsilon)
     noise = tf.stack(
         [
             norm.start(shape, tf.constant([campaign.seed + 7, int(key)]), tf.ones([]))
-            for key in wanted.key
+            for key in goals.key
         ]
     )
     # At the edge of the ball: of linf, in its corners.
@@ -187,8 +187,8 @@ def _random(campaign: Campaign, wanted: Wanted) -> Check:
     image = norm.within(clean + radius * noise, clean, epsilon)
     if campaign.grid:
         image = norm.on_grid(image, clean, epsilon)
-    rate = _share(campaign.fooled(np.asarray(image), wanted.index))
-    already = _share(campaign.fooled(wanted.clean, wanted.index))
+    rate = _share(campaign.fooled(np.asarray(image), goals.index))
+    already = _share(campaign.fooled(goals.clean, goals.index))
     return Check(
         rate - already <= 0.05,
         rate,
@@ -197,10 +197,10 @@ def _random(campaign: Campaign, wanted: Wanted) -> Check:
     )
 
 
-def _unbounded(campaign: Campaign, wanted: Wanted, title: str | None) -> Check:
+def _unbounded(campaign: Campaign, goals: Goals, title: str | None) -> Check:
     # Squares would hide that gradients lead nowhere.
     strong = climbing(campaign)
-    free = campaign.unbounded(wanted.take(slice(_SOME)))
+    free = campaign.unbounded(goals.take(slice(_SOME)))
     success = strong.run(free, title and "check: unbounded").success
     return Check(
         bool(success.all()),
@@ -215,18 +215,18 @@ def _unbounded(campaign: Campaign, wanted: Wanted, title: str | None) -> Check:
 
 
 def _doubled(
-    campaign: Campaign, found: Found, wanted: Wanted, title: str | None
+    campaign: Campaign, outcome: Outcome, goals: Goals, title: str | None
 ) -> Check:
     """Try again what has withstood: as many images as cost no more than the attack."""
     twice = [
         dataclasses.replace(part, attack=doubled(part.attack))
         for part in list(filter(has_gradients, campaign.parts)) or campaign.parts
     ]
-    withstood = np.flatnonzero(~found.success)
-    most = max(int(found.steps.sum()), _SOME * 200) // cost(twice)
-    left = wanted.take(withstood[: min(_SOME, max(1, most))])
+    withstood = np.flatnonzero(~outcome.success)
+    most = max(int(outcome.steps.sum()), _SOME * 200) // cost(twice)
+    left = goals.take(withstood[: min(_SOME, max(1, most))])
     success = _again(campaign.but(twice), left, title, "twice the steps").success
-    before = _share(found.success)
+    before = _share(outcome.success)
     # Of those that were tried again.
     more = _share(success) * (1 - before)
     return Check(
@@ -245,16 +245,16 @@ def _doubled(
 
 
 def _without_gradient(
-    campaign: Campaign, found: Found, wanted: Wanted, title: str | None
+    campaign: Campaign, outcome: Outcome, goals: Goals, title: str | None
 ) -> Check:
     """Ask squares about what withstood; or gradients about what only squares did."""
     guided = any(map(has_gradients, campaign.parts))
-    rows = np.flatnonzero(~found.success if guided else found.success)[:_SOME]
+    rows = np.flatnonzero(~outcome.success if guided else outcome.success)[:_SOME]
     others = [Part(Square(_QUESTIONS), "margin")] if guided else _GUIDED
     what = f"{'without' if guided else 'with'} gradients"
-    success = _again(campaign.but(others), wanted.take(rows), title, what).success
+    success = _again(campaign.but(others), goals.take(rows), title, what).success
     # Squares may have been part of the attack itself.
-    fooled = int(success.sum()) + int(found.free.sum())
+    fooled = int(success.sum()) + int(outcome.free.sum())
     return Check(
         if_asked(len(rows) + fooled, fooled == (0 if guided else len(rows))),
         {"asked": len(rows), "then_fooled": fooled, "attack": spelled(others)},
@@ -268,10 +268,10 @@ def _without_gradient(
 
 
 def _monotone(
-    campaign: Campaign, found: Found, wanted: Wanted, title: str | None
+    campaign: Campaign, outcome: Outcome, goals: Goals, title: str | None
 ) -> Check:
     """Attack what has fallen once more, from the beginning, at twice the radius."""
-    fallen = wanted.take(found.success)
+    fallen = goals.take(outcome.success)
     # What looks for the smallest perturbation has no radius to be asked at.
     strong = campaign if not campaign.minimal else climbing(campaign)
     twice = np.minimum(2 * fallen.epsilon, campaign.unbounded(fallen).epsilon)

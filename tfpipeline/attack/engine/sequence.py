@@ -11,9 +11,9 @@ import tensorflow as tf
 from tfpipeline.attack.engine import random
 from tfpipeline.attack.engine.base import Attack, Task
 from tfpipeline.attack.engine.epsilon import GREY_LEVEL, whole_steps, within
-from tfpipeline.attack.engine.loop import Found, Loop, Wanted
+from tfpipeline.attack.engine.loop import Goals, Loop, Outcome
 from tfpipeline.attack.engine.losses import LOSSES
-from tfpipeline.attack.engine.model import Victim
+from tfpipeline.attack.engine.model import AttackedModel
 from tfpipeline.attack.engine.norms import NORMS, Norm
 from tfpipeline.attack.engine.registry import Part, choose
 from tfpipeline.attack.engine.square import Square
@@ -29,7 +29,7 @@ class Campaign:
     Its loops, once traced, serve every radius and every set of images.
 
     Args:
-        victim: To be fooled.
+        model: To be fooled.
         norm: In which perturbations are measured.
         parts: Attacks, one after the other.
         strategy: Where the steps run.
@@ -37,14 +37,14 @@ class Campaign:
         batch_size: Images at a time.
     """
 
-    victim: Victim
+    model: AttackedModel
     norm: Norm
     parts: Sequence[Part]
     strategy: tf.distribute.Strategy
     grid: bool = True
     seed: int = 0
     batch_size: int = 20
-    # Traced already, of the same victim, norm, grid and seed.
+    # Traced already, of the same model, norm, grid and seed.
     loops: dict[tuple[Attack, str], Loop] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,15 +54,15 @@ class Campaign:
     @classmethod
     def of(
         cls,
-        victim: Victim,
+        model: AttackedModel,
         adversary: AdversarySettings,
         norm: str,
         strategy: tf.distribute.Strategy,
     ) -> "Campaign":
-        """Return what settings ask for, with the seed of the victim."""
-        parts = choose(adversary, norm, targeted=victim.targeted)
+        """Return what settings ask for, with the seed of the model."""
+        parts = choose(adversary, norm, targeted=model.targeted)
         grid, size = adversary.eight_bit, adversary.batch_size
-        return cls(victim, NORMS[norm], parts, strategy, grid, victim.seed, size)
+        return cls(model, NORMS[norm], parts, strategy, grid, model.seed, size)
 
     @property
     def minimal(self) -> bool:
@@ -70,58 +70,58 @@ class Campaign:
         return all(part.attack.minimal for part in self.parts)
 
     def but(self, parts: Sequence[Part]) -> "Campaign":
-        """Return one with other attacks against the same victim."""
+        """Return one with other attacks against the same model."""
         return dataclasses.replace(self, parts=parts)
 
-    def unbounded(self, wanted: Wanted) -> Wanted:
+    def unbounded(self, goals: Goals) -> Goals:
         """Return images with a radius that every change of them lies in."""
-        most = self.norm.unbounded(int(np.prod(wanted.clean.shape[1:])))
-        radius = np.full(len(wanted), most, np.float32)
-        return dataclasses.replace(wanted, epsilon=radius)
+        most = self.norm.unbounded(int(np.prod(goals.clean.shape[1:])))
+        radius = np.full(len(goals), most, np.float32)
+        return dataclasses.replace(goals, epsilon=radius)
 
-    def run(self, wanted: Wanted, title: str | None = None) -> Found:
+    def run(self, goals: Goals, title: str | None = None) -> Outcome:
         """Attack images; of each, the first success counts, or the smallest one.
 
         With a title there is a progress bar.
         """
-        result = Found.nothing(wanted)
-        least = np.full(len(wanted), np.inf)
+        result = Outcome.nothing(goals)
+        least = np.full(len(goals), np.inf)
         for number, part in enumerate(self.parts):
             guided = any(map(has_gradients, self.parts[:number]))
-            for restart in range(self._restarts(part, wanted)):
+            for restart in range(self._restarts(part, goals)):
                 # A smaller perturbation may be found where there is one already.
                 left = np.flatnonzero(~result.success | part.attack.minimal)
                 if not len(left):
                     continue
-                batch = wanted.take(left)
+                batch = goals.take(left)
                 batch = dataclasses.replace(batch, turn=batch.turn + restart)
                 words = title and f"{title}: {type(part.attack).__name__}"
-                found = self._loop(part).run(batch, words)
-                size = self.sizes(found.image, batch.clean)
+                outcome = self._loop(part).run(batch, words)
+                size = self.sizes(outcome.image, batch.clean)
                 if part.attack.minimal:
-                    found.success &= within(size, batch.epsilon)
-                    better = found.success & (size < least[left])
+                    outcome.success &= within(size, batch.epsilon)
+                    better = outcome.success & (size < least[left])
                 else:
-                    better = found.success | ~result.success[left]
+                    better = outcome.success | ~result.success[left]
                 rows = left[better]
                 if guided and not has_gradients(part):
-                    result.free[left] |= found.success
-                result.image[rows] = found.image[better]
-                result.success[rows] |= found.success[better]
+                    result.free[left] |= outcome.success
+                result.image[rows] = outcome.image[better]
+                result.success[rows] |= outcome.success[better]
                 least[rows] = size[better]
-                result.steps[left] += found.steps
-                result.flat[left] += found.flat
+                result.steps[left] += outcome.steps
+                result.flat[left] += outcome.flat
         return result
 
     def fooled(self, image: np.ndarray, index: np.ndarray, turn: int = 0) -> np.ndarray:
-        """Tell which images in [0, 1] fool the victim, each on its own.
+        """Tell which images in [0, 1] fool the model, each on its own.
 
-        Of a victim with random changes, `turn` is which draws it makes; an attack makes
+        Of a model with random changes, `turn` is which draws it makes; an attack makes
         others.
         """
         if self._judge is None:
             self._judge = tf.function(
-                lambda image, index, draw: self.victim.ask(
+                lambda image, index, draw: self.model.ask(
                     image, index, (), gradients=False, draw=draw
                 ).fooled,
                 autograph=False,
@@ -144,12 +144,12 @@ class Campaign:
         delta = (np.float64(image) - clean).reshape(len(image), -1)
         return np.asarray(np.linalg.norm(delta, _ORDERS[self.norm.name], axis=1))
 
-    def _restarts(self, part: Part, wanted: Wanted) -> int:
+    def _restarts(self, part: Part, goals: Goals) -> int:
         """Return how often a part begins: of rivals there may be fewer than asked."""
         if not getattr(part.attack, "rivals", False):
             return part.restarts
         if self._classes is None:
-            answer = self.victim.models[0](tf.constant(wanted.clean[:1]))
+            answer = self.model.models[0](tf.constant(goals.clean[:1]))
             self._classes = int(answer.shape[1])
         return min(part.restarts, self._classes - 1)
 
@@ -157,7 +157,7 @@ class Campaign:
         key = (part.attack, part.loss)
         if key not in self.loops:
             loss = LOSSES[part.loss]
-            task = Task(self.victim, self.norm, loss, self.grid, self.seed)
+            task = Task(self.model, self.norm, loss, self.grid, self.seed)
             self.loops[key] = Loop(part.attack, task, self.strategy, self.batch_size)
         return self.loops[key]
 
@@ -168,19 +168,19 @@ def has_gradients(part: Part) -> bool:
 
 
 def smallest(
-    campaign: Campaign, wanted: Wanted, rounds: int = 8, title: str | None = None
-) -> Found:
+    campaign: Campaign, goals: Goals, rounds: int = 8, title: str | None = None
+) -> Outcome:
     """Return the smallest perturbations, found by bisection of the radius.
 
     Attacks of the minimal norm are run as they are. The radii of the images are the
     largest that are tried; in steps of 8 bits, fewer rounds may be needed.
     """
     if campaign.minimal:
-        return campaign.run(wanted, title)
-    low, high = np.zeros(len(wanted)), wanted.epsilon.astype(np.float64)
+        return campaign.run(goals, title)
+    low, high = np.zeros(len(goals)), goals.epsilon.astype(np.float64)
     # What an image allows at all is seen at the largest radius.
-    best = campaign.run(wanted, title and f"{title}, largest radius")
-    high[best.success] = _reached(campaign, best, wanted)[best.success]
+    best = campaign.run(goals, title and f"{title}, largest radius")
+    high[best.success] = _reached(campaign, best, goals)[best.success]
     stepped = campaign.grid and campaign.norm.name == "linf"
     for number in range(rounds):
         # On the grid there is nothing between two steps.
@@ -191,17 +191,17 @@ def smallest(
         middle = (low + high) / 2
         middle = whole_steps(middle) if stepped else middle
         radius: np.ndarray = middle.astype(np.float32)
-        batch = dataclasses.replace(wanted, epsilon=radius).take(rows)
-        found = campaign.run(batch, title and f"{title}, round {number + 1}")
-        best.steps[rows] += found.steps
-        best.flat[rows] += found.flat
-        won, lost = rows[found.success], rows[~found.success]
-        best.image[won] = found.image[found.success]
-        high[won] = _reached(campaign, found, batch)[found.success]
+        batch = dataclasses.replace(goals, epsilon=radius).take(rows)
+        outcome = campaign.run(batch, title and f"{title}, round {number + 1}")
+        best.steps[rows] += outcome.steps
+        best.flat[rows] += outcome.flat
+        won, lost = rows[outcome.success], rows[~outcome.success]
+        best.image[won] = outcome.image[outcome.success]
+        high[won] = _reached(campaign, outcome, batch)[outcome.success]
         low[lost] = middle[lost]
     return best
 
 
-def _reached(campaign: Campaign, found: Found, wanted: Wanted) -> np.ndarray:
+def _reached(campaign: Campaign, outcome: Outcome, goals: Goals) -> np.ndarray:
     """Return how large the perturbations are: at most their radius."""
-    return np.minimum(campaign.sizes(found.image, wanted.clean), wanted.epsilon)
+    return np.minimum(campaign.sizes(outcome.image, goals.clean), goals.epsilon)

@@ -43,7 +43,7 @@ class Square:
             "best": best,
             "best_loss": tf.where(better, above, state["best_loss"]),
             "image": self._next(task, state, best),
-            "found": kept(fooled, seen, state["found"]),
+            "adversarial": kept(fooled, seen, state["adversarial"]),
             "success": fooled,
             "done": fooled,
         }
