@@ -17,6 +17,7 @@ from tfpipeline.config import (
     RunSettings,
 )
 from tfpipeline.core import run_dir, startup
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data import dataset, pipeline, sample_ranges
@@ -145,6 +146,11 @@ def examples_of(
         examples = dataset.open_all(data, cache, draw, source, single=True)
         sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
+    if source.target == targets.NUMBER:
+        # A column may have any name.
+        return dataclasses.replace(
+            examples, source=dataclasses.replace(source, labels=tuple(labels))
+        )
     if single:
         matched = _by_name(source, tuple(names), settings.map_labels)
         return dataclasses.replace(examples, source=matched)
@@ -185,8 +191,7 @@ def _by_name(source: Source, labels: tuple[str, ...], any_case: bool) -> Source:
                 f"{suggest(name, labels)} Name its classes as in labels.txt of the "
                 "run, or move those images away."
             )
-    index = np.array([place[fold(name)] for name in source.labels], np.int32)
-    return dataclasses.replace(source, labels=labels, label=index[source.label])
+    return source.among(labels, [place[fold(name)] for name in source.labels])
 
 
 def _is_same(source: str, trained: str) -> bool:
