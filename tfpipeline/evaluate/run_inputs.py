@@ -31,6 +31,7 @@ from tfpipeline.evaluate import engine_pass, forward_pass
 from tfpipeline.evaluate.forward_pass import Scored
 from tfpipeline.metrics import novelty
 from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
@@ -47,6 +48,8 @@ class Ready(NamedTuple):
     ranges: Ranges = WHOLE
     # What tells strange images; None where the run has none, as earlier ones.
     novelty: Novelty | None = None
+    # What turns outputs into answers.
+    decision: Decision = Decision()
 
     def divide(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the logits, (n, classes), and novelty, (n,), of what it predicts."""
@@ -88,7 +91,8 @@ def ready(run: run_dir.RunFolder) -> Ready:
     score = novelty.load(run)
     predictor = Predictor(forward_pass.from_images(Scored(model, score)), strategy)
     ranges = saving.load_ranges(run.model)
-    return Ready(trained, model, labels, predictor, ranges, score)
+    decision = saving.load_decision(run.model)
+    return Ready(trained, model, labels, predictor, ranges, score, decision)
 
 
 def examples_of(
