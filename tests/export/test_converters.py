@@ -37,7 +37,9 @@ def converted(request: pytest.FixtureRequest) -> tuple[str, bytes]:
     pooled = keras.layers.GlobalAveragePooling2D()(maps)
     model = keras.Model(image, keras.layers.Dense(3)(pooled))
     target = converters.TARGETS[request.param]
-    return target.file, target.convert(model, converters.Answering(1.5), SOME, target.kind)
+    return target.file, target.convert(
+        model, converters.Answering(1.5), SOME, target.kind
+    )
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,9 @@ class Examples:
         given = self.weights(chosen)
         if self.source.values is not None:
             shares = self.source.values[chosen].astype(np.float64)
-            return np.asarray((np.ones(len(chosen)) if given is None else given) @ shares)
+            return np.asarray(
+                (np.ones(len(chosen)) if given is None else given) @ shares
+            )
         return np.bincount(self.source.label[chosen], given, minlength=classes)
 
     def truth(self, chosen: np.ndarray) -> np.ndarray:

@@ -150,7 +150,7 @@ class Batches:
         size = reading.height, reading.width
         self._decoder = Decoder(files, *size, reading.resize, reading.ranges)
         self._label = np.asarray(label, np.int32)
-        self._truth = self._label if values is None else np.float32(values)
+        self._truth = self._label if values is None else np.asarray(values, np.float32)
         self._weight = None if weight is None else np.asarray(weight, np.float32)
         # What an image's changes are drawn from, wherever it stands in its source.
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)

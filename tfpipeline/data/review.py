@@ -95,7 +95,7 @@ def review(
     warned = dict(_warnings(source, rows))
     flat = [warned.pop(quality.FLAT)] if quality.FLAT in warned else []
     findings = [
-        *(Finding(*fact) for fact in label_checks.facts(source, trained)),
+        *(Finding(**vars(f)) for f in label_checks.facts(source, trained)),
         *_conflicts(source, rows),
         *_leaks(source, alike),
         *_groups(source),

@@ -184,7 +184,9 @@ def write(
         columns["weight"] = source.weight
     if source.target == targets.SOFT and source.values is not None:
         shares = source.values.T.tolist()
-        columns |= {n: [f"{v:.9g}" for v in own] for n, own in zip(source.labels, shares)}
+        columns |= {
+            n: [f"{v:.9g}" for v in own] for n, own in zip(source.labels, shares)
+        }
     if fold is not None:
         columns["fold"] = [number or "" for number in fold.tolist()]
     file_io.write_csv(path, tuple(columns), zip(*columns.values()))

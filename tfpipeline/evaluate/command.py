@@ -16,9 +16,9 @@ from tfpipeline.core import (
     result_dir,
     run_dir,
     startup,
-    text_table,
 )
 from tfpipeline.core import target as targets
+from tfpipeline.core import text_table
 from tfpipeline.core.errors import UserError
 from tfpipeline.models.engines import names
 from tfpipeline.report.closing import closing
@@ -145,7 +145,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         else:
             written = page.attempt(run, result, answers, logits, fitted)
     if answers is None:
-        words = {"decision": decision, "broken": examples.quarantined}
+        words: dict[str, Any] = {"decision": decision, "broken": examples.quarantined}
         words |= {"result": result, "quarantine": run.evaluation_quarantine}
         console.close(closing("evaluate_target", written or run.evaluation, **words))
     else:

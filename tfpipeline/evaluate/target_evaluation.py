@@ -54,9 +54,7 @@ def attempt(
     return run.evaluation_page
 
 
-def _write(
-    run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured
-) -> None:
+def _write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -> None:
     split = "" if result["split"] == "all" else str(result["split"])
     shown = target_metrics.shown(given.decision, given.outputs, given.truth)
     seen, careful = result["seen_in_training"], []

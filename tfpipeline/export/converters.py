@@ -184,7 +184,7 @@ def check(names: list[str]) -> None:
 
 
 def run(file: Path, images: np.ndarray) -> np.ndarray:
-    """Return the probabilities or numbers of a `.tflite` or `.onnx`, asked in this process."""
+    """Return the answers of a `.tflite` or `.onnx`, asked in this process."""
     batches = [{INPUT: image[None]} for image in images]
     if file.suffix == ".onnx":
         import onnxruntime

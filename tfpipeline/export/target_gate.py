@@ -18,7 +18,7 @@ from tfpipeline.metrics.decision import Decision
 def chances(decision: Decision, logits: np.ndarray, temperature: float) -> np.ndarray:
     """Return what is compared of the training path, float64, shape (n, classes)."""
     if decision.target == targets.NUMBER:
-        return np.float64(logits) / decision.deviation
+        return logits.astype(float) / decision.deviation
     if decision.target == targets.MULTI:
         return multi_label.probabilities(logits)
     return classification.probabilities(logits / temperature)

@@ -56,12 +56,12 @@ class Decision:
     def called(self, chance: np.ndarray) -> np.ndarray:
         """Return which classes are said, bool, by their probabilities, both (n, k)."""
         # As an exported model compares.
-        return np.asarray(chance, np.float32) >= np.float32(self.thresholds)
+        return np.asarray(chance, np.float32) >= np.array(self.thresholds, np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Return it for JSON."""
         own = dataclasses.asdict(self)
-        keys = ("target", "labels")
+        keys: tuple[str, ...] = ("target", "labels")
         if self.target == targets.MULTI:
             keys = (*keys, "thresholds", "chosen", "criterion", "precision", "split")
         if self.target == targets.NUMBER:

@@ -90,7 +90,7 @@ def watched(
     return {
         "loss": multi_label.cross_entropy(outputs, truth, weight),
         "label_accuracy": weights.mean(right[rows], each),
-        "mAP": float(np.mean(found, dtype=float)) if found else float("nan"),
+        "mAP": float(np.array(found, float).mean()) if found else float("nan"),
     }
 
 

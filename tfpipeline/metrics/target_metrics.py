@@ -40,7 +40,7 @@ def measure(
     if together is not None and len(set(together)) < len(together):
         unit = np.unique(np.array(together), return_inverse=True)[1]
     if decision.target == targets.NUMBER:
-        predicted, true = np.float64(outputs[:, 0]), np.float64(values[:, 0])
+        predicted, true = outputs[:, 0].astype(float), values[:, 0].astype(float)
         trained = np.array([decision.mean]), None
         found = regression.regression(predicted, true, weight, trained)
         between = regression.intervals(predicted, true, weight, unit)
@@ -53,11 +53,11 @@ def measure(
     chance = multi_label.probabilities(outputs)
     own = decision.labels, decision.thresholds, weight
     found = multi_label.multi_label(chance, values, *own)
-    between = multi_label.mean_average_precision_interval(chance, values, weight, unit)
+    ends = multi_label.mean_average_precision_interval(chance, values, weight, unit)
     return {
         **found,
         "loss": multi_label.cross_entropy(outputs, values, weight),
-        "interval": between,
+        "interval": ends,
         "criterion": decision.criterion,
         "chosen_on": decision.split or None,
     }

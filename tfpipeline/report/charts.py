@@ -309,7 +309,7 @@ def _caption(target: Any, labels: Sequence[str], kind: str) -> str:
     if kind == "number":
         return f"{float(target[0]):.4g}"
     if kind == "multi":
-        return ", ".join(labels[k] for k in np.flatnonzero(target > 0.5))
+        return ", ".join(labels[k] for k in np.flatnonzero(target > 0.5).tolist())
     if len(target) == 1:
         return labels[0]
     first, second = np.argsort(-target, kind="stable")[:2]

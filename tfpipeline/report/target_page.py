@@ -75,9 +75,7 @@ def _classes(
     return sorted(rows, key=worth)
 
 
-def curves(
-    history: list[dict[str, Any]], kept: int | None, target: str
-) -> list[Any]:
+def curves(history: list[dict[str, Any]], kept: int | None, target: str) -> list[Any]:
     """Return the charts over the epochs of the loss, and of what else was watched."""
     watched = targets.quantity(target)
     wanted = [("loss", "loss"), (watched, watched.replace("_", " "))]

@@ -27,7 +27,8 @@ def write(run: RunFolder, measured: Measured, decision: Decision) -> None:
     logits = {s: measured.logits[s] for s in diagnosis.ORDER if s in measured.logits}
     console.note(
         "no label is suspected, and there is no cleaning.csv: that is not defined for "
-        f"{targets.FLAG} {decision.target}; predictions.csv has the largest errors first"
+        f"{targets.FLAG} {decision.target}; predictions.csv has the largest errors "
+        "first"
     )
     run.cleaning.unlink(missing_ok=True)
     content: dict[str, Any] = {"data": diagnosis.data(examples)}

@@ -116,7 +116,9 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
     count = int((weights.numpy() > 0).sum())
     source = work.examples.source
-    sheet = charts.batch(pictures[:count], targets[:count], source.labels, source.target)
+    sheet = charts.batch(
+        pictures[:count], targets[:count], source.labels, source.target
+    )
     image_io.save_png(run.figures / "batch.png", sheet)
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:

@@ -206,8 +206,8 @@ def _batches(examples: Examples, reading: Reading) -> Batches:
     reading = dataclasses.replace(reading, ranges=examples.brightness.ranges)
     given = examples.weights(np.arange(len(source)))
     each = None if given is None else weights.copies(given)[1]
-    given = source.label, reading, len(source.labels), each, source.values
-    return Batches(examples.files, *given)
+    own = source.label, reading, len(source.labels), each, source.values
+    return Batches(examples.files, *own)
 
 
 def _reading(

@@ -4,7 +4,7 @@ Imports no TensorFlow.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from tfpipeline.data.sources.class_map import shorten
 _FEW = 5
 
 
-class Fact(NamedTuple):
+@dataclass(frozen=True)
+class Fact:
     """Something about what is to be learned; as `data.review.Finding` has it."""
 
     kind: str
@@ -25,7 +26,7 @@ class Fact(NamedTuple):
     detail: str = ""
 
 
-def counts(source: Source, chosen: Sequence[int]) -> dict[str, int]:
+def counts(source: Source, chosen: Sequence[int] | np.ndarray) -> dict[str, int]:
     """Return how many of some examples have each class, or lie in each stratum."""
     places = np.asarray(chosen, np.int64)
     if source.target == targets.MULTI and source.values is not None:
@@ -36,7 +37,7 @@ def counts(source: Source, chosen: Sequence[int]) -> dict[str, int]:
     return dict(zip(names, sizes.tolist()))
 
 
-def facts(source: Source, chosen: Sequence[int]) -> Iterator[Fact]:
+def facts(source: Source, chosen: Sequence[int] | np.ndarray) -> Iterator[Fact]:
     """Yield what is to be known of the targets of some examples, training ones first.
 
     Nothing is said where one class is the answer.

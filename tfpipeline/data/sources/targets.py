@@ -1,4 +1,4 @@
-"""What is learned of each example, where that is not a class: several, shares, a number.
+"""What is learned of each example that is no single class: several, shares, a number.
 
 A CSV has it in the column of labels (`cat|dog`, `3.5`) or in one column a class. A
 folder of class folders has several labels where a picture lies in several of them.
@@ -66,7 +66,7 @@ def with_values(source: Source, target: str, values: np.ndarray) -> Source:
 
 def open_csv(file: Path, settings: DataSettings, weight_column: str | None) -> Source:
     """Return the examples of a CSV file whose target is not a single class."""
-    target = str(settings.target)
+    target, labels = str(settings.target), tuple[str, ...]()
     if settings.label_columns is not None:
         names = _names(settings.label_columns)
         if target == targets.NUMBER:
@@ -77,8 +77,8 @@ def open_csv(file: Path, settings: DataSettings, weight_column: str | None) -> S
     else:
         if target == targets.SOFT:
             raise UserError(
-                f"{targets.FLAG} soft: expected the columns that hold the share of each "
-                f"class. Received none. Say {COLUMNS} NAME,NAME."
+                f"{targets.FLAG} soft: expected the columns that hold the share of "
+                f"each class. Received none. Say {COLUMNS} NAME,NAME."
             )
         names, columns = (), {"label": settings.label_column}
     columns = {"path": settings.path_column, **columns}
@@ -133,9 +133,7 @@ def _numbers(file: Path, rows: Rows, settings: DataSettings) -> np.ndarray:
     return values
 
 
-def _several(
-    file: Path, rows: Rows, column: str
-) -> tuple[tuple[str, ...], np.ndarray]:
+def _several(file: Path, rows: Rows, column: str) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the names and values of labels that stand in one column, as `a|b`."""
     found = [
         [name.strip() for name in row[column].split(BETWEEN) if name.strip()]
@@ -190,9 +188,10 @@ def _shares(
     return values.astype(np.float32)
 
 
-_READERS: dict[
-    str, Callable[[Path, Rows, Sequence[str], DataSettings], np.ndarray]
-] = {targets.MULTI: _yes_or_no, targets.SOFT: _shares}
+_READERS: dict[str, Callable[[Path, Rows, Sequence[str], DataSettings], np.ndarray]] = {
+    targets.MULTI: _yes_or_no,
+    targets.SOFT: _shares,
+}
 
 
 def merge_folders(source: Source) -> Source:

@@ -13,8 +13,8 @@ from tfpipeline.train.targets import scaling
 
 # Why nothing is said of abstention, and what there is instead.
 NO_CALIBRATION = {
-    targets.MULTI: "calibration and abstention are not defined for --data.target multi: "
-    "each class has a threshold of its own, in target.json",
+    targets.MULTI: "calibration and abstention are not defined for --data.target "
+    "multi: each class has a threshold of its own, in target.json",
     targets.NUMBER: "calibration and abstention are not defined for --data.target "
     "number: metrics.json has the error and its interval",
 }
