@@ -285,24 +285,33 @@ def gallery(
     return drawn
 
 
-def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
+def batch(
+    pictures: Any, targets: Any, labels: Sequence[str], target: str = "single"
+) -> np.ndarray:
     """Return a batch as the network sees it, each picture above its class, as pixels.
 
     Args:
         pictures: float in [0, 1], shape (batch, height, width, 3); 32 are shown.
         targets: Class indices, shape (batch,), or shares, shape (batch, classes).
         labels: Class names.
+        target: What these mean, of `core.target.TARGETS`.
     """
     shown = np.asarray(pictures)[:32]
     step = max(1, shown.shape[1] // 128)
-    captions = [_caption(target, labels) for target in np.asarray(targets)[:32]]
+    captions = [_caption(own, labels, target) for own in np.asarray(targets)[:32]]
     small = list(shown[:, ::step, ::step])
     return contact_sheets.contact_sheet(small, captions, columns=8)
 
 
-def _caption(target: Any, labels: Sequence[str]) -> str:
+def _caption(target: Any, labels: Sequence[str], kind: str) -> str:
     if np.ndim(target) == 0:
         return labels[int(target)]
+    if kind == "number":
+        return f"{float(target[0]):.4g}"
+    if kind == "multi":
+        return ", ".join(labels[k] for k in np.flatnonzero(target > 0.5))
+    if len(target) == 1:
+        return labels[0]
     first, second = np.argsort(-target, kind="stable")[:2]
     share = round(100 * float(target[first]))
     more = f" {share} %, {labels[second]}" if share < 100 else ""
