@@ -10,7 +10,7 @@ from tfpipeline.core import file_io
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import rare_classes
-from tfpipeline.data.grouping import allocation
+from tfpipeline.data.grouping import allocation, iterative
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import SPLITS, Source
@@ -89,9 +89,15 @@ def _allocate(
         )
     names = np.array(["train", *shares], object)
     parts = [rest, *shares.values()]
-    split[train] = names[
-        allocation.allocate(leaders[train], source.label[train], parts, seed)
-    ]
+
+    if source.target == targets.MULTI and source.values is not None:
+        values = source.values[train]
+        # Images without a label are as even as those of a class.
+        both = np.column_stack([values, ~values.any(axis=1)])
+        part = iterative.allocate(leaders[train], both, parts, seed)
+    else:
+        part = allocation.allocate(leaders[train], source.label[train], parts, seed)
+    split[train] = names[part]
 
 
 def _divide(

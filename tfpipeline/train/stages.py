@@ -171,9 +171,9 @@ class Course:
             return
         predictor = Predictor(task.inference, self.work.strategy, shared=True)
         for split in ("test", "validation"):
-            if len(chosen := examples.of(split)):
+            if count := len(chosen := examples.of(split)):
                 metrics = _metrics(predictor, task, self.work, chosen)
-                self.frozen[split] = {**metrics, "n": len(chosen)}
+                self.frozen[split] = {**metrics, "n": count}
 
     def _is_over(self, stage: str) -> bool:
         return self.state is not None and self.state.values["stage"] != stage
@@ -255,8 +255,7 @@ def _trainer(
     models: list[keras.Model],
     multipliers: list[float] | None = None,
 ) -> Trainer:
-    settings, examples = work.settings, work.examples
-    fine = len(models) > 1
+    settings, examples, fine = work.settings, work.examples, len(models) > 1
     first = not fine or settings.train.from_scratch
     train = settings.train if first else fine_tuning(settings)
     if train.ema_momentum is None:
@@ -285,8 +284,8 @@ def _steps(work: Work, task: Task, epoch: int, first: int = 0) -> Any:
 
 
 def _loss(work: Work) -> epoch_metrics.Loss:
-    scale = scaling.deviation_of(work.model)
-    return losses.choose(work.settings.train, work.examples.source.target, scale)
+    target, scale = work.examples.source.target, scaling.deviation_of(work.model)
+    return losses.choose(work.settings.train, target, scale)
 
 
 def _metrics(
@@ -294,8 +293,8 @@ def _metrics(
 ) -> dict[str, float]:
     """Return loss and accuracy on some examples, or what stands for that."""
     outputs = predictor.all(task.inputs.batches(chosen), len(chosen), None)
-    given = work.examples.truth(chosen), work.examples.weights(chosen)
-    return epoch_metrics.watched(_loss(work), outputs, *given)
+    truth, weight = work.examples.truth(chosen), work.examples.weights(chosen)
+    return epoch_metrics.watched(_loss(work), outputs, truth, weight)
 
 
 def _stage(

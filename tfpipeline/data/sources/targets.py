@@ -28,6 +28,9 @@ _RESERVED = ("id", "path", "label", "split", "sha256", "group", "weight", "fold"
 # By how much the shares of a row may miss 1: they are written with few digits.
 _ROUNDING = 1e-3
 
+# Of float32, in which numbers are learned.
+_MOST = float(np.finfo(np.float32).max)
+
 # Strata of a number: splits have as many of each.
 BINS = 10
 
@@ -116,7 +119,8 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(np.float32(value)) else None
+    # NaN is not within anything.
+    return value if abs(value) <= _MOST else None
 
 
 def _numbers(file: Path, rows: Rows, settings: DataSettings) -> np.ndarray:
