@@ -13,6 +13,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.grouping import names
 from tfpipeline.data.sources import class_map as maps
+from tfpipeline.data.sources import drawn_world
 from tfpipeline.data.sources import targets as values
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
@@ -33,7 +34,7 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
 
 
 # Sources that are named by a word and a colon, as in `tfds:cats_vs_dogs`.
-SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
+SCHEMES: dict[str, Opener] = {"tfds": _open_tfds, "demo": drawn_world.open_several}
 
 # Where a folder's class names come from.
 LABEL_FROM: dict[str, Callable[[Path, ClassMap], Source]] = {
@@ -191,7 +192,7 @@ def _open(
         return open_csv(path, *columns, None, settings.group_column, weight)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
     raise UserError(
-        f"--data.source {name}: no such file or folder. Expected: demo, tfds:NAME, a "
-        "folder of class folders, or a CSV file."
+        f"--data.source {name}: no such file or folder. Expected: demo, demo:multi, "
+        "demo:number, tfds:NAME, a folder of class folders, or a CSV file."
         + suggest(path.name, [*(entry.name for entry in beside), "demo"])
     )
