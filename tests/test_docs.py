@@ -90,7 +90,10 @@ def test_a_phones_file_can_be_asked_as_the_page_on_serving_says(
     pooled = keras.layers.GlobalAveragePooling2D()(pixels)
     model = keras.Model(pixels, keras.layers.Dense(3)(pooled))
     content = converters.TARGETS["litert_float16"].convert(
-        model, 1.0, np.zeros((0, 24, 20, 3), np.float32), "float16"
+        model,
+        converters.Answering(),
+        np.zeros((0, 24, 20, 3), np.float32),
+        "float16",
     )
     about = model_metadata.Description("p", ["a", "b", "c"], (24, 20), "squash")
     file = Path("served/1/also/model_float16.tflite")

@@ -37,7 +37,9 @@ def converted(request: pytest.FixtureRequest) -> tuple[str, bytes]:
     pooled = keras.layers.GlobalAveragePooling2D()(maps)
     model = keras.Model(image, keras.layers.Dense(3)(pooled))
     target = converters.TARGETS[request.param]
-    return target.file, target.convert(model, 1.5, SOME, target.kind)
+    return target.file, target.convert(
+        model, converters.Answering(1.5), SOME, target.kind
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_every_kind_of_layer_answers_as_in_keras(
     assert expected.std(0).max() > 0.05
     row = converters.TARGETS[target]
     file = tmp_path / row.file
-    file.write_bytes(row.convert(model, 1.5, chosen, row.kind))
+    file.write_bytes(row.convert(model, converters.Answering(1.5), chosen, row.kind))
     most = {"litert_float16": 3e-3, "litert_int8": 0.06, "onnx": 1e-5}[target]
     chance = converters.run(file, shown)
     assert abs(chance - expected).max() < most
@@ -114,7 +116,9 @@ def test_what_onnx_has_no_word_for_is_named() -> None:
     pooled = keras.layers.GlobalAveragePooling2D()(image)
     model = keras.Model(image, keras.layers.Lambda(tf.math.lgamma)(pooled))
     with pytest.raises(ValueError, match="Lgamma"):
-        converters.TARGETS["onnx"].convert(model, 1.0, SOME, "float32")
+        converters.TARGETS["onnx"].convert(
+            model, converters.Answering(), SOME, "float32"
+        )
 
 
 class Table:

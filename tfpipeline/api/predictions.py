@@ -28,6 +28,9 @@ class Prediction:
         novelty: How unlike it is the images of the run: 0 for a typical one, 1 at the
             limit. None where the model does not tell.
         known: Whether that is within the limit; None where none can be promised.
+        said: Of several labels, those whose probabilities reach their thresholds, of
+            which `label` is made, as `cat|dog`; None where one class is the answer.
+        value: Of a number, itself, whose name is the `label`; None otherwise.
     """
 
     id: str
@@ -39,6 +42,31 @@ class Prediction:
     accepted_reason: str = ""
     novelty: float | None = None
     known: bool | None = None
+    said: tuple[str, ...] | None = None
+    value: float | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], name: str) -> "Prediction":
+        """Return a row of the command `predict`, of an image with a name."""
+        error = row["error"]
+        if "value" in row:
+            return cls(name, row["quantity"], 0.0, (), error, value=row["value"])
+        if "labels" in row:
+            ranked = tuple(row["probabilities"].items())
+            best = ranked[0][1] if ranked else 0.0
+            said = tuple(row["labels"])
+            return cls(name, "|".join(said), best, ranked, error, said=said)
+        return cls(
+            name,
+            row["label"],
+            float(row["probability"] or 0.0),
+            tuple((label, share) for label, share in row["top_k"]),
+            error,
+            row.get("accepted"),
+            row.get("accepted_reason", ""),
+            row.get("novelty"),
+            row.get("known"),
+        )
 
 
 class Predictions(list[Prediction]):
@@ -61,17 +89,7 @@ class Predictions(list[Prediction]):
         files = [str(row["id"]) for row in rows[:_PICTURED]]
         self._thumbnails = contact_sheet.small_copies(files, _PIXELS, ranges)
         super().__init__(
-            Prediction(
-                str(row["id"]) if named else str(number),
-                row["label"],
-                float(row["probability"] or 0.0),
-                tuple((label, share) for label, share in row["top_k"]),
-                row["error"],
-                row.get("accepted"),
-                row.get("accepted_reason", ""),
-                row.get("novelty"),
-                row.get("known"),
-            )
+            Prediction.of(row, str(row["id"]) if named else str(number))
             for number, row in enumerate(rows)
         )
 
@@ -117,6 +135,8 @@ class Predictions(list[Prediction]):
 
 
 def _share(row: Prediction) -> str:
+    if row.value is not None:
+        return f"{row.value:.6g}"
     doubt = ", not accepted" if row.accepted is False else ""
     strange = ", unknown" if row.known is False else ""
     return f"{row.probability:.3f}{doubt}{strange}"

@@ -36,10 +36,11 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
         from tfpipeline.data import splits
         from tfpipeline.data.review import Opened, review
         from tfpipeline.data.sources import listing, opening
+        from tfpipeline.data.sources import settings as settings_of_sources
         from tfpipeline.data.sources.drawn_world import drawer
     cache = startup.cache_folder(settings.cache_dir)
     data = with_source(settings.data, settings.source)
-    dataset.check(data)
+    settings_of_sources.check(data)
     with console.gathered() as remarks, listing.noting() as passed:
         source = opening.open_source(data, cache, drawer(data))
     inputs = filter(None, (data.source, data.corrections, data.splits, data.classes))

@@ -100,7 +100,7 @@ def _table(source: Source, rows: Sequence[Row]) -> dict[str, Any]:
         "splits": [split or "images" for split in columns],
         "rows": [
             (name, [counts[index, split] for split in columns])
-            for index, name in enumerate(source.labels)
+            for index, name in enumerate(source.strata)
         ],
     }
 
@@ -110,7 +110,7 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     source, rows, alike, suspects = audited[:4]
     copies = duplicates.pairs(duplicates.exact(rows))
     near = duplicates.pairs(alike)
-    conflicts = [(a, b) for a, b in copies if source.label[a] != source.label[b]]
+    conflicts = [(a, b) for a, b in copies if source.said(a) != source.said(b)]
     across = [(a, b) for a, b in near if source.split[a] != source.split[b]]
     equal, leaked = set(copies), set(across)
     within = [pair for pair in near if pair not in leaked and pair not in equal]
@@ -172,8 +172,7 @@ def _item(audited: Audited, positions: Iterable[int], says: str) -> dict[str, An
         uri = _thumbnail(audited.rows[i], audited.ranges)
         if uri is not None:
             inside[source.ids[i]] = uri
-        label = source.labels[source.label[i]]
-        names.append((source.ids[i], label, source.split[i]))
+        names.append((source.ids[i], source.said(i), source.split[i]))
     return {"inside": inside, "names": names, "says": says}
 
 

@@ -17,6 +17,7 @@ from tfpipeline.combine.checks import MEASURED
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.config.train import CombineSettings
 from tfpipeline.core import console, file_io, provenance, run_replacement
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import pipeline, splits
@@ -71,6 +72,11 @@ def open_members(folders: Sequence[RunFolder], settings: CombineSettings) -> Mem
     with strategy.scope():
         loaded = [saving.load_classifier(run.model) for run in folders]
     models, labels = zip(*loaded)
+    for run in folders:
+        targets.expect(
+            *(saving.load_decision(run.model).target, f"combine {run.path}"),
+            "Only runs of single classes, or of shares of them, can be combined.",
+        )
     checks.check_labels(folders, labels)
     checks.check_sizes(folders, runs, models)
     if settings.how != "ensemble":
@@ -156,7 +162,8 @@ def write(
     learned = sorted(_learned_digests(members.folders))
     file_io.write_csv(run.inherited, ("split", "sha256"), learned)
     ranges = examples.brightness.ranges
-    saving.save_classifier(run.model, model, examples.source.labels, ranges)
+    decision = saving.load_decision(members.folders[0].model)
+    saving.save_classifier(run.model, model, examples.source.labels, ranges, decision)
     with phases("evaluate"):
         logits = members.logits(model)
     fit = measurement.calibrate(examples, logits, settings.calibration)

@@ -12,6 +12,8 @@ class DataSettings:
     Args:
         source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (perhaps within
             `train/`, `validation/` and `test/`), or a CSV file of path,label.
+        target: What is learned: `single` (one class), `multi` (any number of classes),
+            `soft` (shares of the classes), or `number` (default: what the source has).
         batch_size: Images per step, over all replicas; `auto` is the largest that pays.
         validation_fraction: Share of images that chooses the best epoch, if the source
             has no validation split.
@@ -47,7 +49,12 @@ class DataSettings:
         max_pixels: Largest height times width of a picture; larger ones are rejected.
         tfds_dir: Folder of TensorFlow Datasets (default: its own).
         path_column: The column of a CSV that holds the image's path.
-        label_column: The column of a CSV that holds the class name.
+        label_column: The column of a CSV that holds the class name; for `multi` several
+            as `a|b`, for `number` the number.
+        label_columns: The columns of a CSV, `cat,dog`, that hold 0 or 1 for each class
+            (`multi`) or its share (`soft`).
+        annotator_counts: Whether the columns of `soft` count annotators; each row is
+            then divided by its sum.
         weight_column: The column of a CSV, if it is there, that says what a row counts:
             2 is the same row twice, 0 leaves it out. Default: none is used.
         label_from: What names the class: `folder` (refused where folders look like
@@ -58,6 +65,7 @@ class DataSettings:
     """
 
     source: str = "demo"
+    target: str | None = None
     batch_size: int | Literal["auto"] = 32
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
@@ -83,6 +91,8 @@ class DataSettings:
     tfds_dir: str | None = None
     path_column: str = "path"
     label_column: str = "label"
+    label_columns: str | None = None
+    annotator_counts: bool = False
     weight_column: str | None = "weight"
     label_from: str = "folder"
     demo_per_class: int = 60

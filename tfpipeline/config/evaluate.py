@@ -16,6 +16,7 @@ class ReadSettings:
         tfds_dir: Likewise.
         path_column: Likewise.
         label_column: Likewise.
+        label_columns: Likewise.
         label_from: Likewise.
         group_column: Its column of groups; unlike the others, null is none.
         group_from: Likewise.
@@ -27,6 +28,7 @@ class ReadSettings:
     tfds_dir: str | None = None
     path_column: str | None = None
     label_column: str | None = None
+    label_columns: str | None = None
     label_from: str | None = None
     group_column: str | None = None
     group_from: str | None = None

@@ -30,6 +30,10 @@ class TrainSettings:
             (mean over the last epochs).
         ema_momentum: Momentum of `ema` (default: an average over about one epoch).
         swa_from: Share of the epochs after which `swa` begins.
+        loss: `auto` (by the target), `cross_entropy` and `focal` (single, soft), `bce`
+            and `focal` (multi), or `huber` and `mse` (number).
+        focal_gamma: Of `focal`: how much less an example counts that is right already;
+            0 is the plain cross-entropy.
         label_smoothing: Share of the target that is spread evenly over all classes.
         class_weights: `none`, or `balanced`: each class counts the same in the loss.
         patience: Epochs without a lower validation loss before training stops; null
@@ -63,6 +67,8 @@ class TrainSettings:
     averaging: str = "none"
     ema_momentum: float | None = None
     swa_from: float = 0.75
+    loss: str = "auto"
+    focal_gamma: float = 2.0
     label_smoothing: float = 0.0
     class_weights: str = "none"
     patience: int | None = 5
@@ -166,10 +172,15 @@ class CalibrationSettings:
             accepted; the threshold is chosen on validation images.
         confidence: Confidence with which that holds on new images. 0.95 with a target
             of 0.05 needs 60 validation images, with 0.01 it needs 300.
+        thresholds: Of several labels: by what the threshold of each class is chosen on
+            validation images, `f1` or `recall_at_precision`.
+        precision: That `recall_at_precision` has to have on them.
     """
 
     target_error: float = 0.05
     confidence: float = 0.95
+    thresholds: str = "f1"
+    precision: float = 0.9
 
 
 @dataclass(frozen=True)

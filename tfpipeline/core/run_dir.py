@@ -39,6 +39,7 @@ class RunFolder:
     history = _Inside("history.csv")  # Loss and metrics of each epoch.
     metrics = _Inside("metrics.json")  # On the validation and test splits.
     calibration = _Inside("calibration.json")  # Temperature and threshold.
+    decision = _Inside("target.json")  # Thresholds of classes, or a number's unit.
     predictions = _Inside("predictions.csv")  # For each example, and how wrong.
     # The same, most suspicious first, with room for what to do about it.
     cleaning = _Inside("cleaning.csv")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.core import console, file_io
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.class_map import shorten
@@ -42,6 +43,8 @@ class Corrections:
 
     def relabel(self, source: Source) -> Source:
         """Return the same examples with the classes that were corrected."""
+        if not self.relabelled:
+            return source
         pairs = zip(source.ids, source.label)
         label = [self.relabelled.get(name, before) for name, before in pairs]
         return dataclasses.replace(source, label=np.array(label, np.int32))
@@ -86,6 +89,12 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
         if name in source.dropped:
             gone += [name] if action == "relabel" else []
             continue
+        if action == "relabel":
+            targets.expect(
+                *(source.target, f"{where}: the action relabel"),
+                "Mend the label in the source, and say keep or drop here.",
+                (targets.SINGLE,),
+            )
         if action == "relabel" and new:
             now = source.class_map.now(new)
             action, new = ("drop", "") if now is None else (action, now)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.config import DataSettings, check_fraction
-from tfpipeline.core import brightness, console, file_io
-from tfpipeline.core.errors import UserError, unknown
+from tfpipeline.config import DataSettings
+from tfpipeline.core import console, file_io
+from tfpipeline.core import target as targets
+from tfpipeline.core.errors import UserError
 from tfpipeline.data import (
     corrections,
     duplicates,
@@ -26,9 +27,10 @@ from tfpipeline.data.inspect_file import FLAT
 from tfpipeline.data.sample_ranges import Choice
 from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import class_map
+from tfpipeline.data.sources import class_map, label_checks
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
+from tfpipeline.data.sources.settings import check
 from tfpipeline.metrics import weights
 
 
@@ -113,21 +115,31 @@ class Examples:
         return chosen if given is None else chosen[weights.spread(given)[0]]
 
     def mass(self) -> np.ndarray:
-        """Return the sum of the weights of each class's training images."""
+        """Return the sum of the weights of each class's training images, or shares."""
         chosen, classes = self.of("train"), len(self.source.labels)
         given = self.weights(chosen)
+        if self.source.values is not None:
+            shares = self.source.values[chosen].astype(np.float64)
+            return np.asarray(
+                (np.ones(len(chosen)) if given is None else given) @ shares
+            )
         return np.bincount(self.source.label[chosen], given, minlength=classes)
 
+    def truth(self, chosen: np.ndarray) -> np.ndarray:
+        """Return what is true of examples: indices, int32 (k,), or values (k, ...)."""
+        source = self.source
+        return (source.label if source.values is None else source.values)[chosen]
+
     def counts(self) -> np.ndarray:
-        """Return the number of training images of each class, int64."""
-        train = self.source.label[self.of("train")]
-        return np.bincount(train, minlength=len(self.source.labels))
+        """Return the number of training images of each class or stratum, int64."""
+        return np.array([*label_checks.counts(self.source, self.of("train")).values()])
 
     def rare(self, min_share: float) -> list[str]:
         """Return the classes with too small a share of the largest one's images."""
         counts = self.counts()
         least = min_share * counts.max()
-        return [name for name, n in zip(self.source.labels, counts) if n < least]
+        names = label_checks.counts(self.source, ())
+        return [name for name, n in zip(names, counts) if n < least]
 
 
 def prepare(
@@ -234,6 +246,9 @@ def few_classes(
     """
     if not settings.min_per_class:
         return {}
+    advice = "Leave it out: classes of few images are reported."
+    given = source.target, "--data.min_per_class", advice
+    targets.expect(*given, (targets.SINGLE,))
     usable = [i for i, row in enumerate(files) if not row.reason]
     groups = GROUPS[settings.group]([files[i] for i in usable])
     usable_source = source.take(np.array(usable, int))
@@ -266,53 +281,20 @@ def _corrected(every: Examples, chosen: np.ndarray, split: np.ndarray) -> Exampl
     )
 
 
-def check(settings: DataSettings) -> None:
-    """Refuse shares and names that mean nothing."""
-    for name in ("max_bad_fraction", "min_class_share"):
-        if not 0 <= (value := getattr(settings, name)) <= 1:
-            raise UserError(
-                f"--data.{name}: expected a share from 0 to 1. Received: {value}."
-            )
-    shares = {
-        "data.validation_fraction": settings.validation_fraction,
-        "data.test_fraction": settings.test_fraction,
-    }
-    for name, value in shares.items():
-        if message := check_fraction(name, value):
-            raise UserError(message)
-    brightness.parse(settings.range)
-    if settings.min_per_class < 0:
-        raise UserError(
-            f"--data.min_per_class: expected 0 or more. Received: "
-            f"{settings.min_per_class}."
-        )
-    if settings.group not in GROUPS:
-        raise unknown("--data.group", settings.group, GROUPS)
-    if settings.examples_per_class is not None and settings.examples_per_class < 1:
-        raise UserError(
-            "--data.examples_per_class: expected a positive number, or null. Received: "
-            f"{settings.examples_per_class}."
-        )
-    if settings.max_pixels < 1:
-        raise UserError(
-            "--data.max_pixels: expected a positive number. Received: "
-            f"{settings.max_pixels}."
-        )
-    if not 0 < settings.train_fraction <= 1:
-        raise UserError(
-            "--data.train_fraction: expected a share above 0 and up to 1. Received: "
-            f"{settings.train_fraction}."
-        )
-    if sum(shares.values()) >= 1:
-        raise UserError(
-            "--data.validation_fraction and --data.test_fraction: expected a sum below "
-            f"1, or nothing is left to train on. Received: {sum(shares.values()):g}."
-        )
-
-
 def _check_train(examples: Examples) -> None:
     """Refuse classes that are evaluated but never trained."""
     source, counts = examples.source, examples.counts()
+    if source.target in (targets.MULTI, targets.NUMBER):
+        if not counts.sum():
+            raise UserError(
+                f"{source.name}: expected training images"
+                + (" with labels" if source.target == targets.MULTI else "")
+                + ", found none."
+            )
+        return
+    if source.target == targets.SOFT:
+        # A class may have a share of many images, and the largest of none.
+        counts = examples.mass()
     if none := [name for name, count in zip(source.labels, counts) if not count]:
         (line,) = class_map.as_lines([(none[0], "")])
         raise UserError(

@@ -59,14 +59,15 @@ def statistics(
 ) -> dict[str, Any]:
     """Return what a source holds: classes, sizes, formats, copies."""
     good = [row for row in rows if not row.reason]
-    labels = [source.labels[i] for i in source.label]
+    strata = source.strata
+    labels = [strata[i] for i in source.label]
     copies = exact(rows)
     usable = Counter(name for name, row in zip(labels, rows) if not row.reason)
     return {
         "files": len(rows),
         "unusable": len(rows) - len(good),
         "reasons": dict(Counter(r.reason.split(":")[0] for r in rows if r.reason)),
-        "classes": {name: usable[name] for name in source.labels},
+        "classes": {name: usable[name] for name in strata},
         "splits": dict(Counter(name or "none" for name in source.split)),
         "formats": dict(Counter(row.format for row in good)),
         "modes": dict(Counter(row.mode for row in good)),
@@ -97,7 +98,7 @@ def sheet(
     """Return one picture with the first usable images of at most 40 classes."""
     small: list[np.ndarray] = []
     captions: list[str] = []
-    for index, name in enumerate(source.labels[:40]):
+    for index, name in enumerate(source.strata[:40]):
         mine = np.flatnonzero(source.label == index).tolist()
         usable = [rows[i] for i in mine if not rows[i].reason]
         thumbnails = [_thumbnail(row, ranges) for row in usable[:per_class]]
@@ -130,15 +131,15 @@ def findings(
     equal = {i for group in copies for i in group[1:]}
     for first, i in pairs(copies):
         details.append((i, "exact_copy", f"of {source.ids[first]}"))
-        if source.label[i] != source.label[first]:
-            other = source.labels[source.label[first]]
+        if source.said(i) != source.said(first):
+            other = source.said(first)
             conflict = f"{source.ids[first]} is {other!r}"
             details.append((i, "label_conflict", conflict))
     for first, i in pairs(alike):
         if i not in equal:
             details.append((i, "near_copy", f"of {source.ids[first]}"))
             if source.label[i] != source.label[first]:
-                other = source.labels[source.label[first]]
+                other = source.said(first)
                 conflict = f"{source.ids[first]}, which looks alike, is {other!r}"
                 details.append((i, "near_label_conflict", conflict))
         if source.split[i] != source.split[first]:
@@ -167,8 +168,6 @@ def leak_sheet(
     shown = [i for pair in across[:most] for i in pair]
     if not shown:
         return None
-    captions = [
-        f"{split[i]}: {source.labels[source.label[i]]}\n{source.ids[i]}" for i in shown
-    ]
+    captions = [f"{split[i]}: {source.said(i)}\n{source.ids[i]}" for i in shown]
     thumbnails = [_thumbnail(rows[i], ranges, 160) for i in shown]
     return contact_sheets.contact_sheet(thumbnails, captions, 2)

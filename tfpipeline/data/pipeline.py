@@ -132,6 +132,7 @@ class Batches:
 
     There are as many `classes` as the largest index says, where None. The `weight` is
     what each copy of an example counts in a batch, float, shape (n,); 1 where None.
+    Where there are `values`, float32 of shape (n, k), batches have them for labels.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Batches:
         reading: Reading,
         classes: int | None = None,
         weight: np.ndarray | None = None,
+        values: np.ndarray | None = None,
     ) -> None:
         self.reading = reading
         self.decoded: Decoded | None = None
@@ -148,6 +150,7 @@ class Batches:
         size = reading.height, reading.width
         self._decoder = Decoder(files, *size, reading.resize, reading.ranges)
         self._label = np.asarray(label, np.int32)
+        self._truth = self._label if values is None else np.asarray(values, np.float32)
         self._weight = None if weight is None else np.asarray(weight, np.float32)
         # What an image's changes are drawn from, wherever it stands in its source.
         self._identity = np.array([int(r.sha256[:15] or "0", 16) for r in files], int)
@@ -212,7 +215,7 @@ class Batches:
         again = orders.occurrences(indices.ravel()).reshape(indices.shape)
         here, mix = (self.reading.worker, self.reading.workers), augmentation.mix
         before = int(mix is not None and here[1] > 1)
-        every = (indices, self._label[indices], weights, self._identity[indices], again)
+        every = (indices, self._truth[indices], weights, self._identity[indices], again)
         parts = [orders.share(part, *here, before)[first_step:] for part in every]
         fold_in = tf.random.experimental.stateless_fold_in
         drawn = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
@@ -233,7 +236,8 @@ class Batches:
                     fn_output_signature=tf.float32,
                 )
                 if mix is not None:
-                    targets = tf.one_hot(label, self._classes)
+                    one_hot = label.dtype == tf.int32
+                    targets = tf.one_hot(label, self._classes) if one_hot else label
                     images, label = mix(images, targets, seeds)
             return images[before:] / 255, label[before:], weights[before:]
 

@@ -16,6 +16,7 @@ import numpy as np
 from tfpipeline.data import duplicates, quality
 from tfpipeline.data.grouping.names import balance, cut, sizes
 from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import label_checks
 from tfpipeline.data.sources.base import SPLITS, Source
 
 
@@ -45,12 +46,14 @@ class Review:
         splits: Number of images of each split that is named.
         classes: Number of images of each class; training images where there are any.
         findings: The most serious first.
+        target: What is learned of the images. Of a number, `classes` are ranges.
     """
 
     images: int
     splits: Mapping[str, int]
     classes: Mapping[str, int]
     findings: tuple[Finding, ...]
+    target: str = "single"
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as values of JSON."""
@@ -87,12 +90,12 @@ def review(
     usable = [i for i, row in enumerate(rows) if not row.reason]
     splits = Counter(source.split[i] for i in usable)
     trained = [i for i in usable if source.split[i] in ("", "train")]
-    counts = Counter(source.labels[source.label[i]] for i in trained)
-    classes = {name: counts[name] for name in source.labels}
+    classes = label_checks.counts(source, trained)
     skipped = [*bad, *((source.ids[i], r) for i, r in enumerate(rows) if r.reason)]
     warned = dict(_warnings(source, rows))
     flat = [warned.pop(quality.FLAT)] if quality.FLAT in warned else []
     findings = [
+        *(Finding(**vars(f)) for f in label_checks.facts(source, trained)),
         *_conflicts(source, rows),
         *_leaks(source, alike),
         *_groups(source),
@@ -101,7 +104,7 @@ def review(
         *_skipped(skipped),
         *flat,
         *_suspects(source, rows),
-        *_few(classes, min_class_share),
+        *_few(classes, 0 if source.target == "number" else min_class_share),
         *warned.values(),
         *_copies(source, rows, alike),
         *_passed(opened.passed),
@@ -109,17 +112,17 @@ def review(
     named = {name: splits[name] for name in SPLITS if splits[name]}
     if splits[""] and named:
         named["no split"] = splits[""]
-    return Review(len(usable), named, classes, tuple(findings))
+    return Review(len(usable), named, classes, tuple(findings), source.target)
 
 
 def _conflicts(source: Source, rows: Sequence[Row]) -> Iterator[Finding]:
     pairs = []
     for first, *others in duplicates.exact(rows):
-        other = [i for i in others if source.label[i] != source.label[first]]
+        other = [i for i in others if source.said(i) != source.said(first)]
         pairs += [(first, other[0])] if other else []
     if pairs:
         a, b = pairs[0]
-        names = " and ".join(repr(source.labels[source.label[i]]) for i in (a, b))
+        names = " and ".join(repr(source.said(i)) for i in (a, b))
         yield Finding("label_conflict", len(pairs), _pair(source, a, b), names)
 
 

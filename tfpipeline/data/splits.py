@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import file_io
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import rare_classes
-from tfpipeline.data.grouping import allocation
+from tfpipeline.data.grouping import allocation, iterative
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources import class_map
 from tfpipeline.data.sources.base import SPLITS, Source
@@ -48,7 +49,7 @@ def assign(
         "validation": 0.0 if "validation" in source.split else validation_fraction,
     }
     train = np.flatnonzero(split == "train")
-    if source.group:
+    if source.group or source.target in (targets.MULTI, targets.NUMBER):
         _allocate(source, leaders, split, fractions, seed)
         return split
     small: dict[str, int] = {}
@@ -57,6 +58,8 @@ def assign(
         # A group whose first example is of another class is divided with that.
         own = np.isin(led, mine)
         parts = _divide(led[own], sizes[own], fractions, [seed, index])
+        if parts is None and source.target == targets.SOFT:
+            continue  # All of it trains: it has shares of other images as well.
         if parts is None:
             small[source.labels[index]] = int(own.sum())
         for name, part in (parts or {}).items():
@@ -88,9 +91,15 @@ def _allocate(
         )
     names = np.array(["train", *shares], object)
     parts = [rest, *shares.values()]
-    split[train] = names[
-        allocation.allocate(leaders[train], source.label[train], parts, seed)
-    ]
+
+    if source.target == targets.MULTI and source.values is not None:
+        values = source.values[train]
+        # Images without a label are as even as those of a class.
+        both = np.column_stack([values, ~values.any(axis=1)])
+        part = iterative.allocate(leaders[train], both, parts, seed)
+    else:
+        part = allocation.allocate(leaders[train], source.label[train], parts, seed)
+    split[train] = names[part]
 
 
 def _divide(
@@ -170,16 +179,22 @@ def write(
     """Write the splits as a CSV that pins them, and that is a source itself.
 
     Where the examples have groups, weights or folds, there is a column `group`,
-    `weight` or `fold`; the fold is empty where it is 0.
+    `weight` or `fold`; the fold is empty where it is 0. Shares of the classes are in a
+    column each.
     """
     files = [file.absolute() for file in source.paths]
-    labels = [source.labels[label] for label in source.label]
+    labels = [source.said(index) for index in range(len(source))]
     own: list[Any] = [source.ids, files, labels, split, digests]
     columns: dict[str, Any] = dict(zip(HEADER, own))
     if source.group:
         columns["group"] = source.group
     if source.weight:
         columns["weight"] = source.weight
+    if source.target == targets.SOFT and source.values is not None:
+        shares = source.values.T.tolist()
+        columns |= {
+            n: [f"{v:.9g}" for v in own] for n, own in zip(source.labels, shares)
+        }
     if fold is not None:
         columns["fold"] = [number or "" for number in fold.tolist()]
     file_io.write_csv(path, tuple(columns), zip(*columns.values()))
@@ -213,12 +228,13 @@ def pin(
             raise UserError(f"{flag} {file}: {name!r} stands there twice.")
         index = int(source.label[position[name]])
         known = {index, (relabelled or {}).get(name, index)}
-        names = {source.labels[i] for i in known}
+        names = {source.labels[i] for i in known} if source.values is None else set()
+        names.add(source.said(position[name]))
         # The file may be from before classes were renamed.
         if not names & {row["label"], source.class_map.now(row["label"])}:
             raise UserError(
                 f"{where}: {name!r} is {row['label']!r} there, but "
-                f"{source.labels[index]!r} in {source.name}."
+                f"{source.said(position[name])!r} in {source.name}."
             )
         if row["split"] not in SPLITS:
             raise UserError(

@@ -117,15 +117,16 @@ def pose(rng: Rng, x: Array, y: Array) -> tuple[Array, Array, float]:
     scale = rng.uniform(0.65, 0.95)
     free = 1 - scale
     x, y = x - rng.uniform(-free, free), y - rng.uniform(-free, free)
+    return (*posed(rng, x, y, scale), scale)
+
+
+def posed(rng: Rng, x: Array, y: Array, scale: float) -> tuple[Array, Array]:
+    """Return the coordinates of an object of that size about the origin."""
     x, y = turned(x, y, rng.uniform(-25, 25))
     x = x + y * np.float32(rng.uniform(-0.15, 0.15))
     stretch = np.exp(rng.uniform(-0.16, 0.16))
     flip = rng.choice([-1.0, 1.0])
-    return (
-        x * np.float32(flip / scale * stretch),
-        y / np.float32(scale / stretch),
-        scale,
-    )
+    return x * np.float32(flip / scale * stretch), y / np.float32(scale / stretch)
 
 
 def place(rng: Rng, image: Array, mean: Array, parts: Parts, scale: float) -> Array:

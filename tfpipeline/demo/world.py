@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,15 +60,37 @@ def write_folder(
     """Write pictures as PNG files into class folders, all of them or none."""
     jobs = [(name, index) for name in classes for index in range(per_class)]
 
-    def write(job: tuple[str, int]) -> None:
-        name, index = job
-        picture = draw(name, [index], seed, size)[0]
-        file = half_done / name / f"{index:05d}.png"
-        image_io.save_png(file, picture, durable=False)
+    def one(number: int) -> np.ndarray:
+        name, index = jobs[number]
+        return np.asarray(draw(name, [index], seed, size)[0])
+
+    write_pictures(folder, [f"{name}/{index:05d}.png" for name, index in jobs], one)
+
+
+def write_pictures(
+    folder: Path,
+    files: Sequence[str],
+    draw_one: Callable[[int], np.ndarray],
+    last: Callable[[Path], None] | None = None,
+) -> None:
+    """Write pictures into a new folder, all of them or none.
+
+    Args:
+        folder: Where they are in the end.
+        files: Name of each within the folder.
+        draw_one: From a picture's number to the picture.
+        last: Writes what else there is, into the folder that it is given.
+    """
+
+    def write(number: int) -> None:
+        picture = draw_one(number)
+        image_io.save_png(half_done / files[number], picture, durable=False)
 
     with staging.beside(folder) as half_done:
         with ThreadPoolExecutor(hardware.cores()) as pool:
-            list(pool.map(write, jobs))
+            list(pool.map(write, range(len(files))))
+        if last is not None:
+            last(half_done)
         disk.sync_all(half_done)
         try:
             os.replace(half_done, folder)

@@ -16,8 +16,9 @@ from tfpipeline.core import (
     result_dir,
     run_dir,
     startup,
-    text_table,
 )
+from tfpipeline.core import target as targets
+from tfpipeline.core import text_table
 from tfpipeline.core.errors import UserError
 from tfpipeline.models.engines import names
 from tfpipeline.report.closing import closing
@@ -35,6 +36,11 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     run = run_dir.RunFolder(Path(settings.run)).existing()
     output = _output(run, settings)
     trained = cli.of_run(run.config)
+    if settings.robust is not None:
+        targets.expect(
+            *(trained.data.target or targets.SINGLE, f"--robust {settings.robust}"),
+            "Attacks need one class to be the answer: leave it out.",
+        )
     epsilons = []
     if settings.robust is not None:
         grid = settings.adversary.eight_bit
@@ -49,8 +55,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
             page,
             run_inputs,
             summary,
+            target_evaluation,
         )
-        from tfpipeline.metrics import calibration, novelty
+        from tfpipeline.metrics import calibration, novelty, target_metrics
         from tfpipeline.models import constant_weights, saving
 
         strategy = distribute.start(
@@ -104,11 +111,21 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     known = {}
     if score is not None and values is not None:
         known["novelty"] = novelty.summary(score, values)
+    decision = saving.load_decision(run.model)
+    measured = target_evaluation.Measured(examples, chosen, logits, decision)
+    is_other = decision.target not in targets.CLASSES
+    if is_other:
+        figures = target_evaluation.metrics(measured)
+    else:
+        weight = examples.weights(chosen)
+        figures = summary.metrics(logits, label[chosen], labels, weight)
+        if decision.target == targets.SOFT and examples.source.values is not None:
+            figures |= target_metrics.of_shares(logits, measured.truth, weight)
+        figures["calibration"] = calibration.told(fitted, logits, label[chosen])
     result = {
         "source": examples.source.name,
         "split": str(examples.split[chosen[0]]) or "all",
-        **summary.metrics(logits, label[chosen], labels, examples.weights(chosen)),
-        "calibration": calibration.told(fitted, logits, label[chosen]),
+        **figures,
         **robust,
         **known,
         "seen_in_training": sum(keys[i] in trained_on for i in chosen),
@@ -116,13 +133,23 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "cached_features": cached,
         "seconds": phases.report(),
     }
-    answers = page.answers(examples, chosen, logits, fitted)
+    answers = None
+    if not is_other:
+        answers = page.answers(examples, chosen, logits, fitted)
     with output.recording():
         file_io.write_json(run.evaluation, result)
         if examples.quarantined:
             dataset.write_quarantine(run.evaluation_quarantine, examples.quarantined)
-        written = page.attempt(run, result, answers, logits, fitted)
-    _say(run, result, written, answers, fitted.to_json())
+        if answers is None:
+            written = target_evaluation.attempt(run, result, measured)
+        else:
+            written = page.attempt(run, result, answers, logits, fitted)
+    if answers is None:
+        words: dict[str, Any] = {"decision": decision, "broken": examples.quarantined}
+        words |= {"result": result, "quarantine": run.evaluation_quarantine}
+        console.close(closing("evaluate_target", written or run.evaluation, **words))
+    else:
+        _say(run, result, written, answers, fitted.to_json())
     return result | {"written": console.written(run.path, written)}
 
 

@@ -17,6 +17,7 @@ from tfpipeline.config import (
     RunSettings,
 )
 from tfpipeline.core import run_dir, startup
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data import dataset, pipeline, sample_ranges
@@ -30,6 +31,7 @@ from tfpipeline.evaluate import engine_pass, forward_pass
 from tfpipeline.evaluate.forward_pass import Scored
 from tfpipeline.metrics import novelty
 from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
@@ -46,6 +48,8 @@ class Ready(NamedTuple):
     ranges: Ranges = WHOLE
     # What tells strange images; None where the run has none, as earlier ones.
     novelty: Novelty | None = None
+    # What turns outputs into answers.
+    decision: Decision = Decision()
 
     def divide(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the logits, (n, classes), and novelty, (n,), of what it predicts."""
@@ -87,7 +91,8 @@ def ready(run: run_dir.RunFolder) -> Ready:
     score = novelty.load(run)
     predictor = Predictor(forward_pass.from_images(Scored(model, score)), strategy)
     ranges = saving.load_ranges(run.model)
-    return Ready(trained, model, labels, predictor, ranges, score)
+    decision = saving.load_decision(run.model)
+    return Ready(trained, model, labels, predictor, ranges, score, decision)
 
 
 def examples_of(
@@ -145,6 +150,11 @@ def examples_of(
         examples = dataset.open_all(data, cache, draw, source, single=True)
         sample_ranges.report(examples.files, ranges)
     source, names = examples.source, ClassNames(map(class_map.canonical, labels))
+    if source.target == targets.NUMBER:
+        # A column may have any name.
+        return dataclasses.replace(
+            examples, source=dataclasses.replace(source, labels=tuple(labels))
+        )
     if single:
         matched = _by_name(source, tuple(names), settings.map_labels)
         return dataclasses.replace(examples, source=matched)
@@ -185,8 +195,7 @@ def _by_name(source: Source, labels: tuple[str, ...], any_case: bool) -> Source:
                 f"{suggest(name, labels)} Name its classes as in labels.txt of the "
                 "run, or move those images away."
             )
-    index = np.array([place[fold(name)] for name in source.labels], np.int32)
-    return dataclasses.replace(source, labels=labels, label=index[source.label])
+    return source.among(labels, [place[fold(name)] for name in source.labels])
 
 
 def _is_same(source: str, trained: str) -> bool:

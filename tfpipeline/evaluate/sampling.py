@@ -49,6 +49,6 @@ def sample(
             raise UserError(f"{row.path}: {error}. Is it still there?") from None
     return (
         np.stack(pictures),
-        [source.labels[i] for i in source.label[chosen]],
+        [source.said(i) for i in chosen.tolist()],
         [source.ids[i] for i in chosen],
     )

@@ -7,37 +7,61 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.export import signature_inputs
 
-INPUT, OUTPUT = "images", "probabilities"
+INPUT, OUTPUT, NUMBER = "images", "probabilities", "value"
+
+
+class Answering(NamedTuple):
+    """How outputs become answers: a temperature, and what the target is."""
+
+    temperature: float = 1.0
+    target: str = targets.SINGLE
+
+    @property
+    def output(self) -> str:
+        """What the output is called."""
+        return NUMBER if self.target == targets.NUMBER else OUTPUT
+
+    def __call__(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Return probabilities of logits; a number as it is."""
+        if self.target == targets.NUMBER:
+            return outputs
+        if self.target == targets.MULTI:
+            return tf.sigmoid(outputs)
+        return tf.nn.softmax(outputs / self.temperature)
 
 
 class _Pixels(tf.Module):
     """From images to the probabilities of all classes, in the order of `labels.txt`.
 
-    They are all 0 for an image whose values are none of pixels, where `checked`.
+    They are all 0, and a number is NaN, for an image whose values are none of pixels,
+    where `checked`.
     """
 
     def __init__(
-        self, model: keras.Model, temperature: float, batch: int | None, checked: bool
+        self, model: keras.Model, answering: Answering, batch: int | None, checked: bool
     ) -> None:
         super().__init__()
         self.weights = [weight.value for weight in model.weights]
 
         def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
             logits = tf.cast(model(images, training=False), tf.float32)
-            chance = tf.nn.softmax(logits / temperature)
+            chance = answering(logits)
             if checked:
                 valid = signature_inputs.in_range(images)
-                chance = tf.where(valid[:, None], chance, tf.zeros_like(chance))
-            return {OUTPUT: chance}
+                nothing = float("nan") if answering.output == NUMBER else 0.0
+                blank = tf.fill(tf.shape(chance), nothing)
+                chance = tf.where(valid[:, None], chance, blank)
+            return {answering.output: chance}
 
         shape = (batch, *model.input_shape[1:])
         spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
@@ -45,10 +69,10 @@ class _Pixels(tf.Module):
 
 
 def _litert(
-    model: keras.Model, temperature: float, images: np.ndarray, kind: str
+    model: keras.Model, answering: Answering, images: np.ndarray, kind: str
 ) -> bytes:
     # What 8 bits cannot hold is clipped before anything could look at it.
-    served = _Pixels(model, temperature, 1, checked=kind != "int8")
+    served = _Pixels(model, answering, 1, checked=kind != "int8")
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(
             served, folder, signatures={"serving_default": served.forward}
@@ -66,12 +90,12 @@ def _litert(
             return bytes(converter.convert())
 
 
-def _onnx(model: keras.Model, temperature: float, *_: Any) -> bytes:
+def _onnx(model: keras.Model, answering: Answering, *_: Any) -> bytes:
     import onnx
     import tf2onnx
     from tensorflow.python.framework import convert_to_constants
 
-    served = _Pixels(model, temperature, None, checked=True)
+    served = _Pixels(model, answering, None, checked=True)
     # Keras compiles grouped convolutions by XLA, in calls that ONNX has no word for.
     with _inlined():
         traced = served.forward.get_concrete_function()
@@ -83,7 +107,7 @@ def _onnx(model: keras.Model, temperature: float, *_: Any) -> bytes:
         input_names=[image.name],
         output_names=[chance.name],
         opset=17,
-        tensors_to_rename={image.name: INPUT, chance.name: OUTPUT},
+        tensors_to_rename={image.name: INPUT, chance.name: answering.output},
         custom_op_handlers={"Erfc": (_erfc, [])},
     )
     # What cannot be converted is written as it is, and called a success.
@@ -121,12 +145,12 @@ def _erfc(graph: Any, node: Any, *_: Any) -> None:
 class Target:
     """A runtime that a classifier is converted to.
 
-    By the classifier, its temperature, images that set the ranges of `int8`, and the
+    By the classifier, how it answers, images that set the ranges of `int8`, and the
     kind of numbers; it may need packages of the extra with its name.
     """
 
     file: str
-    convert: Callable[[keras.Model, float, np.ndarray, str], bytes]
+    convert: Callable[[keras.Model, Answering, np.ndarray, str], bytes]
     kind: str
     tolerance: float
     packages: tuple[str, ...] = ()
@@ -160,7 +184,7 @@ def check(names: list[str]) -> None:
 
 
 def run(file: Path, images: np.ndarray) -> np.ndarray:
-    """Return the probabilities of a `.tflite` or `.onnx`, asked in this process."""
+    """Return the answers of a `.tflite` or `.onnx`, asked in this process."""
     batches = [{INPUT: image[None]} for image in images]
     if file.suffix == ".onnx":
         import onnxruntime
@@ -168,6 +192,6 @@ def run(file: Path, images: np.ndarray) -> np.ndarray:
         session = onnxruntime.InferenceSession(
             str(file), providers=["CPUExecutionProvider"]
         )
-        return np.concatenate([session.run([OUTPUT], batch)[0] for batch in batches])
+        return np.concatenate([session.run(None, batch)[0] for batch in batches])
     ask = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
-    return np.concatenate([ask(**batch)[OUTPUT] for batch in batches])
+    return np.concatenate([next(iter(ask(**b).values())) for b in batches])

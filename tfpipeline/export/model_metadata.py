@@ -15,8 +15,12 @@ from typing import Any, NamedTuple
 import flatbuffers
 import numpy as np
 
+from tfpipeline.core import target as targets
+from tfpipeline.metrics.decision import Decision
+
 # Of the entry in the model, of the table itself, and the file that it names.
 TFLITE_METADATA, _IDENTIFIER, LABELS = "TFLITE_METADATA", b"M001", "labels.txt"
+TARGET = "target.json"
 
 # The schema since which all fields that are written are known.
 _SCHEMA = "1.0.0"
@@ -38,6 +42,22 @@ class Description(NamedTuple):
     labels: Sequence[str]
     size: tuple[int, int]
     resize: str
+    decision: Decision = Decision()
+
+    @property
+    def output(self) -> str:
+        """What the output is called."""
+        return "value" if self.decision.target == targets.NUMBER else "probabilities"
+
+    @property
+    def answer(self) -> str:
+        """What the output is, in a sentence."""
+        if self.decision.target == targets.NUMBER:
+            return f"The number {self.labels[0]!r}, in the unit it was trained in."
+        words = f"Of the {len(self.labels)} classes, in the order of {LABELS}"
+        if self.decision.target == targets.MULTI:
+            return f"{words}, each by itself; {TARGET} has their thresholds."
+        return f"{words}."
 
     @property
     def image(self) -> str:
@@ -73,6 +93,9 @@ def _onnx(content: bytes, about: Description) -> bytes:
         "image_size": json.dumps(about.size),
         "resize": about.resize,
     }
+    if about.decision.target != targets.SINGLE:
+        own = json.dumps(about.decision.to_json(), ensure_ascii=False)
+        properties[TARGET.removesuffix(".json")] = own
     onnx.helper.set_model_props(model, properties)
     model.doc_string = f"{about.name}: {about.image}"
     return bytes(model.SerializeToString())
@@ -95,6 +118,9 @@ def _tflite(content: bytes, about: Description) -> bytes:
             lines = "".join(f"{label}\n" for label in about.labels)
             # The date of an entry is that of the oldest there can be, not of today.
             archive.writestr(zipfile.ZipInfo(LABELS), lines.encode())
+            if about.decision.target != targets.SINGLE:
+                own = json.dumps(about.decision.to_json(), ensure_ascii=False)
+                archive.writestr(zipfile.ZipInfo(TARGET), own.encode())
         return file.getvalue()
 
 
@@ -121,8 +147,8 @@ def _table(about: Description) -> bytes:
     }
     names = {0: LABELS, 1: "Class names, one a line.", 2: _Number("Int8", _AXIS_LABELS)}
     probabilities = {
-        0: "probabilities",
-        1: f"Of the {len(about.labels)} classes, in the order of {LABELS}.",
+        0: about.output,
+        1: about.answer,
         3: {0: _Number("Uint8", _FEATURE), 1: {}},
         5: {0: one, 1: zero},
         6: [names],

@@ -10,6 +10,7 @@ import numpy as np
 from tfpipeline.config import EvaluateSettings
 from tfpipeline.config.serving import ExportSettings
 from tfpipeline.core import image_io, provenance, run_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
@@ -61,6 +62,11 @@ def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
     run = run_dir.RunFolder(Path(str(settings.run))).existing()
     with phases("load"):
         ready = run_inputs.ready(run)
+    if settings.only_if_better:
+        targets.expect(
+            *(ready.decision.target, "--only_if_better"),
+            "Leave it out: the gate against the training path is there for all.",
+        )
     with phases("audit"):
         held_out, label, train = _images(settings, ready, run)
         needed = any(converters.TARGETS[n].kind == "int8" for n in settings.also)

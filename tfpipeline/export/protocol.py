@@ -25,6 +25,9 @@ class Answer(NamedTuple):
             limit; None where the model does not say.
         known: Whether that is within the limit; None where none can be promised.
         known_reason: Why there is none, where that is known.
+        said: Of several labels, those whose probabilities reach their thresholds; None
+            where one class is the answer.
+        value: Of a number, itself; its name is in `labels`.
     """
 
     labels: Sequence[str]
@@ -35,6 +38,8 @@ class Answer(NamedTuple):
     novelty: float | None = None
     known: bool | None = None
     known_reason: str = ""
+    said: Sequence[str] | None = None
+    value: float | None = None
 
 
 def instances(contents: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """From a run to a published version: written, asked, compared, then numbered."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from tfpipeline.export import (
     protocol,
     publication,
     signatures,
+    target_gate,
     versions,
     warmup,
 )
 from tfpipeline.export.prepare import Opened
-from tfpipeline.metrics import classification
 from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 
@@ -58,7 +59,12 @@ def publish(
             answers = ask_process.ask(folder, opened.files)
         tolerance = gate.tolerance(settings, gate.SAVEDMODEL)
         rules = gate.Rules(least=settings.min_answered)
-        report = gate.compare(_trained(opened), answers, tolerance, rules)
+        trained, own = _trained(opened), opened.ready.decision
+        given = target_gate.comparable(own, answers)
+        report = gate.compare(trained, given, tolerance, rules)
+        also_said = target_gate.said(trained, own, answers, tolerance)
+        report |= also_said
+        report["passed"] &= all(part["passed"] for part in also_said.values())
         report["seconds_to_load"] = answers.pop("seconds")
         check_passed(report)
         _write_golden(folder, opened, answers)
@@ -85,8 +91,8 @@ def publish(
 
 def _trained(opened: Opened) -> gate.Trained:
     """Return what the training path says of the images of the gate."""
-    logits = opened.logits / opened.calibration.temperature
-    chance = classification.probabilities(logits)
+    own = opened.ready.decision, opened.logits, opened.calibration.temperature
+    chance = target_gate.chances(*own)
     score, novelty = opened.ready.novelty, None
     if score is not None and opened.novelty is not None:
         novelty = gate.Novelty(opened.novelty, score.threshold)
@@ -103,7 +109,8 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
     sure = calibration.threshold, calibration.reason
     temperature, top_k = calibration.temperature, settings.top_k
     score = opened.ready.novelty
-    answers = signatures.Answers(labels, temperature, top_k, *sure, score)
+    decision = opened.ready.decision
+    answers = signatures.Answers(labels, temperature, top_k, *sure, score, decision)
     bounds = settings.max_pixels, settings.max_request_pixels
     ranges = opened.ready.ranges
     reader = decode_graph.Reader(height, width, resize, *bounds, ranges)
@@ -126,6 +133,7 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         "top_k": min(settings.top_k, len(labels)),
         "calibration": calibration.to_json(),
         "novelty": score and score.about(),
+        "target": decision.to_json(),
         "versions": provenance.versions(),
         "command": provenance.command(),
     }
@@ -170,6 +178,9 @@ def _difference(report: Mapping[str, Any]) -> str:
             f"{strange['tolerance']:g}), and {strange['changed']} of "
             "the images are known in one of the two alone"
         )
+    labels = report.get("said")
+    if labels and not labels["passed"]:
+        more += f". {labels['changed']} labels are said by one of the two alone"
     return (
         "Largest difference of a probability: "
         f"{report['max_difference']:.2g} (expected at most "
@@ -212,7 +223,10 @@ def _convert(
         about["known"] = "told by the SavedModel alone"
     labels, model = opened.ready.labels, opened.ready.model
     size, resize = tuple(model.input_shape[1:3]), opened.ready.trained.data.resize
-    description = model_metadata.Description(opened.run.path.name, labels, size, resize)
+    own = opened.ready.decision
+    decision = own if own.labels else dataclasses.replace(own, labels=tuple(labels))
+    described = opened.run.path.name, labels, size, resize, decision
+    description = model_metadata.Description(*described)
     images = np.zeros((0, *opened.pixels.shape[1:]), np.float32)
     if target.kind == "int8" and opened.ranges is not None:
         split, rows, pixels = opened.ranges
@@ -222,7 +236,8 @@ def _convert(
     try:
         with startup.quiet_start():
             temperature = opened.calibration.temperature
-            content = target.convert(model, temperature, images, target.kind)
+            answering = converters.Answering(temperature, decision.target)
+            content = target.convert(model, answering, images, target.kind)
             content = model_metadata.describe(content, target.file, description)
         file.write_bytes(content)
         chance = ask_process.ask_pixels(file, opened.pixels)
@@ -231,12 +246,7 @@ def _convert(
     except Exception as error:
         file.unlink(missing_ok=True)
         return about | {"why": f"It cannot be converted: {protocol.reason(error)}"}
-    best = classification.top_k(chance, chance.shape[1])
-    answers = {
-        "valid": [True] * len(chance),
-        "labels": [[labels[k] for k in row] for row in best],
-        "probabilities": np.take_along_axis(chance, best, axis=1),
-    }
+    answers = target_gate.comparable(decision, target_gate.rows(decision, chance))
     agreement, within = converters.AGREEMENT, converters.WITHIN
     rules = gate.Rules(agreement, within=within, margin=tolerance)
     about |= gate.compare(_trained(opened), answers, tolerance, rules)

@@ -12,8 +12,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfpipeline.core import image_formats
+from tfpipeline.core import target as targets
 from tfpipeline.export import signature_inputs
 from tfpipeline.export.protocol import SIGNATURE, Answer
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models.constant_weights import Frozen
 
@@ -30,6 +32,10 @@ MAX_IMAGES = 256
 # Outputs of which a model has one: by a threshold that keeps a target, or why there is
 # none. Versions of before may have neither.
 ACCEPTED, REASON = "accepted", "accepted_reason"
+
+# Of several labels: whether the probability of each reaches its own threshold. Of a
+# number: itself, instead of probabilities.
+SAID, VALUE = "said", "value"
 
 # How unlike an image is those of the run, where it keeps what tells that; and either
 # whether it is known, or why that is not known.
@@ -57,16 +63,40 @@ class Answers:
     accepts_from: float | None = None
     reason: str = ""
     novelty: Novelty | None = None
+    decision: Decision = Decision()
 
-    def __call__(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return names and probabilities, (n, k), best first; of ties the first."""
-        count = min(self.top_k, len(self.labels))
+    @property
+    def is_number(self) -> bool:
+        """Whether the outputs are a number, and no logits."""
+        return self.decision.target == targets.NUMBER
+
+    def __call__(self, logits: tf.Tensor) -> Outputs:
+        """Return outputs (n, k), the best class first; of ties the first.
+
+        `labels` and `probabilities`; of several labels all of them, and which are
+        `said`; of a number its name and its `value`, (n, 1).
+        """
+        names = tf.constant(list(self.labels))
+        if self.is_number:
+            value = self.chance(logits)
+            return {"labels": tf.fill(tf.shape(value), names[0]), VALUE: value}
+        several = self.decision.target == targets.MULTI
+        count = len(self.labels) if several else min(self.top_k, len(self.labels))
         chance, best = tf.math.top_k(self.chance(logits), count)
-        return tf.gather(tf.constant(list(self.labels)), best), chance
+        outputs = {"labels": tf.gather(names, best), "probabilities": chance}
+        if several:
+            least = tf.constant(self.decision.thresholds, tf.float32)
+            outputs[SAID] = chance >= tf.gather(least, best)
+        return outputs
 
     def chance(self, logits: tf.Tensor) -> tf.Tensor:
-        """Return the probabilities of all classes, float32, shape (n, classes)."""
-        return tf.nn.softmax(tf.cast(logits, tf.float32) / self.temperature)
+        """Return the probabilities of all classes, or the number, float32 (n, k)."""
+        logits = tf.cast(logits, tf.float32)
+        if self.is_number:
+            return logits
+        if self.decision.target == targets.MULTI:
+            return tf.sigmoid(logits)
+        return tf.nn.softmax(logits / self.temperature)
 
 
 class Served(tf.Module):
@@ -134,20 +164,25 @@ class Served(tf.Module):
         values = tf.io.parse_example(signature_inputs.vector(inputs, "inputs"), spec)
         first, second = (values[key] for key in EXAMPLE_KEYS)
         answer = self.serve(tf.where(tf.strings.length(first) > 0, first, second))
-        return {"classes": answer["labels"], "scores": answer["probabilities"]}
+        number = answer.get(VALUE)
+        scores = answer["probabilities"] if number is None else number[:, None]
+        return {"classes": answer["labels"], "scores": scores}
 
     def _all(self, image_bytes: tf.Tensor) -> Outputs:
         vectors, valid, error = self._decode(image_bytes)
         chance = _among(valid, self._answers.chance(self._head(vectors)))
-        return {"probabilities": chance, "valid": valid, "error": error}
+        name = VALUE if self._answers.is_number else "probabilities"
+        return {name: chance, "valid": valid, "error": error}
 
     def _best(self, vectors: tf.Tensor, valid: tf.Tensor, error: tf.Tensor) -> Outputs:
         logits = self._head(vectors)
-        labels, chance = self._answers(logits)
-        labels, chance = _among(valid, labels), _among(valid, chance)
-        outputs = {"labels": labels, "probabilities": chance}
+        answer = self._answers(logits)
+        outputs = {name: _among(valid, own) for name, own in answer.items()}
         outputs |= {"valid": valid, "error": error}
-        least = self._answers.accepts_from
+        if self._answers.is_number:
+            outputs[VALUE] = outputs[VALUE][:, 0]
+            return outputs
+        chance, least = outputs["probabilities"], self._answers.accepts_from
         if least is not None:
             sure = chance[:, 0] >= tf.constant(least, tf.float32)
             outputs[ACCEPTED] = valid & sure
@@ -187,7 +222,8 @@ class Served(tf.Module):
 
 def _among(valid: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Return a row for each image, nothing in those that are not valid."""
-    nothing = tf.constant("") if rows.dtype == tf.string else tf.zeros((), rows.dtype)
+    zero = False if rows.dtype == tf.bool else 0
+    nothing = tf.constant("" if rows.dtype == tf.string else zero, rows.dtype)
     missing = tf.size(valid) - tf.shape(rows)[0]
     blank = tf.fill([missing, tf.shape(rows)[1]], nothing)
     return tf.where(valid[:, None], tf.concat([rows, blank], 0), nothing)
@@ -259,22 +295,28 @@ class Loaded:
 _OPTIONAL = (
     *((ACCEPTED, None), (REASON, b"")),
     *((NOVELTY, None), (KNOWN, None), (KNOWN_REASON, b"")),
+    *((SAID, None), (VALUE, None)),
 )
 
 
 def answers_of(outputs: Mapping[str, np.ndarray]) -> list[Answer]:
     """Return the outputs of `serving_default`, by their names, as clients get them."""
-    keys = ("labels", "probabilities", "valid", "error")
-    columns = [outputs[key].tolist() for key in keys]
+    count = len(outputs["valid"])
+    # A number has no probabilities.
+    chances = outputs.get("probabilities", np.zeros((count, 0)))
+    if "probabilities" not in outputs and VALUE not in outputs:
+        raise KeyError("probabilities")
+    columns = [outputs["labels"].tolist(), chances.tolist()]
+    columns += [outputs[key].tolist() for key in ("valid", "error")]
     for key, missing in _OPTIONAL:
         column = outputs.get(key, np.full(len(outputs["valid"]), missing))
         columns.append(column.tolist())
     answers = []
     for labels, chance, valid, error, sure, reason, *strange in zip(*columns):
         names = [label.decode() for label in labels]
-        value, knows, why = strange
-        answer = Answer(
-            names, chance, "", sure, reason.decode(), value, knows, why.decode()
-        )
+        far, knows, why, said, value = strange
+        called = None if said is None else [n for n, yes in zip(names, said) if yes]
+        own = sure, reason.decode(), far, knows, why.decode(), called, value
+        answer = Answer(names, chance, "", *own)
         answers.append(answer if valid else Answer((), (), error.decode()))
     return answers

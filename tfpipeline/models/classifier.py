@@ -29,7 +29,11 @@ FEATURES, HEAD = "features", "head"
 
 
 def build_classifier(
-    backbone: keras.Model, mode: Mode, settings: ModelSettings, labels_count: int
+    backbone: keras.Model,
+    mode: Mode,
+    settings: ModelSettings,
+    labels_count: int,
+    unit: tuple[float, float] | None = None,
 ) -> keras.Model:
     """Return a model from images to logits; it loads in plain Keras, in safe mode.
 
@@ -37,6 +41,8 @@ def build_classifier(
         backbone: From preprocessed images to maps, tokens or a vector; it stays as it
             is.
         mode: Of preprocessing; see `preprocessing.MODES`.
+        unit: Of a number: mean and standard deviation, from which the last layer makes
+            numbers in the user's unit; None for logits.
 
     Returns:
         A model from `image`, RGB float32 in [0, 1], shape (batch, height, width, 3), to
@@ -46,7 +52,7 @@ def build_classifier(
     image = keras.Input(backbone.input_shape[1:], name="image")
     maps = backbone(preprocess(image, mode), training=False)
     features = layer(name=FEATURES, dtype="float32")(maps)
-    head = build_head(settings, features.shape[-1], labels_count)
+    head = build_head(settings, features.shape[-1], labels_count, unit)
     return keras.Model(image, head(features), name="classifier")
 
 
@@ -65,8 +71,13 @@ def _pooling(name: str, shape: tuple[int | None, ...]) -> type[keras.Layer]:
     return by_rank[rank]
 
 
-def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.Model:
-    """Return the dense layers from pooled features to logits.
+def build_head(
+    settings: ModelSettings,
+    width: int,
+    labels_count: int,
+    unit: tuple[float, float] | None = None,
+) -> keras.Model:
+    """Return the dense layers from pooled features to logits, or to numbers in a unit.
 
     They compute in float32 under any precision: it costs nothing, and float16 would
     lose the digits of the loss and small gradients altogether.
@@ -103,6 +114,11 @@ def build_head(settings: ModelSettings, width: int, labels_count: int) -> keras.
             layers.append(norm)
         layers.append(keras.layers.Activation("relu", dtype="float32"))
     layers += dense(labels_count, name="logits")
+    if unit is not None:
+        mean, deviation = unit
+        layers.append(
+            keras.layers.Rescaling(deviation, mean, name="unit", dtype="float32")
+        )
     return keras.Sequential(layers, name=HEAD)
 
 

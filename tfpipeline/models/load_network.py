@@ -14,6 +14,7 @@ import numpy as np
 from tfpipeline import cli
 from tfpipeline.config import ModelSettings
 from tfpipeline.core import image_formats, image_io, run_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import sample_ranges
@@ -109,6 +110,14 @@ def open_network(
                 "own. Leave one out."
             )
         folder = run_dir.RunFolder(Path(run)).existing()
+        targets.expect(
+            *(
+                saving.load_decision(folder.model).target,
+                f"the network of {folder.path}",
+            ),
+            "What asks it for its one class needs a run of single classes; predict, "
+            "evaluate, export, serve, embed and similar take this one.",
+        )
         model, labels = saving.load_classifier(folder.model)
         model.trainable = False
         trained = cli.of_run(folder.config)

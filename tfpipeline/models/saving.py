@@ -10,25 +10,36 @@ import keras
 from tfpipeline.core import brightness, disk, file_io
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.target import SINGLE
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.own import archive as archive_of_keras
 from tfpipeline.models.own import graphs, hub
 
 # Members that Keras does not look at: the file stays a valid `.keras` archive.
-_LABELS, _RANGES = "labels.txt", "range.txt"
+_LABELS, _RANGES, _DECISION = "labels.txt", "range.txt", "target.json"
 # One of Keras' own.
 _CONFIG = "config.json"
 
 
 def save_classifier(
-    path: Path, model: keras.Model, labels: Sequence[str], ranges: Ranges = WHOLE
+    path: Path,
+    model: keras.Model,
+    labels: Sequence[str],
+    ranges: Ranges = WHOLE,
+    decision: Decision = Decision(),
 ) -> None:
-    """Write a classifier, its class names and its ranges, whole or not at all."""
+    """Write a classifier, its class names and its ranges, whole or not at all.
+
+    Where no single class is the answer, what turns outputs into answers is in it too.
+    """
     with file_io.replacing(path) as temporary, disk.naming(temporary):
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_LABELS, "".join(f"{label}\n" for label in labels))
             archive.writestr(_RANGES, f"{ranges}\n")
+            if decision.target != SINGLE:
+                archive.writestr(_DECISION, json.dumps(decision.to_json(), indent=1))
 
 
 def load_ranges(path: Path) -> Ranges:
@@ -42,6 +53,17 @@ def load_ranges(path: Path) -> Ranges:
                 return WHOLE
             return brightness.parse(archive.read(_RANGES).decode()) or WHOLE
     except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+
+
+def load_decision(path: Path) -> Decision:
+    """Return what turns the outputs of a saved classifier into answers."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _DECISION not in archive.namelist():
+                return Decision()
+            return Decision.of(json.loads(archive.read(_DECISION)))
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from None
 
 

@@ -59,7 +59,12 @@ def example_facts(examples: Examples) -> dict[str, Rows]:
         ),
         "files": lambda: ids,
         "contents of files": lambda: map("{}: SHA-256 {}".format, ids, examples.keys),
-        "labels": lambda: (f"{i}: {names[n]}" for i, n in zip(ids, source.label)),
+        "labels": lambda: (f"{n}: {source.said(i)}" for i, n in enumerate(ids)),
+        "shares": lambda: (
+            map("{}: {}".format, ids, source.values.tolist())
+            if source.values is not None
+            else ()
+        ),
         "weights": lambda: map("{}: {}".format, ids, source.weight),
         "groups": lambda: map("{}: {}".format, ids, source.group),
         "splits": lambda: map("{}: {}".format, ids, examples.split),

@@ -10,8 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfpipeline import cli
 from tfpipeline.config.monitoring import MonitorSettings
 from tfpipeline.core import console, file_io, provenance, result_dir, run_dir, startup
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import Incomplete, UserError, check_each
 from tfpipeline.monitor.drift import WORDS
 from tfpipeline.report.closing import closing
@@ -80,6 +82,12 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
     """Return the run, if all settings can be used."""
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
+    run = run_dir.RunFolder(Path(settings.run)).existing()
+    trained = cli.of_run(run.config).data.target
+    targets.expect(
+        *(trained or targets.SINGLE, f"monitor --run {settings.run}"),
+        "It compares predicted classes; `similar` finds the nearest training pictures.",
+    )
     if bool(settings.images) == bool(settings.predictions):
         raise UserError(
             "--images, --predictions: expected one of them, the pictures or what "

@@ -20,6 +20,7 @@ from tfpipeline.core import (
     run_dir,
     startup,
 )
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
@@ -28,7 +29,7 @@ from tfpipeline.data.sources import listing
 from tfpipeline.evaluate import jpeg_damage
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
-from tfpipeline.predict import batching, client, sent_images
+from tfpipeline.predict import batching, client, sent_images, target_rows
 
 if TYPE_CHECKING:
     from tfpipeline.evaluate.run_inputs import Ready
@@ -68,6 +69,8 @@ def of_ready(
 
         sample_ranges.report(files, ready.ranges)
         logits, novelty = ready.predict(files, engine)
+        if ready.decision.target not in targets.CLASSES:
+            return target_rows.answers(ready.decision, logits)
         chance = classification.probabilities(logits / calibration.temperature)
         best = classification.top_k(logits, top_k)
         accepted = calibration.accepts(chance.max(axis=1))
@@ -129,6 +132,18 @@ def _ranges_of(folder: Path) -> Ranges:
         return WHOLE
     about = json.loads(file.read_text(encoding="utf-8"))
     return brightness.parse(str(about.get("range", "full"))) or WHOLE
+
+
+def target_of(path: Path) -> str:
+    """Return what the run or the SavedModel in a folder answers."""
+    if (version := version_of(path)) is not None:
+        file = version / _ABOUT
+        about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return str(about.get("target", {}).get("target", targets.SINGLE))
+    from tfpipeline.models import saving
+
+    file = run_dir.RunFolder(path).model
+    return saving.load_decision(file).target if file.is_file() else targets.SINGLE
 
 
 def ranges_of(path: Path) -> Ranges:
@@ -207,6 +222,11 @@ def rows_of(
     each = [
         Answer((), (), file.reason) if file.reason else next(answers) for file in files
     ]
+    if any(target_rows.is_other(answer) for answer in each):
+        table = target_rows.rows(paths, each)
+        if stopped is not None:
+            raise batching.Incomplete(table, stopped.cause)
+        return table
     tells = any(answer.novelty is not None for answer in each)
     table = [_row(path, answer, top_k, tells) for path, answer in zip(paths, each)]
     if stopped is not None:

@@ -1,5 +1,6 @@
 """Asking a server over REST or gRPC: one request, again where need be."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -110,13 +111,17 @@ def _rest(parts: re.Match[str], settings: ServerSettings) -> Send:
 def _answer(row: dict[str, Any]) -> Answer:
     if not row["valid"]:
         return Answer((), (), row["error"])
+    # A number has no probabilities.
+    is_number, said = "value" in row, row.get("said")
     return Answer(
-        *(row["labels"], row["probabilities"], ""),
+        *(row["labels"], [] if is_number else row["probabilities"], ""),
         accepted=row.get("accepted"),
         reason=row.get("accepted_reason", ""),
         novelty=row.get("novelty"),
         known=row.get("known"),
         known_reason=row.get("known_reason", ""),
+        said=None if said is None else list(itertools.compress(row["labels"], said)),
+        value=row.get("value"),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, run_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import Incomplete, UserError
 from tfpipeline.models.engines import names
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     """Classify pictures, given as files, folders or globs, with a trained model."""
     names.check(settings.engine, "--engine")
+    _check_target(settings)
     if sharded.is_folder(settings.output):
         return sharded.predict(settings, _open)
     output = outputs.check(settings.output)
@@ -37,14 +39,16 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     words: dict[str, Any] = {
         "bad": [row for row in rows if row["error"]],
         "images": len(rows),
-        "accepts": [row["accepted"] for row in rows if not row["error"]],
+        "accepts": [row.get("accepted") for row in rows if not row["error"]],
         "known": [row.get("known") for row in rows if not row["error"]],
         "known_reasons": [
             reason
             for reason in dict.fromkeys(r.get("known_reason") for r in rows)
             if reason
         ],
-        "unknown": filter(None, dict.fromkeys(row["accepted_reason"] for row in rows)),
+        "unknown": filter(
+            None, dict.fromkeys(row.get("accepted_reason") for row in rows)
+        ),
         "is_named": is_shown and console.is_terminal(),
         "sorted": copies,
         "folder": folder,
@@ -65,6 +69,21 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
             rows,
         )
     return rows
+
+
+def _check_target(settings: PredictSettings) -> None:
+    """Refuse outputs that only single classes have; of a server nothing is known."""
+    from tfpipeline.predict import answers, client
+
+    if settings.model is None or client.is_address(settings.model):
+        return
+    output = settings.output or ""
+    flags = [f"--sort_into {settings.sort_into}"] if settings.sort_into else []
+    if sharded.is_folder(output) or output.lower().endswith(".html"):
+        flags.append(f"--output {output}")
+    if flags and (target := answers.target_of(_folder(settings.model))):
+        instead = "Give --output a name in .csv or .jsonl."
+        targets.expect(target, flags[0], instead)
 
 
 def answer(settings: PredictSettings) -> list[dict[str, Any]]:

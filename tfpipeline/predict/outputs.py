@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tfpipeline.core import console, file_io, result_dir, text_table
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
+from tfpipeline.predict import target_rows
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -77,15 +78,21 @@ def table(rows: Rows, most: int) -> str:
     """
     more = ("known",) if rows and "known" in rows[0] else ()
     header = ("file", "class", "probability", "second", "accepted", *more)
+    header = target_rows.table_header(rows) or header
     names, above = [str(row["id"]) for row in rows], ""
     if max(map(len, names)) > most // 4 and (folder := _common_folder(names)):
         names = [os.path.relpath(name, folder) for name in names]
         above = f"{text_table.shorten(text_table.printable(f'in {folder}'), most)}\n"
     lines = [
-        (name, row["error"]) if row["error"] else (name, *_answer(row))
+        (
+            (name, row["error"])
+            if row["error"]
+            else (name, *(target_rows.words(row) or _answer(row)))
+        )
         for name, row in zip(names, rows)
     ]
-    return above + text_table.table(header, lines, most, right=("probability",))
+    right = ("probability", "value")
+    return above + text_table.table(header, lines, most, right=right)
 
 
 def _common_folder(names: Sequence[str]) -> str:
@@ -103,11 +110,14 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _header(rows: Rows) -> list[str]:
-    return list(rows[0]) if rows else [*HEADER]
+    return target_rows.header(rows) or (list(rows[0]) if rows else [*HEADER])
 
 
 def cells(rows: Rows) -> Iterator[list[Any]]:
     """Yield the cells of each row of a CSV."""
+    if target_rows.header(rows):
+        yield from target_rows.cells(rows)
+        return
     for row in rows:
         yield [
             json.dumps(v, ensure_ascii=False) if isinstance(v, bool | list) else v
@@ -151,6 +161,8 @@ def _first_line(file: Path) -> bytes:
 def _is_header(text: str) -> bool:
     """Tell whether these are the columns of predictions, of any version."""
     names = text.strip().split(",")
+    if target_rows.is_header(names):
+        return True
     return names[:3] == [*HEADER[:3]] and names[-2:] == [*HEADER[-2:]]
 
 

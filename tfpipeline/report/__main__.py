@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tfpipeline.cli import flags
 from tfpipeline.core import console, result_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.report import comparison_page, result_page, run_page
+from tfpipeline.report import comparison_page, result_page, run_data, run_page
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -65,6 +66,11 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
         result_dir.check_file("--output", page, result_dir.is_stamped)
     if len(folders) > 1:
         several = [RunFolder(folder).existing() for folder in folders]
+        for run in map(run_data.read, several):
+            targets.expect(
+                *(run.decision.get("target", targets.SINGLE), f"comparing {run.name}"),
+                "Runs of single classes are compared; give one run for its own page.",
+            )
         return comparison_page.write(several, page)
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder. Found none.")

@@ -18,6 +18,9 @@ _LINES = (
     *((INKS.soft, (0, (4, 1)), "P"), (INKS.blue, (0, (1, 1)), "*")),
 )
 
+# What an epoch has beside its loss, by target.
+_WATCHED = ("accuracy", "label_accuracy", "mae")
+
 
 def cut(text: str, most: int) -> str:
     """Return a text of too many letters without its end."""
@@ -147,9 +150,10 @@ def share_range(many: Sequence[Line], step: float) -> tuple[float, float]:
 
 @styled
 def curves(history: Sequence[Mapping[str, Any]], kept: int | None) -> Any:
-    """Return loss and accuracy of training and validation, side by side."""
+    """Return loss and accuracy, or what stands for it, side by side."""
+    watched = next((n for n in _WATCHED if any(n in row for row in history)), "")
     drawn = figure(9, 3.4, layout="constrained")
-    for axes, name in zip(drawn.subplots(1, 2), ("loss", "accuracy")):
+    for axes, name in zip(drawn.subplots(1, 2), ("loss", watched or "accuracy")):
         many, details = of_history(history, name, kept)
         if many:
             _draw_lines(axes, many, **details)
@@ -285,24 +289,33 @@ def gallery(
     return drawn
 
 
-def batch(pictures: Any, targets: Any, labels: Sequence[str]) -> np.ndarray:
+def batch(
+    pictures: Any, targets: Any, labels: Sequence[str], target: str = "single"
+) -> np.ndarray:
     """Return a batch as the network sees it, each picture above its class, as pixels.
 
     Args:
         pictures: float in [0, 1], shape (batch, height, width, 3); 32 are shown.
         targets: Class indices, shape (batch,), or shares, shape (batch, classes).
         labels: Class names.
+        target: What these mean, of `core.target.TARGETS`.
     """
     shown = np.asarray(pictures)[:32]
     step = max(1, shown.shape[1] // 128)
-    captions = [_caption(target, labels) for target in np.asarray(targets)[:32]]
+    captions = [_caption(own, labels, target) for own in np.asarray(targets)[:32]]
     small = list(shown[:, ::step, ::step])
     return contact_sheets.contact_sheet(small, captions, columns=8)
 
 
-def _caption(target: Any, labels: Sequence[str]) -> str:
+def _caption(target: Any, labels: Sequence[str], kind: str) -> str:
     if np.ndim(target) == 0:
         return labels[int(target)]
+    if kind == "number":
+        return f"{float(target[0]):.4g}"
+    if kind == "multi":
+        return ", ".join(labels[k] for k in np.flatnonzero(target > 0.5).tolist())
+    if len(target) == 1:
+        return labels[0]
     first, second = np.argsort(-target, kind="stable")[:2]
     share = round(100 * float(target[first]))
     more = f" {share} %, {labels[second]}" if share < 100 else ""

@@ -17,6 +17,7 @@ from tfpipeline.metrics import (
     per_example,
 )
 from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.metrics.per_example import Judgement
 
 PREDICTIONS = (
@@ -45,6 +46,7 @@ class Measured:
         logits: Of the examples of each split that was asked about, in their order.
         calibration: What the validation images say of its probabilities.
         resize: How images come to its size.
+        decision: What turns its outputs into answers, where that is no single class.
     """
 
     model: Any
@@ -52,6 +54,7 @@ class Measured:
     logits: Mapping[str, np.ndarray]
     calibration: Calibration
     resize: str
+    decision: Decision = Decision()
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def data(examples: Examples) -> dict[str, Any]:
     """Return the statistics of the images themselves."""
     files, source = examples.files, examples.source
     copies, alike = duplicates.exact(files), examples.alike
-    label, classes = source.label.tolist(), len(source.labels)
+    label, classes = source.label.tolist(), len(source.strata)
     counts = {
         split: np.bincount(source.label[examples.of(split)], minlength=classes)
         for split in ("train", "validation", "test")
@@ -245,14 +248,14 @@ def data(examples: Examples) -> dict[str, Any]:
         "groups": [_group(examples, g) for g in [*across, *others][:SHOWN_GROUPS]],
         "classes": {
             name: {split: int(counts[split][i]) for split in counts}
-            for i, name in enumerate(source.labels)
+            for i, name in enumerate(source.strata)
         },
     }
 
 
 def _group(examples: Examples, group: Sequence[int]) -> list[dict[str, str]]:
     source = examples.source
-    labels = [source.labels[source.label[i]] for i in group[:8]]
+    labels = [source.said(i) for i in group[:8]]
     return [
         {"id": source.ids[i], "label": label, "split": str(examples.split[i])}
         for i, label in zip(group, labels)

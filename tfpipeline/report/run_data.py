@@ -1,13 +1,14 @@
 """What a run folder holds, read for its page; what is missing is left out."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tfpipeline.core import file_io
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.metrics.significance import accuracy_interval
@@ -28,6 +29,7 @@ class RunFiles:
     diagnosis: dict[str, Any]
     novelty: dict[str, Any]
     quarantine: list[dict[str, str]]
+    decision: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -40,9 +42,14 @@ class RunFiles:
         return next((s for s in ("test", "validation") if s in self.metrics), None)
 
     @property
+    def has_classes(self) -> bool:
+        """Whether one class is the answer to an image."""
+        return self.decision.get("target", targets.SINGLE) in targets.CLASSES
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """In which the accuracy lies, with 95 % confidence."""
-        if self.split is None:
+        if self.split is None or not self.has_classes:
             return None
         return accuracy_interval(self.metrics[self.split])
 
@@ -70,6 +77,7 @@ def read(folder: RunFolder) -> RunFiles:
         diagnosis=read_json(folder.diagnosis),
         novelty=read_json(folder.novelty),
         quarantine=_rows(folder.quarantine),
+        decision=read_json(folder.decision),
     )
 
 

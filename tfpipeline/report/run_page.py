@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.report import charts, class_ranking, html, measured_parts, run_data
+from tfpipeline.metrics.decision import Decision
+from tfpipeline.report import (
+    charts,
+    class_ranking,
+    html,
+    measured_parts,
+    run_data,
+    target_page,
+)
 from tfpipeline.report.closing import data_lines
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
@@ -24,8 +32,50 @@ def write(folder: RunFolder, output: Path | None = None) -> Path:
         output: The page; `report.html` in the folder where None.
     """
     file = output or folder.report
-    html.write(file, "run.html", **content(run_data.read(folder)))
+    run = run_data.read(folder)
+    if run.has_classes:
+        html.write(file, "run.html", **content(run))
+    else:
+        html.write(file, "target.html", **_target_content(run))
     return file
+
+
+def _target_content(run: RunFiles) -> dict[str, Any]:
+    """Return what the page of several labels or of a number tells."""
+    manifest, source = run.manifest, run.config.get("data", {}).get("source", "?")
+    counts, kept = manifest.get("examples", {}), manifest.get("kept_epoch")
+    decision = Decision.of(run.decision)
+    shown = run.diagnosis.get("splits", {}).get(run.split)
+    result = run.metrics[run.split] if run.split else None
+    stages = [f"{s['name']}: {s['epochs']} epochs" for s in _stages(run)]
+    return {
+        **target_page.content(result, shown, run.decision),
+        "name": run.name,
+        "kicker": "Training run",
+        "lead": f"{network(run.config)}, trained on {counts.get('train')} images of "
+        f"{source}; measured on {run.split or 'no'} images.",
+        "split": run.split,
+        "careful": (
+            "There are no test images. These chose the best epoch and the thresholds, "
+            "so that the figures flatter the network."
+            if run.split == "validation"
+            else ""
+        ),
+        "curves": target_page.curves(run.history, kept, decision.target),
+        "thresholds": decision.words,
+        "known": data_lines(manifest["review"]) if "review" in manifest else None,
+        "leaks": html.picture(run.folder.figures / "leaks.png"),
+        "batch": html.picture(run.folder.figures / "batch.png"),
+        "broken": [(r["id"], r["reason"]) for r in run.quarantine[:SHOWN_QUARANTINE]],
+        "how": {k: manifest.get(k) for k in ("command", "versions")},
+        "facts": [
+            ("stages", "; ".join(stages)),
+            ("kept epoch", kept),
+            ("loss", run.config.get("train", {}).get("loss")),
+            ("seconds", f"{run.metrics.get('seconds', {}).get('total', 0):.1f}"),
+        ],
+        "config_text": run.config_text,
+    }
 
 
 def content(run: RunFiles) -> dict[str, Any]:

@@ -7,10 +7,17 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import console, file_io, image_io, run_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.metrics import saliency
 from tfpipeline.models import layer_outputs
-from tfpipeline.report import diagnosis, heatmaps, neighbours, run_page
+from tfpipeline.report import (
+    diagnosis,
+    heatmaps,
+    neighbours,
+    run_page,
+    target_report,
+)
 from tfpipeline.report.diagnosis import Answers, Measured
 
 LOSSES, SUSPECTS = 12, 12
@@ -40,6 +47,9 @@ def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
 
 def write(run: run_dir.RunFolder, measured: Measured) -> None:
     """Write the predictions, what they come to, and the page."""
+    if measured.examples.source.target not in targets.CLASSES:
+        target_report.write(run, measured, measured.decision)
+        return
     answers = diagnosis.answers(measured)
     content: dict[str, Any] = {"data": diagnosis.data(measured.examples)}
     if answers is None:

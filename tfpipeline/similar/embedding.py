@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import run_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.evaluate import run_inputs
-from tfpipeline.metrics import classification
+from tfpipeline.metrics import classification, multi_label
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, reference
 from tfpipeline.models.constant_weights import Frozen
@@ -33,12 +34,15 @@ class Judged(NamedTuple):
         novelty: How unlike what the run has learned each is, shape (n,); None where
             the run does not tell.
         known: Whether that is within its limit, shape (n,); None likewise.
+        said: The answer in words, of length n: the likeliest class, several of them,
+            or a number, which has no probability.
     """
 
     label: np.ndarray
     probability: np.ndarray
     novelty: np.ndarray | None
     known: np.ndarray | None
+    said: Sequence[str] = ()
 
 
 class Embedded(NamedTuple):
@@ -115,13 +119,20 @@ class Network:
 
     def judge(self, features: np.ndarray) -> Judged:
         """Return what the head says of features, shape (n, width)."""
-        logits = in_parts(self._head, features)
+        logits, decision = in_parts(self._head, features), self._ready.decision
+        if decision.target not in targets.CLASSES:
+            chance = multi_label.probabilities(logits).max(1)
+            if decision.target == targets.NUMBER:
+                chance = np.full(len(logits), None)
+            said = decision.said(logits)
+            return Judged(logits.argmax(1), chance, None, None, said)
         chance = classification.probabilities(logits / self._temperature)
         novelty, known, score = None, None, self.novelty
         if score is not None:
             novelty = in_parts(score, features, logits)
             known = score.knows(novelty)
-        return Judged(logits.argmax(1), chance.max(1), novelty, known)
+        said = [self.labels[k] for k in logits.argmax(1)]
+        return Judged(logits.argmax(1), chance.max(1), novelty, known, said)
 
 
 def in_parts(ask: Callable[..., tf.Tensor], *arrays: np.ndarray) -> np.ndarray:

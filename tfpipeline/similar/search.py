@@ -43,13 +43,13 @@ def images(
     return [
         {
             "image": str(file.path),
-            "class": network.labels[label],
+            "class": said,
             "probability": chance,
             "nearest_class": _most_frequent(own),
             "neighbours": own,
         }
-        for file, label, chance, own in zip(
-            given.files, judged.label.tolist(), judged.probability.tolist(), near
+        for file, said, chance, own in zip(
+            given.files, judged.said, judged.probability.tolist(), near
         )
     ]
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfpipeline.config import RunSettings, with_source
 from tfpipeline.config.study import StudySettings
 from tfpipeline.core import console, file_io
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, check_each
 from tfpipeline.data import dataset
 from tfpipeline.data.dataset import Examples
@@ -187,6 +188,11 @@ class Study:
         draw = drawn_world.drawer(data)
         opened = tuple(
             dataset.prepare(data, seed, self.cache, draw) for seed in self.seeds
+        )
+        targets.expect(
+            *(opened[0].source.target, f"study --sources {name}"),
+            "It compares networks by single classes, of shares the largest; train "
+            "measures other targets.",
         )
         if any(weight % 1 for weight in opened[0].source.weight):
             raise UserError(

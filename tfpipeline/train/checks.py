@@ -14,6 +14,7 @@ from tfpipeline.models.engines import names
 from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.train import adversarial, optimizers
 from tfpipeline.train.checkpoints import State
+from tfpipeline.train.targets import limits as target_limits
 
 
 def fine_tuning(settings: RunSettings) -> TrainSettings:
@@ -34,6 +35,7 @@ def check(settings: RunSettings) -> None:
     """Refuse settings that cannot be together, before any work is done."""
     train = settings.train
     optimizers.check(train)
+    target_limits.check_settings(settings)
     names.check(train.engine, "--train.engine", exact=False)
     if adversarial.choose(settings.robust) is not None and settings.data.views:
         raise UserError(

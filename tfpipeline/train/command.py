@@ -150,6 +150,7 @@ def _train(
             Measured(
                 *(course.work.model, course.work.examples, course.logits),
                 *(course.calibration, course.work.settings.data.resize),
+                course.decision,
             ),
         )
     result["seconds"] = phases.report()

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 # What a row of `history.csv` has beside its metrics.
 _OTHERS = ("stage", "epoch", "learning_rate")
 
-_NAMES = {"accuracy": "acc", "val_accuracy": "val_acc"}
+_NAMES = {
+    **{"accuracy": "acc", "val_accuracy": "val_acc"},
+    **{"label_accuracy": "label_acc", "val_label_accuracy": "val_l_acc"},
+}
 
 
 def header(row: Mapping[str, object], epochs: int) -> str:

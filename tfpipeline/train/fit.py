@@ -209,7 +209,8 @@ class Fit(FitState):
 
     def _end_epoch(self) -> Row:
         loss, correct, weight = self.sums
-        logs: dict[str, float] = {"loss": loss / weight, "accuracy": correct / weight}
+        logs: dict[str, float] = {"loss": loss / weight}
+        logs[self.stage.watched] = correct / weight
         self.averages.end_epoch(self.epoch)
         metrics = self._validate()
         logs.update({f"val_{name}": float(v) for name, v in metrics.items()})

@@ -41,6 +41,7 @@ class Stage:
         keeps_start: Whether the weights before the first epoch may be the best.
         meter: Measures how long the steps have waited for their input.
         logs: Whether a line an epoch is printed.
+        watched: What the criterion scores examples by, as `history.csv` has it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Stage:
     keeps_start: bool = False
     meter: Meter = field(default_factory=Meter)
     logs: bool = True
+    watched: str = "accuracy"
 
 
 @dataclass

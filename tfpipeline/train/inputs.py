@@ -43,7 +43,7 @@ class CachedFeatures:
     Args:
         cache: Holds a row for every key.
         keys: Digest of the image of each example.
-        label: Index of its class, int32, shape (n,).
+        label: Index of its class, int32, shape (n,); or values, float32, (n, k).
         arrange: From an order to the indices and weights of its batches.
         per_call: Batches that one call trains on, at most.
         views: Features of changed copies of the training images, which are trained on
@@ -140,7 +140,8 @@ def head_task(work: Work, cache: Path) -> Task:
             frozen.engines.wish = engine
         # Training reads the views; all else reads these.
         store = frozen.features(keys, plain)
-    label = work.examples.source.label
+    source = work.examples.source
+    label = source.label if source.values is None else source.values
     every = work.settings.checkpoint.every_steps or STEPS_PER_CALL
     per_call = min(STEPS_PER_CALL, every)
     return Task(

@@ -9,8 +9,14 @@ from tfpipeline.attack.engine import robust_accuracy
 from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.config.train import CalibrationSettings
+from tfpipeline.core import target as targets
 from tfpipeline.data.dataset import Examples
-from tfpipeline.metrics import calibration, classification, novelty
+from tfpipeline.metrics import (
+    calibration,
+    classification,
+    novelty,
+    target_metrics,
+)
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, constant_weights, reference
@@ -19,6 +25,7 @@ from tfpipeline.models.reference import Reference
 from tfpipeline.train.inputs import CachedFeatures
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
+from tfpipeline.train.targets import measurement as target_measurement
 
 # Bytes of the training images' logits, at most: what is made of them takes some times
 # as much, and a training is not to end for want of memory when all has been learned.
@@ -33,6 +40,8 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
     for split in ("test", "validation"):
         if len(work.examples.of(split)):
             _predict(course, predictor, split, split)
+    if work.examples.source.target not in targets.CLASSES:
+        return target_measurement.measure(course)
     by, logits = "validation", course.logits
     if course.out_of_fold is not None:
         # More images, and none that has chosen an epoch.
@@ -101,7 +110,7 @@ def reference_of(course: Course) -> Reference | None:
         features,
         [source.ids[i] for i in chosen],
         [str(source.paths[i].absolute()) for i in chosen],
-        [source.labels[i] for i in source.label[chosen]],
+        [source.said(i) for i in chosen.tolist()],
         examples.split[chosen].astype(str),
         [examples.keys[i] for i in chosen],
         {split: len(indices) for split, indices in every.items()},
@@ -203,9 +212,9 @@ def calibrate(
     once = examples.distinct(chosen)
     values = logits.get(split, np.zeros((0, classes)))[once]
     label = examples.source.label[chosen][once]
-    targets = settings.target_error, settings.confidence
+    asked = settings.target_error, settings.confidence
     name = "out-of-fold" if split == "train" else split
-    return calibration.calibrate(values, label, *targets, name)
+    return calibration.calibrate(values, label, *asked, name)
 
 
 def split_metrics(
@@ -220,6 +229,9 @@ def split_metrics(
         label, names = examples.source.label[chosen], examples.source.labels
         given = examples.weights(chosen)
         metrics = classification.classification(values, label, names, given)
+        if examples.source.target == targets.SOFT:
+            truth = examples.truth(chosen)
+            metrics |= target_metrics.of_shares(values, truth, given)
         if calibrated is not None:
             metrics["calibration"] = calibration.told(calibrated, values, label)
         result[split] = metrics

@@ -15,6 +15,7 @@ from tfpipeline import cli
 from tfpipeline.cli import from_python
 from tfpipeline.config import RunSettings
 from tfpipeline.core import console, file_io, image_io, provenance
+from tfpipeline.core import target as targets_of
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, duplicates, splits
 from tfpipeline.data.grouping import families
@@ -63,7 +64,9 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     names = named(settings)
     examples, source = work.examples, work.examples.source
     splits = examples.split.tolist()
-    weight = (source.weight,) if source.weight else ()
+    weight: tuple[Any, ...] = (source.weight,) if source.weight else ()
+    if source.values is not None:
+        weight += (source.target, source.values.tobytes())
     data = repr((examples.keys, splits, source.labels, source.label.tolist(), *weight))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
     names["the images"] = digest[:16]
@@ -79,7 +82,7 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
 def clear(run: RunFolder) -> None:
     """Remove earlier results, and write a manifest that says: it is unfinished."""
     earlier = [run.model, run.metrics, run.history, run.corrections, run.out_of_fold]
-    earlier += [run.novelty, run.novelty_arrays]
+    earlier += [run.novelty, run.novelty_arrays, run.decision]
     for old in (*earlier, *run.evaluated, *run.told, run.path / DIVERGED):
         old.unlink(missing_ok=True)
     shutil.rmtree(run.reference, ignore_errors=True)
@@ -112,8 +115,10 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
     count = int((weights.numpy() > 0).sum())
-    labels = work.examples.source.labels
-    sheet = charts.batch(pictures[:count], targets[:count], labels)
+    source = work.examples.source
+    sheet = charts.batch(
+        pictures[:count], targets[:count], source.labels, source.target
+    )
     image_io.save_png(run.figures / "batch.png", sheet)
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
@@ -146,6 +151,13 @@ def _told(work: Work, related: Families) -> dict[str, Any]:
 def _families(run: RunFolder, course: Course) -> Families:
     """Look for families across splits, where features are on disk, and draw them."""
     task, examples = course.task, course.work.examples
+    if examples.source.target not in targets_of.CLASSES:
+        console.note(
+            "relatives across splits are not looked for by features: that is not "
+            f"defined for {targets_of.FLAG} {examples.source.target}; --data.group "
+            "near compares pixels"
+        )
+        return Families()
     if task is None or not isinstance(task.inputs, CachedFeatures):
         return Families()
     if task.inputs.is_coarse:
@@ -186,7 +198,9 @@ def save(run: RunFolder, course: Course) -> None:
     work = course.work
     examples = work.examples
     own = examples.source.labels, examples.brightness.ranges
-    saving.save_classifier(run.model, work.model, *own)
+    saving.save_classifier(run.model, work.model, *own, course.decision)
+    if examples.source.target != targets_of.SINGLE:
+        file_io.write_json(run.decision, course.decision.to_json())
     file_io.write_json(run.calibration, course.calibration.to_json())
     write_history(run.history, course.history)
     file_io.write_text(run.config, cli.dump(cli.anchored(work.settings)))
@@ -206,6 +220,13 @@ def write_reference(
     How many of the test images are known is added to the `result`.
     """
     reference.write(run, kept)
+    if course.decision.target not in targets_of.CLASSES:
+        console.note(
+            "nothing will say which images are known: that is not defined for "
+            f"{targets_of.FLAG} {course.decision.target}; features are kept, and "
+            "`similar` finds the nearest"
+        )
+        return
     if not np.isfinite(kept.features).all():
         console.warn(
             "Some features are NaN or infinite, so nothing will say which images are "
@@ -225,7 +246,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
     work, task = course.work, course.task
     examples, data = work.examples, work.settings.data
     file_io.write_json(run.metrics, result)
-    if course.board is not None:
+    if course.board is not None and course.decision.target in targets_of.CLASSES:
         # Of training images nothing was measured.
         logits = {s: values for s, values in course.logits.items() if s in result}
         epochs = len(course.history)
@@ -235,6 +256,7 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "command": provenance.command(),
         "versions": provenance.versions(),
         "seed": work.settings.seed,
+        "target": examples.source.target,
         "devices": [device.name for device in tf.config.list_logical_devices()],
         "replicas": int(work.strategy.num_replicas_in_sync),
         "fingerprints": {"features": task.fingerprint if task else None},
@@ -273,8 +295,9 @@ def closing_words(
 ) -> console.Closing:
     """Say what was done, what came out, and what to do next."""
     examples = course.work.examples
+    is_single = examples.source.target in targets_of.CLASSES
     return closing(
-        "train",
+        "train" if is_single else "train_target",
         folder.report if folder.report.is_file() else folder.path,
         settings=course.work.settings,
         images=len(examples.of("train")),
@@ -288,4 +311,5 @@ def closing_words(
         quoted_folder=shlex.quote(str(folder.path)),
         diagnosis=run_data.read_json(folder.diagnosis),
         longer=course.longer,
+        decision=course.decision,
     )

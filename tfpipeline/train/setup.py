@@ -19,6 +19,7 @@ from tfpipeline.data.dataset import Examples
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.review import Opened, Review
 from tfpipeline.data.sources import drawn_world, listing
+from tfpipeline.data.sources import settings as settings_of_sources
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.demo import world
@@ -31,6 +32,7 @@ from tfpipeline.models import (
 )
 from tfpipeline.models.throughput import Meter
 from tfpipeline.train import batch_size_finder, checkpoints, checks, from_scratch
+from tfpipeline.train.targets import limits, scaling
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def prepare(
         opened = Opened(remarks, passed)
         review = examples.review(opened, settings.data.min_class_share)
     settings = _with_ranges(settings, examples)
+    settings = _with_target(settings, examples)
     checks.check_schedules(settings, examples)
     with phases("build"), strategy.scope():
         model = _build(settings, examples)
@@ -118,7 +121,7 @@ def _scan_together(
     worker, workers = distribute.workers(strategy)
     if workers == 1:
         return None
-    dataset.check(settings)
+    settings_of_sources.check(settings)
     with distribute.chief_first(strategy):
         source = open_source(settings, cache, draw)
     count = len(source)
@@ -134,8 +137,9 @@ def _build(settings: RunSettings, examples: Examples) -> keras.Model:
     backbone = backbones.build_backbone(settings.model, world.WEIGHTS_FILE)
     if settings.model.weights == "none":
         backbones.calibrate(backbone, _first_images(settings, examples), mode)
+    unit = scaling.of_examples(examples)
     classes = len(examples.source.labels)
-    return classifier.build_classifier(backbone, mode, settings.model, classes)
+    return classifier.build_classifier(backbone, mode, settings.model, classes, unit)
 
 
 def _first_images(settings: RunSettings, examples: Examples) -> np.ndarray:
@@ -189,12 +193,21 @@ def _with_ranges(settings: RunSettings, examples: Examples) -> RunSettings:
     return dataclasses.replace(settings, data=data)
 
 
+def _with_target(settings: RunSettings, examples: Examples) -> RunSettings:
+    """Return settings with the target of the source; refuse what it does not have."""
+    data = dataclasses.replace(settings.data, target=examples.source.target)
+    settings = dataclasses.replace(settings, data=data)
+    limits.check(settings, examples)
+    return settings
+
+
 def _batches(examples: Examples, reading: Reading) -> Batches:
     source = examples.source
     reading = dataclasses.replace(reading, ranges=examples.brightness.ranges)
     given = examples.weights(np.arange(len(source)))
     each = None if given is None else weights.copies(given)[1]
-    return Batches(examples.files, source.label, reading, len(source.labels), each)
+    own = source.label, reading, len(source.labels), each, source.values
+    return Batches(examples.files, *own)
 
 
 def _reading(

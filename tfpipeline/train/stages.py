@@ -12,9 +12,10 @@ import numpy as np
 from tfpipeline import distribute
 from tfpipeline.config import FineTuneSettings
 from tfpipeline.core import console
-from tfpipeline.data.dataset import Examples
-from tfpipeline.metrics import classification
+from tfpipeline.core import target as targets
+from tfpipeline.metrics import epoch_metrics
 from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.models import classifier, unfreezing
 from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.models.inference import Predictor
@@ -26,6 +27,7 @@ from tfpipeline.train.fit_state import Row, Stage
 from tfpipeline.train.inputs import Task, head_task, image_task, steps_in_bfloat16
 from tfpipeline.train.objective import Criterion
 from tfpipeline.train.setup import Work
+from tfpipeline.train.targets import losses, scaling
 from tfpipeline.train.tensorboard import Board
 from tfpipeline.train.train_step import Trainer, trainable
 
@@ -62,6 +64,8 @@ class Course:
     # Of the examples of each split that was measured, in their order.
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     calibration: Calibration = Calibration()
+    # What turns outputs into answers.
+    decision: Decision = Decision()
     # What computed the features of training images, and milliseconds by engine.
     engines: dict[str, Any] = field(default_factory=dict)
     board: Board | None = None
@@ -167,9 +171,9 @@ class Course:
             return
         predictor = Predictor(task.inference, self.work.strategy, shared=True)
         for split in ("test", "validation"):
-            if len(chosen := examples.of(split)):
-                metrics = _metrics(predictor, task, examples, chosen)
-                self.frozen[split] = {**metrics, "n": len(chosen)}
+            if count := len(chosen := examples.of(split)):
+                metrics = _metrics(predictor, task, self.work, chosen)
+                self.frozen[split] = {**metrics, "n": count}
 
     def _is_over(self, stage: str) -> bool:
         return self.state is not None and self.state.values["stage"] != stage
@@ -251,8 +255,7 @@ def _trainer(
     models: list[keras.Model],
     multipliers: list[float] | None = None,
 ) -> Trainer:
-    settings, examples = work.settings, work.examples
-    fine = len(models) > 1
+    settings, examples, fine = work.settings, work.examples, len(models) > 1
     first = not fine or settings.train.from_scratch
     train = settings.train if first else fine_tuning(settings)
     if train.ema_momentum is None:
@@ -268,8 +271,9 @@ def _trainer(
     criterion = Criterion(
         len(examples.source.labels),
         train.label_smoothing,
-        optimizers.class_weights(train.class_weights, examples.mass()),
+        scaling.class_weights(train.class_weights, examples),
         (method, task.inference) if method is not None else None,
+        _loss(work),
     )
     return Trainer(task.training, models, optimizer, criterion, work.strategy, train)
 
@@ -279,13 +283,18 @@ def _steps(work: Work, task: Task, epoch: int, first: int = 0) -> Any:
     return task.inputs.steps(order, epoch, first)
 
 
+def _loss(work: Work) -> epoch_metrics.Loss:
+    target, scale = work.examples.source.target, scaling.deviation_of(work.model)
+    return losses.choose(work.settings.train, target, scale)
+
+
 def _metrics(
-    predictor: Predictor, task: Task, examples: Examples, chosen: np.ndarray
+    predictor: Predictor, task: Task, work: Work, chosen: np.ndarray
 ) -> dict[str, float]:
-    """Return loss and accuracy on some examples."""
-    logits = predictor.all(task.inputs.batches(chosen), len(chosen), None)
-    label = examples.source.label[chosen]
-    return classification.loss_and_accuracy(logits, label, examples.weights(chosen))
+    """Return loss and accuracy on some examples, or what stands for that."""
+    outputs = predictor.all(task.inputs.batches(chosen), len(chosen), None)
+    truth, weight = work.examples.truth(chosen), work.examples.weights(chosen)
+    return epoch_metrics.watched(_loss(work), outputs, truth, weight)
 
 
 def _stage(
@@ -301,7 +310,7 @@ def _stage(
     size = batches.reading.batch_size
 
     def validate() -> dict[str, float]:
-        return _metrics(predictor, task, examples, held_out)
+        return _metrics(predictor, task, work, held_out)
 
     def ids(epoch: int, step: int) -> list[str]:
         order = batches.shuffled(chosen, epoch)[step * size : (step + 1) * size]
@@ -317,4 +326,5 @@ def _stage(
         validate=validate if len(held_out) else None,
         seed=work.settings.seed * 2 + (name == FINE_TUNE),
         ids=ids,
+        watched=targets.quantity(examples.source.target),
     )

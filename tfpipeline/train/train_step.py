@@ -82,11 +82,7 @@ class Trainer:
         settings = self.settings
         self.hardening = self.criterion.hardening
         self.variables = trainable(self.models)
-        self.loss = keras.losses.CategoricalCrossentropy(
-            from_logits=True,
-            label_smoothing=self.criterion.label_smoothing,
-            reduction="none",
-        )
+        self.loss = self.criterion.loss_function()
         self._replicas = int(self.strategy.num_replicas_in_sync)
         scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
         clips = settings.clip_norm is not None or settings.clip_value is not None
@@ -186,8 +182,7 @@ class Trainer:
             self._apply(gradients, context)
             if replay < replays - 1:
                 moved = method.advance(x, moved, slope)
-        right = tf.argmax(logits, 1) == tf.argmax(target, 1)
-        correct = tf.cast(right, tf.float32) * weight
+        correct = self.criterion.score(target, logits) * weight
         sums = [tf.reduce_sum(part) for part in (each, correct, weight)]
         return tf.stack([*sums, stop])
 

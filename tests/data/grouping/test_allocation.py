@@ -1,11 +1,13 @@
 """Whole groups are allocated, and classes are as even as the groups allow."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
 
 from tfpipeline.data.grouping import allocation
+from tfpipeline.metrics import folds
 
 SHARES = [0.7, 0.1, 0.2]
 
@@ -43,23 +45,16 @@ def test_no_group_straddles_two_parts_over_500_draws() -> None:
 
 
 def scikit_learn(group: np.ndarray, label: np.ndarray, parts: int) -> np.ndarray:
-    """Return the folds of StratifiedGroupKFold, by its published rule."""
-    codes = np.unique(group, return_inverse=True)[1]
-    table = np.zeros((codes.max() + 1, label.max() + 1))
-    np.add.at(table, (codes, label), 1)
-    folds, total = np.zeros((parts, table.shape[1])), table.sum(axis=0)
-    placed = np.zeros(len(table), int)
-    for i in np.argsort(-table.std(axis=1), kind="mergesort"):
-        tries = []
-        for k in range(parts):
-            folds[k] += table[i]
-            tries.append(
-                (round((folds / total).std(axis=0).mean(), 12), folds[k].sum())
-            )
-            folds[k] -= table[i]
-        placed[i] = min(range(parts), key=tries.__getitem__)
-        folds[placed[i]] += table[i]
-    return placed[codes]
+    """Return the folds of its StratifiedGroupKFold."""
+    selection = pytest.importorskip("sklearn.model_selection")
+    placed = np.empty(len(label), int)
+    with warnings.catch_warnings():
+        # Of classes that are in too few folds.
+        warnings.simplefilter("ignore", UserWarning)
+        splitter = selection.StratifiedGroupKFold(parts)
+        for number, (_, held_out) in enumerate(splitter.split(label, label, group)):
+            placed[held_out] = number
+    return placed
 
 
 def test_folds_are_more_even_than_those_of_scikit_learn() -> None:
@@ -79,6 +74,40 @@ def test_folds_are_more_even_than_those_of_scikit_learn() -> None:
     )
     assert ours.mean() < 0.95 * theirs.mean()
     assert (ours <= theirs + 1e-12).mean() > 0.8
+
+
+def test_figures_over_folds_are_those_of_scikit_learn() -> None:
+    """The same folds of the same features, by our figures and by its own."""
+    model, scores, selection = (
+        pytest.importorskip(f"sklearn.{name}")
+        for name in ("linear_model", "metrics", "model_selection")
+    )
+    group, label = drawn(2)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(len(label), 6)) + np.eye(label.max() + 1, 6)[label]
+    fold = 1 + allocation.allocate(group, label, [0.2] * 5, 0)
+    each = selection.PredefinedSplit(fold)
+    classifier = model.LogisticRegression(max_iter=500)
+    assert each.get_n_splits() == 5
+    theirs = {
+        name: selection.cross_val_score(classifier, x, label, cv=each, scoring=name)
+        for name in ("accuracy", "neg_log_loss")
+    }
+    logits = np.empty((len(label), label.max() + 1))
+    for number in range(1, 6):
+        own = fold == number
+        assert set(label[~own]) == set(range(label.max() + 1))
+        logits[own] = classifier.fit(x[~own], label[~own]).predict_log_proba(x[own])
+    summary = folds.summarize(logits, label, fold, [str(g) for g in group])
+    assert [row["accuracy"] for row in summary["scores"]] == pytest.approx(
+        theirs["accuracy"].tolist(), abs=1e-9
+    )
+    assert [row["loss"] for row in summary["scores"]] == pytest.approx(
+        (-theirs["neg_log_loss"]).tolist(), abs=1e-9
+    )
+    assert summary["accuracy"] == pytest.approx(
+        scores.accuracy_score(label, logits.argmax(axis=1)), abs=1e-9
+    )
 
 
 def test_of_few_groups_the_best_allocation_is_nearly_found() -> None:

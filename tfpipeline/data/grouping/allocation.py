@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfpipeline.data.grouping.cells import Cells
+
 # Passes in which single groups move to a better part, and orders that are tried.
 _PASSES, _ORDERS = 10, 16
 
@@ -47,38 +49,12 @@ def allocate(
     return min(placed, key=table.deviation)[code]
 
 
-class _Table:
-    """How many examples of each class each group has: a cell a place of the arrays."""
+class _Table(Cells):
+    """Examples of one class each."""
 
     def __init__(self, code: np.ndarray, label: np.ndarray, share: np.ndarray) -> None:
         classes = int(label.max()) + 1
-        cells, self.count = np.unique(code * classes + label, return_counts=True)
-        self.row, self.column = cells // classes, cells % classes
-        self.size = np.bincount(code)
-        self.start = np.searchsorted(self.row, np.arange(len(self.size) + 1))
-        self.share, self.classes = share, classes
-        # The last column is that of all classes together: parts have a size as well.
-        totals = np.append(np.bincount(label, minlength=classes), len(label))
-        self.wanted = np.outer(share, totals)
-        self.scale = 1 / np.outer(share, np.square(np.maximum(totals, 1.0)))
-
-    def cell(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the columns of a group, that of all classes last, and its counts."""
-        own = slice(self.start[group], self.start[group + 1])
-        columns = np.append(self.column[own], self.classes)
-        return columns, np.append(self.count[own], self.size[group])
-
-    def filled(self, part: np.ndarray) -> np.ndarray:
-        """Return how many examples of each class are in each part, and in all."""
-        filled = np.zeros(self.wanted.shape)
-        np.add.at(filled, (part[self.row], self.column), self.count)
-        filled[:, -1] = filled[:, :-1].sum(axis=1)
-        return filled
-
-    def deviation(self, part: np.ndarray) -> float:
-        """Return by how much the classes of all parts miss their shares."""
-        missed = self.filled(part) - self.wanted
-        return float((self.scale * missed * missed).sum())
+        super().__init__(code, np.arange(len(label)), label, share, classes)
 
     def place(self, rng: np.random.Generator, mixed: float = 0.0) -> np.ndarray:
         """Return the part of each group, for one random order.
@@ -91,26 +67,11 @@ class _Table:
         drawn = self.size[order] * rng.uniform(1 - mixed, 1, len(order))
         order = order[np.argsort(-drawn, kind="stable")]
         for group in order:
-            part[group] = self._best(filled, group)
-        for _ in range(_PASSES):
-            before = part.copy()
-            for group in rng.permutation(order):
-                columns, counts = self.cell(group)
-                filled[part[group], columns] -= counts
-                part[group] = self._best(filled, group)
-            if np.array_equal(part, before):
-                break
+            part[group] = self.best(filled, group)
+        self.move(part, filled, order, rng, _PASSES)
         self._deal(part, filled, rng)
-        self._fill_gaps(part, filled)
+        self.fill_gaps(part, filled)
         return part
-
-    def _best(self, filled: np.ndarray, group: int) -> int:
-        """Put a group where it adds the least deviation; return that part."""
-        columns, counts = self.cell(group)
-        missed = 2 * (filled[:, columns] - self.wanted[:, columns]) + counts
-        best = int((self.scale[:, columns] * counts * missed).sum(axis=1).argmin())
-        filled[best, columns] += counts
-        return best
 
     def _deal(
         self, part: np.ndarray, filled: np.ndarray, rng: np.random.Generator
@@ -130,21 +91,3 @@ class _Table:
             part[mine] = np.repeat(np.arange(len(counts)), counts)
             filled[:, index] += counts
             filled[:, -1] += counts
-
-    def _fill_gaps(self, part: np.ndarray, filled: np.ndarray) -> None:
-        """Move a group to each part that lacks a class, where another one has two."""
-        gaps = np.argwhere((filled == 0) & (self.wanted > 0))
-        for to, index in gaps[:, :2].tolist():
-            if filled[to, index]:
-                continue
-            able = self.row[self.column == index]
-            able = able[np.argsort(self.size[able], kind="stable")]
-            for group in able.tolist():
-                columns, counts = self.cell(group)
-                left = filled[part[group], columns] - counts
-                # Nothing is taken that would leave a gap elsewhere, but for the first.
-                if to == 0 or (left > 0).all():
-                    filled[part[group], columns] -= counts
-                    filled[to, columns] += counts
-                    part[group] = to
-                    break

@@ -89,7 +89,7 @@ def balance(source: Source) -> tuple[float, str, str]:
     split = np.array(source.split, object)
     counts = np.array(
         [
-            np.bincount(source.label[split == name], minlength=len(source.labels))
+            np.bincount(source.label[split == name], minlength=len(source.strata))
             for name in names
         ]
     )
@@ -98,7 +98,7 @@ def balance(source: Source) -> tuple[float, str, str]:
     off = np.abs(shares - counts.sum(axis=1, keepdims=True) / totals.sum())
     off[:, totals == 0] = 0
     at, index = np.unravel_index(int(off.argmax()), off.shape)
-    return float(off[at, index]), source.labels[index], names[at]
+    return float(off[at, index]), source.strata[index], names[at]
 
 
 def cut(group: Sequence[str], split: Sequence[str]) -> list[tuple[int, int]]:

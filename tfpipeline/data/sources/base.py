@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources.class_map import ClassMap
 
 SPLITS = ("train", "validation", "test")
+
+# Between the labels of an example that has several, and what has none is called.
+BETWEEN, NO_LABEL = "|", "(no label)"
 
 # What a split may be called, in any letter case.
 SPLIT_NAMES = {
@@ -56,6 +60,12 @@ class Source:
             length where nothing was said of groups.
         weight: What each example counts, positive and finite; of no length where all
             count 1.
+        target: What is to be learned: one of `core.target.TARGETS`. Where it is not
+            `single`, `label` is the stratum of each example alone: an index into
+            `strata`.
+        values: What is to be learned, float32: of `multi` 0 or 1 for each class, of
+            `soft` the shares of the classes, of `number` the number, shape (n, 1);
+            None of `single`.
     """
 
     name: str
@@ -69,6 +79,8 @@ class Source:
     dropped: frozenset[str] = frozenset()
     group: tuple[str, ...] = ()
     weight: tuple[float, ...] = ()
+    target: str = targets.SINGLE
+    values: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -84,7 +96,29 @@ class Source:
             spans=tuple(self.spans[i] for i in indices) if self.spans else (),
             group=tuple(self.group[i] for i in indices) if self.group else (),
             weight=tuple(self.weight[i] for i in indices) if self.weight else (),
+            values=None if self.values is None else self.values[indices],
         )
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """What the values of `label` are called: classes, or ranges of a number."""
+        if self.target == targets.MULTI:
+            return (*self.labels, NO_LABEL)
+        if self.target != targets.NUMBER or self.values is None:
+            return self.labels
+        parts = by_stratum(self.values[:, 0], self.label)
+        return tuple(_span(self.labels[0], part) for part in parts)
+
+    def said(self, index: int) -> str:
+        """Return in words what is to be learned of an example: `cat`, `cat|dog`, `3`.
+
+        Of shares it is the class with the largest one.
+        """
+        if self.values is None or self.target == targets.SOFT:
+            return self.labels[self.label[index]]
+        if self.target == targets.NUMBER:
+            return f"{self.values[index, 0]:.9g}"
+        return BETWEEN.join(self.labels[k] for k in np.flatnonzero(self.values[index]))
 
     def with_classes(
         self, class_map: ClassMap, reason: str = "", *, least: int = 2
@@ -95,6 +129,14 @@ class Source:
         folders were called so. The `reason` is why classes are dropped; fewer than the
         `least` are refused.
         """
+        if self.target != targets.SINGLE:
+            if class_map.new:
+                raise targets.undefined(
+                    *(self.target, reason or "--data.classes"),
+                    "Classes cannot be renamed, joined or dropped there: edit the "
+                    "columns or labels of the source.",
+                )
+            return self
         class_map = class_map.resolve(self.labels, reason)
         names = [class_map.name(label) for label in self.labels]
         changed = dataclasses.replace(self, class_map=self.class_map.then(class_map))
@@ -118,8 +160,33 @@ class Source:
     def in_order(self, labels: Sequence[str]) -> "Source":
         """Return the same examples with the classes in another order."""
         place = {name.casefold(): i for i, name in enumerate(labels)}
-        mapped = np.array([place[n.casefold()] for n in self.labels], np.int32)
-        return dataclasses.replace(self, labels=tuple(labels), label=mapped[self.label])
+        return self.among(labels, [place[n.casefold()] for n in self.labels])
+
+    def among(self, labels: Sequence[str], place: Sequence[int]) -> "Source":
+        """Return the same examples with the classes at other places among `labels`."""
+        mapped, values = np.array(place, np.int32), self.values
+        if self.target == targets.MULTI:
+            # What has no label has the stratum behind the classes.
+            mapped = np.append(mapped, np.int32(len(labels)))
+        if values is not None:
+            values = np.zeros((len(self), len(labels)), np.float32)
+            values[:, np.array(place, int)] = self.values
+        return dataclasses.replace(
+            self, labels=tuple(labels), label=mapped[self.label], values=values
+        )
+
+
+def by_stratum(numbers: np.ndarray, label: np.ndarray) -> list[np.ndarray]:
+    """Divide numbers by their stratum."""
+    count = int(label.max(initial=-1)) + 1
+    return [numbers[label == index] for index in range(count)]
+
+
+def _span(name: str, numbers: np.ndarray) -> str:
+    if not len(numbers):
+        return f"{name} (none)"
+    low, high = f"{numbers.min():.4g}", f"{numbers.max():.4g}"
+    return f"{name} {low}" if low == high else f"{name} {low} to {high}"
 
 
 def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) -> None:
@@ -132,8 +199,8 @@ def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) ->
 
 
 def check_several(source: Source) -> None:
-    """Refuse a source of one class."""
-    if len(source.labels) == 1:
+    """Refuse a source of one class, where one of them is the answer."""
+    if len(source.labels) == 1 and source.target in targets.CLASSES:
         raise UserError(
             f"{source.name}: expected at least two classes, but there is only "
             f"{source.labels[0]!r}. A classifier needs something to tell it from."

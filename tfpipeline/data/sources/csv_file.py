@@ -1,7 +1,7 @@
 """A CSV file of path and label as a source."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 from tfpipeline.core import file_io, image_formats
@@ -42,6 +42,22 @@ def open_csv(
     weight_column: str | None = None,
 ) -> Source:
     """Return the examples of a CSV file; those of weight 0 are left out."""
+    columns = {"path": path_column, "label": label_column}
+    more = {"group": group_column, "weight": weight_column}
+    columns |= {flag: column for flag, column in more.items() if column is not None}
+    rows = read_rows(file, columns)
+    check_filled(file, rows, (path_column, label_column))
+    if labels is None:
+        labels = sorted({row[label_column] for row in rows})
+    check_labels(str(file), labels, lambda: "no label")
+    index = {name: i for i, name in enumerate(labels)}
+    label = [index[row[label_column]] for row in rows]
+    source = of_rows(file, rows, path_column, labels, label)
+    return with_columns(source, file, rows, (group_column, weight_column))
+
+
+def read_rows(file: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that has the columns; these are named by flags."""
     with open(file, "rb") as opened:
         kind = image_formats.sniff(opened.read(32))
     if kind is not None:
@@ -55,11 +71,7 @@ def open_csv(
         raise UserError(f"{file}: expected a CSV file, but {error}.") from None
     if not rows:
         raise UserError(f"{file}: expected a header and rows, found no row.")
-    for flag, column in (
-        *(("path", path_column), ("label", label_column)),
-        *((("group", group_column),) if group_column is not None else ()),
-        *((("weight", weight_column),) if weight_column is not None else ()),
-    ):
+    for flag, column in columns.items():
         first = "".join(rows[0])
         if column not in rows[0] and (";" in first or "\t" in first):
             found = "semicolons" if ";" in first else "tabs"
@@ -73,8 +85,15 @@ def open_csv(
                 f"{', '.join(rows[0])}.{suggest(column, rows[0])} The first line has "
                 f"to name the columns: rename it, or say --data.{flag}_column NAME."
             )
+    return rows
+
+
+def check_filled(
+    file: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]
+) -> None:
+    """Refuse rows without a value in some columns, or with a split of no known name."""
     for line, row in enumerate(rows, 2):
-        for column in (path_column, label_column):
+        for column in columns:
             if not row[column]:
                 raise UserError(f"{file}: line {line} has no {column}.")
         if row.get("split", "").lower() not in ("", *SPLIT_NAMES):
@@ -82,17 +101,32 @@ def open_csv(
                 f"{file}: line {line}: expected a split of {', '.join(SPLITS)}, or "
                 f"none. Received: {row['split']!r}."
             )
-    if labels is None:
-        labels = sorted({row[label_column] for row in rows})
-    check_labels(str(file), labels, lambda: "no label")
-    index = {name: i for i, name in enumerate(labels)}
+
+
+def of_rows(
+    file: Path,
+    rows: Sequence[dict[str, str]],
+    path_column: str,
+    labels: Sequence[str],
+    label: Sequence[int],
+) -> Source:
+    """Return the examples of the rows of a file; `label` has an index for each."""
     examples = []
-    for line, row in enumerate(rows, 2):
+    for line, (row, index) in enumerate(zip(rows, label), 2):
         path = _local(file, line, row[path_column])
         split = SPLIT_NAMES.get(row.get("split", "").lower(), "")
-        label = index[row[label_column]]
-        examples.append((file.parent / path, row.get("id") or path, label, split))
-    source = from_rows(str(file), labels, examples)
+        examples.append((file.parent / path, row.get("id") or path, index, split))
+    return from_rows(str(file), labels, examples)
+
+
+def with_columns(
+    source: Source,
+    file: Path,
+    rows: Sequence[dict[str, str]],
+    columns: tuple[str | None, str | None],
+) -> Source:
+    """Return a source with what its columns of groups and of weights say."""
+    group_column, weight_column = columns
     if group_column is not None:
         group = tuple(row[group_column].strip() for row in rows)
         source = dataclasses.replace(source, group=group)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from tfpipeline.config import DataSettings
 from tfpipeline.core import console
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.grouping import names
 from tfpipeline.data.sources import class_map as maps
+from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.sources import targets as values
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
 from tfpipeline.data.sources.class_map import ClassMap
@@ -31,7 +34,7 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
 
 
 # Sources that are named by a word and a colon, as in `tfds:cats_vs_dogs`.
-SCHEMES: dict[str, Opener] = {"tfds": _open_tfds}
+SCHEMES: dict[str, Opener] = {"tfds": _open_tfds, "demo": drawn_world.open_several}
 
 # Where a folder's class names come from.
 LABEL_FROM: dict[str, Callable[[Path, ClassMap], Source]] = {
@@ -58,7 +61,14 @@ def open_source(
     file = None if settings.classes is None else Path(settings.classes)
     own = ClassMap() if file is None else maps.read(file)
     names.check(settings.group_column, settings.group_from)
+    targets.check(settings.target)
     source = _open(settings, cache, draw, own.then(also or ClassMap()))
+    if settings.target not in (None, source.target):
+        raise UserError(
+            f"{targets.FLAG} {settings.target}: {source.name} has the target "
+            f"{source.target}. Leave {targets.FLAG} out, or list the images in a CSV "
+            "with a column of labels, numbers or shares."
+        )
     source = _with_groups(source, settings)
     where, before = f"{maps.FLAG} {file}", source.labels
     # Without a file, a single class is refused below in other words.
@@ -162,16 +172,27 @@ def _open(
     if path.is_dir():
         if settings.label_from not in LABEL_FROM:
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
-        return LABEL_FROM[settings.label_from](path, class_map)
+        source = LABEL_FROM[settings.label_from](path, class_map)
+        is_folder = settings.label_from != "file_name"
+        if settings.target == targets.MULTI and is_folder:
+            return values.merge_folders(source)
+        return source
     if path.is_file():
         weight, usual = settings.weight_column, DataSettings().weight_column
         if weight and weight == usual and not has_column(path, weight):
             weight = None
+        if settings.target not in (None, targets.SINGLE):
+            return values.open_csv(path, settings, weight)
+        if settings.label_columns is not None:
+            raise UserError(
+                f"{values.COLUMNS} {settings.label_columns}: expected with "
+                f"{targets.FLAG} multi (0 or 1 in each column) or soft (shares)."
+            )
         columns = settings.path_column, settings.label_column
         return open_csv(path, *columns, None, settings.group_column, weight)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
     raise UserError(
-        f"--data.source {name}: no such file or folder. Expected: demo, tfds:NAME, a "
-        "folder of class folders, or a CSV file."
+        f"--data.source {name}: no such file or folder. Expected: demo, demo:multi, "
+        "demo:number, tfds:NAME, a folder of class folders, or a CSV file."
         + suggest(path.name, [*(entry.name for entry in beside), "demo"])
     )

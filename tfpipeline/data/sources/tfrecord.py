@@ -14,18 +14,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfpipeline.core import file_io, image_formats, image_io, progress, staging
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source, check_labels, from_rows
+from tfpipeline.data.sources.targets import with_values
 
 INDEX, DESCRIPTION = "index.csv", "packed.json"
 HEADER = ("id", "shard", "offset", "length", "label", "split", "sha256")
 VERSION = 1
 
 # Columns of the index that are there where the packed source had them.
-_GROUP, _WEIGHT = "group", "weight"
+_GROUP, _WEIGHT, _VALUES = "group", "weight", "values"
 
 # What lies in the folder of a packed source.
 _OURS = re.compile(r"\d+\.tfrecord|index\.csv|packed\.json|quarantine\.csv")
@@ -76,13 +80,19 @@ def pack(
                 shard = staged / f"{number:05d}.tfrecord"
                 index += _write_shard(shard, source, files, part, bar)
         header: tuple[str, ...] = HEADER
-        more = ((_GROUP, source.group), (_WEIGHT, source.weight))
+        numbers = [] if source.values is None else source.values.tolist()
+        more: tuple[tuple[str, tuple[object, ...]], ...] = (
+            *((_GROUP, source.group), (_WEIGHT, source.weight)),
+            (_VALUES, tuple(map(_text, numbers))),
+        )
         for name, values in more:
             if values:
                 header = (*header, name)
                 index = [(*row, value) for row, value in zip(index, values)]
         file_io.write_csv(staged / INDEX, header, index)
         description = {"version": VERSION, "labels": source.labels, "n": len(source)}
+        if source.values is not None:
+            description["target"] = source.target
         file_io.write_json(staged / DESCRIPTION, {**description, "name": source.name})
         write_more(staged)
         check_target(folder, overwrite=True)
@@ -119,7 +129,7 @@ def _write_shard(
                     writer.write(record)
                     offset = end + _FRAME_BYTES + record.index(data)
                     end += _FRAME_BYTES + len(record) + 4
-                    label, split = source.labels[source.label[i]], source.split[i]
+                    label, split = source.said(i), source.split[i]
                     place = (shard.name, offset, len(data))
                     rows.append((source.ids[i], *place, label, split, row.sha256))
                     bar.update()
@@ -135,9 +145,8 @@ def _write_shard(
 def _example(source: Source, i: int, data: bytes) -> Any:
     import tensorflow as tf
 
-    label = int(source.label[i])
     texts = {
-        "image/class/text": source.labels[label],
+        "image/class/text": source.said(i),
         "image/filename": source.ids[i],
         "image/split": source.split[i],
     }
@@ -145,8 +154,31 @@ def _example(source: Source, i: int, data: bytes) -> Any:
     example = tf.train.Example()
     for key, content in {"image/encoded": data, **contents}.items():
         example.features.feature[key].bytes_list.value.append(content)
-    example.features.feature["image/class/label"].int64_list.value.append(label)
+    numbers = [int(source.label[i])]
+    if source.values is not None:
+        # For readers of other packages: here the index has them.
+        own = example.features.feature["image/class/values"].float_list.value
+        own.extend(source.values[i].tolist())
+        if source.target == targets.MULTI:
+            numbers = [k for k, value in enumerate(source.values[i]) if value]
+    if source.target != targets.NUMBER:
+        feature = example.features.feature["image/class/label"]
+        feature.int64_list.value.extend(numbers)
     return example
+
+
+def _text(values: Sequence[float]) -> str:
+    """Return numbers of float32 so that `_numbers` reads the same."""
+    return " ".join(f"{value:.9g}" for value in values)
+
+
+def _with_values(source: Source, target: str, table: Sequence[Any]) -> Source:
+    """Return a source with the values that its index holds."""
+    rows = [[float(v) for v in row[_VALUES].split()] for row in table]
+    values = np.array(rows, np.float32)
+    if target not in targets.TARGETS or values.shape != (len(rows), len(source.labels)):
+        raise ValueError(f"{_VALUES} of {target}")
+    return with_values(source, target, values)
 
 
 def open_packed(folder: Path) -> Source:
@@ -156,6 +188,10 @@ def open_packed(folder: Path) -> Source:
         labels, count = tuple(described["labels"]), described["n"]
         index = {name: i for i, name in enumerate(labels)}
         table = file_io.read_csv(folder / INDEX)
+        target = str(described.get("target", targets.SINGLE))
+        if target != targets.SINGLE:
+            # What is to be learned is in a column of its own.
+            index = defaultdict(int)
         rows = [
             (folder / row["shard"], row["id"], index[row["label"]], row["split"])
             for row in table
@@ -177,6 +213,14 @@ def open_packed(folder: Path) -> Source:
     has = {name: bool(table) and name in table[0] for name in (_GROUP, _WEIGHT)}
     group = tuple(row[_GROUP] for row in table) if has[_GROUP] else ()
     weight = tuple(float(row[_WEIGHT]) for row in table) if has[_WEIGHT] else ()
+    if target != targets.SINGLE:
+        try:
+            source = _with_values(source, target, table)
+        except (ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder / INDEX}: expected a number for each of {len(labels)} names "
+                f"in the column {_VALUES!r} ({error}). Pack them again."
+            ) from None
     return dataclasses.replace(source, spans=spans, group=group, weight=weight)
 
 

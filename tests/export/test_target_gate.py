@@ -1,0 +1,48 @@
+"""What the gate lets pass of several labels and of numbers."""
+
+import numpy as np
+import pytest
+
+from tfpipeline.export import gate, target_gate
+from tfpipeline.metrics import classification, multi_label
+from tfpipeline.metrics.decision import Decision
+
+SEVERAL = Decision("multi", ("a", "b"), (0.5, 0.3))
+NUMBER = Decision("number", ("age",), mean=30.0, deviation=10.0)
+
+
+def test_probabilities_are_those_of_the_target() -> None:
+    logits = np.random.default_rng(0).normal(size=(9, 2))
+    found = target_gate.chances(Decision(), logits, 1.5)
+    np.testing.assert_array_equal(found, classification.probabilities(logits / 1.5))
+    found = target_gate.chances(SEVERAL, logits, 1.5)
+    np.testing.assert_array_equal(found, multi_label.probabilities(logits))
+
+
+@pytest.mark.parametrize("off, passes", [(5e-4, True), (0.01, False), (np.nan, False)])
+def test_a_number_may_differ_by_a_share_of_its_deviation(off, passes) -> None:
+    numbers = np.random.default_rng(1).normal(30, 10, (20, 1))
+    chance = target_gate.chances(NUMBER, numbers, 1.0)
+    trained = gate.Trained([str(i) for i in range(20)], chance, NUMBER.labels)
+    answers = target_gate.rows(NUMBER, numbers + off) | {"error": [""] * 20}
+    given = target_gate.comparable(NUMBER, answers)
+    report = gate.compare(trained, given, 1e-4, gate.Rules())
+    assert report["passed"] == passes
+
+
+def test_labels_beyond_the_tolerance_of_their_threshold_have_to_be_the_same() -> None:
+    chance = np.array([[0.9, 0.1], [0.50005, 0.9]])
+    trained = gate.Trained(["1", "2"], chance, SEVERAL.labels)
+    answers = target_gate.rows(SEVERAL, chance)
+    order = answers["labels"]
+    said = [[True, False], [True, True]]
+    right = answers | {"said": said}
+    assert order == [["a", "b"], ["b", "a"]]
+    passed = {"said": {"passed": True, "changed": 0}}
+    assert target_gate.said(trained, SEVERAL, right, 1e-4) == passed
+    # As near to its threshold, it may be on the other side.
+    near = answers | {"said": [said[0], [True, False]]}
+    assert target_gate.said(trained, SEVERAL, near, 1e-4) == passed
+    wrong = answers | {"said": [[True, True], said[1]]}
+    assert target_gate.said(trained, SEVERAL, wrong, 1e-4)["said"]["changed"] == 1
+    assert target_gate.said(trained, NUMBER, answers, 1e-4) == {}

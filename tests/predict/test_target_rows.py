@@ -1,0 +1,63 @@
+"""Rows of several labels and of numbers: from outputs to cells and back."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.export.protocol import Answer
+from tfpipeline.metrics.decision import Decision
+from tfpipeline.predict import outputs, target_rows
+
+SEVERAL = Decision("multi", ("cat", "dog", "sofa"), (0.5, 0.5, 0.2))
+NUMBER = Decision("number", ("age",), mean=30.0)
+PATHS = [Path("1.png"), Path("2.png")]
+
+
+def several() -> list[dict]:
+    logits = np.array([[-3.0, 3, -1], [-3, -3, -3]])
+    return target_rows.rows(PATHS, target_rows.answers(SEVERAL, logits))
+
+
+def test_labels_are_said_the_most_probable_first() -> None:
+    first, second = several()
+    assert first["labels"] == ["dog", "sofa"] and second["labels"] == []
+    assert list(first["probabilities"]) == ["dog", "sofa", "cat"]
+    assert first["error"] == ""
+    assert target_rows.words(first) == ("dog 0.953, sofa 0.269", "cat 0.047")
+    assert target_rows.words(second)[0] == "(none)"
+
+
+def test_a_csv_has_a_column_for_each_class_and_is_known_again() -> None:
+    given = several()
+    header = target_rows.header(given)
+    assert header[:2] == ["id", "labels"] and header[-1] == "error"
+    assert header[2:-1] == [f"probability of {name}" for name in SEVERAL.labels]
+    cells = list(target_rows.cells(given))
+    assert cells[0][:2] == ["1.png", "dog|sofa"] and cells[1][1] == ""
+    assert [round(v, 3) for v in cells[0][2:-1]] == [0.047, 0.953, 0.269]
+    assert target_rows.is_header(header) and target_rows.is_header([*given[0]])
+
+
+def test_a_number_is_a_value_with_its_name() -> None:
+    answers = target_rows.answers(NUMBER, np.array([[31.5]]))
+    given = target_rows.rows(PATHS, [*answers, Answer((), (), "it is broken")])
+    assert given[0] == {"id": "1.png", "quantity": "age", "value": 31.5, "error": ""}
+    assert given[1]["value"] is None and given[1]["error"] == "it is broken"
+    assert target_rows.header(given) == ["id", "quantity", "value", "error"]
+    assert target_rows.is_header(target_rows.header(given))
+    text = outputs.table(given, 80)
+    assert "age" in text and "31.5" in text and "it is broken" in text
+
+
+def test_files_are_written_and_known_again(tmp_path: Path) -> None:
+    for name in ("p.csv", "p.jsonl"):
+        outputs.write(tmp_path / name, several(), "m")
+        assert outputs.check(str(tmp_path / name)) == tmp_path / name
+
+
+def test_rows_of_single_classes_are_left_to_others() -> None:
+    answer = Answer(["a"], [0.9], "")
+    assert not target_rows.is_other(answer)
+    row = {"id": "1", "label": "a", "probability": 0.9}
+    assert not target_rows.header([row]) and not target_rows.words(row)
+    assert not target_rows.header([]) and not target_rows.table_header([row])

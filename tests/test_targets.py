@@ -1,0 +1,342 @@
+"""Several labels, shares and numbers through every command, or refused in words."""
+
+import csv
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import tfpipeline
+from tests.conftest import PLAIN
+from tests.serve import running
+from tfpipeline import cli
+from tfpipeline.combine.command import combine
+from tfpipeline.config import EvaluateSettings, PredictSettings, RunSettings
+from tfpipeline.config.attack import AttackSettings
+from tfpipeline.config.monitoring import MonitorSettings
+from tfpipeline.config.serving import ExportSettings
+from tfpipeline.config.synthesis import SynthesizeSettings
+from tfpipeline.config.train import CombineSettings
+from tfpipeline.core import file_io, image_io
+from tfpipeline.evaluate.command import evaluate
+from tfpipeline.export.command import export
+from tfpipeline.predict.command import predict
+from tfpipeline.report.__main__ import make
+from tfpipeline.train.command import train
+
+COLOURS = ("blue", "green", "red")
+OPTIONS = {
+    "multi": ("--data.label_column", "labels"),
+    "number": ("--data.label_column", "area", "--train.loss", "mse"),
+    "soft": ("--data.label_columns", ",".join(COLOURS)),
+    "single": (),
+}
+
+
+def write(root: Path, count: int = 150) -> Path:
+    """Write pictures with patches of colours, and a CSV with every kind of target."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(count):
+        picture = np.full((32, 32, 3), 40, np.uint8)
+        there = rng.random(3) < 0.5
+        for k in np.flatnonzero(there):
+            x, y = rng.integers(0, 20, 2)
+            picture[y : y + 12, x : x + 12, 2 - k] = 230
+        picture += rng.integers(0, 20, picture.shape).astype(np.uint8)
+        image_io.save_png(root / f"{i:03d}.png", picture)
+        labels = "|".join(np.array(COLOURS)[there])
+        best = COLOURS[i % 3]
+        hot = [int(best == name) for name in COLOURS]
+        # Far from standardised: the rate fits nevertheless.
+        rows.append((f"{i:03d}.png", labels, best, 5000 + 900 * there.sum(), *hot))
+    file = root / "s.csv"
+    file_io.write_csv(file, ("path", "labels", "label", "area", *COLOURS), rows)
+    return file
+
+
+def trained(folder: Path, target: str, *more: str, name: str = "") -> Path:
+    run = folder / (name or target)
+    argv = [str(folder / "s.csv"), "--workdir", str(run), *PLAIN, *OPTIONS[target]]
+    argv += ["--data.target", target, "--cache_dir", str(folder / "cache"), "--quiet"]
+    argv += ["--train.epochs", "40", "--train.learning_rate", "0.02", *more]
+    assert cli.main(train, RunSettings, argv) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(made_once) -> Path:
+    """A folder with a run of each target that is not single."""
+
+    def make_runs(folder: Path) -> None:
+        write(folder)
+        for target in ("multi", "number"):
+            trained(folder, target)
+
+    return made_once("targets", make_runs)
+
+
+def read(file: Path) -> dict:
+    return json.loads(file.read_text())
+
+
+def test_several_labels_are_learned_and_their_thresholds_kept(runs: Path) -> None:
+    run = runs / "multi"
+    test = read(run / "metrics.json")["test"]
+    assert test["mean_average_precision"] > 0.8 and test["macro_f1"] > 0.6
+    assert (test["criterion"], test["chosen_on"]) == ("f1", "validation")
+    decision = read(run / "target.json")
+    assert decision["labels"] == list(COLOURS) and decision["target"] == "multi"
+    assert read(run / "manifest.json")["target"] == "multi"
+    for name, threshold in zip(COLOURS, decision["thresholds"]):
+        assert test["classes"][name]["threshold"] == threshold
+    header = (run / "history.csv").read_text().splitlines()[0].split(",")
+    assert {"label_accuracy", "val_label_accuracy", "val_mAP"} <= set(header)
+    page = (run / "report.html").read_text()
+    assert "Mean average precision" in page and "highest F1 on validation" in page
+
+
+def test_a_number_is_learned_in_its_own_unit(runs: Path) -> None:
+    run = runs / "number"
+    test = read(run / "metrics.json")["test"]
+    assert test["mae"] < 0.7 * test["baseline"]["mae"] and test["r2"] > 0.3
+    low, high = test["intervals"]["mae"]
+    assert low < test["mae"] < high
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    picture = np.full((1, 32, 32, 3), 0.2, np.float32)
+    assert 4000 < float(np.asarray(model(picture))[0, 0]) < 9000
+    assert "off by" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_an_evaluation_gives_the_figures_of_the_run(
+    runs: Path, target: str, capsys
+) -> None:
+    run = runs / target
+    assert cli.main(evaluate, EvaluateSettings, ["--run", str(run)]) == 0
+    own, again = read(run / "metrics.json")["test"], read(run / "evaluation.json")
+    names = {"multi": ("mean_average_precision", "micro_f1"), "number": ("mae", "r2")}
+    for name in (*names[target], "loss"):
+        assert again[name] == pytest.approx(own[name], rel=1e-5)
+    said = capsys.readouterr().out
+    assert {"multi": "mAP", "number": "Always saying the mean"}[target] in said
+    assert (run / "evaluation.html").is_file()
+    # Another source, here the same one by another name.
+    argv = ["--run", str(run), "--source", str(run / "splits.csv"), "--quiet"]
+    column = ["--data.label_column", "label"]
+    assert cli.main(evaluate, EvaluateSettings, [*argv, *column]) == 0
+    again = read(run / "evaluation.json")
+    assert again[names[target][0]] == pytest.approx(own[names[target][0]], rel=1e-5)
+
+
+def test_a_source_of_some_of_the_labels_is_matched_by_name(
+    runs: Path, tmp_path: Path
+) -> None:
+    rows = file_io.read_csv(runs / "s.csv")
+    some = [
+        (runs / row["path"], row["labels"])
+        for row in rows
+        if "green" not in row["labels"]
+    ]
+    file = tmp_path / "some.csv"
+    file_io.write_csv(file, ("path", "labels"), some)
+    argv = ["--run", str(runs / "multi"), "--source", str(file), "--quiet"]
+    assert cli.main(evaluate, EvaluateSettings, argv) == 2
+    argv += ["--allow_missing_classes", "true"]
+    assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    result = read(runs / "multi" / "evaluation.json")
+    assert result["classes"]["green"]["n"] == 0 and result["classes_measured"] == 2
+
+
+@pytest.fixture(scope="module")
+def served(runs: Path, made_once) -> Path:
+    """A folder with an exported version of each run."""
+
+    def make_versions(folder: Path) -> None:
+        for target in ("multi", "number"):
+            argv = ["--run", str(runs / target), "--output", str(folder / target)]
+            argv += ["--batch_sizes", "[1, 4]", "--also", "[litert_float16]", "--quiet"]
+            assert cli.main(export, ExportSettings, argv) == 0
+
+    return made_once("targets_served", make_versions)
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_a_version_answers_as_the_run_does(
+    runs: Path, served: Path, target: str, tmp_path: Path
+) -> None:
+    pictures = [str(runs / f"{i:03d}.png") for i in range(6)]
+    tables = []
+    for name, model in (("run", runs / target), ("version", served / target)):
+        file = tmp_path / f"{name}.csv"
+        argv = ["--model", str(model), "--output", str(file), "--quiet"]
+        argv += ["--images", *pictures]
+        assert cli.main(predict, PredictSettings, argv) == 0
+        tables.append(list(csv.reader(file.read_text().splitlines())))
+        # It is known again as its own.
+        assert cli.main(predict, PredictSettings, argv) == 0
+    assert tables[0][0] == tables[1][0]
+    for one, other in zip(tables[0][1:], tables[1][1:]):
+        assert one[:2] == other[:2] and one[-1] == other[-1] == ""
+        for a, b in zip(one[2:-1], other[2:-1]):
+            assert float(a) == pytest.approx(float(b), abs=1e-4, rel=1e-4)
+    parity = read(served / target / "1" / "parity.json")
+    assert parity["passed"] and parity["also"]["litert_float16"]["published"]
+    about = read(served / target / "1" / "export.json")
+    assert about["target"] == read(runs / target / "target.json")
+    golden = read(served / target / "1" / "golden_requests.json")["predictions"][0]
+    if target == "multi":
+        assert parity["said"] == {"passed": True, "changed": 0}
+        order = [COLOURS.index(name) for name in golden["labels"]]
+        least = np.array(about["target"]["thresholds"])[order]
+        assert golden["said"] == (np.array(golden["probabilities"]) >= least).tolist()
+    else:
+        assert golden["labels"] == ["area"] and 4000 < golden["value"] < 9000
+
+
+def test_what_lies_beside_a_phones_file_names_the_thresholds(
+    runs: Path, served: Path
+) -> None:
+    import zipfile
+
+    for target in ("multi", "number"):
+        file = served / target / "1" / "also" / "model_float16.tflite"
+        with zipfile.ZipFile(file) as archive:
+            inside = json.loads(archive.read("target.json"))
+        assert inside == read(runs / target / "target.json")
+
+
+def test_python_gets_labels_and_numbers(runs: Path) -> None:
+    several = tfpipeline.Run(runs / "multi").predict([str(runs / "000.png")])
+    (one,) = several
+    assert one.label == "|".join(one.said) and len(one.top_k) == 3
+    assert one.top_k[0][1] == one.probability
+    (number,) = tfpipeline.Run(runs / "number").predict([str(runs / "000.png")])
+    assert number.label == "area" and 4000 < number.value < 9000
+    assert f"{number.value:.6g}" in repr(
+        tfpipeline.Run(runs / "number").predict([str(runs / "000.png")])
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--train.class_weights", "balanced")])
+def test_a_one_hot_row_trains_as_a_hard_label_bit_for_bit(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    write(tmp_path, 60)
+    short = ("--train.epochs", "4", "--train.label_smoothing", "0.1", *more)
+    models, results = [], []
+    for target in ("single", "soft"):
+        run = trained(tmp_path, target, *short)
+        models.append(keras.saving.load_model(run / "model.keras").get_weights())
+        results.append(read(run / "metrics.json")["test"])
+    for one, other in zip(*models):
+        np.testing.assert_array_equal(one, other)
+    histories = [
+        (tmp_path / t / "history.csv").read_bytes() for t in ("single", "soft")
+    ]
+    assert histories[0] == histories[1]
+    distribution = results[1].pop("distribution")
+    assert results[0] == results[1] and distribution["entropy"] == 0
+
+
+def test_several_labels_and_numbers_are_fine_tuned(tmp_path: Path) -> None:
+    write(tmp_path, 60)
+    short = ("--train.epochs", "2", "--fine_tune.epochs", "2")
+    mixed = ("--data.augmentation", "mixup", "--train.label_smoothing", "0.1")
+    run = trained(tmp_path, "multi", *short, *mixed, "--train.loss", "focal")
+    result = read(run / "metrics.json")
+    assert set(result["frozen_head"]) == set() or "mAP" in result["frozen_head"]["test"]
+    run = trained(tmp_path, "number", *short, "--data.sampling", "balanced")
+    result = read(run / "metrics.json")
+    assert result["frozen_head"]["test"]["mae"] > 0
+    stages = {row["stage"] for row in file_io.read_csv(run / "history.csv")}
+    assert stages == {"head", "fine_tune"}
+
+
+def refused(command, kind, argv: list[str], capsys) -> str:
+    capsys.readouterr()
+    assert cli.main(command, kind, argv) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "target, flags",
+    [
+        ("multi", ("--robust.method", "pgd")),
+        ("number", ("--train.class_weights", "balanced")),
+        ("number", ("--train.label_smoothing", "0.1")),
+        ("number", ("--data.augmentation", "cutmix")),
+        ("number", ("--train.loss", "focal")),
+        ("multi", ("--train.loss", "huber")),
+        ("single", ("--train.loss", "bce")),
+    ],
+)
+def test_settings_without_a_meaning_say_so(
+    runs: Path, tmp_path: Path, target: str, flags: tuple[str, str], capsys
+) -> None:
+    argv = [str(runs / "s.csv"), "--workdir", str(tmp_path / "r"), *PLAIN]
+    argv += [*OPTIONS[target], "--data.target", target, *flags]
+    argv += ["--cache_dir", str(runs / "cache")]
+    said = refused(train, RunSettings, argv, capsys)
+    assert f"not defined for --data.target {target}" in said and flags[0] in said
+
+
+def test_commands_without_a_meaning_say_so_and_what_there_is(
+    runs: Path, served: Path, tmp_path: Path, capsys
+) -> None:
+    from tfpipeline.attack.command import attack
+    from tfpipeline.monitor.command import monitor
+    from tfpipeline.synthesize.command import synthesize
+
+    picture, out = str(runs / "000.png"), str(tmp_path / "o")
+    for target in ("multi", "number"):
+        run = str(runs / target)
+        base = ["--model", run, "--images", picture]
+        version = ["--model", str(served / target), "--images", picture]
+        for command, kind, argv in (
+            (attack, AttackSettings, ["--run", run, "--images", picture]),
+            (synthesize, SynthesizeSettings, ["--run", run, "--classes", "red"]),
+            (monitor, MonitorSettings, ["--run", run, "--images", picture]),
+            (evaluate, EvaluateSettings, ["--run", run, "--robust", "1/255"]),
+            (predict, PredictSettings, [*base, "--sort_into", out]),
+            (predict, PredictSettings, [*version, "--output", f"{out}.html"]),
+            (predict, PredictSettings, [*base, "--output", f"{out}/"]),
+            (export, ExportSettings, ["--run", run, "--only_if_better", "true"]),
+            (combine, CombineSettings, ["--runs", run, run]),
+        ):
+            argv = list(argv)
+            if command in (attack, synthesize, monitor, export):
+                argv += ["--output", out]
+            if command is combine:
+                argv += ["--workdir", out]
+            said = refused(command, kind, argv, capsys)
+            assert f"not defined for --data.target {target}. " in said, (argv, said)
+        with pytest.raises(tfpipeline.UserError, match="for its own page"):
+            make([runs / target, runs / target], tmp_path / "c.html")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_a_server_answers_as_the_run_does(
+    runs: Path, served: Path, target: str, tmp_path: Path
+) -> None:
+    file, log = tmp_path / "p.jsonl", tmp_path / "log"
+    answers = []
+    with running.serving(served / target, log, "--grpc_port", "0") as server:
+        for model in (str(runs / target), server.rest, server.grpc):
+            argv = ["--model", model, "--images", str(runs / "001.png"), "--quiet"]
+            argv += ["--output", str(file)]
+            assert cli.main(predict, PredictSettings, argv) == 0
+            answers.append(json.loads(file.read_text()))
+    one, *others = answers
+    for other in others:
+        assert one.keys() == other.keys()
+        if target == "multi":
+            assert one["labels"] == other["labels"]
+            chances = one["probabilities"]
+            assert other["probabilities"] == pytest.approx(chances, abs=1e-4)
+        else:
+            assert other["quantity"] == "area"
+            assert other["value"] == pytest.approx(one["value"], rel=1e-4)

@@ -1,0 +1,57 @@
+"""A number is learned in standard deviations, and answered in its own unit."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.data.sources.test_targets import prepare, several, written
+from tfpipeline.config import ModelSettings
+from tfpipeline.models import classifier
+from tfpipeline.train import optimizers
+from tfpipeline.train.targets import scaling
+
+
+def test_mean_and_deviation_are_those_of_the_training_images(tmp_path) -> None:
+    file = written(tmp_path, ("age",), range(60))
+    examples = prepare(file, "number", label_column="age")
+    numbers = examples.source.values[examples.of("train"), 0]
+    mean, deviation = scaling.of_examples(examples)
+    assert mean == pytest.approx(numbers.mean())
+    assert deviation == pytest.approx(numbers.std(), rel=1e-6)
+    flat = prepare(written(tmp_path, ("age",), [4] * 60), "number", label_column="age")
+    assert scaling.of_examples(flat) == (4.0, 1.0)
+
+
+def test_the_network_has_them_inside_and_other_heads_have_none() -> None:
+    image = keras.Input((8, 8, 3))
+    backbone = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+    build = classifier.build_classifier
+    model = build(backbone, "tf", ModelSettings(), 1, (40.0, 12.0))
+    assert scaling.unit_of(model) == (40.0, 12.0)
+    assert scaling.deviation_of(model) == 12.0
+    plain = build(backbone, "tf", ModelSettings(), 3)
+    assert scaling.unit_of(plain) is None and scaling.deviation_of(plain) == 1.0
+    head = model.get_layer(classifier.HEAD)
+    kernel, bias = head.get_weights()
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    expected = 40 + 12 * (x @ kernel + bias)
+    np.testing.assert_allclose(head(x), expected, rtol=1e-5)
+
+
+def test_balanced_weights_make_both_answers_of_a_class_weigh_the_same(
+    tmp_path,
+) -> None:
+    examples = prepare(written(tmp_path, ("label",), several([])[:60]), "multi")
+    assert scaling.class_weights("none", examples) is None
+    there, gone = scaling.class_weights("balanced", examples)
+    values = examples.source.values[examples.of("train")]
+    total = len(values) / 2
+    np.testing.assert_allclose((there * values).sum(axis=0), total, rtol=1e-6)
+    np.testing.assert_allclose((gone * (1 - values)).sum(axis=0), total, rtol=1e-6)
+
+
+def test_of_one_class_an_image_they_are_as_ever(tmp_path) -> None:
+    examples = prepare(written(tmp_path, ("label",), list("aab") * 20))
+    found = scaling.class_weights("balanced", examples)
+    expected = optimizers.class_weights("balanced", examples.mass())
+    np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,251 @@
+"""What is learned of each example that is no single class: several, shares, a number.
+
+A CSV has it in the column of labels (`cat|dog`, `3.5`) or in one column a class. A
+folder of class folders has several labels where a picture lies in several of them.
+"""
+
+import dataclasses
+import hashlib
+import math
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.config import DataSettings
+from tfpipeline.core import target as targets
+from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources import csv_file
+from tfpipeline.data.sources.base import BETWEEN, Source, check_labels
+
+COLUMNS = "--data.label_columns"
+
+# Columns that mean something else in a CSV of examples.
+_RESERVED = ("id", "path", "label", "split", "sha256", "group", "weight", "fold")
+
+# By how much the shares of a row may miss 1: they are written with few digits.
+_ROUNDING = 1e-3
+
+# Of float32, in which numbers are learned.
+_MOST = float(np.finfo(np.float32).max)
+
+# Strata of a number: splits have as many of each.
+BINS = 10
+
+_YES_NO = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
+
+Rows = Sequence[Mapping[str, str]]
+
+
+def strata(target: str, values: np.ndarray) -> np.ndarray:
+    """Return the stratum of each example, by which splits and samples are even.
+
+    It is the largest share; of several labels the rarest, or one more where there is
+    none; of a number one of ten ranges that have as many examples each.
+
+    Returns:
+        int32, shape (n,).
+    """
+    if target == targets.SOFT:
+        return np.asarray(values.argmax(axis=1), np.int32)
+    if target == targets.NUMBER:
+        numbers = values[:, 0].astype(np.float64)
+        edges = np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS))
+        bins = np.searchsorted(edges, numbers, side="right")
+        return np.asarray(np.unique(bins, return_inverse=True)[1], np.int32)
+    counts = np.where(values > 0, values.sum(axis=0), np.inf)
+    rarest = np.where(values.any(axis=1), counts.argmin(axis=1), values.shape[1])
+    return np.asarray(rarest, np.int32)
+
+
+def with_values(source: Source, target: str, values: np.ndarray) -> Source:
+    """Return a source whose examples have values, and the strata that these make."""
+    values = np.asarray(values, np.float32)
+    label = strata(target, values)
+    return dataclasses.replace(source, target=target, values=values, label=label)
+
+
+def open_csv(file: Path, settings: DataSettings, weight_column: str | None) -> Source:
+    """Return the examples of a CSV file whose target is not a single class."""
+    target, labels = str(settings.target), tuple[str, ...]()
+    if settings.label_columns is not None:
+        names = _names(settings.label_columns)
+        if target == targets.NUMBER:
+            raise targets.undefined(
+                *(target, COLUMNS), "A number is in one column: --data.label_column."
+            )
+        columns = dict(zip(names, names))
+    else:
+        if target == targets.SOFT:
+            raise UserError(
+                f"{targets.FLAG} soft: expected the columns that hold the share of "
+                f"each class. Received none. Say {COLUMNS} NAME,NAME."
+            )
+        names, columns = (), {"label": settings.label_column}
+    columns = {"path": settings.path_column, **columns}
+    more = {"group": settings.group_column, "weight": weight_column}
+    columns |= {flag: column for flag, column in more.items() if column is not None}
+    rows = csv_file.read_rows(file, columns)
+    csv_file.check_filled(file, rows, [settings.path_column])
+    if target == targets.NUMBER:
+        labels, values = (settings.label_column,), _numbers(file, rows, settings)
+    elif not names:
+        labels, values = _several(file, rows, settings.label_column)
+    else:
+        labels, values = names, _READERS[target](file, rows, names, settings)
+    given = file, rows, settings.path_column, labels, [0] * len(rows)
+    source = with_values(csv_file.of_rows(*given), target, values)
+    own = settings.group_column, weight_column
+    return csv_file.with_columns(source, file, rows, own)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    wrong = [name for name in names if name in _RESERVED or BETWEEN in name]
+    if wrong or not names or len(set(names)) < len(names):
+        raise UserError(
+            f"{COLUMNS}: expected the names of columns, one a class, between commas; "
+            f"none of them twice, with a {BETWEEN!r}, or called "
+            f"{', '.join(_RESERVED)}. Received: {text!r}."
+        )
+    return names
+
+
+def _number(text: str) -> float | None:
+    """Return a finite number, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    # NaN is not within anything.
+    return value if abs(value) <= _MOST else None
+
+
+def _numbers(file: Path, rows: Rows, settings: DataSettings) -> np.ndarray:
+    column = settings.label_column
+    values = np.zeros((len(rows), 1), np.float32)
+    for place, row in enumerate(rows):
+        value = _number(row[column])
+        if value is None:
+            raise UserError(
+                f"{file}: line {place + 2}: expected a finite number in the column "
+                f"{column!r}. Received: {row[column]!r}. Mend it, or remove the row."
+            )
+        values[place] = value
+    return values
+
+
+def _several(file: Path, rows: Rows, column: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the names and values of labels that stand in one column, as `a|b`."""
+    found = [
+        [name.strip() for name in row[column].split(BETWEEN) if name.strip()]
+        for row in rows
+    ]
+    labels = tuple(sorted({name for names in found for name in names}))
+    check_labels(str(file), labels, lambda: f"no row has one in the column {column!r}")
+    index = {name: place for place, name in enumerate(labels)}
+    values = np.zeros((len(rows), len(labels)), np.float32)
+    for place, names in enumerate(found):
+        values[place, [index[name] for name in names]] = 1
+    return labels, values
+
+
+def _yes_or_no(
+    file: Path, rows: Rows, names: Sequence[str], settings: DataSettings
+) -> np.ndarray:
+    values = np.zeros((len(rows), len(names)), np.float32)
+    for place, row in enumerate(rows):
+        for k, name in enumerate(names):
+            value = _YES_NO.get(row[name].strip().lower())
+            if value is None:
+                raise UserError(
+                    f"{file}: line {place + 2}: expected 0 or 1 in the column "
+                    f"{name!r}. Received: {row[name]!r}. For shares, say "
+                    f"{targets.FLAG} soft."
+                )
+            values[place, k] = value
+    return values
+
+
+def _shares(
+    file: Path, rows: Rows, names: Sequence[str], settings: DataSettings
+) -> np.ndarray:
+    counts, values = settings.annotator_counts, np.zeros((len(rows), len(names)))
+    for place, row in enumerate(rows):
+        own = [_number(row[name]) for name in names]
+        shown = ", ".join(row[name] for name in names[:8])
+        sums = math.fsum(value for value in own if value is not None)
+        fits = sums > 0 if counts else abs(sums - 1) <= _ROUNDING
+        if any(value is None or value < 0 for value in own) or not fits:
+            words = f"shares, 0 or more, with the sum 1 and not {sums:g}"
+            advice = " If they count annotators, say --data.annotator_counts true."
+            if counts:
+                words = "how many annotators chose each class, 0 or more, not all 0"
+                advice = " Mend it, or remove the row."
+            raise UserError(
+                f"{file}: line {place + 2}: expected {words}. Received: {shown}."
+                f"{advice}"
+            )
+        values[place] = np.array(own, np.float64) / sums
+    return values.astype(np.float32)
+
+
+_READERS: dict[str, Callable[[Path, Rows, Sequence[str], DataSettings], np.ndarray]] = {
+    targets.MULTI: _yes_or_no,
+    targets.SOFT: _shares,
+}
+
+
+def merge_folders(source: Source) -> Source:
+    """Return a source of class folders in which a picture is one example.
+
+    What lies in the folders of several classes, as a copy or a link, has their labels.
+    Of its copies the first stays; splits are not merged.
+    """
+    values = np.zeros((len(source), len(source.labels)), np.float32)
+    values[np.arange(len(source)), source.label] = 1
+    keep = np.ones(len(source), bool)
+    for group in _equal(source):
+        if (kinds := np.unique(source.label[group])).size > 1:
+            values[group[0], kinds] = 1
+            keep[group[1:]] = False
+    left = np.flatnonzero(keep)
+    return with_values(source.take(left), targets.MULTI, values[left])
+
+
+def _equal(source: Source) -> Iterable[list[int]]:
+    """Yield the places of files of one split with the same content, ascending."""
+    by_size: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for place, (path, split) in enumerate(zip(source.paths, source.split)):
+        by_size[split, _size(path)].append(place)
+    for (_, size), places in by_size.items():
+        if len(places) == 1 or size < 0:
+            continue
+        groups: dict[str, list[int]] = defaultdict(list)
+        real: dict[str, str] = {}
+        for place in places:
+            name = os.path.realpath(source.paths[place])
+            if name not in real:
+                real[name] = _digest(Path(name))
+            groups[real[name]].append(place)
+        yield from (group for group in groups.values() if len(group) > 1)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1  # The audit says what is wrong with it.
+
+
+def _digest(path: Path) -> str:
+    try:
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+        return digest.hexdigest()
+    except OSError:
+        return f"unread {path}"

@@ -1,0 +1,81 @@
+"""What an evaluation of several labels or of a number says, and its page."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfpipeline.core import console, provenance, run_dir
+from tfpipeline.data.dataset import Examples
+from tfpipeline.metrics import target_metrics
+from tfpipeline.metrics.decision import Decision
+from tfpipeline.report import html, target_page
+
+# Broken files on the page, at most.
+BROKEN = 200
+
+
+class Measured(NamedTuple):
+    """Some examples, the outputs for them, and what turns these into answers."""
+
+    examples: Examples
+    chosen: np.ndarray
+    outputs: np.ndarray
+    decision: Decision
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What is true of them, shape (n, k)."""
+        return self.examples.truth(self.chosen)
+
+
+def metrics(given: Measured) -> dict[str, Any]:
+    """Return the metrics, as `metrics.json` of a run has them."""
+    names = given.examples.together("exact")
+    return target_metrics.measure(
+        *(given.decision, given.outputs, given.truth),
+        *(given.examples.weights(given.chosen), [names[i] for i in given.chosen]),
+    )
+
+
+def attempt(
+    run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured
+) -> Path | None:
+    """Write the page; None where it could not be made, which is said."""
+    try:
+        _write(run, result, given)
+    except Exception as error:  # Nothing that goes wrong here may cost the result.
+        console.warn(
+            f"The page {run.evaluation_page} could not be made "
+            f"({type(error).__name__}: {error}). Everything else is written."
+        )
+        return None
+    return run.evaluation_page
+
+
+def _write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -> None:
+    split = "" if result["split"] == "all" else str(result["split"])
+    shown = target_metrics.shown(given.decision, given.outputs, given.truth)
+    seen, careful = result["seen_in_training"], []
+    if seen:
+        careful.append(f"{seen} of them are training images of the run.")
+    if split in ("validation", "train"):
+        careful.append(f"These are {split} images: the figures flatter the network.")
+    html.write(
+        run.evaluation_page,
+        "target.html",
+        **target_page.content(result, shown, given.decision.to_json()),
+        name=run.path.resolve().name,
+        kicker="Evaluation",
+        lead=f"Of {result['source']}{', split ' + split if split else ''}.",
+        split=split,
+        careful=" ".join(careful),
+        curves=[],
+        thresholds=given.decision.words,
+        known=None,
+        broken=[(n, r.reason) for n, r in given.examples.quarantined[:BROKEN]],
+        how={"command": provenance.command(), "versions": provenance.versions()},
+        facts=[("seconds", f"{result['seconds']['total']:.1f}")],
+        config_text="",
+    )

@@ -1,0 +1,68 @@
+"""How the answers of several labels or of a number are held against the training path.
+
+A number is compared in standard deviations of those trained on, so that one tolerance
+fits any unit.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core import target as targets
+from tfpipeline.export.gate import Trained
+from tfpipeline.metrics import classification, multi_label
+from tfpipeline.metrics.decision import Decision
+
+
+def chances(decision: Decision, logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Return what is compared of the training path, float64, shape (n, classes)."""
+    if decision.target == targets.NUMBER:
+        return logits.astype(float) / decision.deviation
+    if decision.target == targets.MULTI:
+        return multi_label.probabilities(logits)
+    return classification.probabilities(logits / temperature)
+
+
+def comparable(decision: Decision, answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the answers of a served model as `gate.compare` takes them."""
+    if decision.target != targets.NUMBER:
+        return answers
+    # JSON has None for what is no number.
+    values = np.array([answers["value"]], np.float64).T / decision.deviation
+    return {**answers, "probabilities": values.tolist()}
+
+
+def rows(decision: Decision, outputs: np.ndarray) -> dict[str, Any]:
+    """Return the outputs of a converted classifier as answers, the best class first."""
+    count = len(outputs)
+    if decision.target == targets.NUMBER:
+        names = [list(decision.labels)] * count
+        return {"valid": [True] * count, "labels": names, "value": outputs[:, 0]}
+    best = classification.top_k(outputs, outputs.shape[1])
+    return {
+        "valid": [True] * count,
+        "labels": [[decision.labels[k] for k in row] for row in best],
+        "probabilities": np.take_along_axis(outputs, best, axis=1),
+    }
+
+
+def said(
+    trained: Trained, decision: Decision, answers: Mapping[str, Any], tolerance: float
+) -> dict[str, dict[str, Any]]:
+    """Return whether the same labels are said; nothing where one class is the answer.
+
+    A probability as near to its threshold as the tolerance may be on either side of it.
+    """
+    if decision.target != targets.MULTI or "said" not in answers:
+        return {}
+    place, changed = {name: k for k, name in enumerate(decision.labels)}, 0
+    least = np.array(decision.thresholds)
+    for row, valid in enumerate(answers["valid"]):
+        if valid:
+            order = [place[name] for name in answers["labels"][row]]
+            chance = trained.chance[row][order]
+            far = np.abs(chance - least[order]) > tolerance
+            own = chance >= least[order]
+            changed += int(((own != np.array(answers["said"][row])) & far).sum())
+    return {"said": {"passed": not changed, "changed": changed}}

@@ -1,0 +1,106 @@
+"""Metrics of several labels, of shares and of numbers on one split."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core import target as targets
+from tfpipeline.metrics import multi_label, regression
+from tfpipeline.metrics.decision import Decision
+from tfpipeline.metrics.epoch_metrics import soft_cross_entropy
+from tfpipeline.metrics.precision_recall import curve, cuts
+
+# Points and classes of a chart: more cannot be told apart, or are not looked at.
+SHOWN_POINTS, SHOWN_CLASSES = 400, 6
+
+
+def measure(
+    decision: Decision,
+    outputs: np.ndarray,
+    values: np.ndarray,
+    weight: np.ndarray | None = None,
+    together: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return the metrics of outputs for several labels or a number.
+
+    Args:
+        decision: How outputs are answered.
+        outputs: Of the network, shape (n, k), n at least 1.
+        values: What is true, shape (n, k).
+        weight: What each example counts, shape (n,); all the same where None.
+        together: Names of what belongs together, for the intervals; None for nothing.
+
+    Returns:
+        As `multi_label.multi_label`, with `loss`, `interval` (of the mean average
+        precision), `criterion` and `chosen_on`; or as `regression.regression`, with
+        `intervals`, and `loss`, the mean squared error.
+    """
+    unit = None
+    if together is not None and len(set(together)) < len(together):
+        unit = np.unique(np.array(together), return_inverse=True)[1]
+    if decision.target == targets.NUMBER:
+        predicted, true = outputs[:, 0].astype(float), values[:, 0].astype(float)
+        trained = np.array([decision.mean]), None
+        found = regression.regression(predicted, true, weight, trained)
+        between = regression.intervals(predicted, true, weight, unit)
+        return {
+            "quantity": decision.labels[0],
+            **found,
+            "loss": found["rmse"] ** 2,
+            "intervals": between,
+        }
+    chance = multi_label.probabilities(outputs)
+    own = decision.labels, decision.thresholds, weight
+    found = multi_label.multi_label(chance, values, *own)
+    ends = multi_label.mean_average_precision_interval(chance, values, weight, unit)
+    return {
+        **found,
+        "loss": multi_label.cross_entropy(outputs, values, weight),
+        "interval": ends,
+        "criterion": decision.criterion,
+        "chosen_on": decision.split or None,
+    }
+
+
+def of_shares(
+    logits: np.ndarray, shares: np.ndarray, weight: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Return what shares of classes add to the metrics of their likeliest class.
+
+    Returns:
+        `loss`, the cross-entropy against the shares; `entropy`, that of the shares,
+        below which no loss lies; and `divergence`, the difference, all in nats.
+    """
+    loss = soft_cross_entropy(logits, shares, weight)
+    logs = np.log(np.where(shares > 0, shares, 1.0).astype(np.float64))
+    each = -(shares * logs).sum(axis=1)
+    entropy = float(np.average(each, weights=weight))
+    return {"loss": loss, "distribution": _excess(loss, entropy)}
+
+
+def _excess(loss: float, entropy: float) -> dict[str, float]:
+    return {"entropy": entropy, "divergence": loss - entropy}
+
+
+def shown(
+    decision: Decision, outputs: np.ndarray, values: np.ndarray
+) -> dict[str, Any]:
+    """Return the points of the charts of one split, for JSON.
+
+    Of several labels, `curves`: precision against recall of the classes with most
+    images; of a number, `points`: pairs of what is true and what was predicted.
+    """
+    if decision.target == targets.NUMBER:
+        few = np.unique(np.linspace(0, len(values) - 1, SHOWN_POINTS).astype(int))
+        pairs = np.stack([values[few, 0], outputs[few, 0]], axis=1)
+        return {"points": np.float64(pairs).tolist()}
+    chance = multi_label.probabilities(outputs)
+    order = np.argsort(-values.sum(axis=0), kind="stable")[:SHOWN_CLASSES]
+    return {
+        "curves": {
+            decision.labels[k]: curve(cuts(chance[:, k], values[:, k]))
+            for k in order.tolist()
+            if values[:, k].any()
+        }
+    }

@@ -1,0 +1,117 @@
+"""Predictions of several labels or of a number: answers, rows, and cells of a CSV."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core import target as targets
+from tfpipeline.data.sources.base import BETWEEN
+from tfpipeline.export.protocol import Answer
+from tfpipeline.metrics import multi_label
+from tfpipeline.metrics.decision import Decision
+
+Rows = Sequence[Mapping[str, Any]]
+
+# What a column is called that has the probability of a class.
+_COLUMN = "probability of {}"
+
+# The first columns of a file of predictions; the last one is `error`.
+_SEVERAL, _NUMBER = ("id", "labels"), ("id", "quantity", "value")
+
+# Labels in the table of a terminal that were not said, at most.
+_NEXT = 2
+
+
+def answers(decision: Decision, outputs: np.ndarray) -> list[Answer]:
+    """Return what is said of images, by the outputs of a network, shape (n, k)."""
+    names = decision.labels
+    if decision.target == targets.NUMBER:
+        return [Answer(names, (), "", value=float(v)) for v in outputs[:, 0]]
+    chance = multi_label.probabilities(outputs).astype(np.float32)
+    called, rows = decision.called(chance), []
+    for own, yes in zip(chance, called):
+        order = np.argsort(-own, kind="stable").tolist()
+        said = [names[k] for k in order if yes[k]]
+        ranked = [names[k] for k in order], own[order].tolist()
+        rows.append(Answer(*ranked, "", said=said))
+    return rows
+
+
+def is_other(answer: Answer) -> bool:
+    """Tell whether an answer is several labels or a number."""
+    return answer.said is not None or answer.value is not None
+
+
+def rows(paths: Sequence[Path], every: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Return a row a file; all but `id` and `error` is empty where that is not.
+
+    Returns:
+        `labels`, those that are said, the most probable first, and `probabilities` of
+        all by their names; or `quantity` and `value`; and `error`.
+    """
+    is_number = any(answer.value is not None for answer in every)
+    table: list[dict[str, Any]] = []
+    for path, answer in zip(paths, every):
+        row: dict[str, Any] = {"id": str(path)}
+        if is_number:
+            row |= {"quantity": "".join(answer.labels), "value": answer.value}
+        else:
+            chances = zip(answer.labels, answer.probabilities)
+            row |= {"labels": list(answer.said or ()), "probabilities": dict(chances)}
+        table.append(row | {"error": answer.error})
+    return table
+
+
+def _classes(given: Rows) -> list[str]:
+    return sorted({name for row in given for name in row["probabilities"]})
+
+
+def header(given: Rows) -> list[str]:
+    """Return the columns of a CSV; nothing where one class is the answer."""
+    if given and "value" in given[0]:
+        return [*_NUMBER, "error"]
+    if given and "labels" in given[0]:
+        names = map(_COLUMN.format, _classes(given))
+        return [*_SEVERAL, *names, "error"]
+    return []
+
+
+def cells(given: Rows) -> Iterator[list[Any]]:
+    """Yield the cells of each row of a CSV; labels are written as `cat|dog`."""
+    if given and "value" in given[0]:
+        for row in given:
+            yield list(row.values())
+        return
+    classes = _classes(given)
+    for row in given:
+        chances = [row["probabilities"].get(name) for name in classes]
+        yield [row["id"], BETWEEN.join(row["labels"]), *chances, row["error"]]
+
+
+def is_header(names: Sequence[str]) -> bool:
+    """Tell whether these are columns that `header` returns, or keys of such rows."""
+    first, last = tuple(names[:3]), tuple(names[-1:])
+    return last == ("error",) and (first == _NUMBER or first[:2] == _SEVERAL)
+
+
+def table_header(given: Rows) -> tuple[str, ...]:
+    """Return the columns of a table; nothing where one class is the answer."""
+    if given and "value" in given[0]:
+        names = {row["quantity"] for row in given if row["quantity"]}
+        return ("file", next(iter(names), "value"))
+    return ("file", "labels", "next") if given and "labels" in given[0] else ()
+
+
+def words(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a row of a table, but the first."""
+    if "value" in row:
+        return (f"{row['value']:.6g}",)
+    if "labels" not in row:
+        return ()
+    chances = row["probabilities"]
+    said = ", ".join(f"{name} {chances[name]:.3f}" for name in row["labels"])
+    others = [name for name in chances if name not in row["labels"]][:_NEXT]
+    rest = ", ".join(f"{name} {chances[name]:.3f}" for name in others)
+    return (said or "(none)", rest)

@@ -1,0 +1,89 @@
+"""The page of a run, or of an evaluation, of several labels or of a number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfpipeline.core import target as targets
+from tfpipeline.report import charts, target_charts
+from tfpipeline.report.figures import svg
+
+
+def content(
+    result: Mapping[str, Any] | None,
+    shown: Mapping[str, Any] | None,
+    decision: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what `target.html` tells of one split.
+
+    Args:
+        result: Its metrics; None where nothing was measured.
+        shown: Points of its charts, as `metrics.target_metrics.shown` has them.
+        decision: As `target.json` has it.
+    """
+    return {
+        "result": result,
+        "decision": decision,
+        "is_number": decision.get("target") == targets.NUMBER,
+        "charts": _charts(result, shown or {}, decision),
+        "classes": _classes(result or {}, decision),
+    }
+
+
+def _charts(
+    result: Mapping[str, Any] | None,
+    shown: Mapping[str, Any],
+    decision: Mapping[str, Any],
+) -> list[tuple[str, Any]]:
+    """Return charts and their captions."""
+    if result is None:
+        return []
+    if points := shown.get("points"):
+        name = decision["labels"][0]
+        chart = target_charts.scatter(points, name)
+        alt = f"predicted against true {name} of {len(points)} images"
+        words = "Each point is an image; on the line the prediction is right."
+        return [(words, svg(chart, alt))]
+    curves: Mapping[str, Sequence[Sequence[float]]] = shown.get("curves", {})
+    if not curves:
+        return []
+    lines: list[charts.Line] = [
+        (name, [r for r, _ in points], [p for _, p in points])
+        for name, points in curves.items()
+    ]
+    chart = charts.lines(lines, "recall", "precision", y_range=(0.0, 1.02))
+    alt = f"precision against recall of {len(lines)} classes"
+    words = "Precision against recall at every threshold, of the most frequent classes."
+    return [(words, svg(chart, alt))]
+
+
+def _classes(
+    result: Mapping[str, Any], decision: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a row a class, that of the lowest average precision first."""
+    rows = [{"name": name, **own} for name, own in result.get("classes", {}).items()]
+    reasons = {
+        name: own.get("reason")
+        for name, own in zip(decision.get("labels", ()), decision.get("chosen", ()))
+    }
+    for row in rows:
+        row["reason"] = reasons.get(row["name"])
+
+    def worth(row: Mapping[str, Any]) -> float:
+        value = row["average_precision"]
+        return 2.0 if value is None else float(value)
+
+    return sorted(rows, key=worth)
+
+
+def curves(history: list[dict[str, Any]], kept: int | None, target: str) -> list[Any]:
+    """Return the charts over the epochs of the loss, and of what else was watched."""
+    watched = targets.quantity(target)
+    wanted = [("loss", "loss"), (watched, watched.replace("_", " "))]
+    if target == targets.MULTI:
+        wanted.append(("mAP", "mean average precision"))
+    shown = []
+    for name, words in wanted:
+        lines, details = charts.of_history(history, name, kept)
+        if lines:
+            shown.append(svg(charts.lines(lines, "epoch", words, **details), words))
+    return shown

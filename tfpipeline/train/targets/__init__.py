@@ -1,0 +1,1 @@
+"""What a training of several labels, of shares or of a number has of its own."""
