@@ -5,7 +5,9 @@ python benchmarks/near_copies.py FOLDER ... [--every 3] [--thumbnails 10000 1000
 
 Of every third picture below each folder copies are written: made smaller, in another
 format, recompressed, cut, made brighter. `recall` is the share of each kind that lands
-in one group with its picture. `pairs` are those among the pictures themselves that are
+in one group with its picture, with its interval (Wilson, 95 %); `promised` counts all
+kinds that docs/data.md promises together, and `precision` which share of what lands in
+one group was made a copy of it. `pairs` are those among the pictures themselves that are
 no equal files; whether they are right only the eye can tell: `--sheets` draws them.
 
 With the library `imagehash`, its hashes of the same pictures beside: at how many bits
@@ -31,6 +33,7 @@ from results import tell
 from tfpipeline.core import contact_sheets, image_io
 from tfpipeline.data import duplicates, near_copies, scan, thumbnails
 from tfpipeline.data.scan_cache import Row
+from tfpipeline.metrics import significance
 
 
 def _smaller(picture: Image.Image, share: float) -> Image.Image:
@@ -65,8 +68,12 @@ KINDS: dict[str, tuple[Change, str, dict[str, int]]] = {
         lambda p: ImageEnhance.Brightness(p).enhance(1.2),
         *("jpg", {"quality": 90}),
     ),
+    # Another picture, by what `docs/data.md` says.
     "mirrored": (lambda p: p.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "png", {}),
 }
+
+
+PROMISED = tuple(kind for kind in KINDS if kind not in ("brighter_20", "mirrored"))
 
 
 def usable(folder: Path) -> list[Row]:
@@ -85,13 +92,40 @@ def write_copies(rows: list[Row], folder: Path) -> dict[str, list[Row]]:
     return {kind: usable(folder / kind) for kind in KINDS}
 
 
-def recall(rows: list[Row], copies: list[Row]) -> float:
-    """Return the share of pictures that are in one group with their copy."""
-    count = len(rows)
-    group: dict[int, int] = {}
-    for number, members in enumerate(duplicates.near([*rows, *copies])):
+def recall(rows: list[Row], copies: list[Row]) -> dict[str, Any]:
+    """Return which pictures are in one group with their copy, and who else is.
+
+    `others` counts the pairs of one group whose pictures are no copies by what was
+    done here; some are copies all the same, as `pairs` shows.
+    """
+    count, group = len(rows), dict[int, int]()
+    alike = duplicates.near([*rows, *copies])
+    for number, members in enumerate(alike):
         group |= dict.fromkeys(members, number)
-    return sum(group.get(i, -1) == group.get(count + i) for i in range(count)) / count
+    found = sum(group.get(i, -1) == group.get(count + i) for i in range(count))
+    others = sum((i - j) % count > 0 for i, j in duplicates.pairs(alike))
+    return {
+        "pictures": count,
+        "recall": found / count,
+        "interval": significance.wilson(found, count),
+        "others": others,
+    }
+
+
+def summary(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the recall of all that an audit promises to find, and its precision."""
+    some = [found[kind] for kind in PROMISED]
+    total = sum(row["pictures"] for row in some)
+    hits = sum(round(row["recall"] * row["pictures"]) for row in some)
+    others = sum(row["others"] for row in some)
+    return {
+        "recall": hits / total,
+        "recall_interval": significance.wilson(hits, total),
+        "precision": hits / (hits + others),
+        "precision_interval": significance.wilson(hits, hits + others),
+        "copies": total,
+        "others": others,
+    }
 
 
 def other_pairs(rows: list[Row]) -> list[tuple[int, int]]:
@@ -168,7 +202,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             copies = write_copies(few, Path(scratch))
             found = {kind: recall(few, some) for kind, some in copies.items()}
-            row = {"pictures": len(rows), "pairs": len(pairs), "recall": found}
+            row = {"pictures": len(rows), "pairs": len(pairs), "kinds": found}
+            row["promised"] = summary(found)
             if importlib.util.find_spec("imagehash"):
                 row["imagehash"] = hashes(few, copies)
         result["folders"][folder.name] = row

@@ -414,7 +414,9 @@ def test_a_tiff_of_a_kind_that_is_not_read_is_not_called_damaged() -> None:
         start = 8 + bits // 8
         data = b"II*\0" + struct.pack("<I", start) + struct.pack(number, 0.5)
         data += struct.pack("<H", len(values)) + entries + bytes(4)
-        with pytest.raises(image_io.ImageError, match="TIFF whose samples.*convert"):
+        with pytest.raises(
+            image_io.ImageError, match=f"TIFF of {bits}-bit float samples.*convert"
+        ):
             image_io.decode(data)
     with pytest.raises(image_io.ImageError, match="damaged tiff"):
         image_io.decode(data[:20])
@@ -440,3 +442,20 @@ def test_a_drive_that_gives_a_few_bytes_at_a_time_gives_the_whole_image(
         image_io.content(file, 5, 60)
     with pytest.raises(image_io.ImageError, match="only 0 of 1 bytes are there"):
         image_io.content(file, 50, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\nsize 3", "git lfs pull"),
+        (bytes(128) + b"DICM" + bytes(9), "DICOM.*PNG"),
+        (bytes(344) + b"n+1\0", "NIfTI.*PNG"),
+        (b"\xff\x0a" + bytes(9), "JPEG XL.*PNG"),
+        (b"\x93NUMPY\x01\0", "NumPy.*PNG"),
+        (b"%PDF-1.7", "PDF.*PNG"),
+        (b"PK\3\4" + bytes(9), "archive: unpack"),
+    ],
+)
+def test_what_often_stands_where_a_picture_should_is_named(data, words: str) -> None:
+    with pytest.raises(image_io.ImageError, match=words):
+        image_io.decode(data)

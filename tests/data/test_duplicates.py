@@ -68,3 +68,11 @@ def test_a_near_copy_of_another_class_is_a_conflict_of_its_own_kind(
     ]
     result = duplicates.statistics(source, rows, alike)
     assert result["near_label_conflicts"] == 1 and result["label_conflicts"] == 0
+
+
+def test_files_that_are_no_images_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    for name in "ab":
+        image_io.save_png(tmp_path / f"{name}.png", np.zeros((8, 8, 3), np.uint8))
+        (tmp_path / f"{name}.txt").write_text("words")
+    files = [tmp_path / name for name in ("a.txt", "a.png", "b.txt", "b.png")]
+    assert duplicates.exact(scan.audit(files, cache=None)) == [[1, 3]]

@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from tfpipeline.core import brightness
+from tfpipeline.core import brightness, tiff_kinds
 from tfpipeline.core.brightness import Samples
 from tfpipeline.core.image_formats import ImageError
 
@@ -177,7 +177,10 @@ def _native(picture: TiffImagePlugin.TiffImageFile, data: bytes) -> Image.Image:
 
 
 def _opened(data: bytes, frame: int) -> Any:
-    picture = Image.open(io.BytesIO(data))
+    try:
+        picture: Any = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        picture = tiff_kinds.open_grey(data)
     if frame:
         picture.seek(frame)
     return picture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from tfpipeline.core import tiff_pages
+from tfpipeline.core import tiff_kinds, tiff_pages
 
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -26,6 +26,8 @@ ORIENTATION = 0x0112
 
 # How the reason ends for which an image is refused that another request might take.
 TOGETHER = " in one request"
+
+_POINTER, _JXL = b"version https://git-lfs", b"\x00\x00\x00\x0cJXL "
 
 # The first bytes of each format, at their offset.
 MAGIC: tuple[tuple[str, int, bytes], ...] = (
@@ -49,6 +51,20 @@ MAGIC: tuple[tuple[str, int, bytes], ...] = (
     *(("dib", 0, b"%c\x00\x00\x00" % n) for n in (12, 40, 52, 56, 64, 108, 124)),
     *(("pfm", 0, b"P%c%c" % (kind, space)) for kind in b"fF" for space in b"\n "),
     *(("pnm", 0, b"P%d" % number) for number in range(1, 7)),
+)
+
+
+# What stands where a picture is expected, and is none that is read.
+_TO_PNG = "which is not read: convert it to PNG"
+_OTHERS: tuple[tuple[str, int, bytes], ...] = (
+    ("a pointer of Git LFS: fetch the picture by git lfs pull", 0, _POINTER),
+    (f"DICOM, {_TO_PNG}", 128, b"DICM"),
+    *((f"NIfTI, {_TO_PNG}", 344, magic) for magic in (b"n+1\0", b"ni1\0")),
+    *((f"JPEG XL, {_TO_PNG}", 0, magic) for magic in (b"\xff\x0a", _JXL)),
+    (f"a NumPy array, {_TO_PNG}", 0, b"\x93NUMPY"),
+    (f"PDF, {_TO_PNG}", 0, b"%PDF"),
+    ("an archive: unpack it", 0, b"PK\3\4"),
+    ("an archive: unpack it", 0, b"\x1f\x8b"),
 )
 
 
@@ -95,7 +111,7 @@ def _is_tga(data: bytes) -> bool:
         len(data) > len(head)
         and head[1] in (0, 1)
         and head[2] in (1, 2, 3, 9, 10, 11)
-        and head[16] in (8, 16, 24, 32)
+        and head[16] in (1, 8, 16, 24, 32)
         and any(head[12:14])
         and any(head[14:16])
         # Colours of a map stand at its beginning, and where there is none, nothing.
@@ -123,12 +139,8 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             raise ImageError(
                 "colour PFM, which is not read: convert it to TIFF or PNG"
             ) from None
-        if kind == "tiff" and _is_rare_tiff(data):
-            raise ImageError(
-                "TIFF whose samples are not read (64 or 16 bit floats, colours in "
-                "floats, grey of 16 bits with alpha, some where white is the smallest "
-                "or the largest byte is first): convert it to 8 or 16 bits"
-            ) from None
+        if kind == "tiff" and (reason := tiff_kinds.describe(data)):
+            raise ImageError(reason) from None
         raise ImageError(f"damaged {kind} header") from None
     except Image.DecompressionBombError:
         raise ImageError(too_large(max_pixels)) from None
@@ -144,6 +156,11 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        grey = tiff_kinds.open_grey(data) if sniff(data) == "tiff" else None
+        if grey is None:
+            raise
+        return grey
     except Image.DecompressionBombError:
         with one_large(max_pixels):
             return Image.open(io.BytesIO(data))
@@ -170,21 +187,13 @@ def one_large(max_pixels: int) -> Iterator[None]:
 _ONE_LARGE = threading.RLock()
 
 
-def _is_rare_tiff(data: bytes) -> bool:
-    """Tell whether a TIFF is whole, but of a kind for which Pillow has no mode."""
-    try:
-        TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-    except SyntaxError as error:
-        return "pixel mode" in str(error)
-    except Exception:  # Broken files make the codecs raise anything.
-        return False
-    return False
-
-
 def _describe(data: bytes) -> str:
     """Return what content is that is none of the formats that are read."""
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1"):
         return "HEIC, which is not read: convert it to JPEG"
+    for name, offset, magic in _OTHERS:
+        if data[offset : offset + len(magic)] == magic:
+            return name
     start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "not an image (a web page)"

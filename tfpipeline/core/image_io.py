@@ -18,7 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import brightness, colour_profile, deep_samples, file_io
+from tfpipeline.core import (
+    brightness,
+    colour_profile,
+    deep_samples,
+    file_io,
+    tiff_kinds,
+)
 from tfpipeline.core.brightness import WHOLE, Ranges, Samples
 from tfpipeline.core.image_formats import (
     MAX_PIXELS,
@@ -218,6 +224,8 @@ def read(
 
 def damaged(data: bytes, error: Exception) -> ImageError:
     """Return the error for pixels that a codec could not read."""
+    if sniff(data) == "tiff" and (reason := tiff_kinds.describe_codec(data)):
+        return ImageError(reason)
     return ImageError(f"damaged {sniff(data)}: {brief(error)}")
 
 

@@ -32,12 +32,37 @@ _AROUND = {"data", "images", "image", "img", "imgs", "seg", "split"}
 
 def split_of(name: str) -> str | None:
     """Return the split that a folder is called by, or None."""
+    split, others = _parted(name)
+    return None if others else split
+
+
+def _parted(name: str) -> tuple[str | None, frozenset[str]]:
+    """Return the one split that a name has among its words, and the words beside."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     # A set of images is called like the images: `trainset`, `train_set`, `dataset`.
     words = {w.removesuffix("set") for w in re.split(r"[\W\d_]+", parted)} - {""}
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     others = words - set(SPLIT_NAMES) - _AROUND
-    return splits.pop() if len(splits) == 1 and not others else None
+    return splits.pop() if len(splits) == 1 else None, frozenset(others)
+
+
+def splits_of(names: Sequence[str]) -> dict[str, str | None]:
+    """Return the splits that folders beside each other are called by, or None.
+
+    As `split_of`; besides, names that have the same other words in common, as in
+    `asl_alphabet_train` beside `asl_alphabet_test`.
+    """
+    parted = {name: _parted(name) for name in names}
+    together: dict[frozenset[str], set[str]] = {}
+    for split, others in parted.values():
+        together.setdefault(others, set()).update({split} if split else ())
+    several = {
+        o for o, found in together.items() if "train" in found and found > {"train"}
+    }
+    return {
+        name: split if not others or others in several else None
+        for name, (split, others) in parted.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -198,12 +223,16 @@ def check_labels(where: str, labels: Sequence[str], found: Callable[[], str]) ->
         )
 
 
-def check_several(source: Source) -> None:
-    """Refuse a source of one class, where one of them is the answer."""
+def check_several(source: Source, inside: Callable[[Path, str], str]) -> None:
+    """Refuse a source of one class, where one of them is the answer.
+
+    `inside` says what its folder holds.
+    """
     if len(source.labels) == 1 and source.target in targets.CLASSES:
         raise UserError(
             f"{source.name}: expected at least two classes, but there is only "
             f"{source.labels[0]!r}. A classifier needs something to tell it from."
+            f"{inside(Path(source.name), source.labels[0])}"
         )
 
 

@@ -1,28 +1,23 @@
 """Folders of images as a source: a folder a class, or the class in the file's name."""
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpipeline.core import console
+from tfpipeline.core import console, image_formats
 from tfpipeline.core.errors import UserError, suggest
-from tfpipeline.data.sources import listing
+from tfpipeline.data.sources import listing, split_folders
 from tfpipeline.data.sources.base import (
     SPLITS,
     Source,
     check_labels,
     from_rows,
-    split_of,
+    splits_of,
 )
 from tfpipeline.data.sources.class_map import ClassMap
-
-# Of a folder beside splits whose pictures wait for an answer.
-_UNLABELED = re.compile(
-    r"(?<![a-z])(pred|predict|prediction|unlabell?ed)(?![a-z])", re.I
-)
-# How a message ends that only the user can decide.
-_SURE = "Where they are the classes, say --data.label_from top."
+from tfpipeline.data.sources.split_folders import SURE
 
 # Names, without what parts their words, of folders that stand beside pictures, of parts
 # of a data set, and of repetitions; where there is little else, none is a class.
@@ -30,6 +25,10 @@ _MASKS = re.compile(
     "((segmentation|xml)?(mask|annotation|label|trimap|bbox)|segmentation(class|object)"
     "|segmentation|groundtruth|gt|imageset)s?",
     re.IGNORECASE,
+)
+# A mask beside its picture, as `1_mask.png` or `1_mask_2.png` beside `1.jpg`.
+_MASK_FILE = re.compile(
+    rf"(.+?)[\s_.-]+(?:{_MASKS.pattern}|seg)(?:[\W_]*\d+)?", re.IGNORECASE
 )
 _PARTS = re.compile(
     f"{_MASKS.pattern}|(jpeg|png)?(image|img|pic|picture|photo)s?|(fold|cv)[0-9]+",
@@ -46,7 +45,7 @@ def open_folder(
     the map of classes, splits may have folders that the training images lack.
     """
     class_map = class_map or ClassMap()
-    split_roots = _split_roots(root, is_sure)
+    split_roots = split_folders.roots(root, is_sure)
     first = split_roots.get("train", root)
     folders = listing.folders(first)
     labels = tuple(entry.name for entry in folders if listing.has_files(entry))
@@ -55,7 +54,7 @@ def open_folder(
         _check_classes(first, labels)
     if empty := [entry.name for entry in folders if entry.name not in labels]:
         console.warn_once(f"{first}: no class, because empty: {', '.join(empty[:5])}")
-    rows = []
+    rows, masks = list[tuple[Path, str, int, str]](), list[Path]()
     trained = {None, *map(class_map.name, labels)}
     for split in ("", *SPLITS):
         if split not in split_roots:
@@ -72,67 +71,66 @@ def open_folder(
         labels += tuple(more)
         for index, label in enumerate(labels):
             mine = listing.files(folder / label)
+            if not is_sure:
+                mine, found = _part_masks(mine)
+                masks += found
             rows += [
                 (f, name, index, split)
                 for f, name in zip(mine, listing.ids(mine, root))
             ]
+    _note_masks(root, masks, " Where they are pictures, say --data.label_from top.")
+    for folder in dict.fromkeys((root, *split_roots.values())):
+        _note_loose(folder)
     return from_rows(str(root), labels, rows)
 
 
-def _split_roots(root: Path, is_sure: bool) -> dict[str, Path]:
-    """Return the folder of each split; the root itself, as '', where there are none.
+def _part_masks(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return files without masks that stand beside their pictures, and those masks."""
+    named = [(file, _MASK_FILE.fullmatch(file.stem)) for file in files]
+    if not any(match for _, match in named):
+        return list(files), []
+    pictures = {file.with_suffix("") for file in files}
+    masks = [f for f, match in named if match and f.parent / match[1] in pictures]
+    out = set(masks)
+    return [file for file in files if file not in out], masks
 
-    What is called like a split but holds images is a class, also one with folders where
-    other classes stand beside it and the user is sure.
-    """
-    roots: dict[str, Path] = {}
-    other: list[str] = []
-    unlabeled: list[str] = []
-    for entry in listing.folders(root):
-        split = split_of(entry.name)
-        # As in seg_train/seg_train.
-        while split and [split_of(f.name) for f in listing.folders(entry)] == [split]:
-            (entry,) = listing.folders(entry)
-        holds_classes = any(
-            listing.has_files(folder) for folder in listing.folders(entry)
+
+def _note_masks(root: Path, masks: Sequence[Path], more: str = "") -> None:
+    if masks:
+        console.warn_once(
+            f"{root}: passed over {len(masks)} masks, each beside a picture of its "
+            f"name, e.g. {listing.ids(masks[:1], root)[0]}.{more}"
         )
-        if split is None and _UNLABELED.search(entry.name):
-            unlabeled.append(entry.name)
-        elif split is None or not holds_classes:
-            other += [entry.name] if listing.has_files(entry) else []
-        elif split in roots:
-            raise UserError(
-                f"{root}: {roots[split].name} and {entry.name} both mean the split "
-                f"{split}. Put their images together, or move one away."
-            )
-        else:
-            roots[split] = entry
-    if not roots:
-        return {"": root}
-    if unlabeled:
-        names = ", ".join(unlabeled)
-        console.warn_once(f"{root}: passed over, for it has no labels: {names}")
-    if is_sure and (other or "train" not in roots):
-        return {"": root}
-    if "train" not in roots:
-        names = ", ".join(folder.name for folder in roots.values())
-        raise UserError(
-            f"{root}: found {names}, but no train folder beside it. Call the folder of "
-            f"the training images train. {_SURE}"
+
+
+def _note_loose(folder: Path) -> None:
+    """Say which pictures stand beside the folders of classes, in none of them."""
+    beside = listing.beside(folder)
+    endings = {file.suffix.lower() for file in beside[:100] if _is_picture(file)}
+    if loose := [file.name for file in beside if file.suffix.lower() in endings]:
+        console.warn_once(
+            f"{folder}: passed over {len(loose)} pictures beside the folders of "
+            f"classes, for they are in none, e.g. {loose[0]}"
         )
-    if bare := [name for name in other if split_of(name)]:
-        raise UserError(
-            f"{root}: {', '.join(bare)} holds pictures without a folder a class, so "
-            "nothing says what they show. Move them away, or list path, label and "
-            f"split in a CSV. {_SURE}"
-        )
-    if other:
-        raise UserError(
-            f"{root}: expected splits only (train, validation, test), found images in "
-            f"{', '.join(other[:5])} as well. Rename what is a split, and move away "
-            f"what is none. {_SURE}"
-        )
-    return roots
+
+
+def _is_picture(file: Path) -> bool:
+    with contextlib.suppress(OSError), open(file, "rb") as content:
+        return image_formats.sniff(content.read(64)) is not None
+    return False
+
+
+def inside(root: Path, label: str) -> str:
+    """Return what a message says of the folders in the only one that there is."""
+    folder, names = root / label, [""]
+    while len(names) == 1:
+        folder /= names[0]
+        below = listing.folders(folder)
+        names = [entry.name for entry in below if listing.has_files(entry)]
+    if len(names) < 2:
+        return ""
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f" It holds the folders {shown}: --data.source {folder} takes those."
 
 
 def _describe_folder(root: Path) -> str:
@@ -147,13 +145,15 @@ def _check_classes(root: Path, labels: Sequence[str]) -> None:
     shown = f"{root}: expected a folder a class. {', '.join(labels[:5])}"
     parts = [label for label in labels if _is_part(label)]
     few = len(labels) - 1  # One folder more may be of another kind.
-    if all(split_of(label) or label in parts for label in labels) or (
+    splits = splits_of(labels)
+    if all(splits[label] or label in parts for label in labels) or (
         len(parts) > 1 and len(parts) >= few
     ):
         raise UserError(
             f"{shown} look like splits or parts that hold pictures of all classes. "
             "Make a folder a class in each, list path, label and split in a CSV, or "
-            f"say --data.label_from file_name. {_SURE}"
+            f"say --data.label_from file_name. {SURE}"
+            + (inside(root, labels[0]) if len(labels) == 1 else "")
         )
     below = {
         label: {
@@ -168,12 +168,12 @@ def _check_classes(root: Path, labels: Sequence[str]) -> None:
         if masks and len(names) > 1:
             raise UserError(
                 f"{root}: {label} holds {masks[0]} beside other folders. "
-                f"Masks are no pictures of a class: move them away. {_SURE}"
+                f"Masks are no pictures of a class: move them away. {SURE}"
             )
         if len(copies := names & set(labels)) > 1:
             raise UserError(
                 f"{root}: {label} holds folders called like the classes beside it: "
-                f"{', '.join(sorted(copies)[:5])}. Move it away. {_SURE}"
+                f"{', '.join(sorted(copies)[:5])}. Move it away. {SURE}"
             )
     sets = [names for names in below.values() if names]
     same = set.intersection(*sets) if len(sets) >= max(2, few) else set()
@@ -183,7 +183,7 @@ def _check_classes(root: Path, labels: Sequence[str]) -> None:
             f"{shown} hold the same folders ({', '.join(sorted(same)[:5])}): they look "
             "like folds or versions of the same classes. Point --data.source at one of "
             "them, call them train, validation and test, or list path and label in a "
-            f"CSV. {_SURE}"
+            f"CSV. {SURE}"
         )
 
 
@@ -210,6 +210,8 @@ def open_named(root: Path) -> Source:
             _MASKS.fullmatch(_plain(part)) for part in file.relative_to(root).parts[:-1]
         )
     ]
+    files, masks = _part_masks(files)
+    _note_masks(root, masks)
     for file in files:
         if "_" not in file.stem:
             raise UserError(

@@ -15,12 +15,13 @@ from tfpipeline.core.errors import UserError
 # What desktops, disks, storage devices and notebooks leave in every folder.
 _DEBRIS = re.compile(
     r"\..*|__macosx.*|(eh)?thumbs\.db.*|desktop\.ini|lost\+found|found\.\d+"
-    r"|@(eadir|recycle|recently-snapshot)|#(recycle|snapshot)|\$recycle\.bin|recycler"
-    r"|system volume information",
+    r"|@(eadir|recycle|recently-snapshot|tmp)|#(recycle|snapshot)|\$recycle\.bin"
+    r"|recycler|system volume information|__pycache__",
     re.IGNORECASE | re.DOTALL,
 )
-# What stands beside a picture of the same name and describes it.
-_SIDECARS = (".json", ".xml", ".txt", ".xmp", ".aae")
+# What stands beside a picture of the same name and describes it; of a film, its still.
+_SIDECARS = (".json", ".xml", ".txt", ".xmp", ".aae", ".yaml", ".yml", ".csv", ".md")
+_SIDECARS += (".caption", ".npy", ".npz", ".pp3", ".thm")
 
 # What was passed over, by why, while somebody wants to know.
 _HIDDEN, _BESIDE = "hidden or of the system", "beside a picture of that name"
@@ -55,6 +56,12 @@ def folders(root: Path) -> list[Path]:
 def files(folder: Path) -> list[Path]:
     """Return every visible file below a folder; what is no image the audit tells."""
     return list(walk(folder))
+
+
+def beside(folder: Path) -> list[Path]:
+    """Return the visible files that stand in a folder itself, by name."""
+    paths = [e.path for e in _entries(str(folder)) if _is(e.is_file)]
+    return [Path(path) for path in sorted(_without_sidecars(paths))]
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -96,7 +103,10 @@ def _walk(folder: str, seen: set[str]) -> Generator[str, None, None]:
 
 
 def _without_sidecars(paths: Sequence[str]) -> list[str]:
-    """Return all but what describes another: `1.json`, `1.jpg.json` beside `1.jpg`."""
+    """Return all but what describes another: `1.json`, `1.jpg.json` beside `1.jpg`.
+
+    Or, as Google Takeout has it, `1.jpg.supplemental-metadata.json`, `1.jpg(1).json`.
+    """
     parts = [os.path.splitext(file) for file in paths]
     pictures = {
         name
@@ -107,7 +117,10 @@ def _without_sidecars(paths: Sequence[str]) -> list[str]:
     others = {
         file
         for file, (stem, suffix) in zip(paths, parts)
-        if suffix.lower() in _SIDECARS and stem in pictures
+        if suffix.lower() in _SIDECARS
+        and not pictures.isdisjoint(
+            (stem, os.path.splitext(stem)[0], re.sub(r"\(\d+\)$", "", stem))
+        )
     }
     _note(_BESIDE, others)
     return [file for file in paths if file not in others] if others else list(paths)

@@ -19,7 +19,7 @@ from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
 from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.csv_file import open_csv
-from tfpipeline.data.sources.image_folder import open_folder, open_named
+from tfpipeline.data.sources.image_folder import inside, open_folder, open_named
 from tfpipeline.data.sources.weights import has_column
 
 # Opens a source by its name, settings, and a folder for what is no file yet.
@@ -84,7 +84,7 @@ def open_source(
     if by:
         _note_map(source, before, " and ".join(by))
     if not single:
-        check_several(source)
+        check_several(source, inside)
     check_names(source.name, source.labels)
     _warn_of_twins(source)
     return source
@@ -133,12 +133,12 @@ def _note_map(source: Source, before: Sequence[str], by: str) -> None:
 
 
 def _warn_of_twins(source: Source) -> None:
-    """Name classes that differ in letter case alone, or as 0 and 0.0 do."""
+    """Name classes that differ in letter case or spaces alone, or as 0 and 0.0 do."""
     groups = collections.defaultdict(list)
     for label in source.labels:
-        key = label.casefold()
-        if re.fullmatch(r"\d+\.0*", key):  # As tables write whole numbers.
-            key = key.partition(".")[0]
+        key = re.sub(r"[\s_-]+", " ", label.casefold())
+        if re.fullmatch(r"\d+(\.0*)?", key):  # As tables write whole numbers.
+            key = key.partition(".")[0].lstrip("0")
         groups[key].append(label)
     if twins := [group for group in groups.values() if len(group) > 1]:
         named = "; ".join(" and ".join(map(repr, group)) for group in twins[:3])
