@@ -118,7 +118,8 @@ def ask(
     about = model_metadata.Description("untrained", LABELS, (size, size), "squash")
     file = folder / kind.file
     file.write_bytes(model_metadata.describe(content, kind.file, about))
-    return ask_process.ask_pixels(file, np.round(shown * 255).astype(np.uint8))
+    outputs = ask_process.ask_pixels(file, np.round(shown * 255).astype(np.uint8))
+    return outputs[converters.OUTPUT]
 
 
 def row_of(name: str, count: int) -> dict[str, Any]:

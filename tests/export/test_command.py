@@ -276,6 +276,8 @@ def test_other_runtimes_are_asked_as_well(small_run: Trained, tmp_path: Path) ->
         assert found["published"] and found["passed"] and found["n"] == 12
         assert found["input"]["dtype"] == "float32"
         assert found["input"]["size"] == [32, 32]
+        assert list(found["outputs"])[:2] == ["probabilities", "novelty"]
+        assert found["novelty"]["passed"] and "known" not in found
         file = tmp_path / "base" / "1" / found["file"]
         assert file.stat().st_size == found["bytes"] < share * weights
         assert found in [read(one) for one in also.glob("*.parity.json")]
@@ -317,6 +319,33 @@ def test_a_runtime_that_fails_does_not_take_the_version_with_it(
     )
     assert version.version == 1 and not version["also"]["onnx"]["published"]
     assert "no such operation: Gelu" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_where_novelty_does_not_pass_there_is_a_file_without_it(
+    small_run: Trained, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    target = converters.TARGETS["litert_float16"]
+
+    def convert(*args: Any) -> bytes:
+        *others, score = args
+        if score is not None:
+            score = dataclasses.replace(score, middle=score.middle + 5)
+        return target.convert(*others, score)
+
+    monkeypatch.setitem(
+        converters.TARGETS,
+        "litert_float16",
+        dataclasses.replace(target, convert=convert),
+    )
+    assert start(small_run.path, tmp_path / "base", "--also", "litert_float16") == 0
+    version = tmp_path / "base" / "1"
+    found = read(version / "parity.json")["also"]["litert_float16"]
+    assert found["published"] and list(found["outputs"]) == ["probabilities"]
+    assert "novelty" in found["known"] and "novelty" in capsys.readouterr().out
+    assert read(version / "also" / "model_float16.parity.json") == found
+    answer = converters.run(version / found["file"], np.zeros((1, 32, 32, 3), "f4"))
+    assert list(answer) == ["probabilities"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Other runtimes get a file that says what it is, and refuse what is no picture."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import struct
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.export import converters, model_metadata
-from tfpipeline.models import preprocessing
+from tfpipeline.export import converters, litert_graphs, model_metadata
+from tfpipeline.metrics import novelty
+from tfpipeline.models import classifier, preprocessing
 
 # What runs a file here will move to a package of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
@@ -104,7 +106,7 @@ def test_every_kind_of_layer_answers_as_in_keras(
     file = tmp_path / row.file
     file.write_bytes(row.convert(model, converters.Answering(1.5), chosen, row.kind))
     most = {"litert_float16": 3e-3, "litert_int8": 0.06, "onnx": 1e-5}[target]
-    chance = converters.run(file, shown)
+    chance = asked(file, shown)
     assert abs(chance - expected).max() < most
     # As docs/serving.md says of 8 bits.
     assert target != "litert_int8" or not (chance * 256 % 1).any()
@@ -119,6 +121,10 @@ def test_what_onnx_has_no_word_for_is_named() -> None:
         converters.TARGETS["onnx"].convert(
             model, converters.Answering(), SOME, "float32"
         )
+
+
+def asked(file: Path, images: np.ndarray) -> np.ndarray:
+    return converters.run(file, images)[converters.OUTPUT]
 
 
 class Table:
@@ -220,8 +226,8 @@ def test_it_is_described_the_same_way_again_and_answers_as_before(
     assert model_metadata.describe(converted[1], file, SAID) == content
     before, after = tmp_path / f"a{file}", tmp_path / file
     before.write_bytes(converted[1]), after.write_bytes(content)
-    chance = converters.run(after, SOME)
-    assert np.array_equal(chance, converters.run(before, SOME))
+    chance = asked(after, SOME)
+    assert np.array_equal(chance, asked(before, SOME))
     np.testing.assert_allclose(chance.sum(1), 1, atol=0.02)
 
 
@@ -232,17 +238,118 @@ def test_what_is_no_picture_has_no_probabilities(
     file.write_bytes(described[1])
     wrong = [SOME[0] * 255, SOME[0] * 2 - 1, SOME[0].copy(), SOME[0].copy()]
     wrong[2][1, 2, 0], wrong[3][4, 5, 2] = np.nan, np.inf
-    chance = converters.run(file, np.stack([*wrong, SOME[0], np.zeros_like(SOME[0])]))
+    chance = asked(file, np.stack([*wrong, SOME[0], np.zeros_like(SOME[0])]))
     if "int8" in file.name:
         # Values that 8 bits cannot hold are clipped before anything could look at them.
-        white = converters.run(file, np.ones_like(SOME[:1]))
-        bright = converters.run(file, np.maximum(SOME[:1] * 255, 1))
+        white = asked(file, np.ones_like(SOME[:1]))
+        bright = asked(file, np.maximum(SOME[:1] * 255, 1))
         assert np.array_equal(bright, white)
     else:
         assert not chance[:2].any()
         # Where an image has NaN, tf2onnx multiplies what TensorFlow selects.
         assert not np.nan_to_num(chance[2:4]).any()
     np.testing.assert_allclose(chance[4:].sum(1), 1, atol=0.02)
+
+
+NARROW = 6
+
+
+@pytest.fixture(scope="module")
+def strange() -> tuple[keras.Model, novelty.Novelty, np.ndarray]:
+    """A classifier with features, its score of novelty, and images to ask about."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((12, 10, 3))
+    maps = keras.layers.Conv2D(NARROW, 3, activation="relu")(image)
+    vectors = keras.layers.GlobalAveragePooling2D(name=classifier.FEATURES)(maps)
+    layers = [keras.Input((NARROW,)), keras.layers.Dense(3)]
+    head = keras.Sequential(layers, name=classifier.HEAD)
+    model = keras.Model(image, head(vectors))
+    random = np.random.default_rng(1)
+    tints = random.uniform(0.3, 0.9, (90, 1, 1, 3))
+    tints[65:] *= (0.02, 1.1, 0.02)
+    noise = random.uniform(-0.1, 0.1, (90, 12, 10, 3))
+    images = np.clip(tints + noise, 0, 1).astype(np.float32)
+    extractor, head = classifier.split_classifier(model)
+    features = np.asarray(extractor(images))
+    logits = np.asarray(head(features))
+    score = novelty.fit(features[:40], logits[:40].argmax(1))
+    parts = [
+        np.stack(score.parts(features, logits), 1)[rows]
+        for rows in (slice(40, 65), slice(0, 40))
+    ]
+    return model, novelty.calibrate(score, *parts), images
+
+
+@pytest.mark.parametrize("target", converters.TARGETS)
+def test_novelty_is_an_output_of_each_file_and_the_classes_stay_the_first(
+    target: str, strange, tmp_path: Path
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    model, score, images = strange
+    extractor, head = classifier.split_classifier(model)
+    features = extractor(images)
+    expected = np.asarray(score(features, head(features)))
+    assert score.threshold is not None and (expected > 1).sum() > 5
+    row = converters.TARGETS[target]
+    file = tmp_path / row.file
+    content = row.convert(model, 1.5, images, row.kind, score)
+    about = SAID._replace(novelty=True, threshold=score.threshold)
+    file.write_bytes(model_metadata.describe(content, row.file, about))
+    told = converters.run(file, images)
+    assert all(values.dtype == np.float32 for values in told.values())
+    values, known = told["novelty"][:, 0], told["known"][:, 0]
+    assert values.shape == known.shape == (90,)
+    # Features of 8 bits lie on a coarse grid, from which distances are computed.
+    most = {"litert_float16": 0.02, "litert_int8": 0.35, "onnx": 1e-3}[target]
+    off = abs(values - expected) / np.maximum(1, abs(expected))
+    assert off.max() < most
+    assert np.array_equal(known, values <= score.threshold)
+    plain = tmp_path / f"plain-{row.file}"
+    plain.write_bytes(row.convert(model, 1.5, images, row.kind))
+    np.testing.assert_allclose(told["probabilities"], asked(plain, images), atol=0.01)
+    if target == "onnx":
+        import onnx
+
+        outputs = [one.name for one in onnx.load(file).graph.output]
+        assert outputs == ["probabilities", "novelty", "known"]
+        return
+    assert litert_graphs.outputs(litert_graphs.read(file.read_bytes())) == [
+        "probabilities",
+        "novelty",
+        "known",
+    ]
+    (graph,) = metadata(file.read_bytes()).tables(3)
+    heads = [one.text(0) for one in graph.tables(3)]
+    assert heads == ["probabilities", "novelty", "known"]
+    assert "at most 1" in graph.tables(3)[2].text(1)
+
+
+@pytest.mark.parametrize("target", ["litert_float16", "onnx"])
+def test_what_is_no_picture_is_not_known(target: str, strange, tmp_path: Path) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    model, score, images = strange
+    row = converters.TARGETS[target]
+    file = tmp_path / row.file
+    file.write_bytes(row.convert(model, 1.0, images, row.kind, score))
+    told = converters.run(file, np.stack([images[0], images[0] * 255]))
+    assert told["known"].ravel().tolist() == [1, 0]
+    assert told["novelty"][1] == 0 and not told["probabilities"][1].any()
+
+
+@pytest.mark.parametrize("target", converters.TARGETS)
+def test_where_nothing_can_be_promised_there_is_no_known(
+    target: str, strange, tmp_path: Path
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    model, score, images = strange
+    row = converters.TARGETS[target]
+    file = tmp_path / row.file
+    without = dataclasses.replace(score, threshold=None, reason="too few")
+    file.write_bytes(row.convert(model, 1.0, images, row.kind, without))
+    assert sorted(converters.run(file, images[:2])) == ["novelty", "probabilities"]
 
 
 def test_only_operations_that_every_phone_has_are_used(

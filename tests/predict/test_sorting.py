@@ -55,6 +55,21 @@ def test_pictures_are_sorted_by_class_and_those_not_accepted_apart(
     assert before.items() <= inside(tmp_path).items(), "originals stay"
 
 
+def test_what_is_unknown_lies_apart_however_sure_its_class_is(
+    rows, tmp_path: Path
+) -> None:
+    told = [{**row, "known": known} for row, known in zip(rows, (False, True, None))]
+    result = sorting.sort([*told, {**rows[3], "known": False}], tmp_path / "out")
+    assert inside(tmp_path / "out") == {
+        **{"unknown/1.jpg": "A", "cat/1.jpg": "B", "cat/1_2.jpg": "A"},
+        "unknown/2.jpg": "C",
+    }
+    assert (result.unknown, result.unsure) == (2, 0)
+    # By a run that knows it, it is sorted anew.
+    again = sorting.sort(rows[:2], tmp_path / "out")
+    assert again.removed == 1 and again.unknown == 0
+
+
 def test_again_nothing_is_copied(rows, tmp_path: Path) -> None:
     sorting.sort(rows, tmp_path / "out")
     before = inside(tmp_path)
@@ -137,10 +152,11 @@ def test_wherever_it_is_killed_the_next_command_ends_it(
 @settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_classes_have_folders_of_their_own_and_none_leads_out(a: str, b: str) -> None:
-    for label in (a, b, "..", "a/b", "unsure", "Unsure", ""):
+    for label in (a, b, "..", "a/b", "unsure", "Unknown", ""):
         name = sorting.folder_name(label)
         assert Path("x", name).parent == Path("x") and name not in ("", ".", "..")
-        assert name.casefold() != sorting.UNSURE and len(name.encode()) <= 255
+        assert name.casefold() not in (sorting.UNKNOWN, sorting.UNSURE)
+        assert len(name.encode()) <= 255
     assert (sorting.folder_name(a) == sorting.folder_name(b)) == (a == b)
 
 

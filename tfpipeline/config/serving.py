@@ -113,8 +113,8 @@ class PredictSettings:
             shards, where rows are written as they come and an interrupted command
             resumes. By default, prints a table on a terminal and CSV into a pipe,
             unless `--sort_into` is given.
-        sort_into: Folder to copy the pictures into, by class; those that are not
-            accepted go to `unsure` in it.
+        sort_into: Folder to copy the pictures into, by class; unknown ones go to
+            `unknown` in it, and others that are not accepted to `unsure`.
         top_k: Classes per picture, best first; at most as many as were exported.
         max_pixels: Largest height times width of a picture; larger ones are rejected.
         shard_images: Pictures per shard, where `output` is a folder.

@@ -52,14 +52,15 @@ def stream(
             yield from map(json.loads, lines)
 
 
-def ask_pixels(model: Path, pixels: np.ndarray) -> np.ndarray:
-    """Return the probabilities of a converted classifier, asked in a fresh process."""
+def ask_pixels(model: Path, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the outputs of a converted classifier, asked in a fresh process."""
     with tempfile.TemporaryDirectory() as folder:
-        questions, answers = Path(folder) / "questions.npy", f"{folder}/answers.npy"
+        questions, answers = Path(folder) / "questions.npy", f"{folder}/answers.npz"
         np.save(questions, pixels)
         with _process(model, questions, answers):
             pass
-        return np.asarray(np.load(answers, allow_pickle=False))
+        with np.load(answers, allow_pickle=False) as kept:
+            return {name: np.asarray(kept[name]) for name in kept.files}
 
 
 @contextlib.contextmanager
@@ -96,7 +97,8 @@ def main(argv: Sequence[str]) -> int:
         from tfpipeline.export import converters
 
         pixels = np.load(questions, allow_pickle=False).astype(np.float32) / 255
-        np.save(argv[2], converters.run(model, pixels))
+        outputs: dict[str, Any] = converters.run(model, pixels)
+        np.savez(argv[2], **outputs)
         return 0
     # Whatever else is printed here is no answer.
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,20 @@ import tensorflow as tf
 
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.export import signature_inputs
+from tfpipeline.export import litert_graphs, signature_inputs
+from tfpipeline.metrics.novelty import Novelty
+from tfpipeline.models import classifier
 
 INPUT, OUTPUT, NUMBER = "images", "probabilities", "value"
+
+# How unlike an image is those of the run, and whether it is known (1 or 0): of models
+# that tell. As an image classifier's further heads, which runtimes for phones can have,
+# they have a column and are float32.
+NOVELTY, KNOWN = "novelty", "known"
+_FEATURES, _LOGITS, _VALID = "features", "logits", "valid"
+
+# From images to outputs by name, or from what the score is made of.
+Outputs = dict[str, tf.Tensor]
 
 
 class Answering(NamedTuple):
@@ -31,6 +42,11 @@ class Answering(NamedTuple):
         """What the output is called."""
         return NUMBER if self.target == targets.NUMBER else OUTPUT
 
+    @property
+    def nothing(self) -> float:
+        """What is answered about an image whose values are none of pixels."""
+        return float("nan") if self.target == targets.NUMBER else 0.0
+
     def __call__(self, outputs: tf.Tensor) -> tf.Tensor:
         """Return probabilities of logits; a number as it is."""
         if self.target == targets.NUMBER:
@@ -40,49 +56,136 @@ class Answering(NamedTuple):
         return tf.nn.softmax(outputs / self.temperature)
 
 
-class _Pixels(tf.Module):
-    """From images to the probabilities of all classes, in the order of `labels.txt`.
-
-    They are all 0, and a number is NaN, for an image whose values are none of pixels,
-    where `checked`.
-    """
+class _Traced(tf.Module):
+    """A function with its inputs, and the weights that it uses."""
 
     def __init__(
-        self, model: keras.Model, answering: Answering, batch: int | None, checked: bool
+        self,
+        function: Callable[..., Outputs],
+        shapes: Mapping[str, Sequence[int | None]],
+        weights: Sequence[Any] = (),
     ) -> None:
         super().__init__()
-        self.weights = [weight.value for weight in model.weights]
+        self.weights = [weight.value for weight in weights]
+        specs = [
+            tf.TensorSpec(shape, tf.float32, name=n) for n, shape in shapes.items()
+        ]
+        self.forward = tf.function(function, input_signature=specs)
 
-        def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = tf.cast(model(images, training=False), tf.float32)
-            chance = answering(logits)
-            if checked:
-                valid = signature_inputs.in_range(images)
-                nothing = float("nan") if answering.output == NUMBER else 0.0
-                blank = tf.fill(tf.shape(chance), nothing)
-                chance = tf.where(valid[:, None], chance, blank)
-            return {answering.output: chance}
 
-        shape = (batch, *model.input_shape[1:])
-        spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
-        self.forward = tf.function(forward, input_signature=[spec])
+def _pixels(
+    model: keras.Model,
+    answering: Answering,
+    score: Novelty | None,
+    checked: bool,
+    parts: bool = False,
+) -> Callable[[tf.Tensor], Outputs]:
+    """Return what answers images: the probabilities of all classes, and novelty.
+
+    All is 0, and a number NaN, for an image whose values are none of pixels, if
+    `checked`. With `parts`,
+    it answers what the score is made of instead of the score.
+    """
+
+    def plain(images: tf.Tensor) -> tuple[tf.Tensor, Outputs]:
+        return tf.cast(model(images, training=False), tf.float32), {}
+
+    def scored(images: tf.Tensor) -> tuple[tf.Tensor, Outputs]:
+        vectors = tf.cast(extractor(images, training=False), tf.float32)
+        logits = tf.cast(head(vectors, training=False), tf.float32)
+        return logits, tail(vectors, logits)
+
+    ask = plain
+    if score is not None:
+        extractor, head = classifier.split_classifier(model)
+        tail = _parts if parts else _strange(score)
+        ask = scored
+
+    def forward(images: tf.Tensor) -> Outputs:
+        logits, more = ask(images)
+        answer = {answering.output: answering(logits), **more}
+        if not checked:
+            return answer
+        valid = signature_inputs.in_range(images)[:, None]
+        answer = {
+            n: tf.where(valid, a, tf.fill(tf.shape(a), answering.nothing))
+            for n, a in answer.items()
+        }
+        return answer | ({_VALID: tf.cast(valid, tf.float32)} if parts else {})
+
+    return forward
+
+
+def _parts(features: tf.Tensor, logits: tf.Tensor) -> Outputs:
+    return {_FEATURES: features, _LOGITS: logits}
+
+
+def _strange(score: Novelty) -> Callable[..., Outputs]:
+    """Return what answers features and logits: novelty, and whether that is known.
+
+    Of what is not valid, where that is a part, both are 0.
+    """
+
+    def forward(
+        features: tf.Tensor, logits: tf.Tensor, valid: tf.Tensor | None = None
+    ) -> Outputs:
+        answer = {NOVELTY: score(features, logits)[:, None]}
+        if score.threshold is not None:
+            knows = answer[NOVELTY] <= tf.constant(score.threshold, tf.float32)
+            answer[KNOWN] = tf.cast(knows, tf.float32)
+        if valid is None:
+            return answer
+        return {name: value * valid for name, value in answer.items()}
+
+    return forward
+
+
+def outputs(score: Novelty | None, first: str = OUTPUT) -> list[str]:
+    """Return what a converted file answers, in its order."""
+    if score is None:
+        return [first]
+    return [first, NOVELTY] + ([] if score.threshold is None else [KNOWN])
 
 
 def _litert(
-    model: keras.Model, answering: Answering, images: np.ndarray, kind: str
+    model: keras.Model,
+    answering: Answering,
+    images: np.ndarray,
+    kind: str,
+    score: Novelty | None = None,
 ) -> bytes:
     # What 8 bits cannot hold is clipped before anything could look at it.
-    served = _Pixels(model, answering, 1, checked=kind != "int8")
+    is_int8 = kind == "int8"
+    answer = _pixels(model, answering, score, not is_int8, parts=True)
+    network = _Traced(answer, {INPUT: (1, *model.input_shape[1:])}, model.weights)
+    batches = [{INPUT: image[None]} for image in images]
+    content = _convert(network, kind, batches)
+    if score is not None:
+        # A difference of sums of squares, which is lost in 8 bits, and in half
+        # precision too where features hardly vary in some direction.
+        widths = {_FEATURES: len(score.mean), _LOGITS: model.output_shape[-1]}
+        if not is_int8:
+            widths |= {_VALID: 1}
+        shapes = {name: (1, width) for name, width in widths.items()}
+        tail = _convert(_Traced(_strange(score), shapes), "float32")
+        content = litert_graphs.join(content, tail)
+    return litert_graphs.select(content, outputs(score, answering.output))
+
+
+def _convert(
+    traced: _Traced, kind: str, batches: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    """Return a `.tflite` of a kind of numbers; batches set the ranges of `int8`."""
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(
-            served, folder, signatures={"serving_default": served.forward}
+            traced, folder, signatures={"serving_default": traced.forward}
         )
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        else:
-            batches = [{INPUT: image[None]} for image in images]
+        elif kind == "int8":
             converter.representative_dataset = lambda: iter(batches)
         with warnings.catch_warnings():
             # It looks at the images by an interpreter that will move to a package.
@@ -90,24 +193,35 @@ def _litert(
             return bytes(converter.convert())
 
 
-def _onnx(model: keras.Model, answering: Answering, *_: Any) -> bytes:
+def _onnx(
+    model: keras.Model,
+    answering: Answering,
+    images: np.ndarray,
+    kind: str,
+    score: Novelty | None = None,
+) -> bytes:
     import onnx
     import tf2onnx
     from tensorflow.python.framework import convert_to_constants
 
-    served = _Pixels(model, answering, None, checked=True)
+    answer = _pixels(model, answering, score, checked=True)
+    shapes = {INPUT: (None, *model.input_shape[1:])}
     # Keras compiles grouped convolutions by XLA, in calls that ONNX has no word for.
     with _inlined():
+        served = _Traced(answer, shapes, model.weights)
         traced = served.forward.get_concrete_function()
     # Plain tensors, as Keras' Normalization has them, would be further inputs.
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
-    (image,), (chance,) = frozen.inputs, frozen.outputs
+    (image,) = frozen.inputs
+    # TensorFlow orders what is in a dictionary by its names.
+    order = outputs(score, answering.output)
+    names = dict(zip(sorted(order), (each.name for each in frozen.outputs)))
     proto, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
         input_names=[image.name],
-        output_names=[chance.name],
+        output_names=[names[name] for name in order],
         opset=17,
-        tensors_to_rename={image.name: INPUT, chance.name: answering.output},
+        tensors_to_rename={image.name: INPUT, **{t: n for n, t in names.items()}},
         custom_op_handlers={"Erfc": (_erfc, [])},
     )
     # What cannot be converted is written as it is, and called a success.
@@ -145,12 +259,13 @@ def _erfc(graph: Any, node: Any, *_: Any) -> None:
 class Target:
     """A runtime that a classifier is converted to.
 
-    By the classifier, how it answers, images that set the ranges of `int8`, and the
-    kind of numbers; it may need packages of the extra with its name.
+    By the classifier, how it answers, images that set the ranges of `int8`, the kind of
+    numbers, and the score of novelty, which may be missing; it may need packages of
+    the extra with its name.
     """
 
     file: str
-    convert: Callable[[keras.Model, Answering, np.ndarray, str], bytes]
+    convert: Callable[..., bytes]
     kind: str
     tolerance: float
     packages: tuple[str, ...] = ()
@@ -183,8 +298,8 @@ def check(names: list[str]) -> None:
                 )
 
 
-def run(file: Path, images: np.ndarray) -> np.ndarray:
-    """Return the answers of a `.tflite` or `.onnx`, asked in this process."""
+def run(file: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the outputs of a `.tflite` or `.onnx`, asked in this process, by name."""
     batches = [{INPUT: image[None]} for image in images]
     if file.suffix == ".onnx":
         import onnxruntime
@@ -192,6 +307,9 @@ def run(file: Path, images: np.ndarray) -> np.ndarray:
         session = onnxruntime.InferenceSession(
             str(file), providers=["CPUExecutionProvider"]
         )
-        return np.concatenate([session.run(None, batch)[0] for batch in batches])
-    ask = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
-    return np.concatenate([next(iter(ask(**b).values())) for b in batches])
+        names = [output.name for output in session.get_outputs()]
+        answers = [dict(zip(names, session.run(names, batch))) for batch in batches]
+    else:
+        ask = tf.lite.Interpreter(model_path=str(file)).get_signature_runner()
+        answers = [ask(**batch) for batch in batches]
+    return {n: np.concatenate([answer[n] for answer in answers]) for n in answers[0]}

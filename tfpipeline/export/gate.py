@@ -179,6 +179,32 @@ def compare(
     }
 
 
+def difference(report: Mapping[str, Any]) -> str:
+    """Return in words how far an answer is from what was trained."""
+    most, changed = report["most_beyond"], report["changed"]
+    most = f" on all images but {most}" if most else ""
+    changed = f", {changed} with another best class" if changed else ""
+    strange, more = report.get("novelty"), ""
+    if strange and not strange["passed"]:
+        more = (
+            ". Largest relative difference of novelty: "
+            f"{strange['max_difference']:.2g} (expected at most "
+            f"{strange['tolerance']:g}), and {strange['changed']} of "
+            "the images are known in one of the two alone"
+        )
+    labels = report.get("said")
+    if labels and not labels["passed"]:
+        more += f". {labels['changed']} labels are said by one of the two alone"
+    return (
+        "Largest difference of a probability: "
+        f"{report['max_difference']:.2g} (expected at most "
+        f"{report['tolerance']:g}{most}; beyond it are {report['beyond']}{changed}) "
+        f"on {report['worst']}; the best class is the same on "
+        f"{report['labels_equal']:.1%} of {report['n']} images, or as good "
+        f"on {report['agreed']:.1%} (expected {report['agreement']:.0%}){more}"
+    )
+
+
 def _strange(
     trained: Trained, answers: Mapping[str, Any], tolerance: float
 ) -> dict[str, dict[str, Any]]:

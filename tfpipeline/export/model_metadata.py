@@ -16,6 +16,8 @@ import flatbuffers
 import numpy as np
 
 from tfpipeline.core import target as targets
+from tfpipeline.export import litert_graphs
+from tfpipeline.export.converters import KNOWN, NOVELTY, NUMBER, OUTPUT
 from tfpipeline.metrics.decision import Decision
 
 # Of the entry in the model, of the table itself, and the file that it names.
@@ -36,22 +38,25 @@ _RESIZED = {
 
 
 class Description(NamedTuple):
-    """What is said of a classifier; the size is height and width."""
+    """What is said of a classifier; the size is height and width.
+
+    `novelty` is whether it has this output, `threshold` the largest one that is known
+    (None: nothing can be promised, and there is no output `known`), and `false_alarms`
+    the share of images like the run's own that may exceed it.
+    """
 
     name: str
     labels: Sequence[str]
     size: tuple[int, int]
     resize: str
     decision: Decision = Decision()
-
-    @property
-    def output(self) -> str:
-        """What the output is called."""
-        return "value" if self.decision.target == targets.NUMBER else "probabilities"
+    novelty: bool = False
+    threshold: float | None = None
+    false_alarms: float = 0.05
 
     @property
     def answer(self) -> str:
-        """What the output is, in a sentence."""
+        """What the first output is, in a sentence."""
         if self.decision.target == targets.NUMBER:
             return f"The number {self.labels[0]!r}, in the unit it was trained in."
         words = f"Of the {len(self.labels)} classes, in the order of {LABELS}"
@@ -74,6 +79,24 @@ class Description(NamedTuple):
         kind = {"name": "images", "dtype": "float32", "range": [0, 1]}
         return {**kind, "layout": "NHWC", "color": "RGB", "size": list(self.size)}
 
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What each output is, by its name, in the file's order."""
+        is_number = self.decision.target == targets.NUMBER
+        outputs = {NUMBER if is_number else OUTPUT: self.answer}
+        if self.novelty:
+            outputs[NOVELTY] = (
+                "How unlike the image is those of the training: 0 for a typical one, "
+                "no upper bound."
+            )
+        if self.novelty and self.threshold is not None:
+            outputs[KNOWN] = (
+                f"1 where novelty is at most {self.threshold:g}, else 0. Of images "
+                "like those of the training, at most a share of "
+                f"{self.false_alarms:g} has 0, on average."
+            )
+        return outputs
+
 
 def describe(content: bytes, file: str, about: Description) -> bytes:
     """Return a converted classifier, `.tflite` or `.onnx`, that says what it is."""
@@ -92,6 +115,7 @@ def _onnx(content: bytes, about: Description) -> bytes:
         "labels": json.dumps(list(about.labels), ensure_ascii=False),
         "image_size": json.dumps(about.size),
         "resize": about.resize,
+        "outputs": json.dumps(about.outputs),
     }
     if about.decision.target != targets.SINGLE:
         own = json.dumps(about.decision.to_json(), ensure_ascii=False)
@@ -103,9 +127,8 @@ def _onnx(content: bytes, about: Description) -> bytes:
 
 def _tflite(content: bytes, about: Description) -> bytes:
     from tensorflow.lite.python import schema_py_generated as schema
-    from tensorflow.lite.tools import flatbuffer_utils
 
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    model = litert_graphs.read(content)
     table, entry = schema.BufferT(), schema.MetadataT()
     table.data = np.frombuffer(_table(about), np.uint8)
     entry.name, entry.buffer = TFLITE_METADATA, len(model.buffers)
@@ -113,7 +136,7 @@ def _tflite(content: bytes, about: Description) -> bytes:
     model.metadata = [*(model.metadata or ()), entry]
     model.description = about.image
     with io.BytesIO() as file:
-        file.write(flatbuffer_utils.convert_object_to_bytearray(model))
+        file.write(litert_graphs.write(model))
         with zipfile.ZipFile(file, "a") as archive:
             lines = "".join(f"{label}\n" for label in about.labels)
             # The date of an entry is that of the oldest there can be, not of today.
@@ -146,14 +169,13 @@ def _table(about: Description) -> bytes:
         5: {0: one, 1: zero},
     }
     names = {0: LABELS, 1: "Class names, one a line.", 2: _Number("Int8", _AXIS_LABELS)}
-    probabilities = {
-        0: about.output,
-        1: about.answer,
-        3: {0: _Number("Uint8", _FEATURE), 1: {}},
-        5: {0: one, 1: zero},
-        6: [names],
-    }
-    graph = {2: [image], 3: [probabilities]}
+    feature = {3: {0: _Number("Uint8", _FEATURE), 1: {}}}
+    outputs = [{0: n, 1: words, **feature} for n, words in about.outputs.items()]
+    for output in outputs:
+        if output[0] not in (NOVELTY, NUMBER):  # Those have no largest value.
+            output[5] = {0: one, 1: zero}
+    outputs[0][6] = [names]
+    graph = {2: [image], 3: outputs}
     builder = flatbuffers.Builder(1024)
     root = {0: about.name, 1: "An image classifier.", 3: [graph], 7: _SCHEMA}
     builder.Finish(_put(builder, root), file_identifier=_IDENTIFIER)

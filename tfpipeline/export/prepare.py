@@ -16,7 +16,7 @@ from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import listing
 from tfpipeline.evaluate import run_inputs
-from tfpipeline.export import converters, gate, versions
+from tfpipeline.export import converters, gate, target_gate, versions
 from tfpipeline.metrics.calibration import Calibration
 
 
@@ -85,6 +85,17 @@ def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
     calibration = run_inputs.calibration_of(run)
     known = held_out, label, files, logits, pixels, ranges, novelty
     return Opened(run, ready, calibration, *known)
+
+
+def trained(opened: Opened) -> gate.Trained:
+    """Return what the training path says of the images of the gate."""
+    own = opened.ready.decision, opened.logits, opened.calibration.temperature
+    chance = target_gate.chances(*own)
+    score, novelty = opened.ready.novelty, None
+    if score is not None and opened.novelty is not None:
+        novelty = gate.Novelty(opened.novelty, score.threshold)
+    ids = [row.path for row in opened.files]
+    return gate.Trained(ids, chance, opened.ready.labels, novelty)
 
 
 def _shown(

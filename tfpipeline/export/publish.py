@@ -1,23 +1,20 @@
 """From a run to a published version: written, asked, compared, then numbered."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfpipeline.config.serving import ExportSettings
-from tfpipeline.core import file_io, image_io, provenance, startup
+from tfpipeline.core import file_io, image_io, provenance
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import decode_graph
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.export import (
+    also_files,
     ask_process,
     compare,
-    converters,
     gate,
-    model_metadata,
+    prepare,
     protocol,
     publication,
     signatures,
@@ -59,7 +56,7 @@ def publish(
             answers = ask_process.ask(folder, opened.files)
         tolerance = gate.tolerance(settings, gate.SAVEDMODEL)
         rules = gate.Rules(least=settings.min_answered)
-        trained, own = _trained(opened), opened.ready.decision
+        trained, own = prepare.trained(opened), opened.ready.decision
         given = target_gate.comparable(own, answers)
         report = gate.compare(trained, given, tolerance, rules)
         also_said = target_gate.said(trained, own, answers, tolerance)
@@ -77,7 +74,7 @@ def publish(
         for name in settings.also if best else ():
             with phases(name):
                 allowed = gate.tolerance(settings, name)
-                also[name] = _convert(folder, name, opened, allowed)
+                also[name] = also_files.convert(folder, name, opened, allowed)
         file_io.write_json(folder / PARITY, {**report, "also": also})
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         result |= {"bytes": size, "parity": report, "also": also}
@@ -87,17 +84,6 @@ def publish(
             number, labels = publication.publish(folder, settings.label, *served)
             result |= {"version": number, "folder": str(base / str(number))}
     return result | {"labels": labels}
-
-
-def _trained(opened: Opened) -> gate.Trained:
-    """Return what the training path says of the images of the gate."""
-    own = opened.ready.decision, opened.logits, opened.calibration.temperature
-    chance = target_gate.chances(*own)
-    score, novelty = opened.ready.novelty, None
-    if score is not None and opened.novelty is not None:
-        novelty = gate.Novelty(opened.novelty, score.threshold)
-    ids = [row.path for row in opened.files]
-    return gate.Trained(ids, chance, opened.ready.labels, novelty)
 
 
 def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
@@ -161,33 +147,7 @@ def check_passed(report: Mapping[str, Any]) -> None:
         )
     raise UserError(
         "Nothing was published: the SavedModel does not answer as the training path "
-        f"does. {_difference(report)}."
-    )
-
-
-def _difference(report: Mapping[str, Any]) -> str:
-    """Return in words how far an answer is from what was trained."""
-    most, changed = report["most_beyond"], report["changed"]
-    most = f" on all images but {most}" if most else ""
-    changed = f", {changed} with another best class" if changed else ""
-    strange, more = report.get("novelty"), ""
-    if strange and not strange["passed"]:
-        more = (
-            ". Largest relative difference of novelty: "
-            f"{strange['max_difference']:.2g} (expected at most "
-            f"{strange['tolerance']:g}), and {strange['changed']} of "
-            "the images are known in one of the two alone"
-        )
-    labels = report.get("said")
-    if labels and not labels["passed"]:
-        more += f". {labels['changed']} labels are said by one of the two alone"
-    return (
-        "Largest difference of a probability: "
-        f"{report['max_difference']:.2g} (expected at most "
-        f"{report['tolerance']:g}{most}; beyond it are {report['beyond']}{changed}) "
-        f"on {report['worst']}; the best class is the same on "
-        f"{report['labels_equal']:.1%} of {report['n']} images, or as good "
-        f"on {report['agreed']:.1%} (expected {report['agreement']:.0%}){more}"
+        f"does. {gate.difference(report)}."
     )
 
 
@@ -205,56 +165,3 @@ def _write_golden(folder: Path, opened: Opened, answers: Mapping[str, Any]) -> N
         "predictions": [{key: answers[key][i] for key in answers} for i in smallest],
     }
     file_io.write_json(folder / GOLDEN, golden)
-
-
-def _convert(
-    folder: Path, name: str, opened: Opened, tolerance: float
-) -> dict[str, Any]:
-    """Convert to another runtime, ask that as well, and keep it if it answers rightly.
-
-    The version itself does not suffer: what is not kept says why.
-    """
-    target = converters.TARGETS[name]
-    file = folder / "also" / target.file
-    file.parent.mkdir(exist_ok=True)
-    about: dict[str, Any] = {"published": False}
-    if opened.novelty is not None:
-        # Runtimes for phones expect one output of a classifier.
-        about["known"] = "told by the SavedModel alone"
-    labels, model = opened.ready.labels, opened.ready.model
-    size, resize = tuple(model.input_shape[1:3]), opened.ready.trained.data.resize
-    own = opened.ready.decision
-    decision = own if own.labels else dataclasses.replace(own, labels=tuple(labels))
-    described = opened.run.path.name, labels, size, resize, decision
-    description = model_metadata.Description(*described)
-    images = np.zeros((0, *opened.pixels.shape[1:]), np.float32)
-    if target.kind == "int8" and opened.ranges is not None:
-        split, rows, pixels = opened.ranges
-        images = pixels.astype(np.float32) / 255
-        digests = [row.sha256[: compare.DIGITS] for row in rows]
-        about["ranges"] = {"split": split, "n": len(rows), "sha256": digests}
-    try:
-        with startup.quiet_start():
-            temperature = opened.calibration.temperature
-            answering = converters.Answering(temperature, decision.target)
-            content = target.convert(model, answering, images, target.kind)
-            content = model_metadata.describe(content, target.file, description)
-        file.write_bytes(content)
-        chance = ask_process.ask_pixels(file, opened.pixels)
-    except OSError:
-        raise  # A full disk is no fault of the runtime.
-    except Exception as error:
-        file.unlink(missing_ok=True)
-        return about | {"why": f"It cannot be converted: {protocol.reason(error)}"}
-    answers = target_gate.comparable(decision, target_gate.rows(decision, chance))
-    agreement, within = converters.AGREEMENT, converters.WITHIN
-    rules = gate.Rules(agreement, within=within, margin=tolerance)
-    about |= gate.compare(_trained(opened), answers, tolerance, rules)
-    if not about["passed"]:
-        file.unlink()
-        why = f"{_difference(about)}. --tolerance.{name} NUMBER lets more pass"
-        return about | {"why": why}
-    about |= {"published": True, "bytes": len(content), "input": description.input}
-    about["file"] = str(file.relative_to(folder))
-    file_io.write_json(file.with_suffix(".parity.json"), about)
-    return about

@@ -52,7 +52,7 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
         "is_named": is_shown and console.is_terminal(),
         "sorted": copies,
         "folder": folder,
-        "unsure": sorting.UNSURE,
+        "apart": {"unknown": sorting.UNKNOWN, "unsure": sorting.UNSURE},
     }
     where = output.name if output else ""
     summary = closing("predict", output or folder, where, **words)

@@ -12,8 +12,9 @@ from tfpipeline.core import disk, file_io, progress, result_dir
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
 
-# Where those are that are not accepted.
-UNSURE = "unsure"
+# Where those are that are unlike all that was learned, and of the others those that are
+# not accepted.
+UNKNOWN, UNSURE = "unknown", "unsure"
 
 # Of a class, at most: names of folders may have 255 bytes.
 _MOST_LETTERS = 60
@@ -27,13 +28,15 @@ class Sorted:
         copied: Written now.
         kept: There already.
         removed: Copies of the same pictures in folders that they are no longer in.
-        unsure: Of those copied or kept, in the folder `unsure`.
+        unknown: Of those copied or kept, in the folder `unknown`.
+        unsure: The same of the folder `unsure`.
         failed: Name and reason of those that cannot be read any more.
     """
 
     copied: int = 0
     kept: int = 0
     removed: int = 0
+    unknown: int = 0
     unsure: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
 
@@ -72,6 +75,9 @@ def _is_in(file: Path, folder: Path) -> bool:
 def sort(rows: Iterable[Mapping[str, Any]], folder: Path) -> Sorted:
     """Copy each picture that has an answer into the folder of its class.
 
+    What is unknown goes to `unknown`, whatever its class and however sure that is; of
+    the others, what is not accepted goes to `unsure`.
+
     A copy has the name of its picture, and a number behind that where another file has
     it already; nothing is ever replaced. A picture that is there already, byte by byte,
     is not copied again. Where an earlier command had put it into another folder, that
@@ -97,8 +103,10 @@ def sort(rows: Iterable[Mapping[str, Any]], folder: Path) -> Sorted:
             except OSError as error:
                 result.failed.append((str(source), error.strerror or str(error)))
                 continue
-            is_unsure = row["accepted"] is False
-            target = folder / (UNSURE if is_unsure else folder_name(row["label"]))
+            is_unknown = row.get("known") is False
+            is_unsure = row["accepted"] is False and not is_unknown
+            apart = UNKNOWN if is_unknown else UNSURE if is_unsure else ""
+            target = folder / (apart or folder_name(row["label"]))
             digest = hashlib.sha256(data).hexdigest()
             place = _place(target / source.name, digest, taken)
             taken.add(place)
@@ -109,6 +117,7 @@ def sort(rows: Iterable[Mapping[str, Any]], folder: Path) -> Sorted:
                     temporary.write_bytes(data)
                     os.utime(temporary, ns=(times.st_atime_ns, times.st_mtime_ns))
                 result.copied += 1
+            result.unknown += is_unknown
             result.unsure += is_unsure
             for name in earlier.get(digest, ()):
                 old = folder / name
@@ -122,11 +131,11 @@ def folder_name(label: str) -> str:
     """Return what the folder of a class is called: its name, where that will do.
 
     Otherwise a digest stands behind what will do of it, so that no two classes share a
-    folder, none leads out of it, and none is taken for `unsure`.
+    folder, none leads out of it, and none is taken for `unknown` or `unsure`.
     """
     safe = re.sub(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]|^[. ]+|[. ]+$', "_", label)
     safe = safe[:_MOST_LETTERS] or "_"
-    if safe == label and safe.casefold() != UNSURE:
+    if safe == label and safe.casefold() not in (UNKNOWN, UNSURE):
         return safe
     digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{safe}-{digest[:8]}"
