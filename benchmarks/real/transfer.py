@@ -1,21 +1,26 @@
 """Attacks between architectures with real weights: transfer, and what ensembles do.
 
-python benchmarks/real/transfer.py RUN RUN RUN --images FOLDER [--count 20]
-    [--epsilon 8/255] [--steps 10] [--output FILE.json] [--docs docs/attacks.md]
+python benchmarks/real/transfer.py RUN RUN RUN --images FOLDER [--count 32]
+    [--epsilon 8/255] [--steps 6] [--bfloat16] [--output FILE.json]
+    [--docs docs/attacks.md]
 
 The runs have the same classes and the same test images (`--data.splits`); FOLDER is
 what they were trained on. Attacked are test images that all of them get right, evenly
-spaced; no image leaves before the last step. Each network is attacked alone, by each of
-two attacks, and then every two of them, and all, together. A row shows on which share
-of the 8-bit pictures each network loses its answer; with a target, on which it gives
-the wanted class. The target of each image is drawn among the other classes.
+spaced; no image leaves before the last step, and a step is 1.5 times epsilon by their
+number. Each network is attacked alone, by each of two attacks, then all together, and
+every two. A row shows on which share of the 8-bit pictures each network loses its
+answer; with a target, on which it gives the goals class. The target of each image is
+drawn among the other classes. Intervals are Wilson's, at 95 %. `--bfloat16` computes
+gradients in bfloat16; what the networks answer is computed in float32. A row that
+`--output` has is not run again.
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +38,9 @@ from tfpipeline.config import ModelSettings
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.features import layer_maps
+from tfpipeline.metrics.significance import wilson
 from tfpipeline.models import load_network
+from tfpipeline.models.engines import bfloat16
 from tfpipeline.models.load_network import Network
 
 ATTACKS = ("iterative_fgsm", "di_fgsm")
@@ -72,9 +79,12 @@ def transfer(
     began = time.process_time()
     answers = experiment.models(attacked, every[0].size)
     model = AttackedModel(answers, how["targeted"], confidence=CONFIDENCE)
-    settings = AdversarySettings(attack=how["attack"], steps=how["steps"])
+    settings = AdversarySettings(
+        attack=how["attack"], steps=how["steps"], step_size=1.5 / how["steps"]
+    )
     campaign = Campaign.of(model, settings, "linf", tf.distribute.get_strategy())
-    outcome = levels(campaign.run(goals).image)
+    with bfloat16.rewritten() if how["bfloat16"] else contextlib.nullcontext():
+        outcome = levels(campaign.run(goals).image)
     given = [n.logits(outcome).argmax(-1) == goals.index for n in every]
     fooled = [hit.mean() if how["targeted"] else 1 - hit.mean() for hit in given]
     return {
@@ -89,8 +99,8 @@ def ways(networks: Sequence[Network]) -> list[tuple[tuple[Network, ...], str, bo
     """Return which networks are attacked, how, and whether towards a target."""
     singles = [(n,) for n in networks]
     groups = [
-        *itertools.combinations(networks, 2),
         *([tuple(networks)] if len(networks) > 2 else []),
+        *itertools.combinations(networks, 2),
     ]
     alone = [(who, attack) for attack in ATTACKS for who in singles]
     together = [(who, attack) for attack in TOGETHER for who in groups]
@@ -102,6 +112,18 @@ def ways(networks: Sequence[Network]) -> list[tuple[tuple[Network, ...], str, bo
     ]
 
 
+def interval(share: float, count: int) -> str:
+    """Return the interval of a share of so many images, in percent."""
+    low, high = wilson(share * count, count)
+    return f"{100 * low:.0f} to {100 * high:.0f}"
+
+
+def done(result: Mapping[str, Any], who: Sequence[Network], how: Any) -> bool:
+    """Tell whether a row is there already."""
+    own = {"attacked": [network.name for network in who], **how}
+    return any(own.items() <= row.items() for row in result["rows"])
+
+
 def table(result: dict[str, Any]) -> str:
     """Return the shares as Markdown; of who was attacked they stand in brackets."""
     names = list(result["accuracy"])
@@ -109,7 +131,11 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"| goal | attack | attacked |{head}", "|---" * (3 + len(names)) + "|"]
     for row in result["rows"]:
         cells = "".join(
-            f" ({share:.0%}) |" if name in row["attacked"] else f" {share:.0%} |"
+            (
+                f" ({share:.0%}) |"
+                if name in row["attacked"]
+                else f" {share:.0%}, {interval(share, result['count'])} |"
+            )
             for name, share in row["fooled"].items()
         )
         goal = "a drawn class" if row["targeted"] else "any wrong class"
@@ -123,9 +149,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--epsilon", default="8/255")
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--docs", type=Path)
     given = parser.parse_args()
@@ -143,9 +170,14 @@ def main() -> None:
         "accuracy": {n.name: a for n, a in zip(networks, accuracy)},
         "rows": [],
     }
+    if given.output and given.output.exists():
+        result["rows"] = json.loads(given.output.read_text())["rows"]
     for who, attack, targeted in ways(networks):
         goals = Goals.of(clean, list(targets if targeted else labels), epsilon)
         how = {"attack": attack, "targeted": targeted, "steps": given.steps}
+        how["bfloat16"] = given.bfloat16
+        if done(result, who, how):
+            continue
         result["rows"].append(transfer(who, networks, goals, **how))
         print(result["rows"][-1], flush=True)
         if given.output:

@@ -68,6 +68,23 @@ def test_with_a_square_penalty_it_is_where_both_slopes_are_equal(linear) -> None
     np.testing.assert_allclose(found.images[0], expected, atol=1e-3)
 
 
+def test_a_photograph_is_compared_as_it_is_shown(curved) -> None:
+    """Its distance of itself is nought in every view, so nothing moves it."""
+    photograph = tf.constant(np.random.default_rng(0).random((1, *SIZE, 3), np.float32))
+    transforms = [Rotate(20), View(0.5, 1.2)]
+    objective = -objectives.feature_distance("conv")
+    inside, pixels = Inside(curved, ["conv"]), Pixels(SIZE)
+    given = (inside, objective, pixels, transforms, Climb(4, 0.1), one_device())
+    found = Ascent(*given, photograph).run(pixels.of(tf.repeat(photograph, 2, 0)))
+    np.testing.assert_allclose(found.curve, 0, atol=1e-4)
+    np.testing.assert_allclose(found.images, np.repeat(photograph, 2, 0), atol=1e-5)
+    # Another one is drawn to it, whatever the view.
+    found = Ascent(*given, photograph).run(pixels.start(0, [0]))
+    assert found.end_scores[0] > found.start_scores[0]
+    with pytest.raises(ValueError, match="photograph"):
+        Ascent(*given).run(pixels.start(0, [0]))
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 def test_it_rises_and_stays_in_range(curved, name: str, optimizer: str) -> None:

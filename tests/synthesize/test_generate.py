@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfpipeline.config.synthesis import SynthesisSettings
 from tfpipeline.core.errors import UserError
+from tfpipeline.models import layer_outputs
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
 from tfpipeline.synthesize import generate, presets, writer
@@ -153,6 +154,41 @@ def test_a_photograph_is_where_it_may_start(network, tmp_path) -> None:
     (tmp_path / "p.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="p.png: expected a photograph"):
         list(generate.make(job(network, [0], start=start)))
+
+
+def test_an_accentuated_photograph_stays_near_it_in_features(network, tmp_path) -> None:
+    from tfpipeline.core import image_io
+
+    rng = np.random.default_rng(0)
+    photograph = rng.integers(30, 220, (32, 32, 3)).astype(np.uint8)
+    image_io.save_png(tmp_path / "p.png", photograph)
+    name = list(layer_outputs.maps(network.model))[0]
+    settings = {"start": str(tmp_path / "p.png"), "steps": 60}
+    found = {}
+    for weight in (1e-6, 0.5, 1e4):
+        given = job(network, [0, 2], feature_distance=weight, **settings)
+        assert generate.feature_layer(given) == name
+        found[weight] = list(generate.make(given))
+    far, near, nearest = (
+        np.array([ideal.feature_distance for ideal in found[weight]])
+        for weight in (1e-6, 0.5, 1e4)
+    )
+    assert (far > near).all() and (near > nearest).all() and (nearest < 0.05).all()
+    # The distance is that of the saved pictures, in the layer that is named.
+    inside = layer_outputs.Inside(network.model, [name])
+    first, picture = (
+        inside(np.float32(one[None]) / 255)[name].numpy()
+        for one in (photograph, found[0.5][0].picture)
+    )
+    expected = np.linalg.norm(picture - first) / np.linalg.norm(first)
+    assert near[0] == pytest.approx(expected, rel=1e-3)
+    assert all(ideal.rose for ideal in found[1e-6])
+
+
+def test_a_layer_to_compare_in_that_is_not_there_is_refused(network, tmp_path) -> None:
+    settings = {"start": "p.png", "feature_distance": 1.0, "feature_layer": "conf"}
+    with pytest.raises(UserError, match="--synthesis.feature_layer: no layer 'conf'"):
+        generate.feature_layer(job(network, [0], **settings))
 
 
 def test_a_judge_is_asked_by_the_name_of_the_class(network) -> None:

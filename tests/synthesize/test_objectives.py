@@ -25,6 +25,7 @@ ARGUMENTS = {
     "total_variation": (),
     "l2": (),
     "diversity": ("conv", [0, 0]),
+    "feature_distance": ("conv",),
 }
 
 
@@ -40,7 +41,13 @@ def model() -> keras.Model:
 def seen(model: keras.Model, count: int = 2) -> Seen:
     rng = np.random.default_rng(0)
     image = tf.constant(rng.random((count, *SIZE, 3), np.float32))
-    return Seen(image, Inside(model, ["conv"])(image), tf.range(count))
+    inside = Inside(model, ["conv"])
+    return Seen(image, inside(image), tf.range(count), inside(grey()))
+
+
+def grey() -> tf.Tensor:
+    """Return the photograph that images are compared with, where they are."""
+    return tf.fill((1, *SIZE, 3), 0.5)
 
 
 def made(name: str) -> Objective:
@@ -51,13 +58,15 @@ def made(name: str) -> Objective:
 def test_a_term_is_one_number_an_image_and_rises_in_three_steps(
     model: keras.Model, name: str, strategy
 ) -> None:
-    sign = -1 if name in ("cross_entropy", "total_variation", "l2") else 1
+    penalties = ("cross_entropy", "total_variation", "l2", "feature_distance")
+    sign = -1 if name in penalties else 1
     objective = sign * made(name)
     assert objective(seen(model)).shape == (2,)
     if name == "diversity":
         strategy = tf.distribute.OneDeviceStrategy("/cpu:0")  # Both must be together.
     waves = Fourier(SIZE)
-    ascent = Ascent(Inside(model, ["conv"]), objective, waves, [], Climb(3), strategy)
+    inside = Inside(model, ["conv"])
+    ascent = Ascent(inside, objective, waves, [], Climb(3), strategy, grey())
     found = ascent.run(waves.start(0, [1, 2]))
     assert (found.end_scores > found.start_scores).all()
 
@@ -108,6 +117,39 @@ def test_terms_of_pixels_are_sums() -> None:
     what = Seen(tf.constant(image), {}, tf.range(1))
     np.testing.assert_allclose(objectives.total_variation()(what), [1.0])
     np.testing.assert_allclose(objectives.l2()(what), [0.0625])
+
+
+def test_a_photograph_is_at_distance_nought_of_itself_and_its_double_at_one() -> None:
+    maps = tf.constant(np.random.default_rng(0).normal(size=(1, 3, 3, 4)), tf.float32)
+    images, natural = tf.zeros((3, 4, 4, 3)), {"conv": maps}
+    term = objectives.feature_distance("conv")
+    given = tf.concat([maps, 2 * maps, 0 * maps], 0)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        found = term(Seen(images, {"conv": given}, tf.range(3), natural))
+    np.testing.assert_allclose(found, [0, 1, 1], atol=1e-5)
+    # At the photograph itself, where an ascent begins, the slope is a number: none.
+    slope = tape.gradient(found, given).numpy()
+    np.testing.assert_allclose(slope[0], 0, atol=1e-6)
+    norm = float(tf.norm(maps))
+    np.testing.assert_allclose(slope[1], maps[0] / norm**2, rtol=1e-4)
+    both = objectives.class_logit(0) - 2 * term
+    assert both.compares and not objectives.class_logit(0).compares
+
+
+def test_a_direction_is_one_for_all_images_or_one_for_each(model) -> None:
+    what = seen(model)
+    vectors = np.random.default_rng(1).normal(size=(2, 8)).astype(np.float32)
+    both = objectives.direction("conv", vectors)(what)
+    each = [
+        objectives.direction("conv", vector)(what)[i]
+        for i, vector in enumerate(vectors)
+    ]
+    np.testing.assert_allclose(both, each, rtol=1e-5)
+    # Without a cosine it is the mean of dot products, of a vector as of maps.
+    maps = what.outputs["conv"].numpy()
+    dots = objectives.direction("conv", vectors[0], cosine_power=0)(what)
+    np.testing.assert_allclose(dots, (maps @ vectors[0]).mean((1, 2)), rtol=1e-4)
 
 
 def test_images_of_another_group_have_nothing_to_do_with_diversity(model) -> None:

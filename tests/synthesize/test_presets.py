@@ -21,6 +21,12 @@ from tfpipeline.synthesize import presets
         ({"learning_rate": 0.0}, "positive"),
         ({"learning_rate": float("inf")}, "positive"),
         ({"start": "photo.jpg", "copies": 2}, "become the same"),
+        ({"feature_distance": 1.0}, "expected with --synthesis.start"),
+        ({"start": "photo.jpg", "feature_layer": "x"}, "feature_distance, the weight"),
+        (
+            {"start": "photo.jpg", "feature_distance": -1.0},
+            "feature_distance: expected",
+        ),
         ({"batch_size": 0}, "--synthesis.batch_size"),
         ({"branch_gradient": 0.0}, "--synthesis.branch_gradient: expected above 0"),
         ({"branch_gradient": 1.5}, "at most 1"),

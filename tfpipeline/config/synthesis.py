@@ -22,6 +22,12 @@ class SynthesisSettings:
         total_variation: Weight of the total variation penalty (sum of absolute
             differences of neighbours).
         l2: Weight of the penalty on squared distances from grey.
+        feature_distance: Weight of the penalty on the relative distance from the
+            photograph `start` in the features of a layer.
+        feature_layer: Which layer (default: one after a third of the network).
+        class_features: Weight of the direction in which features of the class's
+            photographs lie, of a run that has kept them (default: 10 if its network has
+            no skip connections, 0 otherwise).
         fading: Rate at which contrast fades that does not excite the class.
         branch_gradient: Share of the gradient that a residual branch passes back, in
             (0, 1].
@@ -41,6 +47,9 @@ class SynthesisSettings:
     views: int | None = None
     total_variation: float | None = None
     l2: float | None = None
+    feature_distance: float | None = None
+    feature_layer: str | None = None
+    class_features: float | None = None
     fading: float | None = None
     branch_gradient: float | None = None
     relu_gradient: float | None = None
@@ -62,6 +71,9 @@ class SynthesizeSettings:
             both.
         judges: Networks that only score the results: `VGG16`, `MobileNet:0.25`, or a
             run folder.
+        photographs: Folder with one folder of photographs for each class, to check
+            whether the images take their way through the network (default: those that
+            the run has learned from).
         gif: Whether to write an animation of each image.
         tensorboard: Whether to log the steps for TensorBoard, in `logs/`.
         seed: Of the starts and the transforms.
@@ -77,6 +89,7 @@ class SynthesizeSettings:
     preset: str = "best"
     compare: bool = False
     judges: list[str] = field(default_factory=list)
+    photographs: str | None = None
     gif: bool = False
     tensorboard: bool = True
     seed: int = 0

@@ -1,4 +1,4 @@
-"""TIFFs for which Pillow has no mode: what grey can be read of them, and why not more."""
+"""TIFFs for which Pillow has no mode: which grey can be read, and why not more."""
 
 import io
 from typing import Any

@@ -22,6 +22,8 @@ SHOWN = 60
 _SHEETS = {
     "sheet": "All pictures, in order.",
     "overview": "Accuracy by size of the perturbation, and further measurements.",
+    "natural_path_chart": "How the ideal images go through the layers of the network: "
+    "1 is like photographs of their class, 0 like those of another.",
     "shots_chart": "Accuracy on test images by training images of each class; the bars "
     "are 95 % intervals over seeds.",
     "cost_chart": "Accuracy by time per image; up and to the left is better.",
@@ -51,6 +53,7 @@ KINDS = {
         "The images to which a network responds most for each class, and how it and "
         "other networks classify the saved files.",
         ("chart", "image"),
+        sheets=("sheet", "natural_path_chart"),
         columns=("class", "probability", "recognised", "start_score", "end_score"),
         whole_first=True,
     ),

@@ -101,6 +101,8 @@ class Ascent:
         transforms: Of each step, in order.
         climb: How it goes.
         strategy: Where the steps run; its replicas share the images.
+        photograph: That all images start from, in [0, 1], shape (1, height, width, 3);
+            for an objective that compares with it.
     """
 
     network: Network
@@ -109,6 +111,7 @@ class Ascent:
     transforms: Sequence[Transform]
     climb: Climb
     strategy: tf.distribute.Strategy
+    photograph: tf.Tensor | None = None
 
     def run(
         self,
@@ -172,12 +175,26 @@ class Ascent:
             for part, new in zip(numbers, awake)
         )
 
-    def score(self, image: tf.Tensor, shown: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-        """Return the scores of images of any size, by what the network is shown."""
+    def score(
+        self,
+        image: tf.Tensor,
+        shown: tf.Tensor,
+        place: tf.Tensor,
+        photograph: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Return the scores of images, by what the network is shown of all."""
+        natural = {} if photograph is None else self._outputs(photograph)
+        return self.objective(Seen(image, self._outputs(shown), place, natural))
+
+    def _outputs(self, shown: tf.Tensor) -> Mapping[str, tf.Tensor]:
         outputs = self.network(shown)
-        if not isinstance(outputs, Mapping):
-            outputs = {LOGITS: outputs}
-        return self.objective(Seen(image, outputs, place))
+        return outputs if isinstance(outputs, Mapping) else {LOGITS: outputs}
+
+    def compared(self) -> tf.Tensor | None:
+        """Return the photograph where the objective compares with it."""
+        if self.objective.compares and self.photograph is None:
+            raise ValueError("Expected a photograph that the objective compares with.")
+        return self.photograph if self.objective.compares else None
 
     def score_views(
         self, image: tf.Tensor, place: tf.Tensor, number: tf.Tensor
@@ -186,12 +203,19 @@ class Ascent:
         count, scores, views = self.climb.views, [], []
         for view in range(count):
             seed = tf.stack([self.climb.seed, (number * count + view) * 100])
-            shown = apply_all(self.transforms, tf.identity(image), seed)
-            if tuple(shown.shape[1:3]) != tuple(self.parameterization.size):
-                shown = tf.image.resize(shown, self.parameterization.size)
-            scores.append(self.score(image, shown, place))
+            shown = self._show(image, seed)
+            photograph = self.compared()
+            if photograph is not None:
+                photograph = self._show(photograph, seed)
+            scores.append(self.score(image, shown, place, photograph))
             views.append(shown)
         return tf.add_n(scores) / count, views
+
+    def _show(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        shown = apply_all(self.transforms, tf.identity(image), seed)
+        if tuple(shown.shape[1:3]) != tuple(self.parameterization.size):
+            shown = tf.image.resize(shown, self.parameterization.size)
+        return shown
 
 
 class _Part:
@@ -296,4 +320,5 @@ class Spread:
         self, place: tf.Tensor, *held: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         image = self.ascent.parameterization.image(self._own(*held)[1])
-        return self.ascent.score(image, image, place), image
+        photograph = self.ascent.compared()
+        return self.ascent.score(image, image, place, photograph), image

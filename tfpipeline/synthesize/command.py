@@ -30,7 +30,14 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         from tfpipeline import distribute
         from tfpipeline.models import load_network, worker_agreement
         from tfpipeline.report import result_page
-        from tfpipeline.synthesize import generate, presets, tensorboard, writer
+        from tfpipeline.synthesize import (
+            class_features,
+            generate,
+            natural_path,
+            presets,
+            tensorboard,
+            writer,
+        )
 
         chosen = presets.choose_presets(settings)
         strategy = distribute.start(settings.distribute, "float32", settings.seed)
@@ -50,16 +57,22 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         worker_agreement.check_weights(strategy, [network.model])
         indices = dict.fromkeys(network.labels.find(settings.classes, "--classes"))
         judges = [load_network.open_judge(word) for word in settings.judges]
+        natural = natural_path.files(settings.photographs, settings.run, network.labels)
     chief, seed, folder = distribute.is_chief(strategy), settings.seed, output.folder
     classes, gif = list(indices), settings.gif
     jobs = {
-        name: generate.Job(network, classes, preset, given, seed, strategy, gif)
+        name: generate.Job(
+            *(network, classes, preset, given, seed, strategy, gif),
+            class_features.of(preset, given, settings.run, network),
+        )
         for name, (preset, given) in chosen.items()
     }
     places = {name: "." if name == settings.preset else name for name in jobs}
     files = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
     files += ["logs/"] * settings.tensorboard + ["compare.png"] * settings.compare
-    output.check([*files, result_dir.PAGE], [] if start is None else [Path(start)])
+    sources = [] if start is None else [Path(start)]
+    sources += [file for some in natural.values() for file in some]
+    output.check([*files, result_dir.PAGE], sources)
     ideals: dict[str, list[Any]] = {}
     with output.recording():
         for name, job in jobs.items():
@@ -72,7 +85,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         if not chief:
             return {}
         with phases("judge"):
-            result = writer.write(folder, jobs, ideals, judges)
+            result = writer.write(folder, jobs, ideals, judges, natural)
             if settings.tensorboard:
                 tensorboard.show_ideals(folder / "logs", ideals)
         result["summary"] |= provenance.of_result(phases, settings.seed)

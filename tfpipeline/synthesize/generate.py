@@ -12,18 +12,20 @@ from tfpipeline.config.synthesis import SynthesisSettings
 from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.image_formats import ImageError
-from tfpipeline.models import layer_outputs
+from tfpipeline.models import classifier, layer_outputs
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.layer_outputs import Inside
 from tfpipeline.models.load_network import Network
 from tfpipeline.synthesize import objectives
-from tfpipeline.synthesize.ascent import Ascended
-from tfpipeline.synthesize.objectives import Objective, Seen
-from tfpipeline.synthesize.parameterizations import Numbers, Parameterization
+from tfpipeline.synthesize.ascent import Ascended, Ascent
+from tfpipeline.synthesize.objectives import Seen
 from tfpipeline.synthesize.presets import Preset
 
 # By what share of its rise a score may change when the picture is rounded to 8 bits.
 EIGHT_BIT_TOLERANCE = 0.02
+
+# How much rather features of a class point its way than are strong; see `direction`.
+COSINE_POWER = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Ideal:
         finite: Whether no number is NaN or infinite, of the image and of its scores.
         raw: Metrics of the numbers that a network without preprocessing got.
         frames: How it came about: uint8 pictures.
+        feature_distance: From its photograph, by the photograph's length; None where
+            it is not asked to be near.
     """
 
     index: int
@@ -62,6 +66,7 @@ class Ideal:
     finite: bool
     raw: dict[str, float] | None = None
     frames: list[np.ndarray] = field(default_factory=list)
+    feature_distance: float | None = None
 
     @property
     def probability(self) -> float:
@@ -92,7 +97,11 @@ def file_name(labels: ClassNames, index: int, copy: int) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """Which images are to be made, of which classes of which network, and how."""
+    """Which images are to be made, of which classes of which network, and how.
+
+    Directions are those of the features of each class, times their weight; None is
+    none.
+    """
 
     network: Network
     indices: Sequence[int]
@@ -101,6 +110,7 @@ class Job:
     seed: int
     strategy: tf.distribute.Strategy
     frames: bool = False
+    directions: np.ndarray | None = None
 
 
 def make(job: Job) -> Iterator[Ideal]:
@@ -123,39 +133,60 @@ def _make_batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
     preset, network, copies = job.preset, job.network, job.settings.copies
     started = time.perf_counter()
     indices = [index for index in classes for _ in range(copies)]
-    objective = preset.build_objective(indices)
+    objective = preset.build_objective(indices, feature_layer(job))
+    if job.directions is not None:
+        own = job.directions[list(indices)]
+        objective += objectives.direction(classifier.FEATURES, own, COSINE_POWER)
     if job.settings.diversity and copies > 1:
         # A layer in the middle, whose channels tell textures and parts apart.
-        maps = list(layer_outputs.maps(network.model))
-        if not maps:
-            raise UserError(
-                "--diversity: needs a layer whose output is a map, and "
-                f"{network.name} has none. Say --diversity 0."
-            )
-        name = layer_outputs.spread(maps, 3)[1 if len(maps) > 1 else 0]
+        name = _map_at(network, 1, "diversity")
         groups = [k for k in range(len(classes)) for _ in range(copies)]
         objective += job.settings.diversity * objectives.diversity(name, groups)
-    # A photograph to start from keeps its short waves.
-    whole = job.settings.start is not None
+    photograph = _photograph(job)
     ascent = preset.ascent(
-        network, objective, job.strategy, job.seed, whole=whole, frames=job.frames
+        *(network, objective, job.strategy, job.seed),
+        photograph=photograph,
+        frames=job.frames,
     )
     parameterization = ascent.parameterization
-    if whole:
-        numbers = _from_photograph(job, parameterization, len(indices))
+    if photograph is not None:
+        numbers = parameterization.of(tf.repeat(photograph, len(indices), 0))
     else:
         keys = [index * 1000 + k for index in classes for k in range(copies)]
         numbers = parameterization.start(job.seed, keys)
     ascended = ascent.run(numbers, title)
     first = np.asarray(parameterization.image(numbers))
     seconds = (time.perf_counter() - started) / len(indices)
-    return _measure(job, indices, objective, (first, ascended), seconds)
+    return _measure(job, indices, ascent, (first, ascended), seconds)
 
 
-def _from_photograph(
-    job: Job, parameterization: Parameterization, count: int
-) -> Numbers:
-    file = Path(str(job.settings.start))
+def _map_at(network: Network, third: int, flag: str) -> str:
+    """Return a layer whose output is a map, after one or two thirds of a network."""
+    maps = list(layer_outputs.maps(network.model))
+    if not maps:
+        raise UserError(
+            f"--synthesis.{flag}: needs a layer whose output is a map, and "
+            f"{network.name} has none. Say --synthesis.{flag} 0."
+        )
+    return layer_outputs.spread(maps, 3)[min(third, len(maps) - 1)]
+
+
+def feature_layer(job: Job) -> str:
+    """Return the layer in which a photograph is compared; empty where none is."""
+    if not job.preset.feature_distance:
+        return ""
+    name = job.settings.feature_layer
+    if name is None:
+        return _map_at(job.network, 0, "feature_distance")
+    layer_outputs.check(job.network.model, name, "--synthesis.feature_layer")
+    return name
+
+
+def _photograph(job: Job) -> tf.Tensor | None:
+    """Return the photograph to start from, shape (1, height, width, 3)."""
+    if job.settings.start is None:
+        return None
+    file = Path(job.settings.start)
     try:
         ranges = job.network.ranges
         picture = image_io.read(file, *job.network.size, how="crop", ranges=ranges)
@@ -163,14 +194,13 @@ def _from_photograph(
         raise UserError(
             f"--synthesis.start {file}: expected a photograph, but {error}."
         ) from None
-    photographs = np.repeat(picture[None].astype(np.float32) / 255, count, axis=0)
-    return parameterization.of(tf.constant(photographs))
+    return tf.constant(picture[None].astype(np.float32) / 255)
 
 
 def _measure(
     job: Job,
     indices: Sequence[int],
-    objective: Objective,
+    ascent: Ascent,
     images: tuple[np.ndarray, Ascended],
     seconds: float,
 ) -> list[Ideal]:
@@ -178,8 +208,9 @@ def _measure(
     first, ascended = images
     raw, labels = job.preset.raw, job.network.labels
     starts, ends = _to_pictures(first, raw), _to_pictures(ascended.images, raw)
-    start_scores, start_probabilities, _ = _evaluate(job, starts, objective)
-    scores, probabilities, variations = _evaluate(job, ends, objective)
+    start_scores, start_probabilities, _ = _evaluate(job, starts, ascent)
+    scores, probabilities, variations = _evaluate(job, ends, ascent)
+    distances = _distances(job, ends, ascent.compared())
     ideals = []
     for i, index in enumerate(indices):
         copy = list(indices[:i]).count(index)
@@ -205,6 +236,7 @@ def _measure(
             bool(finite and np.isfinite(ascended.end_scores[i])),
             _measure_raw(job, ascended, i, index) if raw else None,
             [_to_pictures(frame, raw)[0] for frame in frames],
+            None if distances is None else float(distances[i]),
         )
         ideals.append(ideal)
     return ideals
@@ -221,15 +253,30 @@ def _to_pictures(values: np.ndarray, raw: bool) -> np.ndarray:
 
 
 def _evaluate(
-    job: Job, pictures: np.ndarray, objective: Objective
+    job: Job, pictures: np.ndarray, ascent: Ascent
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return scores, probabilities of all classes, and total variations."""
     images = tf.constant(pictures.astype(np.float32) / 255)
-    outputs = Inside(job.network.model, sorted(objective.needs))(images)
-    score = objective(Seen(images, outputs, tf.range(len(pictures))))
+    network = Inside(job.network.model, sorted(ascent.objective.needs))
+    outputs, photograph = network(images), ascent.compared()
+    natural = {} if photograph is None else network(photograph)
+    score = ascent.objective(Seen(images, outputs, tf.range(len(pictures)), natural))
     shares = tf.nn.softmax(tf.cast(outputs[layer_outputs.LOGITS], tf.float32))
     variations = tf.image.total_variation(images)
     return np.asarray(score), np.asarray(shares), np.asarray(variations)
+
+
+def _distances(
+    job: Job, pictures: np.ndarray, photograph: tf.Tensor | None
+) -> np.ndarray | None:
+    """Return how far pictures are from their photograph in the layer that says so."""
+    if photograph is None:
+        return None
+    name = feature_layer(job)
+    network = Inside(job.network.model, [name])
+    images = tf.constant(pictures.astype(np.float32) / 255)
+    seen = Seen(images, network(images), tf.range(len(images)), network(photograph))
+    return np.asarray(objectives.feature_distance(name)(seen))
 
 
 def _measure_raw(job: Job, ascended: Ascended, i: int, index: int) -> dict[str, float]:

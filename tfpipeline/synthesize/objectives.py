@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -20,11 +21,14 @@ class Seen:
         outputs: Of the network, by name: `logits`, and the layers that terms need.
         place: int32, shape (batch,): where each image stands in the whole job, so that
             a term can have another target for each.
+        natural: What it made of the photograph that the images start from, by name,
+            shape (1, ...), seen as the images are; empty without one.
     """
 
     image: tf.Tensor
     outputs: Mapping[str, tf.Tensor]
     place: tf.Tensor
+    natural: Mapping[str, tf.Tensor] = field(default_factory=dict)
 
     @property
     def logits(self) -> tf.Tensor:
@@ -55,11 +59,13 @@ class Objective:
         terms: Weights, and functions from what was seen to one number an image.
         needs: Names of the outputs that the terms read, beside the logits.
         pixels: Whether a term looks at the image itself.
+        compares: Whether a term compares with the photograph that it starts from.
     """
 
     terms: tuple[tuple[float, Callable[[Seen], tf.Tensor]], ...]
     needs: frozenset[str] = frozenset()
     pixels: bool = False
+    compares: bool = False
 
     def __call__(self, seen: Seen) -> tf.Tensor:
         """Return the score of each image, float32, shape (batch,)."""
@@ -73,11 +79,12 @@ class Objective:
             self.terms + other.terms,
             self.needs | other.needs,
             self.pixels or other.pixels,
+            self.compares or other.compares,
         )
 
     def __mul__(self, factor: float) -> Objective:
         terms = tuple((factor * weight, term) for weight, term in self.terms)
-        return Objective(terms, self.needs, self.pixels)
+        return dataclasses.replace(self, terms=terms)
 
     __rmul__ = __mul__
 
@@ -179,10 +186,12 @@ def neuron(
     return _of(term, name)
 
 
-def direction(name: str, vector: Sequence[float], cosine_power: float = 1) -> Objective:
+def direction(name: str, vector: Any, cosine_power: float = 1) -> Objective:
     """Return the mean output of a layer along a direction of its channels.
 
-    A higher power of the cosine asks for the direction alone, 0 for the dot product.
+    The vector is one for all images, shape (channels,), or one for each, shape (images,
+    channels). A higher power of the cosine asks for the direction alone, 0 for the dot
+    product.
 
     Source: Carter et al., "Activation Atlas", distill.pub, 2019.
     """
@@ -190,8 +199,12 @@ def direction(name: str, vector: Sequence[float], cosine_power: float = 1) -> Ob
     def term(seen: Seen) -> tf.Tensor:
         maps = seen.maps(name)
         along = tf.convert_to_tensor(vector, tf.float32)
+        if along.shape.rank == 2:
+            between = [1] * (maps.shape.rank - 2)
+            along = tf.gather(along, seen.place)
+            along = tf.reshape(along, [-1, *between, along.shape[-1]])
         dot = tf.reduce_sum(maps * along, -1)
-        lengths = tf.norm(maps, axis=-1) * tf.norm(along)
+        lengths = tf.norm(maps, axis=-1) * tf.norm(along, axis=-1)
         cosine = tf.maximum(dot / tf.maximum(lengths, 1e-6), 0.1)
         return tf.reduce_mean(_flat(dot * cosine**cosine_power), 1)
 
@@ -239,6 +252,27 @@ def diversity(name: str, groups: Sequence[int]) -> Objective:
     return _of(term, name)
 
 
+def feature_distance(name: str) -> Objective:
+    """Return how far an image is from its photograph in a layer, to be *subtracted*.
+
+    It is the distance of their outputs, both transformed alike, by the length of the
+    photograph's: 0 is the photograph itself.
+
+    Source: feature accentuation, Hamblin et al., arXiv:2402.10039.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        own = _flat(seen.maps(name))
+        natural = _flat(tf.cast(seen.natural[name], tf.float32))
+        square = tf.reduce_sum(tf.square(own - natural), 1)
+        # A root has no gradient at zero, and there every ascent begins.
+        distance = tf.sqrt(square + 1e-12 * tf.reduce_sum(tf.square(natural), 1))
+        return distance / tf.maximum(tf.norm(natural, axis=1), 1e-6)
+
+    found = _of(term, name)
+    return dataclasses.replace(found, compares=True)
+
+
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "class_logit": class_logit,
     "log_odds": log_odds,
@@ -250,4 +284,5 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "total_variation": total_variation,
     "l2": l2,
     "diversity": diversity,
+    "feature_distance": feature_distance,
 }

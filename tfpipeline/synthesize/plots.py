@@ -1,6 +1,7 @@
 """The chart of an ideal image: what the network makes of it, and how it came about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,4 +45,37 @@ def ideal(
     )
     right.plot(np.arange(len(curve)), curve, color=INKS.blue, linewidth=1)
     right.set(xlabel="step", title="score of what the network saw")
+    return pixels(drawn)
+
+
+@styled
+def natural_path(items: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return how ideal images go through the layers, a line each, and their mean.
+
+    Args:
+        items: Of `synthesis.json`; those without photographs are left out.
+    """
+    each = [item["natural_path"] for item in items if "natural_path" in item]
+    layers = list(each[0])
+    parts = ("ideal", "same", "other")
+    drawn = figure(8, 3.8, layout="constrained")
+    axes = drawn.subplots()
+    places = np.arange(len(layers))
+    for one in each:
+        values = [one[name]["normalized"] for name in layers]
+        line = [np.nan if value is None else value for value in values]
+        axes.plot(places, line, color=INKS.blue, linewidth=0.7, alpha=0.35)
+    together = []
+    for name in layers:
+        ideal, same, other = (sum(one[name][part] for one in each) for part in parts)
+        span = same - other
+        together.append((ideal - other) / span if span > 0 else np.nan)
+    axes.plot(places, together, color=INKS.blue, linewidth=2, label="together")
+    for height, words in ((0, "another class"), (1, "the same class")):
+        axes.axhline(height, color="0.5", linewidth=1, linestyle=":")
+        axes.text(places[-1], height, words, ha="right", va="bottom", color="0.4")
+    axes.set_xticks(places, layers, rotation=30, ha="right")
+    # Where photographs hardly tell classes apart, a line goes anywhere.
+    axes.set(ylim=(-2, 2), title="like photographs of ...")
+    axes.legend(loc="lower left")
     return pixels(drawn)

@@ -1,6 +1,7 @@
 """Ways to make an ideal image that are known by name, and what a user changes."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,19 +68,25 @@ class Preset:
     weight: float = 1.0
     total_variation: float = 0.0
     l2: float = 0.0
+    feature_distance: float = 0.0
     fading: float = 0.0
     branch_gradient: float = 1.0
     relu_gradient: float = 0.0
     raw: bool = False
     defects: tuple[str, ...] = ()
 
-    def build_objective(self, indices: Sequence[int]) -> Objective:
-        """Return the objective of classes, one an image."""
+    def build_objective(
+        self, indices: Sequence[int], feature_layer: str = ""
+    ) -> Objective:
+        """Return the objective of classes, one an image; with the layer to compare."""
         objective = self.weight * CLASS_OBJECTIVES[self.objective](indices)
         if self.total_variation:
             objective -= self.total_variation * objectives.total_variation()
         if self.l2:
             objective -= self.l2 * objectives.l2()
+        if self.feature_distance:
+            distance = objectives.feature_distance(feature_layer)
+            objective -= self.feature_distance * distance
         return objective
 
     def ascent(
@@ -89,7 +96,7 @@ class Preset:
         strategy: tf.distribute.Strategy,
         seed: int,
         *,
-        whole: bool = False,
+        photograph: tf.Tensor | None = None,
         frames: bool = False,
     ) -> Ascent:
         """Return the ascent of a network's images to an objective.
@@ -99,7 +106,8 @@ class Preset:
             objective: What is to rise.
             strategy: Where the steps run.
             seed: Of the transforms.
-            whole: Whether every wave is needed.
+            photograph: That the images start from, in [0, 1], shape (1, height, width,
+                3); it keeps its short waves.
             frames: Whether to take snapshots.
         """
         size = network.size
@@ -108,7 +116,7 @@ class Preset:
         if self.raw:
             climbed = layer_outputs.without_preprocessing(network.model)
         options = dict(self.options)
-        if whole:
+        if photograph is not None:
             options.pop("waves", None)
         rate: Any = self.learning_rate
         if self.last_rate < 1 and self.steps:
@@ -124,7 +132,8 @@ class Preset:
             for one in self.transforms
         ]
         waves = PARAMETERIZATIONS[self.parameterization](size, **options)
-        return Ascent(climbed, objective, waves, transforms, climb, strategy)
+        how_shown = (transforms, climb, strategy, photograph)
+        return Ascent(climbed, objective, waves, *how_shown)
 
 
 CLASS_OBJECTIVES: dict[str, Callable[[Sequence[int]], Objective]] = {
@@ -191,6 +200,11 @@ def choose_preset(name: str, settings: SynthesisSettings) -> Preset:
     if other != preset.parameterization:
         rate = RATES.get(other, preset.learning_rate)
         preset = dataclasses.replace(preset, options={}, learning_rate=rate)
+    wish = settings.class_features
+    if wish is not None and not 0 <= wish < math.inf:
+        raise UserError(
+            f"--synthesis.class_features: expected at least 0. Received: {wish}."
+        )
     if settings.start is not None and not preset.raw:
         rate = preset.learning_rate * FROM_PHOTOGRAPH
         preset = dataclasses.replace(preset, learning_rate=rate, fading=0.0)
@@ -228,6 +242,7 @@ def _check_numbers(preset: Preset, settings: SynthesisSettings) -> None:
         "views": ("at least 1", preset.views >= 1),
         "total_variation": ("at least 0", preset.total_variation >= 0),
         "l2": ("at least 0", preset.l2 >= 0),
+        "feature_distance": ("at least 0", preset.feature_distance >= 0),
         "fading": ("at least 0", preset.fading >= 0),
         "branch_gradient": ("above 0, at most 1", 0 < branch <= 1),
         "relu_gradient": ("from 0 to 0.5", 0 <= preset.relu_gradient <= 0.5),
@@ -265,6 +280,28 @@ def _check_combinations(name: str, preset: Preset, settings: SynthesisSettings) 
             settings.start is not None and settings.copies > 1,
             "--synthesis.start with --synthesis.copies: all copies would start from "
             "the same photograph, and become the same. Leave one of them out.",
+        ),
+        (
+            settings.start is None
+            and (preset.feature_distance or settings.feature_layer),
+            "--synthesis.feature_distance and feature_layer: expected with "
+            "--synthesis.start, the photograph that they compare with. Name one, or "
+            "leave them out.",
+        ),
+        (
+            settings.feature_layer and not preset.feature_distance,
+            "--synthesis.feature_layer: expected with --synthesis.feature_distance, "
+            "the weight of the distance in it. Name both, or leave it out.",
+        ),
+        (
+            preset.raw and settings.class_features,
+            "--synthesis.class_features with --preset lesson: its network shows no "
+            "layers. Leave one of them out.",
+        ),
+        (
+            preset.raw and preset.feature_distance,
+            "--synthesis.feature_distance with --preset lesson: its network shows no "
+            "layers. Leave one of them out.",
         ),
         (
             settings.diversity and settings.copies < 2,

@@ -16,7 +16,7 @@ from tfpipeline.models import load_network
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.load_network import Network
 from tfpipeline.report.closing import closing
-from tfpipeline.synthesize import generate, plots
+from tfpipeline.synthesize import generate, natural_path, plots
 from tfpipeline.synthesize.generate import Ideal, Job
 
 
@@ -26,7 +26,8 @@ def names(folder: str, job: Job) -> list[str]:
     each = [generate.file_name(labels, i, k) for i in job.indices for k in copies]
     places = ["{}.png", "charts/{}.png", *(["{}.gif"] if job.frames else [])]
     every = [place.format(name) for place in places for name in each]
-    return [f"{folder}/{name}" for name in ["sheet.png", *every]]
+    whole = ["sheet.png", "natural_path.png"]
+    return [f"{folder}/{name}" for name in [*whole, *every]]
 
 
 def save(folder: Path, ideal: Ideal, labels: ClassNames) -> Ideal:
@@ -47,12 +48,16 @@ def write(
     jobs: Mapping[str, Job],
     ideals: Mapping[str, Sequence[Ideal]],
     judges: Sequence[Network],
+    natural: Mapping[int, Sequence[Path]],
 ) -> dict[str, Any]:
     """Write the sheets, have the saved files judged, and return `synthesis.json`.
 
-    Jobs and images are by preset; the first one is the user's.
+    Jobs and images are by preset; the first one is the user's. Natural are the files of
+    photographs of classes, as far as there are some.
     """
     results: list[dict[str, Any]] = []
+    network = next(iter(jobs.values())).network
+    measure = natural_path.Measure(network, natural)
     for number, (name, own) in enumerate(ideals.items()):
         job, folder = jobs[name], Path(name) if number else Path()
         items = [_item(ideal, job, folder / f"{ideal.name}.png") for ideal in own]
@@ -70,7 +75,12 @@ def write(
         image_io.save_png(output / folder / "sheet.png", sheet)
         summary = {"preset": name, "sheet": str(folder / "sheet.png")}
         summary |= _summary(job, items, judges)
-        results.append({"images": items, "checks": _checks(own), "summary": summary})
+        checks = _checks(own) | _natural_path(items, pictures, measure)
+        if checks["natural_path"]["passed"] is not None:
+            chart = folder / "natural_path.png"
+            image_io.save_png(output / chart, plots.natural_path(items))
+            summary["natural_path_chart"] = str(chart)
+        results.append({"images": items, "checks": checks, "summary": summary})
     result = results[0]
     if len(results) > 1:
         image_io.save_png(output / "compare.png", _comparison(ideals))
@@ -101,7 +111,31 @@ def _item(ideal: Ideal, job: Job, file: Path) -> dict[str, Any]:
         "woken": ideal.cured,
         "judges": {},
         **({"raw": ideal.raw} if ideal.raw else {}),
+        **_nearness(ideal, job),
         **({"gif": str(file.with_suffix(".gif"))} if job.frames else {}),
+    }
+
+
+def _natural_path(
+    items: Sequence[dict[str, Any]], pictures: np.ndarray, measure: natural_path.Measure
+) -> dict[str, Any]:
+    """Add to each image how it goes through the layers; return the check of all."""
+    ways = []
+    for item, picture in zip(items, pictures):
+        way = measure(picture, item["index"])
+        if way is not None:
+            ways.append(way)
+            item["natural_path"] = {name: one.told() for name, one in way.items()}
+    return {"natural_path": natural_path.check(ways)}
+
+
+def _nearness(ideal: Ideal, job: Job) -> dict[str, Any]:
+    """Return how near an accentuated photograph has stayed, and in which layer."""
+    if ideal.feature_distance is None:
+        return {}
+    return {
+        "feature_distance": ideal.feature_distance,
+        "feature_layer": generate.feature_layer(job),
     }
 
 

@@ -1,4 +1,4 @@
-"""Several labels, shares and numbers: read, refused by line, kept through every step."""
+"""Several labels, shares and numbers: read, refused by line, kept in every step."""
 
 import os
 from pathlib import Path
