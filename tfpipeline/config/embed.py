@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tfpipeline.config.beam import LOCAL, BeamSettings
 from tfpipeline.config.model import ModelSettings
 
 
@@ -20,6 +21,7 @@ class EmbedSettings:
             task's number in a job array of SLURM, Kubernetes or AWS Batch.
         parts: How many shares there are (default: 1, or the size of the job array).
         workers: Processes on this machine that share the work.
+        runner: What hands out shards: `local`, this command; or `beam`, Apache Beam.
         batch_size: Pictures a step; changes features by rounding errors only.
         resize: How a picture becomes square: `squash`, `crop` or `pad` (default: that
             of the run, otherwise `squash`).
@@ -28,6 +30,7 @@ class EmbedSettings:
         max_pixels: Height times width of a picture, at most; more is not opened.
         overwrite: Whether to replace shards of other work in `output`.
         model: The network.
+        beam: What Apache Beam is told, with `--runner beam`.
     """
 
     images: list[str] = field(default_factory=list)
@@ -38,12 +41,14 @@ class EmbedSettings:
     part: str = "0"
     parts: int = 0
     workers: int = 1
+    runner: str = LOCAL
     batch_size: int = 32
     resize: str | None = None
     range: str = "full"
     max_pixels: int = 250_000_000
     overwrite: bool = False
     model: ModelSettings = field(default_factory=ModelSettings)
+    beam: BeamSettings = field(default_factory=BeamSettings)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from tfpipeline.config.beam import LOCAL, BeamSettings
+
 
 @dataclass(frozen=True)
 class ExportSettings:
@@ -122,10 +124,12 @@ class PredictSettings:
             task's number in a job array of SLURM, Kubernetes or AWS Batch.
         parts: Number of shares (default: 1, or the size of the job array).
         workers: Processes on this machine that share the shards.
+        runner: What hands out shards: `local`, this command; or `beam`, Apache Beam.
         overwrite: Whether to replace shards of other work in `output`.
         engine: What computes a run's predictions on a CPU: `tensorflow`, `litert`, or
             `auto`: the faster in a trial, for many pictures; for shards `tensorflow`.
         server: How requests are sent to a server.
+        beam: What Apache Beam is told, with `--runner beam`.
     """
 
     model: str | None = None
@@ -138,6 +142,8 @@ class PredictSettings:
     part: str = "0"
     parts: int = 0
     workers: int = 1
+    runner: str = LOCAL
     overwrite: bool = False
     engine: str = "auto"
     server: ServerSettings = field(default_factory=ServerSettings)
+    beam: BeamSettings = field(default_factory=BeamSettings)

@@ -10,30 +10,16 @@ from tfpipeline.core import console, image_io, startup
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.models import registry
 from tfpipeline.report.closing import closing
+from tfpipeline.shards import driving
 from tfpipeline.shards import plan as plans
-from tfpipeline.shards import processes, work
+from tfpipeline.shards import work
 
 
 def embed(settings: EmbedSettings) -> dict[str, Any]:
     """Write the features of pictures, and what each is the picture of."""
     own = _check(settings)
     output = Path(str(settings.output))
-    if settings.workers > 1:
-        processes.run("embed", settings, output)
-        plan = plans.read(output)
-    else:
-        with startup.quiet_start():
-            from tfpipeline.embed import network
-
-            embedder = network.open_embedder(settings)
-        plan = plans.settle(
-            output,
-            settings.images,
-            settings.shard_images,
-            {"command": "embed", **embedder.about()},
-            overwrite=settings.overwrite,
-        )
-        work.compute_all(plan, embedder.compute, own)
+    plan, counted = driving.run("embed", settings, own, open_job)
     content = work.end(plan)
     console.close(
         closing(
@@ -45,7 +31,18 @@ def embed(settings: EmbedSettings) -> dict[str, Any]:
             missing=work.numbers_in_words(content["missing"]),
         )
     )
-    return content | {"written": console.written(output, None)}
+    more = {"counted": counted} if counted else {}
+    return content | more | {"written": console.written(output, None)}
+
+
+def open_job(settings: EmbedSettings) -> work.Job:
+    """Return what is done with the pictures of any shard."""
+    with startup.quiet_start():
+        from tfpipeline.embed import network
+
+        embedder = network.open_embedder(settings)
+    about = {"command": "embed", **embedder.about()}
+    return work.Job(about, embedder.compute)
 
 
 def _check(settings: EmbedSettings) -> tuple[int, int]:

@@ -79,7 +79,8 @@ class Embedder:
             (path, file.sha256, "" if file.reason else next(places), file.reason)
             for path, file in zip(paths, files)
         ]
-        return Content(HEADER, rows, len(files) - len(good), vectors)
+        size = sum(file.length or file.size for file in files)
+        return Content(HEADER, rows, len(files) - len(good), vectors, size)
 
 
 def open_embedder(settings: EmbedSettings) -> Embedder:

@@ -204,14 +204,15 @@ def rows(
     """
     if top_k < 1:
         raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
-    return rows_of(listing.named_files(words), ask, top_k, max_pixels)
+    paths = listing.named_files(words)
+    files = scan.audit(paths, cache=None, max_pixels=max_pixels)
+    return rows_of(paths, files, ask, top_k)
 
 
 def rows_of(
-    paths: Sequence[Path], ask: Ask, top_k: int, max_pixels: int
+    paths: Sequence[Path], files: Sequence[Row], ask: Ask, top_k: int
 ) -> list[dict[str, Any]]:
-    """Return the same of files."""
-    files = scan.audit(paths, cache=None, max_pixels=max_pixels)
+    """Return the same of files that were audited."""
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, image_io, run_dir
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan
 from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.predict import outputs
 from tfpipeline.report.closing import closing
+from tfpipeline.shards import driving
 from tfpipeline.shards import plan as plans
-from tfpipeline.shards import processes, work
+from tfpipeline.shards import work
 
 if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
@@ -50,45 +53,48 @@ def predict(
     """Write the predictions of shards, a CSV each, and return how many there are."""
     own = check(settings)
     output = Path(str(settings.output))
-    if settings.workers > 1:
-        processes.run("predict", settings, output)
-        plan = plans.read(output)
-    else:
-        from tfpipeline.predict import answers, batching
-
-        # What a trial finds may differ between processes, and with it the last digits.
-        engine = TENSORFLOW if settings.engine == "auto" else settings.engine
-        ask = open_model(dataclasses.replace(settings, engine=engine))
-        about = {
-            "command": "predict",
-            "engine": engine,
-            "model": _fingerprint(str(settings.model)),
-            "top_k": settings.top_k,
-            "max_pixels": settings.max_pixels,
-            "decoding": image_io.RULES,
-        }
-        plan = plans.settle(
-            *(output, settings.images, settings.shard_images, about),
-            overwrite=settings.overwrite,
-        )
-
-        def compute(paths: list[Path]) -> work.Content:
-            limits = settings.top_k, settings.max_pixels
-            try:
-                rows = answers.rows_of(paths, ask, *limits)
-            except batching.Incomplete as error:  # Shards that are done stay.
-                raise error.cause from None
-            errors = sum(bool(row["error"]) for row in rows)
-            # The same columns whatever answers, and whether any picture has one.
-            whole = [{name: row.get(name) for name in _HEADER} for row in rows]
-            return work.Content(_HEADER, [*outputs.cells(whole)], errors)
-
-        work.compute_all(plan, compute, own)
+    opening = functools.partial(_open_job, open_model)
+    plan, counted = driving.run("predict", settings, own, opening)
     content = work.end(plan)
     missing = work.numbers_in_words(content["missing"])
     words: Mapping[str, Any] = {"result": content, "missing": missing}
     console.close(closing("predict_shards", output, plans.INDEX, **words))
-    return content | {"written": console.written(output, None)}
+    more = {"counted": counted} if counted else {}
+    return content | more | {"written": console.written(output, None)}
+
+
+def _open_job(
+    open_model: Callable[[PredictSettings], Ask], settings: PredictSettings
+) -> work.Job:
+    """Return what is done with the pictures of any shard."""
+    from tfpipeline.predict import answers, batching
+
+    # What a trial finds may differ between processes, and with it the last digits.
+    engine = TENSORFLOW if settings.engine == "auto" else settings.engine
+    ask = open_model(dataclasses.replace(settings, engine=engine))
+    about = {
+        "command": "predict",
+        "engine": engine,
+        "model": _fingerprint(str(settings.model)),
+        "top_k": settings.top_k,
+        "max_pixels": settings.max_pixels,
+        "decoding": image_io.RULES,
+    }
+
+    def compute(paths: list[Path]) -> work.Content:
+        files = scan.audit(paths, cache=None, max_pixels=settings.max_pixels)
+        try:
+            rows = answers.rows_of(paths, files, ask, settings.top_k)
+        except batching.Incomplete as error:  # Shards that are done stay.
+            raise error.cause from None
+        errors = sum(bool(row["error"]) for row in rows)
+        # The same columns whatever answers, and whether any picture has one.
+        whole = [{name: row.get(name) for name in _HEADER} for row in rows]
+        size = sum(file.length or file.size for file in files)
+        cells = [*outputs.cells(whole)]
+        return work.Content(_HEADER, cells, errors, bytes_read=size)
+
+    return work.Job(about, compute)
 
 
 def _fingerprint(model: str) -> str:

@@ -1,5 +1,6 @@
 """Shards are computed: by this process, beside others, or by several of its own."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -13,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.config import PredictSettings
+from tfpipeline.config.beam import BEAM, RUNNERS
 from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import disk, file_io, progress
-from tfpipeline.core.errors import UserError, check_each
+from tfpipeline.core.errors import UserError, check_each, unknown
 from tfpipeline.shards.plan import INDEX, Plan
 from tfpipeline.shards.plan import check as check_folder
 from tfpipeline.shards.plan import locked
@@ -38,16 +40,31 @@ class Content:
         rows: One a picture, in the order of the plan.
         errors: How many of them have no answer.
         vectors: Of those that have one, in order; None where rows are all.
+        bytes_read: Of all files.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[object]]
     errors: int
     vectors: np.ndarray | None = None
+    bytes_read: int = 0
 
 
 # From the paths of a shard to its content: the same for the same paths.
 Compute = Callable[[list[Path]], Content]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done with the pictures of any shard.
+
+    Args:
+        about: Everything that a row depends on, save the picture; plain JSON.
+        compute: Does it.
+    """
+
+    about: Mapping[str, Any]
+    compute: Compute
 
 
 def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[int, int]:
@@ -61,11 +78,18 @@ def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[in
     check_each(
         "", settings, {n: ("at least 1", getattr(settings, n) >= 1) for n in names}
     )
+    if settings.runner not in RUNNERS:
+        raise unknown("--runner", settings.runner, RUNNERS)
     own = share(settings.part, settings.parts, os.environ)
     if settings.workers > 1 and own != (0, 1):
         raise UserError(
             "--workers with --part: expected one of them. A task of a job array is "
             "one process; --workers starts several on this machine."
+        )
+    if settings.runner == BEAM and (settings.workers > 1 or own != (0, 1)):
+        raise UserError(
+            "--runner beam with --workers or --part: expected one of them. Beam has "
+            'workers of its own: --beam.options "--direct_num_workers=2 ...".'
         )
     check_folder(Path(str(settings.output)))
     return own
@@ -113,15 +137,27 @@ def compute_all(
     number, count = own
     mine = range(number, plan.shards, count)
     for shard in progress.over(mine, title, "shard"):
+        with contextlib.suppress(BlockingIOError):
+            compute_one(plan, shard, compute, waits=False)
+
+
+def compute_one(
+    plan: Plan, shard: int, compute: Compute, *, waits: bool
+) -> Content | None:
+    """Compute a shard and return its content; None where it is there already.
+
+    Raises:
+        BlockingIOError: Another process is at it, and `waits` is not set.
+    """
+    if plan.done(shard).is_file():
+        return None
+    lock = plan.file(shard, "lock")
+    with locked(lock.with_name(f".{lock.name}"), waits=waits):
         if plan.done(shard).is_file():
-            continue
-        try:
-            lock = plan.file(shard, "lock")
-            with locked(lock.with_name(f".{lock.name}"), waits=False):
-                if not plan.done(shard).is_file():
-                    _write(plan, shard, compute(plan.paths(shard)))
-        except BlockingIOError:
-            continue
+            return None
+        content = compute(plan.paths(shard))
+        _write(plan, shard, content)
+    return content
 
 
 def _write(plan: Plan, shard: int, content: Content) -> None:

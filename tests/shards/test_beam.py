@@ -1,0 +1,166 @@
+"""Apache Beam writes the bytes that one process writes."""
+
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("apache_beam", reason="Apache Beam is not installed: extra [beam]")
+
+# Beam's own modules are not free of warnings.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+from tests.conftest import PLAIN, Exported, Trained  # noqa: E402
+from tests.shards.test_work import content, files, settle  # noqa: E402
+from tfpipeline import cli  # noqa: E402
+from tfpipeline.config import PredictSettings  # noqa: E402
+from tfpipeline.config.beam import BeamSettings  # noqa: E402
+from tfpipeline.config.embed import EmbedSettings  # noqa: E402
+from tfpipeline.core.errors import UserError  # noqa: E402
+from tfpipeline.embed.command import embed  # noqa: E402
+from tfpipeline.predict.command import predict  # noqa: E402
+from tfpipeline.shards import beam, work  # noqa: E402
+
+TWO = "--direct_num_workers=2 --direct_running_mode=multi_processing"
+
+
+def start(command: Any, settings: type, *words: object) -> int:
+    return cli.main(command, settings, [*map(str, words), "--quiet"])
+
+
+def only_hash(settings: object) -> work.Job:
+    """Return a job without a network."""
+    return work.Job({}, content)
+
+
+def fails(settings: object) -> work.Job:
+    """Return a job whose third shard cannot be computed."""
+
+    def compute(paths: list[Path]) -> work.Content:
+        if paths[0].stem == "1":
+            raise UserError("the disk is gone")
+        return content(paths)
+
+    return work.Job({}, compute)
+
+
+@pytest.fixture
+def folder(exported: Exported, tmp_path: Path) -> Path:
+    """Six pictures, and between them a file that is none."""
+    (tmp_path / "in").mkdir()
+    for number, picture in enumerate(exported.pictures):
+        shutil.copy(picture, tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "2.5.png").write_bytes(b"no picture")
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("options", ["", "--direct_num_workers=3", TWO])
+def test_shards_have_the_same_bytes_and_are_counted(
+    tmp_path: Path, options: str
+) -> None:
+    plan = settle(tmp_path)
+    work.compute_all(plan, content)
+    expected = files(plan.folder)
+    shutil.rmtree(plan.folder)
+    plan = settle(tmp_path)
+    settings = BeamSettings(options)
+    counted = beam.run(plan, beam.Opening(only_hash, None), settings)
+    assert files(plan.folder) == expected
+    assert counted.pop("milliseconds") >= 0
+    assert counted == {"pictures": 17, "bytes": 0, "errors": 4, "shards": 6}
+    # What is there is not computed again.
+    again = beam.run(plan, beam.Opening(only_hash, None), settings)
+    assert set(again.values()) == {0} and files(plan.folder) == expected
+
+
+def test_a_bundle_that_is_tried_again_changes_nothing(tmp_path: Path) -> None:
+    import apache_beam
+
+    plan = settle(tmp_path)
+    opening = beam.Opening(only_hash, None)
+    with apache_beam.Pipeline(runner=beam.RUNNER) as pipeline:
+        _ = (
+            pipeline
+            | apache_beam.Create([0, 1, 1, 0, 2, 0])
+            | apache_beam.ParDo(beam.ComputeShards(plan, opening))
+        )
+    before = files(plan.folder)
+    assert [done["shard"] for done in work.finished(plan)] == [0, 1, 2]
+    step = beam.ComputeShards(plan, opening)
+    step.setup()
+    assert [*step.process(1)] == [1] and files(plan.folder) == before
+
+
+def test_where_a_shard_fails_the_others_stay_and_the_cause_is_told(
+    tmp_path: Path,
+) -> None:
+    plan = settle(tmp_path)
+    with pytest.raises(UserError, match="the disk is gone"):
+        beam.run(plan, beam.Opening(fails, None), BeamSettings())
+    assert 2 not in [done["shard"] for done in work.finished(plan)]
+    beam.run(plan, beam.Opening(only_hash, None), BeamSettings())
+    assert work.summary(plan)["missing"] == []
+
+
+@pytest.mark.parametrize("options", ["words", "--runner='open"])
+def test_what_is_no_option_is_refused(tmp_path: Path, options: str) -> None:
+    with pytest.raises(UserError, match="--beam.options"):
+        beam.run(settle(tmp_path), beam.Opening(only_hash, None), BeamSettings(options))
+
+
+def test_a_process_leaves_logs_and_environment_as_they_were(tmp_path: Path) -> None:
+    before = os.environ.get("PYTHONPATH"), logging.getLogger("apache_beam").level
+    beam.run(settle(tmp_path), beam.Opening(only_hash, None), BeamSettings())
+    assert before == (
+        os.environ.get("PYTHONPATH"),
+        logging.getLogger("apache_beam").level,
+    )
+
+
+def test_processes_of_a_machine_take_cores_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(beam.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7, 9}, raising=False)
+    assert [beam._cores_of("x", 2) for _ in range(3)] == [[3, 5], [7, 9], [3, 5]]
+    assert beam._cores_of("y", 9) == [3, 5, 7, 9]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["", TWO], ids=["in memory", "two processes"])
+def test_features_and_predictions_are_those_of_one_process(
+    options: str, small_run: Trained, folder: Path, tmp_path: Path
+) -> None:
+    how = ["--runner", "beam", f"--beam.options={options}"]
+    for name, command, settings, words in (
+        ("embed", embed, EmbedSettings, PLAIN),
+        ("predict", predict, PredictSettings, ("--model", small_run.path)),
+    ):
+        given = [folder, *words, "--shard_images", 2, "--output"]
+        assert start(command, settings, *given, tmp_path / name) == 0
+        assert start(command, settings, *given, tmp_path / f"{name}2", *how) == 0
+        assert files(tmp_path / name) == files(tmp_path / f"{name}2"), name
+
+
+@pytest.mark.parametrize("more", [["--workers", "2"], ["--part", "1", "--parts", "2"]])
+def test_beam_has_workers_of_its_own(
+    folder: Path, tmp_path: Path, more, capsys
+) -> None:
+    words = [folder, *PLAIN, "--output", tmp_path / "out", "--runner", "beam", *more]
+    assert start(embed, EmbedSettings, *words) == 2
+    assert "--runner beam" in capsys.readouterr().err
+    assert start(embed, EmbedSettings, *words[:-3], "spark") == 2
+    assert "local" in capsys.readouterr().err
+
+
+def test_without_beam_the_extra_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    words = [folder, *PLAIN, "--output", tmp_path / "out", "--runner", "beam"]
+    assert start(embed, EmbedSettings, *words) == 2
+    assert "[beam]" in capsys.readouterr().err

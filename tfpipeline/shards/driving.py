@@ -1,0 +1,58 @@
+"""Who hands out the shards: this process, several of this machine, or Apache Beam."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfpipeline.config.beam import BEAM
+from tfpipeline.core.errors import UserError
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import processes, work
+
+
+def run(
+    command: str,
+    settings: Any,
+    own: tuple[int, int],
+    open_job: Callable[[Any], work.Job],
+) -> tuple[plans.Plan, dict[str, int]]:
+    """Compute the shards of a command, and return its plan.
+
+    Args:
+        command: Its name.
+        settings: Its settings.
+        own: The share of this process, and how many shares there are.
+        open_job: From the settings to what is done with pictures; a function of a
+            module, by whose name other processes find it.
+
+    Returns:
+        The plan, and what Beam's workers have counted: `pictures`, `bytes`, `errors`,
+        `milliseconds` and `shards`; nothing without it.
+    """
+    output = Path(str(settings.output))
+    if settings.runner == BEAM and importlib.util.find_spec("apache_beam") is None:
+        raise UserError(
+            "--runner beam: expected Apache Beam to be installed. Do: pip install "
+            "'tfpipeline[beam]'."
+        )
+    if settings.workers > 1:
+        processes.run(command, settings, output)
+        return plans.read(output), {}
+    if settings.runner == BEAM:
+        from tfpipeline.shards import beam
+
+        opening = beam.Opening(open_job, settings)
+        plan = _settle(settings, output, opening.job().about)
+        return plan, beam.run(plan, opening, settings.beam)
+    job = open_job(settings)
+    plan = _settle(settings, output, job.about)
+    work.compute_all(plan, job.compute, own)
+    return plan, {}
+
+
+def _settle(settings: Any, output: Path, about: Any) -> plans.Plan:
+    return plans.settle(
+        *(output, settings.images, settings.shard_images, about),
+        overwrite=settings.overwrite,
+    )
