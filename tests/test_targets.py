@@ -246,8 +246,8 @@ def test_several_labels_and_numbers_are_fine_tuned(tmp_path: Path) -> None:
     short = ("--train.epochs", "2", "--fine_tune.epochs", "2")
     mixed = ("--data.augmentation", "mixup", "--train.label_smoothing", "0.1")
     run = trained(tmp_path, "multi", *short, *mixed, "--train.loss", "focal")
-    result = read(run / "metrics.json")
-    assert set(result["frozen_head"]) == set() or "mAP" in result["frozen_head"]["test"]
+    # Every step went through the images: no features were at hand.
+    assert "frozen_head" not in read(run / "metrics.json")
     run = trained(tmp_path, "number", *short, "--data.sampling", "balanced")
     result = read(run / "metrics.json")
     assert result["frozen_head"]["test"]["mae"] > 0
