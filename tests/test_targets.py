@@ -239,6 +239,11 @@ def test_a_one_hot_row_trains_as_a_hard_label_bit_for_bit(
     assert histories[0] == histories[1]
     distribution = results[1].pop("distribution")
     assert results[0] == results[1] and distribution["entropy"] == 0
+    argv = ["--run", str(tmp_path / "soft"), "--quiet"]
+    assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    again = read(tmp_path / "soft" / "evaluation.json")
+    assert again["distribution"] == pytest.approx(distribution)
+    assert again["accuracy"] == results[1]["accuracy"]
 
 
 def test_several_labels_and_numbers_are_fine_tuned(tmp_path: Path) -> None:
