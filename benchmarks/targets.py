@@ -2,8 +2,8 @@
 
 python benchmarks/targets.py [--seeds 5] [--per_class 60] [--output FILE.json]
 
-Each seed divides the pictures of `demo:multi` and `demo:number` anew and trains a head,
-on the demo backbone and on an untrained one of the same form. Of several labels mean
+Each seed divides the pictures of `demo:multi` and `demo:number` anew, trains a head
+on the demo backbone and on an untrained one of that form. Of several labels the mean
 average precision is told, of numbers the MAE and that of always saying the mean of the
 training images, all on test images; with the standard deviation over seeds.
 """

@@ -42,6 +42,7 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
             _predict(course, predictor, split, split)
     if work.examples.source.target not in targets.CLASSES:
         return target_measurement.measure(course)
+    course.decision = target_measurement.of_classes(work.examples.source)
     by, logits = "validation", course.logits
     if course.out_of_fold is not None:
         # More images, and none that has chosen an epoch.

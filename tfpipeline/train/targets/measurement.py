@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import target as targets
+from tfpipeline.data.sources.base import Source
 from tfpipeline.metrics import decision, target_metrics
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.decision import Decision
@@ -37,6 +38,13 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
             *(examples.weights(chosen), [names[i] for i in chosen]),
         )
     return result
+
+
+def of_classes(source: Source) -> Decision:
+    """Return what is known of a network of single classes, or of shares of them."""
+    if source.target == targets.SINGLE:
+        return Decision()
+    return Decision(source.target, source.labels)
 
 
 def decide(course: Course) -> Decision:
