@@ -7,8 +7,8 @@ Of every third picture below each folder copies are written: made smaller, in an
 format, recompressed, cut, made brighter. `recall` is the share of each kind that lands
 in one group with its picture, with its interval (Wilson, 95 %); `promised` counts all
 kinds that docs/data.md promises together, and `precision` which share of what lands in
-one group was made a copy of it. `pairs` are those among the pictures themselves that are
-no equal files; whether they are right only the eye can tell: `--sheets` draws them.
+one group was made a copy of it. `pairs` are those among the pictures themselves that
+are no equal files; whether they are right only the eye can tell: `--sheets` draws them.
 
 With the library `imagehash`, its hashes of the same pictures beside: at how many bits
 95 % of the copies of each kind that a hash should know are found, and how many pairs of

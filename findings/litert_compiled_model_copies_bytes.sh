@@ -66,3 +66,5 @@ else:
 PYTHON
 TF_CPP_MIN_LOG_LEVEL=3 "$folder/venv/bin/python" "$folder/check.py" "$folder"
 # Seen on 2026-11-30, CPU:
+#   float32 [200. 200. 200.] uint8 [-102801.56 -102801.56 -102801.56]
+#   Interpreter: Cannot set tensor: Got value of type UINT8 but expected type

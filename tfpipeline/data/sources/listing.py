@@ -20,8 +20,10 @@ _DEBRIS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # What stands beside a picture of the same name and describes it; of a film, its still.
-_SIDECARS = (".json", ".xml", ".txt", ".xmp", ".aae", ".yaml", ".yml", ".csv", ".md")
-_SIDECARS += (".caption", ".npy", ".npz", ".pp3", ".thm")
+_SIDECARS = (
+    *(".json", ".xml", ".txt", ".xmp", ".aae", ".yaml", ".yml", ".csv", ".md"),
+    *(".caption", ".npy", ".npz", ".pp3", ".thm"),
+)
 
 # What was passed over, by why, while somebody wants to know.
 _HIDDEN, _BESIDE = "hidden or of the system", "beside a picture of that name"
