@@ -1,6 +1,7 @@
 """Which networks can be exported to what: each family through each target of `export`.
 
 python benchmarks/export_targets.py [NAME ...] [--images 32] [--output FILE.json]
+    [--targets savedmodel litert_float16 ...]
 
 Of each family of `keras.applications` the smallest network is built at the smallest
 size that it takes, with random weights, scaled so that features differ between images,
@@ -122,7 +123,7 @@ def ask(
     return outputs[converters.OUTPUT]
 
 
-def row_of(name: str, count: int) -> dict[str, Any]:
+def row_of(name: str, count: int, targets: list[str]) -> dict[str, Any]:
     """Return how far each target is from Keras, or why it is not there."""
     size = max(BACKBONES[name].minimal_size, 32)
     images, label = pictures(2 * count, size)
@@ -132,7 +133,7 @@ def row_of(name: str, count: int) -> dict[str, Any]:
     expected = np.asarray(tf.nn.softmax(logits))
     row: dict[str, Any] = {"network": name, "image_size": size, "targets": {}}
     row["accuracy"] = float(np.mean(expected.argmax(1) == label[count:]))
-    for target in ("savedmodel", *converters.TARGETS):
+    for target in targets:
         since = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -155,7 +156,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = [f"| network | pixels | {' | '.join(targets)} |"]
     lines += ["|---|---|" + "---|" * len(targets)]
     for row in rows:
-        cells = [_cell(row["targets"][target]) for target in targets]
+        cells = [_cell(row["targets"].get(target, {})) for target in targets]
         lines.append(
             f"| {row['network']} | {row['image_size']} | {' | '.join(cells)} |"
         )
@@ -163,16 +164,19 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(found: dict[str, Any]) -> str:
+    if not found:
+        return "not tried"
     if "why" in found:
         return f"no: {found['why']}"
     return f"{found['max_difference']:.0e}, {found['best_equal']:.0%}"
 
 
-def in_a_process(name: str, count: int) -> dict[str, Any]:
+def in_a_process(name: str, count: int, targets: list[str]) -> dict[str, Any]:
     """Return the row of a network, measured in a process that frees its memory."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "row.json"
         words = [sys.executable, __file__, name, "--images", str(count)]
+        words += ["--targets", *targets]
         subprocess.run(
             [*words, "--output", str(file)], check=True, stdout=subprocess.DEVNULL
         )
@@ -184,13 +188,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="default: the smallest of each family")
     parser.add_argument("--images", type=int, default=32)
+    every = ["savedmodel", *converters.TARGETS]
+    parser.add_argument("--targets", nargs="+", default=every, choices=every)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     names = given.names or smallest()
     rows = []
     for name in names:
         measure = row_of if len(names) == 1 else in_a_process
-        rows.append(measure(name, given.images))
+        rows.append(measure(name, given.images, given.targets))
         print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     tell({"rows": rows, "table": table(rows)}, given.output)
 

@@ -1,6 +1,7 @@
 """The page on behaviours: what it names exists, and the libraries do what it says."""
 
 import configparser
+import datetime
 import io
 import os
 import re
@@ -8,15 +9,20 @@ import struct
 import time
 import warnings
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import jsonargparse
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from packaging.requirements import Requirement
 from PIL import Image
+
+from tfpipeline.data.sources import listing
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "findings").glob("*.sh"))
@@ -384,3 +390,75 @@ def test_three_switches_of_fit_fail_on_two_devices(switch: str) -> None:
         model.compile(optimizer, "mse", jit_compile=switch == "jit_compile", **more)
     with pytest.raises((tf.errors.InvalidArgumentError, RuntimeError)):
         model.fit(np.ones((16, 4)), np.ones((16, 2)), batch_size=4, verbose=0)
+
+
+def test_yaml_takes_words_for_other_things() -> None:
+    given = yaml.safe_load("[010, 1:30, no, 2024-01-01]")
+    assert given == [8, 90, False, datetime.date(2024, 1, 1)]
+
+
+def test_jsonargparse_takes_nothing_for_a_number_in_files_alone(tmp_path: Path) -> None:
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--epochs", type=int, default=3)
+    file = tmp_path / "c.yaml"
+    file.write_text("epochs:\n")
+    assert parser.parse_args(["--config", str(file)]).epochs is None
+    with pytest.raises(jsonargparse.ArgumentError):
+        parser.parse_args(["--epochs", "null"])
+
+
+def exported_to_onnx(model: keras.Model, file: Path) -> Any:
+    runtime = pytest.importorskip("onnxruntime")
+    model(np.ones((1, 4), np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.export(file, format="onnx", verbose=False)
+    return runtime.InferenceSession(file)
+
+
+def test_constants_of_a_normalization_become_inputs_in_onnx(tmp_path: Path) -> None:
+    layer = keras.layers.Normalization(mean=np.ones(4), variance=np.ones(4))
+    session = exported_to_onnx(small(layer), tmp_path / "x.onnx")
+    assert len(session.get_inputs()) > 1
+
+
+def test_an_exact_gelu_is_written_to_onnx_and_cannot_be_loaded(tmp_path: Path) -> None:
+    model = small(keras.layers.Activation("gelu"))
+    with pytest.raises(Exception, match="Erfc"):
+        exported_to_onnx(model, tmp_path / "x.onnx")
+    assert (tmp_path / "x.onnx").stat().st_size > 0
+
+
+def test_the_folders_of_tfds_pass_over_most_formats(tmp_path: Path) -> None:
+    import tensorflow_datasets as tfds
+
+    (tmp_path / "train" / "class").mkdir(parents=True)
+    for form in ("png", "jpeg", "webp", "bmp", "gif"):
+        file = tmp_path / "train" / "class" / f"1.{form}"
+        file.write_bytes(encoded(noise(8, 8, 3), form))
+    (file.parent / "1.jfif").write_bytes((file.parent / "1.jpeg").read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        builder = tfds.folder_dataset.ImageFolder(str(tmp_path))
+    assert builder.info.splits["train"].num_examples == 2
+    assert len(listing.files(tmp_path)) == 6
+
+
+def known_by(cell: str) -> str:
+    """Return what the fourth cell of a row names: a test, a script, or a source."""
+    return next(
+        (kind for kind in ("tests/", "findings/") if f"`{kind}" in cell), "source"
+    )
+
+
+def test_the_page_says_how_many_rows_are_known_by_what() -> None:
+    counts = Counter(known_by(row[3]) for row in ROWS)
+    text = " ".join("\n".join(LINES).split())
+    match = re.search(
+        r"(\d+) rows, (\d+) are known by a test, (\d+) by a script and (\d+) by", text
+    )
+    assert match and [*map(int, match.groups())] == [
+        len(ROWS),
+        *(counts[kind] for kind in ("tests/", "findings/", "source")),
+    ]

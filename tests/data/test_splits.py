@@ -196,3 +196,13 @@ def test_a_pin_from_before_classes_were_renamed_or_dropped_fits(
         splits.write(file, after, pinned, [""] * 27)
     with pytest.raises(UserError, match="'a' there, but 'c0'"):
         splits.pin(before, file)
+
+
+def test_a_class_of_nothing_but_copies_of_another_is_said_to_be() -> None:
+    s = source([12, 12])
+    groups = [f"g{i % 12}" for i in range(24)]
+    with pytest.raises(UserError, match="Every image of 'c1' is a copy of one of an"):
+        assign(s, groups)
+    with pytest.raises(UserError, match="too few of 'c1' \\(1\\)") as error:
+        assign(source([12, 1]))
+    assert "copy" not in str(error.value)

@@ -1,4 +1,4 @@
-"""TIFFs for which Pillow has no mode: which grey can be read, and why not more."""
+"""TIFFs for which Pillow has no mode: grey that is read, and what to say of others."""
 
 import io
 from typing import Any

@@ -150,10 +150,14 @@ def _too_few(
             f"line for each, as in {line}"
         )
     others = f" and, by {' and '.join(flags)}, for {' and '.join(shares)}"
+    there = {source.labels[label] for label in np.unique(source.label)}
+    copied = [name for name, count in small.items() if name in there and not count]
+    names = class_map.shorten(list(map(repr, copied)))
+    why = f" Every image of {names} is a copy of one of another class."
     return UserError(
         f"{source.name}: expected enough different images of each class for train"
         f"{others if shares else ''}. Received too few of "
-        f"{class_map.shorten(classes)}. Add images, or {advice}."
+        f"{class_map.shorten(classes)}.{why if copied else ''} Add images, or {advice}."
     )
 
 
