@@ -117,3 +117,12 @@ def test_nothing_on_it_is_cut_small_or_faint(tmp_path: Path) -> None:
                 for scheme in ("light", "dark"):
                     assert not looks.objections(browser, file, width, scheme)
         assert not browser.complaints
+
+
+def test_curves_are_those_of_the_target() -> None:
+    rows = [
+        {"epoch": i, "loss": 1 / i, "label_accuracy": 0.5, "val_mAP": 0.1 * i}
+        for i in range(1, 5)
+    ]
+    assert len(target_page.curves(rows, 4, "multi")) == 3
+    assert len(target_page.curves([{"loss": 1.0, "mae": 2.0}], None, "number")) == 2

@@ -17,6 +17,7 @@ from tfpipeline.api.predictions import Predictions
 from tfpipeline.api.result import Export, Gallery, Page, Result
 from tfpipeline.config import RunSettings
 from tfpipeline.core import file_io, image_io, startup
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, mendable, unknown
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.report import run_data, run_page
@@ -186,7 +187,7 @@ class Run:
         """
         from tfpipeline.report import charts
 
-        data = run_data.read(self.files)
+        data = self._of_classes("show_confusion")
         splits = data.diagnosis.get("splits", {})
         chosen = split or data.split or ""
         if chosen not in splits:
@@ -205,12 +206,19 @@ class Run:
         """Return the images whose labels look wrong, at most 12, worst first."""
         return self._gallery("suspected", n, False)
 
+    def _of_classes(self, what: str) -> run_data.RunFiles:
+        """Return its files; refuse a target without single classes."""
+        data = run_data.read(self.files)
+        target = data.decision.get("target", targets.SINGLE)
+        targets.expect(target, what, "Its page and predictions.csv have what there is.")
+        return data
+
     def _gallery(self, kind: str, n: int, grad_cam: bool) -> "Figure":
         from tfpipeline.report import charts
 
         rows = [
             row
-            for row in run_data.read(self.files).diagnosis.get(kind, [])
+            for row in self._of_classes(kind).diagnosis.get(kind, [])
             if (self.path / row.get("picture", "?")).is_file()
         ][:n]
         if not rows:

@@ -292,6 +292,9 @@ def _check_train(examples: Examples) -> None:
                 + ", found none."
             )
         return
+    if source.target == targets.SOFT:
+        # A class may have a share of many images, and the largest of none.
+        counts = examples.mass()
     if none := [name for name, count in zip(source.labels, counts) if not count]:
         (line,) = class_map.as_lines([(none[0], "")])
         raise UserError(

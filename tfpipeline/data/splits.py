@@ -58,6 +58,8 @@ def assign(
         # A group whose first example is of another class is divided with that.
         own = np.isin(led, mine)
         parts = _divide(led[own], sizes[own], fractions, [seed, index])
+        if parts is None and source.target == targets.SOFT:
+            continue  # All of it trains: it has shares of other images as well.
         if parts is None:
             small[source.labels[index]] = int(own.sum())
         for name, part in (parts or {}).items():

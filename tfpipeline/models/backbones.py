@@ -27,7 +27,7 @@ _DEMO = ("MobileNetV2", 0.35, 96)
 def resolve(settings: ModelSettings, source: str) -> ModelSettings:
     """Return the settings with every null replaced by what it stands for.
 
-    Of the source `demo` that is the demo weights.
+    Of the drawn world (`demo`, `demo:multi`, ...) that is the demo weights.
     """
     registry.check(settings)
     if words.is_own(settings.backbone):
@@ -36,7 +36,8 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
     weights = settings.weights
     if weights is None:
         fits = settings.backbone == _DEMO[0] and settings.alpha in (None, _DEMO[1])
-        weights = "demo" if source == "demo" and fits else "imagenet"
+        drawn = source.partition(":")[0] == "demo"
+        weights = "demo" if drawn and fits else "imagenet"
         if row.imagenet_top_1 is None:
             weights = "none"
     if weights == "imagenet" and row.imagenet_top_1 is None:

@@ -18,6 +18,9 @@ _LINES = (
     *((INKS.soft, (0, (4, 1)), "P"), (INKS.blue, (0, (1, 1)), "*")),
 )
 
+# What an epoch has beside its loss, by target.
+_WATCHED = ("accuracy", "label_accuracy", "mae")
+
 
 def cut(text: str, most: int) -> str:
     """Return a text of too many letters without its end."""
@@ -147,9 +150,10 @@ def share_range(many: Sequence[Line], step: float) -> tuple[float, float]:
 
 @styled
 def curves(history: Sequence[Mapping[str, Any]], kept: int | None) -> Any:
-    """Return loss and accuracy of training and validation, side by side."""
+    """Return loss and accuracy, or what stands for it, side by side."""
+    watched = next((n for n in _WATCHED if any(n in row for row in history)), "")
     drawn = figure(9, 3.4, layout="constrained")
-    for axes, name in zip(drawn.subplots(1, 2), ("loss", "accuracy")):
+    for axes, name in zip(drawn.subplots(1, 2), ("loss", watched or "accuracy")):
         many, details = of_history(history, name, kept)
         if many:
             _draw_lines(axes, many, **details)
