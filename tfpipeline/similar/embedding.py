@@ -12,6 +12,7 @@ from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.metrics import classification
 from tfpipeline.metrics.novelty import Novelty
@@ -111,7 +112,9 @@ class Network:
             )
         sample_ranges.report(good, self._ready.ranges)
         batches = self._ready.batches(good)
-        return Embedded(good, self._extract.all(batches, len(good), "features"), bad)
+        with jpeg_damage.named(good):
+            features = self._extract.all(batches, len(good), "features")
+        return Embedded(good, features, bad)
 
     def judge(self, features: np.ndarray) -> Judged:
         """Return what the head says of features, shape (n, width)."""
