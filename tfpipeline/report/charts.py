@@ -239,6 +239,8 @@ def confusion(
     axes.set_xticks(range(columns), short, rotation=90)
     axes.set_yticks(range(rows), short[:rows])
     axes.tick_params(length=0, labelsize=size)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_size(size)
     axes.spines[:].set(visible=True, color=INKS.hair)
     return drawn
 
