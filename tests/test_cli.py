@@ -223,7 +223,7 @@ class Nothing:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (UserError("mend it"), 2),
+        (UserError("wrong setting"), 2),
         (KeyboardInterrupt(), 130),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "f"), 2),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "f"), 2),

@@ -93,7 +93,9 @@ def test_bfloat16_computes_only_what_is_trained_on(
     monkeypatch.setattr(bfloat16, "LEAST_NEIGHBOURS", 4)
     words = ("--train.engine", BFLOAT16, "--train.reference", "false")
     manifest, metrics = run(source, tmp_path / "coarse", *words)
-    assert "relatives across splits are not looked for" in capsys.readouterr().err
+    assert (
+        "related images across splits are not searched for" in capsys.readouterr().err
+    )
     assert manifest["families"]["compared"] == 0
     assert manifest["engine"]["training"] == BFLOAT16
     counts = manifest["examples"]

@@ -38,7 +38,7 @@ def test_addresses_and_index_become_tf_config(monkeypatch) -> None:
         ("a:1,a:1", 0, "each address once"),
         ("a:1,b:2", None, "expected 0 to 1.*nothing"),
         ("a:1,b:2", 2, "expected 0 to 1.*2"),
-        (None, None, "nothing names the workers"),
+        (None, None, "the workers are not named"),
     ],
 )
 def test_what_is_wrong_is_told(workers, index, words: str) -> None:
@@ -128,7 +128,7 @@ def test_what_slurm_says_is_not_believed_blindly(monkeypatch) -> None:
         (DistributeSettings(index=3), "expected with --distribute.workers"),
         (DistributeSettings("one_device", tpu="x"), "tpu"),
         (DistributeSettings("parameter_server"), "Known: .*multi_worker"),
-        (DistributeSettings("multi_worker"), "nothing names the workers"),
+        (DistributeSettings("multi_worker"), "the workers are not named"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told(settings, words: str) -> None:

@@ -55,7 +55,10 @@ def test_of_different_images_nothing_is_concluded(tmp_path: Path) -> None:
     runs = [made.run(tmp_path / n, ["a", "b"]) for n in "xy"]
     made.predictions(runs[0], [True] * 120)
     content = comparison_page.content([run_data.read(run) for run in runs])
-    assert content["story"].headline == "2 runs side by side"
+    assert (
+        content["story"].headline
+        == "2 runs that do not share all test images: no ranking"
+    )
     assert content["rows"][1]["against"] is None
 
 

@@ -132,7 +132,7 @@ def test_where_nothing_can_be_written_the_training_goes_on(
     shown.finish(tmp_path, 1, {}, {}, None)
     shown.finish(tmp_path, 1, {}, {}, None)
     told = capsys.readouterr().err
-    assert told.startswith(f"warning: {folder}: nothing more") and told.count("\n") == 1
+    assert told.startswith(f"warning: {folder}: no more logs") and told.count("\n") == 1
 
 
 def test_only_who_writes_the_run_writes_events(tmp_path: Path) -> None:

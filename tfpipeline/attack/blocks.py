@@ -117,7 +117,7 @@ class Blocks:
         if distribute.workers(self.strike.strategy)[1] > 1:
             # Others would wait for this one.
             raise error
-        console.note(f"Stopping {where}; what was made until then is kept.")
+        console.note(f"Stopping {where}; the results so far are kept.")
         result = self.output.folder / self.output.name
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         self.stopped = Stopped(

@@ -13,7 +13,7 @@ from tfpipeline.report.figures import INKS, figure, pixels, styled
 _OWN, _OTHER = INKS.green, INKS.vermillion
 
 # What a curve tells of, where the attack has no target.
-LEFT = "accuracy that is left"
+LEFT = "remaining accuracy"
 
 
 def amplified(changed: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, float]:

@@ -22,6 +22,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import pipeline, splits
 from tfpipeline.data.dataset import Examples
+from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.metrics import classification
 from tfpipeline.models import ensembles, saving
@@ -56,11 +57,12 @@ class Members:
         )
         batches = pipeline.Batches(examples.files, examples.source.label, reading)
         predictor = Predictor(lambda x: model(x, training=False), self.strategy)
-        return {
-            split: predictor.all(batches.plain(chosen), len(chosen), split)
-            for split in splits
-            if len(chosen := examples.of(split))
-        }
+        with jpeg_damage.named(examples.files):
+            return {
+                split: predictor.all(batches.plain(chosen), len(chosen), split)
+                for split in splits
+                if len(chosen := examples.of(split))
+            }
 
 
 def open_members(folders: Sequence[RunFolder], settings: CombineSettings) -> Members:

@@ -40,4 +40,4 @@ def failed(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, An
 def unasked(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return a line that names the checks that were not asked, if any."""
     names = [name for name, check in checks.items() if check["passed"] is None]
-    return [f"Not asked: {', '.join(names)}."] if names else []
+    return [f"Checks not run: {', '.join(names)}."] if names else []

@@ -48,8 +48,8 @@ def telling(path: Path, temporary: Path) -> Iterator[None]:
         if not ours and (named or error.errno not in _FULL):
             raise
         raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}. Make room there, "
-            "or name another folder, and give the same command again."
+            f"{path}: cannot be written: {error.strerror or error}. Free some space, "
+            f"or name another folder, and run the same command again."
         ) from error
 
 

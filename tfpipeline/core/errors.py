@@ -96,8 +96,8 @@ def mendable() -> Iterator[None]:
 
 
 _ADVICE = {
-    errno.ENOSPC: "Make room there and give the same command again.",
-    errno.EDQUOT: "Make room in your quota and give the same command again.",
+    errno.ENOSPC: "Make room there and run the same command again.",
+    errno.EDQUOT: "Make room in your quota and run the same command again.",
     errno.EACCES: "Ask for the permission, or name another folder.",
     errno.EROFS: "Name a folder that can be written.",
 }

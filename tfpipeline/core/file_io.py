@@ -116,7 +116,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
             return [_cells(path, reader, row) for row in reader]
         except csv.Error as error:
             raise UserError(
-                f"{path}: expected a CSV file, but {error}. Is a quote left open?"
+                f"{path}: expected a CSV file, but {error}. Is a closing quote missing?"
             ) from None
 
 
@@ -124,7 +124,7 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
     """Refuse a first line that is no UTF-8 text, or names a column twice."""
     if any("\0" in name for name in names):
         raise UserError(
-            f"{path}: expected text in UTF-8, found UTF-16 or no text. Save it as "
+            f"{path}: expected text in UTF-8, found UTF-16 or binary data. Save it as "
             '"CSV UTF-8".'
         )
     if twice := [name for name in names if name and names.count(name) > 1]:
@@ -139,7 +139,8 @@ def _cells(path: Path, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
     if any(more := row.pop(None, [])):
         raise UserError(
             f"{path}: line {reader.line_num} has more values than the first line has "
-            f"names: {', '.join(more)} is one too many. Put a value with a comma in it "
+            f"names: the first line has no name for {', '.join(more)}. Put a value "
+            f"with a comma in it "
             'in quotes: "great white shark, white shark".'
         )
     return {key: value or "" for key, value in row.items()}
@@ -158,5 +159,5 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         raise UserError(
             f"{folder}: cannot write into {nearest}: {error.strerror}. Choose another "
-            "folder, or make room there."
+            "folder, or free some space there."
         ) from None

@@ -212,8 +212,8 @@ def check_file(flag: str, file: Path, is_own: Callable[[Path], bool]) -> None:
     regular = file.is_file() and not file.is_symlink()
     if os.path.lexists(file) and not (regular and is_own(file)):
         raise UserError(
-            f"{flag} {file}: would be replaced, but this command did not write it, or "
-            "it was changed since. Name another file, or move that one away."
+            f"{flag} {file}: would be replaced, but another command wrote it, or it "
+            f"has changed since. Name another file, or move that one away."
         )
 
 

@@ -160,6 +160,6 @@ class RunFolder:
             raise UserError(
                 f"{self.path}: expected the folder of a finished run (manifest.json, "
                 "model.keras), but it holds none. If its training was interrupted, "
-                "give the same train command again and it resumes."
+                "run the same train command again, and it resumes."
             )
         return self

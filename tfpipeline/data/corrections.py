@@ -101,12 +101,12 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
         if name not in position:
             raise UserError(
                 f"{where}: {source.name} has no example {name!r}."
-                f"{suggest(name, source.ids)} Remove the row, or mend its id."
+                f"{suggest(name, source.ids)} Remove the row, or correct its id."
             )
         if actions.setdefault(name, (action, new)) != (action, new):
             raise UserError(
-                f"{where}: {name!r} stands there twice, with different actions. Leave "
-                "one row of it."
+                f"{where}: {name!r} is listed twice, with different actions. Keep one "
+                f"of the rows."
             )
         kept += action == "keep"
         if action == "relabel":
@@ -145,7 +145,8 @@ def _check_labels(
     if label and source.class_map.now(label) not in (before, new):
         raise UserError(
             f"{where}: {row['id']!r} is {row['label']!r} there, but {before!r} in the "
-            "source. The file belongs to other images, or they have been sorted anew."
+            "source. The file belongs to other images, or their folders have changed "
+            "since."
         )
 
 

@@ -149,8 +149,8 @@ def changed(row: Row) -> bool:
 def gone_bad(path: str, reason: str) -> UserError:
     """Return the error for a file that could be read when it was audited."""
     return UserError(
-        f"{path}: {reason}. It was readable when it was audited. Give the same command "
-        "again."
+        f"{path}: {reason}. It was readable during the audit. Run the same command "
+        f"again."
     )
 
 
@@ -170,7 +170,7 @@ def quarantine(
         first = "; ".join(f"{row.path}: {row.reason}" for _, row in bad[:3])
         raise UserError(
             f"{len(bad)} of {len(rows)} files cannot be used ({counts}), more than "
-            f"--data.max_bad_fraction {max_bad_fraction:g}. First: {first}. Mend or "
-            "remove them, or raise the fraction."
+            f"--data.max_bad_fraction {max_bad_fraction:g}. First: {first}. Repair or "
+            f"remove them, or raise the limit."
         )
     return good, bad

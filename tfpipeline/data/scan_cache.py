@@ -168,8 +168,8 @@ class Ledger:
                         failed, rows[part] = True, {}
                 except (sqlite3.DatabaseError, ValueError, TypeError) as error:
                     console.warn(
-                        f"warning: {part}: damaged ({error}); the files that it told "
-                        "of are looked at again."
+                        f"warning: {part}: damaged ({error}); the files that it "
+                        f"describes are inspected again."
                     )
                     gone.add(part)
                     with contextlib.suppress(OSError):

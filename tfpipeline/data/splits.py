@@ -229,7 +229,7 @@ def pin(
                 "another source, or the file is gone, or can no longer be read."
             )
         if name in splits:
-            raise UserError(f"{flag} {file}: {name!r} stands there twice.")
+            raise UserError(f"{flag} {file}: {name!r} is listed twice.")
         index = int(source.label[position[name]])
         known = {index, (relabelled or {}).get(name, index)}
         names = {source.labels[i] for i in known} if source.values is None else set()

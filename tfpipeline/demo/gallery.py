@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _write_folder(args: argparse.Namespace) -> None:
     if args.folder.exists():
-        raise UserError(f"--folder {args.folder}: is there already; name a new one.")
+        raise UserError(f"--folder {args.folder}: already exists. Choose a new one.")
     names = SETS[args.classes]
     world.write_folder(args.folder, names, args.per_class, args.seed, args.size)
     count = args.per_class * len(names)

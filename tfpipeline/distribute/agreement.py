@@ -68,7 +68,9 @@ def _agree(strategy: tf.distribute.Strategy, own: UserError | None = None) -> No
     for index, message in enumerate(messages):
         if message:
             text = message.decode("utf-8", "surrogateescape")
-            raise UserError(f"Worker {index} of {len(messages)} cannot go on: {text}")
+            raise UserError(
+                f"Worker {index} of {len(messages)} cannot continue: " f"{text}"
+            )
 
 
 @contextlib.contextmanager

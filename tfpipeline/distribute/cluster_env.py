@@ -29,7 +29,7 @@ def announce(workers: str | None, index: int | None) -> None:
         if "SLURM_STEP_NODELIST" in os.environ:
             return _write(*_slurm())
         raise UserError(
-            "--distribute.strategy multi_worker: nothing names the workers. Give "
+            "--distribute.strategy multi_worker: the workers are not named. Give "
             "--distribute.workers host:port,host:port and --distribute.index i to each "
             "of them, set TF_CONFIG, or start them with srun."
         )
@@ -43,12 +43,12 @@ def announce(workers: str | None, index: int | None) -> None:
             )
     if len(set(addresses)) < len(addresses):
         raise UserError(
-            f"--distribute.workers: each address once, please. Received: {workers}."
+            f"--distribute.workers: expected each address once. Received: {workers}."
         )
     if index is None or not 0 <= index < len(addresses):
         raise UserError(
-            f"--distribute.index: expected 0 to {len(addresses) - 1}, another one for "
-            f"each worker. Received: {'nothing' if index is None else index}."
+            f"--distribute.index: expected 0 to {len(addresses) - 1}, a different one "
+            f"for each worker. Received: {'nothing' if index is None else index}."
         )
     _write(addresses, index)
 
@@ -81,8 +81,8 @@ def _slurm() -> tuple[list[str], int]:
     own = os.environ.get("SLURM_LOCALID")
     if own is not None and int(own) != places[rank][1]:
         raise UserError(
-            "The workers that SLURM names: expected that it fills node after node. "
-            "Give srun --distribution=block."
+            "The workers that SLURM names: expected tasks to fill one node after the "
+            "other. Use srun --distribution=block."
         )
     return [f"{host}:{first + i}" for host, i in places], rank
 
@@ -131,8 +131,8 @@ def _check_config() -> None:
     kind, index = task.get("type"), task.get("index")
     if kind not in ("chief", "worker"):
         raise UserError(
-            "TF_CONFIG: expected a task of type worker or chief; there is no part for "
-            f"others in this training. Received: {kind!r}."
+            "TF_CONFIG: expected a task of type worker or chief; other types are not "
+            "used here. Received: {kind!r}."
         )
     count = len(cluster.get(kind, []))
     if not isinstance(index, int) or not 0 <= index < count:
@@ -142,6 +142,6 @@ def _check_config() -> None:
         )
     if "ps" in cluster:
         raise UserError(
-            "TF_CONFIG: it names parameter servers, with which Keras 3 cannot train. "
+            "TF_CONFIG: it names parameter servers, which Keras 3 does not support. "
             "Name workers only."
         )

@@ -84,8 +84,8 @@ def _multi_worker(
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except RuntimeError as error:
         raise UserError(
-            f"--distribute.strategy multi_worker: {error} It has to be the first that "
-            "this process asks of TensorFlow: one training a process."
+            f"--distribute.strategy multi_worker: {error} It has to be set up before "
+            f"this process uses TensorFlow: run one training per process."
         ) from None
     except tf.errors.OpError as error:
         raise TemporaryError(
@@ -102,7 +102,9 @@ def _tpu(name: str | None) -> tf.distribute.TPUStrategy:
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"--distribute.strategy tpu: no TPU answers: {error}") from None
+        raise UserError(
+            f"--distribute.strategy tpu: no TPU responds: {error}"
+        ) from None
     return tf.distribute.TPUStrategy(resolver)
 
 

@@ -17,6 +17,7 @@ from tfpipeline.core import brightness, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline, sample_ranges, scan
+from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.demo import world
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
@@ -73,7 +74,9 @@ class Embedder:
         if good:
             batches = pipeline.Batches(good, np.zeros(len(good), int), self.reading)
             feed = batches.plain(np.arange(len(good)))
-            vectors = self.predictor.all(feed, len(good), "embed").astype(self.dtype)
+            with jpeg_damage.named(good):
+                vectors = self.predictor.all(feed, len(good), "embed")
+            vectors = vectors.astype(self.dtype)
         places = iter(range(len(good)))
         rows = [
             (path, file.sha256, "" if file.reason else next(places), file.reason)

@@ -48,10 +48,10 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.data import dataset, pipeline, splits
+        from tfpipeline.data.sources import jpeg_damage
         from tfpipeline.evaluate import (
             engine_pass,
             forward_pass,
-            jpeg_damage,
             page,
             run_inputs,
             summary,

@@ -45,7 +45,7 @@ def check(opened: Opened, base: Path) -> None:
     if opened.label is None:
         raise UserError(
             "--only_if_better: expected images whose classes are known, so it cannot "
-            "be together with --images. Leave one of them out."
+            "be combined with --images. Leave one of them out."
         )
     live = versions.live(base)
     if live is None:
@@ -53,8 +53,8 @@ def check(opened: Opened, base: Path) -> None:
     file = base / str(live) / LABELS
     if not file.is_file():
         raise UserError(
-            f"--only_if_better: version {live} has no {LABELS}, so `export` has not "
-            "written it, and they cannot be compared. Leave the flag out, or name "
+            f"--only_if_better: version {live} has no {LABELS}, so it was not written "
+            f"by `export` and cannot be compared. Leave the flag out, or name "
             "another --output."
         )
     names, labels = ClassNames(file_io.read_lines(file)), opened.ready.labels
@@ -140,7 +140,8 @@ def unseen(digests: Sequence[str], seen: Collection[str]) -> list[int]:
     if len(kept) < _FEWEST:
         raise UserError(
             f"--only_if_better: of {len(digests)} test images, all but {len(kept)} are "
-            "equal files or were learned from, so they say nothing. Give this run "
+            "equal files or were learned from, so they cannot be compared on them. "
+            "Give this run "
             "a test split of the live version's, by train's --data.splits, or leave "
             "the flag out."
         )

@@ -292,8 +292,9 @@ def check(names: list[str]) -> None:
         for package in TARGETS[name].packages:
             if importlib.util.find_spec(package) is None:
                 raise UserError(
-                    f"--also {name}: it needs a package that is not there ({package}): "
-                    f"give pip install '.[{name}]' in the folder of "
+                    f"--also {name}: it needs a package that is not installed "
+                    f"({package}): "
+                    f"run pip install '.[{name}]' in the folder of "
                     "tfpipeline's source."
                 )
 

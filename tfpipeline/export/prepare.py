@@ -14,7 +14,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import listing
+from tfpipeline.data.sources import jpeg_damage, listing
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.export import converters, gate, target_gate, versions
 from tfpipeline.metrics.calibration import Calibration
@@ -71,7 +71,7 @@ def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
         held_out, label, train = _images(settings, ready, run)
         needed = any(converters.TARGETS[n].kind == "int8" for n in settings.also)
         files, others = gate.divide(held_out, train, settings.parity_images, needed)
-    with phases("ask"):
+    with phases("ask"), jpeg_damage.named([*files, *others]):
         batches = [
             (ready.predictor(shown)[there], image_io.to_uint8(shown[there]))
             for shown, there in _shown(ready, files)

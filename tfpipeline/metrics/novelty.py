@@ -292,6 +292,5 @@ def load(run: RunFolder) -> Novelty | None:
         raise UserError(
             f"{run.novelty}: expected what `train` wrote, with "
             f"{run.novelty_arrays.name} beside it, but it cannot be used ({error}). "
-            "Copy both from where they are whole, or remove them: answers are then "
-            "without `known`."
+            "Restore both from a copy, or remove them: answers will then lack `known`."
         ) from None

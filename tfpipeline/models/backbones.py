@@ -42,8 +42,8 @@ def resolve(settings: ModelSettings, source: str) -> ModelSettings:
             weights = "none"
     if weights == "imagenet" and row.imagenet_top_1 is None:
         raise UserError(
-            f"--model.weights imagenet: there are none of {settings.backbone}; it "
-            "learns from scratch. Say --model.weights none, or choose another backbone."
+            f"--model.weights imagenet: {settings.backbone} has none; it is trained "
+            f"from scratch. Say --model.weights none, or choose another backbone."
         )
     demo = weights == "demo"
     alpha = settings.alpha
@@ -174,7 +174,7 @@ def no_weights(name: str, error: Exception, embedded: str = _EMBEDDED) -> UserEr
     return UserError(
         f"The ImageNet weights of {name} are not on this machine and cannot be "
         f"downloaded. Fetch {url[0]} on a machine with a network and put it into "
-        f"{folder} as {kept_as.get(url[1], url[1])}. Or do without: "
+        f"{folder} as {kept_as.get(url[1], url[1])}. Alternatively, "
         "--model.weights FILE takes a weights file, --model.weights none starts "
         f"untrained, and {embedded}"
     )

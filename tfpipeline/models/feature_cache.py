@@ -114,7 +114,7 @@ class FeatureCache:
             return
         console.warn(
             f"{self.folder}: {len(new)} shards of features are damaged, or of an "
-            "earlier version; their images are computed again."
+            "earlier version; their features are computed again."
         )
         self._reported |= new
         # One that cannot be read now may be sound, and another user's stays.
@@ -225,8 +225,8 @@ class FeatureCache:
         except (OSError, EOFError) as error:
             reason = getattr(error, "strerror", None) or "it is shorter than it was"
             raise UserError(
-                f"{file}: features cannot be read any more: {reason}. Give the same "
-                "command again: what is missing is computed anew."
+                f"{file}: features cannot be read any more: {reason}. Run the same "
+                f"command again: missing features are computed again."
             ) from None
 
     def batches(

@@ -84,7 +84,7 @@ def class_table() -> list[tuple[str, str]]:
         return [(table[str(i)][0], table[str(i)][1]) for i in range(CLASSES)]
     except Exception as error:  # Keras raises a bare Exception for a failed download.
         raise UserError(
-            f"The names of ImageNet's classes cannot be had ({error}). Fetch "
+            f"The names of ImageNet's classes are not available ({error}). Fetch "
             f"{_NAMES_URL} on a machine with a network and put it into "
             f"{backbones.keras_folder()}. Or name classes by their numbers."
         ) from None

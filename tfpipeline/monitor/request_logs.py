@@ -84,7 +84,7 @@ def _message() -> Any:
     except ImportError as error:
         raise UserError(
             "--predictions: reading request logs needs a package that is not installed "
-            f"({error.name}): give pip install '.[serving]' in the folder of "
+            f"({error.name}): run pip install '.[serving]' in the folder of "
             "tfpipeline's source."
         ) from None
     return prediction_log_pb2.PredictionLog

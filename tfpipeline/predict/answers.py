@@ -25,8 +25,7 @@ from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import listing
-from tfpipeline.evaluate import jpeg_damage
+from tfpipeline.data.sources import jpeg_damage, listing
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import batching, client, sent_images, target_rows

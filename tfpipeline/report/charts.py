@@ -210,9 +210,10 @@ def confusion(
     if not table[:, rows:].any():
         table = table[:, :rows]
     columns, totals = table.shape[1], np.maximum(table.sum(1), 1)
-    cell = 0.9 if rows <= 4 else 0.7 if rows <= 8 else 0.42 if rows <= 16 else 0.29
+    cell = 1.3 if rows <= 4 else 0.9 if rows <= 8 else 0.55 if rows <= 16 else 0.36
     short = [cut(name, 18) for name in names[:columns]]
-    edge = 0.5 + 0.075 * max(map(len, short))
+    size = 11 if rows <= 8 else 9
+    edge = 0.5 + 0.0085 * size * max(map(len, short))
     width, height = edge + columns * cell + 0.1, edge + rows * cell + 0.1
     drawn = figure(width, height + 0.3 * bool(title))
     total = height + 0.3 * bool(title)
@@ -232,7 +233,7 @@ def confusion(
             inks.append((ink, 0.12 + 0.38 * share))
             axes.text(
                 *(j, i, count if count < 10000 else f"{count / 1000:.0f}k"),
-                **dict(ha="center", va="center", fontsize=8, color=INKS.ink),
+                **dict(ha="center", va="center", fontsize=size, color=INKS.ink),
             )
         draw_boxes(axes, name, boxes, facecolors=inks or "none")
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), ylabel="true class")
@@ -241,7 +242,9 @@ def confusion(
     axes.xaxis.tick_top()
     axes.set_xticks(range(columns), short, rotation=90)
     axes.set_yticks(range(rows), short[:rows])
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labelsize=size)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_size(size)
     axes.spines[:].set(visible=True, color=INKS.hair)
     return drawn
 

@@ -87,7 +87,10 @@ def _story(rows: Sequence[Row], same_images: bool) -> Story:
         shared = html.number(min(row["against"]["n"] for row in pairs))
         figures.append(Figure("Shared images", shared, "both runs were measured on"))
     name = first["name"]
-    if not (first["result"] and same_images and len(pairs) == len(others)):
+    if len(measured) == len(rows) and not same_images:
+        runs = html.count(len(rows), "run")
+        headline = f"{runs} that do not share all test images: no ranking"
+    elif not (first["result"] and same_images and len(pairs) == len(others)):
         headline = f"{html.count(len(rows), 'run')} side by side"
     elif len(others) == 1 and not shown:
         headline = f"No difference shown between {name} and {others[0]['name']}"

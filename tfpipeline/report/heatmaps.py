@@ -103,7 +103,7 @@ def explained(
         for image, name, question, values in (
             (picture, title, "", None),
             (over(picture, where), "Grad-CAM", ": which parts", where),
-            (heat(pixelwise), "SmoothGrad", ": which pixels", pixelwise),
+            (heat(pixelwise), "SmoothGrad", ": sensitivity", pixelwise),
         ):
             if values is not None and values.max() <= 0:
                 question = ": none speaks for it"

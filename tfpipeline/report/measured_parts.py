@@ -22,7 +22,7 @@ def reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         return []
     words = {"before": "as the network says", "after": "with the temperature"}
     if shown["reliability"].get("after") == shown["reliability"].get("before"):
-        words = {"before": "with and without the temperature, which is 1"}
+        words = {"before": "the temperature is 1"}
     return [
         (words[when], svg(charts.reliability(rows), f"reliability, {words[when]}"))
         for when, rows in shown["reliability"].items()

@@ -145,7 +145,8 @@ def write(folder: Path, output: Path | None = None) -> Path:
         pictures(folder, name, result, page_story),
         result.get("recommendation", ()),
         page_story,
-        (not kind.whole_first) + sum(bool(summary.get(key)) for key in kind.sheets),
+        _leading(kind, _items(result))
+        + sum(bool(summary.get(key)) for key in kind.sheets),
     )
     write_table(file, table, summary, source=name)
     return file
@@ -169,14 +170,25 @@ def pictures(
         for key in kind.sheets
         if summary.get(key)
     ]
+    caption = page_story.caption or partial(_caption, kind)
     each = [
-        ((page_story.caption or partial(_caption, kind))(item), folder / item[key])
+        (caption(item) + ", layer by layer" * (key in kind.also), folder / item[key])
         for item in _items(result)
         for key in [next((k for k in kind.pictures if item.get(k)), ""), *kind.also]
         if item.get(key)
     ]
-    first = 0 if kind.whole_first else 1
+    first = _leading(kind, _items(result))
     return [*each[:first], *sheets, *each[first:]]
+
+
+def _leading(kind: Kind, items: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many pictures of the first item stand before those of the whole.
+
+    All of them: the others then stand side by side.
+    """
+    if kind.whole_first or not items:
+        return 0
+    return 1 + sum(bool(items[0].get(key)) for key in kind.also)
 
 
 def attempt(folder: Path) -> Path | None:

@@ -4,6 +4,7 @@ From the JSON alone, so that a page can be made again at any time. What a result
 (one of an earlier version, one that was stopped) is passed over.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -138,10 +139,11 @@ def _ideal(item: Result) -> str:
 
 def _features(result: Result, summary: Result, items: Sequence[Result]) -> Story:
     network = summary.get("network", "the network")
-    seen = list(dict.fromkeys(str(item.get("class")) for item in items))
+    seen = Counter(str(item.get("class")) for item in items).most_common()
+    named = [f"{name} ({n})" if len(seen) > 1 else name for name, n in seen[:3]]
     more = f" and {len(seen) - 3} more classes" if len(seen) > 3 else ""
     pictures = count(len(items), "picture")
-    headline = f"{network} sees {', '.join(seen[:3])}{more} on {pictures}"
+    headline = f"On {pictures}, {network} sees {', '.join(named)}{more}"
     figures = [
         Figure("Pictures", str(len(items)), "each with its layers and explanations"),
         Figure("Layers shown", str(len(summary.get("layers", ()))), "lowest first"),

@@ -34,8 +34,8 @@ def serve(settings: ServeSettings) -> None:
     base, host = Path(settings.base), settings.host
     if settings.run is not None and not settings.ui:
         raise UserError(
-            f"--run {settings.run}: expected --ui true with it, for only the page has "
-            "Grad-CAM. Add that, or leave --run out."
+            f"--run {settings.run}: expected --ui true with it, because only the page "
+            f"shows Grad-CAM. Add it, or leave --run out."
         )
     _check_process(base, settings.name)
     # Where a shell has its children ignore Ctrl-C, this one does not.
@@ -48,8 +48,8 @@ def serve(settings: ServeSettings) -> None:
                 from tfpipeline.serve.page import Page
         except ImportError as error:
             raise UserError(
-                f"Serving needs a package that is not installed ({error.name}): give "
-                "pip install '.[server]' in the folder of tfpipeline's source."
+                f"Serving needs a package that is not installed ({error.name}): run "
+                f"pip install '.[server]' in the folder of tfpipeline's source."
             ) from None
         holder = live_versions.Holder(base)
         explainer = _grad_cam(settings, holder)
@@ -106,7 +106,7 @@ def _check_process(base: Path, name: str) -> None:
         from tfpipeline.export import tf_serving_files
 
         raise UserError(
-            f"{base}: cannot be served in this process: {why}. Type in a terminal: "
+            f"{base}: cannot be served in this process: {why}. Run in a terminal: "
             f"{tf_serving_files.local_command(base, name)}"
         )
 

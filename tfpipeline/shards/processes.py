@@ -49,9 +49,9 @@ def run(command: str, settings: Any, output: Path) -> None:
         if failed:
             text = logs[failed[0]].read_text(encoding="utf-8", errors="replace")
             raise UserError(
-                f"{len(failed)} of {count} processes ended badly: "
-                f"{text.strip().removeprefix('error: ') or 'killed'}\nShards that are "
-                "done stay: give the same command again."
+                f"{len(failed)} of {count} processes failed: "
+                f"{text.strip().removeprefix('error: ') or 'killed'}\nFinished shards "
+                f"are kept: run the same command again."
             )
 
 

@@ -13,6 +13,7 @@ from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.metrics import classification, multi_label
 from tfpipeline.metrics.novelty import Novelty
@@ -115,7 +116,9 @@ class Network:
             )
         sample_ranges.report(good, self._ready.ranges)
         batches = self._ready.batches(good)
-        return Embedded(good, self._extract.all(batches, len(good), "features"), bad)
+        with jpeg_damage.named(good):
+            features = self._extract.all(batches, len(good), "features")
+        return Embedded(good, features, bad)
 
     def judge(self, features: np.ndarray) -> Judged:
         """Return what the head says of features, shape (n, width)."""

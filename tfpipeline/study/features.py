@@ -13,7 +13,7 @@ from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import dataset, pipeline
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.sources import drawn_world, jpeg_damage
 from tfpipeline.demo import world
 from tfpipeline.metrics import weights
 from tfpipeline.models import (
@@ -124,7 +124,8 @@ class Features:
         ranges = opened[0].brightness.ranges
         unknown = np.zeros(len(files), np.int32)
         batches = self._batches(network, files, unknown, ranges)
-        cache = extraction.features(keys, batches.plain)
+        with jpeg_damage.named(files):
+            cache = extraction.features(keys, batches.plain)
         size = len(keys) * cache.width * np.dtype(np.float32).itemsize
         held = Stored(cache, keys) if size > IN_MEMORY else cache.rows(keys)
         return Vectors(keys, held)

@@ -7,6 +7,9 @@ import numpy as np
 
 from tfpipeline.report.figures import INKS, figure, pixels, styled
 
+# Classes that have their names below their bars, at most.
+MOST_NAMED = 12
+
 
 @styled
 def ideal(
@@ -37,6 +40,10 @@ def ideal(
     )
     bars.set(xlim=(-0.02 * count - 0.5, 1.02 * count - 0.5), ylim=(0, 1.02))
     bars.set(xlabel="class number", title="probability")
+    if count <= MOST_NAMED:
+        names = [name if len(name) <= 12 else f"{name[:11]}\u2026" for name in labels]
+        bars.set_xticks(range(count), names, rotation=90 if count > 4 else 0)
+        bars.set_xlabel("class")
     x, side = (0.03, "left") if best[0] > count / 2 else (0.97, "right")
     bars.text(
         *(x, 0.96, "\n".join(f"{probabilities[i]:.3f}  {labels[i]}" for i in best)),

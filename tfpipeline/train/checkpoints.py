@@ -88,8 +88,8 @@ class Checkpoints:
             except UserError as error:
                 if not self._warned:
                     console.warn(
-                        f"warning: no checkpoint: {error} The training goes on; the "
-                        "checkpoint before stays."
+                        f"warning: no checkpoint: {error} Training continues; the "
+                        f"previous checkpoint is kept."
                     )
                 self._warned, written = True, False
         self._since = time.monotonic()

@@ -40,7 +40,8 @@ def check(settings: RunSettings) -> None:
     if adversarial.choose(settings.robust) is not None and settings.data.views:
         raise UserError(
             f"--robust.method {settings.robust.method} with --data.views: views are "
-            "features, computed once; an attack changes images anew in every step. "
+            f"features that are computed once, but an attack changes the images in "
+            f"every step. "
             "Leave one of them out."
         )
     if settings.data.folds == 1 or settings.data.folds < 0:
@@ -56,7 +57,7 @@ def check(settings: RunSettings) -> None:
     if settings.data.sampling != "natural" and train.class_weights != "none":
         raise UserError(
             "--data.sampling balanced and --train.class_weights balanced: expected one "
-            "of them; both would count rare classes twice. Leave one out."
+            "of them; together they would count rare classes twice. Leave one out."
         )
     kept, logs = settings.checkpoint, settings.logs
     limits = {
@@ -77,11 +78,12 @@ def check_devices(settings: RunSettings, strategy: tf.distribute.Strategy) -> No
     if settings.train.jit_compile and replicas > 1:
         raise UserError(
             f"--train.jit_compile true with {replicas} replicas: XLA cannot compile "
-            "what they exchange. Use --distribute.strategy one_device, or leave it out."
+            f"their communication. Use --distribute.strategy one_device, or leave it "
+            f"out."
         )
     if workers > 1 and settings.data.batch_size == "auto":
         raise UserError(
-            "--data.batch_size auto with several workers: each would find another "
+            "--data.batch_size auto with several workers: each could find a different "
             "size. Give a number; it is the size of the global batch."
         )
     if workers > 1 and not settings.workdir:
@@ -100,8 +102,8 @@ def check_schedules(settings: RunSettings, examples: Examples) -> None:
     for name, schedule in stages.items():
         if schedule == "plateau":
             raise UserError(
-                f"--{name}.schedule plateau: it looks at the validation loss, and "
-                "there are no validation images. Set --data.validation_fraction, or "
+                f"--{name}.schedule plateau: it needs the validation loss, but there "
+                f"are no validation images. Set --data.validation_fraction, or "
                 "choose another schedule."
             )
 

@@ -92,40 +92,25 @@ def _train(
     parts: Folds | None,
 ) -> dict[str, Any]:
     """Train and measure, now that nothing of the user's is known to be wrong."""
+    from tfpipeline.data.sources import jpeg_damage
     from tfpipeline.report import run_report
     from tfpipeline.report.diagnosis import Measured
-    from tfpipeline.train import measurement, run_writer
-    from tfpipeline.train.fit import Diverged
+    from tfpipeline.train import run_writer
     from tfpipeline.train.folds import training as folds
 
     chief, leaks = course.work.chief, dict[str, Any]()
     if chief:
         run_writer.begin(run, course.work, parts)
-    with phases("extract"):
-        course.extract()
-    if chief:
-        with phases("figures"):
-            leaks = run_writer.draw(run, course)
-    try:
-        with phases("train"):
-            course.train_head()
-        with phases("fine_tune"):
-            course.fine_tune()
-        if parts is not None:
-            with phases("folds"):
-                course.out_of_fold = folds.run(course, parts)
-    except Diverged as error:
+    files = course.work.examples.files
+    with jpeg_damage.named(files):
+        with phases("extract"):
+            course.extract()
         if chief:
-            run_writer.write_diverged(run, error.ids)
-        raise
-    with phases("evaluate"):
-        result: dict[str, Any] = measurement.measure(course)
-        measurement.predict_training(course)
-    with phases("reference"):
-        kept = measurement.reference_of(course)
-    if parts is not None:
-        logits = course.logits["train"]
-        result["folds"] = folds.summary(course.work, parts, logits)
+            with phases("figures"):
+                leaks = run_writer.draw(run, course)
+    # Pixels are decoded in each epoch where they are what is trained on.
+    with jpeg_damage.named(files):
+        result, kept = _fit(run, course, phases, parts)
     if not chief:
         return result
     if kept is not None:
@@ -134,7 +119,7 @@ def _train(
     with phases("save"):
         run_writer.save(run, course)
         if parts is not None:
-            rows = folds.rows(course.work, parts, logits)
+            rows = folds.rows(course.work, parts, course.logits["train"])
             file_io.write_csv(run.out_of_fold, folds.HEADER, rows)
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
@@ -157,3 +142,34 @@ def _train(
     run_writer.retime(folder, result)
     console.close(run_writer.closing_words(folder, course, result))
     return result | {"written": console.written(folder.path, page)}
+
+
+def _fit(
+    run: RunFolder, course: Course, phases: provenance.Phases, parts: Folds | None
+) -> tuple[dict[str, Any], Any]:
+    """Train and measure; return the result, and what the run is to keep of its own."""
+    from tfpipeline.train import measurement, run_writer
+    from tfpipeline.train.fit import Diverged
+    from tfpipeline.train.folds import training as folds
+
+    chief = course.work.chief
+    try:
+        with phases("train"):
+            course.train_head()
+        with phases("fine_tune"):
+            course.fine_tune()
+        if parts is not None:
+            with phases("folds"):
+                course.out_of_fold = folds.run(course, parts)
+    except Diverged as error:
+        if chief:
+            run_writer.write_diverged(run, error.ids)
+        raise
+    with phases("evaluate"):
+        result: dict[str, Any] = measurement.measure(course)
+        measurement.predict_training(course)
+    with phases("reference"):
+        kept = measurement.reference_of(course)
+    if parts is not None:
+        result["folds"] = folds.summary(course.work, parts, course.logits["train"])
+    return result, kept

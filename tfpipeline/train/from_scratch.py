@@ -33,13 +33,13 @@ def resolve(settings: RunSettings) -> RunSettings:
     learns = (has_none and untrained) if from_scratch is None else from_scratch
     if learns and settings.fine_tune.epochs:
         raise UserError(
-            "--fine_tune.epochs with a training from scratch: the whole network learns "
-            "already. Leave it out, and set --train.epochs."
+            "--fine_tune.epochs with a training from scratch: the whole network is "
+            "trained already. Leave it out, and set --train.epochs."
         )
     if learns and settings.data.views:
         raise UserError(
             "--data.views with a training from scratch: views are features of a frozen "
-            "network. Leave them out: every image is changed anew in every epoch."
+            "network. Leave them out: every image is augmented again in every epoch."
         )
     train = dataclasses.replace(settings.train, from_scratch=learns)
     return dataclasses.replace(settings, model=model, train=train)

@@ -162,7 +162,8 @@ def _families(run: RunFolder, course: Course) -> Families:
         return Families()
     if task.inputs.is_coarse:
         console.note(
-            "relatives across splits are not looked for: features of training images "
+            "related images across splits are not searched for: features of training "
+            "images "
             "are in bfloat16"
         )
         return Families()

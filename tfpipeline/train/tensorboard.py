@@ -175,7 +175,7 @@ def attempt(folder: Path, write: Callable[[], None]) -> bool:
         write()
     except (OSError, tf.errors.OpError, UserError) as error:
         reason = str(error).splitlines()[0]
-        console.warn(f"warning: {folder}: nothing more is written there: {reason}")
+        console.warn(f"warning: {folder}: no more logs are written: {reason}")
         return False
     return True
 

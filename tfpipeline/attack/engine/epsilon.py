@@ -62,7 +62,7 @@ class Epsilon:
         """Do what `parse` does, and refuse what no picture, or every one, lies in."""
         epsilon, given = cls.parse(word, flag, norm, grid=grid), f"{flag} {word}"
         if not epsilon.value:
-            raise UserError(f"{given}: expected more than 0: nothing could be changed.")
+            raise UserError(f"{given}: expected more than 0: no pixel could change.")
         if norm != "linf":
             return epsilon
         if epsilon.value > 1:
@@ -72,8 +72,9 @@ class Epsilon:
             )
         if grid and not epsilon.whole().value:
             raise UserError(
-                f"{given}: less than one step of an 8-bit picture, 1/255: no such file "
-                "differs from the photograph. Raise it, or say --adversary.eight_bit "
+                f"{given}: less than one step of an 8-bit picture, 1/255: a saved "
+                f"file could not differ from the photograph. Raise it, or use "
+                f"--adversary.eight_bit "
                 "false."
             )
         return epsilon

@@ -185,7 +185,7 @@ def check_images(images: np.ndarray) -> None:
         count = int((~np.isfinite(images)).sum())
         raise UserError(
             f"Images to attack: expected numbers in [0, 1]. Received: {count} values "
-            "that are NaN or infinite. Look at how they were read."
+            "that are NaN or infinite. Check how they were read."
         )
     least, most = float(images.min(initial=0)), float(images.max(initial=0))
     if least < 0 or most > 1:

@@ -231,7 +231,7 @@ def check_several(source: Source, inside: Callable[[Path, str], str]) -> None:
     if len(source.labels) == 1 and source.target in targets.CLASSES:
         raise UserError(
             f"{source.name}: expected at least two classes, but there is only "
-            f"{source.labels[0]!r}. A classifier needs something to tell it from."
+            f"{source.labels[0]!r}. A classifier needs at least two."
             f"{inside(Path(source.name), source.labels[0])}"
         )
 
@@ -243,7 +243,7 @@ def from_rows(
     paths, ids, label, split = zip(*rows)
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]
-        raise UserError(f"{name}: {twice!r} stands there more than once.")
+        raise UserError(f"{name}: {twice!r} is listed more than once.")
     index = np.asarray(label, np.int32)
     return Source(name, tuple(labels), paths, ids, index, tuple(split))
 

@@ -139,8 +139,8 @@ def read(file: Path, flag: str = FLAG) -> ClassMap:
             raise UserError(f"{flag} {file}: line {line} names no class.")
         if new.setdefault(name, to) != to:
             raise UserError(
-                f"{flag} {file}: line {line}: {name!r} stands there twice, with "
-                "different new names. Leave one line of it."
+                f"{flag} {file}: line {line}: {name!r} is listed twice, with "
+                f"different new names. Keep one of the lines."
             )
         if to is None and row.get("why"):
             why[name] = row["why"]
@@ -155,8 +155,7 @@ def _check_chains(where: str, new: Mapping[str, str | None]) -> None:
             then = f"renamed to {new[to]!r}" if new[to] else "dropped"
             raise UserError(
                 f"{where}: {name!r} becomes {to!r}, which itself is {then}. Give "
-                f"{name!r} the name that it shall have in the end, or one that no "
-                "class has."
+                f"{name!r} its final name, or a name that no class has."
             )
     if OTHERS in new.values():
         raise UserError(

@@ -182,7 +182,7 @@ def _expand(word: str, flag: str) -> Iterable[Path]:
         return [path]
     matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
     if not matches:
-        raise UserError(f"{flag} {word}: no such file, folder, or match of a glob.")
+        raise UserError(f"{flag} {word}: no such file or folder, and no glob match.")
     # What the word names, in part perhaps, is meant.
     given = {part for part in path.parts if part[0] not in "*?["}
 
@@ -193,7 +193,7 @@ def _expand(word: str, flag: str) -> Iterable[Path]:
     found = [file for file in found if all(map(is_meant, file.parts))]
     if not found:
         raise UserError(
-            f"{flag} {word}: expected files. Only folders, hidden files and what "
-            "desktops and disks leave match it."
+            f"{flag} {word}: expected files. It matches only folders, hidden files "
+            f"and system files."
         )
     return found

@@ -48,5 +48,5 @@ def check(settings: DataSettings) -> None:
     if sum(shares.values()) >= 1:
         raise UserError(
             "--data.validation_fraction and --data.test_fraction: expected a sum below "
-            f"1, or nothing is left to train on. Received: {sum(shares.values()):g}."
+            f"1, or nothing is left for training. Received: {sum(shares.values()):g}."
         )

@@ -70,7 +70,7 @@ def check_installed(what: str) -> None:
     """Refuse what needs KerasHub where that is not installed."""
     if importlib.util.find_spec("keras_hub") is None:
         raise UserError(
-            f"{what}: needs KerasHub, which is not installed: give pip install "
+            f"{what}: needs KerasHub, which is not installed: run pip install "
             "'.[hub]' in the folder of tfpipeline's source; it takes Python 3.11 or "
             "later."
         )

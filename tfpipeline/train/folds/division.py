@@ -70,8 +70,8 @@ def _announce(work: Work, examples: Examples, fold: np.ndarray, count: int) -> N
     if alone:
         console.warn(
             f"{FLAG} {count}: the images of {len(alone)} of {len(labels)} classes are "
-            f"in one fold alone, as their groups want it, e.g. {alone[0]!r}: whoever "
-            "is asked about them has never seen that class."
+            f"in one fold alone, because of their groups, e.g. {alone[0]!r}: the head "
+            f"that predicts them has never seen that class."
         )
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.evaluate import jpeg_damage
+from tfpipeline.data.sources import jpeg_damage
 
 
 @pytest.fixture
@@ -53,6 +54,31 @@ def test_damaged_files_are_named_and_the_rest_of_stderr_is_kept(
     ]
 
 
+def test_a_file_is_named_once_however_often_it_is_decoded(files, capfd) -> None:
+    with jpeg_damage.named(files):
+        decode(files[:2] * 3)
+    assert "d.jpg" not in (shown := capfd.readouterr().err) or "2 of 5" in shown
+    with jpeg_damage.named(files):
+        decode(files * 2)
+    with jpeg_damage.named(files):
+        decode(files * 2)
+    shown += capfd.readouterr().err
+    assert "Corrupt JPEG" not in shown
+    assert (shown.count("b.jpg"), shown.count("d.jpg")) == (1, 1)
+
+
+def test_what_other_libraries_write_is_seen_within_the_block(files, capfd) -> None:
+    with jpeg_damage.named(files):
+        os.write(2, b"at once\nwithout an end")
+        seen, since = "", time.monotonic()
+        while "at once" not in seen and time.monotonic() < since + 30:
+            time.sleep(0.1)
+            # What is kept of the descriptor leads to where the test looks.
+            seen += capfd.readouterr().err
+        assert "at once" in seen
+    assert capfd.readouterr().err == "without an end"
+
+
 def test_without_damage_nothing_is_said_and_blocks_do_not_disturb_each_other(
     files: list[Row], capfd
 ) -> None:
@@ -67,7 +93,7 @@ def test_without_damage_nothing_is_said_and_blocks_do_not_disturb_each_other(
 def test_what_python_prints_is_seen_at_once() -> None:
     script = """
 import os, sys
-from tfpipeline.evaluate import jpeg_damage
+from tfpipeline.data.sources import jpeg_damage
 before = sys.stderr
 with jpeg_damage.named([]):
     os.write(2, b"second\\n")
