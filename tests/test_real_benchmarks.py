@@ -62,3 +62,36 @@ def test_a_table_replaces_only_what_is_between_its_marks(tmp_path: Path) -> None
         assert page.read_text() == text
     with pytest.raises(SystemExit, match="marks of two"):
         shared.insert(page, "two", "new")
+
+
+def test_a_judge_of_species_counts_cats_dogs_and_neither() -> None:
+    import ideals
+    import numpy as np
+
+    assert ideals.species("Persian") == ideals.species("cats") == "cat"
+    assert ideals.species("pug") == ideals.species("dogs") == "dog"
+    shares = np.full(1000, 1e-6)
+    # A terrapin, a tabby, a beagle, an indri, a lynx, a pug.
+    for index, share in zip((36, 281, 162, 384, 287, 254), (30, 25, 20, 15, 10, 9)):
+        shares[index] = share / 100
+    cat, dog = (ideals.verdict(name, shares) for name in ("Persian", "pug"))
+    assert cat["top"] == [36, 281, 162, 384, 287]
+    assert cat["in_first_five"] and dog["in_first_five"]
+    assert not cat["first"] and not dog["first"]
+    assert dog["likelier"] and not cat["likelier"]
+    # A lynx is no breed of cats.
+    assert not ideals.verdict("Persian", np.eye(1000)[287])["in_first_five"]
+    found = ideals.summary([cat, dog])
+    counts = {"images": 2, "in_first_five": 2, "first": 0, "likelier": 1}
+    assert {key: found[key] for key in counts} == counts
+
+
+def test_shares_of_networks_that_were_not_attacked_have_an_interval() -> None:
+    import transfer
+
+    row = {"attacked": ["A"], "targeted": True, "attack": "di_fgsm"}
+    row["fooled"] = {"A": 1.0, "B": 0.25}
+    result = {"accuracy": {"A": 0.9, "B": 0.8}, "count": 32, "rows": [row]}
+    *_, last = transfer.table(result).splitlines()
+    # Wilson's interval of 8 of 32.
+    assert last == "| a drawn class | `di_fgsm` | A | (100 %) | 25 %, 13 to 42 |"

@@ -7,12 +7,12 @@ python benchmarks/real/transfer.py RUN RUN RUN --images FOLDER [--count 32]
 The runs have the same classes and the same test images (`--data.splits`); FOLDER is
 what they were trained on. Attacked are test images that all of them get right, evenly
 spaced; no image leaves before the last step, and a step is 1.5 times epsilon by their
-number. Each network is attacked alone, by each of two attacks, then all together, and
-every two. A row shows on which share of the 8-bit pictures each network loses its
-answer; with a target, on which it gives the goals class. The target of each image is
-drawn among the other classes. Intervals are Wilson's, at 95 %. `--bfloat16` computes
-gradients in bfloat16; what the networks answer is computed in float32. A row that
-`--output` has is not run again.
+number. Each network is attacked alone, by each of two attacks, and all together, and
+every two, by the second. A row shows on which share of the 8-bit pictures each network
+loses its answer; with a target, on which it gives the wanted class. The target of each
+image is drawn among the other classes. Intervals are Wilson's, at 95 %. `--bfloat16`
+computes gradients in bfloat16; what the networks answer is computed in float32. A row
+that `--output` has is not run again.
 """
 
 import argparse
@@ -43,10 +43,8 @@ from tfpipeline.models import load_network
 from tfpipeline.models.engines import bfloat16
 from tfpipeline.models.load_network import Network
 
-ATTACKS = ("iterative_fgsm", "di_fgsm")
-
 # Alone, networks are attacked by each; together by the one with momentum and views.
-TOGETHER = ("di_fgsm",)
+ATTACKS = ("iterative_fgsm", "di_fgsm")
 
 # A margin that no image reaches, so that none stops early.
 CONFIDENCE = 1e4
@@ -97,18 +95,17 @@ def transfer(
 
 def ways(networks: Sequence[Network]) -> list[tuple[tuple[Network, ...], str, bool]]:
     """Return which networks are attacked, how, and whether towards a target."""
-    singles = [(n,) for n in networks]
-    groups = [
-        *([tuple(networks)] if len(networks) > 2 else []),
-        *itertools.combinations(networks, 2),
-    ]
-    alone = [(who, attack) for attack in ATTACKS for who in singles]
-    together = [(who, attack) for attack in TOGETHER for who in groups]
+    singles: list[tuple[Network, ...]] = [(n,) for n in networks]
+    pairs: list[tuple[Network, ...]] = list(itertools.combinations(networks, 2))
+    plain, strong = ATTACKS
+    parts = [(singles, plain), (singles, strong)]
+    if len(networks) > 2:
+        parts.insert(1, ([tuple(networks)], strong))
     return [
         (who, attack, aim)
-        for pairs in (alone, together)
+        for group, attack in (*parts, (pairs, strong))
         for aim in (False, True)
-        for who, attack in pairs
+        for who in group
     ]
 
 
