@@ -18,7 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpipeline.core import brightness, colour_profile, deep_samples, file_io
+from tfpipeline.core import (
+    brightness,
+    colour_profile,
+    deep_samples,
+    file_io,
+    remote,
+)
 from tfpipeline.core.brightness import WHOLE, Ranges, Samples
 from tfpipeline.core.image_formats import (
     MAX_PIXELS,
@@ -59,13 +65,19 @@ TRANSPOSED, MIRRORED, FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 OPAQUE = ("BMP", "DIB", "TGA")
 
 
-def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
-    """Return the bytes of an encoded image: a file, or a part of a large one."""
+def content(path: str | Path, offset: int = 0, length: int = 0) -> bytes:
+    """Return the bytes of an encoded image: a file or a URL, or a part of a large one.
+
+    Every command reads pictures by this.
+    """
     try:
-        with open(path, "rb") as file:
-            if offset:  # A pipe cannot seek.
-                file.seek(offset)
-            data = file.read(length or -1)
+        if remote.is_remote(path):
+            data = remote.read(path, offset, length)
+        else:
+            with open(path, "rb") as file:
+                if offset:  # A pipe cannot seek.
+                    file.seek(offset)
+                data = file.read(length or -1)
     except OSError as error:
         raise ImageError(error.strerror or "cannot be read") from None
     if len(data) < length:
