@@ -89,6 +89,70 @@ def test_one_process_several_and_shares_write_the_same_bytes(
     assert np.load(tmp_path / "one" / "shard-000000.npy").dtype == np.float16
 
 
+@pytest.mark.slow
+def test_a_saved_model_has_the_features_of_its_run(
+    small_run: Trained, exported: Exported, folder: Path, tmp_path: Path, capsys
+) -> None:
+    from PIL import Image
+
+    # A format that the graph does not read, and one that it is sent as it is.
+    Image.open(exported.pictures[0]).save(folder / "0.5.webp", lossless=True)
+    Image.open(exported.pictures[1]).save(folder / "1.5.jpg")
+    for name, model in (("run", small_run.path), ("saved", exported.base)):
+        words = ["--run", str(model), "--output", str(tmp_path / name)]
+        assert start(str(folder), *words, "--shard_images", "5") == 0
+    for number, count in ((0, 4), (1, 4)):
+        shard = f"shard-{number:06d}"
+        a, b = (np.load(tmp_path / n / f"{shard}.npy") for n in ("run", "saved"))
+        assert len(a) == count
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+        assert rows(tmp_path / "run" / f"{shard}.csv") == rows(
+            tmp_path / "saved" / f"{shard}.csv"
+        )
+    words = ["--run", str(exported.base), "--output", str(tmp_path / "x")]
+    assert start(str(folder), *words, "--resize", "pad") == 2
+    assert "--resize" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_lists_tables_packed_folders_and_urls_give_the_same_vectors(
+    folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    from tfpipeline.config import PackSettings
+    from tfpipeline.demo import world
+    from tfpipeline.pack.command import pack
+
+    source = tmp_path / "world"
+    world.write_folder(source, ["rocket", "teapot"], 2, seed=7)
+    names = sorted(str(p.relative_to(source)) for p in source.rglob("*.png"))
+    (source / "l.txt").write_text("".join(f"{name}\n" for name in names))
+    (source / "l.csv").write_text("".join(f"{n}\n" for n in ("path", *names)))
+    urls = [f"file://{source}/{name}" for name in names]
+    (tmp_path / "urls.csv").write_text("".join(f"{n}\n" for n in ("path", *urls)))
+    packed = tmp_path / "packed"
+    words = ["--source", str(source), "--output", str(packed), "--quiet"]
+    expected = None
+    for number, given in enumerate(
+        [
+            *([str(source / "rocket"), str(source / "teapot")], [f"{source}/l.txt"]),
+            *([f"{source}/l.csv"], [str(tmp_path / "urls.csv")], [str(packed)]),
+            [f"file://{source}/l.txt"],
+        ]
+    ):
+        if given == [str(packed)]:
+            for extra in ("l.txt", "l.csv"):
+                (source / extra).rename(tmp_path / extra)
+            assert cli.main(pack, PackSettings, words) == 0
+            for extra in ("l.txt", "l.csv"):
+                (tmp_path / extra).rename(source / extra)
+        out = tmp_path / f"out{number}"
+        assert start(*given, *PLAIN, "--output", str(out)) == 0
+        vectors = np.load(out / "shard-000000.npy")
+        expected = vectors if expected is None else expected
+        assert len(vectors) == 4 and (vectors == expected).all(), given
+
+
 def test_another_network_does_not_go_on_with_the_shards(
     small_run: Trained, folder: Path, tmp_path: Path, capsys
 ) -> None:
@@ -104,6 +168,7 @@ def test_another_network_does_not_go_on_with_the_shards(
     ("words", "flag"),
     [
         (["--output", "{out}", "--dtype", "int8"], "--dtype"),
+        (["--output", "{out}", "--format", "csv"], "--format"),
         (["--output", "{out}", "--backbone", "MobileNetV7"], "MobileNetV7"),
         (["--output", "{out}", "--part", "3"], "--part"),
         (["--output", "{out}", "--workers", "2", "--part", "1", "--parts", "2"], "--w"),

@@ -15,7 +15,7 @@ from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.demo import world
 from tfpipeline.export.protocol import Answer
-from tfpipeline.predict import answers, batching
+from tfpipeline.predict import answers, streaming
 from tfpipeline.predict.command import predict
 
 
@@ -152,12 +152,8 @@ def test_what_was_answered_before_it_ended_is_still_one_document(
     cause: BaseException, code: int, monkeypatch, capsys
 ) -> None:
     pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
-    rows = [answers._row(Path(f"{n}.png"), one, 1, False) for n, one in enumerate(pair)]
-
-    def ended(*_: object) -> None:
-        raise batching.Incomplete(rows, cause)
-
-    monkeypatch.setattr(answers, "rows", ended)
+    rows = [answers._row(f"{n}.png", one, 1, False) for n, one in enumerate(pair)]
+    monkeypatch.setattr(streaming, "rows", lambda *_: (rows, cause))
     monkeypatch.setattr(
         import_module("tfpipeline.predict.command"), "_open", lambda told: None
     )

@@ -21,6 +21,7 @@ from tfpipeline.config import PredictSettings  # noqa: E402
 from tfpipeline.config.beam import BeamSettings  # noqa: E402
 from tfpipeline.config.embed import EmbedSettings  # noqa: E402
 from tfpipeline.core.errors import UserError  # noqa: E402
+from tfpipeline.data.sources.pictures import Picture  # noqa: E402
 from tfpipeline.embed.command import embed  # noqa: E402
 from tfpipeline.predict.command import predict  # noqa: E402
 from tfpipeline.shards import beam, work  # noqa: E402
@@ -40,10 +41,10 @@ def only_hash(settings: object) -> work.Job:
 def fails(settings: object) -> work.Job:
     """Return a job whose third shard cannot be computed."""
 
-    def compute(paths: list[Path]) -> work.Content:
-        if paths[0].stem == "1":
+    def compute(shard: list[Picture]) -> work.Content:
+        if shard[0].file.stem == "1":
             raise UserError("the disk is gone")
-        return content(paths)
+        return content(shard)
 
     return work.Job({}, compute)
 

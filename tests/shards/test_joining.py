@@ -16,7 +16,7 @@ def test_rows_and_vectors_of_all_shards_belong_together(tmp_path: Path) -> None:
     work.compute_all(plan, content)
     joining.write(plan, tmp_path / "all.csv")
     joining.write(plan, tmp_path / "all.npy")
-    whole = content(sum((plan.paths(n) for n in range(plan.shards)), []))
+    whole = content(sum((plan.pictures(n) for n in range(plan.shards)), []))
     with open(tmp_path / "all.csv", newline="") as file:
         header, *rows = csv.reader(file)
     assert tuple(header) == whole.header

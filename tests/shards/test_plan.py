@@ -30,8 +30,8 @@ def test_shards_are_consecutive_parts_of_the_files_in_order(
 ) -> None:
     pictures(tmp_path / "in", 11)
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], size, WHAT)
-    parts = [plan.paths(n) for n in range(plan.shards)]
-    assert sum(parts, []) == listing.files(tmp_path / "in")
+    parts = [plan.pictures(n) for n in range(plan.shards)]
+    assert [p.file for p in sum(parts, [])] == listing.files(tmp_path / "in")
     assert [len(part) for part in parts[:-1]] == [size] * (plan.shards - 1)
     assert plan.images == 11 and 0 < len(parts[-1]) <= size
 
@@ -42,10 +42,10 @@ def test_files_that_come_later_do_not_move_those_that_were_planned(
     pictures(tmp_path / "in", 5)
     words = [str(tmp_path / "in")]
     first = plans.settle(tmp_path / "out", words, 2, WHAT)
-    before = [first.paths(n) for n in range(first.shards)]
+    before = [first.pictures(n) for n in range(first.shards)]
     pictures(tmp_path / "in", 9)
     again = plans.settle(tmp_path / "out", words, 2, WHAT)
-    assert [again.paths(n) for n in range(again.shards)] == before
+    assert [again.pictures(n) for n in range(again.shards)] == before
 
 
 def test_names_with_line_feeds_and_without_utf_8_come_back(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_names_with_line_feeds_and_without_utf_8_come_back(tmp_path: Path) -> No
     for name in names:
         (tmp_path / "in" / name).touch()
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 10, WHAT)
-    assert {path.name for path in plan.paths(0)} == set(names)
-    assert all(path.is_file() for path in plan.paths(0))
+    assert {path.name for path in [p.file for p in plan.pictures(0)]} == set(names)
+    assert all(path.is_file() for path in [p.file for p in plan.pictures(0)])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_hidden_folders_and_strange_lists_outlive_a_new_plan(tmp_path: Path) -> 
     plan = plans.settle(out, words, 3, WHAT, overwrite=True)
     assert (out / ".git" / "HEAD").read_text() == "mine"
     assert (out / "plan" / "notes.txt").read_text() == "mine"
-    assert [len(plan.paths(n)) for n in range(plan.shards)] == [3, 2]
+    assert [len(plan.pictures(n)) for n in range(plan.shards)] == [3, 2]
     assert len([*(out / "plan").rglob("0*.txt")]) == 2
 
 

@@ -13,12 +13,14 @@ import pytest
 from tests import fault_injection
 from tests.shards.test_plan import WHAT, pictures
 from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
 
-def content(paths: list[Path]) -> work.Content:
+def content(shard: list[Picture]) -> work.Content:
     """Return what depends on the paths alone; every fifth has no answer."""
+    paths = [picture.file for picture in shard]
     digests = [hashlib.sha256(path.name.encode()).digest() for path in paths]
     bad = [int(path.stem) % 5 == 0 for path in paths]
     good = [d for d, is_bad in zip(digests, bad) if not is_bad]
@@ -63,9 +65,9 @@ def test_each_shard_is_computed_once_by_processes_at_the_same_shares(
     plan = settle(tmp_path, 40, 2)
     computed: list[str] = []
 
-    def compute(paths: list[Path]) -> work.Content:
-        computed.extend(path.name for path in paths)
-        return content(paths)
+    def compute(shard: list[Picture]) -> work.Content:
+        computed.extend(picture.file.name for picture in shard)
+        return content(shard)
 
     threads = [
         threading.Thread(target=work.compute_all, args=(plan, compute))

@@ -11,11 +11,14 @@ class EmbedSettings:
     """Settings of `embed`.
 
     Args:
-        images: Files, folders, or globs.
+        images: Files, folders or globs; a `.txt` with a path in each line, a `.csv`
+            with a column `path`, a folder of `pack`, or URLs.
         output: Folder for the shards, where an interrupted command resumes.
-        run: Run folder whose network computes the features (default: the network set by
-            `--model.*`).
+        run: Run folder whose network computes the features, or a SavedModel that
+            `export` wrote (default: the network set by `--model.*`).
         dtype: Type of the features: `float32` or `float16`.
+        format: Of the shards: `numpy`, a `.npy` of vectors beside a `.csv` of rows; or
+            `parquet`, both in one file.
         shard_images: Pictures a shard; one that was interrupted is computed again.
         part: Which share of the shards this process computes, from 0; `auto` is the
             task's number in a job array of SLURM, Kubernetes or AWS Batch.
@@ -37,6 +40,7 @@ class EmbedSettings:
     output: str | None = None
     run: str | None = None
     dtype: str = "float32"
+    format: str = "numpy"
     shard_images: int = 2000
     part: str = "0"
     parts: int = 0
@@ -57,8 +61,9 @@ class MergeSettings:
 
     Args:
         shards: Folder of the shards that `embed` or `predict` wrote.
-        output: A file for what is in all of them: rows in `.csv`, features in `.npy`
-            (default: the shards are counted and checked, and nothing is written).
+        output: A file for what is in all of them: rows in `.csv`, features in `.npy`,
+            or `.parquet` (default: the shards are counted and checked, and nothing is
+            written).
     """
 
     shards: str | None = None

@@ -110,7 +110,8 @@ class PredictSettings:
             folder above its versions (uses the stable one, else the newest); or a
             server, `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`,
             optionally with `/labels/stable` or `/versions/N`.
-        images: Files, folders, or globs.
+        images: Files, folders or globs; a `.txt` with a path in each line, a `.csv`
+            with a column `path`, a folder of `pack`, or URLs.
         output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder for
             shards, where rows are written as they come and an interrupted command
             resumes. By default, prints a table on a terminal and CSV into a pipe,

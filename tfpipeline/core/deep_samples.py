@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from tfpipeline.core import brightness, tiff_kinds
+from tfpipeline.core import brightness
 from tfpipeline.core.brightness import Samples
 from tfpipeline.core.image_formats import ImageError
+from tfpipeline.core.tiff import kinds
 
 # Tags of TIFF.
 _BITS, _PHOTOMETRIC, _COUNT = 258, 262, 277
@@ -180,7 +181,7 @@ def _opened(data: bytes, frame: int) -> Any:
     try:
         picture: Any = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        picture = tiff_kinds.open_grey(data)
+        picture = kinds.open_grey(data)
     if frame:
         picture.seek(frame)
     return picture

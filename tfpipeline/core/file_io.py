@@ -88,7 +88,7 @@ def _finite(value: Any) -> Any:
     """Replace NaN and infinities, which JSON does not know, by None."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [_finite(item) for item in value]
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
         return None

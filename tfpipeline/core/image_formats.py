@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from tfpipeline.core import tiff_kinds, tiff_pages
+from tfpipeline.core.tiff import kinds, pages
 
 # Pillow tells of odd tags and of large pictures; the audit says what matters of it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -130,7 +130,7 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     try:
         picture = _open(data, max_pixels)
         if isinstance(picture, TiffImagePlugin.TiffImageFile):
-            if reason := tiff_pages.settle(picture):
+            if reason := pages.settle(picture):
                 raise ImageError(reason)
     except ImageError:
         raise
@@ -139,7 +139,7 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             raise ImageError(
                 "colour PFM, which is not read: convert it to TIFF or PNG"
             ) from None
-        if kind == "tiff" and (reason := tiff_kinds.describe(data)):
+        if kind == "tiff" and (reason := kinds.describe(data)):
             raise ImageError(reason) from None
         raise ImageError(f"damaged {kind} header") from None
     except Image.DecompressionBombError:
@@ -157,7 +157,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        grey = tiff_kinds.open_grey(data) if sniff(data) == "tiff" else None
+        grey = kinds.open_grey(data) if sniff(data) == "tiff" else None
         if grey is None:
             raise
         return grey

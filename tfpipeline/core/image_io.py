@@ -23,7 +23,7 @@ from tfpipeline.core import (
     colour_profile,
     deep_samples,
     file_io,
-    tiff_kinds,
+    remote,
 )
 from tfpipeline.core.brightness import WHOLE, Ranges, Samples
 from tfpipeline.core.image_formats import (
@@ -35,6 +35,7 @@ from tfpipeline.core.image_formats import (
     read_orientation,
     sniff,
 )
+from tfpipeline.core.tiff import kinds
 
 # Part of the name of everything that is kept of pixels: raise it when a rule of this
 # file changes, or old features would be taken for new ones.
@@ -65,13 +66,19 @@ TRANSPOSED, MIRRORED, FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 OPAQUE = ("BMP", "DIB", "TGA")
 
 
-def content(path: Path, offset: int = 0, length: int = 0) -> bytes:
-    """Return the bytes of an encoded image: a file, or a part of a large one."""
+def content(path: str | Path, offset: int = 0, length: int = 0) -> bytes:
+    """Return the bytes of an encoded image: a file or a URL, or a part of a large one.
+
+    Every command reads pictures by this.
+    """
     try:
-        with open(path, "rb") as file:
-            if offset:  # A pipe cannot seek.
-                file.seek(offset)
-            data = file.read(length or -1)
+        if remote.is_remote(path):
+            data = remote.read(path, offset, length)
+        else:
+            with open(path, "rb") as file:
+                if offset:  # A pipe cannot seek.
+                    file.seek(offset)
+                data = file.read(length or -1)
     except OSError as error:
         raise ImageError(error.strerror or "cannot be read") from None
     if len(data) < length:
@@ -224,7 +231,7 @@ def read(
 
 def damaged(data: bytes, error: Exception) -> ImageError:
     """Return the error for pixels that a codec could not read."""
-    if sniff(data) == "tiff" and (reason := tiff_kinds.describe_codec(data)):
+    if sniff(data) == "tiff" and (reason := kinds.describe_codec(data)):
         return ImageError(reason)
     return ImageError(f"damaged {sniff(data)}: {brief(error)}")
 

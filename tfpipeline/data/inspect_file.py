@@ -17,6 +17,7 @@ from tfpipeline.core import (
     deep_samples,
     image_formats,
     image_io,
+    remote,
 )
 from tfpipeline.core.brightness import Samples
 from tfpipeline.data import quality, thumbnails
@@ -30,19 +31,19 @@ def examine(
     length: int = 0,
 ) -> Row:
     """Open a file, or a part of one; the `reason` of its row says what is wrong."""
-    row = Row(os.path.abspath(path), offset=offset, length=length)
+    row = Row(remote.absolute(path), offset=offset, length=length)
     try:
         # First: a file of another kind (a pipe, a folder) must not be waited for.
-        if not path.is_file():
+        if not remote.is_remote(path) and not path.is_file():
             reason = "no such file" if not path.exists() else "not a file"
             return dataclasses.replace(row, reason=reason)
-        state = os.stat(path)
+        state = None if remote.is_remote(path) else os.stat(path)
         data = image_io.content(path, offset, length)
         row = dataclasses.replace(
             row,
-            size=state.st_size,
-            mtime_ns=state.st_mtime_ns,
-            ctime_ns=state.st_ctime_ns,
+            size=len(data) if state is None else state.st_size,
+            mtime_ns=0 if state is None else state.st_mtime_ns,
+            ctime_ns=0 if state is None else state.st_ctime_ns,
             sha256=hashlib.sha256(data).hexdigest(),
         )
         picture = image_formats.open_image(data, max_pixels)

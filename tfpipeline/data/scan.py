@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from tfpipeline.core import hardware, image_formats, image_io, progress
+from tfpipeline.core import hardware, image_formats, image_io, progress, remote
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan_workers
 from tfpipeline.data.inspect_file import examine
@@ -61,7 +61,7 @@ def audit(
     """
     ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
     spans = spans or [(0, 0)] * len(paths)
-    places = [(os.path.abspath(path), start) for path, (start, _) in zip(paths, spans)]
+    places = [(remote.absolute(path), start) for path, (start, _) in zip(paths, spans)]
     known = ledger.read(places, joins=joins) if ledger else {}
     # The images of a shard come one after the other: it is asked for its time once.
     state = functools.lru_cache(maxsize=16)(_state)
@@ -131,7 +131,10 @@ def _fill(
 
 
 def _state(path: str) -> tuple[int, int, int] | None:
-    """Return what tells that a file is another one: its size, and the two times."""
+    """Return what tells that a file is another one: its size, and the two times.
+
+    None of what is not there, and of a URL: that is read again.
+    """
     try:
         now = os.stat(path)
     except OSError:

@@ -10,9 +10,11 @@ from tfpipeline.core import console, image_io, startup
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.models import registry
 from tfpipeline.report.closing import closing
-from tfpipeline.shards import driving
+from tfpipeline.shards import driving, parquet
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
+
+_FORMATS = ("numpy", parquet.ENDING)
 
 
 def embed(settings: EmbedSettings) -> dict[str, Any]:
@@ -38,10 +40,17 @@ def embed(settings: EmbedSettings) -> dict[str, Any]:
 def open_job(settings: EmbedSettings) -> work.Job:
     """Return what is done with the pictures of any shard."""
     with startup.quiet_start():
-        from tfpipeline.embed import network
+        from tfpipeline.embed import exported, network
 
-        embedder = network.open_embedder(settings)
+        version = exported.version_of(settings)
+        embedder: network.Embedder | exported.Embedder
+        if version is None:
+            embedder = network.open_embedder(settings)
+        else:
+            embedder = exported.open_embedder(version, settings)
     about = {"command": "embed", **embedder.about()}
+    if settings.format != _FORMATS[0]:
+        about["format"] = settings.format
     return work.Job(about, embedder.compute)
 
 
@@ -53,6 +62,10 @@ def _check(settings: EmbedSettings) -> tuple[int, int]:
         registry.check(settings.model)
     if settings.dtype not in ("float32", "float16"):
         raise unknown("--dtype", settings.dtype, ("float32", "float16"))
+    if settings.format not in _FORMATS:
+        raise unknown("--format", settings.format, _FORMATS)
+    if settings.format == parquet.ENDING:
+        parquet.check()
     if settings.resize not in (None, *image_io.RESIZES):
         raise unknown("--resize", str(settings.resize), image_io.RESIZES)
     return work.check(settings, "batch_size")

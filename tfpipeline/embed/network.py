@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import brightness, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import pipeline, sample_ranges, scan
-from tfpipeline.data.sources import jpeg_damage
+from tfpipeline.data import pipeline, sample_ranges
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import jpeg_damage, pictures
+from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.demo import world
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
@@ -65,9 +67,9 @@ class Embedder:
             "max_pixels": self.max_pixels,
         }
 
-    def compute(self, paths: list[Path]) -> Content:
-        """Return a row for each file, and a vector for each that can be read."""
-        files = scan.audit(paths, cache=None, max_pixels=self.max_pixels)
+    def compute(self, shard: list[Picture]) -> Content:
+        """Return a row for each picture, and a vector for each that can be read."""
+        files = pictures.audit(shard, self.max_pixels)
         good = [file for file in files if not file.reason]
         sample_ranges.report(good, self.reading.ranges)
         vectors = np.zeros((0, self.width), self.dtype)
@@ -77,13 +79,23 @@ class Embedder:
             with jpeg_damage.named(good):
                 vectors = self.predictor.all(feed, len(good), "embed")
             vectors = vectors.astype(self.dtype)
-        places = iter(range(len(good)))
-        rows = [
-            (path, file.sha256, "" if file.reason else next(places), file.reason)
-            for path, file in zip(paths, files)
-        ]
-        size = sum(file.length or file.size for file in files)
-        return Content(HEADER, rows, len(files) - len(good), vectors, size)
+        return content(shard, files, [file.reason for file in files], vectors)
+
+
+def content(
+    shard: Sequence[Picture],
+    files: Sequence[Row],
+    reasons: Sequence[str],
+    vectors: np.ndarray,
+) -> Content:
+    """Return a shard: why pictures have no vector, and the vectors of the others."""
+    places = iter(range(len(vectors)))
+    rows = [
+        (picture.id, file.sha256, "" if reason else next(places), reason)
+        for picture, file, reason in zip(shard, files, reasons)
+    ]
+    size = sum(file.length or file.size for file in files)
+    return Content(HEADER, rows, len(rows) - len(vectors), vectors, size)
 
 
 def open_embedder(settings: EmbedSettings) -> Embedder:

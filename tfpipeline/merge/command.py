@@ -13,7 +13,8 @@ from tfpipeline.shards import joining
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
-_ENDINGS = (".csv", ".npy")
+# Of what is merged, and how such a file begins.
+_ENDINGS = {".csv": b"id,", ".npy": b"\x93NUMPY", ".parquet": b"PAR1"}
 
 
 def merge(settings: MergeSettings) -> dict[str, Any]:
@@ -46,8 +47,7 @@ def merge(settings: MergeSettings) -> dict[str, Any]:
 def _is_own(file: Path) -> bool:
     """Tell whether a file begins as what is merged does."""
     with open(file, "rb") as content:
-        first = content.read(6)
-    return first == b"\x93NUMPY" if file.suffix == ".npy" else first[:3] == b"id,"
+        return content.read(8).startswith(_ENDINGS[file.suffix.lower()])
 
 
 def _check(output: str | None) -> Path | None:
@@ -56,8 +56,9 @@ def _check(output: str | None) -> Path | None:
     file = Path(output)
     if file.suffix.lower() not in _ENDINGS:
         raise UserError(
-            f"--output {output}: expected a name in .csv, for rows, or .npy, for "
-            f"vectors. Received: {file.suffix or 'no ending'}."
+            f"--output {output}: expected a name in .csv, for rows, in .npy, for "
+            "vectors, or in .parquet, for both of shards in Parquet. Received: "
+            f"{file.suffix or 'no ending'}."
         )
     result_dir.check_file("--output", file, _is_own)
     file_io.check_writable(file.parent)

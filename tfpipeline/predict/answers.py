@@ -23,9 +23,10 @@ from tfpipeline.core import (
 from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import sample_ranges, scan
+from tfpipeline.data import sample_ranges
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import jpeg_damage, listing
+from tfpipeline.data.sources import jpeg_damage, pictures
+from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import batching, client, sent_images, target_rows
@@ -109,7 +110,7 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
                 model = Loaded(folder)
                 # What TensorFlow says of its first step is no concern of the user's.
                 model.answer([image_io.to_png(np.zeros((1, 1, 3), np.uint8))])
-                return model.answer, _ranges_of(folder)
+                return model.answer, saved_ranges(folder)
             except (OSError, KeyError, ValueError) as error:
                 raise UserError(
                     f"--model {folder}: expected a SavedModel that `python -m "
@@ -124,7 +125,7 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
     return ask
 
 
-def _ranges_of(folder: Path) -> Ranges:
+def saved_ranges(folder: Path) -> Ranges:
     """Return what is black and white for a SavedModel, as its `export.json` says."""
     file = folder / _ABOUT
     if not file.is_file():
@@ -148,7 +149,7 @@ def target_of(path: Path) -> str:
 def ranges_of(path: Path) -> Ranges:
     """Return what is black and white for the run or the SavedModel in a folder."""
     if (version := version_of(path)) is not None:
-        return _ranges_of(version)
+        return saved_ranges(version)
     from tfpipeline.models import saving
 
     return saving.load_ranges(run_dir.RunFolder(path).model)
@@ -184,10 +185,10 @@ def rows(
     top_k: int,
     max_pixels: int = image_formats.MAX_PIXELS,
 ) -> list[dict[str, Any]]:
-    """Return what is said of the pictures that some words mean, a row a file.
+    """Return what is said of the pictures that some words mean, a row a picture.
 
     Args:
-        words: Files, folders, or globs.
+        words: As `data.sources.pictures` knows them.
         ask: What answers; it is not asked where no picture can be read.
         top_k: Classes to name, at most.
         max_pixels: Height times width of a picture, at most.
@@ -201,17 +202,21 @@ def rows(
         UserError: A word means no file, or `top_k` is not positive.
         Incomplete: A server went away meanwhile; it has the rows of all files.
     """
+    check_top_k(top_k)
+    named = pictures.named(words)
+    return rows_of(named, pictures.audit(named, max_pixels), ask, top_k)
+
+
+def check_top_k(top_k: int) -> None:
+    """Refuse to name no class."""
     if top_k < 1:
         raise UserError(f"--top_k: expected a positive number. Received: {top_k}.")
-    paths = listing.named_files(words)
-    files = scan.audit(paths, cache=None, max_pixels=max_pixels)
-    return rows_of(paths, files, ask, top_k)
 
 
 def rows_of(
-    paths: Sequence[Path], files: Sequence[Row], ask: Ask, top_k: int
+    given: Sequence[Picture], files: Sequence[Row], ask: Ask, top_k: int
 ) -> list[dict[str, Any]]:
-    """Return the same of files that were audited."""
+    """Return the same of pictures that were audited."""
     good = [row for row in files if not row.reason]
     stopped: batching.Incomplete | None = None
     try:
@@ -223,19 +228,24 @@ def rows_of(
         Answer((), (), file.reason) if file.reason else next(answers) for file in files
     ]
     if any(target_rows.is_other(answer) for answer in each):
-        table = target_rows.rows(paths, each)
+        table = target_rows.rows([picture.id for picture in given], each)
         if stopped is not None:
             raise batching.Incomplete(table, stopped.cause)
         return table
     tells = any(answer.novelty is not None for answer in each)
-    table = [_row(path, answer, top_k, tells) for path, answer in zip(paths, each)]
+    table = [_row(p.id, answer, top_k, tells) for p, answer in zip(given, each)]
     if stopped is not None:
         raise batching.Incomplete(table, stopped.cause)
     return table
 
 
-def _row(path: Path, answer: Answer, top_k: int, tells: bool) -> dict[str, Any]:
-    """Return the row of a file; all but `error` is empty where that is not."""
+def without(name: str, reason: str) -> dict[str, Any]:
+    """Return the row of a picture without an answer."""
+    return _row(name, Answer((), (), reason), 0, False)
+
+
+def _row(name: str, answer: Answer, top_k: int, tells: bool) -> dict[str, Any]:
+    """Return the row of a picture; all but `error` is empty where that is not."""
     ranked = [list(pair) for pair in zip(answer.labels, answer.probabilities)][:top_k]
     label, probability = ranked[0] if ranked else ("", None)
     strange = {
@@ -244,7 +254,7 @@ def _row(path: Path, answer: Answer, top_k: int, tells: bool) -> dict[str, Any]:
         "known_reason": answer.known_reason,
     }
     return {
-        "id": str(path),
+        "id": name,
         "label": label,
         "probability": probability,
         "accepted": answer.accepted,
@@ -266,7 +276,7 @@ def _ask(
 
     def content(place: int, as_png: bool = False) -> bytes:
         try:
-            return _content(files[place], as_png, ranges)
+            return sent(files[place], as_png, ranges)
         except image_formats.ImageError as error:
             unread[place] = str(error)
             return b""
@@ -300,8 +310,9 @@ def _ask(
     return answers
 
 
-def _content(row: Row, as_png: bool, ranges: Ranges | None) -> bytes:
-    content = image_io.content(Path(row.path), row.offset, row.length)
+def sent(row: Row, as_png: bool, ranges: Ranges | None) -> bytes:
+    """Return the bytes by which a model is asked about a picture, perhaps as PNG."""
+    content = image_io.content(row.path, row.offset, row.length)
     if as_png or row.format not in _SENT:
         return sent_images.as_png(content, ranges, row.height * row.width)
     return content

@@ -11,6 +11,7 @@ from tfpipeline.core import console, run_dir
 from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import Incomplete, UserError
+from tfpipeline.data.sources import pictures
 from tfpipeline.models.engines import names
 from tfpipeline.predict import outputs, sharded, sorting
 from tfpipeline.report.closing import closing
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tfpipeline.predict.answers import Ask
 
 
-def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
+def predict(settings: PredictSettings) -> Sequence[dict[str, Any]] | dict[str, Any]:
     """Classify pictures, given as files, folders or globs, with a trained model."""
     names.check(settings.engine, "--engine")
     _check_target(settings)
@@ -28,6 +29,8 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     output = outputs.check(settings.output)
     folder = sorting.check(settings.sort_into, settings.images)
     is_shown = output is None and folder is None
+    if folder is not None or output is not None and output.suffix.lower() == ".html":
+        pictures.check_files("--sort_into" if folder else "--output", settings.images)
     rows, stopped = _rows(settings)
     if output is not None:
         outputs.write(output, rows, str(settings.model), _ranges(settings, rows))
@@ -37,18 +40,7 @@ def predict(settings: PredictSettings) -> list[dict[str, Any]] | dict[str, Any]:
     for name, reason in copies.failed if copies else ():
         console.warn(f"Not copied: {name}: {reason}")
     words: dict[str, Any] = {
-        "bad": [row for row in rows if row["error"]],
-        "images": len(rows),
-        "accepts": [row.get("accepted") for row in rows if not row["error"]],
-        "known": [row.get("known") for row in rows if not row["error"]],
-        "known_reasons": [
-            reason
-            for reason in dict.fromkeys(r.get("known_reason") for r in rows)
-            if reason
-        ],
-        "unknown": filter(
-            None, dict.fromkeys(row.get("accepted_reason") for row in rows)
-        ),
+        **outputs.counts(rows),
         "is_named": is_shown and console.is_terminal(),
         "sorted": copies,
         "folder": folder,
@@ -86,7 +78,7 @@ def _check_target(settings: PredictSettings) -> None:
         targets.expect(target, flags[0], instead)
 
 
-def answer(settings: PredictSettings) -> list[dict[str, Any]]:
+def answer(settings: PredictSettings) -> Sequence[dict[str, Any]]:
     """Return what is said of each picture, and write nothing."""
     rows, stopped = _rows(settings)
     if stopped is not None:
@@ -96,15 +88,18 @@ def answer(settings: PredictSettings) -> list[dict[str, Any]]:
 
 def _rows(
     settings: PredictSettings,
-) -> tuple[list[dict[str, Any]], BaseException | None]:
-    """Return a row a file, and why some have no answer where a server went away."""
-    from tfpipeline.predict import answers, batching
+) -> tuple[Sequence[dict[str, Any]], BaseException | None]:
+    """Return a row a picture, and why some have no answer where a server went away."""
+    from tfpipeline.predict import answers, streaming
 
-    try:
-        limits = settings.top_k, settings.max_pixels
-        return answers.rows(settings.images, _open(settings), *limits), None
-    except batching.Incomplete as error:
-        return error.results, error.cause
+    ask, top_k = _open(settings), settings.top_k
+    answers.check_top_k(top_k)
+    return streaming.rows(
+        pictures.walk(settings.images),
+        lambda given, files: answers.rows_of(given, files, ask, top_k),
+        settings.max_pixels,
+        Path(settings.output).parent if settings.output else None,
+    )
 
 
 def _open(settings: PredictSettings) -> Ask:

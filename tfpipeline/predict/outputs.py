@@ -1,14 +1,16 @@
 """What `predict` writes: a table for a terminal, CSV, JSON lines, a contact sheet."""
 
+import contextlib
 import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
-from tfpipeline.core import console, file_io, result_dir, text_table
+from tfpipeline.core import console, disk, file_io, result_dir, text_table
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.predict import target_rows
@@ -109,6 +111,27 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, ...]:
     return row["label"], f"{row['probability']:.3f}", "".join(second), *words
 
 
+def counts(rows: Rows) -> dict[str, Any]:
+    """Return what the closing words count, from one look at each row."""
+    bad: list[dict[str, Any]] = []
+    accepts: Counter[object] = Counter()
+    known: Counter[object] = Counter()
+    why: tuple[dict[str, None], dict[str, None]] = {}, {}
+    for row in rows:
+        if row["error"]:
+            bad.append({"id": row["id"], "error": row["error"]})
+        else:
+            accepts[row.get("accepted")] += 1
+            known[row.get("known")] += 1
+        for kept, name in zip(why, ("accepted_reason", "known_reason")):
+            if reason := row.get(name):
+                kept[reason] = None
+    return {
+        **{"bad": bad, "images": len(rows), "accepts": accepts, "known": known},
+        **{"unknown": list(why[0]), "known_reasons": list(why[1])},
+    }
+
+
 def _header(rows: Rows) -> list[str]:
     return target_rows.header(rows) or (list(rows[0]) if rows else [*HEADER])
 
@@ -126,12 +149,23 @@ def cells(rows: Rows) -> Iterator[list[Any]]:
 
 
 def _write_csv(file: Path, rows: Rows, *_: object) -> None:
-    file_io.write_csv(file, _header(rows), cells(rows))
+    with _replacing(file) as text:
+        csv.writer(text, lineterminator="\n").writerows([_header(rows)])
+        csv.writer(text, lineterminator="\n").writerows(cells(rows))
 
 
 def _write_lines(file: Path, rows: Rows, *_: object) -> None:
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-    file_io.write_text(file, "".join(f"{line}\n" for line in lines))
+    with _replacing(file) as text:
+        text.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
+@contextlib.contextmanager
+def _replacing(file: Path) -> Iterator[TextIO]:
+    """Write a file of any length whole or not at all."""
+    how: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
+    with file_io.replacing(file) as temporary, disk.naming(temporary):
+        with open(temporary, "w", newline="", **how) as text:
+            yield text
 
 
 def _write_page(file: Path, rows: Rows, model: str, ranges: Ranges | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tfpipeline.config import PredictSettings
 from tfpipeline.core import console, image_io, run_dir
 from tfpipeline.core.errors import UserError
-from tfpipeline.data import scan
+from tfpipeline.data.sources import pictures
 from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.predict import outputs
 from tfpipeline.report.closing import closing
@@ -75,16 +75,16 @@ def _open_job(
     about = {
         "command": "predict",
         "engine": engine,
-        "model": _fingerprint(str(settings.model)),
+        "model": fingerprint(str(settings.model)),
         "top_k": settings.top_k,
         "max_pixels": settings.max_pixels,
         "decoding": image_io.RULES,
     }
 
-    def compute(paths: list[Path]) -> work.Content:
-        files = scan.audit(paths, cache=None, max_pixels=settings.max_pixels)
+    def compute(shard: list[pictures.Picture]) -> work.Content:
+        files = pictures.audit(shard, settings.max_pixels)
         try:
-            rows = answers.rows_of(paths, files, ask, settings.top_k)
+            rows = answers.rows_of(shard, files, ask, settings.top_k)
         except batching.Incomplete as error:  # Shards that are done stay.
             raise error.cause from None
         errors = sum(bool(row["error"]) for row in rows)
@@ -97,7 +97,7 @@ def _open_job(
     return work.Job(about, compute)
 
 
-def _fingerprint(model: str) -> str:
+def fingerprint(model: str) -> str:
     """Return what a model is: a server's address, else a digest of its files."""
     from tfpipeline.predict import answers
 

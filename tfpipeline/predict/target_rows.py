@@ -1,7 +1,6 @@
 """Predictions of several labels or of a number: answers, rows, and cells of a CSV."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,8 +43,8 @@ def is_other(answer: Answer) -> bool:
     return answer.said is not None or answer.value is not None
 
 
-def rows(paths: Sequence[Path], every: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Return a row a file; all but `id` and `error` is empty where that is not.
+def rows(ids: Sequence[str], every: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Return a row a picture; all but `id` and `error` is empty where that is not.
 
     Returns:
         `labels`, those that are said, the most probable first, and `probabilities` of
@@ -53,8 +52,8 @@ def rows(paths: Sequence[Path], every: Sequence[Answer]) -> list[dict[str, Any]]
     """
     is_number = any(answer.value is not None for answer in every)
     table: list[dict[str, Any]] = []
-    for path, answer in zip(paths, every):
-        row: dict[str, Any] = {"id": str(path)}
+    for name, answer in zip(ids, every):
+        row: dict[str, Any] = {"id": name}
         if is_number:
             row |= {"quantity": "".join(answer.labels), "value": answer.value}
         else:
@@ -65,14 +64,23 @@ def rows(paths: Sequence[Path], every: Sequence[Answer]) -> list[dict[str, Any]]
 
 
 def _classes(given: Rows) -> list[str]:
-    return sorted({name for row in given for name in row["probabilities"]})
+    return sorted({name for row in given for name in row.get("probabilities", ())})
+
+
+def _kind(given: Rows) -> Mapping[str, Any]:
+    """Return the first row with an answer, whose columns are those of all.
+
+    Of pictures that are asked for together and all broken nothing else is known.
+    """
+    return next((row for row in given if not row["error"]), next(iter(given), {}))
 
 
 def header(given: Rows) -> list[str]:
     """Return the columns of a CSV; nothing where one class is the answer."""
-    if given and "value" in given[0]:
+    kind = _kind(given)
+    if "value" in kind:
         return [*_NUMBER, "error"]
-    if given and "labels" in given[0]:
+    if "labels" in kind:
         names = map(_COLUMN.format, _classes(given))
         return [*_SEVERAL, *names, "error"]
     return []
@@ -80,14 +88,17 @@ def header(given: Rows) -> list[str]:
 
 def cells(given: Rows) -> Iterator[list[Any]]:
     """Yield the cells of each row of a CSV; labels are written as `cat|dog`."""
-    if given and "value" in given[0]:
+    if "value" in _kind(given):
         for row in given:
-            yield list(row.values())
+            numbers = [row.get(name) for name in _NUMBER[1:]]
+            yield [row["id"], *numbers, row["error"]]
         return
     classes = _classes(given)
     for row in given:
-        chances = [row["probabilities"].get(name) for name in classes]
-        yield [row["id"], BETWEEN.join(row["labels"]), *chances, row["error"]]
+        own = row.get("probabilities", {})
+        chances = [own.get(name) for name in classes]
+        labels = BETWEEN.join(row.get("labels", ()))
+        yield [row["id"], labels, *chances, row["error"]]
 
 
 def is_header(names: Sequence[str]) -> bool:
@@ -98,10 +109,10 @@ def is_header(names: Sequence[str]) -> bool:
 
 def table_header(given: Rows) -> tuple[str, ...]:
     """Return the columns of a table; nothing where one class is the answer."""
-    if given and "value" in given[0]:
-        names = {row["quantity"] for row in given if row["quantity"]}
-        return ("file", next(iter(names), "value"))
-    return ("file", "labels", "next") if given and "labels" in given[0] else ()
+    kind = _kind(given)
+    if "value" in kind:
+        return ("file", kind["quantity"] or "value")
+    return ("file", "labels", "next") if "labels" in kind else ()
 
 
 def words(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Who hands out the shards: this process, several of this machine, or Apache Beam."""
 
+import contextlib
 import importlib.util
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,8 @@ def run(
         processes.run(command, settings, output)
         return plans.read(output), {}
     if settings.runner == BEAM:
-        from tfpipeline.shards import beam
-
+        with _fewer_logs():
+            from tfpipeline.shards import beam
         opening = beam.Opening(open_job, settings)
         plan = _settle(settings, output, opening.job().about)
         return plan, beam.run(plan, opening, settings.beam)
@@ -49,6 +51,17 @@ def run(
     plan = _settle(settings, output, job.about)
     work.compute_all(plan, job.compute, own)
     return plan, {}
+
+
+@contextlib.contextmanager
+def _fewer_logs() -> Iterator[None]:
+    """Leave out what Beam's import logs: which clouds it has no packages for."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _settle(settings: Any, output: Path, about: Any) -> plans.Plan:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfpipeline.core import disk, file_io, progress
 from tfpipeline.core.errors import UserError
-from tfpipeline.shards import work
+from tfpipeline.shards import parquet, work
 from tfpipeline.shards.plan import Plan
 
 _ROW = "row"
@@ -19,10 +19,13 @@ _ROW = "row"
 def write(plan: Plan, file: Path) -> None:
     """Write the rows of all shards into a CSV, or their vectors into a `.npy`.
 
+    Of shards in Parquet, rows with their vectors go into one file of that kind.
+
     Raises:
         UserError: A shard has been changed since it was written.
     """
-    join = _write_vectors if file.suffix.lower() == ".npy" else _write_rows
+    ways = {".npy": _write_vectors, ".csv": _write_rows, ".parquet": _write_parquet}
+    join = ways[file.suffix.lower()]
     with file_io.replacing(file) as temporary, disk.naming(temporary):
         join(plan, temporary)
 
@@ -32,9 +35,10 @@ def _whole(plan: Plan, ending: str) -> Iterator[tuple[Mapping[str, Any], Path]]:
     for done in progress.over(work.finished(plan), "merge", "shard", plan.shards):
         file = plan.file(done["shard"], ending)
         if ending not in done["sha256"]:
+            there = ", ".join(f".{name}" for name in done["sha256"])
             raise UserError(
-                f"--output: {plan.folder} has rows only. Received a name in .npy, for "
-                "vectors. Name a file in .csv."
+                f"--output: expected a name in one of {there}, which {plan.folder} "
+                f"has. Received: .{ending}."
             )
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         if digest != done["sha256"][ending]:
@@ -64,6 +68,10 @@ def _write_rows(plan: Plan, target: Path) -> None:
                         row[place] = str(int(row[place]) + vectors)
                     writer.writerow(row)
             vectors += done["images"] - done["errors"]
+
+
+def _write_parquet(plan: Plan, target: Path) -> None:
+    parquet.join((file for _, file in _whole(plan, parquet.ENDING)), target)
 
 
 def _write_vectors(plan: Plan, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import itertools
 import json
 import os
 import re
@@ -13,14 +12,15 @@ from typing import Any
 
 from tfpipeline.core import disk, file_io, staging
 from tfpipeline.core.errors import UserError
-from tfpipeline.data.sources import listing
+from tfpipeline.data.sources import pictures
+from tfpipeline.data.sources.pictures import Picture
 
 PLAN, INDEX = "plan.json", "index.json"
 # The last one is written first: what lies beside it is of a plan.
 _LISTS, _LOCK, _BEGUN = "plan", ".plan.lock", ".plan.begun"
 
 # What is of a plan where one was begun; all else is somebody's.
-_FILE = re.compile(r"(plan|index)\.json|shard-\d{6,}\.(csv|npy|done\.json)")
+_FILE = re.compile(r"(plan|index)\.json|shard-\d{6,}\.(csv|npy|parquet|done\.json)")
 _LIST = re.compile(r"\d{6,}\.txt")
 
 # What a drive says that knows no locks.
@@ -43,10 +43,10 @@ class Plan:
     images: int
     request: Mapping[str, Any]
 
-    def paths(self, number: int) -> list[Path]:
+    def pictures(self, number: int) -> list[Picture]:
         """Return the pictures of a shard."""
         lines = file_io.read_lines(_list(self.folder, number))
-        return [Path(json.loads(line)) for line in lines]
+        return [pictures.load(line) for line in lines]
 
     def file(self, number: int, ending: str) -> Path:
         """Return a file of a shard, e.g. `shard-000003.csv`."""
@@ -83,7 +83,7 @@ def settle(
 
     Args:
         folder: Of the output; processes on several machines share it.
-        words: Files, folders or globs of pictures.
+        words: That name pictures; see `data.sources.pictures`.
         shard_images: Pictures a shard.
         what: Everything that a row depends on, save the picture; plain JSON.
         overwrite: Whether to remove another plan, and its shards.
@@ -141,12 +141,10 @@ def read(folder: Path) -> Plan:
 def _make(
     folder: Path, words: Sequence[str], size: int, request: Mapping[str, Any]
 ) -> Plan:
-    paths = listing.walk_named(words)
     shards = images = 0
-    while part := list(itertools.islice(paths, size)):
+    for part in pictures.parts(pictures.walk(words), size):
         # As JSON: a name may have a line feed in it, or be no UTF-8.
-        lines = (json.dumps(os.fspath(path)) for path in part)
-        file_io.write_lines(_list(folder, shards), lines)
+        file_io.write_lines(_list(folder, shards), (each.dump() for each in part))
         shards, images = shards + 1, images + len(part)
     if not images:
         raise UserError(

@@ -18,6 +18,8 @@ from tfpipeline.config.beam import BEAM, RUNNERS
 from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import disk, file_io, progress
 from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.data.sources.pictures import Picture
+from tfpipeline.shards import parquet
 from tfpipeline.shards.plan import INDEX, Plan
 from tfpipeline.shards.plan import check as check_folder
 from tfpipeline.shards.plan import locked
@@ -50,8 +52,8 @@ class Content:
     bytes_read: int = 0
 
 
-# From the paths of a shard to its content: the same for the same paths.
-Compute = Callable[[list[Path]], Content]
+# From the pictures of a shard to its content: the same for the same pictures.
+Compute = Callable[[list[Picture]], Content]
 
 
 @dataclass(frozen=True)
@@ -155,21 +157,14 @@ def compute_one(
     with locked(lock.with_name(f".{lock.name}"), waits=waits):
         if plan.done(shard).is_file():
             return None
-        content = compute(plan.paths(shard))
+        content = compute(plan.pictures(shard))
         _write(plan, shard, content)
     return content
 
 
 def _write(plan: Plan, shard: int, content: Content) -> None:
     """Write a shard; what says that it is whole comes last."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([content.header, *content.rows])
-    files = {"csv": text.getvalue().encode("utf-8", "surrogateescape")}
-    if content.vectors is not None:
-        array = io.BytesIO()
-        np.save(array, content.vectors)
-        files["npy"] = array.getvalue()
+    files = _encode(plan, content)
     for ending, data in files.items():
         file_io.write_bytes(plan.file(shard, ending), data)
     done = {
@@ -178,6 +173,22 @@ def _write(plan: Plan, shard: int, content: Content) -> None:
         "sha256": {k: hashlib.sha256(data).hexdigest() for k, data in files.items()},
     }
     file_io.write_json(plan.done(shard), done)
+
+
+def _encode(plan: Plan, content: Content) -> dict[str, bytes]:
+    """Return the files of a shard by their endings."""
+    if plan.request.get("format") == parquet.ENDING and content.vectors is not None:
+        parts = content.header, content.rows, content.vectors
+        return {parquet.ENDING: parquet.encode(*parts, plan.request)}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([content.header, *content.rows])
+    files = {"csv": text.getvalue().encode("utf-8", "surrogateescape")}
+    if content.vectors is not None:
+        array = io.BytesIO()
+        np.save(array, content.vectors)
+        files["npy"] = array.getvalue()
+    return files
 
 
 def finished(plan: Plan) -> Iterator[dict[str, Any]]:

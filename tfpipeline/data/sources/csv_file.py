@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
-from tfpipeline.core import file_io, image_formats
+from tfpipeline.core import file_io, image_formats, remote
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.data.sources import weights
 from tfpipeline.data.sources.base import (
@@ -115,7 +115,8 @@ def of_rows(
     for line, (row, index) in enumerate(zip(rows, label), 2):
         path = _local(file, line, row[path_column])
         split = SPLIT_NAMES.get(row.get("split", "").lower(), "")
-        examples.append((file.parent / path, row.get("id") or path, index, split))
+        place = Path(path) if remote.is_remote(path) else file.parent / path
+        examples.append((place, row.get("id") or path, index, split))
     return from_rows(str(file), labels, examples)
 
 
@@ -138,6 +139,8 @@ def with_columns(
 def _local(file: Path, line: int, path: str) -> str:
     r"""Return a path as it is here, where Windows wrote `images\cats\1.jpg`."""
     windows = PureWindowsPath(path)
+    if remote.is_remote(path):
+        return path
     # Here, a backslash and a colon may be part of a name as well.
     if not ("\\" in path or windows.drive) or (file.parent / path).exists():
         return path

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from tests.tiffs import Page, tiff
-from tfpipeline.core import image_formats, image_io, tiff_kinds
+from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.image_formats import ImageError
+from tfpipeline.core.tiff import kinds
 
 RAMP = np.linspace(0, 1, 40 * 60).reshape(40, 60)
 # Of each type, what is black and what is white in it.
@@ -63,7 +64,7 @@ def test_samples_that_are_not_read_are_named(values: np.ndarray, words: str) -> 
     data = tiff(Page(values, 2 if values.shape[2:] == (3,) else 1))
     with pytest.raises(ImageError, match=f"{words}.* convert"):
         image_io.decode(data)
-    assert not tiff_kinds.describe_codec(data)
+    assert not kinds.describe_codec(data)
 
 
 @pytest.mark.parametrize(

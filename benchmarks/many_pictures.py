@@ -1,0 +1,244 @@
+"""What shards cost: bookkeeping of many pictures, memory, killed commands, processes.
+
+python benchmarks/many_pictures.py bookkeeping [--images 100000000] [--parts 1000]
+python benchmarks/many_pictures.py memory [--few 1000] [--many 100000]
+python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
+python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
+
+`bookkeeping`: generates the lists of one part of a plan of so many pictures, gives that
+part to a process that computes nothing, and says what it held in memory. `memory`: the
+largest resident memory of `embed` and of `predict` into a file and into shards, on few
+and on many pictures of 24 x 24 pixels. `kills`: `predict` into shards is killed at
+random moments and given again; its rows are compared with those of one undisturbed.
+`workers`: images a second of `embed` by two processes of one core against one process
+of one core, and by Beam's two against ours where Beam is installed, in turns.
+Each takes [--output FILE.json].
+"""
+
+import argparse
+import csv
+import importlib.util
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from results import spread, tell
+
+from tfpipeline.core import file_io
+from tfpipeline.data.sources.pictures import Picture
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import work
+
+SHARD = 2000
+SMALL = ("--model.backbone", "PlainCNN", "--model.weights", "none")
+SMALL += ("--model.image_size", "32")
+TWO = "--direct_num_workers=2 --direct_running_mode=multi_processing"
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def bookkeeping(images: int, parts: int, folder: Path) -> dict[str, Any]:
+    """Measure one of many parts of a plan, of which its own lists alone are there."""
+    shards = -(-images // SHARD)
+    request = {"command": "embed", "width": 1280}
+    listed = 0
+    for number in range(0, shards, parts):
+        names = (Picture(f"/shared/{number:06d}/{n:012d}.jpg") for n in range(SHARD))
+        file = folder / "plan" / f"{number // 1000:03d}" / f"{number:06d}.txt"
+        file_io.write_lines(file, (picture.dump() for picture in names))
+        listed += file.stat().st_size
+    content = {"shards": shards, "count": images, "request": request}
+    file_io.write_json(folder / plans.PLAN, content)
+    for number in range(shards):
+        if number % parts:
+            done = {"images": SHARD, "errors": 0, "sha256": {"csv": "0" * 64}}
+            path = folder / f"shard-{number:06d}.done.json"
+            path.write_text(json.dumps(done))
+    before, begin = peak_mb(), time.perf_counter()
+
+    def compute(shard: list[Picture]) -> work.Content:
+        rows = [(p.id, "0" * 64, n, "") for n, p in enumerate(shard)]
+        return work.Content(("id", "sha256", "row", "error"), rows, 0)
+
+    plan = plans.read(folder)
+    work.compute_all(plan, compute, (0, parts))
+    computed = time.perf_counter()
+    result = work.end(plan)
+    ended = time.perf_counter()
+    own = len(range(0, shards, parts))
+    assert result["images"] == shards * SHARD and not result["missing"]
+    return {
+        "images": images,
+        "parts": parts,
+        "shards": shards,
+        "own_images": own * SHARD,
+        "peak_mb": peak_mb(),
+        "peak_mb_before": before,
+        "seconds_of_a_part": computed - begin,
+        "seconds_of_the_end": ended - computed,
+        "list_bytes_an_image": listed / (own * SHARD),
+        "index_mb": (folder / plans.INDEX).stat().st_size / 1e6,
+    }
+
+
+def planning(folder: Path, count: int = 200_000) -> dict[str, float]:
+    """Measure how long one process takes to list pictures in a plan."""
+    with open(folder / "all.csv", "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("path",))
+        table.writerows((f"/shared/data/{n:012d}.jpg",) for n in range(count))
+    begin = time.perf_counter()
+    plans.settle(folder / "plan", [str(folder / "all.csv")], SHARD, {})
+    seconds = time.perf_counter() - begin
+    return {"planning_microseconds_an_image": seconds / count * 1e6}
+
+
+def pictures(folder: Path, count: int) -> Path:
+    """Write a list of small pictures, each with other bytes."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (24, 24, 3), np.uint8)
+    for number in range(count):
+        file = folder / f"{number // 1000:04d}" / f"{number:07d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels[0, 0] = np.frombuffer(number.to_bytes(3, "little"), np.uint8)
+        Image.fromarray(pixels).save(file)
+    return folder
+
+
+def run(words: Sequence[str]) -> tuple[float, float]:
+    """Run a command; return its seconds and its largest memory in MB."""
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", *words, "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, (words, status)
+    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+
+
+def model_of(folder: Path) -> str:
+    """Train the smallest network on drawn pictures, and return its run."""
+    words = ["--data.demo_per_class", "12", "--train.epochs", "1", *SMALL]
+    where = ["--workdir", f"{folder}/run", "--cache_dir", f"{folder}/cache"]
+    run(["tfpipeline.train", *words, *where])
+    return f"{folder}/run"
+
+
+def memory(few: int, many: int, folder: Path) -> dict[str, Any]:
+    """Measure how memory grows with pictures."""
+    model, peaks = model_of(folder), dict[str, dict[int, float]]()
+    for count in (few, many):
+        source = str(pictures(folder / f"in{count}", count))
+        for name, words in {
+            "embed": ["tfpipeline.embed", source, "--run", model],
+            "predict shards": ["tfpipeline.predict", source, "--model", model],
+            "predict csv": ["tfpipeline.predict", source, "--model", model],
+        }.items():
+            ending = ".csv" if name.endswith("csv") else ""
+            target = f"{folder}/{name.replace(' ', '_')}{count}{ending}"
+            _, peak = run([*words, "--output", target])
+            peaks.setdefault(name, {})[count] = peak
+    grown = {name: mb[many] / mb[few] - 1 for name, mb in peaks.items()}
+    return {"few": few, "many": many, "peak_mb": peaks, "grown": grown}
+
+
+def kills(images: int, times: int, folder: Path) -> dict[str, Any]:
+    """Kill a command at random moments, and compare what it has written in the end."""
+    model, source = model_of(folder), str(pictures(folder / "in", images))
+    words = ["tfpipeline.predict", source, "--model", model, "--shard_images", "500"]
+    whole, _ = run([*words, "--output", f"{folder}/whole"])
+    draw, killed = random.Random(0), 0
+    command = [sys.executable, "-m", *words, "--quiet", "--output", f"{folder}/killed"]
+    for _ in range(times):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=draw.uniform(0.3, 1.0) * whole)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+    run([*words, "--output", f"{folder}/killed"])
+    rows = []
+    for name in ("whole", "killed"):
+        run(
+            ["tfpipeline.merge", f"{folder}/{name}", "--output", f"{folder}/{name}.csv"]
+        )
+        rows.append(Path(f"{folder}/{name}.csv").read_bytes())
+    ids = [row["id"] for row in file_io.read_csv(folder / "killed.csv")]
+    assert len(ids) == images
+    return {
+        "images": images,
+        "killed": killed,
+        "lost": images - len(set(ids)),
+        "twice": len(ids) - len(set(ids)),
+        "same_bytes": rows[0] == rows[1],
+    }
+
+
+def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:
+    """Compare two processes of one core with one, and Beam's two with ours."""
+    words = ["tfpipeline.embed", str(pictures(folder / "in", images))]
+    words += ["--model.backbone", "MobileNetV2", "--model.weights", "none"]
+    words += ["--model.image_size", "96", "--shard_images", str(max(1, images // 8))]
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    seconds = dict[str, list[float]]()
+    ways = {"one": ["--workers", "1"], "two": ["--workers", "2"]}
+    if importlib.util.find_spec("apache_beam"):
+        ways["beam"] = ["--runner", "beam", f"--beam.options={TWO}"]
+    for turn in range(rounds):
+        for name, more in ways.items():
+            os.sched_setaffinity(0, cores[:1] if name == "one" else cores)
+            target = ["--output", f"{folder}/{name}{turn}"]
+            seconds.setdefault(name, []).append(run([*words, *more, *target])[0])
+    os.sched_setaffinity(0, cores)
+    result: dict[str, Any] = {"images": images, "seconds": seconds}
+    two = seconds["two"]
+    result |= spread("two_to_one", [a / b for a, b in zip(seconds["one"], two)])
+    if "beam" in seconds:
+        result |= spread("beam_to_two", [a / b for a, b in zip(two, seconds["beam"])])
+    return result
+
+
+def main() -> None:
+    """Run one of the measurements."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("bookkeeping", "memory", "kills", "workers"))
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--parts", type=int, default=1000)
+    parser.add_argument("--few", type=int, default=1000)
+    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.what == "bookkeeping":
+            (folder / "shards").mkdir()
+            images = given.images or 100_000_000
+            result = bookkeeping(images, given.parts, folder / "shards")
+            result |= planning(folder)
+        elif given.what == "memory":
+            result = memory(given.few, given.many, folder)
+        elif given.what == "kills":
+            result = kills(given.images or 10_000, given.times, folder)
+        else:
+            result = workers(given.images or 4_000, given.rounds, folder)
+    tell(result, given.output)
+
+
+if __name__ == "__main__":
+    main()

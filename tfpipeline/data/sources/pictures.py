@@ -1,0 +1,184 @@
+"""From words to pictures: files, folders, globs, lists, CSV, packed shards, URLs.
+
+Nothing is kept in memory: a hundred million pictures are read off one after the other.
+"""
+
+import csv
+import itertools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from tfpipeline.core import remote
+from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import listing, tfrecord
+
+# Names of files that list pictures instead of being one.
+_LIST, _TABLE = ".txt", ".csv"
+_PATH = "path"
+
+
+class Picture(NamedTuple):
+    """Where the bytes of a picture are.
+
+    Args:
+        path: Of a file; local, or a URL.
+        offset: Where it begins in its file.
+        length: In bytes; 0 is the whole file.
+        name: What it is called in results, where that is not its path.
+    """
+
+    path: str
+    offset: int = 0
+    length: int = 0
+    name: str = ""
+
+    @property
+    def id(self) -> str:
+        """What it is called in results."""
+        return self.name or self.path
+
+    @property
+    def file(self) -> Path:
+        """The file that it is in."""
+        return Path(self.path)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Offset and length in its file."""
+        return self.offset, self.length
+
+    def dump(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps(self.path if self[1:] == (0, 0, "") else self)
+
+
+def load(line: str) -> Picture:
+    """Return the picture of a line that `dump` made."""
+    content = json.loads(line)
+    return Picture(content) if isinstance(content, str) else Picture(*content)
+
+
+def walk(words: Sequence[str], flag: str = "--images") -> Iterator[Picture]:
+    """Yield the pictures that words mean, in order.
+
+    Args:
+        words: Files, folders, globs; a `.txt` with a path in each line; a `.csv` with a
+            column `path` and perhaps `id`; a folder of `pack`; any of them as a URL.
+        flag: For messages.
+
+    Raises:
+        UserError: A word means nothing, or a list cannot be read.
+    """
+    for word in words:
+        yield from _expand(word, flag)
+
+
+def named(words: Sequence[str], flag: str = "--images") -> list[Picture]:
+    """Return the pictures that the words of a flag mean, at least one."""
+    pictures = list(walk(words, flag))
+    if not pictures:
+        raise nothing(flag)
+    return pictures
+
+
+def nothing(flag: str = "--images") -> UserError:
+    """Return the error where words mean no picture."""
+    return UserError(f"{flag}: expected files, folders, or globs like 'photos/*.jpg'.")
+
+
+def _expand(word: str, flag: str) -> Iterator[Picture]:
+    suffix = os.path.splitext(word)[1].lower()
+    if remote.is_remote(word):
+        if suffix in (_LIST, _TABLE):
+            with remote.lines(word) as text:
+                yield from _listed(word, suffix, text)
+            return
+        yield from map(Picture, remote.walk(word))
+        return
+    path = Path(word)
+    if tfrecord.is_packed(path):
+        yield from _packed(path)
+    elif suffix in (_LIST, _TABLE) and path.is_file():
+        with open(
+            path, newline="", encoding="utf-8-sig", errors="surrogateescape"
+        ) as text:
+            yield from _listed(word, suffix, text)
+    else:
+        yield from (Picture(os.fspath(p)) for p in listing.walk_named([word], flag))
+
+
+def _listed(word: str, suffix: str, text: IO[str]) -> Iterator[Picture]:
+    """Yield what a list names; paths count from its folder on."""
+    folder = word.rpartition("/")[0]
+    pictures = _lines(text) if suffix == _LIST else _table(word, text)
+    for path, name in pictures:
+        if folder and not (os.path.isabs(path) or remote.is_remote(path)):
+            path = f"{folder}/{path}"
+        yield Picture(path, name=name)
+
+
+def _lines(text: IO[str]) -> Iterator[tuple[str, str]]:
+    for line in text:
+        if path := line.rstrip("\r\n"):
+            yield path, ""
+
+
+def _table(word: str, text: IO[str]) -> Iterator[tuple[str, str]]:
+    rows = csv.DictReader(text)
+    if _PATH not in (rows.fieldnames or ()):
+        raise UserError(
+            f"{word}: expected a CSV with a column {_PATH!r}, and perhaps 'id'. "
+            f"Received: {', '.join(rows.fieldnames or ()) or 'no line'}."
+        )
+    for row in rows:
+        if not row[_PATH]:
+            raise UserError(f"{word}: line {rows.line_num} has no {_PATH}.")
+        yield row[_PATH], row.get("id") or ""
+
+
+def _packed(folder: Path) -> Iterator[Picture]:
+    """Yield the records of a packed source, as its index has them."""
+    with open(
+        folder / tfrecord.INDEX, newline="", encoding="utf-8", errors="surrogateescape"
+    ) as text:
+        try:
+            for row in csv.DictReader(text):
+                path = os.fspath(folder / row["shard"])
+                place = int(row["offset"]), int(row["length"])
+                yield Picture(path, *place, row["id"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{folder}: expected what `python -m tfpipeline.pack` wrote, but "
+                f"{tfrecord.INDEX} cannot be read ({error!r}). Pack them again."
+            ) from None
+
+
+def audit(pictures: Sequence[Picture], max_pixels: int) -> list[Row]:
+    """Open every picture once and tell what it is; nothing is kept."""
+    files, spans = [p.file for p in pictures], [p.span for p in pictures]
+    return scan.audit(files, spans, cache=None, max_pixels=max_pixels)
+
+
+def parts(pictures: Iterator[Picture], size: int) -> Iterator[list[Picture]]:
+    """Yield pictures, so many at a time."""
+    while part := list(itertools.islice(pictures, size)):
+        yield part
+
+
+def check_files(flag: str, words: Sequence[str]) -> None:
+    """Refuse words for pictures that are no local files by their names.
+
+    Raises:
+        UserError: One is a record of a shard, a URL, or called otherwise than its file.
+    """
+    for picture in walk(words):
+        if picture.length or picture.name or remote.is_remote(picture.path):
+            raise UserError(
+                f"{flag}: expected pictures that are local files, by their own names. "
+                f"Received: {picture.id}. Write the predictions into a .csv instead."
+            )

@@ -1,0 +1,94 @@
+"""Shards as Parquet: a row a picture, its features a list of fixed length."""
+
+import importlib
+import importlib.util
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpipeline.core.errors import UserError
+
+ENDING = "parquet"
+
+# What a list stands for in the table of a shard.
+_FEATURES, _ROW = "features", "row"
+
+
+def check() -> None:
+    """Refuse to write Parquet where nothing here can."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise UserError(
+            "--format parquet: expected pyarrow to be installed. Do: pip install "
+            "'tfpipeline[parquet]'."
+        )
+
+
+def encode(
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    vectors: np.ndarray,
+    request: Mapping[str, Any],
+) -> bytes:
+    """Return a shard as the content of a Parquet file.
+
+    Args:
+        header: Names of the columns, `row` among them: the place of each row's vector,
+            empty where it has none.
+        rows: One a picture.
+        vectors: Shape (n, width).
+        request: What was computed; is kept in the file's metadata.
+    """
+    arrow, parquet = _arrow()
+    columns = dict(zip(header, zip(*rows)))
+    places = columns.pop(_ROW)
+    table = arrow.table(
+        {
+            **{name: arrow.array(map(_text, v)) for name, v in columns.items()},
+            _FEATURES: _lists(arrow, places, vectors),
+        }
+    )
+    about = {"tfpipeline.network": str(request.get("network", ""))}
+    with io.BytesIO() as file:
+        parquet.write_table(table.replace_schema_metadata(about), file)
+        return file.getvalue()
+
+
+def _lists(arrow: Any, places: Iterable[object], vectors: np.ndarray) -> Any:
+    """Return the vector of each row as a list of fixed length, or null."""
+    given = [isinstance(place, int) for place in places]
+    width = vectors.shape[1]
+    values = np.zeros((len(given), width), vectors.dtype)
+    values[given] = vectors
+    mask = arrow.array([not there for there in given])
+    flat = arrow.array(values.reshape(-1))
+    return arrow.FixedSizeListArray.from_arrays(flat, width, mask=mask)
+
+
+def _text(value: object) -> str:
+    """Return a text as UTF-8 can hold it: names of files may be none."""
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def join(shards: Iterable[Path], target: Path) -> None:
+    """Write the rows of all shards into one file, a row group a shard."""
+    _, parquet = _arrow()
+    writer = None
+    try:
+        for shard in shards:
+            table = parquet.read_table(shard)
+            if writer is None:
+                writer = parquet.ParquetWriter(target, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _arrow() -> tuple[Any, Any]:
+    check()
+    return importlib.import_module("pyarrow"), importlib.import_module(
+        "pyarrow.parquet"
+    )
