@@ -6,16 +6,16 @@ import numpy as np
 
 from tfpipeline.export.protocol import Answer
 from tfpipeline.metrics.decision import Decision
-from tfpipeline.predict import outputs, target_rows
+from tfpipeline.predict import answers, outputs, target_rows
 
 SEVERAL = Decision("multi", ("cat", "dog", "sofa"), (0.5, 0.5, 0.2))
 NUMBER = Decision("number", ("age",), mean=30.0)
-PATHS = [Path("1.png"), Path("2.png")]
+IDS = ["1.png", "2.png"]
 
 
 def several() -> list[dict]:
     logits = np.array([[-3.0, 3, -1], [-3, -3, -3]])
-    return target_rows.rows(PATHS, target_rows.answers(SEVERAL, logits))
+    return target_rows.rows(IDS, target_rows.answers(SEVERAL, logits))
 
 
 def test_labels_are_said_the_most_probable_first() -> None:
@@ -39,14 +39,31 @@ def test_a_csv_has_a_column_for_each_class_and_is_known_again() -> None:
 
 
 def test_a_number_is_a_value_with_its_name() -> None:
-    answers = target_rows.answers(NUMBER, np.array([[31.5]]))
-    given = target_rows.rows(PATHS, [*answers, Answer((), (), "it is broken")])
+    one = target_rows.answers(NUMBER, np.array([[31.5]]))
+    given = target_rows.rows(IDS, [*one, Answer((), (), "it is broken")])
     assert given[0] == {"id": "1.png", "quantity": "age", "value": 31.5, "error": ""}
     assert given[1]["value"] is None and given[1]["error"] == "it is broken"
     assert target_rows.header(given) == ["id", "quantity", "value", "error"]
     assert target_rows.is_header(target_rows.header(given))
     text = outputs.table(given, 80)
     assert "age" in text and "31.5" in text and "it is broken" in text
+
+
+def test_rows_of_a_part_in_which_all_is_broken_fit_the_others() -> None:
+    # A part of many pictures is asked for by itself, and says nothing of the target.
+    broken = [answers.without("0.png", "it is broken")]
+    number = target_rows.rows(
+        IDS, target_rows.answers(NUMBER, np.array([[31.5], [2.0]]))
+    )
+    assert target_rows.header(broken + number) == target_rows.header(number)
+    cells = list(target_rows.cells(broken + number))
+    assert cells[0] == ["0.png", None, None, "it is broken"]
+    assert cells[1:] == list(target_rows.cells(number))
+    assert target_rows.header(broken + several()) == target_rows.header(several())
+    first, *rest = target_rows.cells(broken + several())
+    assert first == ["0.png", "", None, None, None, "it is broken"]
+    assert rest == list(target_rows.cells(several()))
+    assert target_rows.header(broken) == []
 
 
 def test_files_are_written_and_known_again(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def _kind(given: Rows) -> Mapping[str, Any]:
 
     Of pictures that are asked for together and all broken nothing else is known.
     """
-    return next((row for row in given if not row["error"]), next(iter(given), {}))
+    return next((row for row in given if not row.get("error")), next(iter(given), {}))
 
 
 def header(given: Rows) -> list[str]:
