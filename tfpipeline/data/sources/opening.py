@@ -33,6 +33,9 @@ def _open_tfds(name: str, settings: DataSettings, cache: Path) -> Source:
     return open_tfds(name, cache, settings.tfds_dir)
 
 
+# What tables have where there is no label.
+_MISSING = ("nan", "<na>", "n/a", "#n/a", "null")
+
 # Sources that are named by a word and a colon, as in `tfds:cats_vs_dogs`.
 SCHEMES: dict[str, Opener] = {"tfds": _open_tfds, "demo": drawn_world.open_several}
 
@@ -87,6 +90,7 @@ def open_source(
         check_several(source, inside)
     check_names(source.name, source.labels)
     _warn_of_twins(source)
+    _warn_of_no_labels(source)
     return source
 
 
@@ -150,6 +154,19 @@ def _warn_of_twins(source: Source) -> None:
             f"them: {maps.FLAG} FILE, with a line for each, as in\n  "
             + "\n  ".join(lines)
         )
+
+
+def _warn_of_no_labels(source: Source) -> None:
+    """Name classes that are called as programs write a value that is missing."""
+    for index, label in enumerate(source.labels):
+        if label.casefold() in _MISSING:
+            count = int((source.label == index).sum())
+            (line,) = maps.as_lines([(label, "")])
+            console.warn_once(
+                f"{source.name}: class {label!r} ({count} images) may stand for labels "
+                f"that are missing. Where it does, drop it: {maps.FLAG} FILE with the "
+                f"header class,new and the line {line}"
+            )
 
 
 def _open(

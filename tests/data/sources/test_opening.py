@@ -1,0 +1,37 @@
+"""What is said of a source's class names before anything is done with it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.data.sources.test_base import never, put
+from tfpipeline.config import DataSettings
+from tfpipeline.data.sources import opening
+
+
+@pytest.mark.parametrize("name", ["nan", "NaN", "null", "n/a"])
+def test_a_label_that_is_missing_is_no_class_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    put(tmp_path, "1.png", "2.png", "3.png", "4.png")
+    file = tmp_path / "t.csv"
+    file.write_text(f"path,label\n1.png,cat\n2.png,dog\n3.png,{name}\n4.png,{name}\n")
+    settings = DataSettings(source=str(file))
+    source = opening.open_source(settings, tmp_path / "cache", never)
+    told = capsys.readouterr().err
+    assert len(source.labels) == 3 and f"{name!r} (2 images)" in told
+    assert f"{name}," in told and "--data.classes" in told
+    dropped = tmp_path / "c.csv"
+    dropped.write_text(f"class,new\n{name},\n")
+    settings = DataSettings(source=str(file), classes=str(dropped))
+    source = opening.open_source(settings, tmp_path / "cache", never)
+    assert source.labels == ("cat", "dog")
+    assert "missing" not in capsys.readouterr().err
+
+
+def test_a_class_of_nothing_is_a_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, "none/1.png", "crack/2.png", "NA/3.png")
+    opening.open_source(DataSettings(source=str(tmp_path)), tmp_path / "c", never)
+    assert not capsys.readouterr().err
