@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.metrics.test_decision import some
-from tfpipeline.metrics import classification, decision, target_metrics
+from tfpipeline.metrics import classification, decision, multi_label, target_metrics
 from tfpipeline.metrics.decision import Decision
 
 
@@ -74,3 +74,32 @@ def test_charts_have_few_points() -> None:
     many = np.arange(5000.0)[:, None]
     points = target_metrics.shown(number, many, many)["points"]
     assert len(points) == 400 and points[0] == [0, 0] and points[-1] == [4999, 4999]
+
+
+def test_labels_are_counted_image_by_image_as_true_and_as_said() -> None:
+    logits, values = some()
+    one = Decision("multi", tuple("abc"), (0.5, 0.6, 0.4))
+    counts = target_metrics.shown(one, logits, values)["label_counts"]
+    said = one.called(multi_label.probabilities(logits)).sum(axis=1)
+    for name, each in (("true", values.sum(axis=1)), ("said", said)):
+        assert counts[name] == [(each == k).sum() for k in range(len(counts[name]))]
+    wide = Decision("multi", tuple(map(str, range(30))), (0.5,) * 30)
+    many = np.r_[np.ones((4, 30)), np.zeros((1, 30))]
+    counts = target_metrics.shown(wide, np.full((5, 30), -9.0), many)["label_counts"]
+    assert counts["true"] == [1, *[0] * 11, 4] and counts["said"] == [5, *[0] * 12]
+
+
+def test_a_histogram_counts_every_error_once_on_its_side_of_0() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(300, 1))
+    predicted = true + rng.normal(0.5, 1, (300, 1))
+    number = Decision("number", ("age",))
+    found = target_metrics.shown(number, predicted, true)["errors"]
+    assert sum(found["counts"]) == 300 and len(found["edges"]) <= 25
+    middle = len(found["counts"]) // 2
+    assert found["edges"][middle] == pytest.approx(0, abs=1e-9)
+    assert sum(found["counts"][:middle]) == (predicted < true).sum()
+    exact = target_metrics.shown(number, true, true)["errors"]
+    assert sum(exact["counts"]) == 300
+    broken = np.where(np.arange(300)[:, None] == 0, np.nan, predicted)
+    assert sum(target_metrics.shown(number, broken, true)["errors"]["counts"]) == 299

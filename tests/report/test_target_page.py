@@ -1,64 +1,121 @@
-"""What a page tells of several labels and of a number."""
+"""The page of several labels and of a number: its figures, words and looks."""
+
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
-from tests.metrics.test_decision import some
+from tests.report import looks
+from tests.report.browser import browsing
 from tfpipeline.metrics import decision, target_metrics
-from tfpipeline.metrics.decision import Decision
 from tfpipeline.report import html, target_page
 
-REST = {
-    **{"name": "run", "kicker": "Training run", "lead": "", "split": "test"},
-    **{"careful": "", "curves": [], "thresholds": "by F1", "known": None},
-    **{"leaks": None, "batch": None, "broken": [("b.png", "broken")]},
-    **{"how": {"command": "train", "versions": {}}, "facts": [], "config_text": ""},
-}
+EVIL = '<img>"&|$x$'
 
 
-def several(labels: str = "abc") -> tuple[Decision, dict, dict]:
-    logits, values = some()
-    values[:, 1] = 0
-    one = decision.for_several(
+def several(n: int = 130, classes: int = 7) -> dict[str, Any]:
+    """Return what the page of several labels is given; one class is in no image."""
+    rng = np.random.default_rng(0)
+    values = (rng.random((n, classes)) < np.linspace(0.5, 0.1, classes)).astype(float)
+    values[:, -1] = 0
+    logits = rng.normal(size=(n, classes)) + 2 * values - 1
+    labels = [EVIL, *(f"class_{k}" for k in range(1, classes))]
+    chosen = decision.for_several(
         labels, ("f1", 0.9), "validation", (logits, values, None)
     )
-    result = target_metrics.measure(one, logits, values)
-    return one, result, target_metrics.shown(one, logits, values)
+    return given(chosen, logits, values)
 
 
-def test_classes_are_ranked_and_say_why_a_threshold_was_not_chosen() -> None:
-    one, result, shown = several()
-    content = target_page.content(result, shown, one.to_json())
-    assert [row["name"] for row in content["classes"]][-1] == "b"
-    assert content["classes"][-1]["reason"] == "no positive image to choose it on"
-    (words, chart), *more = content["charts"]
-    assert "Precision against recall" in words and not more
-    assert "precision against recall of 2 classes" in chart
-    page = html.render("target.html", **content, **REST)
-    for text in (
-        "macro F1",
-        "no positive image",
-        "b.png",
-        "by F1",
-        "average precision",
-    ):
-        assert text in page
+def number(n: int = 130) -> dict[str, Any]:
+    """Return what the page of a number is given."""
+    rng = np.random.default_rng(1)
+    true = rng.integers(0, 10, (n, 1)).astype(float)
+    outputs = 0.8 * true + 1 + rng.normal(size=(n, 1))
+    return given(decision.Decision("number", (EVIL,), mean=4.5), outputs, true)
 
 
-def test_a_number_is_told_beside_the_mean() -> None:
-    true = np.random.default_rng(0).normal(40, 9, (120, 1))
-    one = Decision("number", ("age",), mean=40.0, deviation=9.0)
-    result = target_metrics.measure(one, true + 1, true)
-    shown = target_metrics.shown(one, true + 1, true)
-    content = target_page.content(result, shown, one.to_json())
-    page = html.render("target.html", **content, **REST)
-    assert "age: off by 1" in page and "always saying the training mean 40" in page
-    assert "predicted against true age of 120 images" in page
+def given(chosen: decision.Decision, outputs, values) -> dict[str, Any]:
+    result = target_metrics.measure(chosen, outputs, values)
+    shown = target_metrics.shown(chosen, outputs, values)
+    watched = {"multi": "label_accuracy", "number": "mae"}[chosen.target]
+    history = [
+        {"stage": "head", "loss": 1 / k, watched: k / 9, f"val_{watched}": k / 10}
+        for k in range(1, 6)
+    ]
+    return {
+        **target_page.content(result, shown, chosen.to_json()),
+        **{"name": "run_name", "kicker": "Training run", "lead": "Of pictures."},
+        **{"split": "test", "careful": "", "thresholds": chosen.words},
+        "curves": target_page.curves(history, 4, chosen.target),
+        "known": ("130 images", [("labels", "2 an image")]),
+        "broken": [("a.png", "cut short")],
+        "how": {"command": "tfpipeline train x.csv", "versions": {"numpy": "2"}},
+        "facts": [("seconds", "7.0")],
+        "config_text": "seed: 0",
+    }
 
 
-def test_without_measured_images_the_page_says_so() -> None:
-    content = target_page.content(None, None, Decision("number", ("age",)).to_json())
-    page = html.render("target.html", **content, **REST)
-    assert "neither test nor validation images" in page
+@pytest.mark.parametrize("content", [several, number])
+def test_the_page_is_whole_and_escapes_names(content) -> None:
+    page = html.render("target.html", **content())
+    assert "<img>" not in page and "&lt;img&gt;" in page
+    sections = re.findall(r'<section id="(\w+)"', page)
+    linked = re.findall(r'<a href="#(\w+)"', page)
+    assert linked == sections and len(set(sections)) == len(sections)
+
+
+def test_several_labels_have_their_figures_and_the_worst_class_first() -> None:
+    content = several()
+    page, result = html.render("target.html", **content), content["result"]
+    assert f"{result['mean_average_precision']:.3f}" in page
+    rows = re.findall(r'<tr><td>(.*?)</td><td class="n" data-v="(\d+)"', page)
+    precise = [row["average_precision"] for row in content["classes"]]
+    assert precise[:-1] == sorted(precise[:-1]) and precise[-1] is None
+    assert len(rows) == 7 and "no positive image" in rows[-1][0] and rows[-1][1] == "0"
+    assert [int(n) for _, n in rows] == [row["n"] for row in content["classes"]]
+    assert len(content["charts"]) == 2 and len(content["curves"]) == 2
+
+
+def test_a_number_has_its_errors_beside_those_of_the_mean() -> None:
+    content = number()
+    page, result = html.render("target.html", **content), content["result"]
+    low, high = result["intervals"]["mae"]
+    for value in (result["mae"], low, high, result["baseline"]["mae"], result["r2"]):
+        assert f"{value:.3f}" in page
+    assert len(content["charts"]) == 2 and not content["classes"]
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_what_was_not_measured_is_said(target: str) -> None:
+    labels = ["a", "b"] if target == "multi" else ["age"]
+    content = {**(several() if target == "multi" else number())}
+    content |= target_page.content(None, None, {"target": target, "labels": labels})
+    page = html.render("target.html", **content)
+    assert "not measured" in page and "neither test nor validation" in page
+
+
+def test_a_run_of_an_earlier_version_has_the_charts_that_it_can_have() -> None:
+    shown = {"points": [[1.0, 2.0], [3.0, 2.5]]}
+    content = target_page.content(
+        number()["result"], shown, {"target": "number", "labels": ["age"]}
+    )
+    assert len(content["charts"]) == 1
+
+
+@pytest.mark.slow
+def test_nothing_on_it_is_cut_small_or_faint(tmp_path: Path) -> None:
+    files = []
+    for content in (several, number):
+        files.append(tmp_path / f"{content.__name__}.html")
+        html.write(files[-1], "target.html", **content())
+    with browsing(tmp_path / "profile") as browser:
+        for file in files:
+            for width in (1200, 400):
+                for scheme in ("light", "dark"):
+                    assert not looks.objections(browser, file, width, scheme)
+        assert not browser.complaints
 
 
 def test_curves_are_those_of_the_target() -> None:
@@ -66,6 +123,5 @@ def test_curves_are_those_of_the_target() -> None:
         {"epoch": i, "loss": 1 / i, "label_accuracy": 0.5, "val_mAP": 0.1 * i}
         for i in range(1, 5)
     ]
-    shown = target_page.curves(rows, 4, "multi")
-    assert len(shown) == 3
+    assert len(target_page.curves(rows, 4, "multi")) == 3
     assert len(target_page.curves([{"loss": 1.0, "mae": 2.0}], None, "number")) == 2

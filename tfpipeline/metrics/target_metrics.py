@@ -14,6 +14,9 @@ from tfpipeline.metrics.precision_recall import curve, cuts
 # Points and classes of a chart: more cannot be told apart, or are not looked at.
 SHOWN_POINTS, SHOWN_CLASSES = 400, 6
 
+# The last bar of a chart of label counts stands for so many labels, and for more.
+MANY_LABELS = 12
+
 
 def measure(
     decision: Decision,
@@ -89,18 +92,39 @@ def shown(
     """Return the points of the charts of one split, for JSON.
 
     Of several labels, `curves`: precision against recall of the classes with most
-    images; of a number, `points`: pairs of what is true and what was predicted.
+    images; and `label_counts`: how many images have no label, one and so on, `true` and
+    `said`. Of a number, `points`: pairs of what is true and what was predicted; and
+    `errors`: a histogram of their differences, its `edges` and `counts`.
     """
     if decision.target == targets.NUMBER:
         few = np.unique(np.linspace(0, len(values) - 1, SHOWN_POINTS).astype(int))
-        pairs = np.stack([values[few, 0], outputs[few, 0]], axis=1)
-        return {"points": np.float64(pairs).tolist()}
+        pairs = np.stack([values[:, 0], outputs[:, 0]], axis=1).astype(np.float64)
+        return {"points": pairs[few].tolist(), "errors": _histogram(pairs)}
     chance = multi_label.probabilities(outputs)
     order = np.argsort(-values.sum(axis=0), kind="stable")[:SHOWN_CLASSES]
+    curves = {
+        decision.labels[k]: curve(cuts(chance[:, k], values[:, k]))
+        for k in order.tolist()
+        if values[:, k].any()
+    }
+    said = decision.called(chance)
+    return {"curves": curves, "label_counts": _label_counts(values > 0.5, said)}
+
+
+def _histogram(pairs: np.ndarray) -> dict[str, Any]:
+    """Count errors in bins as many of which are below 0 as above."""
+    error = pairs[:, 1] - pairs[:, 0]
+    error = error[np.isfinite(error)]
+    reach = float(np.abs(error).max(initial=0.0)) or 1.0
+    bins = 2 * int(np.clip(np.sqrt(len(error)) / 2, 3, 12))
+    counts, edges = np.histogram(error, bins, (-reach, reach))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _label_counts(true: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+    each = [np.minimum(table.sum(axis=1), MANY_LABELS) for table in (true, said)]
+    length = 1 + max(int(counts.max(initial=1)) for counts in each)
     return {
-        "curves": {
-            decision.labels[k]: curve(cuts(chance[:, k], values[:, k]))
-            for k in order.tolist()
-            if values[:, k].any()
-        }
+        name: np.bincount(counts, minlength=length).tolist()
+        for name, counts in zip(("true", "said"), each)
     }

@@ -28,7 +28,7 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _boxes(axes: Any, name: str, boxes: Sequence[Any], **style: Any) -> None:
+def draw_boxes(axes: Any, name: str, boxes: Sequence[Any], **style: Any) -> None:
     """Draw many boxes (left, bottom, width, height, title) as one artist."""
     from matplotlib.collections import PolyCollection
 
@@ -39,7 +39,7 @@ def _boxes(axes: Any, name: str, boxes: Sequence[Any], **style: Any) -> None:
     axes.figure.titles[name] = [title for *_, title in boxes]
 
 
-def _single(width: float = 5, height: float = 3.3) -> tuple[Any, Any]:
+def one_chart(width: float = 5, height: float = 3.3) -> tuple[Any, Any]:
     """Return a figure and its axes: where they lie is known, and not searched for."""
     drawn = figure(width, height)
     axes = drawn.add_axes((0.11, 0.5 / height, 0.86, 1 - 0.9 / height))
@@ -107,7 +107,7 @@ def lines(many: Sequence[Line], x_label: str, y_label: str, **details: Any) -> A
     names = [cut(name, 40) for name, *_ in many]
     columns = 3 if sum(map(len, names)) < 50 else 1
     above = 0.2 * -(-len(names) // columns)
-    drawn, axes = _single(height=3.3 + above)
+    drawn, axes = one_chart(height=3.3 + above)
     axes.set_position((0.11, 0.5 / (3.3 + above), 0.86, 2.6 / (3.3 + above)))
     _draw_lines(axes, [(n, x, y) for n, (_, x, y) in zip(names, many)], **details)
     axes.set_xlabel(x_label)
@@ -170,7 +170,7 @@ def reliability(rows: Sequence[Mapping[str, float]]) -> Any:
     Args:
         rows: A bin each: `from`, `to`, `n`, `confidence` and `accuracy`.
     """
-    drawn, axes = _single()
+    drawn, axes = one_chart()
     most = max(row["n"] for row in rows)
     bars, gaps = [], []
     for row in rows:
@@ -184,8 +184,8 @@ def reliability(rows: Sequence[Mapping[str, float]]) -> Any:
         bars.append((left, 0, wide, row["accuracy"], title))
         gap = row["confidence"] - row["accuracy"]
         gaps.append((left, row["accuracy"], wide, gap, title))
-    _boxes(axes, "bar", bars, facecolor=INKS.blue, alpha=0.78)
-    _boxes(
+    draw_boxes(axes, "bar", bars, facecolor=INKS.blue, alpha=0.78)
+    draw_boxes(
         axes, "gap", gaps, facecolor=f"{INKS.vermillion}2e", edgecolor=INKS.vermillion
     )
     axes.plot([0, 1], [0, 1], color=INKS.soft, linestyle=":", linewidth=1.2)
@@ -234,7 +234,7 @@ def confusion(
                 *(j, i, count if count < 10000 else f"{count / 1000:.0f}k"),
                 **dict(ha="center", va="center", fontsize=8, color=INKS.ink),
             )
-        _boxes(axes, name, boxes, facecolors=inks or "none")
+        draw_boxes(axes, name, boxes, facecolors=inks or "none")
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), ylabel="true class")
     axes.set_xlabel(f"{title}\n\npredicted class".strip())
     axes.xaxis.set_label_position("top")
@@ -251,7 +251,7 @@ def learning_rates(
     rates: Sequence[float], losses: Sequence[float], chosen: float
 ) -> np.ndarray:
     """Return the loss, smoothed, of each step of a learning-rate finder, as pixels."""
-    drawn, axes = _single(6.4, 4)
+    drawn, axes = one_chart(6.4, 4)
     axes.plot(rates, losses, color=INKS.blue)
     axes.axvline(
         chosen, color=INKS.vermillion, linestyle="--", label=f"found: {chosen:g}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpipeline.core import target as targets
+from tfpipeline.metrics import target_metrics
 from tfpipeline.report import charts, target_charts
 from tfpipeline.report.figures import svg
 
@@ -38,22 +39,48 @@ def _charts(
     if result is None:
         return []
     if points := shown.get("points"):
-        name = decision["labels"][0]
-        chart = target_charts.scatter(points, name)
-        alt = f"predicted against true {name} of {len(points)} images"
-        words = "Each point is an image; on the line the prediction is right."
-        return [(words, svg(chart, alt))]
-    curves: Mapping[str, Sequence[Sequence[float]]] = shown.get("curves", {})
-    if not curves:
-        return []
-    lines: list[charts.Line] = [
-        (name, [r for r, _ in points], [p for _, p in points])
-        for name, points in curves.items()
-    ]
-    chart = charts.lines(lines, "recall", "precision", y_range=(0.0, 1.02))
-    alt = f"precision against recall of {len(lines)} classes"
-    words = "Precision against recall at every threshold, of the most frequent classes."
-    return [(words, svg(chart, alt))]
+        return _number_charts(points, shown.get("errors"), decision["labels"][0])
+    return _label_charts(shown.get("curves", {}), shown.get("label_counts"))
+
+
+def _number_charts(
+    points: Sequence[Sequence[float]], errors: Mapping[str, Any] | None, name: str
+) -> list[tuple[str, Any]]:
+    chart = target_charts.scatter(points, name)
+    alt = f"predicted against true {name} of {len(points)} images"
+    words = "Each point is an image; on the line the prediction is right."
+    drawn = [(words, svg(chart, alt))]
+    if errors:
+        chart = target_charts.errors(errors["edges"], errors["counts"], name)
+        words = "How far predictions are off: right of the line they are too high."
+        drawn.append((words, svg(chart, f"histogram of the errors of {name}")))
+    return drawn
+
+
+def _label_charts(
+    curves: Mapping[str, Sequence[Sequence[float]]], counts: Mapping[str, Any] | None
+) -> list[tuple[str, Any]]:
+    drawn = []
+    if curves:
+        lines: list[charts.Line] = [
+            (name, [r for r, _ in points], [p for _, p in points])
+            for name, points in curves.items()
+        ]
+        chart = charts.lines(lines, "recall", "precision", y_range=(0.0, 1.02))
+        alt = f"precision against recall of {len(lines)} classes"
+        words = (
+            "Precision against recall at every threshold, of the most frequent classes."
+        )
+        drawn.append((words, svg(chart, alt)))
+    if counts:
+        true, said = counts["true"], counts["said"]
+        most = target_metrics.MANY_LABELS
+        last = f"{most}+" if len(true) > most else ""
+        chart = target_charts.label_counts(true, said, last)
+        alt = "images by their number of labels, true and said"
+        words = "How many labels images have, and how many the network says."
+        drawn.append((words, svg(chart, alt)))
+    return drawn
 
 
 def _classes(
