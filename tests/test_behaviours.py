@@ -401,8 +401,9 @@ def test_jsonargparse_takes_nothing_for_a_number_in_files_alone(tmp_path: Path) 
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--config", action="config")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=0.1)
     file = tmp_path / "c.yaml"
-    file.write_text("epochs:\n")
+    file.write_text("epochs:\nrate: 0.5\n")
     assert parser.parse_args(["--config", str(file)]).epochs is None
     with pytest.raises(jsonargparse.ArgumentError):
         parser.parse_args(["--epochs", "null"])
