@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings, RunSettings
 from tfpipeline.core import console, startup
-from tfpipeline.core.errors import TemporaryError, UserError
+from tfpipeline.core.errors import TemporaryError, UserError, suggest
 from tfpipeline.demo import world
 
 
@@ -80,6 +80,23 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     file.write_text("seed: 1\ntrain:\n  epochs: 4\n")
     settings = parse("--config", str(file), "--train.epochs", "9")
     assert (settings.seed, settings.train.epochs) == (1, 9)
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        *(
+            ("--eps", "--epsilon"),
+            ("--quite", "--quiet"),
+            ("--epoch", "--train.epochs"),
+        ),
+        *(("--split", "--data.splits"), ("--train.epoch", "--train.epochs")),
+    ],
+)
+def test_an_abbreviated_flag_suggests_the_whole_one(word: str, near: str) -> None:
+    known = ["--adversary.steps", "--epsilon", "--epsilons", "--quiet", "--seed"]
+    known += ["--train.epochs", "--data.splits", "--fine_tune.epochs"]
+    assert suggest(word, known) == f" Did you mean '{near}'?"
 
 
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:

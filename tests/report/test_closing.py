@@ -224,7 +224,7 @@ def test_what_is_known_of_images_is_a_block_of_lines_in_80_columns() -> None:
     starts = {len(line) - len(line.lstrip()) for line in lines}
     assert len(starts) == 2 and min(starts) == 2
     labels = [line.split("  ")[1] for line in lines if line[2] != " "]
-    assert labels[3:] == ["a kind that is new", "passed over", "class sizes"]
+    assert labels[3:] == ["a kind that is new", "ignored", "class sizes"]
     together = " ".join(line.strip() for line in lines)
     for words in ("5", "last.jpg ~ b.jpg", "2, e.g. c.jpg (why)", "12 (scratch)"):
         assert words in together

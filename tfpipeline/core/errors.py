@@ -45,9 +45,14 @@ def suggest(name: str, known: Iterable[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
     if len(by_lower) > MOST_KNOWN:
         return ""
-    lasts = {n.rpartition(".")[2]: n for n in reversed(by_lower) if n[:2] == "--"}
+    flags = [n for n in reversed(by_lower) if n[:2] == "--"]
+    lasts = {n.rpartition(".")[2].lstrip("-"): n for n in flags}
     last = name.lower().lstrip("-").rpartition(".")[2]
     close = difflib.get_close_matches(last, list(lasts), n=1, cutoff=0.75)
+    if len(last) > 2 and name[:2] == "--" and not "".join(close).startswith(last):
+        # An abbreviation is nearer to its whole word than a word as short as it.
+        begun = [n for n in lasts if n.startswith(last)]
+        close = sorted(begun, key=lambda n: (lasts[n].count("."), len(n)))[:1] or close
     near = [lasts[n] for n in close] or difflib.get_close_matches(
         name.lower(), list(by_lower), n=1, cutoff=0.5
     )

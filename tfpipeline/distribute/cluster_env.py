@@ -132,7 +132,7 @@ def _check_config() -> None:
     if kind not in ("chief", "worker"):
         raise UserError(
             "TF_CONFIG: expected a task of type worker or chief; other types are not "
-            "used here. Received: {kind!r}."
+            f"used here. Received: {kind!r}."
         )
     count = len(cluster.get(kind, []))
     if not isinstance(index, int) or not 0 <= index < count:
