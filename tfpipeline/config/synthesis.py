@@ -26,7 +26,7 @@ class SynthesisSettings:
             photograph `start` in the features of a layer.
         feature_layer: Which layer (default: one after a third of the network).
         class_features: Weight of the direction in which features of the class's
-            photographs lie, of a run that has kept them (default: 10 if its network has
+            photographs lie, of a run that has kept them (default: 7 if its network has
             no skip connections, 0 otherwise).
         fading: Rate at which contrast fades that does not excite the class.
         branch_gradient: Share of the gradient that a residual branch passes back, in

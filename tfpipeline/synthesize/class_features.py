@@ -21,7 +21,7 @@ from tfpipeline.synthesize.presets import Preset
 
 # Where it is not said: of networks without skip connections, whose images showed what
 # photographs do not have. In the spread of a logit; see `directions`.
-WEIGHT = 10.0
+WEIGHT = 7.0
 
 
 def is_plain(model: keras.Model) -> bool:

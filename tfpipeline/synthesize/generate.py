@@ -25,7 +25,7 @@ from tfpipeline.synthesize.presets import Preset
 EIGHT_BIT_TOLERANCE = 0.02
 
 # How much rather features of a class point its way than are strong; see `direction`.
-COSINE_POWER = 4
+COSINE_POWER = 0
 
 
 @dataclass(frozen=True)
