@@ -11,9 +11,9 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: extra [par
 from tests.shards.test_plan import WHAT, pictures  # noqa: E402
 from tests.shards.test_work import content, files  # noqa: E402
 from tfpipeline.core.errors import UserError  # noqa: E402
+from tfpipeline.shards import work  # noqa: E402
 from tfpipeline.shards import joining, parquet  # noqa: E402
 from tfpipeline.shards import plan as plans  # noqa: E402
-from tfpipeline.shards import work  # noqa: E402
 
 
 def settle(folder: Path) -> plans.Plan:
