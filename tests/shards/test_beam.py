@@ -135,7 +135,7 @@ def test_processes_of_a_machine_take_cores_of_their_own(
 def test_features_and_predictions_are_those_of_one_process(
     options: str, small_run: Trained, folder: Path, tmp_path: Path
 ) -> None:
-    how = ["--runner", "beam", f"--beam.options={options}"]
+    how = ["--runner", "beam", *([f"--beam.options={options}"] if options else [])]
     for name, command, settings, words in (
         ("embed", embed, EmbedSettings, PLAIN),
         ("predict", predict, PredictSettings, ("--model", small_run.path)),
