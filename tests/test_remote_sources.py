@@ -24,7 +24,8 @@ def test_a_csv_of_urls_trains_what_a_csv_of_files_trains(tmp_path: Path) -> None
             rows = csv.writer(text)
             rows.writerow(("path", "label", "id"))
             for file in files:
-                rows.writerow((f"{prefix}{file}", file.parent.name, file.name))
+                label = file.parent.name
+                rows.writerow((f"{prefix}{file}", label, f"{label}/{file.name}"))
         words = ["--data.source", str(tmp_path / f"{name}.csv"), *PLAIN]
         words += ["--workdir", str(tmp_path / name), "--train.epochs", "2"]
         words += ["--cache_dir", str(tmp_path / f"{name}_cache"), "--quiet"]

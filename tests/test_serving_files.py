@@ -93,7 +93,7 @@ def test_the_image_is_made_of_files_that_there_are_and_extras_that_exist() -> No
         *sources, _ = shlex.split(rest)
         assert all((ROOT / source).exists() for source in sources)
     setup = (ROOT / "setup.cfg").read_text()
-    named = [*re.findall(r"EXTRAS=([\w,]+)", text)]
+    named = [*re.findall(r"EXTRAS=(\w+(?:,\w+)*)", text)]
     for extra in {each for words in named for each in words.split(",")}:
         assert re.search(rf"^{extra} =$", setup, re.MULTILINE), extra
     (image,) = re.findall(r"-t (\S+)", text)

@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def test_processes_of_a_machine_take_cores_of_their_own(
 def test_features_and_predictions_are_those_of_one_process(
     options: str, small_run: Trained, folder: Path, tmp_path: Path
 ) -> None:
-    how = ["--runner", "beam", f"--beam.options={options}"]
+    how = ["--runner", "beam", *([f"--beam.options={options}"] if options else [])]
     for name, command, settings, words in (
         ("embed", embed, EmbedSettings, PLAIN),
         ("predict", predict, PredictSettings, ("--model", small_run.path)),
@@ -145,23 +144,3 @@ def test_features_and_predictions_are_those_of_one_process(
         assert start(command, settings, *given, tmp_path / name) == 0
         assert start(command, settings, *given, tmp_path / f"{name}2", *how) == 0
         assert files(tmp_path / name) == files(tmp_path / f"{name}2"), name
-
-
-@pytest.mark.parametrize("more", [["--workers", "2"], ["--part", "1", "--parts", "2"]])
-def test_beam_has_workers_of_its_own(
-    folder: Path, tmp_path: Path, more, capsys
-) -> None:
-    words = [folder, *PLAIN, "--output", tmp_path / "out", "--runner", "beam", *more]
-    assert start(embed, EmbedSettings, *words) == 2
-    assert "--runner beam" in capsys.readouterr().err
-    assert start(embed, EmbedSettings, *words[:-3], "spark") == 2
-    assert "local" in capsys.readouterr().err
-
-
-def test_without_beam_the_extra_is_named(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    monkeypatch.setitem(sys.modules, "apache_beam", None)
-    words = [folder, *PLAIN, "--output", tmp_path / "out", "--runner", "beam"]
-    assert start(embed, EmbedSettings, *words) == 2
-    assert "[beam]" in capsys.readouterr().err

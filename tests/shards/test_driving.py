@@ -1,0 +1,56 @@
+"""Whoever hands out the shards is asked for by name, and is there."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.shards.test_plan import pictures
+from tests.shards.test_work import content
+from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.core.errors import UserError
+from tfpipeline.shards import driving, work
+
+
+def settings(folder: Path, **more: object) -> EmbedSettings:
+    pictures(folder / "in", 7)
+    given = {"images": [str(folder / "in")], "output": str(folder / "out")}
+    return EmbedSettings(**given, shard_images=2, **more)  # type: ignore[arg-type]
+
+
+def job(given: EmbedSettings) -> work.Job:
+    return work.Job({"dtype": given.dtype}, content)
+
+
+def test_this_process_computes_its_share(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    plan, counted = driving.run("embed", given, (1, 2), job)
+    assert work.summary(plan)["missing"] == [0, 2] and counted == {}
+    assert plan.request["dtype"] == "float32"
+    plan, _ = driving.run("embed", given, (0, 2), job)
+    assert work.summary(plan)["missing"] == []
+
+
+def test_without_beam_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"\[beam\]"):
+        driving.run("embed", settings(tmp_path, runner="beam"), (0, 1), job)
+    assert not os.path.exists(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"runner": "spark"}, "local"),
+        ({"runner": "beam", "workers": 2}, "--workers"),
+        ({"runner": "beam", "part": "1", "parts": 2}, "--part"),
+    ],
+)
+def test_runners_that_do_not_go_together_are_refused(
+    tmp_path: Path, more: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        work.check(settings(tmp_path, **more))
