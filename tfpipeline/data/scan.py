@@ -23,7 +23,7 @@ from tfpipeline.data.scan_cache import Ledger, Row
 
 # Part of the cache's name, with the rules of decoding: raise it when one of
 # `inspect_file` changes.
-_RULES = f"10.{image_io.RULES}-pillow{PIL.__version__}"
+_RULES = f"11.{image_io.RULES}-pillow{PIL.__version__}"
 
 # Findings are kept at least so often, so that an interruption costs little.
 KEEP_SECONDS = 30.0
