@@ -205,7 +205,8 @@ def test_every_weight_is_written_once(most_bytes: int, tmp_path: Path) -> None:
 
 def test_a_temperature_divides_logits_and_ties_go_to_the_first() -> None:
     answers = signatures.Answers(["a", "b", "c"], temperature=4.0, top_k=2)
-    labels, chance = answers(tf.constant([[4.0, 4.0, 0.0], [0.0, 8.0, 8.0]]))
+    outputs = answers(tf.constant([[4.0, 4.0, 0.0], [0.0, 8.0, 8.0]]))
+    labels, chance = outputs["labels"], outputs["probabilities"]
     assert labels.numpy().tolist() == [[b"a", b"b"], [b"b", b"c"]]
     expected = classification.probabilities(
         np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0]])
