@@ -322,6 +322,7 @@ def test_a_runtime_that_fails_does_not_take_the_version_with_it(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
 def test_where_novelty_does_not_pass_there_is_a_file_without_it(
     small_run: Trained, tmp_path: Path, monkeypatch, capsys
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tfpipeline
-from tests.conftest import Trained
+from tests.conftest import Exported, Trained
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.config.monitoring import MonitorSettings, SimilarSettings
@@ -156,6 +156,30 @@ def test_predictions_alone_are_compared_by_classes_and_probabilities(
     given = ("--predictions", str(tmp_path / "p.csv"), "--ignore_shares", "true")
     assert start(small_run, tmp_path / "within", *given) == 0
     assert set(read(tmp_path / "within")["tests"]) == {"novelty", "confidence"}
+
+
+def test_tables_are_compared_with_an_exported_version_where_the_run_is_not(
+    small_run: Trained, exported: Exported, changed: Path, tmp_path: Path, capsys
+) -> None:
+    argv = ["--model", str(exported.base), "--images", str(changed)]
+    argv += ["--output", str(tmp_path / "p.csv")]
+    assert cli.main(predict, PredictSettings, argv) == 0
+    given = ("--predictions", str(tmp_path / "p.csv"))
+    version = exported.base / "1"
+    results = []
+    for number, folder in enumerate((small_run.path, exported.base, version)):
+        words = ["--run", str(folder), "--output", str(tmp_path / str(number)), *given]
+        assert cli.main(monitor, MonitorSettings, words) == 0
+        results.append(read(tmp_path / str(number)))
+    assert results[1]["tests"] == results[2]["tests"]
+    for name, own in results[0]["tests"].items():
+        served = results[1]["tests"][name]
+        assert served["p"] == pytest.approx(own["p"], abs=0.02) and name != "features"
+        assert served["drift"] == own["drift"]
+    assert results[1]["tests"]["novelty"]["drift"]
+    words = ["--run", str(version), "--output", str(tmp_path / "x"), str(changed)]
+    assert cli.main(monitor, MonitorSettings, words) == 2
+    assert "--run" in capsys.readouterr().err
 
 
 def test_a_folder_of_shards_is_as_good_as_one_table(

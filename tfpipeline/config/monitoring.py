@@ -32,7 +32,8 @@ class MonitorSettings:
     """What `monitor` can be told.
 
     Args:
-        run: The folder of a finished run.
+        run: The folder of a finished run; for tables of `predict`, an exported version
+            or the folder above its versions will do.
         images: Pictures that have arrived: files, folders, or globs.
         predictions: Instead of those, CSV or JSON lines that `predict` wrote (only what
             they say is compared, without features), or request logs of TF Serving,

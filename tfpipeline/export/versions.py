@@ -12,6 +12,9 @@ STABLE, CANARY = "stable", "canary"
 
 _LABEL = re.compile(r'version_labels\s*\{\s*key:\s*"(\w+)"\s*value:\s*(\d+)\s*\}')
 
+# In a version: what its network says of the held-out images of its run.
+HELD_OUT = "held_out.csv"
+
 
 def versions(base: Path) -> list[int]:
     """Return the versions below a folder, in rising order."""

@@ -51,6 +51,12 @@ def monitor(settings: MonitorSettings) -> dict[str, Any]:
             f"both. Received: {paths[is_table.index(True)]} and "
             f"{paths[is_table.index(False)]}."
         )
+    if not from_tables and _version(run.path) is not None:
+        raise UserError(
+            f"--run {settings.run}: expected the folder of a finished run, since "
+            "pictures and request logs are compared by its network and features. An "
+            "exported version suffices for tables that `predict` wrote."
+        )
     with contextlib.ExitStack() as stack:
         if from_tables:
             result, ranges = _by_tables(settings, run, paths), None
@@ -108,7 +114,16 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
             "most": ("at least 2", settings.most >= 2),
         },
     )
+    if (version := _version(Path(settings.run))) is not None:
+        return run_dir.RunFolder(version)
     return run_dir.RunFolder(Path(settings.run)).existing()
+
+
+def _version(path: Path) -> Path | None:
+    """Return the exported version that a folder is, or the live one below it."""
+    from tfpipeline.predict import answers
+
+    return answers.version_of(path)
 
 
 def _shards(word: str) -> str:

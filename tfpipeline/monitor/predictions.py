@@ -10,6 +10,7 @@ import numpy as np
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.export import versions
 from tfpipeline.monitor.drift import Seen
 
 # Files that `predict` writes; all others may be request logs.
@@ -89,12 +90,19 @@ def _answer(
 def held_out(run: RunFolder, labels: Sequence[str]) -> tuple[Seen, str]:
     """Return what a run predicted for its held-out pictures, and of which split."""
     index = {label: number for number, label in enumerate(labels)}
-    rows = file_io.read_csv(run.predictions) if run.predictions.is_file() else []
+    # An exported version has the same of the features that its run kept.
+    files = run.predictions, run.path / versions.HELD_OUT
+    file = next((file for file in files if file.is_file()), None)
+    rows = [] if file is None else file_io.read_csv(file)
     for split in HELD_OUT:
         own = [row for row in rows if row["split"] == split]
         if own:
             label = np.array([index[row["predicted"]] for row in own])
-            return Seen(label, np.array([float(r["probability"]) for r in own])), split
+            chance = np.array([float(row["probability"]) for row in own])
+            novelty = None
+            if all(row.get("novelty") for row in own):
+                novelty = np.array([float(row["novelty"]) for row in own])
+            return Seen(label, chance, None, novelty), split
     raise no_held_out(run)
 
 

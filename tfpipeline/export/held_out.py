@@ -1,0 +1,57 @@
+"""What the network says of a run's held-out images, in a version: `held_out.csv`.
+
+`monitor` compares with it what a server predicts, where the run itself is not.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfpipeline.core import file_io
+from tfpipeline.evaluate.run_inputs import Ready
+from tfpipeline.export import versions
+from tfpipeline.metrics import classification
+from tfpipeline.models import classifier, reference
+from tfpipeline.models.reference import Reference
+
+HEADER = ("id", "split", "label", "predicted", "probability", "novelty")
+
+
+def write(
+    folder: Path, kept: Reference | None, ready: Ready, temperature: float
+) -> None:
+    """Write the file into a version, where the run keeps features of such images.
+
+    Args:
+        folder: The version.
+        kept: The run's reference.
+        ready: Its classifier.
+        temperature: Of its calibration.
+    """
+    if kept is None:
+        return
+    rows = np.flatnonzero(kept.split != reference.SPLITS[0]).tolist()
+    if not len(rows):
+        return
+    _, head = classifier.split_classifier(ready.model)
+    features = kept.features[rows]
+    logits = np.asarray(head.predict(features, verbose=0), np.float32)
+    chance = classification.probabilities(logits / temperature)
+    novelty = [""] * len(rows)
+    if ready.novelty is not None:
+        novelty = [
+            f"{value:.6g}" for value in np.asarray(ready.novelty(features, logits))
+        ]
+    best = chance.argmax(axis=1)
+    table = [
+        (
+            kept.id[row],
+            kept.split[row],
+            kept.label[row],
+            ready.labels[k],
+            f"{p:.6g}",
+            far,
+        )
+        for row, k, p, far in zip(rows, best, chance.max(axis=1), novelty)
+    ]
+    file_io.write_csv(folder / versions.HELD_OUT, HEADER, table)
