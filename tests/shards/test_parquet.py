@@ -39,7 +39,9 @@ def test_rows_and_vectors_come_back(kind: str) -> None:
     )
     assert table["id"].to_pylist() == ["a.png", "\\udcff.png", "c"]
     found = table["features"].to_pylist()
-    assert found[1] is None and table["error"].to_pylist() == ["", "bad", ""]
+    assert table["error"].to_pylist() == ["", "bad", ""]
+    # What is missing is no null, which pyarrow before 26 cannot read.
+    assert np.isnan(found[1]).all() and table["features"].null_count == 0
     np.testing.assert_array_equal([found[0], found[2]], vectors)
     assert table.schema.metadata[b"tfpipeline.network"] == b"n"
 
@@ -55,7 +57,8 @@ def test_shards_are_joined_into_one_file(tmp_path: Path) -> None:
     }
     joining.write(plan, tmp_path / "all.parquet")
     table = pq.read_table(tmp_path / "all.parquet")
-    assert len(table) == 17 and table["features"].null_count == 4
+    missing = np.isnan(np.stack(table["features"].to_numpy())).all(axis=1)
+    assert len(table) == 17 and missing.sum() == 4
     with pytest.raises(UserError, match=".parquet"):
         joining.write(plan, tmp_path / "all.npy")
     # A plan of other work removes them, and the same work writes the same bytes.

@@ -88,10 +88,13 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
     """Return the run, if all settings can be used."""
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
-    run = run_dir.RunFolder(Path(settings.run)).existing()
-    trained = cli.of_run(run.config).data.target
+    if (version := _version(Path(settings.run))) is not None:
+        run, target = run_dir.RunFolder(version), _target(version)
+    else:
+        run = run_dir.RunFolder(Path(settings.run)).existing()
+        target = cli.of_run(run.config).data.target or targets.SINGLE
     targets.expect(
-        *(trained or targets.SINGLE, f"monitor --run {settings.run}"),
+        *(target, f"monitor --run {settings.run}"),
         "It compares predicted classes; `similar` finds the nearest training pictures.",
     )
     if bool(settings.images) == bool(settings.predictions):
@@ -114,9 +117,7 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
             "most": ("at least 2", settings.most >= 2),
         },
     )
-    if (version := _version(Path(settings.run))) is not None:
-        return run_dir.RunFolder(version)
-    return run_dir.RunFolder(Path(settings.run)).existing()
+    return run
 
 
 def _version(path: Path) -> Path | None:
@@ -124,6 +125,13 @@ def _version(path: Path) -> Path | None:
     from tfpipeline.predict import answers
 
     return answers.version_of(path)
+
+
+def _target(version: Path) -> str:
+    """Return what an exported version answers."""
+    from tfpipeline.predict import answers
+
+    return answers.target_of(version)
 
 
 def _shards(word: str) -> str:

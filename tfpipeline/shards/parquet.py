@@ -57,14 +57,16 @@ def encode(
 
 
 def _lists(arrow: Any, places: Iterable[object], vectors: np.ndarray) -> Any:
-    """Return the vector of each row as a list of fixed length, or null."""
+    """Return the vector of each row as a list of fixed length; NaN where it has none.
+
+    Not null: pyarrow before 26 cannot read lists of fixed length of which one is null.
+    """
     given = [isinstance(place, int) for place in places]
     width = vectors.shape[1]
-    values = np.zeros((len(given), width), vectors.dtype)
+    values = np.full((len(given), width), np.nan, vectors.dtype)
     values[given] = vectors
-    mask = arrow.array([not there for there in given])
     flat = arrow.array(values.reshape(-1))
-    return arrow.FixedSizeListArray.from_arrays(flat, width, mask=mask)
+    return arrow.FixedSizeListArray.from_arrays(flat, width)
 
 
 def _text(value: object) -> str:
