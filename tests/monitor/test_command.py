@@ -20,6 +20,7 @@ from tfpipeline.demo import world
 from tfpipeline.export import warmup
 from tfpipeline.models import reference
 from tfpipeline.monitor.command import monitor
+from tfpipeline.monitor.drift import WORDS
 from tfpipeline.predict.command import predict
 from tfpipeline.similar.command import similar
 
@@ -177,8 +178,39 @@ def test_tables_are_compared_with_an_exported_version_where_the_run_is_not(
         assert served["p"] == pytest.approx(own["p"], abs=0.02) and name != "features"
         assert served["drift"] == own["drift"]
     assert results[1]["tests"]["novelty"]["drift"]
-    words = ["--run", str(version), "--output", str(tmp_path / "x"), str(changed)]
-    assert cli.main(monitor, MonitorSettings, words) == 2
+
+
+def test_pictures_are_compared_with_an_exported_version_as_with_its_run(
+    small_run: Trained, exported: Exported, changed: Path, tmp_path: Path, capsys
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    results = []
+    for number, folder in enumerate((small_run.path, exported.base / "1")):
+        words = ["--run", str(folder), "--output", str(tmp_path / str(number))]
+        words += [str(changed), str(broken)]
+        assert cli.main(monitor, MonitorSettings, words) == 0
+        results.append(read(tmp_path / str(number)))
+    own, served = results
+    assert set(own["tests"]) == set(served["tests"]) == set(WORDS)
+    for name, test in own["tests"].items():
+        assert served["tests"][name]["p"] == pytest.approx(test["p"], abs=0.02)
+        assert served["tests"][name]["drift"] == test["drift"]
+    assert served["summary"]["unknown"] == pytest.approx(own["summary"]["unknown"])
+    assert [e["image"] for e in served["errors"]] == [str(broken)]
+    most = [{row["image"] for row in r["changed"][:10]} for r in results]
+    assert len(most[0] & most[1]) >= 8
+    # Its nearest picture is a held-out one: no others are in the version.
+    kept = file_io.read_csv(exported.base / "1" / "reference" / "rows.csv")
+    assert {row["split"] for row in kept} <= {"validation", "test"}
+    assert all(row["path"] == row["id"] for row in kept)
+    near = {row["neighbours"][0]["id"] for row in served["changed"]}
+    assert near <= {row["id"] for row in kept}
+    shutil.rmtree(
+        shutil.copytree(exported.base / "1", tmp_path / "v" / "1") / "reference"
+    )
+    words = ["--run", str(tmp_path / "v"), "--output", str(tmp_path / "x")]
+    assert cli.main(monitor, MonitorSettings, [*words, str(changed)]) == 2
     assert "--run" in capsys.readouterr().err
 
 

@@ -1,6 +1,7 @@
 """What the network says of a run's held-out images, in a version: `held_out.csv`.
 
-`monitor` compares with it what a server predicts, where the run itself is not.
+`monitor` compares with it what a server predicts, where the run itself is not; and with
+the features of some of these images, in `reference/`, what arrives.
 """
 
 from pathlib import Path
@@ -8,11 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.core import file_io
+from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate.run_inputs import Ready
 from tfpipeline.export import versions
 from tfpipeline.metrics import classification
+from tfpipeline.metrics import novelty as score
 from tfpipeline.models import classifier, reference
 from tfpipeline.models.reference import Reference
+
+# Images whose features are kept, at most: as many as `monitor` compares.
+MOST = 4000
 
 HEADER = ("id", "split", "label", "predicted", "probability", "novelty")
 
@@ -55,3 +61,17 @@ def write(
         for row, k, p, far in zip(rows, best, chance.max(axis=1), novelty)
     ]
     file_io.write_csv(folder / versions.HELD_OUT, HEADER, table)
+    version = RunFolder(folder)
+    reference.write(version, _part(kept, np.asarray(rows)))
+    if ready.novelty is not None:
+        score.save(version, ready.novelty, {})
+
+
+def _part(kept: Reference, rows: np.ndarray) -> Reference:
+    """Return some rows of a reference, without the paths of this machine."""
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.permutation(rows)[:MOST])
+    columns = [[each[i] for i in chosen] for each in (kept.id, kept.label, kept.digest)]
+    ids, labels, digests = columns
+    split = kept.split[chosen]
+    return Reference(kept.features[chosen], ids, ids, labels, split, digests, kept.of)

@@ -51,12 +51,6 @@ def monitor(settings: MonitorSettings) -> dict[str, Any]:
             f"both. Received: {paths[is_table.index(True)]} and "
             f"{paths[is_table.index(False)]}."
         )
-    if not from_tables and _version(run.path) is not None:
-        raise UserError(
-            f"--run {settings.run}: expected the folder of a finished run, since "
-            "pictures and request logs are compared by its network and features. An "
-            "exported version suffices for tables that `predict` wrote."
-        )
     with contextlib.ExitStack() as stack:
         if from_tables:
             result, ranges = _by_tables(settings, run, paths), None
@@ -152,7 +146,8 @@ def _by_tables(
     labels = file_io.read_lines(run.labels)
     told = predictions.arrived(paths, labels)
     arrived = told.seen
-    if arrived.novelty is not None and run.novelty.is_file():
+    is_run = _version(run.path) is None
+    if is_run and arrived.novelty is not None and run.novelty.is_file():
         # How novel its own held-out pictures are is told by their features.
         with startup.quiet_start():
             from tfpipeline.monitor import pictures
@@ -176,7 +171,7 @@ def _by_pictures(
     with phases("import"), startup.quiet_start():
         import numpy as np
 
-        from tfpipeline.monitor import pictures, request_logs, results
+        from tfpipeline.monitor import exported, pictures, request_logs, results
     names: dict[str, str] = {}
     count, empty = len(paths), 0
     with phases("read"):
@@ -190,7 +185,8 @@ def _by_pictures(
             chosen = results.draw(np.arange(count), settings.most, rng)
             paths = [paths[i] for i in chosen]
     with phases("extract"):
-        given = pictures.compared(
+        compare = pictures if _version(run.path) is None else exported
+        given = compare.compared(
             run, paths, settings.most, settings.seed, settings.max_pixels
         )
     for row in given.bad:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.models.reference import Reference
 from tfpipeline.monitor import predictions, whitening
@@ -13,6 +14,18 @@ from tfpipeline.monitor.drift import Seen
 from tfpipeline.monitor.results import draw
 from tfpipeline.similar import embedding, search
 from tfpipeline.similar.embedding import Judged, Network
+
+
+class Judge(Protocol):
+    """What is shown of a network."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names."""
+
+    @property
+    def ranges(self) -> Ranges:
+        """What is black and white in deep samples."""
 
 
 class Compared(NamedTuple):
@@ -26,7 +39,7 @@ class Compared(NamedTuple):
         unknown: The share of those that are unknown; None where the run does not tell.
         paths: Files of these.
         bad: Those that could not be read: `image` and `error`.
-        kept: The run's own features.
+        kept: The run's own features; of an exported version those held out alone.
         network: That was asked.
     """
 
@@ -38,7 +51,7 @@ class Compared(NamedTuple):
     paths: Sequence[str]
     bad: list[dict[str, str]]
     kept: Reference
-    network: Network
+    network: Judge
 
 
 def compared(

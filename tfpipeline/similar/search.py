@@ -15,10 +15,14 @@ def neighbours(
 ) -> list[list[dict[str, Any]]]:
     """Return the training pictures nearest to each row of features.
 
+    Where there are none, as in an exported version, any other that was kept.
+
     Returns:
         `id`, `path`, `label` and `distance` of each, nearest first.
     """
     trained = kept.rows("train")
+    if not len(trained):
+        trained = np.arange(len(kept.features))
     index, distance = nearest.nearest(features, kept.features[trained], count, metric)
     return [
         [
