@@ -55,3 +55,12 @@ def test_of_one_class_an_image_they_are_as_ever(tmp_path) -> None:
     found = scaling.class_weights("balanced", examples)
     expected = optimizers.class_weights("balanced", examples.mass())
     np.testing.assert_array_equal(found, expected)
+
+
+def test_equal_numbers_of_any_weights_have_the_deviation_1(tmp_path) -> None:
+    # With these, the mean of equal numbers is not one of them, by the last bit.
+    weight = np.random.default_rng(3).uniform(0.3, 3, 60)
+    file = written(tmp_path, ("age", "weight"), ["0.1"] * 60, weight)
+    examples = prepare(file, "number", label_column="age")
+    mean, deviation = scaling.of_examples(examples)
+    assert mean == pytest.approx(np.float32(0.1)) and deviation == 1

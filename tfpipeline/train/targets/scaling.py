@@ -5,6 +5,7 @@ import numpy as np
 
 from tfpipeline.core import target as targets
 from tfpipeline.data.dataset import Examples
+from tfpipeline.data.sources import label_checks
 from tfpipeline.models import classifier
 from tfpipeline.train import optimizers
 
@@ -21,9 +22,8 @@ def of_examples(examples: Examples) -> tuple[float, float] | None:
     numbers = examples.truth(chosen)[:, 0].astype(np.float64)
     given = examples.weights(chosen)
     mean = float(np.average(numbers, weights=given))
-    spread = np.sqrt(np.average(np.square(numbers - mean), weights=given))
     # Where all are equal, there is nothing to learn but their value.
-    return mean, float(spread) or 1.0
+    return mean, label_checks.deviation(numbers, given) or 1.0
 
 
 def unit_of(model: keras.Model) -> tuple[float, float] | None:
