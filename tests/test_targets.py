@@ -13,7 +13,12 @@ from tests.conftest import PLAIN
 from tests.serve import running
 from tfpipeline import cli
 from tfpipeline.combine.command import combine
-from tfpipeline.config import EvaluateSettings, PredictSettings, RunSettings
+from tfpipeline.config import (
+    EvaluateSettings,
+    PackSettings,
+    PredictSettings,
+    RunSettings,
+)
 from tfpipeline.config.attack import AttackSettings
 from tfpipeline.config.monitoring import MonitorSettings
 from tfpipeline.config.serving import ExportSettings
@@ -22,6 +27,7 @@ from tfpipeline.config.train import CombineSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.export.command import export
+from tfpipeline.pack.command import pack
 from tfpipeline.predict.command import predict
 from tfpipeline.report.__main__ import make
 from tfpipeline.train.command import train
@@ -118,7 +124,8 @@ def test_an_evaluation_gives_the_figures_of_the_run(
     assert cli.main(evaluate, EvaluateSettings, ["--run", str(run)]) == 0
     own, again = read(run / "metrics.json")["test"], read(run / "evaluation.json")
     names = {"multi": ("mean_average_precision", "micro_f1"), "number": ("mae", "r2")}
-    for name in (*names[target], "loss"):
+    loss = {"multi": "loss", "number": "rmse"}[target]
+    for name in (*names[target], loss):
         assert again[name] == pytest.approx(own[name], rel=1e-5)
     said = capsys.readouterr().out
     assert {"multi": "mAP", "number": "Always saying the mean"}[target] in said
@@ -244,6 +251,18 @@ def test_a_one_hot_row_trains_as_a_hard_label_bit_for_bit(
     again = read(tmp_path / "soft" / "evaluation.json")
     assert again["distribution"] == pytest.approx(distribution)
     assert again["accuracy"] == results[1]["accuracy"]
+
+
+def test_shares_are_measured_on_what_is_no_table_as_well(tmp_path: Path) -> None:
+    write(tmp_path, 60)
+    run, packed = trained(tmp_path, "soft", "--train.epochs", "1"), tmp_path / "packed"
+    argv = [str(tmp_path / "s.csv"), "--data.target", "soft", *OPTIONS["soft"]]
+    argv += ["--output", str(packed), "--cache_dir", str(tmp_path / "cache")]
+    assert cli.main(pack, PackSettings, [*argv, "--quiet"]) == 0
+    # The run's columns are of its own source: this one has none.
+    argv = ["--run", str(run), "--source", str(packed), "--quiet"]
+    assert cli.main(evaluate, EvaluateSettings, argv) == 0
+    assert read(run / "evaluation.json")["n"] == 60
 
 
 def test_several_labels_and_numbers_are_fine_tuned(tmp_path: Path) -> None:

@@ -324,3 +324,21 @@ def test_two_workers_share_an_attack(demo_run, tmp_path: Path) -> None:
             for name in ("alone", "both")
         )
         assert (one != two).mean() < 0.05
+
+
+def test_two_workers_learn_several_labels_as_one_device_does(tmp_path: Path) -> None:
+    few = ("--data.source", "demo:multi", "--data.demo_per_class", "9")
+    few += ("--fine_tune.epochs", "1")
+    alone = ("--workdir", str(tmp_path / "alone"), "--cache_dir", str(tmp_path / "c"))
+    assert start(*COMMON, *alone, *few, "--distribute.strategy", "one_device") == 0
+    with Workers(tmp_path, own=(few, few)) as workers:
+        assert workers.wait() == [0, 0], workers.told(0) + workers.told(1)
+        assert "Thresholds" in workers.told(0)
+        assert "Thresholds" not in workers.told(1), "one of them speaks"
+    assert_alike(tmp_path / "alone", tmp_path / "run")
+    one, two = (
+        json.loads((tmp_path / name / "target.json").read_text())
+        for name in ("alone", "run")
+    )
+    assert one["labels"] == two["labels"]
+    assert one["thresholds"] == pytest.approx(two["thresholds"], abs=1e-5)

@@ -105,3 +105,27 @@ def test_in_a_browser_it_fits_and_asks_for_nothing(
         browser.open(page, width)
         assert browser.ask("document.documentElement.scrollWidth") <= width
         assert browser.complaints == [] and browser.requests == []
+
+
+@pytest.mark.parametrize(
+    "target, words",
+    [("number", "with two numbers"), ("multi", "with different labels")],
+)
+def test_equal_files_are_told_in_the_words_of_the_target(
+    tmp_path: Path, target: str, words: str
+) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        shade = rng.integers(0, 256, (12, 12, 3), np.uint8)
+        image_io.save_png(tmp_path / f"{i}.png", shade)
+    shutil.copy(tmp_path / "0.png", tmp_path / "1.png")
+    cells = range(12) if target == "number" else ["a|b", "b", *["a", "b"] * 5]
+    lines = [f"{i}.png,{cell}" for i, cell in enumerate(cells)]
+    (tmp_path / "s.csv").write_text("\n".join(["path,label", *lines]))
+    out = tmp_path / "audit"
+    argv = [str(tmp_path / "s.csv"), "--data.target", target, "--quiet"]
+    argv += ["--output", str(out), "--cache_dir", str(tmp_path / "cache")]
+    assert cli.main(audit, AuditSettings, argv) == 0
+    page = " ".join((out / PAGE).read_text().split())
+    assert f"1 group of equal files {words}" in page and "two classes" not in page
+    assert f"Equal files {words}" in page

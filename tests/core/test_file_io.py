@@ -145,3 +145,17 @@ def test_what_killed_processes_have_left_is_removed_and_nothing_else(
     assert left.is_file()
     disk.sweep(tmp_path, ["model.keras"])
     assert not left.exists() and all(file.is_file() for file in others)
+
+
+def test_rows_know_the_line_in_which_they_begin(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text('a,b\n1,2\n\n\n3,"x\ny\nz"\n5,6\n')
+    rows = file_io.read_csv(file)
+    assert [(line, row["a"]) for line, row in file_io.numbered(rows)] == [
+        (2, "1"),
+        (5, "3"),
+        (8, "5"),
+    ]
+    assert rows[0] == {"a": "1", "b": "2"}
+    # Rows of no file stand below a header.
+    assert [line for line, _ in file_io.numbered([{"a": "1"}, {"a": "2"}])] == [2, 3]

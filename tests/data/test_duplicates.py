@@ -7,7 +7,8 @@ from PIL import Image
 
 from tfpipeline.core import image_io
 from tfpipeline.data import duplicates, scan
-from tfpipeline.data.sources import image_folder
+from tfpipeline.data.sources import image_folder, targets
+from tfpipeline.data.sources.base import from_rows
 from tfpipeline.demo import photo_like
 
 
@@ -76,3 +77,45 @@ def test_files_that_are_no_images_are_no_copies_of_each_other(tmp_path: Path) ->
         (tmp_path / f"{name}.txt").write_text("words")
     files = [tmp_path / name for name in ("a.txt", "a.png", "b.txt", "b.png")]
     assert duplicates.exact(scan.audit(files, cache=None)) == [[1, 3]]
+
+
+def test_near_copies_conflict_by_what_is_said_of_them(tmp_path: Path) -> None:
+    picture = Image.fromarray(photo_like.picture(0))
+    picture.save(tmp_path / "0.png")
+    picture.reduce(2).save(tmp_path / "1.jpg")
+    for i in range(2, 12):
+        Image.fromarray(photo_like.picture(i)).save(tmp_path / f"{i}.png")
+    names = ["0.png", "1.jpg", *(f"{i}.png" for i in range(2, 12))]
+    files = [(tmp_path / name, name, 0, "") for name in names]
+    rows = scan.audit([file for file, *_ in files], cache=None)
+    alike = duplicates.near(rows)
+
+    def conflicts(target: str, labels: tuple[str, ...], values: np.ndarray) -> int:
+        source = targets.with_values(from_rows("s", labels, files), target, values)
+        kinds = [kind for *_, kind, _ in duplicates.findings(source, rows, alike)]
+        count = duplicates.statistics(source, rows, alike)["near_label_conflicts"]
+        assert kinds.count("near_label_conflict") == count
+        return count
+
+    several = np.zeros((12, 3))
+    several[:2, 0], several[2:, 1:] = 1, 1
+    assert conflicts("multi", ("a", "b", "c"), several) == 0
+    several[1, 1] = 1  # The rarest label is still the same.
+    assert conflicts("multi", ("a", "b", "c"), several) == 1
+    numbers = np.arange(12.0)[:, None]
+    assert conflicts("number", ("n",), numbers) == 0  # Others, but nearly the same.
+    numbers[1] = 11
+    assert conflicts("number", ("n",), numbers) == 1
+
+
+def test_equal_files_conflict_by_what_is_said_of_them(tmp_path: Path) -> None:
+    for i in range(12):
+        shade = np.full((8, 8, 3), 10 * max(i, 1), np.uint8)
+        image_io.save_png(tmp_path / f"{i}.png", shade)
+    files = [(tmp_path / f"{i}.png", str(i), 0, "") for i in range(12)]
+    rows = scan.audit([file for file, *_ in files], cache=None)
+    source = from_rows("s", ("n",), files)
+    # Of one range, and yet two numbers.
+    source = targets.with_values(source, "number", np.arange(12.0)[:, None])
+    assert source.label[0] == source.label[1]
+    assert duplicates.statistics(source, rows, [])["label_conflicts"] == 1

@@ -27,3 +27,16 @@ def test_without_validation_there_are_fewer_columns() -> None:
     row = {name: value for name, value in ROW.items() if name[:4] != "val_"}
     assert "val" not in epoch_log.header(row, 9)
     assert len(epoch_log.line(row, 1, 9, 0, best=False).split()) == 5
+
+
+def test_an_error_in_any_unit_keeps_its_digits_and_its_column() -> None:
+    for value, shown in (
+        (1.23456e30, "1.235e+30"),
+        (4.2e-6, "4.200e-06"),
+        (0, "0.0000"),
+    ):
+        row = {"stage": "head", "epoch": 1, "loss": 0.5, "mae": value, "val_mae": 2}
+        row["learning_rate"] = 1e-3
+        line = epoch_log.line(row, 1, 9, 0.5, best=False)
+        assert len(line) == len(epoch_log.header(row, 9))
+        assert line.split()[1:4] == ["0.5000", shown, "2.0000"]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from tfpipeline.core import image_io, provenance
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data import duplicates, quality
@@ -32,6 +33,9 @@ HEADLINES = {
     "unusable": ("file cannot be used", "files cannot be used"),
     quality.FLAT: ("picture has a single colour", "pictures have a single colour"),
 }
+
+# What equal files have that cannot both be right, by target.
+CONFLICTS = {targets.MULTI: "with different labels", targets.NUMBER: "with two numbers"}
 
 # Pictures or pairs of each kind, at most; findings.csv has all.
 SHOWN = 40
@@ -68,13 +72,14 @@ def write(file: Path, audited: Audited, sheets: Sequence[Path]) -> None:
     head, lines = data_lines(audited.review)
     first = next(iter(audited.review.findings), None)
     headline = HEADLINES.get(first.kind) if first else None
+    words = [_of_target(source, text) for text in headline or ()]
     html.write(
         file,
         "audit.html",
         source=source.name,
         head=head,
         lines=lines,
-        heading=html.count(first.count, *headline) if first and headline else "",
+        heading=html.count(first.count, *words) if first and words else "",
         review=audited.review,
         table=_table(source, rows),
         sheet=html.picture(sheet) if sheet else None,
@@ -83,6 +88,13 @@ def write(file: Path, audited: Audited, sheets: Sequence[Path]) -> None:
         galleries=[gallery for gallery in _galleries(audited) if gallery["count"]],
         names=[path.name for path in sheets],
         how={"command": provenance.command(), "versions": provenance.versions()},
+    )
+
+
+def _of_target(source: Source, text: str) -> str:
+    """Return words on equal files with two labels as they are for a target."""
+    return text.replace(
+        "in two classes", CONFLICTS.get(source.target, "in two classes")
     )
 
 
@@ -117,9 +129,13 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     flat = [i for i, row in enumerate(rows) if row.warning.startswith(quality.FLAT)]
     yield _of_pairs(
         audited,
-        ("conflicts", "Equal files in two classes"),
-        "The same picture has two labels: one of them is wrong, or the picture shows "
-        "both classes.",
+        ("conflicts", _of_target(source, "Equal files in two classes")),
+        (
+            "The same picture has two labels: one of them is wrong, or the picture "
+            "shows both classes."
+            if source.target in targets.CLASSES
+            else "The same picture is listed twice: not both rows can be right."
+        ),
         conflicts,
     )
     yield _of_pairs(

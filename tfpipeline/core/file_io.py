@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tfpipeline.core import disk
 from tfpipeline.core.errors import UserError
 
 # Is given the temporary file and the name that it is about to take, and may refuse.
 _Guard = Callable[[Path, Path], None]
+_RowT = TypeVar("_RowT", bound=Mapping[str, str])
 guard: ContextVar[_Guard | None] = ContextVar("guard", default=None)
 
 
@@ -107,8 +108,26 @@ def write_csv(
     write_text(path, text.getvalue())
 
 
+class Row(dict[str, str]):
+    """The values of a row of a table, and the line in which it begins, from 1."""
+
+    def __init__(self, values: dict[str, str], line: int) -> None:
+        super().__init__(values)
+        self.line = line
+
+
+def numbered(rows: Iterable[_RowT]) -> Iterator[tuple[int, _RowT]]:
+    """Yield rows of a table, each behind the line in which it begins.
+
+    Empty lines are no rows, and a value in quotes may have several lines. Rows that are
+    from no file are counted, below a header.
+    """
+    for place, row in enumerate(rows, 2):
+        yield row.line if isinstance(row, Row) else place, row
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, every value a string."""
+    """Return the rows of a CSV file, every value a string; `numbered` has lines."""
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
         try:
@@ -143,7 +162,10 @@ def _cells(path: Path, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
             f"with a comma in it "
             'in quotes: "great white shark, white shark".'
         )
-    return {key: value or "" for key, value in row.items()}
+    values = {key: value or "" for key, value in row.items()}
+    # The reader stands at the last line of the row.
+    within = sum(value.count("\n") for value in values.values())
+    return Row(values, reader.line_num - within)
 
 
 def check_writable(folder: Path) -> None:

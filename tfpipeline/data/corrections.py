@@ -75,7 +75,7 @@ def read(file: Path, source: Source, unusable: Collection[str] = ()) -> Correcti
     corrections = Corrections({}, frozenset())
     kept = 0
     gone: list[str] = []
-    for line, row in enumerate(rows, 2):
+    for line, row in file_io.numbered(rows):
         row = {key: plain(value) for key, value in row.items()}
         where, name = f"{flag} {file}: line {line}", row["id"]
         action, new = row["action"].strip().lower(), row.get("new_label", "").strip()

@@ -1,16 +1,18 @@
 """Copies among files, and what a source looks like as a whole."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.data import near_copies
 from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import label_checks
 from tfpipeline.data.sources.base import Source
 
 
@@ -45,12 +47,25 @@ def _across(groups: Sequence[Sequence[int]], name: Sequence[str]) -> int:
     return sum(len({name[i] for i in group}) > 1 for group in groups)
 
 
+def _opposed(source: Source) -> Callable[[int, int], bool]:
+    """Return what tells whether two pictures that look alike have other labels.
+
+    Numbers are others where they differ by more than the standard deviation of all.
+    """
+    if source.target != targets.NUMBER or source.values is None:
+        return lambda i, j: source.said(i) != source.said(j)
+    numbers = source.values[:, 0].astype(np.float64)
+    least = label_checks.deviation(numbers)
+    return lambda i, j: bool(abs(numbers[i] - numbers[j]) > least)
+
+
 def _near_conflicts(
-    label: np.ndarray, rows: Sequence[Row], alike: Sequence[Sequence[int]]
+    source: Source, rows: Sequence[Row], alike: Sequence[Sequence[int]]
 ) -> int:
-    """Count the groups in which files that are not equal have different classes."""
+    """Count the groups in which files that are not equal have other labels."""
+    differ = _opposed(source)
     return sum(
-        any(label[i] != label[g[0]] and rows[i].sha256 != rows[g[0]].sha256 for i in g)
+        any(rows[i].sha256 != rows[g[0]].sha256 and differ(i, g[0]) for i in g)
         for g in alike
     )
 
@@ -62,6 +77,7 @@ def statistics(
     good = [row for row in rows if not row.reason]
     strata = source.strata
     labels = [strata[i] for i in source.label]
+    said = [source.said(i) for i in range(len(source))]
     copies = exact(rows)
     usable = Counter(name for name, row in zip(labels, rows) if not row.reason)
     return {
@@ -79,8 +95,8 @@ def statistics(
         "exact_duplicates": sum(len(group) - 1 for group in copies),
         "near_duplicates": sum(len(group) - 1 for group in alike),
         "leaks": _across(alike, source.split),
-        "label_conflicts": _across(copies, labels),
-        "near_label_conflicts": _near_conflicts(source.label, rows, alike),
+        "label_conflicts": _across(copies, said),
+        "near_label_conflicts": _near_conflicts(source, rows, alike),
         "duplicate_groups": [[source.ids[i] for i in group] for group in alike],
         "warnings": dict(Counter(r.warning.split(":")[0] for r in good if r.warning)),
     }
@@ -128,7 +144,7 @@ def findings(
     """
     details = [(i, "unusable", row.reason) for i, row in enumerate(rows)]
     details += [(i, "warning", row.warning) for i, row in enumerate(rows)]
-    copies = exact(rows)
+    copies, differ = exact(rows), _opposed(source)
     equal = {i for group in copies for i in group[1:]}
     for first, i in pairs(copies):
         details.append((i, "exact_copy", f"of {source.ids[first]}"))
@@ -139,7 +155,7 @@ def findings(
     for first, i in pairs(alike):
         if i not in equal:
             details.append((i, "near_copy", f"of {source.ids[first]}"))
-            if source.label[i] != source.label[first]:
+            if differ(i, first):
                 other = source.said(first)
                 conflict = f"{source.ids[first]}, which looks alike, is {other!r}"
                 details.append((i, "near_label_conflict", conflict))

@@ -99,6 +99,9 @@ def _allocate(
         part = iterative.allocate(leaders[train], both, parts, seed)
     else:
         part = allocation.allocate(leaders[train], source.label[train], parts, seed)
+        if source.target == targets.NUMBER:
+            own = leaders[train], source.label[train]
+            part = allocation.evened(part, *own, parts, seed)
     split[train] = names[part]
 
 
@@ -219,7 +222,7 @@ def pin(
     position = {identity: i for i, identity in enumerate(source.ids)}
     splits: dict[str, str] = {}
     rows = read_table(flag, file, columns, like="splits.csv")
-    for line, row in enumerate(rows, 2):
+    for line, row in file_io.numbered(rows):
         where, name = f"{file}: line {line}", row["id"]
         if name in source.dropped:
             continue

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -128,11 +129,14 @@ def examples_of(
     else:
         # Groups of another source are its own: its columns may have other names.
         own = settings.data.group_column, settings.data.group_from
+        is_table = Path(str(settings.source)).is_file()
+        columns = data.label_columns if is_table else settings.data.label_columns
         data = dataclasses.replace(
             data,
             source=str(settings.source),
             splits=None,
             corrections=None,
+            label_columns=columns,
             group_column=own[0],
             group_from=own[1],
             weight_column=weight,

@@ -37,7 +37,7 @@ def measure(
     Returns:
         As `multi_label.multi_label`, with `loss`, `interval` (of the mean average
         precision), `criterion` and `chosen_on`; or as `regression.regression`, with
-        `intervals`, and `loss`, the mean squared error.
+        `intervals`. A number has no `loss`: that of its training is in deviations.
     """
     unit = None
     if together is not None and len(set(together)) < len(together):
@@ -50,7 +50,6 @@ def measure(
         return {
             "quantity": decision.labels[0],
             **found,
-            "loss": found["rmse"] ** 2,
             "intervals": between,
         }
     chance = multi_label.probabilities(outputs)

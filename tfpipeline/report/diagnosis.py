@@ -225,7 +225,7 @@ def data(examples: Examples) -> dict[str, Any]:
     """Return the statistics of the images themselves."""
     files, source = examples.files, examples.source
     copies, alike = duplicates.exact(files), examples.alike
-    label, classes = source.label.tolist(), len(source.strata)
+    classes = len(source.strata)
     counts = {
         split: np.bincount(source.label[examples.of(split)], minlength=classes)
         for split in ("train", "validation", "test")
@@ -244,7 +244,7 @@ def data(examples: Examples) -> dict[str, Any]:
         "exact_copies": sum(len(group) - 1 for group in copies),
         "near_copies": sum(len(group) - 1 for group in alike),
         "groups_across_splits": len(across),
-        "label_conflicts": sum(len({label[i] for i in g}) > 1 for g in copies),
+        "label_conflicts": sum(len({source.said(i) for i in g}) > 1 for g in copies),
         "groups": [_group(examples, g) for g in [*across, *others][:SHOWN_GROUPS]],
         "classes": {
             name: {split: int(counts[split][i]) for split in counts}

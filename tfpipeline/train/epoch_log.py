@@ -5,6 +5,8 @@ from collections.abc import Mapping
 # What a row of `history.csv` has beside its metrics.
 _OTHERS = ("stage", "epoch", "learning_rate")
 
+_IN_UNIT = ("mae", "val_mae")
+
 _NAMES = {
     **{"accuracy": "acc", "val_accuracy": "val_acc"},
     **{"label_accuracy": "label_acc", "val_label_accuracy": "val_l_acc"},
@@ -22,12 +24,19 @@ def line(
     row: Mapping[str, str | float], epoch: int, epochs: int, seconds: float, best: bool
 ) -> str:
     """Return the line of an epoch, which may be the best so far."""
-    values = [float(v) for name, v in row.items() if name not in _OTHERS]
-    cells = "".join(f"{value:>10.4f}" for value in values)
+    values = {n: float(v) for n, v in row.items() if n not in _OTHERS}
+    cells = "".join(_cell(name, value) for name, value in values.items())
     rate = float(row["learning_rate"])
     place = f"{epoch}/{epochs}"
     end = "  best" if best else ""
     return f"{place:<{_width(epochs)}}{cells}{rate:>10.1e}{seconds:>9.1f}{end}"
+
+
+def _cell(name: str, value: float) -> str:
+    """Return a metric in ten columns; one in the unit of the user has any size."""
+    if name in _IN_UNIT and value and not 1e-3 <= abs(value) < 1e4:
+        return f"{value:>10.3e}"
+    return f"{value:>10.4f}"
 
 
 def _width(epochs: int) -> int:

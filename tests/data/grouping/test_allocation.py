@@ -156,3 +156,25 @@ def test_three_hundred_thousand_examples_take_no_time_that_grows_as_a_square() -
     for group in (np.arange(300_000), np.arange(300_000) // 10):
         part = allocation.allocate(group, label, SHARES, 0)
         assert np.bincount(part).tolist() == [210_000, 30_000, 60_000]
+
+
+def test_sizes_of_parts_are_evened_and_even_ones_stay() -> None:
+    shares = [0.7, 0.1, 0.2]
+    rng = np.random.default_rng(0)
+    for count in (5, 80, 131, 400):
+        label = np.arange(count) * 10 // count
+        group = np.arange(count)
+        group[: count // 10 * 2] //= 2  # Pairs stay together.
+        before = allocation.allocate(group, label, shares, 1)
+        part = allocation.evened(before, group, label, shares, 1)
+        sizes = np.bincount(part, minlength=3)
+        assert np.abs(sizes - np.multiply(shares, count)).max() < max(1, 0.005 * count)
+        for name in np.unique(group):
+            assert len(set(part[group == name])) == 1
+        again = allocation.evened(part, group, label, shares, 2)
+        np.testing.assert_array_equal(again, part)
+    # Where nothing is alone, nothing moves.
+    pairs = np.repeat(np.arange(20), 2)
+    part = rng.integers(0, 3, 20)[pairs]
+    kept = allocation.evened(part, pairs, pairs, shares, 1)
+    np.testing.assert_array_equal(kept, part)

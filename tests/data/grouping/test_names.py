@@ -13,9 +13,10 @@ from tfpipeline.config import DataSettings, EvaluateSettings, RunSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import dataset, splits
+from tfpipeline.data.grouping import iterative
 from tfpipeline.data.grouping import names as groups
 from tfpipeline.data.review import Opened
-from tfpipeline.data.sources import tfrecord
+from tfpipeline.data.sources import targets, tfrecord
 from tfpipeline.data.sources.base import Source, from_rows
 from tfpipeline.report.closing import data_lines
 
@@ -229,3 +230,18 @@ def test_a_run_is_evaluated_on_its_own_images_and_on_others_without_groups(
     (root / "set.csv").rename(tmp_path / "away.csv")
     other = [str(root), *own]
     assert cli.main(evaluate, EvaluateSettings, other) == 0
+
+
+def test_balance_of_several_labels_goes_by_each_of_them() -> None:
+    split = ["train"] * 30 + ["test"] * 30
+    rows = [(Path(f"{i}.png"), str(i), 0, split[i]) for i in range(60)]
+    # The rarer two, by which examples are divided, are even; the other one is not.
+    values = np.stack([np.arange(60) < 40, *(np.arange(60) % 2 == k for k in (0, 1))])
+    values = values.T.astype(np.float32)
+    named = from_rows("s", ("a", "b", "c"), rows)
+    source = targets.with_values(named, "multi", values)
+    assert (np.bincount(source.label[:30]) == np.bincount(source.label[30:])).all()
+    off, name, where = groups.balance(source)
+    assert (off, name) == (0.25, "a") and where in ("train", "test")
+    part = (np.array(split) == "test").astype(int)
+    assert off == iterative.worst(part, values, [0.5, 0.5])

@@ -67,3 +67,7 @@ def test_what_they_are_not_is_refused(tmp_path: Path) -> None:
         opened("demo:mutli")
     with pytest.raises(UserError, match="demo:number has the target number"):
         opened("demo:number", target="single")
+    with pytest.raises(UserError, match="Say demo:multi, leave --data.target out"):
+        opened("demo", target="multi")
+    with pytest.raises(UserError, match="target single. Leave --data.target out"):
+        opened("demo", target="soft")

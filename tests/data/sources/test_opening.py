@@ -35,3 +35,17 @@ def test_a_class_of_nothing_is_a_class(
     put(tmp_path, "none/1.png", "crack/2.png", "NA/3.png")
     opening.open_source(DataSettings(source=str(tmp_path)), tmp_path / "c", never)
     assert not capsys.readouterr().err
+
+
+def test_advice_on_names_is_one_that_the_target_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, "1.png", "2.png")
+    file = tmp_path / "t.csv"
+    file.write_text("path,label\n1.png,Cat|cat\n2.png,cat|nan\n")
+    settings = DataSettings(source=str(file), target="multi")
+    opening.open_source(settings, tmp_path / "cache", never)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "'Cat' and 'cat'. Where they are, write them alike" in told
+    assert "class 'nan' may stand for labels that are missing" in told
+    assert "--data.classes" not in told

@@ -12,6 +12,7 @@ from tfpipeline.core import file_io, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import dataset, splits
 from tfpipeline.data.sources import targets, tfrecord
+from tfpipeline.data.sources.base import from_rows
 
 
 def pictures(root: Path, count: int = 60) -> list[str]:
@@ -117,7 +118,7 @@ def test_numbers_are_read_to_the_last_digit(tmp_path: Path) -> None:
     kept(examples, tmp_path, "number", label_column="label")
 
 
-@pytest.mark.parametrize("value", ["", "old", "nan", "inf", "-inf", "1e39"])
+@pytest.mark.parametrize("value", ["", "old", "nan", "inf", "-inf", "1e39", "1_0"])
 def test_what_is_no_number_is_refused_by_line(tmp_path: Path, value: str) -> None:
     numbers = [str(i) for i in range(60)]
     numbers[3] = value
@@ -223,3 +224,104 @@ def test_classes_at_other_places_keep_their_values(tmp_path: Path) -> None:
     assert wide.strata[wide.label[0]] == "(no label)"
     back = wide.in_order(("a", "b", "c", "z"))
     np.testing.assert_array_equal(back.values[:, :3], source.values)
+
+
+@pytest.mark.parametrize("count", [10, 34, 80, 99, 130, 333])
+def test_numbers_are_divided_by_the_shares_that_were_asked_for(count: int) -> None:
+    rows = [(Path(f"{i}.png"), str(i), 0, "") for i in range(count)]
+    source = targets.with_values(
+        from_rows("s", ("n",), rows), "number", np.arange(count)[:, None]
+    )
+    asked = {"validation_fraction": 0.1, "test_fraction": 0.2}
+    split = splits.assign(source, source.ids, seed=0, **asked)
+    for name, share in (("train", 0.7), ("validation", 0.1), ("test", 0.2)):
+        assert abs((split == name).sum() - share * count) < max(1, 0.005 * count), name
+        counts = np.bincount(source.label[split == name], minlength=10)
+        assert np.abs(counts - share * count / 10).max() < 2, "each range is even"
+
+
+@pytest.mark.parametrize(
+    "target, cell, words",
+    [
+        ("multi", "(no label)|a", "cannot be a class name"),
+        ("multi", "", "expected labels, such as a|b, in the column 'label'"),
+        ("number", "16777217", "line 2: expected numbers of which float32.*16777216"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(
+    tmp_path: Path, target: str, cell: str, words: str
+) -> None:
+    other = {"number": "16777216"}.get(target, cell)
+    file = written(tmp_path, ("label",), [cell, *[other] * 59])
+    with pytest.raises(UserError, match=words.replace("|", r"[|]")) as error:
+        prepare(file, target)
+    assert "folder" not in str(error.value)
+
+
+def test_equal_numbers_that_float32_rounds_are_no_mistake(tmp_path: Path) -> None:
+    file = written(tmp_path, ("age",), ["0.1"] * 30 + ["0.10000000000000001"] * 30)
+    source = prepare(file, "number", label_column="age").source
+    assert set(source.values[:, 0]) == {np.float32(0.1)}
+
+
+@pytest.mark.parametrize("value", ["-0.1", "nan"])
+def test_a_share_that_is_none_is_named_and_not_its_sum(
+    tmp_path: Path, value: str
+) -> None:
+    a, b = ["1"] * 60, ["0"] * 60
+    a[4], b[4] = "1.1", value
+    file = written(tmp_path, ("a", "b"), a, b)
+    words = (
+        f"line 6: expected a share, 0 or more, in the column 'b'. Received: '{value}'"
+    )
+    with pytest.raises(UserError, match=words) as error:
+        prepare(file, "soft", label_columns="a,b")
+    assert "annotator" not in str(error.value)
+    with pytest.raises(UserError, match="expected a number of annotators, 0 or more"):
+        prepare(file, "soft", label_columns="a,b", annotator_counts=True)
+
+
+@pytest.mark.parametrize("target", ["number", "multi", "soft"])
+def test_lines_are_counted_with_those_that_are_empty(
+    tmp_path: Path, target: str
+) -> None:
+    pictures(tmp_path, 3)
+    file = tmp_path / "s.csv"
+    rows = ("00.png,1,0", "", "", "01.png,x,0", "02.png,0,1")
+    file.write_text("\n".join(("path,a,b", *rows)))
+    own = {"label_column": "a"} if target == "number" else {"label_columns": "a,b"}
+    with pytest.raises(UserError, match="line 5: expected"):
+        prepare(file, target, **own)
+
+
+def test_labels_between_commas_are_one_class_and_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, ("label",), ["cat, dog", "cat", "dog"] * 20)
+    source = prepare(file, "multi").source
+    assert source.labels == ("cat", "cat, dog", "dog")
+    told = " ".join(capsys.readouterr().err.split())
+    assert "labels stand between |" in told and "write cat|dog" in told
+    # A name may have a comma, where others show how labels are parted.
+    file = written(tmp_path, ("label",), ["shark, white", "cat|dog", "dog"] * 20)
+    assert "shark, white" in prepare(file, "multi").source.labels
+    assert "labels stand between" not in capsys.readouterr().err
+
+
+def test_a_column_that_is_not_there_names_the_flag_that_lists_it(
+    tmp_path: Path,
+) -> None:
+    file = written(tmp_path, ("label",), ["a"] * 60)
+    with pytest.raises(UserError, match="column 'cat'.*label_columns NAME,NAME"):
+        prepare(file, "multi", label_columns="cat,dog")
+
+
+def test_columns_of_labels_are_refused_for_what_has_none(tmp_path: Path) -> None:
+    data = {"demo_per_class": 2, "label_columns": "a,b"}
+    for kind, source in (("multi", "demo:multi"), (None, str(tmp_path / "set"))):
+        for name in "ab":
+            (tmp_path / "set" / name).mkdir(parents=True, exist_ok=True)
+            pictures(tmp_path / "set" / name, 3)
+        settings = DataSettings(source=source, target=kind, **data)
+        with pytest.raises(UserError, match="--data.label_columns a,b: .* is no CSV"):
+            dataset.prepare(settings, 0, tmp_path / "cache", never)

@@ -127,6 +127,48 @@ def test_a_row_of_weight_2_trains_as_the_same_row_twice_bit_for_bit(
     assert calibrations[0] == calibrations[1]
 
 
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_a_row_of_weight_2_is_the_row_twice_for_labels_and_numbers(
+    tmp_path: Path, target: str
+) -> None:
+    cells = {
+        "multi": ["a|b", "b", "", "a|c", "c"],
+        "number": [40.25, 17.1, 33.3, 0.7, 62],
+    }[target]
+    table = [
+        (*row[:2], cells[(i + i // 5) % 5], *row[3:])
+        for i, row in enumerate(rows(tmp_path))
+    ]
+    file_io.write_csv(tmp_path / "weighted.csv", HEADER, table)
+    twice = [
+        (f"{row[0]}-{k}", *row[1:4]) for row in table for k in range(int(str(row[4])))
+    ]
+    file_io.write_csv(tmp_path / "twice.csv", HEADER[:4], twice)
+    results, models, histories, decisions = [], [], [], []
+    for name in ("weighted", "twice"):
+        run = tmp_path / name
+        argv = [str(tmp_path / f"{name}.csv"), "--workdir", str(run), *PLAIN]
+        argv += ["--data.target", target, "--cache_dir", str(tmp_path / "cache")]
+        argv += ["--train.epochs", "3", "--data.batch_size", "8", "--quiet"]
+        assert cli.main(train, RunSettings, argv) == 0
+        results.append(json.loads((run / "metrics.json").read_text()))
+        models.append(keras.saving.load_model(run / "model.keras").get_weights())
+        histories.append((run / "history.csv").read_bytes())
+        decisions.append(json.loads((run / "target.json").read_text()))
+    assert histories[0] == histories[1]
+    for one, other in zip(*models, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for name in ("thresholds", "mean", "deviation"):
+        assert decisions[0].get(name) == decisions[1].get(name)
+    for split in ("test", "validation"):
+        one, other = (result[split] for result in results)
+        # Intervals go by rows, of which there are fewer.
+        figures = {key for key, value in other.items() if isinstance(value, float)}
+        assert len(figures) >= 5
+        assert {key: one[key] for key in figures} == {k: other[k] for k in figures}
+        assert one["weight"] == other["n"]
+
+
 def test_a_study_takes_a_row_of_weight_2_twice(tmp_path: Path) -> None:
     from tfpipeline.study.features import Vectors
 

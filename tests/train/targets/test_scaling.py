@@ -6,6 +6,7 @@ import pytest
 
 from tests.data.sources.test_targets import prepare, several, written
 from tfpipeline.config import ModelSettings
+from tfpipeline.core import file_io
 from tfpipeline.models import classifier
 from tfpipeline.train import optimizers
 from tfpipeline.train.targets import scaling
@@ -55,3 +56,28 @@ def test_of_one_class_an_image_they_are_as_ever(tmp_path) -> None:
     found = scaling.class_weights("balanced", examples)
     expected = optimizers.class_weights("balanced", examples.mass())
     np.testing.assert_array_equal(found, expected)
+
+
+def test_equal_numbers_of_any_weights_have_the_deviation_1(tmp_path) -> None:
+    # With these, the mean of equal numbers is not one of them, by the last bit.
+    weight = np.random.default_rng(3).uniform(0.3, 3, 60)
+    file = written(tmp_path, ("age", "weight"), ["0.1"] * 60, weight)
+    examples = prepare(file, "number", label_column="age")
+    mean, deviation = scaling.of_examples(examples)
+    assert mean == pytest.approx(np.float32(0.1)) and deviation == 1
+
+
+def test_a_weight_of_2_is_the_number_twice_to_the_last_bit(tmp_path) -> None:
+    numbers = np.random.default_rng(1).normal(40, 20, 60)
+    weight = [1 + i % 3 for i in range(60)]
+    split = ["train", "train", "test"] * 20
+    file = written(tmp_path, ("n", "split", "weight"), numbers, split, weight)
+    own = {"label_column": "n", "validation_fraction": 0.0}
+    found = scaling.of_examples(prepare(file, "number", **own))
+    ids = [f"{i}-{k}" for i in range(60) for k in range(weight[i])]
+    rows = [int(name.partition("-")[0]) for name in ids]
+    columns = [f"{i:02d}.png" for i in rows], numbers[rows], [split[i] for i in rows]
+    header = ("id", "path", "n", "split")
+    file_io.write_csv(tmp_path / "twice.csv", header, zip(ids, *columns))
+    examples = prepare(tmp_path / "twice.csv", "number", **own)
+    assert scaling.of_examples(examples) == found

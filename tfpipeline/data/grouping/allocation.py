@@ -49,6 +49,49 @@ def allocate(
     return min(placed, key=table.deviation)[code]
 
 
+def evened(
+    part: np.ndarray,
+    group: np.ndarray,
+    label: np.ndarray,
+    shares: Sequence[float],
+    seed: int,
+) -> np.ndarray:
+    """Return parts whose sizes are nearly their shares.
+
+    That is by less than one example, or by half a percent of all. What many small
+    classes are rounded by may add up to more: then examples that are a group of their
+    own move, out of the classes of which their part has most too many.
+
+    Args:
+        part: Of each example, as `allocate` returns it.
+        group: Its group, shape (n,).
+        label: Its class, int, shape (n,).
+        shares: Of each part.
+        seed: Which examples of a class move.
+    """
+    part = part.copy()
+    if not len(part):
+        return part
+    _, code, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    alone = np.random.default_rng([seed, 7]).permutation(
+        np.flatnonzero(sizes[code] == 1)
+    )
+    excess = -np.outer(shares, np.bincount(label)).astype(float)
+    np.add.at(excess, (part, label), 1)
+    least = max(1 - 1e-9, 0.005 * len(part))
+    for _ in range(len(part)):
+        off = excess.sum(axis=1)
+        high, low = int(off.argmax()), int(off.argmin())
+        able = alone[part[alone] == high]
+        if max(off[high], -off[low]) < least or not len(able):
+            break
+        gain = (excess[high] - excess[low])[label[able]]
+        moved = able[int(gain.argmax())]
+        part[moved] = low
+        excess[[high, low], label[moved]] += -1, 1
+    return part
+
+
 class _Table(Cells):
     """Examples of one class each."""
 

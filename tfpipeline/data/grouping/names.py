@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources.base import Source
 
@@ -79,6 +80,8 @@ def joined(*namings: Sequence[str]) -> list[str]:
 def balance(source: Source) -> tuple[float, str, str]:
     """Return how far a class's share of a split is from that of all classes there.
 
+    Of several labels each is a class, and so is none.
+
     Returns:
         The largest difference, as a share of the class, in [0, 1]; the class; and the
         split. Examples without a split are left out.
@@ -86,16 +89,18 @@ def balance(source: Source) -> tuple[float, str, str]:
     names = sorted(set(source.split) - {""})
     if len(names) < 2:
         return 0.0, "", ""
-    split = np.array(source.split, object)
-    counts = np.array(
-        [
-            np.bincount(source.label[split == name], minlength=len(source.strata))
-            for name in names
-        ]
-    )
-    totals = counts.sum(axis=0)
+    split, classes = np.array(source.split, object), len(source.strata)
+    inside = [split == name for name in names]
+    if source.target == targets.MULTI and source.values is not None:
+        # All of its classes, and as the last one of the strata none of them.
+        table = np.column_stack([source.values > 0, ~source.values.any(axis=1)])
+        counts = np.array([table[there].sum(axis=0) for there in inside])
+    else:
+        own = [source.label[there] for there in inside]
+        counts = np.array([np.bincount(label, minlength=classes) for label in own])
+    totals, size = counts.sum(axis=0), np.sum(inside, axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
-    off = np.abs(shares - counts.sum(axis=1, keepdims=True) / totals.sum())
+    off = np.abs(shares - size / size.sum())
     off[:, totals == 0] = 0
     at, index = np.unravel_index(int(off.argmax()), off.shape)
     return float(off[at, index]), source.strata[index], names[at]

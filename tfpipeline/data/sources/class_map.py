@@ -133,7 +133,7 @@ def read(file: Path, flag: str = FLAG) -> ClassMap:
         )
     new: dict[str, str | None] = {}
     why: dict[str, str] = {}
-    for line, row in enumerate(rows, 2):
+    for line, row in file_io.numbered(rows):
         name, to = canonical(row["class"]), canonical(row["new"].strip()) or None
         if not name:
             raise UserError(f"{flag} {file}: line {line} names no class.")

@@ -56,8 +56,16 @@ def open_csv(
     return with_columns(source, file, rows, (group_column, weight_column))
 
 
-def read_rows(file: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the rows of a CSV file that has the columns; these are named by flags."""
+def read_rows(
+    file: Path, columns: Mapping[str, str], listed: Sequence[str] = ()
+) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that has the columns.
+
+    Args:
+        file: The CSV.
+        columns: By the flag that names each: `path` of `--data.path_column`.
+        listed: Columns that `--data.label_columns` names.
+    """
     with open(file, "rb") as opened:
         kind = image_formats.sniff(opened.read(32))
     if kind is not None:
@@ -71,7 +79,9 @@ def read_rows(file: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
         raise UserError(f"{file}: expected a CSV file, but {error}.") from None
     if not rows:
         raise UserError(f"{file}: expected a header and rows, found no row.")
-    for flag, column in columns.items():
+    named = [(f"{flag}_column NAME", column) for flag, column in columns.items()]
+    named += [("label_columns NAME,NAME", column) for column in listed]
+    for flag, column in named:
         first = "".join(rows[0])
         if column not in rows[0] and (";" in first or "\t" in first):
             found = "semicolons" if ";" in first else "tabs"
@@ -83,7 +93,7 @@ def read_rows(file: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
             raise UserError(
                 f"{file}: expected a column {column!r}, found "
                 f"{', '.join(rows[0])}.{suggest(column, rows[0])} The first line has "
-                f"to name the columns: rename it, or say --data.{flag}_column NAME."
+                f"to name the columns: rename it, or say --data.{flag}."
             )
     return rows
 
@@ -92,7 +102,7 @@ def check_filled(
     file: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]
 ) -> None:
     """Refuse rows without a value in some columns, or with a split of no known name."""
-    for line, row in enumerate(rows, 2):
+    for line, row in file_io.numbered(rows):
         for column in columns:
             if not row[column]:
                 raise UserError(f"{file}: line {line} has no {column}.")
@@ -112,7 +122,7 @@ def of_rows(
 ) -> Source:
     """Return the examples of the rows of a file; `label` has an index for each."""
     examples = []
-    for line, (row, index) in enumerate(zip(rows, label), 2):
+    for (line, row), index in zip(file_io.numbered(rows), label):
         path = _local(file, line, row[path_column])
         split = SPLIT_NAMES.get(row.get("split", "").lower(), "")
         place = Path(path) if remote.is_remote(path) else file.parent / path

@@ -27,14 +27,30 @@ class Fact:
 
 
 def counts(source: Source, chosen: Sequence[int] | np.ndarray) -> dict[str, int]:
-    """Return how many of some examples have each class, or lie in each stratum."""
+    """Return how many of some examples have each class, or lie in each stratum.
+
+    Of shares it is their sum, as a whole number.
+    """
     places = np.asarray(chosen, np.int64)
-    if source.target == targets.MULTI and source.values is not None:
-        sums = source.values[places].sum(axis=0)
-        return dict(zip(source.labels, sums.astype(int).tolist()))
+    if source.target != targets.NUMBER and source.values is not None:
+        sums = source.values[places].sum(axis=0, dtype=np.float64)
+        return dict(zip(source.labels, sums.round().astype(int).tolist()))
     names = source.strata
     sizes = np.bincount(source.label[places], minlength=len(names))
     return dict(zip(names, sizes.tolist()))
+
+
+def deviation(numbers: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the standard deviation; 0 where it is no more than rounding.
+
+    Args:
+        numbers: Float64, with the digits of float32, shape (n,), n at least 1.
+        weight: What each counts, shape (n,); all the same where None.
+    """
+    mean = np.average(numbers, weights=weight)
+    spread = float(np.sqrt(np.average(np.square(numbers - mean), weights=weight)))
+    least = float(np.finfo(np.float32).eps) * float(np.abs(numbers).max())
+    return spread if spread > least else 0.0
 
 
 def facts(source: Source, chosen: Sequence[int] | np.ndarray) -> Iterator[Fact]:
@@ -54,7 +70,7 @@ def facts(source: Source, chosen: Sequence[int] | np.ndarray) -> Iterator[Fact]:
             detail=f"{source.labels[0]} from {numbers.min():g} to {numbers.max():g}, "
             f"mean {numbers.mean():.4g}, standard deviation {numbers.std():.3g}",
         )
-        if numbers.std() == 0:
+        if not deviation(numbers):
             first = source.ids[places[0]]
             yield Fact("constant", len(numbers), first, f"all are {numbers[0]:g}")
         return
@@ -81,12 +97,13 @@ def _several(source: Source, places: np.ndarray, values: np.ndarray) -> Iterator
     )
     if (none := np.flatnonzero(sizes == 0)).size:
         yield Fact("unlabelled", len(none), source.ids[places[none[0]]])
-    for kind, where, words in (
-        ("never", positives == 0, "{} of {} images"),
-        ("always", positives == n, "{} of {} images"),
-        ("rarely", (positives > 0) & (positives < _FEW), "{} of {} images"),
+    for kind, where in (
+        ("never", positives == 0),
+        ("always", positives == n),
+        ("rarely", (positives > 0) & (positives < _FEW)),
     ):
         if (found := np.flatnonzero(where)).size:
             names = shorten([repr(source.labels[k]) for k in found])
-            most = words.format(int(positives[found[0]]), n)
-            yield Fact(kind, len(found), names, most)
+            low, high = int(positives[found].min()), int(positives[found].max())
+            size = f"{low}" if low == high else f"{low} to {high}"
+            yield Fact(kind, len(found), names, f"{size} of {n} images")

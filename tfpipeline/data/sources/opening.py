@@ -21,6 +21,7 @@ from tfpipeline.data.sources.class_map import ClassMap
 from tfpipeline.data.sources.csv_file import open_csv
 from tfpipeline.data.sources.image_folder import inside, open_folder, open_named
 from tfpipeline.data.sources.weights import has_column
+from tfpipeline.demo import several
 
 # Opens a source by its name, settings, and a folder for what is no file yet.
 Opener = Callable[[str, DataSettings, Path], Source]
@@ -67,10 +68,19 @@ def open_source(
     targets.check(settings.target)
     source = _open(settings, cache, draw, own.then(also or ClassMap()))
     if settings.target not in (None, source.target):
+        leave = f"Leave {targets.FLAG} out"
+        if source.name == "demo" and settings.target in several.SETS:
+            leave = f"Say demo:{settings.target}, leave {targets.FLAG} out"
         raise UserError(
             f"{targets.FLAG} {settings.target}: {source.name} has the target "
-            f"{source.target}. Leave {targets.FLAG} out, or list the images in a CSV "
-            "with a column of labels, numbers or shares."
+            f"{source.target}. {leave}, or list the images in a CSV with a column of "
+            "labels, numbers or shares."
+        )
+    if settings.label_columns is not None and not _is_table(settings.source):
+        raise UserError(
+            f"{values.COLUMNS} {settings.label_columns}: {source.name} is no CSV file, "
+            f"so it has no columns. Leave {values.COLUMNS} out, or list path and "
+            "labels in a CSV."
         )
     source = _with_groups(source, settings)
     where, before = f"{maps.FLAG} {file}", source.labels
@@ -106,6 +116,13 @@ def _with_groups(source: Source, settings: DataSettings) -> Source:
             "that finds the group in each path, or list path, label and group in a CSV."
         )
     return source
+
+
+def _is_table(name: str) -> bool:
+    """Tell whether a source is a CSV file, or a file that is none."""
+    scheme, colon, _ = name.partition(":")
+    is_named = name == "demo" or (colon and scheme in SCHEMES)
+    return not is_named and Path(name).is_file() and not tfrecord.is_packed(Path(name))
 
 
 def _note_forms(source: Source) -> None:
@@ -149,6 +166,12 @@ def _warn_of_twins(source: Source) -> None:
         name = min(reversed(twins[0]), key=len)
         rows = [(other, name) for other in twins[0] if other != name]
         lines = maps.as_lines([maps.HEADER[:2], *rows])
+        if source.target != targets.SINGLE:
+            console.warn_once(
+                f"{source.name}: classes that may be one: {named}. Where they are, "
+                f"write them alike in the source, e.g. {name!r}"
+            )
+            return
         console.warn_once(
             f"{source.name}: classes that may be one: {named}. Where they are, join "
             f"them: {maps.FLAG} FILE, with a line for each, as in\n  "
@@ -159,7 +182,12 @@ def _warn_of_twins(source: Source) -> None:
 def _warn_of_no_labels(source: Source) -> None:
     """Name classes that are called as programs write a value that is missing."""
     for index, label in enumerate(source.labels):
-        if label.casefold() in _MISSING:
+        if label.casefold() in _MISSING and source.target == targets.MULTI:
+            console.warn_once(
+                f"{source.name}: class {label!r} may stand for labels that are "
+                "missing. Where it does, leave it out in the source"
+            )
+        elif label.casefold() in _MISSING and source.target == targets.SINGLE:
             count = int((source.label == index).sum())
             (line,) = maps.as_lines([(label, "")])
             console.warn_once(

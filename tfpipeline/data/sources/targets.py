@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import math
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.config import DataSettings
+from tfpipeline.core import console, file_io
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import csv_file
-from tfpipeline.data.sources.base import BETWEEN, Source, check_labels
+from tfpipeline.data.sources.base import BETWEEN, NO_LABEL, Source
 
 COLUMNS = "--data.label_columns"
 
@@ -33,6 +35,12 @@ _MOST = float(np.finfo(np.float32).max)
 
 # Strata of a number: splits have as many of each.
 BINS = 10
+
+# Of the standard deviation: what is lost of a number may be so much.
+_LOST = 1e-3
+
+# Between labels in files of other programs.
+_OTHERS = ",;"
 
 _YES_NO = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
 
@@ -62,6 +70,12 @@ def strata(target: str, values: np.ndarray) -> np.ndarray:
 
 def with_values(source: Source, target: str, values: np.ndarray) -> Source:
     """Return a source whose examples have values, and the strata that these make."""
+    if target == targets.MULTI and NO_LABEL in source.labels:
+        raise UserError(
+            f"{source.name}: {NO_LABEL!r} cannot be a class name with {targets.FLAG} "
+            "multi: images without a label are called so. Leave their labels empty, "
+            "or rename the class."
+        )
     values = np.asarray(values, np.float32)
     label = strata(target, values)
     return dataclasses.replace(source, target=target, values=values, label=label)
@@ -76,7 +90,7 @@ def open_csv(file: Path, settings: DataSettings, weight_column: str | None) -> S
             raise targets.undefined(
                 *(target, COLUMNS), "A number is in one column: --data.label_column."
             )
-        columns = dict(zip(names, names))
+        columns = dict[str, str]()
     else:
         if target == targets.SOFT:
             raise UserError(
@@ -87,7 +101,7 @@ def open_csv(file: Path, settings: DataSettings, weight_column: str | None) -> S
     columns = {"path": settings.path_column, **columns}
     more = {"group": settings.group_column, "weight": weight_column}
     columns |= {flag: column for flag, column in more.items() if column is not None}
-    rows = csv_file.read_rows(file, columns)
+    rows = csv_file.read_rows(file, columns, names)
     csv_file.check_filled(file, rows, [settings.path_column])
     if target == targets.NUMBER:
         labels, values = (settings.label_column,), _numbers(file, rows, settings)
@@ -119,22 +133,43 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
+    if "_" in text:  # Python's own way to write 1_000.
+        return None
     # NaN is not within anything.
     return value if abs(value) <= _MOST else None
 
 
 def _numbers(file: Path, rows: Rows, settings: DataSettings) -> np.ndarray:
-    column = settings.label_column
-    values = np.zeros((len(rows), 1), np.float32)
-    for place, row in enumerate(rows):
+    column, found = settings.label_column, list[float]()
+    for line, row in file_io.numbered(rows):
         value = _number(row[column])
         if value is None:
             raise UserError(
-                f"{file}: line {place + 2}: expected a finite number in the column "
+                f"{file}: line {line}: expected a finite number in the column "
                 f"{column!r}. Received: {row[column]!r}. Mend it, or remove the row."
             )
-        values[place] = value
-    return values
+        found.append(value)
+    numbers = np.array(found)
+    _check_digits(file, rows, column, numbers)
+    return numbers.astype(np.float32)[:, None]
+
+
+def _check_digits(file: Path, rows: Rows, column: str, numbers: np.ndarray) -> None:
+    """Refuse numbers that differ by little of what they are: float32 loses that."""
+    if np.ptp(numbers) <= 1e-12 * np.abs(numbers).max():
+        return  # All are equal.
+    lost = np.abs(numbers.astype(np.float32) - numbers)
+    worst = int(lost.argmax())
+    if lost[worst] <= _LOST * numbers.std():
+        return
+    line, row = list(file_io.numbered(rows))[worst]
+    raise UserError(
+        f"{file}: line {line}: expected numbers of which float32, with its seven "
+        f"digits, keeps the differences. Received: {row[column]} in the column "
+        f"{column!r}, which becomes {np.float32(numbers[worst]):.9g}, where the "
+        f"standard deviation of all is {numbers.std():.3g}. Subtract a number such as "
+        f"{numbers.min():.9g} from all of them."
+    )
 
 
 def _several(file: Path, rows: Rows, column: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -144,7 +179,13 @@ def _several(file: Path, rows: Rows, column: str) -> tuple[tuple[str, ...], np.n
         for row in rows
     ]
     labels = tuple(sorted({name for names in found for name in names}))
-    check_labels(str(file), labels, lambda: f"no row has one in the column {column!r}")
+    if not labels:
+        raise UserError(
+            f"{file}: expected labels, such as a{BETWEEN}b, in the column {column!r}, "
+            "but it is empty in every row. Fill it in, or say --data.label_column "
+            "NAME, or --data.label_columns NAME,NAME for columns of 0 and 1."
+        )
+    _warn_of_commas(file, [row[column] for row in rows], labels)
     index = {name: place for place, name in enumerate(labels)}
     values = np.zeros((len(rows), len(labels)), np.float32)
     for place, names in enumerate(found):
@@ -152,16 +193,34 @@ def _several(file: Path, rows: Rows, column: str) -> tuple[tuple[str, ...], np.n
     return labels, values
 
 
+def _warn_of_commas(file: Path, cells: Sequence[str], labels: Sequence[str]) -> None:
+    """Say that a cell has one label where other programs would write several."""
+    parted = {
+        text: [part.strip() for part in re.split(f"[{_OTHERS}]", text)]
+        for text in cells
+        if any(sign in text for sign in _OTHERS)
+    }
+    if not parted or any(BETWEEN in text for text in cells):
+        return
+    first, count = next(iter(parted)), sum(text in parted for text in cells)
+    if count > 1 or set(parted[first]) & set(labels):
+        console.warn_once(
+            f"{file}: labels stand between {BETWEEN}, so that {first!r} ({count} "
+            f"{'row has' if count == 1 else 'rows have'} such) is one class. Where it "
+            f"is several, write {BETWEEN.join(parted[first])}"
+        )
+
+
 def _yes_or_no(
     file: Path, rows: Rows, names: Sequence[str], settings: DataSettings
 ) -> np.ndarray:
     values = np.zeros((len(rows), len(names)), np.float32)
-    for place, row in enumerate(rows):
+    for place, (line, row) in enumerate(file_io.numbered(rows)):
         for k, name in enumerate(names):
             value = _YES_NO.get(row[name].strip().lower())
             if value is None:
                 raise UserError(
-                    f"{file}: line {place + 2}: expected 0 or 1 in the column "
+                    f"{file}: line {line}: expected 0 or 1 in the column "
                     f"{name!r}. Received: {row[name]!r}. For shares, say "
                     f"{targets.FLAG} soft."
                 )
@@ -173,21 +232,26 @@ def _shares(
     file: Path, rows: Rows, names: Sequence[str], settings: DataSettings
 ) -> np.ndarray:
     counts, values = settings.annotator_counts, np.zeros((len(rows), len(names)))
-    for place, row in enumerate(rows):
+    kind = "a number of annotators" if counts else "a share"
+    for place, (line, row) in enumerate(file_io.numbered(rows)):
+        where = f"{file}: line {line}: expected"
         own = [_number(row[name]) for name in names]
         shown = ", ".join(row[name] for name in names[:8])
+        for name, value in zip(names, own):
+            if value is None or value < 0:
+                raise UserError(
+                    f"{where} {kind}, 0 or more, in the column {name!r}. Received: "
+                    f"{row[name]!r}. Mend it, or remove the row."
+                )
         sums = math.fsum(value for value in own if value is not None)
         fits = sums > 0 if counts else abs(sums - 1) <= _ROUNDING
-        if any(value is None or value < 0 for value in own) or not fits:
-            words = f"shares, 0 or more, with the sum 1 and not {sums:g}"
+        if not fits:
+            words = f"shares with the sum 1 and not {sums:g}"
             advice = " If they count annotators, say --data.annotator_counts true."
             if counts:
-                words = "how many annotators chose each class, 0 or more, not all 0"
+                words = "how many annotators chose each class, not all 0"
                 advice = " Mend it, or remove the row."
-            raise UserError(
-                f"{file}: line {place + 2}: expected {words}. Received: {shown}."
-                f"{advice}"
-            )
+            raise UserError(f"{where} {words}. Received: {shown}.{advice}")
         values[place] = np.array(own, np.float64) / sums
     return values.astype(np.float32)
 

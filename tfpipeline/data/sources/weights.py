@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.core import console
+from tfpipeline.core import console, file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources.base import Source
 
@@ -48,7 +48,8 @@ def weighed(
         rows: Of the file, the first one in its second line.
         column: That holds the weights.
     """
-    values = [_weight(file, line, row, column) for line, row in enumerate(rows, 2)]
+    lines = file_io.numbered(rows)
+    values = [_weight(file, line, row, column) for line, row in lines]
     weight = np.array(values)
     none = np.flatnonzero(weight == 0)
     if len(none) == len(weight):

@@ -5,6 +5,8 @@ import numpy as np
 
 from tfpipeline.core import target as targets
 from tfpipeline.data.dataset import Examples
+from tfpipeline.data.sources import label_checks
+from tfpipeline.metrics import weights
 from tfpipeline.models import classifier
 from tfpipeline.train import optimizers
 
@@ -20,10 +22,11 @@ def of_examples(examples: Examples) -> tuple[float, float] | None:
     chosen = examples.of("train")
     numbers = examples.truth(chosen)[:, 0].astype(np.float64)
     given = examples.weights(chosen)
-    mean = float(np.average(numbers, weights=given))
-    spread = np.sqrt(np.average(np.square(numbers - mean), weights=given))
+    # A weight of 2 is the same row twice, to the last bit.
+    rows, each = (slice(None), None) if given is None else weights.spread(given)
+    mean = float(np.average(numbers[rows], weights=each))
     # Where all are equal, there is nothing to learn but their value.
-    return mean, float(spread) or 1.0
+    return mean, label_checks.deviation(numbers[rows], each) or 1.0
 
 
 def unit_of(model: keras.Model) -> tuple[float, float] | None:
