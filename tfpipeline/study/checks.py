@@ -27,7 +27,7 @@ def checks(
     unchosen = list(dict.fromkeys(unchosen))
     leaks = {pair["source"]: pair["leaks"] for pair in pairs}
     single = score.target in targets.CLASSES
-    moves = f"one image more or less moves {score.name}"
+    moves = f"with so few, {score.name} is rough"
     figures = "accuracies" if single else f"figures ({score.name})"
     if single:
         moves = f"one image more or less moves an accuracy by {1 / (fewest or 1):.3f}"
