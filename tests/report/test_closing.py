@@ -11,6 +11,7 @@ import pytest
 from tfpipeline.config import RunSettings
 from tfpipeline.core.console import Closing
 from tfpipeline.data.review import Finding, Review
+from tfpipeline.metrics import target_score
 from tfpipeline.report import closing as closing_module
 from tfpipeline.report.closing import closing, data_block, data_lines
 from tfpipeline.report.html import TEMPLATES
@@ -148,7 +149,8 @@ def studied(validation: float, *others: dict[str, Any]) -> str:
         "checks": checks.checks([row], [pair]),
         "recommendation": [],
     }
-    return str(closing("study", "study", "study.json", result=result))
+    score = target_score.of_row(row)
+    return str(closing("study", "study", "study.json", result=result, score=score))
 
 
 def test_a_gain_names_the_untrained_network_that_it_is_over() -> None:

@@ -82,6 +82,10 @@ def test_a_study_reports_the_method_that_validation_images_chose() -> None:
     result = {"summary": {"means": means}, "recommendation": [advice]}
     told = story.tell("study.json", result, means)
     assert told.headline == "For pets, take A: accuracy 0.950 ± 0.010"
+    named = [{"r2" if k == "accuracy" else k: v for k, v in m.items()} for m in means]
+    told = story.tell("study.json", {**result, "summary": {"means": named}}, named)
+    assert told.headline == "For pets, take A: R2 0.950 ± 0.010"
+    assert told.figures[0].name == "R2"
     unsure = {"summary": {"means": means}, "recommendation": []}
     assert not story.tell("study.json", unsure, means).headline
 

@@ -40,3 +40,17 @@ def test_a_source_without_validation_images_is_named(none: float | None) -> None
     assert failed == ["validation_images"]
     assert found["validation_images"]["value"] == ["b"]
     assert "No validation images in b: " in found["validation_images"]["otherwise"]
+
+
+@pytest.mark.parametrize("key, name", [("mean_average_precision", "mAP"), ("r2", "R2")])
+def test_what_is_said_of_other_targets_names_their_figure(key: str, name: str) -> None:
+    names = {"validation_accuracy": f"validation_{key}"}
+    given = [
+        {key: 0.5, **{names.get(k, k): v for k, v in row.items()}} for row in rows(None)
+    ]
+    given[0]["measured_on"] = 5
+    found = checks(given, [{"source": "a", "leaks": 2}])
+    assert found["validation_images"]["value"] == ["b"]
+    for check in ("enough_test_images", "no_leaks"):
+        assert name in found[check]["otherwise"]
+        assert "accurac" not in found[check]["otherwise"]

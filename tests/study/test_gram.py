@@ -78,6 +78,38 @@ def test_everything_that_learns_reads_blocks_and_gives_the_same(monkeypatch) -> 
     assert 0 < rows.most <= 40
 
 
+@settings(deadline=None)
+@given(
+    count=st.integers(1, 60),
+    width=st.integers(1, 8),
+    columns=st.integers(1, 5),
+    cells=st.integers(1, 100),
+    seed=st.integers(0, 999),
+)
+def test_moments_with_values_in_any_blocks_are_those_of_all_rows(
+    count, width, columns, cells, seed
+) -> None:
+    features, _ = data(count, width, 3, seed)
+    values = np.random.default_rng(seed).normal(1e5, 1, (count, columns))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gram, "CELLS", cells)
+        found = gram.gather_values(Drawn(features), values)
+    x = features - features.mean(axis=0)
+    centred = values - values.mean(axis=0)
+    np.testing.assert_allclose(found.mean, features.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.matrix, x.T @ x, atol=1e-7)
+    np.testing.assert_allclose(found.sums, centred.T @ x, atol=1e-6)
+    np.testing.assert_allclose(found.counts, 0, atol=1e-6)
+
+
+def test_one_hot_values_have_the_moments_of_classes() -> None:
+    features, label = data(50, 4, 3)
+    classes = gram.gather(features, label, 3)
+    found = gram.gather_values(features, np.eye(3)[label])
+    np.testing.assert_allclose(found.matrix, classes.matrix, rtol=1e-9)
+    np.testing.assert_allclose(found.sums, classes.sums, atol=1e-9)
+
+
 def _heads(features, label):
     program = search.Program([Head(0.01), Head(0.02, hidden=3)], 6, 4)
     # Fewer rows than a block has are used.
@@ -92,6 +124,10 @@ WAYS = (
     lambda x, y: pca.fit(x, 3)(np.ones((1, 6))),
     lambda x, y: transferability.logme(x, y, 4),
     lambda x, y: probes.neighbours(x, y, x[:5], 4, 3),
+    lambda x, y: probes.fit_values(x, np.eye(4)[y]).kernel,
+    lambda x, y: probes.neighbour_means(x, np.eye(4)[y], x[:5], 3),
+    lambda x, y: probes.answers(lambda z: z[:, :4], x, 4),
+    lambda x, y: transferability.logme_of_numbers(x, y[:, None]),
     lambda x, y: probes.accuracy(lambda z: z[:, :4], x, y, 4),
     _heads,
 )

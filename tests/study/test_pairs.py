@@ -34,7 +34,8 @@ class Canned(Study):
     def _open_source(self, name: str) -> tuple[Any, ...]:
         if name == "nowhere":
             raise UserError("nowhere: no such folder.")
-        source = SimpleNamespace(labels=["a"], label=np.array([0]), weight=())
+        about = {"labels": ["a"], "label": np.array([0]), "weight": ()}
+        source = SimpleNamespace(**about, target="single", values=None)
         return (SimpleNamespace(keys=[name], split=np.array(["train"]), source=source),)
 
     def _milliseconds(self, word: str) -> float:

@@ -182,3 +182,68 @@ def test_a_ridge_that_some_examples_choose_fits_all_of_them(monkeypatch) -> None
     kernel, bias = solution(features, label, 3, some.ridge)
     np.testing.assert_allclose(some.kernel, kernel, atol=1e-7)
     np.testing.assert_allclose(some.bias, bias, atol=1e-6)
+
+
+@pytest.mark.parametrize("count, width", [(40, 7), (12, 50)])
+def test_one_hot_rows_have_the_probe_of_single_classes(count, width) -> None:
+    features, label = data(count, width)
+    classes = probes.fit_probe(features, label, 3)
+    several = probes.fit_values(features, np.eye(3, dtype=np.float32)[label])
+    assert several.ridge == classes.ridge
+    np.testing.assert_allclose(several.errors, classes.errors, rtol=1e-9)
+    np.testing.assert_allclose(
+        several.scores(features), classes.scores(features), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("count, width", [(60, 7), (12, 50)])
+@pytest.mark.parametrize("shift", [0.0, 1e5])
+def test_the_probe_of_a_number_is_the_ridge_regression_of_scikit_learn(
+    count, width, shift
+) -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    features, _ = data(count, width)
+    rng = np.random.default_rng(2)
+    numbers = features[:, :1] * 3 + rng.normal(shift, 1, (count, 1))
+    found = probes.fit_values(features, numbers)
+    x = np.asarray(features, np.float64)
+    penalty = found.ridge * ((x - x.mean(0)) ** 2).sum() / count
+    theirs = linear.Ridge(penalty, solver="svd").fit(x, numbers[:, 0])
+    asked = rng.normal(size=(9, width))
+    expected = theirs.predict(asked)
+    np.testing.assert_allclose(
+        found.scores(asked)[:, 0], expected, rtol=1e-9, atol=1e-6
+    )
+    # Of all ridges it is the one that is best at what was left out.
+    every = [
+        linear.Ridge(penalty / found.ridge * r, solver="svd") for r in probes.RIDGES
+    ]
+    errors = []
+    for model in every:
+        rest = [
+            model.fit(np.delete(x, i, 0), np.delete(numbers[:, 0], i)).predict(x[[i]])
+            - numbers[i]
+            for i in range(count)
+        ]
+        errors.append(float(np.square(rest).mean()))
+    np.testing.assert_allclose(found.errors, errors, rtol=1e-5)
+
+
+def test_neighbours_answer_the_mean_of_their_values() -> None:
+    features = np.array([[1.0, 0], [0.9, 0.1], [0, 1], [-1, 0]])
+    values = np.array([[1.0, 10], [0, 20], [1, 30], [1, 40]])
+    asked = np.array([[1.0, 0], [0, 2]])
+    one = probes.neighbour_means(features, values, asked, 1)
+    np.testing.assert_array_equal(one, values[[0, 2]])
+    cosine = 0.9 / np.hypot(0.9, 0.1)
+    vote = np.exp((cosine - 1) / probes.VOTE_TEMPERATURE)
+    two = probes.neighbour_means(features, values, asked[:1], 2)
+    expected = (values[0] + vote * values[1]) / (1 + vote)
+    np.testing.assert_allclose(two[0], expected, rtol=1e-9)
+
+
+def test_means_of_one_hot_values_are_shares_of_the_votes_for_classes() -> None:
+    features, label = data(40, 6)
+    votes = probes.neighbours(features, label, features[:9], 3, 5)
+    means = probes.neighbour_means(features, np.eye(3)[label], features[:9], 5)
+    np.testing.assert_allclose(means, votes / votes.sum(axis=1, keepdims=True))

@@ -9,6 +9,7 @@ import pytest
 from tfpipeline import cli
 from tfpipeline.config import DataSettings, RunSettings
 from tfpipeline.config.study import StudySettings
+from tfpipeline.metrics import target_score
 from tfpipeline.study import from_scratch, recommendation
 
 STUDY = StudySettings(
@@ -56,6 +57,35 @@ def test_from_scratch_is_trained_as_its_rows_were() -> None:
     own = from_scratch.settings_for(given.data, 4, 7)
     assert (given.model, given.train) == (own.model, own.train)
     assert given.train.schedule == "cosine" and given.train.patience is None
+
+
+@pytest.mark.parametrize(
+    "target, key", [("multi", "mean_average_precision"), ("number", "r2")]
+)
+@pytest.mark.parametrize("backbone", ["demo", from_scratch.SCRATCH])
+def test_the_command_names_the_target(target: str, key: str, backbone: str) -> None:
+    rows = [{**row, key: 0.5} for row in ROWS]
+    given = recommendation.train_settings(STUDY, "cats", backbone, rows)
+    assert read(recommendation.command(given)) == given
+    assert given.data.target == target and given.train.loss == "auto"
+
+
+@pytest.mark.parametrize("key, name", [("mean_average_precision", "mAP"), ("r2", "R2")])
+def test_networks_are_recommended_by_the_figure_of_the_target(
+    key: str, name: str
+) -> None:
+    def rows(word: str, test: float, validation: float) -> list[dict[str, Any]]:
+        kept = two_seeds(word, "head", test, validation)
+        names = {"accuracy": key, "validation_accuracy": f"validation_{key}"}
+        more = {"mae": 10 * test} if key == "r2" else {}
+        return [{names.get(k, k): v for k, v in row.items()} | more for row in kept]
+
+    entry = recommended(rows("demo", 0.9, 0.3), rows("MobileNetV2", 0.4, 0.7))
+    assert (entry["backbone"], entry[key]) == ("MobileNetV2", pytest.approx(0.4))
+    assert entry["reason"].startswith(f"{name} 0.700 on validation images")
+    assert entry.get("mae") == (pytest.approx(4) if key == "r2" else None)
+    own = recommendation.selection(target_score.of_row(entry))
+    assert f"validation_{key}" in own and "accuracy" not in " ".join(own.values())
 
 
 COST = {"demo": 1.0, "MobileNetV2": 9.0, "VGG16:none": 30.0, "PlainCNN:none": 2.0}

@@ -55,6 +55,27 @@ def test_logme_prefers_features_that_tell_the_classes_apart() -> None:
     assert np.isfinite(transferability.logme(np.eye(6), np.arange(6), 6))
 
 
+@pytest.mark.parametrize("width", [4, 80])
+def test_logme_of_numbers_is_the_largest_evidence_whatever_their_unit(width) -> None:
+    x = normal(60, width)
+    numbers = x[:, :1] + 0.5 * normal(60, 1, 2)
+    found = transferability.logme_of_numbers(x, numbers)
+    target = ((numbers - numbers.mean()) / numbers.std())[:, 0]
+    left, roots, _ = np.linalg.svd(x, full_matrices=False)
+    power = (left.T @ target) ** 2
+    outside = max(target @ target - power.sum(), 0.0)
+    grid = np.geomspace(0.1, 1000, 80)
+    best = max(
+        transferability.log_evidence(roots**2, power, outside, 60, prior, noise)
+        for prior in grid
+        for noise in grid
+    )
+    assert found == pytest.approx(best / 60, abs=2e-3)
+    other = transferability.logme_of_numbers(x, 1000 * numbers - 7)
+    assert other == pytest.approx(found, abs=1e-9)
+    assert found > transferability.logme_of_numbers(normal(60, width, 5), numbers)
+
+
 def test_the_kernel_distance_is_unbiased_and_sees_a_shift() -> None:
     same = [
         transferability.kernel_distance(normal(30, 8, 2 * i), normal(20, 8, 2 * i + 1))

@@ -10,13 +10,15 @@ class StudySettings:
     """Settings of `study`.
 
     Args:
-        sources: Data sets, each as for `train`: `demo`, folders, CSV files, ...
+        sources: Data sets, each as for `train`: `demo`, folders, CSV files, ...; all of
+            one `--data.target`.
         backbones: Frozen networks, `NAME[:ALPHA][:WEIGHTS][@SIZE]`: `MobileNetV2`,
             `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`; of your
             own, `FILE.keras[:PREPROCESSING][:none][@SIZE]`, `kerashub:PRESET`.
         output: Folder for `study.csv`, `study.json`, `table.md` and the figures.
         seeds: Repetitions, each with other splits, examples and initial weights.
-        shots: Examples per class to learn from; `all` is always included.
+        shots: Examples per class (of numbers, per tenth) to learn from; `all` is always
+            included.
         heads: Heads to train and choose from, by validation images if there are any.
         neighbours: Largest number of neighbours of the k-NN probe.
         scratch: Whether to train `PlainCNN` from scratch too, on all examples.

@@ -10,6 +10,7 @@ from typing import Any
 from tfpipeline.core import console, result_dir
 from tfpipeline.core.checks import outcome
 from tfpipeline.core.errors import UserError
+from tfpipeline.metrics import target_score
 from tfpipeline.report import html, run_data, story
 from tfpipeline.report.story import Story
 
@@ -77,7 +78,11 @@ KINDS = {
         "How well pretrained networks transfer to other data sets; study.csv has a "
         "row for each seed.",
         sheets=("shots_chart", "cost_chart"),
-        columns=("source", "backbone", "method", "shots", "accuracy", "half_interval"),
+        columns=(
+            *("source", "backbone", "method", "shots"),
+            # Of these the one that the target has.
+            *("accuracy", "mean_average_precision", "r2", "half_interval"),
+        ),
         rows="means",
     ),
 }
@@ -166,7 +171,7 @@ def pictures(
     kind, summary = KINDS[name], result.get("summary", {})
     page_story = page_story or story.tell(name, result, _items(result))
     sheets = [
-        (_SHEETS.get(key, key.replace("_", " ")), folder / summary[key])
+        (_sheet(key, summary), folder / summary[key])
         for key in kind.sheets
         if summary.get(key)
     ]
@@ -179,6 +184,16 @@ def pictures(
     ]
     first = _leading(kind, _items(result))
     return [*each[:first], *sheets, *each[first:]]
+
+
+def _sheet(key: str, summary: Mapping[str, Any]) -> str:
+    """Return what a picture of the whole shows; a study may name its figure."""
+    words = _SHEETS.get(key, key.replace("_", " "))
+    score = target_score.of_row({str(summary.get("metric")): None})
+    if score.key != "accuracy":
+        words = words.replace("Accuracy", score.title)
+        words = words.replace("of each class", score.of_each)
+    return words + " Below -1 nothing is drawn." * (score.key == "r2")
 
 
 def _leading(kind: Kind, items: Sequence[Mapping[str, Any]]) -> int:

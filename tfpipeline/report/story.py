@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tfpipeline.metrics import target_score
 from tfpipeline.report.html import count, number, percent
 
 Result = Mapping[str, Any]
@@ -163,7 +164,8 @@ def _study(result: Result, summary: Result, items: Sequence[Result]) -> Story:
     whole = [
         row
         for row in summary.get("means") or []
-        if row.get("shots") == "all" and row.get("accuracy") is not None
+        if row.get("shots") == "all"
+        and row.get(target_score.of_row(row).key) is not None
     ]
     backbones = {row.get("backbone") for row in items}
     sources = {row.get("source") for row in items}
@@ -181,11 +183,13 @@ def _study(result: Result, summary: Result, items: Sequence[Result]) -> Story:
             best = rows[0]
             half = best.get("half_interval")
             sure = f" ± {half:.3f}" if isinstance(half, float) and half == half else ""
-            headline += f": accuracy {best['accuracy']:.3f}{sure}"
+            score = target_score.of_row(best)
+            value = f"{best[score.key]:.3f}{sure}"
+            headline += f": {score.name} {value}"
             figures.append(
                 Figure(
-                    "Accuracy",
-                    f"{best['accuracy']:.3f}{sure}",
+                    score.title,
+                    value,
                     f"test images, {best.get('method')}, all training images",
                 )
             )

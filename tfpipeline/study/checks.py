@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfpipeline.core import target as targets
 from tfpipeline.core.checks import Check, if_asked
+from tfpipeline.metrics import target_score
 
 # With fewer test images, one of them moves an accuracy by more than 0.01.
 _ENOUGH_IMAGES = 100
@@ -16,20 +18,25 @@ def checks(
     """Return what has to be known before a study is believed, by name."""
     count, fewest = len(rows), min((row["measured_on"] for row in rows), default=0)
     seeds = len({row["seed"] for row in rows})
+    score = target_score.of_row(rows[0] if rows else {})
     unchosen = [
         row["source"]
         for row in rows
-        if row["validation_accuracy"] is None or math.isnan(row["validation_accuracy"])
+        if row[score.validation] is None or math.isnan(row[score.validation])
     ]
     unchosen = list(dict.fromkeys(unchosen))
     leaks = {pair["source"]: pair["leaks"] for pair in pairs}
+    single = score.target in targets.CLASSES
+    moves = f"with so few, {score.name} is rough"
+    figures = "accuracies" if single else f"figures ({score.name})"
+    if single:
+        moves = f"one image more or less moves an accuracy by {1 / (fewest or 1):.3f}"
     every = {
         "enough_test_images": Check(
             if_asked(count, fewest >= _ENOUGH_IMAGES),
             fewest,
             f"The smallest test set has at least {_ENOUGH_IMAGES} images.",
-            f"It has {fewest}: one image more or less moves an accuracy "
-            f"by {1 / fewest if fewest else 1:.3f}.",
+            f"It has {fewest}: {moves}.",
         ),
         "several_seeds": Check(
             if_asked(count, seeds > 1),
@@ -49,7 +56,7 @@ def checks(
             if_asked(len(leaks), not any(leaks.values())),
             leaks,
             "No test image is one that was learned from.",
-            "Some are: accuracies are too high. `audit` names them.",
+            f"Some are: {figures} are too high. `audit` names them.",
         ),
     }
     return {name: check.told() for name, check in every.items()}

@@ -35,6 +35,7 @@ def study(settings: StudySettings) -> dict[str, Any]:
     output.check(NAMES)
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
+        from tfpipeline.metrics import target_score
         from tfpipeline.report import result_page
         from tfpipeline.study import pairs, result_json
 
@@ -69,5 +70,7 @@ def study(settings: StudySettings) -> dict[str, Any]:
     with lock, output.recording():
         result_json.write(output.folder, result)
         page = result_page.attempt(output.folder)
-    console.close(closing("study", page or output.folder, RESULT, result=result))
+    score = target_score.of_row(result["rows"][0])
+    told = closing("study", page or output.folder, RESULT, result=result, score=score)
+    console.close(told)
     return result | {"written": console.written(output.folder, page)}

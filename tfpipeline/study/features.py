@@ -81,13 +81,26 @@ class Vectors:
 
         An example of weight 2 is there twice.
         """
+        some, rows = self._of(examples, chosen)
+        return some, examples.source.label[rows]
+
+    def valued(
+        self, examples: Examples, chosen: str | np.ndarray
+    ) -> tuple[Rows, np.ndarray, np.ndarray]:
+        """Return the same of several labels or a number: features, values, strata."""
+        some, rows = self._of(examples, chosen)
+        return some, examples.truth(rows), examples.source.label[rows]
+
+    def _of(
+        self, examples: Examples, chosen: str | np.ndarray
+    ) -> tuple[Rows, np.ndarray]:
         rows = examples.of(chosen) if isinstance(chosen, str) else chosen
         if (given := examples.weights(rows)) is not None:
             rows = rows[weights.spread(given)[0]]
         places = np.array([self._place[examples.keys[i]] for i in rows], int)
         held = self._rows
         some = held.select(places) if isinstance(held, Stored) else held[places]
-        return some, examples.source.label[rows]
+        return some, rows
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tfpipeline.config import (
     TrainSettings,
 )
 from tfpipeline.core import provenance
+from tfpipeline.metrics import target_score
 from tfpipeline.train import measurement, setup, stages
 from tfpipeline.train.checkpoints import Checkpoints
 
@@ -46,5 +47,12 @@ def run(
     course = stages.Course(work, cache, nowhere, None, logs=False)
     course.extract()
     course.train_head()
-    none: dict[str, Any] = {"accuracy": float("nan"), "n": 0}
-    return work, {"test": none, "validation": none, **measurement.measure(course)}
+    own = target_score.of_target(work.examples.source.target)
+    keys = (own.key, *own.also)
+    none: dict[str, Any] = {**dict.fromkeys(keys, float("nan")), "n": 0}
+    found = {"test": none, "validation": none, **measurement.measure(course)}
+    for figures in found.values():
+        # What is undefined, such as R2 of equal numbers, is null in a run.
+        empty = [key for key in keys if figures[key] is None]
+        figures |= dict.fromkeys(empty, float("nan"))
+    return work, found

@@ -45,7 +45,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Gram:
-    """Second moments of features, and their sums by class, about the mean; float64."""
+    """Second moments of features, and their sums by class, about the mean; float64.
+
+    Of values that are no single classes, a sum is that of x times the value about its
+    mean, and `counts` are the sums of these.
+    """
 
     mean: np.ndarray  # Shape (width,).
     matrix: np.ndarray  # The sum of x x', shape (width, width).
@@ -54,7 +58,7 @@ class Gram:
 
     @property
     def count(self) -> int:
-        """The number of examples."""
+        """The number of examples, each of one class."""
         return int(self.counts.sum())
 
 
@@ -90,6 +94,33 @@ def gather(features: Rows, label: Sequence[int] | np.ndarray, classes: int) -> G
     counts = np.bincount(label, minlength=classes)
     off = sums.sum(axis=0) / len(label)
     matrix -= len(label) * np.outer(off, off)
+    sums -= counts[:, None] * off
+    return Gram(off + (0 if pivot is None else pivot), matrix, sums, counts)
+
+
+def gather_values(features: Rows, values: np.ndarray) -> Gram:
+    """Return the moments of features whose examples have numbers, not a class.
+
+    Sums are taken about the means of both: numbers that lie far from 0 lose no digits
+    either.
+
+    Args:
+        features: Shape (n, width).
+        values: Several labels as 0 and 1, or a number: shape (n, k).
+    """
+    width, centred = features.shape[1], np.asarray(values, np.float64)
+    centred = centred - centred.mean(axis=0)
+    matrix, total = np.zeros((width, width)), np.zeros(width)
+    sums, pivot = np.zeros((centred.shape[1], width)), None
+    for part in blocks(len(centred), width):
+        x = np.asarray(features[part], np.float64)
+        pivot = x.mean(axis=0) if pivot is None else pivot
+        x = x - pivot
+        matrix += x.T @ x
+        sums += centred[part].T @ x
+        total += x.sum(axis=0)
+    off, counts = total / len(centred), centred.sum(axis=0)
+    matrix -= len(centred) * np.outer(off, off)
     sums -= counts[:, None] * off
     return Gram(off + (0 if pivot is None else pivot), matrix, sums, counts)
 

@@ -114,7 +114,11 @@ def _describe(examples: Examples) -> tuple[object, ...]:
     source = examples.source
     labels = (source.labels, source.label.tolist())
     weight = (source.weight,) if source.weight else ()
-    return (examples.keys, examples.split.tolist(), *labels, *weight)
+    values: tuple[object, ...] = ()
+    if source.values is not None:
+        digest = hashlib.sha256(source.values.tobytes()).hexdigest()
+        values = (source.target, digest)
+    return (examples.keys, examples.split.tolist(), *labels, *weight, *values)
 
 
 def _stamp(network: ModelSettings) -> str:

@@ -1,5 +1,6 @@
 """A study pair by pair: features of a source under a network, and what they give."""
 
+import contextlib
 import functools
 import gc
 import time
@@ -18,6 +19,7 @@ from tfpipeline.core.errors import UserError, check_each
 from tfpipeline.data import dataset
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources import drawn_world
+from tfpipeline.metrics import target_score
 from tfpipeline.models import backbones
 from tfpipeline.models.engines import names
 from tfpipeline.study import (
@@ -26,6 +28,7 @@ from tfpipeline.study import (
     networks,
     pair_cache,
     transferability,
+    value_rows,
 )
 from tfpipeline.study.features import Features
 from tfpipeline.study.from_scratch import SCRATCH
@@ -105,6 +108,7 @@ class Study:
         Pairs of other workers are looked for at the end: each worker has left its own
         by then, so whichever ends last finds all of them.
         """
+        self._check_targets()
         workers, index = self.settings.workers, self.settings.index
         mine = self.pairs[index::workers]
         for pair in mine:
@@ -167,7 +171,7 @@ class Study:
             return self.network(bare).milliseconds
 
     def train(self, name: str, settings: RunSettings) -> dict[str, Any] | None:
-        """Return `accuracy` and `n` of the test images after `train` with settings.
+        """Return figures and `n` of the test images after `train` with settings.
 
         None where it failed, which is reported, or where there are none.
         """
@@ -175,12 +179,29 @@ class Study:
             file = self.files.trained(settings, self.opened(name)[0])
             if not (metrics := read_kept(file)):
                 _, splits = from_scratch.run(settings, self.strategy, self.cache)
-                metrics = {key: splits["test"][key] for key in ("accuracy", "n")}
+                own = target_score.of_row(splits["test"])
+                keys = (own.key, *own.also, "n")
+                metrics = {key: splits["test"][key] for key in keys}
                 file_io.write_json(file, metrics)
             return metrics if metrics["n"] else None
         except Exception as error:  # The study itself is sound.
             _warn(name, "the recommended command", error)
             return None
+
+    def _check_targets(self) -> None:
+        """Refuse sources that are not measured by the same figure."""
+        found: dict[str, str] = {}
+        names = dict.fromkeys(self.settings.sources)
+        for name in names if len(names) > 1 else ():
+            # What cannot be opened is told of its pairs.
+            with contextlib.suppress(Exception):
+                found[name] = self.opened(name)[0].source.target
+        if len({target_score.of_target(target) for target in found.values()}) > 1:
+            told = ", ".join(f"{name} ({target})" for name, target in found.items())
+            raise UserError(
+                f"--sources: expected sources of one {targets.FLAG}, which one figure "
+                f"measures. Received: {told}. Make a study of each target."
+            )
 
     def _open_source(self, name: str) -> tuple[Examples, ...]:
         """Return the examples of a source, split anew for each seed."""
@@ -188,11 +209,6 @@ class Study:
         draw = drawn_world.drawer(data)
         opened = tuple(
             dataset.prepare(data, seed, self.cache, draw) for seed in self.seeds
-        )
-        targets.expect(
-            *(opened[0].source.target, f"study --sources {name}"),
-            "It compares networks by single classes, of shares the largest; train "
-            "measures other targets.",
         )
         if any(weight % 1 for weight in opened[0].source.weight):
             raise UserError(
@@ -210,13 +226,14 @@ class Study:
         for seed in self.seeds:
             given = from_scratch.settings_for(data, seed, epochs)
             work, metrics = from_scratch.run(given, self.strategy, self.cache)
+            own = target_score.of_target(work.examples.source.target)
             rows.append(
                 {
                     "method": "scratch",
                     "shots": ALL,
                     "seed": seed,
-                    "accuracy": metrics["test"]["accuracy"],
-                    "validation_accuracy": metrics["validation"]["accuracy"],
+                    **{key: metrics["test"][key] for key in (own.key, *own.also)},
+                    own.validation: metrics["validation"][own.key],
                     "trained_on": len(work.examples.of("train")),
                     "measured_on": metrics["test"]["n"],
                 }
@@ -231,21 +248,31 @@ class Study:
             images = features.sample_images(network, examples, BATCH)
             backbones.calibrate(network.backbone, images, network.mode)
         vectors = features.of(network, opened)
-        classes = len(examples.source.labels)
+        classes, target = len(examples.source.labels), examples.source.target
         x, y = vectors.of(examples, "train")
         heads = space.draw_heads(self.settings.heads, self.settings.seed)
-        program = search.Program(heads, pca.count_for(len(y), vectors.width), classes)
+        heads = value_rows.fitting(target, heads)
+        width = pca.count_for(len(y), vectors.width)
+        program = search.Program(heads, width, classes, target)
+        single = target in targets.CLASSES
+        measured = method_rows.rows if single else value_rows.rows
         rows = [
             row
             for seed, own in zip(self.seeds, opened)
-            for row in method_rows.rows(vectors, own, seed, program, self.settings)
+            for row in measured(vectors, own, seed, program, self.settings)
         ]
+        scores: dict[str, float] = {}
+        if single:
+            scores["logme"] = transferability.logme(x, y, classes)
+        elif target == targets.NUMBER:
+            _, numbers, _ = vectors.valued(examples, "train")
+            scores["logme"] = transferability.logme_of_numbers(x, numbers)
         pair = {
             **_about(opened),
             **networks.costs(network.backbone),
             "width": vectors.width,
             "untrained": network.untrained,
-            "logme": transferability.logme(x, y, classes),
+            **scores,
             "statistics_distance": features.statistics_distance(network, examples),
             "kernel_distance": features.kernel_distance(network, vectors, examples),
         }
@@ -254,9 +281,14 @@ class Study:
 
 def _about(opened: Sequence[Examples]) -> dict[str, Any]:
     first = opened[0]
+    own: dict[str, Any] = {"classes": len(first.source.labels)}
+    if first.source.target == targets.NUMBER:
+        own = {"quantity": first.source.labels[0]}
+    if first.source.target not in targets.CLASSES:
+        own["target"] = first.source.target
     return {
         "images": len(first.source),
-        "classes": len(first.source.labels),
+        **own,
         "test_images": len(first.of("test")),
         # Other splits divide other copies.
         "leaks": max(examples.leaks() for examples in opened),

@@ -1,10 +1,16 @@
-"""Charts of a study: accuracy by examples of each class, and against cost."""
+"""Charts of a study: its figure by examples of each class, and against cost.
+
+The figure is that of the target: accuracy, mAP or R2.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tfpipeline.core import target as targets
+from tfpipeline.metrics import target_score
+from tfpipeline.metrics.target_score import TargetScore
 from tfpipeline.report.figures import INKS, figure, pixels, styled
 from tfpipeline.study import score_table
 
@@ -22,7 +28,7 @@ def shots(means: Sequence[Entry]) -> np.ndarray:
 
     Args:
         means: With `source`, `backbone`, `method`, `shots` (a number or `all`),
-            `accuracy` and `half_interval`.
+            `accuracy` (or what the target has for it) and `half_interval`.
 
     Returns:
         uint8 RGB, shape (any, any, 3).
@@ -38,7 +44,7 @@ def shots(means: Sequence[Entry]) -> np.ndarray:
                 x = [ticks.index(entry["shots"]) for entry in mine]
                 _points(axes, x, mine, ink, size=4)
         axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
-        axes.set_xlabel("training images of each class")
+        axes.set_xlabel(f"training images {target_score.of_row(entries[0]).of_each}")
 
     chosen = ("probe", "scratch")
     return _panels([e for e in means if e["method"] in chosen], draw)
@@ -79,7 +85,7 @@ def _points(
     halves = [entry["half_interval"] for entry in entries]
     axes.errorbar(
         x,
-        [entry["accuracy"] for entry in entries],
+        [entry[target_score.of_row(entry).key] for entry in entries],
         yerr=[0.0 if half is None or np.isnan(half) else half for half in halves],
         marker="*" if scratch else "o",
         markersize=9 if scratch else size,
@@ -88,6 +94,13 @@ def _points(
         color=ink,
         label=entries[0]["backbone"],
     )
+
+
+def _least(score: TargetScore, entries: Sequence[Entry]) -> float:
+    """Return where the axis begins: R2 may be below 0, and of few images far below."""
+    values = [entry[score.key] for entry in entries if score.target == targets.NUMBER]
+    known = [float(value) for value in values if np.isfinite(value)]
+    return max(-1.02, min([0.0, *(value - 0.05 for value in known)]))
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
@@ -111,15 +124,16 @@ def _panels(entries: Sequence[Entry], draw: Callable[..., None]) -> np.ndarray:
     for axes in grid.ravel()[len(names) :]:
         axes.set_visible(False)
     labels: dict[str, Any] = {}
+    score = target_score.of_row(entries[0] if entries else {})
     for name, axes in zip(names, grid.ravel()):
         axes.set_title(score_table.short(name))
-        axes.set_ylim(0, 1.02)
+        axes.set_ylim(_least(score, entries), 1.02)
         axes.grid(alpha=0.6)
         draw(axes, [e for e in entries if e["source"] == name], colours)
         handles, called = axes.get_legend_handles_labels()
         labels |= dict(zip(called, handles))
     for axes in grid[:, 0]:
-        axes.set_ylabel("test accuracy")
+        axes.set_ylabel(f"test {score.name}")
     if labels:
         place = {"loc": "outside lower center", "ncols": 3}
         drawn.legend(list(labels.values()), list(labels), **place)

@@ -1,6 +1,6 @@
 """Classifiers on features that need no training: least squares in closed form, k-NN."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from tfpipeline.study.gram import (
     eigenvectors,
     few,
     gather,
+    gather_values,
 )
 
 # What is added to the squares of the weights, in units of the features' mean square.
@@ -64,9 +65,48 @@ def fit_probe(
     Source: leave-one-out by the hat matrix, Allen, Technometrics 16 (1974), PRESS;
         least squares as a classifier, Rifkin et al. (2003).
     """
-    label, count = np.asarray(label), len(features)
+    label = np.asarray(label)
     gram = gram or gather(features, label, classes)
-    shares = gram.counts / count
+    shares = gram.counts / len(features)
+
+    def targets(rows: np.ndarray) -> np.ndarray:
+        return np.eye(classes)[label[rows]] - shares
+
+    return _fit(features, targets, shares, ridges, gram)
+
+
+def fit_values(
+    features: Rows,
+    values: np.ndarray,
+    ridges: Sequence[float] = RIDGES,
+    gram: Gram | None = None,
+) -> Probe:
+    """Return the regularised least-squares fit to several labels, or to a number.
+
+    One ridge is chosen for all labels, as for the classes of `fit_probe`: one-hot rows
+    give the same fit.
+
+    Args:
+        features: As for `fit_probe`.
+        values: Several labels as 0 and 1, or a number: shape (n, k).
+        ridges: To choose from.
+        gram: Of these features and values, where it is known.
+    """
+    values = np.asarray(values, np.float64)
+    mean = values.mean(axis=0)
+    gram = gram or gather_values(features, values)
+    return _fit(features, lambda rows: values[rows] - mean, mean, ridges, gram)
+
+
+def _fit(
+    features: Rows,
+    targets: Callable[[np.ndarray], np.ndarray],
+    mean: np.ndarray,
+    ridges: Sequence[float],
+    gram: Gram,
+) -> Probe:
+    """Return the fit to what `targets` gives for some rows, about its mean."""
+    count, outputs = len(features), len(mean)
     unit = float(np.trace(gram.matrix)) / count or 1.0
     if count > features.shape[1]:
         squares, right = eigenvectors(gram.matrix, count)
@@ -76,20 +116,20 @@ def fit_probe(
     turned = right.T @ gram.sums.T / roots[:, None]
     errors = np.zeros(len(ridges))
     chosen = few(count, LEFT_OUT)
-    for part in blocks(len(chosen), max(classes, features.shape[1])):
+    for part in blocks(len(chosen), max(outputs, features.shape[1])):
         rows = np.asarray(features[chosen[part]], np.float64) - gram.mean
         left = rows @ right / roots
-        targets = np.eye(classes)[label[chosen[part]]] - shares
+        wanted = targets(chosen[part])
         for number, ridge in enumerate(ridges):
             shrink = squares / (squares + ridge * unit)
             # The diagonal of the hat matrix; 1 / n of it is the bias.
             leverage = 1 / count + (left * left) @ shrink
-            rest = targets - left @ (shrink[:, None] * turned)
+            rest = wanted - left @ (shrink[:, None] * turned)
             rest /= np.maximum(1 - leverage, 1e-12)[:, None]
             errors[number] += float((rest * rest).sum()) / len(chosen)
     best = ridges[int(np.argmin(errors))]
     kernel = right @ ((roots / (squares + best * unit))[:, None] * turned)
-    return Probe(kernel, shares - gram.mean @ kernel, best, tuple(errors.tolist()))
+    return Probe(kernel, mean - gram.mean @ kernel, best, tuple(errors.tolist()))
 
 
 def decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,16 +156,51 @@ def neighbours(
 
     Source: weighted k-NN, Wu et al., arXiv:1805.01978.
     """
-    label, count = np.asarray(label), min(count, len(features))
+    label = np.asarray(label)
     totals = np.zeros((len(queries), classes))
+    for part, votes, nearest in _votes(features, queries, count):
+        rows = np.repeat(np.arange(len(votes)), votes.shape[1])
+        np.add.at(totals[part], (rows, label[nearest].ravel()), votes.ravel())
+    return totals
+
+
+def neighbour_means(
+    features: Rows, values: np.ndarray, queries: Rows, count: int
+) -> np.ndarray:
+    """Return the mean of the nearest training examples' values, by their votes.
+
+    Of several labels it is the share of the votes that each has. Near is as for
+    `neighbours`.
+
+    Args:
+        features: Shape (n, width), in memory or read block by block.
+        values: Several labels as 0 and 1, or a number: shape (n, k).
+        queries: Shape (queries, width).
+        count: Of the neighbours.
+
+    Returns:
+        float64, shape (queries, k).
+    """
+    values = np.asarray(values, np.float64)
+    means = np.zeros((len(queries), values.shape[1]))
+    for part, votes, nearest in _votes(features, queries, count):
+        votes = votes / votes.sum(axis=1, keepdims=True)
+        # One neighbour at a time: all at once, many labels would take much memory.
+        for rank in range(votes.shape[1]):
+            means[part] += votes[:, rank, None] * values[nearest[:, rank]]
+    return means
+
+
+def _votes(
+    features: Rows, queries: Rows, count: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield blocks of queries: which, the votes of the nearest, and who these are."""
+    count = min(count, len(features))
     most = max(1, _CELLS // (_BLOCK + count))
     for start in range(0, len(queries), most):
         part = slice(start, start + most)
         likeness, nearest = _nearest(features, _directions(queries[part]), count)
-        votes = np.exp((likeness - likeness[:, :1]) / VOTE_TEMPERATURE)
-        rows = np.repeat(np.arange(len(votes)), count)
-        np.add.at(totals[part], (rows, label[nearest].ravel()), votes.ravel())
-    return totals
+        yield part, np.exp((likeness - likeness[:, :1]) / VOTE_TEMPERATURE), nearest
 
 
 def _nearest(
@@ -201,3 +276,19 @@ def accuracy(
 def share(right: np.ndarray) -> float:
     """Return the share of right answers; NaN without examples."""
     return float(right.mean()) if len(right) else float("nan")
+
+
+def answers(
+    answer: Callable[[np.ndarray], np.ndarray], features: Rows, columns: int
+) -> np.ndarray:
+    """Return the answers for all examples, a block at a time: float64, (n, columns).
+
+    Args:
+        answer: From features to answers, shape (n, columns).
+        features: Shape (n, width), in memory or read block by block.
+        columns: How many numbers an example's answer has.
+    """
+    found = np.zeros((len(features), columns))
+    for part in blocks(len(features), max(columns, features.shape[1])):
+        found[part] = answer(features[part])
+    return found

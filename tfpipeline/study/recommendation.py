@@ -10,7 +10,9 @@ from tfpipeline.cli import from_python
 from tfpipeline.config import RunSettings
 from tfpipeline.config.study import StudySettings
 from tfpipeline.config.train import TrainSettings
-from tfpipeline.metrics import statistics
+from tfpipeline.core import target as targets
+from tfpipeline.metrics import statistics, target_score
+from tfpipeline.metrics.target_score import TargetScore
 from tfpipeline.study import from_scratch
 from tfpipeline.study.from_scratch import SCRATCH
 from tfpipeline.study.heads.space import Head
@@ -44,12 +46,17 @@ def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
         kinds.setdefault(_kind(row), []).append(row)
     table = []
     for kind, mine in kinds.items():
-        mean, half = statistics.mean_interval([row["accuracy"] for row in mine])
-        chosen = [row["validation_accuracy"] for row in mine]
+        own = target_score.of_row(mine[0])
+        mean, half = statistics.mean_interval([row[own.key] for row in mine])
+        also = {
+            key: statistics.mean_interval([row[key] for row in mine])[0]
+            for key in own.also
+        }
+        chosen = [row[own.validation] for row in mine]
         validation, _ = statistics.mean_interval([v for v in chosen if is_number(v)])
         entry = dict(zip(("source", "backbone", "method", "shots"), kind))
-        numbers = {"accuracy": mean, "half_interval": half, "seeds": len(mine)}
-        table.append({**entry, **numbers, "validation_accuracy": validation})
+        numbers = {own.key: mean, "half_interval": half, **also, "seeds": len(mine)}
+        table.append({**entry, **numbers, own.validation: validation})
     return table
 
 
@@ -70,13 +77,15 @@ def gain(
     if word in untrained or word == SCRATCH or not untrained:
         return {}
 
-    def of(backbone: str, key: str = "accuracy") -> dict[int, float]:
+    score = target_score.of_row(entry)
+
+    def of(backbone: str, key: str = score.key) -> dict[int, float]:
         kind = (entry["source"], backbone, entry["method"], entry["shots"])
         return {row["seed"]: row[key] for row in rows if _kind(row) == kind}
 
     def validation(backbone: str) -> float:
         # Of those that no validation images tell apart, the first.
-        total = sum(of(backbone, "validation_accuracy").values())
+        total = sum(of(backbone, score.validation).values())
         return total if is_number(total) else -math.inf
 
     own = _architecture(word)
@@ -103,26 +112,27 @@ def recommend(
             for entry in table
             if (entry["source"], entry["shots"]) == (name, ALL)
             and entry["method"] in _TRAINABLE
-            and is_number(entry["validation_accuracy"])
+            and is_number(entry[target_score.of_row(entry).validation])
         ]
         if not able:
             continue
-        best = max(able, key=lambda e: float(e["validation_accuracy"]))
-        least = best["validation_accuracy"] - _AS_GOOD
-        good = [e for e in able if e["validation_accuracy"] >= least]
+        own = target_score.of_row(able[0])
+        best = max(able, key=lambda e: float(e[own.validation]))
+        least = best[own.validation] - _AS_GOOD
+        good = [e for e in able if e[own.validation] >= least]
         chosen = min(
             good,
-            key=lambda e: (cost[name, e["backbone"]], -e["validation_accuracy"]),
+            key=lambda e: (cost[name, e["backbone"]], -e[own.validation]),
         )
         milliseconds = cost[name, chosen["backbone"]]
         which = "only one that is"
         if len(good) > 1:
             which = f"cheapest of the {len(good)} that are"
         reason = (
-            f"{chosen['validation_accuracy']:.3f} on validation images, at most "
+            f"{told(own, chosen[own.validation])} on validation images, at most "
             f"{_AS_GOOD} below the best of {len(able)} "
             f"({best['backbone']}, {best['method']}: "
-            f"{best['validation_accuracy']:.3f}), and the {which}: "
+            f"{best[own.validation]:.3f}), and the {which}: "
             f"{milliseconds:.1f} ms an image"
         )
         more = gain(chosen, rows, pairs)
@@ -145,6 +155,9 @@ def train_settings(
     of the seeds; of equals, in the first. The study itself computes in float32.
     """
     data = dataclasses.replace(settings.data, source=source)
+    score = target_score.of_row(next((r for r in rows if r["source"] == source), {}))
+    if score.target not in targets.CLASSES:
+        data = dataclasses.replace(data, target=score.target)
     if backbone == SCRATCH:
         given = from_scratch.settings_for(data, settings.seed, settings.scratch_epochs)
     else:
@@ -173,6 +186,22 @@ def train_settings(
         distribute=settings.distribute,
         train=dataclasses.replace(given.train, precision=precision),
     )
+
+
+def told(score: TargetScore, value: float) -> str:
+    """Return a figure in words; that of single classes is not named."""
+    name = "" if score.target in targets.CLASSES else f"{score.name} "
+    return f"{name}{value:.3f}"
+
+
+def selection(score: TargetScore) -> dict[str, str]:
+    """Return which images choose, and which are reported on."""
+    if score.target in targets.CLASSES:
+        return SELECTION
+    return {
+        key.replace("accuracy", score.key): words.replace("accuracy", score.name)
+        for key, words in SELECTION.items()
+    }
 
 
 def command(given: RunSettings) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from tfpipeline import distribute
 from tfpipeline.core import file_io, image_io
+from tfpipeline.core import target as targets
+from tfpipeline.metrics import target_score
 from tfpipeline.study import (
     checks,
     plots,
@@ -14,19 +16,30 @@ from tfpipeline.study import (
     score_table,
     shot_counts,
     transferability,
+    value_rows,
 )
 from tfpipeline.study.pairs import Study
-from tfpipeline.study.recommendation import SELECTION, gain, is_number, means, recommend
+from tfpipeline.study.recommendation import (
+    gain,
+    is_number,
+    means,
+    recommend,
+    selection,
+)
 from tfpipeline.study.shot_counts import ALL
 
 RESULT = "study.json"
 
-COLUMNS = (
-    *("source", "backbone", "method", "shots", "seed", "accuracy"),
-    *("validation_accuracy", "trained_on", "measured_on"),
-)
-
 Row = Mapping[str, Any]
+
+
+def columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the columns of `study.csv`; they name the figure of the target."""
+    own = target_score.of_row(rows[0] if rows else {})
+    return (
+        *("source", "backbone", "method", "shots", "seed", own.key, *own.also),
+        *(own.validation, "trained_on", "measured_on"),
+    )
 
 
 def collect(study: Study) -> dict[str, Any]:
@@ -44,16 +57,22 @@ def collect(study: Study) -> dict[str, Any]:
     ]
     shot_counts.note(rows, study.settings.shots)
     table = means(rows)
+    score = target_score.of_row(rows[0] if rows else {})
+    own: dict[str, Any] = {}
+    if score.target not in targets.CLASSES:
+        own = {"target": score.target, "metric": score.key}
+        own["not_defined"] = value_rows.not_defined(score.target)
     return {
         "rows": rows,
         "summary": {
+            **own,
             "means": [{**entry, **gain(entry, rows, pairs)} for entry in table],
             "pairs": pairs,
             "predicted": correlate_scores(table, pairs),
             "failed": failed,
             "missing": missing,
             "shots_left_out": shot_counts.missing(rows, study.settings.shots),
-            "selection": SELECTION,
+            "selection": selection(score),
             "timed_on": study.speeds.place,
             "shots_chart": "figures/shots.png",
             "cost_chart": "figures/cost.png",
@@ -76,11 +95,10 @@ def _with_command(study: Study, entry: Row, rows: Sequence[Row]) -> dict[str, An
         study.settings, name, entry["backbone"], rows, "auto" if alike else "float32"
     )
     trained = study.train(name, given)
-    if trained is not None:
-        reason += (
-            f"; its command reaches {trained['accuracy']:.3f} on {trained['n']} test "
-            "images"
-        )
+    score = target_score.of_row(entry)
+    if trained is not None and is_number(trained[score.key]):
+        reached = recommendation.told(score, trained[score.key])
+        reason += f"; its command reaches {reached} on {trained['n']} test images"
     command = recommendation.command(given)
     return {**entry, "reason": reason, "command": command, "trained": trained}
 
@@ -91,10 +109,12 @@ def correlate_scores(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, An
     `logme`: rank correlation of LogME with the probe's accuracy over the frozen
     networks, source by source, and their mean. `statistics_distance` and
     `kernel_distance`: rank correlation over the sources, network by network; a
-    distance that predicts well is near -1. Null for fewer than three.
+    distance that predicts well is near -1. Null for fewer than three. Accuracy stands
+    for the figure of the target.
     """
+    score = target_score.of_row(table[0] if table else {})
     probes = {
-        (entry["source"], entry["backbone"]): entry["accuracy"]
+        (entry["source"], entry["backbone"]): entry[score.key]
         for entry in table
         if entry["method"] == "probe" and entry["shots"] == ALL
     }
@@ -122,8 +142,9 @@ def correlate_scores(table: Sequence[Row], pairs: Sequence[Row]) -> dict[str, An
 
 def write(output: Path, result: Mapping[str, Any]) -> None:
     """Write tables and figures; the JSON comes last."""
-    rows = ([row[key] for key in COLUMNS] for row in result["rows"])
-    file_io.write_csv(output / "study.csv", COLUMNS, rows)
+    names = columns(result["rows"])
+    rows = ([row[key] for key in names] for row in result["rows"])
+    file_io.write_csv(output / "study.csv", names, rows)
     summary = result["summary"]
     means, pairs = summary["means"], summary["pairs"]
     image_io.save_png(output / summary["shots_chart"], plots.shots(means))

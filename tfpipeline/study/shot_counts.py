@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpipeline.core import console
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
+from tfpipeline.metrics import target_score
 
 ALL = "all"
 
@@ -48,8 +50,10 @@ def note(rows: Sequence[Mapping[str, Any]], text: str) -> None:
     """Say what was added to a list, and what was skipped."""
     if ALL not in text:
         console.note(f"--shots {text}: `all` was added; the table is of all examples.")
+    score = target_score.of_row(rows[0] if rows else {})
+    none = "none" if score.target in (targets.MULTI, targets.NUMBER) else "no class"
     for name, numbers in missing(rows, text).items():
         console.note(
-            f"{name}: skipped {', '.join(map(str, numbers))} examples of each class; "
-            "no class has more, so that `all` is the same."
+            f"{name}: skipped {', '.join(map(str, numbers))} examples {score.of_each}; "
+            f"{none} has more, so that `all` is the same."
         )

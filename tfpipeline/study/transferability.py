@@ -1,10 +1,10 @@
 """How well features will transfer, and how far images are from the pretraining's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfpipeline.study.gram import Gram, Rows, eigenvectors, gather
+from tfpipeline.study.gram import Gram, Rows, eigenvectors, gather, gather_values
 from tfpipeline.study.probes import decompose
 
 # Rounds in which the evidence finds its two precisions; it rests after a dozen.
@@ -26,8 +26,28 @@ def logme(
 
     Source: LogME, You et al., arXiv:2102.11005.
     """
-    count = len(features)
     gram = gram or gather(features, label, classes)
+    return _mean_evidence(
+        features, lambda: np.eye(classes)[np.asarray(label)], gram, gram.counts
+    )
+
+
+def logme_of_numbers(features: Rows, numbers: np.ndarray) -> float:
+    """Return the LogME score of a number, as that of one class: shape (n, 1).
+
+    The number is standardised: its unit changes nothing.
+    """
+    centred = np.asarray(numbers, np.float64) - np.mean(numbers, dtype=np.float64)
+    centred /= centred.std() or 1.0
+    gram, totals = gather_values(features, centred), np.square(centred).sum(axis=0)
+    return _mean_evidence(features, lambda: centred, gram, totals)
+
+
+def _mean_evidence(
+    features: Rows, targets: Callable[[], np.ndarray], gram: Gram, totals: np.ndarray
+) -> float:
+    """Return the mean log evidence of targets whose squares have these sums."""
+    count = len(features)
     if count > features.shape[1]:
         # About 0, not about the mean.
         squares, right = eigenvectors(
@@ -37,10 +57,10 @@ def logme(
         power = (sums @ right) ** 2 / squares
     else:
         left, squares, _ = decompose(np.asarray(features[:], np.float64))
-        power = (left.T @ np.eye(classes)[np.asarray(label)]).T ** 2
+        power = (left.T @ targets()).T ** 2
     evidence = [
         _evidence(squares, own, float(total), count)
-        for own, total in zip(power, gram.counts)
+        for own, total in zip(power, totals)
     ]
     return float(np.mean(evidence))
 

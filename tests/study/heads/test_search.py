@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpipeline.config.train import TrainSettings
 from tfpipeline.core.errors import UserError
+from tfpipeline.study import value_rows
 from tfpipeline.study.heads import choice, space
 from tfpipeline.study.heads.search import Program
 from tfpipeline.study.heads.space import Head
+from tfpipeline.train.targets import losses as target_losses
 
 HEADS = (
     Head(0.01),
@@ -65,6 +68,71 @@ def test_a_step_is_that_of_keras() -> None:
         model.train_on_batch(x, np.eye(3)[label])
     expected = np.asarray(layer(x))
     np.testing.assert_allclose(trained.logits(features)[0], expected, atol=1e-4)
+
+
+def valued(target: str, count: int = 50):
+    """Return features, and three labels or a number that they tell."""
+    features, label = data(count)
+    if target == "number":
+        values = features @ np.linspace(-1, 1, 12)[:, None] * 5 + 300
+    else:
+        values = np.eye(3)[label] + np.eye(3)[np.arange(count) // 2 % 3] > 0
+    return features, values.astype(np.float32)
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_heads_of_other_targets_are_as_if_each_were_trained_alone(target: str) -> None:
+    features, values = valued(target)
+    heads = value_rows.fitting(target, HEADS)
+    own = {"steps": 25, "batch_size": 16, "seed": 3}
+    together = Program(heads, 12, values.shape[1], target).train(
+        features, values, **own
+    )
+    found = together.logits(features)
+    for number, head in enumerate(heads):
+        program = Program([head], 12, values.shape[1], target)
+        alone = program.train(features, values, **own).logits(features)[0]
+        np.testing.assert_allclose(found[number], alone, atol=2e-4, err_msg=str(head))
+    assert np.ptp(found, axis=0).max() > 0.1, "the heads differ"
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_a_step_of_another_target_is_that_of_train(target: str, hidden: int) -> None:
+    features, values = valued(target)
+    smoothing = 0.1 if target == "multi" else 0.0
+    head = Head(0.01, weight_decay=0.1, label_smoothing=smoothing, hidden=hidden)
+    outputs = values.shape[1]
+    program = Program([head], 12, outputs, target)
+    trained = program.train(features, values, steps=5, batch_size=50, seed=1)
+    start = program.start(1)
+    x = trained.axes(features)
+    kernels = [start["kernel"][0].T]
+    if hidden:
+        kernels.append(start["last_kernel"][0, 0].T)
+    sizes = [hidden, outputs] if hidden else [outputs]
+    layers = [keras.layers.Dense(size) for size in sizes]
+    if hidden:
+        layers[0].activation = keras.activations.relu
+    model = keras.Sequential([keras.Input((12,)), *layers])
+    for layer, kernel in zip(layers, kernels):
+        layer.set_weights([kernel * 0.01, np.zeros(kernel.shape[1])])
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-8)
+    optimizer.exclude_from_weight_decay(var_list=[layer.bias for layer in layers])
+    wanted, mean, scale = values, 0.0, 1.0
+    if target == "number":
+        mean, scale = float(values.mean()), float(values.std())
+        wanted = (values - mean) / scale
+    loss = target_losses.choose(TrainSettings(), target, 1.0)
+    model.compile(optimizer, target_losses.function(loss, smoothing, None))
+    for step in range(5):
+        optimizer.learning_rate = 0.01 * 0.5 * (1 + np.cos(np.pi * step / 5))
+        model.train_on_batch(x, wanted)
+    expected = np.asarray(model(x))
+    np.testing.assert_allclose(trained.logits(features)[0], expected, atol=1e-4)
+    told = trained.outputs(features)
+    np.testing.assert_allclose(told[0], expected * scale + mean, rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(trained.outputs(features, 0), told[0])
 
 
 def test_the_same_seed_gives_the_same_heads_and_another_one_others() -> None:

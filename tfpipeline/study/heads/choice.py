@@ -40,12 +40,18 @@ def cross_fitted(answers: Answers, label: np.ndarray) -> np.ndarray:
     Here none has chosen the head that answers it, so that the accuracy may be held
     against that of a classifier for which nothing was chosen.
     """
-    half = np.empty(len(label), int)
-    # In turn, class after class: both halves have as many of each.
-    half[np.argsort(label, kind="stable")] = np.arange(len(label)) % 2
+    half = halves(label)
     chosen = np.zeros(len(label), int)
     for part in (0, 1):
         own, other = half == part, half != part
         head = best(answers.some(other), label[other])
         chosen[own] = answers.classes[head, own]
     return chosen
+
+
+def halves(label: np.ndarray) -> np.ndarray:
+    """Return 0 or 1 for each example: both halves have as many of each class."""
+    half = np.empty(len(label), int)
+    # In turn, class after class.
+    half[np.argsort(label, kind="stable")] = np.arange(len(label)) % 2
+    return half

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipeline.core import target as targets
 from tfpipeline.study.gram import Gram, Rows, blocks
-from tfpipeline.study.heads import pca
+from tfpipeline.study.heads import draws, losses, pca
 from tfpipeline.study.heads.choice import Answers
 from tfpipeline.study.heads.pca import Axes
 from tfpipeline.study.heads.space import Head, check
@@ -39,9 +40,16 @@ class Program:
     trace and to run than a tape (a tape took 1.2 to 1.5 times as long).
     """
 
-    def __init__(self, heads: Sequence[Head], width: int, classes: int) -> None:
+    def __init__(
+        self,
+        heads: Sequence[Head],
+        width: int,
+        classes: int,
+        target: str = targets.SINGLE,
+    ) -> None:
         check(heads)
         self.heads, self.width, self.classes = tuple(heads), width, classes
+        self.target, self._by_class = target, target in targets.CLASSES
         self.units = max(head.hidden for head in heads)
         rates = dict.fromkeys(head.dropout for head in heads)
         self.dropout = np.array(list(rates), np.float32)
@@ -51,7 +59,11 @@ class Program:
         self.rows = [classes * self.flat, self.hidden * self.units]
         signature = [
             tf.TensorSpec((None, width), tf.float32),
-            tf.TensorSpec((None,), tf.int32),
+            (
+                tf.TensorSpec((None,), tf.int32)
+                if self._by_class
+                else tf.TensorSpec((None, classes), tf.float32)
+            ),
             tf.TensorSpec((None, None), tf.int32),
             tf.TensorSpec((), tf.int32),
         ]
@@ -92,7 +104,7 @@ class Program:
     def train(
         self,
         features: Rows,
-        label: np.ndarray,
+        truth: np.ndarray,
         *,
         steps: int,
         batch_size: int = 32,
@@ -101,20 +113,26 @@ class Program:
     ) -> "Trained":
         """Train every head for so many steps of the optimizer.
 
-        Of many examples, those alone are read that a step sees.
+        Of many examples, those alone are read that a step sees. What is true of each is
+        its class; of several labels or a number its values, shape (n, classes). Numbers
+        are learned in standard deviations from their mean.
         """
         axes = pca.fit(features, self.width, gram)
-        order = _order(len(features), steps, min(batch_size, len(features)), seed)
+        order = draws.order(len(features), steps, min(batch_size, len(features)), seed)
         used, order = np.unique(order, return_inverse=True)
         order = order.reshape(steps, -1).astype(np.int32)
         for name, value in self.start(seed).items():
             self._state[0][name].assign(value)
             for moments in self._state[1:]:
                 moments[name].assign(np.zeros_like(value))
-        label = np.asarray(label, np.int32)[used]
-        self._train(axes(features[used]), label, order, tf.constant(seed, tf.int32))
+        unit = losses.unit(truth) if self.target == targets.NUMBER else (0.0, 1.0)
+        if self._by_class:
+            own = np.asarray(truth, np.int32)[used]
+        else:
+            own = ((np.asarray(truth)[used] - unit[0]) / unit[1]).astype(np.float32)
+        self._train(axes(features[used]), own, order, tf.constant(seed, tf.int32))
         weights = {name: value.numpy() for name, value in self._state[0].items()}
-        return Trained(self, weights, axes)
+        return Trained(self, weights, axes, unit)
 
     def start(self, seed: int) -> dict[str, np.ndarray]:
         """Return the first weights; those of a head depend on its own shape alone.
@@ -127,8 +145,8 @@ class Program:
         @functools.cache
         def draw(hidden: int) -> tuple[np.ndarray, np.ndarray]:
             rng = np.random.default_rng([seed, 78, hidden])
-            first = _glorot(rng, self.width, hidden or self.classes)
-            return first.T, _glorot(rng, max(hidden, 1), self.classes).T
+            first = draws.glorot(rng, self.width, hidden or self.classes)
+            return first.T, draws.glorot(rng, max(hidden, 1), self.classes).T
 
         # The last one is that of places without a head.
         count, classes, units = len(self.heads) + 1, self.classes, self.units
@@ -188,25 +206,30 @@ class Program:
         rates = self.dropout.reshape([-1] + [1] * (len(x.shape) - 1))
         return x * (tf.cast(drawn >= rates, tf.float32) / (1 - rates))
 
-    def _steps(self, x: Any, label: Any, order: Any, seed: Any) -> None:
+    def _steps(self, x: Any, truth: Any, order: Any, seed: Any) -> None:
         """Train the weights, step by step."""
         total = tf.shape(order)[0]
 
         def body(step: Any) -> Any:
             rows = tf.gather(order, step)
-            targets = tf.one_hot(tf.gather(label, rows), self.classes, axis=0)
+            wanted = tf.gather(truth, rows)
+            if self._by_class:
+                wanted = tf.one_hot(wanted, self.classes, axis=0)
+            else:
+                wanted = tf.transpose(wanted)
             share = tf.cast(step, tf.float32) / tf.cast(total, tf.float32)
             batch, noise = tf.gather(x, rows), tf.stack([seed, step])
-            self._step(batch, targets, noise, 0.5 * (1 + tf.cos(np.pi * share)))
+            self._step(batch, wanted, noise, 0.5 * (1 + tf.cos(np.pi * share)))
             return step + 1
 
         tf.while_loop(lambda step: step < total, body, [0], parallel_iterations=1)
 
-    def _step(self, x: Any, targets: Any, noise: Any, fading: Any) -> None:
+    def _step(self, x: Any, wanted: Any, noise: Any, fading: Any) -> None:
         weights, *moments = self._state
         now = {name: value.value() for name, value in weights.items()}
-        gradients = self._gradients(now, x, targets, noise)
+        gradients = self._gradients(now, x, wanted, noise)
         done = tf.cast(noise[1] + 1, tf.float32)
+        terms = self.classes if self.target == targets.MULTI else 1
         decays = {
             "kernel": self._each_row("learning_rate", "weight_decay"),
             "last_kernel": self._each(self.deep, "learning_rate", "weight_decay"),
@@ -224,24 +247,24 @@ class Program:
                 beta1=_BETA_1,
                 beta2=_BETA_2,
                 # Gradients are summed over the batch: its mean has this over its size.
-                epsilon=_EPSILON * tf.cast(tf.shape(x)[0], tf.float32),
+                # Those of several labels are summed over these, too.
+                epsilon=_EPSILON * terms * tf.cast(tf.shape(x)[0], tf.float32),
                 grad=gradients[name],
             )
 
     def _gradients(
-        self, now: Any, x: Any, targets: Any, noise: Any
+        self, now: Any, x: Any, wanted: Any, noise: Any
     ) -> dict[str, tf.Tensor]:
         """Return the gradients of each head's own loss, summed over the batch."""
         count = tf.shape(x)[0]
         logits, inputs = self.answers(now, x, noise)
         smoothing = self._each(self.linear, "label_smoothing").swapaxes(1, 2)
-        slope = _slope(logits[0], targets[:, None], smoothing, 1)
+        slope = losses.slope(self.target, logits[0], wanted[:, None], smoothing, 1)
         parts = [tf.reshape(slope, [self.groups, self.rows[0], count])]
         gradients = {}
         if self.hidden:
-            top = _slope(
-                logits[1], targets, self._each(self.deep, "label_smoothing"), 2
-            )
+            smoothing = self._each(self.deep, "label_smoothing")
+            top = losses.slope(self.target, logits[1], wanted, smoothing, 2)
             gradients["last_kernel"] = tf.matmul(top, inputs[1], transpose_b=True)
             gradients["last_bias"] = tf.reduce_sum(top, axis=3, keepdims=True)
             top = top * self._each(self.deep, "learning_rate")
@@ -263,9 +286,13 @@ class Trained:
     program: Program
     weights: Mapping[str, np.ndarray]
     axes: Axes
+    unit: tuple[float, float] = (0.0, 1.0)  # Mean and deviation of a number.
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Return what every head answers, float32, shape (heads, n, classes)."""
+        """Return what every head answers, float32, shape (heads, n, classes).
+
+        Numbers are in units of their deviation from their mean.
+        """
         own = self.program
         (flat, *deep), _ = own.answers(self.weights, self.axes(features))
         shape = (len(own.heads) + 1, len(features), own.classes)
@@ -285,25 +312,18 @@ class Trained:
             found.classes[:, part], found.sure[:, part] = one.classes, one.sure
         return found
 
+    def outputs(self, features: Rows, head: int | None = None) -> np.ndarray:
+        """Return logits of labels, or numbers in their unit, a block at a time.
 
-def _slope(logits: Any, targets: Any, smoothing: np.ndarray, axis: int) -> Any:
-    """Return the gradient of the cross-entropy by the logits.
-
-    Sums over an axis that is not the last one are several times as quick.
-    """
-    raised = tf.exp(logits - tf.reduce_max(logits, axis=axis, keepdims=True))
-    chance = raised / tf.reduce_sum(raised, axis=axis, keepdims=True)
-    return chance - (targets * (1 - smoothing) + smoothing / logits.shape[axis])
-
-
-def _order(count: int, steps: int, batch_size: int, seed: int) -> np.ndarray:
-    """Return the rows of each step: every example once before any comes again."""
-    rounds = -(-steps * batch_size // count)
-    rng = np.random.default_rng([seed, 79])
-    rows = np.concatenate([rng.permutation(count) for _ in range(rounds)])
-    return rows[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
-
-
-def _glorot(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    most = np.sqrt(6 / (rows + columns))
-    return rng.uniform(-most, most, (rows, columns)).astype(np.float32)
+        Returns:
+            float32, shape (heads, n, classes); of one head shape (n, classes).
+        """
+        own = self.program
+        count = len(own.heads) if head is None else 1
+        found = np.zeros((count, len(features), own.classes), np.float32)
+        columns = max(len(own.heads) * own.classes, features.shape[1])
+        for part in blocks(len(features), columns):
+            logits = self.logits(features[part])
+            found[:, part] = logits if head is None else logits[[head]]
+        found = found * np.float32(self.unit[1]) + np.float32(self.unit[0])
+        return found if head is None else found[0]
