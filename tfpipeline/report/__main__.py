@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         type=Path,
         metavar="FOLDER",
-        help="folder of a run, or of a result of synthesize, attack, features or study; "
+        help="folder of a run or of a result of synthesize, attack, features or study; "
         "several runs are compared",
     )
     parser.add_argument(

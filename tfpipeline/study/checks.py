@@ -28,28 +28,29 @@ def checks(
             if_asked(count, fewest >= _ENOUGH_IMAGES),
             fewest,
             f"The smallest test set has at least {_ENOUGH_IMAGES} images.",
-            f"It has {fewest}: one image more or less moves an accuracy "
+            f"It has {fewest}: one image changes the accuracy "
             f"by {1 / fewest if fewest else 1:.3f}.",
         ),
         "several_seeds": Check(
             if_asked(count, seeds > 1),
             seeds,
-            "Everything was repeated, so that intervals are known.",
-            "One seed gives no intervals: differences may be luck.",
+            "There are several seeds, so intervals are known.",
+            "One seed gives no intervals: differences may be chance.",
         ),
         "validation_images": Check(
             if_asked(count, not unchosen),
             unchosen,
-            "Every source has validation images: they choose among the heads, and what "
-            "to recommend.",
-            f"No validation images in {', '.join(unchosen)}: the first head is taken, "
-            "a plain linear one, and nothing is recommended.",
+            "Every source has validation images, which choose the head and the "
+            "recommendation.",
+            f"No validation images in {', '.join(unchosen)}: the first head, a plain "
+            "linear one, is used, and nothing is recommended.",
         ),
         "no_leaks": Check(
             if_asked(len(leaks), not any(leaks.values())),
             leaks,
-            "No test image is one that was learned from.",
-            "Some are: accuracies are too high. `audit` names them.",
+            "No test image is also a training image.",
+            "Some test images are also training images: accuracies are too high. "
+            "`audit` lists them.",
         ),
     }
     return {name: check.told() for name, check in every.items()}
