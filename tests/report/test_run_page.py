@@ -26,7 +26,7 @@ def test_any_number_of_classes_and_splits_has_a_page(
 ) -> None:
     text = words(run_page.write(made.run(tmp_path / "run", labels, splits)))
     assert "Confusion matrix" in text and "None" not in text
-    assert ("flatters" in text) == ("test" not in splits)
+    assert ("optimistic" in text) == ("test" not in splits)
     assert ("top-3 accuracy" in text) == (len(labels) > 3)
 
 
@@ -41,7 +41,7 @@ def test_a_bare_run_of_an_earlier_version_has_a_page(tmp_path: Path) -> None:
     for file in (folder.diagnosis, folder.calibration, folder.quarantine):
         file.unlink()
     shutil.rmtree(folder.figures)
-    assert "The result" in words(run_page.write(folder))
+    assert "Result" in words(run_page.write(folder))
 
 
 @pytest.mark.parametrize("count", [3, 120, 400])
