@@ -38,7 +38,7 @@ def shots(means: Sequence[Entry]) -> np.ndarray:
                 x = [ticks.index(entry["shots"]) for entry in mine]
                 _points(axes, x, mine, ink, size=4)
         axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
-        axes.set_xlabel("training images of each class")
+        axes.set_xlabel("training images per class")
 
     chosen = ("probe", "scratch")
     return _panels([e for e in means if e["method"] in chosen], draw)
@@ -64,7 +64,7 @@ def cost(means: Sequence[Entry], pairs: Sequence[Entry]) -> np.ndarray:
         ticks = _ticks(list(milliseconds.values()))
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("milliseconds an image")
+        axes.set_xlabel("milliseconds per image")
 
     chosen = ("probe", "scratch")
     whole = [e for e in means if e["method"] in chosen and e["shots"] == "all"]
