@@ -128,7 +128,7 @@ def test_an_evaluation_gives_the_figures_of_the_run(
     for name in (*names[target], loss):
         assert again[name] == pytest.approx(own[name], rel=1e-5)
     said = capsys.readouterr().out
-    assert {"multi": "mAP", "number": "Always saying the mean"}[target] in said
+    assert {"multi": "mAP", "number": "Always predicting the mean"}[target] in said
     assert (run / "evaluation.html").is_file()
     # Another source, here the same one by another name.
     argv = ["--run", str(run), "--source", str(run / "splits.csv"), "--quiet"]

@@ -127,5 +127,5 @@ def test_equal_files_are_told_in_the_words_of_the_target(
     argv += ["--output", str(out), "--cache_dir", str(tmp_path / "cache")]
     assert cli.main(audit, AuditSettings, argv) == 0
     page = " ".join((out / PAGE).read_text().split())
-    assert f"1 group of equal files {words}" in page and "two classes" not in page
-    assert f"Equal files {words}" in page
+    assert f"1 group of identical files {words}" in page and "two classes" not in page
+    assert f"Identical files {words}" in page

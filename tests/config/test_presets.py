@@ -137,5 +137,5 @@ def test_the_line_names_what_a_preset_sets_and_what_not(preset: str, name: str) 
     whole = describe(preset, DEFAULTS | own)
     assert all(f"{key} {own[key]}" in whole for key in own) and "\n" not in whole
     part = describe(preset, DEFAULTS | own | {name: value})
-    assert part.index("set otherwise") < part.index(f"{name} {value}")
-    assert f"{name} {own[name]}" not in part.partition("set otherwise")[0]
+    assert part.index("overridden") < part.index(f"{name} {value}")
+    assert f"{name} {own[name]}" not in part.partition("overridden")[0]

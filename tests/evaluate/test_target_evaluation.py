@@ -32,7 +32,7 @@ def test_figures_and_page_are_of_what_was_chosen(tmp_path: Path, capsys) -> None
     }
     assert target_evaluation.attempt(run, result, measured) == run.evaluation_page
     page = run.evaluation_page.read_text()
-    assert "3 of them are training images" in page and "flatter the network" in page
+    assert "3 of them are training images" in page and "optimistic" in page
     # What goes wrong with the page costs nothing else.
     assert target_evaluation.attempt(run, {}, measured) is None
     assert "could not be made" in capsys.readouterr().err

@@ -93,9 +93,9 @@ def test_what_is_accepted_is_counted_beside_the_promise(
 ) -> None:
     told = {"coverage": answered / 200, "answered": answered, "error": error}
     words = said(THRESHOLD, **told)
-    (line,) = [line for line in words.done if "Accepts" in line]
+    (line,) = [line for line in words.done if "Accepted:" in line]
     assert [word.strip(",;.") for word in line.split()][1] == str(answered)
-    assert f" {wrong} of those wrong" in line and "0.05" in line and "0.95" in line
+    assert f" {wrong} of them wrong" in line and "0.05" in line and "0.95" in line
 
 
 def test_a_temperature_that_raises_the_calibration_error_is_told() -> None:

@@ -26,8 +26,8 @@ def test_any_number_of_classes_and_splits_has_a_page(
 ) -> None:
     text = words(run_page.write(made.run(tmp_path / "run", labels, splits)))
     assert "Confusion matrix" in text and "None" not in text
-    assert ("flatters" in text) == ("test" not in splits)
-    assert ("among the first three" in text) == (len(labels) > 3)
+    assert ("optimistic" in text) == ("test" not in splits)
+    assert ("top-3 accuracy" in text) == (len(labels) > 3)
 
 
 def test_without_any_measuring_the_page_says_so(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_bare_run_of_an_earlier_version_has_a_page(tmp_path: Path) -> None:
     for file in (folder.diagnosis, folder.calibration, folder.quarantine):
         file.unlink()
     shutil.rmtree(folder.figures)
-    assert "The result" in words(run_page.write(folder))
+    assert "Result" in words(run_page.write(folder))
 
 
 @pytest.mark.parametrize("count", [3, 120, 400])
@@ -73,11 +73,11 @@ def test_the_demo_has_a_page_with_everything_on_it(demo_run: Trained) -> None:
     folder = RunFolder(demo_run.path)
     text = words(folder.report)
     for title in (
-        *("Data, network and stages", "The result", "Learning curves"),
+        *("Data, network and stages", "Result", "Learning curves"),
         *("Confusion matrix", "Per-class metrics", "Most confused pairs"),
         *("Calibration", "Abstention"),
         *("Highest losses", "Suspected label errors", "The data"),
-        *("A batch as the network saw it", "Where the time went", "Repeat it"),
+        *("A batch as the network sees it", "Time", "Reproduce"),
     ):
         assert title in text, title
     assert "python -m tfpipeline.train" in text or "pytest" in text

@@ -25,18 +25,21 @@ def test_points_lie_where_their_numbers_are_and_the_line_between_equal_ones() ->
 
 def test_bars_are_as_high_as_images_are_many() -> None:
     figure = target_charts.label_counts([0, 8, 4], [1, 6, 5], "2+")
-    true, said = parts(figure, "true", "path"), parts(figure, "said", "path")
+    true, said = parts(figure, "true", "path"), parts(figure, "predicted", "path")
     assert titles(true) == [
         "0 images, 0 true",
         "8 images, 1 true",
         "4 images, 2+ true",
     ]
-    assert titles(said)[0] == "1 image, 0 said"
+    assert titles(said)[0] == "1 image, 0 predicted"
     heights = [np.ptp(corners(bar)[1]) for bar in true + said]
     assert heights == pytest.approx(np.array([0, 8, 4, 1, 6, 5]) * heights[1] / 8, 0.02)
     (axes,) = figure.axes
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "1", "2+"]
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["true", "said"]
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == [
+        "true",
+        "predicted",
+    ]
     for left, right in zip(true, said):
         assert corners(left)[0].max() < corners(right)[0].min()
 

@@ -601,7 +601,7 @@ def test_what_a_preset_sets_is_printed_and_kept_and_its_name_is_free(
     assert start(*argv, "--preset", "few_shot") == 0
     said = capsys.readouterr().err
     (line,) = (li for li in said.splitlines() if li.startswith("preset few_shot: "))
-    chosen, _, otherwise = line.partition("set otherwise")
+    chosen, _, otherwise = line.partition("overridden")
     assert "train.optimizer adamw" in chosen and "train.epochs 2" in otherwise
     assert "resuming" in said
     kept = cli.of_run(run / "config.yaml")

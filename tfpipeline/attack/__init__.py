@@ -1,1 +1,1 @@
-"""COMMAND `attack`: photographs changed slightly until a network is wrong."""
+"""COMMAND `attack`: find adversarial perturbations of photographs."""

@@ -17,7 +17,7 @@ RESULT, TABLE = "attack.json", "attack.csv"
 
 
 def attack(settings: AttackSettings) -> dict[str, Any]:
-    """Change photographs slightly until a network is wrong, and say how slightly."""
+    """Find adversarial perturbations of photographs, and check the attack."""
     phases = provenance.Phases()
     registry.check(settings.model)
     output = result_dir.new_result(

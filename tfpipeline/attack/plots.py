@@ -168,8 +168,8 @@ def _defences(axes: Any, defences: Mapping[str, Mapping[str, Any]]) -> None:
     places = np.arange(len(defences))[::-1]
     inks = {
         "wrong without an attack": INKS.soft,
-        "fooled, unaware of it": INKS.blue,
-        "fooled, knowing of it": INKS.vermillion,
+        "fooled, unaware attack": INKS.blue,
+        "fooled, adapted attack": INKS.vermillion,
     }
     rates = [
         (1 - one["clean_accuracy"], one["fooled_unaware"], one["fooled_adaptive"])
@@ -181,7 +181,7 @@ def _defences(axes: Any, defences: Mapping[str, Mapping[str, Any]]) -> None:
         labels = [f"{value:.0%}" for value in values]
         axes.bar_label(bars, labels, padding=3, fontsize=8)
     axes.set_yticks(places, defences)
-    axes.set(xlim=(0, 1.12), xlabel="share behind the defence")
+    axes.set(xlim=(0, 1.12), xlabel="share with the defence")
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1))
 
 
@@ -194,7 +194,7 @@ def _matrix(axes: Any, matrix: Mapping[str, Mapping[str, float]]) -> None:
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(len(columns)), _short(columns), rotation=20)
     axes.set_yticks(range(len(matrix)), _short(list(matrix)))
-    axes.set(xlabel="share that fools", ylabel="made of")
+    axes.set(xlabel="share of images that fool", ylabel="attacked network")
 
 
 def _short(names: Sequence[str]) -> Sequence[str]:

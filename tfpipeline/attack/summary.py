@@ -26,8 +26,8 @@ def result(done: Blocks, checks: Mapping[str, Check]) -> dict[str, Any]:
         "only_right_ones": Check(
             all(item["clean_class"] == item["label"] for item in items),
             {"attacked": len(items), "left_out": len(left)},
-            "only photographs that the network is right about are attacked",
-            "mistakes without an attack were counted as success",
+            "only photographs that the network classifies correctly are attacked",
+            "errors without an attack were counted as successes",
         ),
         "survives_8_bits": Check(
             if_asked(
@@ -35,7 +35,7 @@ def result(done: Blocks, checks: Mapping[str, Check]) -> dict[str, Any]:
                 all(i["success_8bit"] or not i["success"] for i in items),
             ),
             sum(i["success"] and not i["success_8bit"] for i in items),
-            "what has succeeded does so on the decoded file as well",
+            "attacks that succeed also succeed on the decoded file",
             "rounding to 8 bits undoes the attack, or makes it larger than epsilon: "
             "leave --adversary.eight_bit on",
         ),

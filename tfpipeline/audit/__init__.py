@@ -1,1 +1,1 @@
-"""COMMAND `python -m tfpipeline.audit`: every file of a source, opened and reported."""
+"""COMMAND `audit`: check a data set without training."""

@@ -16,7 +16,7 @@ NAMES = ("quarantine.csv", "findings.csv", "contact_sheet.png", "leaks.png", PAG
 
 
 def audit(settings: AuditSettings) -> dict[str, Any]:
-    """Open every file of a source and report what is broken, doubled or odd."""
+    """Check every file of a data set: broken files, duplicates, unusual images."""
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite
     )

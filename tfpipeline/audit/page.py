@@ -22,8 +22,8 @@ from tfpipeline.report.closing import data_lines
 # The headline where such a finding is the first, for by each a result may be wrong.
 HEADLINES = {
     "label_conflict": (
-        "group of equal files in two classes",
-        "groups of equal files in two classes",
+        "group of identical files in two classes",
+        "groups of identical files in two classes",
     ),
     "across_splits": (
         "image looks like one in another split",
@@ -129,7 +129,7 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     flat = [i for i, row in enumerate(rows) if row.warning.startswith(quality.FLAT)]
     yield _of_pairs(
         audited,
-        ("conflicts", _of_target(source, "Equal files in two classes")),
+        ("conflicts", _of_target(source, "Identical files in two classes")),
         (
             "The same picture has two labels: one of them is wrong, or the picture "
             "shows both classes."
@@ -141,9 +141,9 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     yield _of_pairs(
         audited,
         ("leaks", "Pictures that look alike in different splits"),
-        "A test image that looks like a training image makes the result look better. "
-        "--data.group near puts them into one split; if the source has its own "
-        "splits, move one of the two.",
+        "A test image that looks like a training image makes the measured accuracy "
+        "too high. --data.group near puts both into one split; if the source defines "
+        "its splits, move one of the two.",
         across,
     )
     yield {
@@ -167,7 +167,7 @@ def _galleries(audited: Audited) -> Iterator[dict[str, Any]]:
     yield _of_pairs(
         audited,
         ("copies", "Pictures that look alike in one split"),
-        "For example bursts of a camera, or one picture in two sizes: they count as "
+        "For example, bursts of a camera, or one picture at two sizes. They count as "
         "several images, but add little information.",
         within,
     )

@@ -1,1 +1,1 @@
-"""COMMAND `benchmark`: what this machine gives and what holds it back."""
+"""COMMAND `benchmark`: measure the speed of this machine, and what limits it."""

@@ -15,7 +15,7 @@ RESULT = "benchmark.json"
 
 
 def benchmark(settings: BenchmarkSettings) -> dict[str, Any]:
-    """Measure how fast this machine reads, computes and learns, and what bounds it."""
+    """Measure reading, computing and training on this machine, and what limits them."""
     phases = provenance.Phases()
     registry.check(settings.model)
     benchmark_config.check(settings)

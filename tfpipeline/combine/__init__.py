@@ -1,1 +1,1 @@
-"""COMMAND `python -m tfpipeline.combine`: one classifier of several runs."""
+"""COMMAND `combine`: make one classifier of several runs."""

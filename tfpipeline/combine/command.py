@@ -13,7 +13,7 @@ HOW = ("ensemble", "soup", "greedy_soup")
 
 
 def combine(settings: CombineSettings) -> dict[str, Any]:
-    """Make one classifier of several, and measure it on what none has trained on."""
+    """Combine several runs into one classifier, and measure it on held-out images."""
     phases = provenance.Phases()
     if settings.how not in HOW:
         raise unknown("--how", settings.how, HOW)

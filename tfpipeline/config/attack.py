@@ -17,31 +17,35 @@ class AttackSettings:
             `--model.*`).
         target: Class (name or number) that the network should predict (default: any
             wrong class).
-        epsilon: Size of the perturbation, for images in [0, 1]: `4/255`, `0.5`.
+        epsilon: Largest perturbation in `norm`, for images in [0, 1]: `4/255`, `0.5`.
         norm: Norm in which epsilon is measured: `linf`, `l2`, or `l1`.
         preset: `best`, or `lesson` (the original lesson's method, for comparison).
-        minimal: Whether to search the smallest perturbation of each photograph as well.
-        epsilons: More radii at which to measure accuracy, `2/255 4/255` (default, for
-            several photographs: half, once and twice epsilon).
-        together: Networks that the same image has to fool: backbones, or run folders.
-        judges: Networks that took no part in the attack and classify the results.
-        matrix: Whether to attack each of these networks alone as well, and show its
-            results to the others.
+        minimal: Whether to search for the smallest perturbation of each photograph as
+            well.
+        epsilons: Further radii at which accuracy is measured, such as `2/255 4/255`
+            (default, for several photographs: half of epsilon, epsilon, and twice
+            epsilon).
+        together: Networks that the same image must fool as well: backbones or run
+            folders.
+        judges: Networks that took no part in the attack and classify its results.
+        matrix: Whether to attack each of these networks alone as well, and have the
+            others classify the results.
         jpeg: JPEG qualities at which the results are saved and classified again.
-        defences: Input defences, attacked with and without knowledge of them:
-            `jpeg:75`, `bit_depth:4`, `smoothing:3`; `noise:8` and `resize_pad:80` are
-            random and averaged over.
-        full_size: Whether to apply the perturbation to each photograph at its own size
-            too; only with `--resize squash`.
-        figures: Number of photographs that get a figure; null draws all. `attack.csv`
-            and `attack.json` always have all.
-        seed: Of everything random.
+        defences: Input defences, each attacked without and with an attack adapted to
+            it: `jpeg:75`, `bit_depth:4`, `smoothing:3`; the random defences `noise:8`
+            and `resize_pad:80` are averaged over draws.
+        full_size: Whether to also apply the perturbation to each photograph at its
+            original size; only with `--resize squash`.
+        figures: Largest number of photographs that get a figure; null: all.
+            `attack.csv` and `attack.json` always contain all photographs.
+        seed: Random seed of everything.
         overwrite: Whether an earlier result in the folder may be replaced.
-        resize: How photographs become square: `squash`, `crop`, or `pad` (default: as
-            the run, otherwise `squash`).
-        max_pixels: Height times width of a photograph, at most; larger ones are not
-            opened.
-        model: Network, if it is not that of a run.
+        resize: How a photograph is made square: `squash` (change the aspect ratio),
+            `crop` (keep the middle), or `pad` (default: as the run, otherwise
+            `squash`).
+        max_pixels: Largest height times width of a photograph, in pixels; larger
+            photographs are rejected.
+        model: Network, if `run` is not given.
         adversary: Attack.
         distribute: Devices.
     """

@@ -11,11 +11,12 @@ class BeamSettings:
     """Settings of Apache Beam.
 
     Args:
-        options: What a runner of Beam is told, in its own words and in one text:
-            `"--runner=FlinkRunner --flink_master=HOST:8081"`. Default: FnApiRunner, in
-            this process.
-        cores: That a worker process may keep busy (default: an equal part of this
-            machine's where `--direct_num_workers` says how many there are, else all).
+        options: Pipeline options of Apache Beam, as one string, such as
+            `"--runner=FlinkRunner --flink_master=HOST:8081"` (default: FnApiRunner, in
+            this process).
+        cores: Number of cores that each worker process may use (default: an equal part
+            of this machine's if `--direct_num_workers` sets the number of processes,
+            otherwise all).
     """
 
     options: str = ""

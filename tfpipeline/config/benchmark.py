@@ -14,16 +14,19 @@ class BenchmarkSettings:
         source: Images to read, as for `train` (default: generated JPEGs that are as
             hard to decode as photographs).
         output: Folder for `benchmark.json`.
-        images: Images that are read and sent through the network in each round.
-        epochs: Epochs of the training whose time is predicted.
-        rounds: Repetitions of each measurement, interleaved; medians are reported.
+        images: Number of images that are read and sent through the network in each
+            round, at least 64.
+        epochs: Number of epochs of the training whose time is predicted, at least 1.
+        rounds: Number of repetitions of each measurement, interleaved; medians are
+            reported.
         precision: As `train.precision`.
-        seed: Of images, weights and order.
+        seed: Random seed of images, weights and order.
         cache_dir: Cache folder (default: `~/.cache/tfpipeline`).
         overwrite: Whether an earlier result in the folder may be replaced.
-        data: Data; `data.batch_size auto` takes the smallest batch that is nearly the
-            fastest.
-        model: Network; untrained without `weights`, which is as fast.
+        data: Data; `--data.batch_size auto` picks the smallest batch that is nearly as
+            fast as the fastest.
+        model: Network; without `weights` it is untrained, which does not change its
+            speed.
         distribute: Devices.
     """
 

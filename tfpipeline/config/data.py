@@ -10,58 +10,70 @@ class DataSettings:
     """Where the images come from and how they reach the network.
 
     Args:
-        source: `demo`, `tfds:NAME[:SPLIT]`, a folder of class folders (perhaps within
-            `train/`, `validation/` and `test/`), or a CSV file of path,label.
-        target: What is learned: `single` (one class), `multi` (any number of classes),
-            `soft` (shares of the classes), or `number` (default: what the source has).
-        batch_size: Images per step, over all replicas; `auto` is the largest that pays.
-        validation_fraction: Share of images that chooses the best epoch, if the source
-            has no validation split.
-        test_fraction: Share of images that measures the result, if the source has no
-            test split.
-        splits: `splits.csv` of an earlier run, to reuse its splits.
-        corrections: `cleaning.csv` with actions: images to keep, relabel or drop.
-        classes: A CSV of class,new that renames classes, merges those with the same new
-            name, and drops those without; `*` stands for all classes not listed.
-        min_per_class: Drop classes with fewer distinct usable images than this.
-        group: Copies that share a split: `exact`, `near` (alike), or `none`.
-        group_column: The column of a CSV that says which images belong together, such
-            as `patient`; they share a split, and so do copies of them.
-        group_from: A regular expression that finds the same in the path of an image:
-            its first group in parentheses, or all that it matches.
-        folds: Parts of the training images, each predicted by a head that was trained
-            on the others; 0 for none. Labels are judged, and calibration is chosen, by
-            these predictions.
-        examples_per_class: Most training images of each class (default: all).
-        train_fraction: Share of each class's training images that is used.
-        sampling: `natural`, or `balanced` (every class equally often).
-        min_class_share: Warn about classes smaller than this share of the largest one.
+        source: `demo`, `tfds:NAME[:SPLIT]`, a folder with one folder per class
+            (optionally below `train/`, `validation/` and `test/`), or a CSV file with
+            the columns path and label.
+        target: What is predicted: `single` (one class), `multi` (any number of
+            classes), `soft` (a share of each class), or `number` (default: what the
+            source provides).
+        batch_size: Images per step, over all replicas; `auto` finds the largest size,
+            up to 256, that still raises the speed and fits the memory.
+        validation_fraction: Share of the images, in [0, 1), held out to choose the best
+            epoch; used if the source has no validation split.
+        test_fraction: Share of the images, in [0, 1), held out to measure the result;
+            used if the source has no test split.
+        splits: `splits.csv` of an earlier run, whose splits are reused.
+        corrections: `cleaning.csv` with its column `action` filled in: images to keep,
+            relabel or drop.
+        classes: CSV with the columns class and new. It renames classes, merges classes
+            that get the same new name, and drops classes whose new name is empty; `*`
+            stands for all classes not listed.
+        min_per_class: Classes with fewer distinct usable images than this are dropped.
+        group: Which copies of an image stay in the same split: `exact` (identical
+            files), `near` (near duplicates too), or `none`.
+        group_column: CSV column that names the group of an image, such as `patient`.
+            Images of one group, and copies of them, stay in the same split.
+        group_from: Regular expression that finds the group in the path of an image: its
+            first group in parentheses, or the whole match.
+        folds: Number of folds of the training images; 0 turns folds off. Each fold is
+            predicted by a classifier trained on the others. These predictions are used
+            to find label errors and for calibration.
+        examples_per_class: Largest number of training images of each class (default:
+            all).
+        train_fraction: Share of each class's training images that is used, in (0, 1].
+        sampling: `natural` (each image once per epoch), or `balanced` (each class
+            equally often).
+        min_class_share: Warn about classes with fewer images than this share, from 0 to
+            1, of the largest class.
         augmentation: `none`, `light` (flips, small shifts, rotations and zooms),
             `randaugment`, `mixup`, or `cutmix`.
-        views: Augmented copies of each image whose features are cached; 0 augments
-            anew in every epoch, through the whole network.
+        views: Number of augmented copies of each image whose features are cached. 0:
+            images are augmented anew in every epoch and pass through the whole network.
         cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
-        resize: How an image becomes square: `squash`, `crop` (the middle), or `pad`.
-        range: What is black and white in pictures of more than 8 bits: `auto` (by all
-            of the data set), `full` (all that a sample holds), or two numbers, like
-            `0 4095` or `-1..1`.
-        max_bad_fraction: Stop if a larger share of the files is unusable.
-        max_pixels: Largest height times width of a picture; larger ones are rejected.
-        tfds_dir: Folder of TensorFlow Datasets (default: its own).
-        path_column: The column of a CSV that holds the image's path.
-        label_column: The column of a CSV that holds the class name; for `multi` several
-            as `a|b`, for `number` the number.
-        label_columns: The columns of a CSV, `cat,dog`, that hold 0 or 1 for each class
-            (`multi`) or its share (`soft`).
-        annotator_counts: Whether the columns of `soft` count annotators; each row is
-            then divided by its sum.
-        weight_column: The column of a CSV, if it is there, that says what a row counts:
-            2 is the same row twice, 0 leaves it out. Default: none is used.
-        label_from: What names the class: `folder` (refused where folders look like
-            splits or versions), `top` (the same, unasked), or `file_name` up to its
-            last `_`.
-        demo_per_class: Images per class that the `demo` source draws.
-        demo_seed: Seed of the `demo` source.
+        resize: How an image is made square: `squash` (change the aspect ratio), `crop`
+            (keep the middle), or `pad`.
+        range: Sample values that mean black and white in images of more than 8 bits:
+            `auto` (from the whole data set), `full` (the range of the sample type), or
+            two numbers, such as `0 4095` or `-1..1`.
+        max_bad_fraction: Stop if more than this share of the files, from 0 to 1, is
+            unusable.
+        max_pixels: Largest height times width of a picture, in pixels; larger pictures
+            are rejected.
+        tfds_dir: Folder of TensorFlow Datasets (default: the library's own).
+        path_column: CSV column with the path of the image.
+        label_column: CSV column with the class name; for `multi`, several names as
+            `a|b`; for `number`, the number.
+        label_columns: CSV columns, such as `cat,dog`, with 0 or 1 for each class
+            (`multi`) or the share of each class (`soft`).
+        annotator_counts: Whether the columns of `soft` hold numbers of annotators; each
+            row is then divided by its sum.
+        weight_column: CSV column with the weight of a row, if there is such a column: 2
+            has the effect of the same row twice, 0 skips the row. null ignores it.
+        label_from: What names the class: `folder` (an error where folders look like
+            splits or versions), `top` (the top folder, without that check), or
+            `file_name` (the name up to its last `_`).
+        demo_per_class: Number of images per class that the source `demo` draws.
+        demo_seed: Random seed of the source `demo`.
     """
 
     source: str = "demo"
@@ -104,10 +116,10 @@ class AuditSettings:
     """Settings of `audit`.
 
     Args:
-        source: What to audit, as for `train` (default: `data.source`).
+        source: Data set to check, as for `train` (default: `data.source`).
         output: Folder for `audit.html`, `quarantine.csv`, `findings.csv`,
             `statistics.json` and contact sheets.
-        cache_dir: Cache folder of all commands (default: the user's).
+        cache_dir: Cache folder of all commands (default: `~/.cache/tfpipeline`).
         overwrite: Whether an earlier result in the folder may be replaced.
         data: How the source is read, as for `train`.
     """
@@ -124,10 +136,11 @@ class PackSettings:
     """Settings of `pack`.
 
     Args:
-        source: What to pack, as for `train` (default: `data.source`).
-        output: A new folder for the shards.
-        shard_megabytes: Size at which the next shard begins.
-        cache_dir: Cache folder of all commands (default: the user's).
+        source: Data set to pack, as for `train` (default: `data.source`).
+        output: New or empty folder for the shards.
+        shard_megabytes: Size of a shard, in megabytes; a shard that reaches it is
+            closed.
+        cache_dir: Cache folder of all commands (default: `~/.cache/tfpipeline`).
         overwrite: Whether a packed source may be replaced.
         data: How the source is read, as for `train`.
     """

@@ -11,29 +11,36 @@ class EmbedSettings:
     """Settings of `embed`.
 
     Args:
-        images: Files, folders or globs; a `.txt` with a path in each line, a `.csv`
-            with a column `path`, a folder of `pack`, or URLs.
-        output: Folder for the shards, where an interrupted command resumes.
-        run: Run folder whose network computes the features, or a SavedModel that
-            `export` wrote (default: the network set by `--model.*`).
-        dtype: Type of the features: `float32` or `float16`.
-        format: Of the shards: `numpy`, a `.npy` of vectors beside a `.csv` of rows; or
-            `parquet`, both in one file.
-        shard_images: Pictures a shard; one that was interrupted is computed again.
-        part: Which share of the shards this process computes, from 0; `auto` is the
-            task's number in a job array of SLURM, Kubernetes or AWS Batch.
-        parts: How many shares there are (default: 1, or the size of the job array).
-        workers: Processes on this machine that share the work.
-        runner: What hands out shards: `local`, this command; or `beam`, Apache Beam.
-        batch_size: Pictures a step; changes features by rounding errors only.
-        resize: How a picture becomes square: `squash`, `crop` or `pad` (default: that
-            of the run, otherwise `squash`).
-        range: Black and white of pictures with more than 8 bits, `full` or `"LOW
-            HIGH"`, where files declare none; a run has its own.
-        max_pixels: Height times width of a picture, at most; more is not opened.
-        overwrite: Whether to replace shards of other work in `output`.
+        images: Files, folders or globs; a `.txt` with one path per line, a `.csv` with
+            a column `path`, a folder written by `pack`, or URLs.
+        output: Folder for the shards, in which an interrupted command resumes.
+        run: Run folder whose network computes the features, or a SavedModel written by
+            `export` (default: the network set by `--model.*`).
+        dtype: Number type of the features: `float32` or `float16`.
+        format: Format of the shards: `numpy` (a `.npy` of features and a `.csv` of
+            rows), or `parquet` (one file with both).
+        shard_images: Number of pictures per shard. An interrupted shard is computed
+            again.
+        part: Which of the `parts` this process computes, counted from 0; `auto` takes
+            the index of the task in a job array of SLURM, Kubernetes or AWS Batch.
+        parts: Number of parts into which the shards are divided (default: 1, or the
+            size of the job array).
+        workers: Number of processes on this machine that share the shards.
+        runner: What distributes the shards: `local` (this command) or `beam` (Apache
+            Beam).
+        batch_size: Number of pictures per step; it changes features by rounding errors
+            only.
+        resize: How a picture is made square: `squash` (change the aspect ratio), `crop`
+            (keep the middle), or `pad` (default: as the run, otherwise `squash`).
+        range: Sample values that mean black and white in pictures of more than 8 bits
+            whose files declare none: `full` (the range of the sample type) or `"LOW
+            HIGH"`. Not used with a run, which has its own.
+        max_pixels: Largest height times width of a picture, in pixels; larger pictures
+            are rejected.
+        overwrite: Whether shards of another model, other settings or other pictures in
+            `output` may be replaced.
         model: The network.
-        beam: What Apache Beam is told, with `--runner beam`.
+        beam: Apache Beam, with `--runner beam`.
     """
 
     images: list[str] = field(default_factory=list)
@@ -60,10 +67,9 @@ class MergeSettings:
     """Settings of `merge`.
 
     Args:
-        shards: Folder of the shards that `embed` or `predict` wrote.
-        output: A file for what is in all of them: rows in `.csv`, features in `.npy`,
-            or `.parquet` (default: the shards are counted and checked, and nothing is
-            written).
+        shards: Folder of the shards written by `embed` or `predict`.
+        output: File to write: `.csv` for the rows, `.npy` for the features, `.parquet`
+            for both (default: only counts and checks the shards).
     """
 
     shards: str | None = None

@@ -11,16 +11,20 @@ class ReadSettings:
     """How a source other than the run's own is read (default: as in the run).
 
     Args:
-        classes: A CSV of class,new that maps its class names to those of the run.
-        max_bad_fraction: As in the section `data` of a run.
-        tfds_dir: Likewise.
-        path_column: Likewise.
-        label_column: Likewise.
-        label_columns: Likewise.
-        label_from: Likewise.
-        group_column: Its column of groups; unlike the others, null is none.
-        group_from: Likewise.
-        weight_column: Its column of weights, if it is there; null is none.
+        classes: CSV with the columns class and new, which maps the source's class names
+            to those of the run.
+        max_bad_fraction: As `data.max_bad_fraction` of `train`.
+        tfds_dir: As `data.tfds_dir` of `train`.
+        path_column: As `data.path_column` of `train`.
+        label_column: As `data.label_column` of `train`.
+        label_columns: As `data.label_columns` of `train`.
+        label_from: As `data.label_from` of `train`.
+        group_column: CSV column with the groups of this source; null: no groups,
+            whatever the run has.
+        group_from: Regular expression that finds the groups of this source; null: no
+            groups, whatever the run has.
+        weight_column: CSV column with the weights of this source, if there is such a
+            column; null ignores it.
     """
 
     classes: str | None = None
@@ -40,18 +44,20 @@ class EvaluateSettings:
     """Settings of `evaluate`.
 
     Args:
-        run: The folder of a finished run.
-        source: Any source with the run's classes (default: the run's test images).
-        map_labels: Whether to match classes by name if order or letter case differ.
-        allow_missing_classes: Whether the source may lack classes of the run; classes
-            are then matched by name.
-        robust: Radii in linf, `1/255,2/255`, at which to measure accuracy under attack.
-        engine: What computes on a CPU: `tensorflow`, `litert`, or `auto`: the faster in
-            a trial, for many images.
+        run: Folder of a finished run.
+        source: Any source with the classes of the run (default: the run's test images).
+        map_labels: Whether to match classes by name if their order or letter case
+            differs from the run's.
+        allow_missing_classes: Whether classes of the run may be missing from the
+            source; classes are then matched by name.
+        robust: Radii in linf for images in [0, 1], such as `1/255,2/255`, at which
+            accuracy under attack is measured.
+        engine: What computes on a CPU: `tensorflow`, `litert`, or `auto` (with many
+            images, the faster in a short trial).
         cache_dir: Cache folder (default: that of the run).
         data: How the source is read.
-        adversary: The attack for `robust`; see `attack`.
-        distribute: The devices.
+        adversary: The attack of `robust`; see `attack`.
+        distribute: Devices.
     """
 
     run: str | None = None

@@ -5,16 +5,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class SimilarSettings:
-    """What `similar` can be told.
+    """Settings of `similar`.
 
     Args:
-        run: The folder of a finished run.
+        run: Folder of a finished run.
         images: Pictures: files, folders, or globs.
         output: Folder for the page and `similar.json`.
-        count: Training pictures to find for each.
-        metric: `cosine` (1 less the cosine of the angle between features), or
+        count: Number of training pictures to find for each picture, at least 1.
+        metric: Distance of features: `cosine` (1 minus the cosine of the angle) or
             `euclidean`.
-        max_pixels: Height times width of a picture, at most; more is not opened.
+        max_pixels: Largest height times width of a picture, in pixels; larger pictures
+            are rejected.
         overwrite: Whether an earlier result in the folder may be replaced.
     """
 
@@ -29,25 +30,27 @@ class SimilarSettings:
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """What `monitor` can be told.
+    """Settings of `monitor`.
 
     Args:
-        run: The folder of a finished run; for tables of `predict`, an exported version
-            or the folder above its versions will do.
-        images: Pictures that have arrived: files, folders, or globs.
-        predictions: Instead of those, CSV or JSON lines that `predict` wrote (only what
-            they say is compared, without features), or request logs of TF Serving,
-            whose pictures are read.
+        run: Folder of a finished run; for predictions in CSV or JSON lines, also an
+            exported version or the folder above the versions.
+        images: New pictures: files, folders, or globs.
+        predictions: Instead of pictures: CSV or JSON lines written by `predict`, of
+            which the predictions are compared but no features, or request logs of TF
+            Serving, whose pictures are read.
         output: Folder for the page and `monitor.json`.
-        false_alarms: How often an alarm may be false: the share of batches like the
-            run's own pictures.
-        ignore_shares: Whether classes may be as frequent as they like: only pictures
-            that are predicted as the same class are then compared.
-        fail_on_drift: Whether an alarm ends with exit code 1.
-        most: Pictures that are compared, at most; of more a random part.
-        permutations: Random choices that the test compares with.
-        seed: Of all that is random.
-        max_pixels: Height times width of a picture, at most; more is not opened.
+        false_alarms: Rate of false alarms, between 0 and 1: the share of batches
+            without drift that raise an alarm.
+        ignore_shares: Whether to ignore how often each class is predicted: pictures are
+            then compared only with those of the same predicted class.
+        fail_on_drift: Whether the exit code is 1 if drift is found.
+        most: Largest number of pictures to compare, at least 2; if there are more, a
+            random sample is compared.
+        permutations: Number of random permutations of the test.
+        seed: Random seed of the sample and the permutations.
+        max_pixels: Largest height times width of a picture, in pixels; larger pictures
+            are rejected.
         overwrite: Whether an earlier result in the folder may be replaced.
     """
 

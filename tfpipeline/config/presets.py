@@ -65,7 +65,7 @@ def of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(name: str, settings: Mapping[str, Any]) -> str:
-    """Return in a line what a preset has set, and what was set otherwise.
+    """Return in a line what a preset has set, and what was overridden.
 
     Args:
         name: The preset.
@@ -74,5 +74,5 @@ def describe(name: str, settings: Mapping[str, Any]) -> str:
     own = PRESETS.get(name, {})
     kept = [f"{key} {settings[key]}" for key in own if settings[key] == own[key]]
     other = [f"{key} {settings[key]}" for key in own if settings[key] != own[key]]
-    parts = [", ".join(kept) or "sets nothing", f"set otherwise: {', '.join(other)}"]
+    parts = [", ".join(kept) or "sets nothing", f"overridden: {', '.join(other)}"]
     return f"preset {name}: {'; '.join(parts[: 1 + bool(other)])}"

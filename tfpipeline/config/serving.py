@@ -11,27 +11,32 @@ class ExportSettings:
 
     Args:
         run: Run folder (not needed with `--stable`, which only moves the label).
-        output: Folder above the versions, which a server watches.
-        name: Of the served model, in the server's addresses.
-        top_k: Classes in an answer, at most.
+        output: Folder above the numbered versions, which a server watches.
+        name: Name of the served model, part of the server's URLs.
+        top_k: Largest number of classes in an answer.
         images: Files, folders or globs for the parity check (default: the run's test
             images).
-        parity_images: How many of them, at most.
-        tolerance: Largest accepted difference of a probability: one number, or one per
-            format, `--tolerance.litert_float16 0.05` (`savedmodel` is the version
-            itself).
-        min_answered: Share of those images that the exported model has to read.
-        max_pixels: Height times width of an image, at most; more is not decoded. A
-            pixel of 16 bits counts as four.
-        max_request_pixels: Of all images of a request; the largest are refused.
-        max_images: That a request may have; those behind are refused.
-        only_if_better: Whether to publish only if it is better than the live version,
-            on test images that neither has learned from.
-        label: Of the version: `stable`, `canary`, or `auto` (the first one is stable).
-        stable: Number of a version to make stable, without exporting anything.
-        also: Other formats, each checked likewise: `litert_float16`, `litert_int8`,
-            `onnx`. One that answers differently is skipped, and the exit code is 1.
-        batch_sizes: Batch sizes of the server, in rising order.
+        parity_images: Largest number of images in the parity check.
+        tolerance: Largest accepted difference between a probability of the exported
+            model and of the run: one number, or one per format, such as
+            `--tolerance.litert_float16 0.05` (`savedmodel` is the version itself).
+        min_answered: Smallest share of the parity images, from 0 to 1, that the
+            exported model must be able to read.
+        max_pixels: Largest height times width of an image, in pixels; larger images are
+            not decoded. A pixel of 16 bits counts as four.
+        max_request_pixels: Largest number of pixels of all images of a request; beyond
+            it, the largest images are refused.
+        max_images: Largest number of images in a request; images beyond it are refused.
+        only_if_better: Whether to publish only if the run is significantly better than
+            the live version, on test images that neither was trained on.
+        label: Label of the new version: `stable`, `canary`, or `auto` (`stable` for the
+            first version).
+        stable: Number of an existing version to label as stable, without exporting
+            anything.
+        also: Other formats to export, each with its own parity check: `litert_float16`,
+            `litert_int8`, `onnx`. A format that fails the check is skipped, and the
+            exit code is 1.
+        batch_sizes: Batch sizes that the server may use, in ascending order.
         cache_dir: Cache folder (default: that of the run).
     """
 
@@ -59,16 +64,16 @@ class ServeSettings:
     """Settings of `serve`.
 
     Args:
-        base: Folder above the versions, written by `export`.
-        name: Of the served model, in its addresses.
+        base: Folder above the numbered versions, written by `export`.
+        name: Name of the served model, part of its URLs.
         host: Address to listen on.
-        rest_port: Port for HTTP; 0 takes any free one.
-        grpc_port: Port for gRPC; 0 takes any free one, null turns gRPC off.
-        poll_seconds: Seconds between two looks for new versions and moved labels.
-        ui: Whether to serve a page, at `/ui` of the REST port, to try the model with
-            pictures and the camera.
-        run: Run folder that was exported: the page then shows Grad-CAM and the nearest
-            training pictures as well.
+        rest_port: Port for HTTP; 0 picks a free one.
+        grpc_port: Port for gRPC; 0 picks a free one, null turns gRPC off.
+        poll_seconds: Seconds between two checks for new versions and moved labels.
+        ui: Whether to serve a page, at `/ui` of the REST port, on which the model can
+            be tried with pictures and the camera.
+        run: Run folder that was exported; with it, the page also shows Grad-CAM and the
+            nearest training pictures.
     """
 
     base: str | None = None
@@ -86,11 +91,11 @@ class ServerSettings:
     """How requests are sent to a server.
 
     Args:
-        batch_size: Images per request, at most.
-        batch_megabytes: Megabytes of encoded images per request, at most, if it has
-            several.
-        parallel: Requests in flight at the same time.
-        retries: Repetitions of a request if the server is down or busy.
+        batch_size: Largest number of images per request.
+        batch_megabytes: Largest size of a request of several images, in megabytes of
+            encoded images.
+        parallel: Number of requests in flight at the same time.
+        retries: Number of times a request is repeated if the server is down or busy.
         timeout_seconds: Seconds to wait for an answer.
     """
 
@@ -106,31 +111,37 @@ class PredictSettings:
     """Settings of `predict`.
 
     Args:
-        model: The folder of a finished run; a SavedModel written by `export`, or the
-            folder above its versions (uses the stable one, else the newest); or a
-            server, `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`,
-            optionally with `/labels/stable` or `/versions/N`.
-        images: Files, folders or globs; a `.txt` with a path in each line, a `.csv`
-            with a column `path`, a folder of `pack`, or URLs.
-        output: A file in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder for
-            shards, where rows are written as they come and an interrupted command
-            resumes. By default, prints a table on a terminal and CSV into a pipe,
-            unless `--sort_into` is given.
-        sort_into: Folder to copy the pictures into, by class; unknown ones go to
-            `unknown` in it, and others that are not accepted to `unsure`.
-        top_k: Classes per picture, best first; at most as many as were exported.
-        max_pixels: Largest height times width of a picture; larger ones are rejected.
-        shard_images: Pictures per shard, where `output` is a folder.
-        part: Which share of the shards this process computes, from 0; `auto` is the
-            task's number in a job array of SLURM, Kubernetes or AWS Batch.
-        parts: Number of shares (default: 1, or the size of the job array).
-        workers: Processes on this machine that share the shards.
-        runner: What hands out shards: `local`, this command; or `beam`, Apache Beam.
-        overwrite: Whether to replace shards of other work in `output`.
-        engine: What computes a run's predictions on a CPU: `tensorflow`, `litert`, or
-            `auto`: the faster in a trial, for many pictures; for shards `tensorflow`.
+        model: Folder of a finished run; a SavedModel written by `export`, or the folder
+            above its versions (the stable version, otherwise the newest); or a server,
+            `http://HOST:PORT/v1/models/NAME` or `grpc://HOST:PORT/NAME`, optionally
+            with `/labels/stable` or `/versions/N`.
+        images: Files, folders or globs; a `.txt` with one path per line, a `.csv` with
+            a column `path`, a folder written by `pack`, or URLs.
+        output: File in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder for
+            shards, in which an interrupted command resumes. By default, prints a table
+            on a terminal and CSV into a pipe, unless `--sort_into` is given.
+        sort_into: Folder into which the pictures are copied, one folder per class;
+            unknown pictures go to its folder `unknown`, other pictures that are not
+            accepted to `unsure`.
+        top_k: Number of classes per picture, the most probable first; at most as many
+            as were exported.
+        max_pixels: Largest height times width of a picture, in pixels; larger pictures
+            are rejected.
+        shard_images: Number of pictures per shard, if `output` is a folder.
+        part: Which of the `parts` this process computes, counted from 0; `auto` takes
+            the index of the task in a job array of SLURM, Kubernetes or AWS Batch.
+        parts: Number of parts into which the shards are divided (default: 1, or the
+            size of the job array).
+        workers: Number of processes on this machine that share the shards.
+        runner: What distributes the shards: `local` (this command) or `beam` (Apache
+            Beam).
+        overwrite: Whether shards of another model, other settings or other pictures in
+            `output` may be replaced.
+        engine: What computes the predictions of a run on a CPU: `tensorflow`, `litert`,
+            or `auto` (with many pictures, the faster in a short trial; `tensorflow` for
+            shards).
         server: How requests are sent to a server.
-        beam: What Apache Beam is told, with `--runner beam`.
+        beam: Apache Beam, with `--runner beam`.
     """
 
     model: str | None = None

@@ -13,25 +13,28 @@ class StudySettings:
         sources: Data sets, each as for `train`: `demo`, folders, CSV files, ...; all of
             one `--data.target`.
         backbones: Frozen networks, `NAME[:ALPHA][:WEIGHTS][@SIZE]`: `MobileNetV2`,
-            `MobileNet:0.25`, `demo`, or untrained `MobileNetV2:0.35:none@96`; of your
-            own, `FILE.keras[:PREPROCESSING][:none][@SIZE]`, `kerashub:PRESET`.
+            `MobileNet:0.25`, `demo`, or the untrained `MobileNetV2:0.35:none@96`;
+            networks of your own, `FILE.keras[:PREPROCESSING][:none][@SIZE]` or
+            `kerashub:PRESET`.
         output: Folder for `study.csv`, `study.json`, `table.md` and the figures.
-        seeds: Repetitions, each with other splits, examples and initial weights.
-        shots: Examples per class (of numbers, per tenth) to learn from; `all` is always
-            included.
-        heads: Heads to train and choose from, by validation images if there are any.
+        seeds: Number of repetitions, each with its own splits, examples and initial
+            weights.
+        shots: Numbers of training examples per class (of numbers, per tenth); `all` is
+            always included.
+        heads: Number of heads that are trained; the best is chosen on validation
+            images, if there are any.
         neighbours: Largest number of neighbours of the k-NN probe.
-        scratch: Whether to train `PlainCNN` from scratch too, on all examples.
-        scratch_epochs: Passes over the training images for it.
-        workers: Processes that share the work. Start each with the same command but its
-            own `--index`; the last to finish writes the result.
-        index: Which of the workers this is, from 0.
-        engine: What computes features on a CPU: `tensorflow`, `litert`, or `auto`: the
-            faster in a trial, for many images.
-        seed: Of the first repetition; the others count up from it.
+        scratch: Whether `PlainCNN` is also trained from scratch, on all examples.
+        scratch_epochs: Number of passes over the training images of `PlainCNN`.
+        workers: Number of processes that share the work. Start each with the same
+            command but its own `--index`; the last to finish writes the result.
+        index: Number of this process among the workers, from 0.
+        engine: What computes features on a CPU: `tensorflow`, `litert`, or `auto` (with
+            many images, the faster in a short trial).
+        seed: Random seed of the first repetition; each further one adds 1.
         cache_dir: Cache folder (default: `~/.cache/tfpipeline`).
         overwrite: Whether an earlier result may be replaced; an unfinished one is
-            resumed.
+            always resumed.
         data: Data.
         distribute: Devices.
     """

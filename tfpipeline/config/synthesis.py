@@ -7,35 +7,39 @@ from tfpipeline.config import DistributeSettings, ModelSettings
 
 @dataclass(frozen=True)
 class SynthesisSettings:
-    """How an ideal image is made; unset values are those of the preset.
+    """How an ideal image is generated; unset values are those of the preset.
 
     Args:
-        objective: `logit`, `log_odds` (against all other classes), `logit_and_odds`,
-            `cross_entropy`, or `softmax_cross_entropy` (the lesson's).
-        parameterization: `pixels`, `fourier`, or `phases` (of waves with the amplitudes
-            of photographs).
-        start: Photograph to start from, instead of noise.
+        objective: What is maximised: `logit`, `log_odds` (against all other classes),
+            `logit_and_odds`, `cross_entropy`, or `softmax_cross_entropy` (the
+            lesson's).
+        parameterization: What is optimised: `pixels`, `fourier` (amplitudes and phases
+            of waves), or `phases` (of waves with the amplitudes of photographs).
+        start: Photograph to start from (default: noise).
         steps: Number of steps.
-        learning_rate: Of the first step.
+        learning_rate: Learning rate of the first step.
         optimizer: `adam`, `sgd`, `rmsprop`, `adagrad`, or `lion`.
-        views: Transformed copies of the image in each step.
-        total_variation: Weight of the total variation penalty (sum of absolute
-            differences of neighbours).
+        views: Number of transformed copies of the image in each step.
+        total_variation: Weight of the penalty on total variation, the sum of absolute
+            differences of neighbouring pixels.
         l2: Weight of the penalty on squared distances from grey.
-        feature_distance: Weight of the penalty on the relative distance from the
-            photograph `start` in the features of a layer.
-        feature_layer: Which layer (default: one after a third of the network).
-        class_features: Weight of the direction in which features of the class's
-            photographs lie, of a run that has kept them (default: 7 if its network has
-            no skip connections, 0 otherwise).
-        fading: Rate at which contrast fades that does not excite the class.
-        branch_gradient: Share of the gradient that a residual branch passes back, in
+        feature_distance: Weight of the penalty on the relative distance, in the
+            features of a layer, from the photograph `start`.
+        feature_layer: Layer of that distance (default: one after a third of the
+            network).
+        class_features: Weight, at least 0, of the mean direction of the features of the
+            class's photographs, for runs that keep their features (default: 7 if the
+            network has no skip connections, otherwise 0).
+        fading: Rate at which contrast decays that does not raise the objective.
+        branch_gradient: Share of its gradient that a residual branch passes back, in
             (0, 1].
-        relu_gradient: Share of the gradient that each ReLU passes besides its own, 0 to
-            0.5.
-        copies: Images of each class, each from its own noise.
-        diversity: Weight of the penalty on what copies of a class have in common.
-        batch_size: Images at once; changes results by rounding errors only.
+        relu_gradient: Share of the incoming gradient that each ReLU passes back in
+            addition to its own, 0 to 0.5.
+        copies: Number of images of each class, each from its own noise.
+        diversity: Weight, at least 0, of the penalty on similarity between the copies
+            of a class.
+        batch_size: Number of images that are optimised at once; it changes results by
+            rounding errors only.
     """
 
     objective: str | None = None
@@ -63,23 +67,23 @@ class SynthesizeSettings:
     """Settings of `synthesize`.
 
     Args:
-        classes: Names or numbers, e.g. `"Siamese cat" zebra 898`.
+        classes: Classes, by name or number: `"Siamese cat" zebra 898`.
         output: Folder for images, charts and `synthesis.json`.
         run: Run folder of the network (default: the network set by `--model.*`).
         preset: `best`, or `lesson` (the original lesson's method).
-        compare: Whether to make the images of the other preset too, with a sheet of
+        compare: Whether to generate the images of the other preset too, with a sheet of
             both.
-        judges: Networks that only score the results: `VGG16`, `MobileNet:0.25`, or a
-            run folder.
-        photographs: Folder with one folder of photographs for each class, to check
-            whether the images take their way through the network (default: those that
-            the run has learned from).
+        judges: Networks that take no part and classify the results: `VGG16`,
+            `MobileNet:0.25`, or a run folder.
+        photographs: Folder with one folder of photographs per class, with whose
+            activations those of the ideal images are compared (default: training images
+            of the run).
         gif: Whether to write an animation of each image.
         tensorboard: Whether to log the steps for TensorBoard, in `logs/`.
-        seed: Of the starts and the transforms.
+        seed: Random seed of the starts and the transforms.
         overwrite: Whether an earlier result in the folder may be replaced.
-        model: Network, if it is not that of a run.
-        synthesis: Ascent.
+        model: Network, if `run` is not given.
+        synthesis: Optimisation.
         distribute: Devices.
     """
 
@@ -107,21 +111,24 @@ class FeaturesSettings:
         images: Photographs: files, folders, or globs.
         output: Folder for the sheets and `features.json`.
         run: Run folder of the network (default: the network set by `--model.*`).
-        layers: Names of the layers to show (default: some, evenly spaced).
-        layer_count: How many layers to show if none is named.
-        top: Channels on a sheet: those that a photograph excites most.
-        classes: Classes to explain, names or numbers (default: the predicted one).
-        grad_cam_layer: Layer for Grad-CAM (default: the last with a spatial extent).
-        channels: `LAYER:NUMBER`: generates the ideal image of a channel, beside what
-            excites it most.
-        steps: Steps of the ascent to a channel's ideal image.
-        seed: Of all noise, of the ascent and of SmoothGrad.
+        layers: Names of the layers to show (default: `layer_count` evenly spaced
+            layers).
+        layer_count: Number of layers to show if none is named, at least 1.
+        top: Number of channels on a sheet, at least 1: those that the photograph
+            excites most.
+        classes: Classes to explain, by name or number (default: the predicted one).
+        grad_cam_layer: Layer for Grad-CAM (default: the last layer that outputs a map).
+        channels: Channels, as `LAYER:NUMBER`, to show as an ideal image beside the
+            photographs that excite them most.
+        steps: Number of optimisation steps for the ideal image of a channel.
+        seed: Random seed of all noise: of the ideal images and of SmoothGrad.
         overwrite: Whether an earlier result in the folder may be replaced.
-        resize: How photographs become square: `squash`, `crop`, or `pad` (default: as
-            the run, otherwise `squash`).
-        max_pixels: Height times width of a photograph, at most; larger ones are not
-            opened.
-        model: Network, if it is not that of a run.
+        resize: How a photograph is made square: `squash` (change the aspect ratio),
+            `crop` (keep the middle), or `pad` (default: as the run, otherwise
+            `squash`).
+        max_pixels: Largest height times width of a photograph, in pixels; larger
+            photographs are rejected.
+        model: Network, if `run` is not given.
         distribute: Devices.
     """
 

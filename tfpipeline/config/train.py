@@ -10,48 +10,55 @@ from tfpipeline.config.model import ModelSettings
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the head is trained; fine-tuning uses what it does not set itself.
+    """How the head is trained; fine-tuning inherits what it does not set itself.
 
     Args:
-        epochs: Passes over the training images, at most.
-        learning_rate: Peak learning rate, for the global batch; `auto` runs the
+        epochs: Largest number of passes over the training images.
+        learning_rate: Peak learning rate for the global batch; `auto` runs the
             learning-rate finder.
         optimizer: `adam`, `adamw`, `sgd`, `momentum`, `nesterov`, `rmsprop`, or
             `adagrad`.
         schedule: `constant`, `exponential`, `cosine`, `one_cycle`, or `plateau`.
-        decay: Factor per epoch of `exponential`.
-        plateau_patience: Epochs without a lower validation loss before `plateau` halves
-            the rate.
-        warmup_epochs: Epochs in which the rate rises from 0; may be a fraction.
-        weight_decay: Decoupled, of kernels (default: 0.004 for `adamw`, otherwise 0).
+        decay: Factor, per epoch, of the schedule `exponential`.
+        plateau_patience: Number of epochs without a lower validation loss after which
+            `plateau` halves the learning rate.
+        warmup_epochs: Number of epochs in which the learning rate rises from 0; may be
+            a fraction.
+        weight_decay: Decoupled weight decay of the kernels (default: 0.004 for `adamw`,
+            otherwise 0).
         clip_norm: Global norm to which gradients are clipped.
         clip_value: Absolute value to which each element of a gradient is clipped.
-        averaging: Of weights: `none`, `ema` (exponential moving average), or `swa`
-            (mean over the last epochs).
-        ema_momentum: Momentum of `ema` (default: an average over about one epoch).
+        averaging: Averaging of the weights: `none`, `ema` (exponential moving average),
+            or `swa` (mean over the last epochs).
+        ema_momentum: Momentum of `ema` (default: averages over about one epoch).
         swa_from: Share of the epochs after which `swa` begins.
-        loss: `auto` (by the target), `cross_entropy` and `focal` (single, soft), `bce`
-            and `focal` (multi), or `huber` and `mse` (number).
-        focal_gamma: Of `focal`: how much less an example counts that is right already;
-            0 is the plain cross-entropy.
+        loss: `auto` (the first that is named here for the target); `cross_entropy` or
+            `focal` for single and soft, `bce` or `focal` for multi, `huber` or `mse`
+            for number.
+        focal_gamma: Exponent gamma of `focal`: the larger, the less well-classified
+            examples weigh; 0 is the plain cross-entropy.
         label_smoothing: Share of the target that is spread evenly over all classes.
-        class_weights: `none`, or `balanced`: each class counts the same in the loss.
-        patience: Epochs without a lower validation loss before training stops; null
-            never stops early. The best epoch is kept either way.
-        engine: What computes features on a CPU: `tensorflow`, `litert`, `bfloat16`
-            (what only training reads), or `auto`: the fastest in a trial.
-        precision: `auto` (by device), `float32`, `mixed_float16`, or `mixed_bfloat16`.
-        jit_compile: Whether XLA compiles the gradients. One device only; slow for
-            convolutions on CPUs, and dropout draws other values.
-        on_nan: `stop`, or `roll_back` to the start of the epoch and halve the learning
-            rate.
+        class_weights: `none`, or `balanced` (each class has the same total weight in
+            the loss).
+        patience: Number of epochs without a lower validation loss after which training
+            stops; null turns early stopping off. The best epoch is kept either way.
+        engine: What computes features on a CPU: `tensorflow`, `litert`, `bfloat16` (for
+            features that only training reads), or `auto` (the fastest in a short
+            trial).
+        precision: `auto` (chosen by device), `float32`, `mixed_float16`, or
+            `mixed_bfloat16`.
+        jit_compile: Whether XLA compiles the computation of the gradients. One device
+            only; slow for convolutions on CPUs, and the random numbers of dropout
+            differ.
+        on_nan: What happens if the loss is NaN: `stop`, or `roll_back` to the start of
+            the epoch and halve the learning rate.
         from_scratch: Whether the whole network is trained from the first step (default:
-            only a backbone without ImageNet weights is).
-        reference: Whether the features of its images are kept in the run, at most
-            50,000 and 256 MiB of them; without them, nothing says which images are
-            `known`.
-        false_alarms: Share of images like those of the run that may be called unknown.
-            The threshold is chosen on validation images; 0.05 needs 19 of them.
+            only if the backbone has no ImageNet weights, such as `PlainCNN`).
+        reference: Whether the run keeps the features of its images, at most 50,000
+            images and 256 MiB. Without them no image can be called `known` or unknown.
+        false_alarms: Largest expected share, between 0 and 1, of images like those of
+            the run that are called unknown. The threshold is chosen on validation
+            images; 0.05 needs at least 19.
     """
 
     epochs: int = 30
@@ -83,18 +90,21 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class FineTuneSettings:
-    """The second stage, which trains part of the backbone as well.
+    """The second stage, which trains part of the backbone as well as the head.
 
     Args:
-        epochs: Passes over the training images, at most; 0 skips fine-tuning.
-        unfreeze: What is trained, from the top: `all`, a number of layers, a share such
-            as `0.3`, or the name of the lowest block, e.g. `block_13` or `block5`.
+        epochs: Largest number of passes over the training images; 0 skips fine-tuning.
+        unfreeze: Part of the backbone that is trained, counted from the top: `all`, a
+            number of layers, a share such as `0.3`, or the name of the lowest block,
+            such as `block_13` or `block5`.
         learning_rate: Peak learning rate of the head and the topmost block.
-        engine: Whether steps compute in `bfloat16` on a CPU that has it, or in float32:
-            `tensorflow`; `auto`: the faster in a trial.
-        layer_decay: Each block's learning rate is that of the block above times this.
-        gradual_epochs: Epochs until the next lower block is unfrozen; 0 unfreezes all
-            at once.
+        engine: Number type of the training steps on a CPU: `bfloat16`, where the
+            processor has it; `tensorflow` (float32); or `auto` (the faster in a short
+            trial).
+        layer_decay: Factor between the learning rates of a block and of the block above
+            it.
+        gradual_epochs: Number of epochs after which the next lower block is unfrozen; 0
+            unfreezes all at once.
         optimizer: As in `train` (default: the same).
         schedule: As in `train`.
         warmup_epochs: As in `train`.
@@ -118,7 +128,7 @@ class CheckpointSettings:
     """When checkpoints are written; the same command resumes from the last one.
 
     Args:
-        every_steps: Steps between two checkpoints; 0 turns this off.
+        every_steps: Number of steps between two checkpoints; 0 turns this off.
         every_seconds: Seconds between two checkpoints; 0 turns this off. SIGTERM and
             Ctrl-C always write one.
     """
@@ -132,8 +142,9 @@ class LogSettings:
     """What is logged for TensorBoard, in `logs/` of the run folder.
 
     Args:
-        tensorboard: Whether anything is logged.
-        profile_steps: Steps of each stage to profile, which slows them down.
+        tensorboard: Whether anything is logged for TensorBoard.
+        profile_steps: Number of steps of each stage to profile, at least 0. Profiled
+            steps are slower.
     """
 
     tensorboard: bool = True
@@ -142,16 +153,16 @@ class LogSettings:
 
 @dataclass(frozen=True)
 class DistributeSettings:
-    """On which devices training runs.
+    """Which devices and workers take part.
 
     Args:
         strategy: `auto` (several workers if TF_CONFIG or `workers` names them,
             otherwise every GPU, otherwise one device), `one_device`, `mirrored`,
             `multi_worker`, or `tpu` (untested).
         devices: For `mirrored` or `auto`: number of GPUs (default: all), or of logical
-            CPUs to create.
-        workers: `host:port,host:port` of all workers (default: from TF_CONFIG or
-            SLURM).
+            CPU devices to create.
+        workers: Addresses of all workers, `host:port,host:port` (default: from
+            TF_CONFIG or SLURM).
         index: Index of this worker, from 0; worker 0 writes the results.
         tpu: Name or address of the TPU (default: from the environment).
     """
@@ -165,16 +176,18 @@ class DistributeSettings:
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How calibration and abstention are set.
+    """How calibration, abstention and the thresholds of several labels are chosen.
 
     Args:
-        target_error: Share of wrong answers that is allowed among those that are
-            accepted; the threshold is chosen on validation images.
-        confidence: Confidence with which that holds on new images. 0.95 with a target
-            of 0.05 needs 60 validation images, with 0.01 it needs 300.
-        thresholds: Of several labels: by what the threshold of each class is chosen on
-            validation images, `f1` or `recall_at_precision`.
-        precision: That `recall_at_precision` has to have on them.
+        target_error: Largest share of wrong answers among accepted ones, in [0, 1). The
+            threshold is chosen on validation images.
+        confidence: Confidence, between 0 and 1, with which `target_error` holds on new
+            images. 0.95 needs 60 validation images for a target error of 0.05, and 300
+            for 0.01.
+        thresholds: With several labels: criterion by which the threshold of each class
+            is chosen on validation images, `f1` or `recall_at_precision`.
+        precision: Precision, in (0, 1], that `recall_at_precision` requires on
+            validation images.
     """
 
     target_error: float = 0.05
@@ -188,12 +201,12 @@ class CombineSettings:
     """Settings of `combine`.
 
     Args:
-        runs: Folders of finished runs with the same classes. None may have trained on
-            images that the first one was measured on.
+        runs: Folders of finished runs with the same classes. None of them may have been
+            trained on images that the first one was measured on.
         how: `ensemble` (mean of the probabilities), `soup` (mean of the weights of
-            equal networks), or `greedy_soup` (only runs that raise validation
-            accuracy).
-        workdir: The new run folder (default: a new one below `runs/`).
+            identical networks), or `greedy_soup` (a soup only of runs that do not lower
+            its validation accuracy).
+        workdir: New run folder (default: a new folder below `runs/`).
         cache_dir: Cache folder (default: that of the first run).
         overwrite: Whether a finished run may be replaced.
     """
@@ -210,14 +223,14 @@ class RunSettings:
     """Settings of `train`; `config.yaml` of a run holds them.
 
     Args:
-        workdir: The run folder (default: a new one below `runs/`).
-        seed: Of splits, initial weights, order and augmentation.
+        workdir: Run folder (default: a new folder below `runs/`).
+        seed: Random seed of the splits, initial weights, order and augmentation.
         cache_dir: Cache folder, shared by all runs (default: `~/.cache/tfpipeline`).
         overwrite: Whether a finished run may be replaced.
-        preset: `fast`, `best`, or `few_shot`: defaults that go well together. The
-            config file and flags win over them.
-        data: Data.
-        model: Network.
+        preset: `fast`, `best`, or `few_shot`: a set of defaults. Settings of the config
+            file and flags take precedence.
+        data: The images.
+        model: The network.
         train: Training of the head.
         fine_tune: Fine-tuning.
         robust: Adversarial training.

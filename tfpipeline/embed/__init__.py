@@ -1,1 +1,1 @@
-"""COMMAND `embed`: features of any number of pictures, shard by shard."""
+"""COMMAND `embed`: compute the features of any number of images, in shards."""

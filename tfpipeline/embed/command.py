@@ -18,7 +18,7 @@ _FORMATS = ("numpy", parquet.ENDING)
 
 
 def embed(settings: EmbedSettings) -> dict[str, Any]:
-    """Write the features of pictures, and what each is the picture of."""
+    """Compute the features of pictures, in shards with one row per picture."""
     own = _check(settings)
     output = Path(str(settings.output))
     plan, counted = driving.run("embed", settings, own, open_job)

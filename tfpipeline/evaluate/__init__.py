@@ -1,1 +1,1 @@
-"""COMMAND `python -m tfpipeline.evaluate`: a run measured on any source."""
+"""COMMAND `evaluate`: measure a run on its test images or any source."""

@@ -61,7 +61,7 @@ def _write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -
     if seen:
         careful.append(f"{seen} of them are training images of the run.")
     if split in ("validation", "train"):
-        careful.append(f"These are {split} images: the figures flatter the network.")
+        careful.append(f"These are {split} images: the figures are optimistic.")
     html.write(
         run.evaluation_page,
         "target.html",

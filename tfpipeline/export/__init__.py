@@ -1,1 +1,1 @@
-"""COMMAND `export`: a version for TF Serving, published once it answers alike."""
+"""COMMAND `export`: write a SavedModel for TF Serving, checked against the run."""

@@ -13,7 +13,7 @@ from tfpipeline.report.closing import closing
 
 
 def export(settings: ExportSettings) -> dict[str, Any]:
-    """Write a version for TF Serving, prove that it answers as the run, publish it."""
+    """Write a SavedModel for TF Serving, check it against the run, and publish it."""
     phases = provenance.Phases()
     if settings.output is None:
         raise UserError("--output: expected the folder above the versions.")

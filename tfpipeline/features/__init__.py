@@ -1,1 +1,1 @@
-"""COMMAND `features`: what each layer extracts from photographs."""
+"""COMMAND `features`: show what each layer extracts from photographs."""

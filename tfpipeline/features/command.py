@@ -14,7 +14,7 @@ RESULT = "features.json"
 
 
 def features(settings: FeaturesSettings) -> dict[str, Any]:
-    """Show what each layer extracts from photographs, and what speaks for a class."""
+    """Show what each layer extracts from photographs, and explain predictions."""
     phases = provenance.Phases()
     registry.check(settings.model)
     output = result_dir.new_result(

@@ -189,13 +189,13 @@ def result(
                 if_asked(len(channels), not fallen),
                 fallen,
                 "A channel's ideal image excites it more than its start.",
-                "the score did not rise; its ideal image shows nothing.",
+                "the score did not rise, so the ideal image shows nothing.",
             ).told(),
             "gradient": Check(
                 if_asked(len(channels), not dead),
                 dead,
-                "The channel has a gradient; without one nothing can rise.",
-                "there is no gradient, so nothing can rise.",
+                "The channel has a gradient, which optimisation needs.",
+                "there is no gradient, so the score cannot rise.",
             ).told(),
         },
         "summary": {

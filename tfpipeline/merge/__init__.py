@@ -1,1 +1,1 @@
-"""COMMAND `merge`: what is in the shards of all processes, and what is missing."""
+"""COMMAND `merge`: check shards, and join them into one file."""

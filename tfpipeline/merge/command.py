@@ -18,7 +18,7 @@ _ENDINGS = {".csv": b"id,", ".npy": b"\x93NUMPY", ".parquet": b"PAR1"}
 
 
 def merge(settings: MergeSettings) -> dict[str, Any]:
-    """Count shards, say which are missing, and join them where none is."""
+    """Check shards, list missing ones, and join complete ones into one file."""
     if settings.shards is None:
         raise UserError("--shards: expected the folder that `embed` wrote.")
     output = _check(settings.output)

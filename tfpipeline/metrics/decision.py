@@ -44,7 +44,7 @@ class Decision:
         what = "the highest F1"
         if self.criterion != "f1":
             what = f"the highest recall at a precision of {self.precision:g} or more"
-        return f"{what} on {self.split} images" if self.split else "0.5, as usual"
+        return f"{what} on {self.split} images" if self.split else "0.5 (default)"
 
     def said(self, outputs: np.ndarray) -> list[str]:
         """Return what is answered to images, in words: `cat|dog`, `3.5`."""

@@ -1,1 +1,1 @@
-"""COMMAND `python -m tfpipeline.monitor`: are pictures still like a run's own?"""
+"""COMMAND `monitor`: test whether new images have drifted from the run's."""

@@ -28,7 +28,7 @@ CHANGED = 60
 
 
 def monitor(settings: MonitorSettings) -> dict[str, Any]:
-    """Tell whether what arrives is still like the held-out pictures of a run."""
+    """Test whether new pictures have drifted from the held-out pictures of a run."""
     phases = provenance.Phases()
     run = _check(settings)
     output = result_dir.new_result(

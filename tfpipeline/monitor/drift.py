@@ -13,9 +13,9 @@ _DECIMALS = 3
 
 # What the parts of the test are about, in words of the page.
 WORDS = {
-    "features": "the features of the network (energy distance)",
-    "novelty": "how unlike the training pictures they are (mean square)",
-    "confidence": "the probability of the predicted class (rank test)",
+    "features": "features of the network (energy distance)",
+    "novelty": "novelty: how unlike the training pictures (mean square)",
+    "confidence": "probability of the predicted class (rank test)",
     "shares": "how often each class is predicted (chi-squared)",
 }
 

@@ -1,1 +1,1 @@
-"""COMMAND `python -m tfpipeline.pack`: a source written into few large files."""
+"""COMMAND `pack`: write a data set as TFRecord shards."""

@@ -13,7 +13,7 @@ from tfpipeline.report.closing import closing
 
 
 def pack(settings: PackSettings) -> dict[str, Any]:
-    """Write a source into few large files, for many images and for many workers."""
+    """Write a data set as TFRecord shards, for many images or many workers."""
     if settings.output is None:
         raise UserError("--output: expected a new folder for the shards.")
     output = Path(settings.output)

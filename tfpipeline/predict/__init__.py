@@ -1,1 +1,1 @@
-"""COMMAND `predict`: pictures named by a run, a SavedModel or a server."""
+"""COMMAND `predict`: classify images with a run, a SavedModel or a server."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def predict(settings: PredictSettings) -> Sequence[dict[str, Any]] | dict[str, Any]:
-    """Classify pictures, given as files, folders or globs, with a trained model."""
+    """Classify pictures with a run, a SavedModel or a server."""
     names.check(settings.engine, "--engine")
     _check_target(settings)
     if sharded.is_folder(settings.output):

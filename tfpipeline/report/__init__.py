@@ -1,1 +1,1 @@
-"""Pages, charts, and what commands say at their end."""
+"""COMMAND `report`: rebuild the page of a result, or compare runs."""

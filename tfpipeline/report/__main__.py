@@ -28,13 +28,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         type=Path,
         metavar="FOLDER",
-        help="of a run, or of what synthesize, attack, features or study wrote; "
+        help="folder of a run or of a result of synthesize, attack, features or study; "
         "several runs are compared",
     )
     parser.add_argument(
         "--output",
         type=Path,
-        help="the page (default: report.html in the folder; for several runs, "
+        help="file of the page (default: report.html in the folder; for several runs, "
         "comparison.html in the current folder)",
     )
     parser.add_argument("--quiet", action="store_true", help=flags.QUIET)

@@ -53,4 +53,6 @@ def coverage(metrics: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
         y_range=charts.share_range(lines, 0.05),
         marks=marks,
     )
-    return svg(chart, "accuracy of the surest answers, against the share answered")
+    return svg(
+        chart, "accuracy of the most confident predictions, against the share accepted"
+    )

@@ -23,10 +23,11 @@ SHOWN = 60
 _SHEETS = {
     "sheet": "All pictures, in order.",
     "overview": "Accuracy by size of the perturbation, and further measurements.",
-    "natural_path_chart": "How the ideal images go through the layers of the network: "
-    "1 is like photographs of their class, 0 like those of another.",
-    "shots_chart": "Accuracy on test images by training images of each class; the bars "
-    "are 95 % intervals over seeds.",
+    "natural_path_chart": "Similarity of activations in each layer: 1, an ideal image "
+    "is as similar to photographs of its class as these are to each other; 0, only as "
+    "similar as photographs of other classes are.",
+    "shots_chart": "Test accuracy by number of training images per class; the bars are "
+    "95 % intervals over seeds.",
     "cost_chart": "Accuracy by time per image; up and to the left is better.",
 }
 
@@ -67,16 +68,16 @@ KINDS = {
     ),
     "features.json": Kind(
         "What a network sees",
-        "What its layers extract from photographs, and which pixels a prediction is "
-        "sensitive to.",
+        "What the layers of a network extract from photographs, and to which pixels "
+        "a prediction is sensitive.",
         ("explained_sheet",),
         ("overview",),
         columns=("image", "class", "probability"),
     ),
     "study.json": Kind(
         "Transfer study",
-        "How well pretrained networks transfer to other data sets; study.csv has a "
-        "row for each seed.",
+        "How well pretrained networks transfer to other data sets; study.csv has one "
+        "row per seed.",
         sheets=("shots_chart", "cost_chart"),
         columns=(
             *("source", "backbone", "method", "shots"),

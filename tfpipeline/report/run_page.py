@@ -56,8 +56,8 @@ def _target_content(run: RunFiles) -> dict[str, Any]:
         f"{source}; measured on {run.split or 'no'} images.",
         "split": run.split,
         "careful": (
-            "There are no test images. These chose the best epoch and the thresholds, "
-            "so that the figures flatter the network."
+            "There are no test images. These validation images also chose the best "
+            "epoch and the thresholds, so the figures are optimistic."
             if run.split == "validation"
             else ""
         ),

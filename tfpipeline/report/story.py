@@ -64,18 +64,18 @@ def _attack(result: Result, summary: Result, items: Sequence[Result]) -> Story:
     else:
         headline = f"Fooled on {of} {what} at {size}"
     jpeg = summary.get("success_rate_jpeg") or {}
-    figures = [Figure("Fooled", of, f"files read again as 8-bit images, {size}")]
+    figures = [Figure("Fooled", of, f"counted on the saved 8-bit files, {size}")]
     if fooled and jpeg:
         headline += f"; {_survives(jpeg)}"
     if (least := summary.get("median_least")) is not None:
         basis = f"median over {count(len(items), 'photograph')}"
         figures.append(Figure("Smallest perturbation", radius(least, norm), basis))
     elif (psnr := (summary.get("median") or {}).get("psnr")) is not None:
-        basis = "median PSNR of those that fooled; 40 dB is hardly visible"
+        basis = "median PSNR of the successful ones; 40 dB is hardly visible"
         figures.append(Figure("Perturbation", f"{psnr:.1f} dB", basis))
     if jpeg:
         quality, share = list(jpeg.items())[len(jpeg) // 2]
-        basis = "of all photographs still fool it"
+        basis = "of all photographs still fool the network"
         figures.append(Figure(f"After JPEG {quality}", percent(share, 0), basis))
     return Story(headline, figures, lambda item: _attacked(item, norm))
 
@@ -111,11 +111,13 @@ def _synthesis(result: Result, summary: Result, items: Sequence[Result]) -> Stor
     own = f"{summary.get('recognised')} of {len(items)}"
     headline = f"{network} recognises {own} of its ideal images"
     figures = [
-        Figure("Recognised by the network", own, "saved files, class named first")
+        Figure(
+            "Recognised by the network", own, "saved files whose class is ranked first"
+        )
     ]
     for name, votes in list(apart.items())[:2]:
         share = f"{votes.get('top_1')} of {votes.get('known')}"
-        basis = f"first guess; {votes.get('top_5')} within the first five"
+        basis = f"ranked first; {votes.get('top_5')} in the top five"
         figures.append(Figure(f"Recognised by {name}", share, basis))
         if len(figures) == 2:
             headline = (
@@ -133,7 +135,7 @@ def _ideal(item: Result) -> str:
     words = [f"{item.get('class')}: probability {number(item.get('probability'))}"]
     for name, verdict in (item.get("judges") or {}).items():
         rank = verdict.get("rank")
-        placed = f" (the class is number {rank})" if rank not in (None, 1) else ""
+        placed = f" (the class is ranked {rank})" if rank not in (None, 1) else ""
         words.append(f"{name} sees {verdict.get('top')}{placed}")
     return "; ".join(words)
 
@@ -194,7 +196,7 @@ def _study(result: Result, summary: Result, items: Sequence[Result]) -> Story:
                 )
             )
         if len(advice) > 1:
-            headline += f" (and see the advice for {len(advice) - 1} more below)"
+            headline += f" ({len(advice) - 1} more recommendations below)"
     figures += [
         Figure("Networks", str(len(backbones)), "compared on the same splits"),
         Figure("Data sets", str(len(sources)), ""),

@@ -51,7 +51,7 @@ def label_counts(true: Sequence[int], said: Sequence[int], last: str = "") -> An
     names[-1] = last or names[-1]
     for name, left, values, look in (
         ("true", -0.42, true, {"facecolor": INKS.blue, "alpha": 0.78}),
-        ("said", 0.02, said, _HOLLOW),
+        ("predicted", 0.02, said, _HOLLOW),
     ):
         bars = [
             (place + left, 0, 0.4, count, f"{_images(count)}, {label} {name}")
@@ -60,7 +60,7 @@ def label_counts(true: Sequence[int], said: Sequence[int], last: str = "") -> An
         charts.draw_boxes(axes, name, bars, label=name, **look)
     axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1.05 * max(*true, *said, 1)))
     axes.set_xticks(range(len(names)), names)
-    axes.set(xlabel="labels an image", ylabel="images")
+    axes.set(xlabel="labels per image", ylabel="images")
     axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1), ncols=2, borderpad=0)
     return drawn
 

@@ -48,11 +48,11 @@ def _number_charts(
 ) -> list[tuple[str, Any]]:
     chart = target_charts.scatter(points, name)
     alt = f"predicted against true {name} of {len(points)} images"
-    words = "Each point is an image; on the line the prediction is right."
+    words = "Each point is an image; on the line, the prediction is exact."
     drawn = [(words, svg(chart, alt))]
     if errors:
         chart = target_charts.errors(errors["edges"], errors["counts"], name)
-        words = "How far predictions are off: right of the line they are too high."
+        words = "Prediction errors; right of the line, predictions are too high."
         drawn.append((words, svg(chart, f"histogram of the errors of {name}")))
     return drawn
 
@@ -69,7 +69,8 @@ def _label_charts(
         chart = charts.lines(lines, "recall", "precision", y_range=(0.0, 1.02))
         alt = f"precision against recall of {len(lines)} classes"
         words = (
-            "Precision against recall at every threshold, of the most frequent classes."
+            "Precision against recall at every threshold, for the most frequent "
+            "classes."
         )
         drawn.append((words, svg(chart, alt)))
     if counts:
@@ -77,8 +78,8 @@ def _label_charts(
         most = target_metrics.MANY_LABELS
         last = f"{most}+" if len(true) > most else ""
         chart = target_charts.label_counts(true, said, last)
-        alt = "images by their number of labels, true and said"
-        words = "How many labels images have, and how many the network says."
+        alt = "images by number of labels, true and predicted"
+        words = "Number of labels per image, true and predicted."
         drawn.append((words, svg(chart, alt)))
     return drawn
 

@@ -1,1 +1,1 @@
-"""COMMAND `serve`: versions served by REST and gRPC on this machine."""
+"""COMMAND `serve`: serve exported versions by REST and gRPC on this machine."""

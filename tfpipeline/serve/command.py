@@ -28,7 +28,7 @@ _served = threading.Event()
 
 
 def serve(settings: ServeSettings) -> None:
-    """Serve what `export` wrote by KServe's REST server and by gRPC, to try it out."""
+    """Serve the versions that `export` wrote by REST and gRPC, to try them out."""
     if settings.base is None:
         raise UserError("--base: expected the folder above the versions.")
     base, host = Path(settings.base), settings.host

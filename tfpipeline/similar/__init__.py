@@ -1,1 +1,1 @@
-"""COMMAND `python -m tfpipeline.similar`: the training pictures nearest to others."""
+"""COMMAND `similar`: find the nearest training images."""

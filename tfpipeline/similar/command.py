@@ -23,7 +23,7 @@ RESULT, PAGE = "similar.json", "similar.html"
 
 
 def similar(settings: SimilarSettings) -> dict[str, Any]:
-    """Find the training pictures that are nearest to others, by a run's features."""
+    """Find the training pictures nearest to each picture, by the run's features."""
     phases = provenance.Phases()
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")

@@ -1,1 +1,1 @@
-"""COMMAND `study`: how well each network transfers to each source."""
+"""COMMAND `study`: compare how well networks transfer to data sets."""

@@ -41,22 +41,23 @@ def checks(
         "several_seeds": Check(
             if_asked(count, seeds > 1),
             seeds,
-            "Everything was repeated, so that intervals are known.",
-            "One seed gives no intervals: differences may be luck.",
+            "There are several seeds, so intervals are known.",
+            "One seed gives no intervals: differences may be chance.",
         ),
         "validation_images": Check(
             if_asked(count, not unchosen),
             unchosen,
-            "Every source has validation images: they choose among the heads, and what "
-            "to recommend.",
-            f"No validation images in {', '.join(unchosen)}: the first head is taken, "
-            "a plain linear one, and nothing is recommended.",
+            "Every source has validation images, which choose the head and the "
+            "recommendation.",
+            f"No validation images in {', '.join(unchosen)}: the first head, a plain "
+            "linear one, is used, and nothing is recommended.",
         ),
         "no_leaks": Check(
             if_asked(len(leaks), not any(leaks.values())),
             leaks,
-            "No test image is one that was learned from.",
-            f"Some are: {figures} are too high. `audit` names them.",
+            "No test image is also a training image.",
+            f"Some test images are also training images: {figures} are too high. "
+            "`audit` lists them.",
         ),
     }
     return {name: check.told() for name, check in every.items()}

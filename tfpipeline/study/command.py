@@ -27,7 +27,7 @@ NAMES = (
 
 
 def study(settings: StudySettings) -> dict[str, Any]:
-    """Measure how well networks transfer to sources, with few examples and many."""
+    """Measure how well networks transfer to data sets, with few examples and many."""
     phases = provenance.Phases()
     output = result_dir.new_result(
         settings.output, RESULT, overwrite=settings.overwrite

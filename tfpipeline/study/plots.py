@@ -70,7 +70,7 @@ def cost(means: Sequence[Entry], pairs: Sequence[Entry]) -> np.ndarray:
         ticks = _ticks(list(milliseconds.values()))
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("milliseconds an image")
+        axes.set_xlabel("milliseconds per image")
 
     chosen = ("probe", "scratch")
     whole = [e for e in means if e["method"] in chosen and e["shots"] == "all"]

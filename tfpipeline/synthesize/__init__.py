@@ -1,1 +1,1 @@
-"""COMMAND `synthesize`: the images that excite classes of a network most."""
+"""COMMAND `synthesize`: generate ideal images of classes."""

@@ -15,7 +15,7 @@ RESULT = "synthesis.json"
 
 
 def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
-    """Make the images that excite classes of a network most, and have them judged."""
+    """Generate ideal images of classes, and have other networks classify them."""
     phases = provenance.Phases()
     registry.check(settings.model)
     output = result_dir.new_result(

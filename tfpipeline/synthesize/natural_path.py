@@ -235,10 +235,10 @@ def check(paths: Sequence[Mapping[str, Way]]) -> dict[str, Any]:
     return Check(
         if_asked(value is not None, (value or 0) > 0),
         None if value is None else round(value, 3),
-        "The activations of the ideal images are more like those of photographs of "
-        "their class than those of other photographs are: 0 is another class, 1 the "
-        "same; over all layers.",
+        "Over all layers, the activations of the ideal images are more similar to "
+        "those of photographs of their class than activations of other photographs "
+        "are (0: as other photographs; 1: as photographs of the class).",
         f"in {off} of {len(layers)} layers, photographs of other classes are more "
-        "like those of the class than its ideal image is: it excites the class in a "
-        "way of its own, and may show what photographs of the class do not have.",
+        "similar to those of the class than its ideal image is: it excites the class "
+        "by other activations, and may show what photographs of the class lack.",
     ).told()

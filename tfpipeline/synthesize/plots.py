@@ -51,7 +51,7 @@ def ideal(
         bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"},
     )
     right.plot(np.arange(len(curve)), curve, color=INKS.blue, linewidth=1)
-    right.set(xlabel="step", title="score of what the network saw")
+    right.set(xlabel="step", title="score of the transformed image")
     return pixels(drawn)
 
 
@@ -77,12 +77,12 @@ def natural_path(items: Sequence[Mapping[str, Any]]) -> np.ndarray:
         ideal, same, other = (sum(one[name][part] for one in each) for part in parts)
         span = same - other
         together.append((ideal - other) / span if span > 0 else np.nan)
-    axes.plot(places, together, color=INKS.blue, linewidth=2, label="together")
-    for height, words in ((0, "another class"), (1, "the same class")):
+    axes.plot(places, together, color=INKS.blue, linewidth=2, label="all images")
+    for height, words in ((0, "as another class"), (1, "as the same class")):
         axes.axhline(height, color="0.5", linewidth=1, linestyle=":")
         axes.text(places[-1], height, words, ha="right", va="bottom", color="0.4")
     axes.set_xticks(places, layers, rotation=30, ha="right")
     # Where photographs hardly tell classes apart, a line goes anywhere.
-    axes.set(ylim=(-2, 2), title="like photographs of ...")
+    axes.set(ylim=(-2, 2), title="similarity of activations to photographs")
     axes.legend(loc="lower left")
     return pixels(drawn)

@@ -228,8 +228,8 @@ def _checks(ideals: Sequence[Ideal]) -> dict[str, Any]:
         check = Check(
             change <= most,
             change,
-            "Rounding to 8 bits undoes no larger share of a score's rise.",
-            "rounding to 8 bits undoes more than 2 % of what some score rose by.",
+            "Rounding to 8 bits undoes at most 2 % of the rise of a score.",
+            "rounding to 8 bits undoes more than 2 % of the rise of some score.",
         )
         checks["eight_bit"] = check.told() | {"expected": most}
     return checks

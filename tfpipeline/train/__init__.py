@@ -1,1 +1,1 @@
-"""COMMAND `train`: images to a trained, measured classifier in a run folder."""
+"""COMMAND `train`: train a classifier on images, and measure it."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def train(settings: RunSettings) -> dict[str, Any]:
-    """Train a new head on a frozen backbone, fine-tune where asked to, and measure."""
+    """Train a new head on a frozen backbone, optionally fine-tune, and measure it."""
     phases = provenance.Phases()
     registry.check(settings.model)
     folder = run_replacement.new_run(settings.workdir, overwrite=settings.overwrite)

@@ -139,7 +139,7 @@ def test_a_network_that_guesses_is_found_out(
 ) -> None:
     check = sanity_checks.plausible(right, asked, classes)
     assert check.passed is passed
-    assert "pixel space" in check.otherwise
+    assert "preprocessing" in check.otherwise
 
 
 def test_too_few_steps_are_found_out(small, pictures) -> None:

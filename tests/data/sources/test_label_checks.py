@@ -31,7 +31,7 @@ def test_images_without_a_label_are_counted_and_named(tmp_path) -> None:
     lines = dict(data_lines(examples.review(Opened(), 0.0))[1])
     count = sum(not labels[i] for i in range(60) if examples.split[i] == "train")
     assert lines["no label"].startswith(f"{count} image")
-    assert "any number of them an image" in data_block(
+    assert "any number of them per image" in data_block(
         examples.review(Opened(), 0.0)
     ).replace("\n", " ")
 

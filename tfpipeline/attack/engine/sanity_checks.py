@@ -66,8 +66,8 @@ class Tally:
         own = Check(
             self.finite and self.in_ball and self.in_range,
             {k: vars(self)[k] for k in ("largest", "in_range", "finite")},
-            "every image is in [0, 1] and in the ball, and all its values are numbers",
-            "the attack broke its own rules: a fault of this program",
+            "every image is in [0, 1] and within epsilon, and all values are finite",
+            "the attack violated its own bounds: a fault of this program",
         )
         return {"in_the_ball": own} | gradients(
             inspection, self.flat / max(1, self.steps)
@@ -80,20 +80,20 @@ def gradients(inspection: Inspection, flat: float) -> dict[str, Check]:
         "gradients_not_zero": Check(
             flat == 0 and inspection.zero_gradients == 0,
             {"share_of_steps": flat, "share_of_images": inspection.zero_gradients},
-            "no step, and no image, was without a gradient",
-            "gradients are masked: what withstood may only have had nothing to climb",
+            "every step and every image had a gradient",
+            "gradients are masked: what withstood may only have lacked a gradient",
         ),
         "logits_not_saturated": Check(
             inspection.saturated == 0,
             {"share": inspection.saturated, "median_spread": inspection.spread},
-            "the best two logits lie less than 50 apart, so that a softmax has digits",
-            "cross-entropy sees nothing: trust margin and dlr only",
+            "the two largest logits differ by less than 50: softmax is not saturated",
+            "cross-entropy has no gradient: rely on margin and dlr only",
         ),
         "deterministic": Check(
             inspection.deterministic,
             inspection.deterministic,
-            "the network answers twice the same",
-            "a random network: expect over it, --adversary.samples 10 or more",
+            "the network gives the same output twice",
+            "the network is random: average over draws, --adversary.samples 10 or more",
         ),
     }
 
@@ -107,9 +107,9 @@ def plausible(right: int, asked: int, classes: int) -> Check:
     return Check(
         if_asked(asked >= ASKED_AT_LEAST, share > max(0.1, 1 / classes)),
         {"right": right, "asked": asked},
-        "before the attack the network is right more often than a guess would be",
-        "the network expects another pixel space or knows other classes, and success "
-        "says little: look at its preprocessing, and at the names of the folders",
+        "before the attack, the network is right more often than chance",
+        "the network expects other preprocessing or has other classes, so success "
+        "says little: check its preprocessing and the names of the folders",
     )
 
 
@@ -193,7 +193,7 @@ def _random(campaign: Campaign, goals: Goals) -> Check:
         rate - already <= 0.05,
         rate,
         "random noise of the same size fools the network in at most 1 of 20 cases",
-        "the network is no good near these images, attack or not; success says little",
+        "the network is unreliable near these images anyway; success says little",
     )
 
 
@@ -259,9 +259,9 @@ def _without_gradient(
         if_asked(len(rows) + fooled, fooled == (0 if guided else len(rows))),
         {"asked": len(rows), "then_fooled": fooled, "attack": spelled(others)},
         (
-            "what withstood the attack is not fooled by random squares either"
+            "images that withstood the attack also withstand random squares"
             if guided
-            else "what random squares have fooled is fooled by gradients as well"
+            else "images that random squares fool are fooled by gradients as well"
         ),
         "gradients are masked: the true robustness is lower than it looks",
     )
@@ -285,7 +285,7 @@ def _monotone(
             "again_at_twice_the_radius": len(fallen) - lost,
             "attack": spelled(strong.parts),
         },
-        "what succeeds does so at twice the radius as well, but for 1 in 100",
+        "attacks that succeed also succeed at twice the radius, except for 1 in 100",
         "gradients are masked, or the steps do not fit the radius",
     )
 
