@@ -1,9 +1,9 @@
 """Passes the lines of its standard input on, but for some, which it counts.
 
-It is a process of its own, started by `jpeg_damage` as a script: it shows the last words
-of one that aborts, and never waits for that one's threads. Its arguments are the line
-that asks for the count, and the beginnings of lines to count. The count goes to standard
-output, everything else to standard error. It ends when nobody can write to it any more.
+It is a process of its own, started by `jpeg_damage` as a script: it shows the last
+words of one that aborts, and never waits for that one's threads. Its arguments are the
+line that asks for the count, and the beginnings of lines to count. The count goes to
+standard output, everything else to standard error. It ends when nobody can write to it.
 """
 
 import os
