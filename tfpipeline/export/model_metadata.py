@@ -42,8 +42,8 @@ class Description(NamedTuple):
 
     `novelty` is whether it has this output, `threshold` the largest one that is known
     (None: nothing can be promised, and there is no output `known`), and `false_alarms`
-    the share of images like the run's own that may exceed it. `exact` is whether what it
-    computes is near enough to the run's own for that promise, and sees what is no
+    the share of images like the run's own that may exceed it. `exact` is whether what
+    it computes is near enough to the run's own for that promise, and sees what is no
     pixel: not in 8 bits.
     """
 
