@@ -49,7 +49,7 @@ def test_what_the_network_thinks_of_is_recognised_by_it(made, demo_run) -> None:
         assert picture.shape == (96, 96, 3) and picture.dtype == np.uint8
     assert set(failed(found["checks"])) <= {"natural_path"}
     assert found["summary"]["recognised"] == 2
-    # How it goes through the layers is compared with what the run has learned from.
+    # How it goes through the layers is compared with photographs of the run.
     assert isinstance(found["checks"]["natural_path"]["value"], float)
     assert all(len(item["natural_path"]) == 8 for item in found["images"])
     assert (output / found["summary"]["natural_path_chart"]).is_file()

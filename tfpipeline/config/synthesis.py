@@ -72,8 +72,8 @@ class SynthesizeSettings:
         judges: Networks that only score the results: `VGG16`, `MobileNet:0.25`, or a
             run folder.
         photographs: Folder with one folder of photographs for each class, to check
-            whether the images take their way through the network (default: those that
-            the run has learned from).
+            whether the images take their way through the network (default: those
+            of the run, its test split first).
         gif: Whether to write an animation of each image.
         tensorboard: Whether to log the steps for TensorBoard, in `logs/`.
         seed: Of the starts and the transforms.

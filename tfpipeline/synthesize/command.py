@@ -63,10 +63,8 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     jobs = {
         name: generate.Job(
             *(network, classes, preset, given, seed, strategy, gif),
-            *(
-                ask(preset, given, settings.run, network)
-                for ask in (class_features.of, class_features.weight)
-            ),
+            class_features.of(preset, given, settings.run, network),
+            class_features.weight(preset, given, settings.run, network),
         )
         for name, (preset, given) in chosen.items()
     }
