@@ -137,11 +137,15 @@ def test_the_filter_ends_with_its_block(monkeypatch) -> None:
 
 
 def test_a_process_that_outlives_the_block_may_go_on_writing(capfd) -> None:
+    command = ["sh", "-c", "sleep 3; echo later >&2"]
     with jpeg_damage.named([]):
-        words = "sleep 2; echo later >&2"
-        with subprocess.Popen(["sh", "-c", words]) as other:
-            pass
-    assert other.returncode == 0 and capfd.readouterr().err == "later\n"
+        other = subprocess.Popen(command)
+    assert other.wait() == 0
+    (child,) = jpeg_damage._lasting
+    assert child.wait(30) == 0, "it ends when nobody is left to write"
+    assert capfd.readouterr().err == "later\n"
+    with jpeg_damage.named([]):
+        assert not jpeg_damage._lasting
 
 
 def test_files_are_looked_for_within_a_limit(files, capfd, monkeypatch) -> None:

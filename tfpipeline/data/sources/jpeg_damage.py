@@ -40,6 +40,9 @@ _busy = threading.Lock()
 # What has been named by this process is not named again: file and offset.
 _told: set[tuple[str, int]] = set()
 
+# Filters through which a process that was started in a block goes on writing.
+_lasting: list[subprocess.Popen[bytes]] = []
+
 # How long files are looked for, and how long the filter may take to answer.
 _SECONDS, _ANSWER_SECONDS = 30.0, 10.0
 
@@ -111,6 +114,7 @@ def _filtered() -> Iterator[list[int]]:
     """
     own, count = sys.stderr, list[int]()
     own.flush()
+    _lasting[:] = [child for child in _lasting if child.poll() is None]
     asks = f"tfpipeline {secrets.token_hex(8)}"
     words = [asks, *(start.decode() for start in _WARNINGS)]
     try:
@@ -142,8 +146,10 @@ def _filtered() -> Iterator[list[int]]:
                 stdin.write(asks.encode() + b"\n")
             if select.select([child.stdout], [], [], _ANSWER_SECONDS)[0]:
                 count.append(int(child.stdout.readline() or 0))
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 child.wait(1)
+            except subprocess.TimeoutExpired:
+                _lasting.append(child)
 
 
 def _descriptor(stream: TextIO) -> int | None:
