@@ -251,6 +251,30 @@ def test_what_is_no_picture_has_no_probabilities(
     np.testing.assert_allclose(chance[4:].sum(1), 1, atol=0.02)
 
 
+@pytest.mark.parametrize("target", converters.TARGETS)
+def test_a_number_is_answered_and_of_what_is_no_picture_it_is_none(
+    target: str, tmp_path: Path
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    keras.utils.set_random_seed(0)
+    image = keras.Input((12, 10, 3))
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    model = keras.Model(image, keras.layers.Dense(1)(pooled))
+    row = converters.TARGETS[target]
+    file, answering = tmp_path / row.file, converters.Answering(target="number")
+    file.write_bytes(row.convert(model, answering, SOME, row.kind))
+    wrong = [SOME[0] * 255, SOME[0] * 2 - 1, SOME[0].copy()]
+    wrong[2][1, 2, 0] = np.nan
+    told = converters.run(file, np.stack([*wrong, *SOME]))["value"][:, 0]
+    expected = np.asarray(model(SOME))[:, 0]
+    most = {"litert_float16": 3e-3, "litert_int8": 0.06, "onnx": 1e-5}[target]
+    assert abs(told[3:] - expected).max() < most
+    if target != "litert_int8":
+        assert np.isnan(told[:3]).all()
+
+
 NARROW = 6
 
 
@@ -293,7 +317,7 @@ def test_novelty_is_an_output_of_each_file_and_the_classes_stay_the_first(
     assert score.threshold is not None and (expected > 1).sum() > 5
     row = converters.TARGETS[target]
     file = tmp_path / row.file
-    content = row.convert(model, 1.5, images, row.kind, score)
+    content = row.convert(model, converters.Answering(1.5), images, row.kind, score)
     about = SAID._replace(novelty=True, threshold=score.threshold)
     file.write_bytes(model_metadata.describe(content, row.file, about))
     told = converters.run(file, images)
@@ -306,7 +330,7 @@ def test_novelty_is_an_output_of_each_file_and_the_classes_stay_the_first(
     assert off.max() < most
     assert np.array_equal(known, values <= score.threshold)
     plain = tmp_path / f"plain-{row.file}"
-    plain.write_bytes(row.convert(model, 1.5, images, row.kind))
+    plain.write_bytes(row.convert(model, converters.Answering(1.5), images, row.kind))
     np.testing.assert_allclose(told["probabilities"], asked(plain, images), atol=0.01)
     if target == "onnx":
         import onnx
@@ -325,17 +349,24 @@ def test_novelty_is_an_output_of_each_file_and_the_classes_stay_the_first(
     assert "at most 1" in graph.tables(3)[2].text(1)
 
 
+@pytest.mark.parametrize("kind", ["single", "number"])
 @pytest.mark.parametrize("target", ["litert_float16", "onnx"])
-def test_what_is_no_picture_is_not_known(target: str, strange, tmp_path: Path) -> None:
+def test_what_is_no_picture_is_not_known(
+    target: str, kind: str, strange, tmp_path: Path
+) -> None:
     if target == "onnx":
         pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
     model, score, images = strange
     row = converters.TARGETS[target]
     file = tmp_path / row.file
-    file.write_bytes(row.convert(model, 1.0, images, row.kind, score))
+    answering = converters.Answering(target=kind)
+    file.write_bytes(row.convert(model, answering, images, row.kind, score))
     told = converters.run(file, np.stack([images[0], images[0] * 255]))
     assert told["known"].ravel().tolist() == [1, 0]
-    assert told["novelty"][1] == 0 and not told["probabilities"][1].any()
+    assert told["novelty"][1] == 0
+    first = told[answering.output]
+    assert np.isfinite(first[0]).all()
+    assert np.isnan(first[1]).all() if kind == "number" else not first[1].any()
 
 
 @pytest.mark.parametrize("target", converters.TARGETS)
@@ -348,7 +379,9 @@ def test_where_nothing_can_be_promised_there_is_no_known(
     row = converters.TARGETS[target]
     file = tmp_path / row.file
     without = dataclasses.replace(score, threshold=None, reason="too few")
-    file.write_bytes(row.convert(model, 1.0, images, row.kind, without))
+    file.write_bytes(
+        row.convert(model, converters.Answering(), images, row.kind, without)
+    )
     assert sorted(converters.run(file, images[:2])) == ["novelty", "probabilities"]
 
 

@@ -205,6 +205,42 @@ def test_novelty_has_to_be_that_of_the_training_path() -> None:
     assert strange([1.0, 2.0, 0.0], [True, True, False], **refused)["passed"]
 
 
+@pytest.mark.parametrize(
+    "flipped, back, passes", [(2, 0, True), (3, 0, False), (9, 8, True)]
+)
+def test_images_near_the_threshold_may_not_all_move_to_one_side(
+    flipped: int, back: int, passes: bool
+) -> None:
+    values = np.where(np.arange(100) < 90, 2.4, 2.6)
+    trained = gate.Trained(
+        [str(i) for i in range(100)],
+        np.array([[0.9, 0.1]] * 100),
+        ["a", "b"],
+        gate.Novelty(values, 2.5),
+    )
+    known = values <= 2.5
+    known[:flipped] = False
+    known[len(known) - back :] = True
+    answers = {
+        "valid": [True] * 100,
+        "labels": [["a", "b"]] * 100,
+        "probabilities": [[0.9, 0.1]] * 100,
+        "novelty": np.where(known, 2.4, 2.6),
+        "known": known,
+    }
+    # Of 8 bits, 0.1 is little.
+    report = gate.compare(trained, answers, 0.35)
+    assert report["novelty"]["changed"] == 0
+    assert report["passed"] == report["novelty"]["passed"] == passes
+    assert report["novelty"]["known"] == {
+        "trained": 0.9,
+        "served": pytest.approx(0.9 + (back - flipped) / 100),
+        "differ": flipped + back,
+    }
+    if not passes:
+        assert "87.0% are known, expected 90.0%" in gate.difference(report)
+
+
 def test_an_image_at_the_threshold_may_be_on_either_side() -> None:
     novelty = gate.Novelty(np.array([2.5]), 2.5)
     trained = gate.Trained(["x"], np.array([[0.9, 0.1]]), ["a", "b"], novelty)

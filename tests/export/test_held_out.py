@@ -1,12 +1,15 @@
 """A version has what its network says of the run's held-out images."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Exported, Trained
 from tfpipeline.core import file_io
-from tfpipeline.export import versions
+from tfpipeline.core.run_dir import RunFolder
+from tfpipeline.evaluate import run_inputs
+from tfpipeline.export import held_out, versions
 
 
 def test_it_is_what_the_run_predicted(small_run: Trained, exported: Exported) -> None:
@@ -23,3 +26,21 @@ def test_it_is_what_the_run_predicted(small_run: Trained, exported: Exported) ->
             float(told["probability"]), abs=1e-4
         )
         assert float(row["novelty"]) < 100
+
+
+def test_a_version_is_written_without_it_where_what_was_kept_is_damaged(
+    small_run: Trained, tmp_path: Path, capsys
+) -> None:
+    run, version = RunFolder(tmp_path / "run"), tmp_path / "version"
+    shutil.copytree(small_run.path, run.path)
+    version.mkdir()
+    ready = run_inputs.ready(run)
+    held_out.write(version, run, ready, 1.0)
+    assert (version / versions.HELD_OUT).is_file()
+    (version / versions.HELD_OUT).unlink()
+    features = run.reference / "features.npy"
+    features.write_bytes(features.read_bytes()[:-7])
+    held_out.write(version, run, ready, 1.0)
+    assert not list(version.iterdir())
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{versions.HELD_OUT} is not written" in said and "train again" in said

@@ -28,6 +28,9 @@ def test_a_number_may_differ_by_a_share_of_its_deviation(off, passes) -> None:
     given = target_gate.comparable(NUMBER, answers)
     report = gate.compare(trained, given, 1e-4, gate.Rules())
     assert report["passed"] == passes
+    said = gate.difference(report)
+    assert said.startswith("Largest difference of the number, in standard deviations: ")
+    assert "class" not in said and "probability" not in said
 
 
 def test_labels_beyond_the_tolerance_of_their_threshold_have_to_be_the_same() -> None:

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.core import console
-from tfpipeline.models import classifier
+from tfpipeline.models import classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import litert
 from tfpipeline.models.engines.choice import Engines
@@ -122,3 +122,21 @@ def test_an_engine_that_cannot_be_built_any_more_gives_way_for_all_views(
     assert (
         "engine: TensorFlow; not LiteRT: ZeroDivisionError" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("batch", [16, 32, 100])
+def test_a_trial_has_pictures_of_all_classes_in_their_order(batch: int) -> None:
+    label = np.repeat(np.arange(8), 125)
+    shown: list[int] = []
+
+    def feed(positions):
+        for start in range(0, len(positions), batch):
+            rows = positions[start : start + batch]
+            shown.extend(rows)
+            yield np.zeros((len(rows), 2, 2, 3)), label[rows], np.ones(len(rows))
+
+    keys = [str(i) for i in range(len(label))]
+    images = feature_extraction._sample(keys, feed)()
+    assert len(images) == batch == len(set(shown))
+    counts = np.bincount(label[shown], minlength=8)
+    assert counts.min() >= 1 and counts.max() - counts.min() <= 2

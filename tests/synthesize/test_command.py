@@ -49,7 +49,7 @@ def test_what_the_network_thinks_of_is_recognised_by_it(made, demo_run) -> None:
         assert picture.shape == (96, 96, 3) and picture.dtype == np.uint8
     assert set(failed(found["checks"])) <= {"natural_path"}
     assert found["summary"]["recognised"] == 2
-    # How it goes through the layers is compared with what the run has learned from.
+    # How it goes through the layers is compared with photographs of the run.
     assert isinstance(found["checks"]["natural_path"]["value"], float)
     assert all(len(item["natural_path"]) == 8 for item in found["images"])
     assert (output / found["summary"]["natural_path_chart"]).is_file()
@@ -87,7 +87,8 @@ def test_sheets_charts_and_animations_can_be_opened(made) -> None:
 def test_the_lesson_is_named_with_its_defects(made) -> None:
     (other,) = made[1]["compared"]
     assert other["summary"]["preset"] == "lesson"
-    assert {"finite", "natural_path"} < set(other["checks"])
+    names = {"finite", "score_rose", "gradient", "recognised", "natural_path"}
+    assert set(other["checks"]) == names
     assert len(other["summary"]["defects"]) >= 4
     assert other["images"][0]["steps"] == 1000
     assert {"probability", "least", "largest"} <= set(other["images"][0]["raw"])

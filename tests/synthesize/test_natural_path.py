@@ -64,7 +64,7 @@ def test_ranks_are_those_of_spearmans_correlation() -> None:
 def test_a_photograph_goes_the_way_of_its_class_and_another_does_not(
     network, folder: Path
 ) -> None:
-    files = natural_path.files(str(folder), None, LABELS)
+    files = natural_path.files(str(folder), None, LABELS).files
     assert {k: len(some) for k, some in files.items()} == {0: 4, 1: 4}
     measure = Measure(network, files)
     assert measure.layers == ["first", "last"]
@@ -79,16 +79,17 @@ def test_a_photograph_goes_the_way_of_its_class_and_another_does_not(
             other[name].same,
             other[name].other,
         )
-    assert natural_path.check([own, own])["passed"]
+    assert natural_path.check([own, own], {})["passed"]
     # In two layers of three photographs of others are nearer, and over all.
     ways = {"a": Way(0.1, 0.6, 0.2), "b": Way(0.1, 0.5, 0.3), "c": Way(0.4, 0.5, 0.3)}
-    failed = natural_path.check([ways])
+    failed = natural_path.check([ways], {"test": 3})
     assert failed["passed"] is False and "in 2 of 3 layers" in failed["otherwise"]
+    assert failed["photographs"] == {"test": 3}
     assert failed["value"] == pytest.approx((-0.1 - 0.2 + 0.1) / (0.4 + 0.2 + 0.2))
 
 
 def test_a_class_without_photographs_is_not_asked(network, folder: Path) -> None:
-    files = natural_path.files(str(folder), None, LABELS)
+    files = natural_path.files(str(folder), None, LABELS).files
     picture = photograph(0, 99)
     assert Measure(network, files)(picture, 2) is None
     assert Measure(network, {0: files[0]})(picture, 0) is None
@@ -97,7 +98,7 @@ def test_a_class_without_photographs_is_not_asked(network, folder: Path) -> None
     for file in files[0][1:]:
         file.write_bytes(b"no picture")
     assert Measure(network, files)(picture, 0) is None
-    told = natural_path.check([])
+    told = natural_path.check([], {})
     assert told["outcome"] == "not asked" and told["value"] is None
 
 
@@ -108,22 +109,35 @@ def test_layers_that_tell_no_classes_apart_tell_nothing() -> None:
     assert pooled["a"] == Way(pytest.approx(0.3), pytest.approx(0.7), 0.1)
 
 
-def test_a_run_has_the_photographs_that_it_learned_from(folder: Path) -> None:
+def test_photographs_of_a_run_are_first_those_that_it_did_not_learn_from(
+    folder: Path,
+) -> None:
     run = folder.parent / f"{folder.name}_run"
     run.mkdir()
-    assert natural_path.files(None, str(run), LABELS) == {}
-    there = sorted((folder / "dark top").iterdir())
+    assert natural_path.files(None, str(run), LABELS) == ({}, {})
+    top, left = (
+        sorted((folder / name).iterdir()) for name in ("dark top", "Dark_left")
+    )
     rows = [
-        (there[0], "dark top", "train"),
-        (there[1], "dark top", "test"),
-        (folder / "gone.png", "dark left", "train"),
-        ("", "third", "train"),
+        (top[0], "dark top", "train"),
+        (top[1], "dark top", "validation"),
+        (top[2], "dark top", "test"),
+        (folder / "gone.png", "dark left", "test"),
+        ("", "third", "test"),
+        *[(left[0], "dark left", "train")] * 5,
+        *[(left[1], "dark left", "validation")] * 4,
+        *[(left[2], "dark left", "test")] * 2,
     ]
     file_io.write_csv(run / "splits.csv", ["path", "label", "split"], rows)
-    found = natural_path.files(None, str(run), LABELS)
-    assert {k: some for k, some in found.items() if some} == {1: [there[0]]}
+    found, splits = natural_path.files(None, str(run), LABELS)
+    assert found == {
+        1: [top[2], top[1], top[0]],
+        0: [left[2]] * 2 + [left[1]] * 4 + [left[0]] * 2,
+    }
+    assert splits == {"test": 3, "validation": 5, "train": 3}
     # A folder that is named is what counts.
-    assert len(natural_path.files(str(folder), str(run), LABELS)[0]) == 4
+    named, of = natural_path.files(str(folder), str(run), LABELS)
+    assert len(named[0]) == 4 and of == {}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import PLAIN, Trained
 from tests.data.sources.test_base import put
@@ -28,6 +29,7 @@ from tfpipeline.config import (
 from tfpipeline.config.presets import PRESETS
 from tfpipeline.core import file_io, image_io
 from tfpipeline.data import dataset, pipeline
+from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.models import classifier, saving
 from tfpipeline.models.feature_cache import FeatureCache
@@ -226,6 +228,25 @@ def test_broken_images_are_listed_and_training_goes_on(
     assert [row["id"] for row in rows] == [os.path.join("dark", "0.png")]
     said = " ".join(capsys.readouterr().out.split())
     assert "skipped 1 file" in said and "dark/0.png" in said
+
+
+def test_a_run_is_whole_before_damaged_files_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, run = pictures(tmp_path / "p"), tmp_path / "r"
+    file = root / "dark" / "short.jpg"
+    Image.new("RGB", (64, 64), "navy").save(file)
+    file.write_bytes(file.read_bytes()[:-20] + b"\xff\xd9")
+    seen = []
+
+    def look(files, until):
+        seen.extend(sorted(path.name for path in run.iterdir()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jpeg_damage, "_damaged", look)
+    assert start("--workdir", str(run), "--data.source", str(root), *SMALL) == 130
+    assert {"model.keras", "manifest.json", "report.html"} <= set(seen)
+    assert json.loads((run / "manifest.json").read_text())["finished"]
 
 
 def test_a_finished_run_is_kept_and_an_unfinished_one_goes_on(

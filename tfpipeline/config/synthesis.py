@@ -76,8 +76,8 @@ class SynthesizeSettings:
         judges: Networks that take no part and classify the results: `VGG16`,
             `MobileNet:0.25`, or a run folder.
         photographs: Folder with one folder of photographs per class, with whose
-            activations those of the ideal images are compared (default: training images
-            of the run).
+            activations those of the ideal images are compared (default: images of
+            the run, its test split first).
         gif: Whether to write an animation of each image.
         tensorboard: Whether to log the steps for TensorBoard, in `logs/`.
         seed: Random seed of the starts and the transforms.

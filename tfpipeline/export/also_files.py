@@ -56,7 +56,7 @@ def _attempt(
     own = opened.ready.decision
     decision = own if own.labels else dataclasses.replace(own, labels=tuple(labels))
     described = opened.run.path.name, labels, size, resize, decision
-    description = model_metadata.Description(*described)
+    description = model_metadata.Description(*described, exact=target.kind != "int8")
     if score is not None:
         description = description._replace(
             novelty=True, threshold=score.threshold, false_alarms=score.false_alarms

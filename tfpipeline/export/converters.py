@@ -42,11 +42,6 @@ class Answering(NamedTuple):
         """What the output is called."""
         return NUMBER if self.target == targets.NUMBER else OUTPUT
 
-    @property
-    def nothing(self) -> float:
-        """What is answered about an image whose values are none of pixels."""
-        return float("nan") if self.target == targets.NUMBER else 0.0
-
     def __call__(self, outputs: tf.Tensor) -> tf.Tensor:
         """Return probabilities of logits; a number as it is."""
         if self.target == targets.NUMBER:
@@ -83,8 +78,7 @@ def _pixels(
     """Return what answers images: the probabilities of all classes, and novelty.
 
     All is 0, and a number NaN, for an image whose values are none of pixels, if
-    `checked`. With `parts`,
-    it answers what the score is made of instead of the score.
+    `checked`. With `parts`, it answers what the score is made of instead of the score.
     """
 
     def plain(images: tf.Tensor) -> tuple[tf.Tensor, Outputs]:
@@ -107,10 +101,13 @@ def _pixels(
         if not checked:
             return answer
         valid = signature_inputs.in_range(images)[:, None]
-        answer = {
-            n: tf.where(valid, a, tf.fill(tf.shape(a), answering.nothing))
-            for n, a in answer.items()
-        }
+        masked = {n: tf.where(valid, a, tf.zeros_like(a)) for n, a in answer.items()}
+        if answering.output == NUMBER:
+            # tf2onnx makes products of `tf.where`, in which any NaN would win. This is
+            # 1, or the root of -1.
+            unit = tf.sqrt(2.0 * tf.cast(valid, tf.float32) - 1.0)
+            masked[NUMBER] = answer[NUMBER] * unit
+        answer = masked
         return answer | ({_VALID: tf.cast(valid, tf.float32)} if parts else {})
 
     return forward

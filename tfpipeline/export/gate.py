@@ -25,6 +25,10 @@ _NOVELTY_TOLERANCE = 1e-3
 # Probabilities that are no further apart are equal, whatever else is let pass.
 TIE = 1e-4
 
+# By how much the shares of images that are known may differ, or by one image: what is
+# near the limit may be on either side of it, but not more on one than on the other.
+_KNOWN_TOLERANCE = 0.02
+
 # Images by which the ranges of 8-bit numbers are set, at most.
 _RANGES = 100
 
@@ -132,7 +136,8 @@ def compare(
         Beside the rules `n` (images compared), `labels_equal` and `agreed` (shares of
         the same best class, and of what `agreement` is about), `beyond` (images that
         differ by more than the tolerance) and `changed` (those of another best class),
-        `worst` (the image of the largest difference), and `not_served` (why not).
+        `worst` (the image of the largest difference), `not_served` (why not), and
+        `unit`, of differences that are none of probabilities.
     """
     columns = {name: column for column, name in enumerate(trained.labels)}
     differences, equal, agreed, compared, refused = [], [], [], [], []
@@ -175,6 +180,7 @@ def compare(
         "least": rules.least,
         "worst": compared[int(np.argmax(differences))] if compared else None,
         "not_served": refused,
+        **({"unit": "standard deviations"} if "value" in answers else {}),
         **strange,
     }
 
@@ -192,16 +198,26 @@ def difference(report: Mapping[str, Any]) -> str:
             f"{strange['tolerance']:g}), and {strange['changed']} of "
             "the images are known in one of the two alone"
         )
+        if known := strange.get("known"):
+            more += (
+                f", with novelty near the limit {known['differ']}; "
+                f"{known['served']:.1%} are known, expected {known['trained']:.1%} "
+                f"within {_KNOWN_TOLERANCE:.0%}"
+            )
     labels = report.get("said")
     if labels and not labels["passed"]:
         more += f". {labels['changed']} labels are said by one of the two alone"
+    what, best = "a probability", (
+        f"; the best class is the same on {report['labels_equal']:.1%} of "
+        f"{report['n']} images, or as good on {report['agreed']:.1%} (expected "
+        f"{report['agreement']:.0%})"
+    )
+    if report.get("unit"):
+        what, best = f"the number, in {report['unit']}", f", of {report['n']} images"
     return (
-        "Largest difference of a probability: "
-        f"{report['max_difference']:.2g} (expected at most "
-        f"{report['tolerance']:g}{most}; beyond it are {report['beyond']}{changed}) "
-        f"on {report['worst']}; the best class is the same on "
-        f"{report['labels_equal']:.1%} of {report['n']} images, or as good "
-        f"on {report['agreed']:.1%} (expected {report['agreement']:.0%}){more}"
+        f"Largest difference of {what}: {report['max_difference']:.2g} (expected at "
+        f"most {report['tolerance']:g}{most}; beyond it are {report['beyond']}"
+        f"{changed}) on {report['worst']}{best}{more}"
     )
 
 
@@ -210,7 +226,8 @@ def _strange(
 ) -> dict[str, dict[str, Any]]:
     """Return how far novelty is apart, where both have it, and what is known.
 
-    An image as near to the threshold as the tolerance may be on either side of it.
+    An image as near to the threshold as the tolerance may be on either side of it, as
+    long as about as many are known.
     """
     if trained.novelty is None or "novelty" not in answers:
         return {}
@@ -220,12 +237,19 @@ def _strange(
     allowed = max(_NOVELTY_TOLERANCE, tolerance)
     size = np.maximum(1.0, np.abs(values))
     off = np.abs(served - values) / size
-    changed = 0
-    if threshold is not None:
-        knows = np.array(answers["known"], bool)[valid]
-        near = np.abs(values - threshold) <= allowed * size
-        changed = int(((knows != (values <= threshold)) & ~near).sum())
     largest = float(off.max()) if len(off) else 0.0
-    passed = largest <= allowed and not changed
-    differences = {"max_difference": largest, "tolerance": allowed, "changed": changed}
-    return {"novelty": {"passed": bool(passed), **differences}}
+    passed = largest <= allowed
+    told: dict[str, Any] = {"max_difference": largest, "tolerance": allowed}
+    told["changed"] = 0
+    if threshold is not None:
+        own, knows = values <= threshold, np.array(answers["known"], bool)[valid]
+        near = np.abs(values - threshold) <= allowed * size
+        told["changed"] = int(((knows != own) & ~near).sum())
+        moved = abs(int(knows.sum()) - int(own.sum()))
+        passed &= not told["changed"] and moved <= max(1, _KNOWN_TOLERANCE * len(own))
+        told["known"] = {
+            "trained": float(own.mean()) if len(own) else None,
+            "served": float(knows.mean()) if len(own) else None,
+            "differ": int((knows != own).sum()),
+        }
+    return {"novelty": {"passed": bool(passed), **told}}

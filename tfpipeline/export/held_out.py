@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.core import file_io
+from tfpipeline.core import console, file_io
+from tfpipeline.core import target as targets
+from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate.run_inputs import Ready
 from tfpipeline.export import versions
@@ -23,17 +25,25 @@ MOST = 4000
 HEADER = ("id", "split", "label", "predicted", "probability", "novelty")
 
 
-def write(
-    folder: Path, kept: Reference | None, ready: Ready, temperature: float
-) -> None:
+def write(folder: Path, run: RunFolder, ready: Ready, temperature: float) -> None:
     """Write the file into a version, where the run keeps features of such images.
+
+    There is none where not one class is the answer, which `monitor` does not know; nor
+    where what was kept is damaged, which a version does not need.
 
     Args:
         folder: The version.
-        kept: The run's reference.
+        run: From which it comes.
         ready: Its classifier.
         temperature: Of its calibration.
     """
+    if ready.decision.target not in targets.CLASSES:
+        return
+    try:
+        kept = reference.read(run)
+    except UserError as error:
+        console.warn(f"{versions.HELD_OUT} is not written: {error}")
+        return
     if kept is None:
         return
     rows = np.flatnonzero(kept.split != reference.SPLITS[0]).tolist()

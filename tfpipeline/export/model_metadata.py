@@ -42,7 +42,9 @@ class Description(NamedTuple):
 
     `novelty` is whether it has this output, `threshold` the largest one that is known
     (None: nothing can be promised, and there is no output `known`), and `false_alarms`
-    the share of images like the run's own that may exceed it.
+    the share of images like the run's own that may exceed it. `exact` is whether what
+    it computes is near enough to the run's own for that promise, and sees what is no
+    pixel: not in 8 bits.
     """
 
     name: str
@@ -53,12 +55,15 @@ class Description(NamedTuple):
     novelty: bool = False
     threshold: float | None = None
     false_alarms: float = 0.05
+    exact: bool = True
 
     @property
     def answer(self) -> str:
         """What the first output is, in a sentence."""
         if self.decision.target == targets.NUMBER:
-            return f"The number {self.labels[0]!r}, in the unit it was trained in."
+            nothing = " NaN where the values are none of pixels." * self.exact
+            words = f"The number {self.labels[0]!r}, in the unit it was trained in."
+            return words + nothing
         words = f"Of the {len(self.labels)} classes, in the order of {LABELS}"
         if self.decision.target == targets.MULTI:
             return f"{words}, each by itself; {TARGET} has their thresholds."
@@ -84,16 +89,20 @@ class Description(NamedTuple):
         """What each output is, by its name, in the file's order."""
         is_number = self.decision.target == targets.NUMBER
         outputs = {NUMBER if is_number else OUTPUT: self.answer}
+        nothing = " 0 where the values are none of pixels." if self.exact else ""
         if self.novelty:
             outputs[NOVELTY] = (
                 "How unlike the image is those of the training: 0 for a typical one, "
-                "no upper bound."
+                f"no upper bound.{nothing}"
             )
         if self.novelty and self.threshold is not None:
-            outputs[KNOWN] = (
-                f"1 where novelty is at most {self.threshold:g}, else 0. Of images "
-                "like those of the training, at most a share of "
+            promise = (
+                " Of images like those of the training, at most a share of "
                 f"{self.false_alarms:g} has 0, on average."
+            )
+            outputs[KNOWN] = (
+                f"1 where novelty is at most {self.threshold:g}, else 0.{nothing}"
+                f"{promise if self.exact else ''}"
             )
         return outputs
 
@@ -174,7 +183,8 @@ def _table(about: Description) -> bytes:
     for output in outputs:
         if output[0] not in (NOVELTY, NUMBER):  # Those have no largest value.
             output[5] = {0: one, 1: zero}
-    outputs[0][6] = [names]
+    if about.decision.target != targets.NUMBER:
+        outputs[0][6] = [names]
     graph = {2: [image], 3: outputs}
     builder = flatbuffers.Builder(1024)
     root = {0: about.name, 1: "An image classifier.", 3: [graph], 7: _SCHEMA}

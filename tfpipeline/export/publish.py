@@ -24,7 +24,7 @@ from tfpipeline.export import (
     warmup,
 )
 from tfpipeline.export.prepare import Opened
-from tfpipeline.models import classifier, reference
+from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 
 PARITY, GOLDEN, ABOUT = "parity.json", "golden_requests.json", "export.json"
@@ -125,8 +125,7 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
         "command": provenance.command(),
     }
     file_io.write_json(folder / ABOUT, about)
-    kept = reference.read(opened.run)
-    held_out.write(folder, kept, opened.ready, temperature)
+    held_out.write(folder, opened.run, opened.ready, temperature)
     contents = _contents(opened.files[:32])
     warmup.write(folder, settings.name, contents, settings.batch_sizes)
 

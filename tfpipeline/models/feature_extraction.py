@@ -11,6 +11,7 @@ import numpy as np
 
 from tfpipeline import distribute
 from tfpipeline.core import image_io
+from tfpipeline.core.spread import spread
 from tfpipeline.models import arithmetic, classifier
 from tfpipeline.models.engines import choice, trial
 from tfpipeline.models.engines.choice import Engines
@@ -23,6 +24,9 @@ from tfpipeline.models.inference import Predictor
 Feed = Callable[[np.ndarray], Iterable[tuple[Any, Any, Any]]]
 
 _T = TypeVar("_T")
+
+# Multiples of it, without their whole parts, fill any gap between the earlier ones.
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,18 @@ def _view(digest: str, number: int) -> str:
 
 def _sample(keys: Sequence[str], feed: Feed) -> Callable[[], np.ndarray]:
     """Return what reads some of the images, for a trial."""
-    few = np.arange(min(len(keys), choice.LEAST_IMAGES))
+    few = _scattered(len(keys), choice.LEAST_IMAGES)
     return lambda: trial.gather(feed(few))
+
+
+def _scattered(count: int, most: int) -> np.ndarray:
+    """Return evenly spaced positions below `count`, `most` of them at most.
+
+    They are in such an order that the first ones are evenly spaced too, however many
+    are taken: positions are often sorted by class.
+    """
+    few = spread(count, most)
+    return few[np.argsort(np.arange(len(few)) * _GOLDEN % 1, kind="stable")]
 
 
 def of_classifier(

@@ -8,6 +8,7 @@ Source: a direction of features, Carter et al., "Activation Atlas", distill.pub,
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from tfpipeline.config.synthesis import SynthesisSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.models import classifier, layer_outputs, reference
+from tfpipeline.models import classifier, reference
 from tfpipeline.models.load_network import Network
 from tfpipeline.synthesize.presets import Preset
 
@@ -25,19 +26,50 @@ WEIGHT = 7.0
 
 
 def is_plain(model: keras.Model) -> bool:
-    """Return whether a network has no skip connections: adds and joins nothing."""
-    joins = (keras.layers.Add, keras.layers.Concatenate)
-    inner = layer_outputs.named(model).values()
-    return not any(isinstance(layer, joins) for layer in inner)
+    """Return whether a network has no skip connections: adds and joins nothing.
+
+    One with layers of whose inside nothing is known is not taken for such a network.
+    """
+    functional: Any = getattr(model, "_functional", None) or model
+    # A model with a call of its own, in Python, has no graph.
+    operations = getattr(functional, "operations", None)
+    if operations is None:
+        return False
+    for operation in operations:
+        if isinstance(operation, keras.Model):
+            if not is_plain(operation):
+                return False
+        elif isinstance(operation, keras.Layer) and not _is_of_keras(operation):
+            return False
+        elif any(_joins(node) for node in operation._inbound_nodes):
+            return False
+    return True
+
+
+def _is_of_keras(layer: keras.Layer) -> bool:
+    kind = type(layer)
+    others = keras.layers.Lambda, keras.layers.Wrapper, keras.layers.TFSMLayer
+    is_own = getattr(keras.layers, kind.__name__, None) is kind
+    return is_own and not isinstance(layer, others)
+
+
+def _joins(node: Any) -> bool:
+    """Return whether one output is made of several tensors, by a layer or by `+`."""
+    return len(set(map(id, node.input_tensors))) > 1
 
 
 def of(
     preset: Preset, settings: SynthesisSettings, run: str | None, network: Network
 ) -> np.ndarray | None:
-    """Return the direction of each class times its weight; None where it is nought.
+    """Return the direction of each class times its weight; None where it is nought."""
+    wish = weight(preset, settings, run, network)
+    return wish * directions(str(run), network) if wish else None
 
-    The weight is as wished, or as suits the network.
-    """
+
+def weight(
+    preset: Preset, settings: SynthesisSettings, run: str | None, network: Network
+) -> float:
+    """Return the weight of directions: as wished, or as suits the network."""
     kept = run is not None and RunFolder(Path(run)).reference.is_dir()
     wish = settings.class_features
     if wish and not kept:
@@ -50,7 +82,7 @@ def of(
     suits = kept and not preset.raw and settings.start is None
     if wish is None:
         wish = WEIGHT if suits and is_plain(network.model) else 0.0
-    return wish * directions(str(run), network) if wish else None
+    return wish
 
 
 def directions(run: str, network: Network) -> np.ndarray:

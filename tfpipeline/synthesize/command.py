@@ -64,6 +64,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         name: generate.Job(
             *(network, classes, preset, given, seed, strategy, gif),
             class_features.of(preset, given, settings.run, network),
+            class_features.weight(preset, given, settings.run, network),
         )
         for name, (preset, given) in chosen.items()
     }
@@ -71,8 +72,13 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
     files = [n for name, job in jobs.items() for n in writer.names(places[name], job)]
     files += ["logs/"] * settings.tensorboard + ["compare.png"] * settings.compare
     sources = [] if start is None else [Path(start)]
-    sources += [file for some in natural.values() for file in some]
+    sources += [file for some in natural.files.values() for file in some]
     output.check([*files, result_dir.PAGE], sources)
+    for index in dict.fromkeys(i for job in jobs.values() for i in job.directionless):
+        console.note(
+            f"{network.labels[index]}: the run has no features of photographs of it; "
+            "its image goes by its logit alone, without --synthesis.class_features"
+        )
     ideals: dict[str, list[Any]] = {}
     with output.recording():
         for name, job in jobs.items():

@@ -99,8 +99,8 @@ def file_name(labels: ClassNames, index: int, copy: int) -> str:
 class Job:
     """Which images are to be made, of which classes of which network, and how.
 
-    Directions are those of the features of each class, times their weight; None is
-    none.
+    Directions are those of the features of each class, times the weight
+    `class_features`; None is none.
     """
 
     network: Network
@@ -111,6 +111,14 @@ class Job:
     strategy: tf.distribute.Strategy
     frames: bool = False
     directions: np.ndarray | None = None
+    class_features: float = 0.0
+
+    @property
+    def directionless(self) -> list[int]:
+        """Those of the classes that have no direction, for want of photographs."""
+        if self.directions is None:
+            return []
+        return [i for i in self.indices if not self.directions[i].any()]
 
 
 def make(job: Job) -> Iterator[Ideal]:

@@ -10,7 +10,7 @@ Source: Geirhos et al., "Don't trust your eyes", ICML 2024, arXiv:2306.04719.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +21,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data.sources import listing
-from tfpipeline.models import layer_outputs
+from tfpipeline.models import layer_outputs, reference
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.layer_outputs import Inside
 from tfpipeline.models.load_network import Network
@@ -34,32 +34,48 @@ LAYERS = 8
 # Units of a layer that are compared, drawn at random where it has more.
 UNITS = 16_384
 
+# Those that the objective knows by `class_features` come last.
+_ORDER = tuple(reversed(reference.SPLITS))
+
 # Images that go through the network at a time.
 _TOGETHER = 8
 
 
-def files(
-    folder: str | None, run: str | None, labels: ClassNames
-) -> dict[int, list[Path]]:
-    """Return photographs by class: of a folder, else those that a run learned from."""
+class Photographs(NamedTuple):
+    """Files by class, and how many of them are of which split of the run."""
+
+    files: dict[int, list[Path]]
+    splits: dict[str, int] = {}
+
+
+def files(folder: str | None, run: str | None, labels: ClassNames) -> Photographs:
+    """Return photographs by class: of a folder, else those of a run."""
     if folder is not None:
-        return of_folder(Path(folder), labels)
+        return Photographs(of_folder(Path(folder), labels))
     return of_run(run, labels)
 
 
-def of_run(run: str | None, labels: ClassNames) -> dict[int, list[Path]]:
-    """Return the files that a run has learned from, by class; those that are there."""
+def of_run(run: str | None, labels: ClassNames) -> Photographs:
+    """Return the files of a run, by class; those that are there.
+
+    Those that it has never seen come first, then those that chose its epoch: images are
+    made of what it has learned, partly of the features of just those photographs.
+    """
     table = RunFolder(Path(run)).splits if run is not None else None
     if table is None or not table.is_file():
-        return {}
+        return Photographs({})
     index = {name: i for i, name in enumerate(labels)}
     found: dict[int, list[Path]] = {}
-    for row in file_io.read_csv(table):
+    splits: dict[str, int] = {}
+    rows = [row for row in file_io.read_csv(table) if row.get("split") in _ORDER]
+    for row in sorted(rows, key=lambda row: _ORDER.index(row["split"])):
         file, label = row.get("path"), row.get("label", "")
-        if row.get("split") == "train" and file and label in index:
-            if len(own := found.setdefault(index[label], [])) < OWN:
-                own += [Path(file)] * Path(file).is_file()
-    return found
+        if file and label in index:
+            own = found.setdefault(index[label], [])
+            if len(own) < OWN and Path(file).is_file():
+                own.append(Path(file))
+                splits[row["split"]] = splits.get(row["split"], 0) + 1
+    return Photographs(found, splits)
 
 
 def of_folder(folder: Path, labels: ClassNames) -> dict[int, list[Path]]:
@@ -221,8 +237,13 @@ def pooled(paths: Sequence[Mapping[str, Way]]) -> dict[str, Way]:
     }
 
 
-def check(paths: Sequence[Mapping[str, Way]]) -> dict[str, Any]:
+def check(
+    paths: Sequence[Mapping[str, Way]], splits: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the check that ideal images take the way of photographs, for JSON.
+
+    Beside it is of which splits of the run the photographs are; empty is another
+    folder.
 
     Its value is of all layers together, so that one counts by how well photographs tell
     classes apart there: as sums of both sides of the fraction.
@@ -232,7 +253,7 @@ def check(paths: Sequence[Mapping[str, Way]]) -> dict[str, Any]:
     whole = Way(*(sum(getattr(one, part) for one in layers) for part in parts))
     value = whole.normalized
     off = sum((one.normalized or 0) < 0 for one in layers)
-    return Check(
+    told = Check(
         if_asked(value is not None, (value or 0) > 0),
         None if value is None else round(value, 3),
         "Over all layers, the activations of the ideal images are more similar to "
@@ -242,3 +263,4 @@ def check(paths: Sequence[Mapping[str, Way]]) -> dict[str, Any]:
         "similar to those of the class than its ideal image is: it excites the class "
         "by other activations, and may show what photographs of the class lack.",
     ).told()
+    return told | {"photographs": dict(splits)}

@@ -48,16 +48,16 @@ def write(
     jobs: Mapping[str, Job],
     ideals: Mapping[str, Sequence[Ideal]],
     judges: Sequence[Network],
-    natural: Mapping[int, Sequence[Path]],
+    natural: natural_path.Photographs,
 ) -> dict[str, Any]:
     """Write the sheets, have the saved files judged, and return `synthesis.json`.
 
-    Jobs and images are by preset; the first one is the user's. Natural are the files of
+    Jobs and images are by preset; the first one is the user's. Natural are
     photographs of classes, as far as there are some.
     """
     results: list[dict[str, Any]] = []
     network = next(iter(jobs.values())).network
-    measure = natural_path.Measure(network, natural)
+    measure = natural_path.Measure(network, natural.files)
     for number, (name, own) in enumerate(ideals.items()):
         job, folder = jobs[name], Path(name) if number else Path()
         items = [_item(ideal, job, folder / f"{ideal.name}.png") for ideal in own]
@@ -75,7 +75,9 @@ def write(
         image_io.save_png(output / folder / "sheet.png", sheet)
         summary = {"preset": name, "sheet": str(folder / "sheet.png")}
         summary |= _summary(job, items, judges)
-        checks = _checks(own) | _natural_path(items, pictures, measure)
+        ways = _ways(items, pictures, measure)
+        checks = _checks(own)
+        checks["natural_path"] = natural_path.check(ways, natural.splits)
         if checks["natural_path"]["passed"] is not None:
             chart = folder / "natural_path.png"
             image_io.save_png(output / chart, plots.natural_path(items))
@@ -116,17 +118,17 @@ def _item(ideal: Ideal, job: Job, file: Path) -> dict[str, Any]:
     }
 
 
-def _natural_path(
+def _ways(
     items: Sequence[dict[str, Any]], pictures: np.ndarray, measure: natural_path.Measure
-) -> dict[str, Any]:
-    """Add to each image how it goes through the layers; return the check of all."""
-    ways = []
+) -> list[Mapping[str, natural_path.Way]]:
+    """Add to each image how it goes through the layers, and return that of all."""
+    ways: list[Mapping[str, natural_path.Way]] = []
     for item, picture in zip(items, pictures):
         way = measure(picture, item["index"])
         if way is not None:
             ways.append(way)
             item["natural_path"] = {name: one.told() for name, one in way.items()}
-    return {"natural_path": natural_path.check(ways)}
+    return ways
 
 
 def _nearness(ideal: Ideal, job: Job) -> dict[str, Any]:
@@ -255,6 +257,12 @@ def _summary(
     return {
         **load_network.about(job.network),
         "defects": list(job.preset.defects),
+        "class_features": job.class_features,
+        **(
+            {"without_photographs": len(job.directionless)}
+            if job.class_features
+            else {}
+        ),
         "images": len(items),
         "recognised": sum(item["recognised"] for item in items),
         "least_probability": min(item["probability"] for item in items),

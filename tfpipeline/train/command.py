@@ -101,17 +101,17 @@ def _train(
     chief, leaks = course.work.chief, dict[str, Any]()
     if chief:
         run_writer.begin(run, course.work, parts)
-    files = course.work.examples.files
-    with jpeg_damage.named(files):
+    damage = jpeg_damage.Damage(course.work.examples.files)
+    with damage.counted():
         with phases("extract"):
             course.extract()
         if chief:
             with phases("figures"):
                 leaks = run_writer.draw(run, course)
-    # Pixels are decoded in each epoch where they are what is trained on.
-    with jpeg_damage.named(files):
+        # Pixels are decoded in each epoch where they are what is trained on.
         result, kept = _fit(run, course, phases, parts)
     if not chief:
+        damage.name()
         return result
     if kept is not None:
         with phases("reference"):
@@ -140,6 +140,8 @@ def _train(
         )
     result["seconds"] = phases.report()
     run_writer.retime(folder, result)
+    # It takes a while, and nothing is lost by who does not wait.
+    damage.name()
     console.close(run_writer.closing_words(folder, course, result))
     return result | {"written": console.written(folder.path, page)}
 

@@ -67,3 +67,30 @@ def test_flat_splits_that_share_a_word_are_no_classes(tmp_path: Path) -> None:
     put(tmp_path, "asl_train/1.png", "asl_test/2.png")
     with pytest.raises(UserError, match="look like splits"):
         image_folder.open_folder(tmp_path)
+
+
+def test_two_folders_of_one_split_are_told_by_the_names_that_they_have(
+    tmp_path: Path,
+) -> None:
+    folders = ("train", "test/images", "testing/images", "validation")
+    put(tmp_path, *(f"{part}/{name}/1.png" for part in folders for name in "ab"))
+    with pytest.raises(UserError, match="test and testing both mean the split"):
+        image_folder.open_folder(tmp_path)
+
+
+def test_what_has_no_train_folder_is_told_by_the_names_that_it_has(
+    tmp_path: Path,
+) -> None:
+    folders = ("test/images", "validation/images")
+    put(tmp_path, *(f"{part}/{name}/1.png" for part in folders for name in "ab"))
+    with pytest.raises(UserError, match="found test, validation, but no train"):
+        image_folder.open_folder(tmp_path)
+
+
+def test_who_is_sure_is_not_told_that_a_class_was_passed_over(
+    tmp_path: Path, capsys
+) -> None:
+    put(tmp_path, *(f"{name}/a/1.png" for name in ("train", "unlabeled", "other")))
+    source = image_folder.open_folder(tmp_path, is_sure=True)
+    assert "unlabeled" in source.labels
+    assert "passed over" not in capsys.readouterr().err

@@ -217,7 +217,9 @@ def test_bfloat16_is_close_or_for_training_only(
     monkeypatch.setattr(bfloat16, "engine", engine)
     is_close = change < CLOSE
     assert task.choose(task.engines(), CLOSE) == (BFLOAT16 if is_close else LITERT)
-    assert ("features change by at most 0." in capsys.readouterr().err) == is_close
+    said = capsys.readouterr().err
+    assert ("features change by at most 0." in said) == is_close
+    assert ("in a trial on 24 pictures" in " ".join(said.split())) == is_close
     named = task.engines(BFLOAT16)
     assert named.is_close == is_close
     # Whether there is anything to compute or not.
@@ -230,6 +232,25 @@ def test_bfloat16_is_close_or_for_training_only(
     assert name == (BFLOAT16 if is_close else TENSORFLOW)
     assert ("give --train.reference false" in capsys.readouterr().err) != is_close
     assert task.choose(task.engines(BFLOAT16), TRAINED_ON) == BFLOAT16
+
+
+def test_who_left_the_choice_open_is_told_how_to_have_bfloat16(
+    task, quick, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    assert task.choose(task.engines(), CLOSE) == BFLOAT16
+    right = bfloat16.engine
+
+    def engine(model):
+        compute = right(model)
+        return lambda images: compute(images) * np.float32(1.2)
+
+    # On other pictures it may change more.
+    monkeypatch.setattr(bfloat16, "engine", engine)
+    capsys.readouterr()
+    assert task.choose(task.engines(), CLOSE) == TENSORFLOW
+    said = " ".join(capsys.readouterr().err.split())
+    assert "give --train.engine bfloat16 --train.reference false" in said
 
 
 def test_what_was_tried_for_float32_is_not_tried_again_for_bfloat16(

@@ -25,6 +25,7 @@ def roots(root: Path, is_sure: bool) -> dict[str, Path]:
     other classes stand beside it and the user is sure.
     """
     found: dict[str, Path] = {}
+    names: dict[str, str] = {}
     other: list[str] = []
     unlabeled: list[str] = []
     entries = listing.folders(root)
@@ -41,23 +42,23 @@ def roots(root: Path, is_sure: bool) -> dict[str, Path]:
             other += [name] if listing.has_files(entry) else []
         elif split in found:
             raise UserError(
-                f"{root}: {found[split].name} and {entry.name} both mean the split "
-                f"{split}. Put their images together, or move one away."
+                f"{root}: {names[split]} and {name} both mean the split {split}. Put "
+                "their images together, or move one away."
             )
         else:
-            found[split] = entry
+            found[split], names[split] = entry, name
     if not found:
         return {"": root}
-    if unlabeled:
-        names = ", ".join(unlabeled)
-        console.warn_once(f"{root}: passed over, for it has no labels: {names}")
     if is_sure and (other or "train" not in found):
         return {"": root}
+    if unlabeled:
+        console.warn_once(
+            f"{root}: passed over, for it has no labels: {', '.join(unlabeled)}"
+        )
     if "train" not in found:
-        names = ", ".join(folder.name for folder in found.values())
         raise UserError(
-            f"{root}: found {names}, but no train folder beside it. Call the folder of "
-            f"the training images train. {SURE}"
+            f"{root}: found {', '.join(names.values())}, but no train folder beside "
+            f"it. Call the folder of the training images train. {SURE}"
         )
     if bare := [name for name in other if known[name]]:
         raise UserError(

@@ -137,10 +137,11 @@ class Engines:
         """Refuse bfloat16 where it changes more than its readers bear."""
         change = self._record.change or 0.0
         if change > most:
+            asks = "--train.engine bfloat16 " if self.wish == "auto" else ""
             raise Unfit(
                 f"it changes features by up to {change:.1%}, and those of training "
                 f"images, which the run keeps, may change by {most:.0%}. For bfloat16 "
-                "give --train.reference false"
+                f"give {asks}--train.reference false"
             )
 
     def ready(self, name: str, sample: Callable[[], np.ndarray]) -> Run | None:
@@ -209,7 +210,9 @@ class Engines:
             took = self._record.milliseconds
             more = ""
             if name == BFLOAT16:
-                more = f"; features change by at most {self._record.change:.1%}"
+                change, count = self._record.change, self._record.pictures
+                of = f" on {count} pictures" if count else ""
+                more = f"; features change by at most {change:.1%} in a trial{of}"
             console.note_once(
                 f"engine: {TITLES[name]}, {took[name]:.3g} ms an image in a trial "
                 f"(TensorFlow {took[TENSORFLOW]:.3g}){more}"
@@ -266,6 +269,7 @@ class Engines:
             change = trial.check(name, run, images, exact)
             if name == BFLOAT16:
                 self._record.change = round(change, 6)
+                self._record.pictures = len(images)
         except Unfit:
             raise
         except Exception as error:  # Whatever converters and kernels raise.

@@ -49,12 +49,14 @@ class Record:
         digest: SHA-256 of the converted network that was checked.
         change: By how much bfloat16 changed an image's outputs, at most, relative to
             their length; None if it was not tried.
+        pictures: On how many; 0 if an earlier version has tried it.
     """
 
     milliseconds: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     change: float | None = None
+    pictures: int = 0
 
     @classmethod
     def read(cls, file: Path) -> "Record":
@@ -64,7 +66,8 @@ class Record:
             times = {str(k): float(v) for k, v in kept["milliseconds"].items()}
             failed = {str(k): str(v) for k, v in kept["failed"].items()}
             change = None if kept["change"] is None else float(kept["change"])
-            return cls(times, failed, str(kept["digest"]), change)
+            pictures = int(kept.get("pictures", 0))
+            return cls(times, failed, str(kept["digest"]), change, pictures)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
