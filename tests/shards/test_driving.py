@@ -54,3 +54,20 @@ def test_runners_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=words):
         work.check(settings(tmp_path, **more))
+
+
+def test_a_job_is_opened_alike_in_any_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    given = settings(tmp_path, run="run")
+    monkeypatch.chdir(tmp_path)
+    opened: list[EmbedSettings] = []
+
+    def noting(told: EmbedSettings) -> work.Job:
+        opened.append(told)
+        return job(told)
+
+    plan, _ = driving.run("embed", given, (0, 1), noting)
+    assert opened[0].run == str(tmp_path / "run") and plan.folder.is_absolute()
+    assert opened[0].model == given.model and given.run == "run"

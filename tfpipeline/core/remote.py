@@ -35,6 +35,15 @@ def url(path: str | os.PathLike[str]) -> str:
     return match[1] + slashes + text[match.end() :]
 
 
+def check_local(flag: str, path: str | os.PathLike[str]) -> None:
+    """Refuse a URL where results are written or read back."""
+    if is_remote(path):
+        raise UserError(
+            f"{flag} {path}: expected a local or mounted path. Received a URL. "
+            "Mount the store, or write here and copy the results."
+        )
+
+
 def absolute(path: str | os.PathLike[str]) -> str:
     """Return the whole path of a local file, or a URL."""
     return url(path) if is_remote(path) else os.path.abspath(path)
