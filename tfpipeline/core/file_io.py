@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tfpipeline.core import disk
 from tfpipeline.core.errors import UserError
@@ -110,17 +110,28 @@ def write_csv(
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file, every value a string."""
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
-        try:
-            _check_header(path, reader.fieldnames or ())
-            return [_cells(path, reader, row) for row in reader]
-        except csv.Error as error:
-            raise UserError(
-                f"{path}: expected a CSV file, but {error}. Is a closing quote missing?"
-            ) from None
+        _, *rows = csv_rows(path, file)
+        return [row for _, row in rows]
 
 
-def _check_header(path: Path, names: Sequence[str]) -> None:
+def csv_rows(path: Path | str, file: IO[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of the last line of each row, and the row.
+
+    The first is of number 0, and has the names of the columns.
+    """
+    reader = csv.DictReader(file)
+    try:
+        _check_header(path, reader.fieldnames or ())
+        yield 0, {name: name for name in reader.fieldnames or ()}
+        for row in reader:
+            yield reader.line_num, _cells(path, reader, row)
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: expected a CSV file, but {error}. Is a closing quote missing?"
+        ) from None
+
+
+def _check_header(path: Path | str, names: Sequence[str]) -> None:
     """Refuse a first line that is no UTF-8 text, or names a column twice."""
     if any("\0" in name for name in names):
         raise UserError(
@@ -134,7 +145,7 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
         )
 
 
-def _cells(path: Path, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
+def _cells(path: Path | str, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
     """Return a row of a table; refuse one with more values than the header."""
     if any(more := row.pop(None, [])):
         raise UserError(

@@ -7,7 +7,6 @@ CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold f
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -88,7 +87,7 @@ class Decoder:
             try:
                 if scan.changed(row):
                     raise image_formats.ImageError("changed since it was audited")
-                data = image_io.content(Path(row.path), row.offset, row.length)
+                data = image_io.content(row.path, row.offset, row.length)
                 if _is_plain(row) and int(index) not in self._distrusted:
                     ratio = image_io.jpeg_ratio((row.height, row.width), self._size)
                     size = (-(-row.height // ratio), -(-row.width // ratio))

@@ -38,7 +38,7 @@ PROCESSES_FROM = 4_000
 
 
 def audit(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     spans: Sequence[tuple[int, int]] = (),
     *,
     cache: Path | None,
@@ -58,6 +58,9 @@ def audit(
 
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
+
+    Raises:
+        TemporaryError: A store or a drive could not be reached.
     """
     ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
     spans = spans or [(0, 0)] * len(paths)
@@ -99,7 +102,7 @@ def _fill(
         answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
         if answers is None:
             answers = (
-                examine(Path(path), max_pixels, offset, length)
+                examine(path, max_pixels, offset, length)
                 for path, offset, length, max_pixels in jobs[part]
             )
         for i, row in zip(positions[part], answers):

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TextIO
 
 from tfpipeline.core import console, image_io, progress
@@ -142,7 +141,7 @@ def _damaged(files: Sequence[Row]) -> Iterator[Row]:
             # An undecodable file is no concern of this.
             ignored = contextlib.suppress(tf.errors.OpError, ImageError)
             with _captured() as warnings, ignored:
-                content = image_io.content(Path(row.path), row.offset, row.length)
+                content = image_io.content(row.path, row.offset, row.length)
                 tf.io.decode_jpeg(content)
             bar.update(1)
             if warnings:
