@@ -145,3 +145,12 @@ def test_what_killed_processes_have_left_is_removed_and_nothing_else(
     assert left.is_file()
     disk.sweep(tmp_path, ["model.keras"])
     assert not left.exists() and all(file.is_file() for file in others)
+
+
+def test_rows_with_every_line_end_come_back(tmp_path: Path) -> None:
+    ends = ["a\rb", "\r", "a\nb", "a\r\nb", 'a"\r', "plain", ""]
+    rows = [[name, str(number)] for number, name in enumerate(ends)]
+    file_io.write_csv(tmp_path / "x.csv", ("id", "row"), rows)
+    assert [[*row.values()] for row in file_io.read_csv(tmp_path / "x.csv")] == rows
+    # Other rows are as they were.
+    assert b"\nplain,5\n" in (tmp_path / "x.csv").read_bytes()

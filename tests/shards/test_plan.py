@@ -32,7 +32,7 @@ def test_shards_are_consecutive_parts_of_the_files_in_order(
     pictures(tmp_path / "in", 11)
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], size, WHAT)
     parts = [plan.pictures(n) for n in range(plan.shards)]
-    assert [p.file for p in sum(parts, [])] == listing.files(tmp_path / "in")
+    assert [Path(p.path) for p in sum(parts, [])] == listing.files(tmp_path / "in")
     assert [len(part) for part in parts[:-1]] == [size] * (plan.shards - 1)
     assert plan.images == 11 and 0 < len(parts[-1]) <= size
 
@@ -55,8 +55,10 @@ def test_names_with_line_feeds_and_without_utf_8_come_back(tmp_path: Path) -> No
     for name in names:
         (tmp_path / "in" / name).touch()
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 10, WHAT)
-    assert {path.name for path in [p.file for p in plan.pictures(0)]} == set(names)
-    assert all(path.is_file() for path in [p.file for p in plan.pictures(0)])
+    assert {path.name for path in [Path(p.path) for p in plan.pictures(0)]} == set(
+        names
+    )
+    assert all(path.is_file() for path in [Path(p.path) for p in plan.pictures(0)])
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_the_same_words_of_another_working_folder_are_other_work(
     monkeypatch.chdir(tmp_path / "b")
     # Wherever a process is, the pictures are those that were planned.
     assert plan.pictures(0) == here
-    assert all(str(p.file) == f"{tmp_path}/a/{p.id}" for p in here)
+    assert all(str(Path(p.path)) == f"{tmp_path}/a/{p.id}" for p in here)
     with pytest.raises(UserError, match="working_folder"):
         plans.settle(tmp_path / "out", ["in"], 2, WHAT)
     assert plans.settle(tmp_path / "new", ["in"], 2, WHAT).images == 3

@@ -20,7 +20,7 @@ from tfpipeline.shards import work
 
 def content(shard: list[Picture]) -> work.Content:
     """Return what depends on the paths alone; every fifth has no answer."""
-    paths = [picture.file for picture in shard]
+    paths = [Path(picture.path) for picture in shard]
     digests = [hashlib.sha256(path.name.encode()).digest() for path in paths]
     bad = [int(path.stem) % 5 == 0 for path in paths]
     good = [d for d, is_bad in zip(digests, bad) if not is_bad]
@@ -66,7 +66,7 @@ def test_each_shard_is_computed_once_by_processes_at_the_same_shares(
     computed: list[str] = []
 
     def compute(shard: list[Picture]) -> work.Content:
-        computed.extend(picture.file.name for picture in shard)
+        computed.extend(Path(picture.path).name for picture in shard)
         return content(shard)
 
     threads = [

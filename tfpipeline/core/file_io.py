@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import tempfile
@@ -101,10 +102,21 @@ def write_csv(
     """Write a CSV file whole or not at all."""
     # In memory first: rows that are made of files as they are read may fail to.
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    write_rows(text, itertools.chain([header], rows))
     write_text(path, text.getvalue())
+
+
+def write_rows(file: IO[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows of a CSV into an open file, such that every reader finds them again.
+
+    Before Python 3.13, `csv` leaves a carriage return without quotes, where a line
+    ends for readers.
+    """
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        ends = any("\r" in cell for cell in row if isinstance(cell, str))
+        (quoted if ends else plain).writerow(row)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

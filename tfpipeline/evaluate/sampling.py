@@ -1,6 +1,5 @@
 """Examples of a finished run, read again as its network is shown them."""
 
-
 import numpy as np
 
 from tfpipeline.config import EvaluateSettings, RunSettings

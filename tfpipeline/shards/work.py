@@ -1,7 +1,6 @@
 """Shards are computed: by this process, beside others, or by several of its own."""
 
 import contextlib
-import csv
 import hashlib
 import io
 import os
@@ -204,8 +203,7 @@ def _encode(plan: Plan, content: Content) -> dict[str, bytes]:
         parts = content.header, content.rows, content.vectors
         return {parquet.ENDING: parquet.encode(*parts, plan.request)}
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([content.header, *content.rows])
+    file_io.write_rows(text, [content.header, *content.rows])
     files = {"csv": text.getvalue().encode("utf-8", "surrogateescape")}
     if content.vectors is not None:
         array = io.BytesIO()

@@ -85,6 +85,17 @@ def named(words: Sequence[str], flag: str = "--images") -> list[Picture]:
     return pictures
 
 
+def check(words: Sequence[str], flag: str = "--images") -> None:
+    """Refuse words of which one means nothing here, before any work; URLs wait.
+
+    Raises:
+        UserError: A word is no file, folder, glob or list.
+    """
+    for word in words:
+        if not remote.is_remote(word):
+            next(_expand(word, flag), None)
+
+
 def nothing(flag: str = "--images") -> UserError:
     """Return the error where words mean no picture."""
     return UserError(f"{flag}: expected files, folders, or globs like 'photos/*.jpg'.")
