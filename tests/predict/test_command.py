@@ -149,8 +149,10 @@ def test_what_cannot_be_predicted_is_told(small_run, argv, words, capsys) -> Non
     [(UserError("the server is gone"), 2), (KeyboardInterrupt(), 130)],
 )
 def test_what_was_answered_before_it_ended_is_still_one_document(
-    cause: BaseException, code: int, monkeypatch, capsys
+    cause: BaseException, code: int, tmp_path: Path, monkeypatch, capsys
 ) -> None:
+    (tmp_path / "0.png").touch()
+    monkeypatch.chdir(tmp_path)
     pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
     rows = [answers._row(f"{n}.png", one, 1, False) for n, one in enumerate(pair)]
     monkeypatch.setattr(streaming, "rows", lambda *_: (rows, cause))

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
+from tfpipeline.core.errors import TemporaryError
 from tfpipeline.data import scan
 from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
@@ -37,6 +38,8 @@ class Decoder:
         ranges: Ranges = WHOLE,
     ) -> None:
         self.failed: list[tuple[str, str]] = []
+        # Why no file can be read now, where a store or a drive has gone.
+        self.stopped: TemporaryError | None = None
         self._files = files
         self._size = (height, width)
         self._how = how
@@ -95,6 +98,9 @@ class Decoder:
                     image = _by_pillow(row, data, self._size, self._how, self._ranges)
                     ratio = 0 if image.dtype == np.uint8 else _FLOATS
                     data, size = image.tobytes(), (image.shape[0], image.shape[1])
+            except TemporaryError as error:
+                self.stopped = error
+                raise
             except image_formats.ImageError as error:
                 # TensorFlow would say that something failed, but not where.
                 self.failed.append((row.path, str(error)))
