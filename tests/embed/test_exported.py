@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE
+from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.embed import exported
 
@@ -41,7 +44,7 @@ class Limited:
 
 @pytest.fixture
 def shard(tmp_path: Path) -> list[Picture]:
-    """Nine pictures of noise; the third is of a kind that is sent as PNG."""
+    """Nine pictures of noise, each larger than the one before."""
     rng = np.random.default_rng(0)
     for number in range(9):
         noise = rng.integers(0, 256, (8, 8 + number, 3), np.uint8)
@@ -55,9 +58,9 @@ def shard(tmp_path: Path) -> list[Picture]:
 def test_no_picture_is_refused_for_what_was_sent_with_it(
     shard: list[Picture], images: int, batch_size: int, size: int
 ) -> None:
-    model = Limited(images, size)
+    model: Any = Limited(images, size)
     settings = EmbedSettings(batch_size=batch_size)
-    embedder = exported.Embedder(model, WHOLE, 2, settings, images)  # type: ignore
+    embedder = exported.Embedder(model, WHOLE, 2, settings, images)
     content = embedder.compute(shard)
     assert content.errors == 0 and content.vectors is not None
     sizes = [Path(picture.path).stat().st_size for picture in shard]
@@ -67,18 +70,16 @@ def test_no_picture_is_refused_for_what_was_sent_with_it(
 
 
 def test_libjpegs_warnings_are_told_with_names(
-    shard: list[Picture], monkeypatch
+    shard: list[Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside: list[int] = []
-    real = exported.jpeg_damage.named
+    real = jpeg_damage.named
 
-    def noting(files: Sequence[object]) -> object:
+    def noting(files: Sequence[Row]) -> Any:
         inside.append(len(files))
-        return real(files)  # type: ignore[arg-type]
+        return real(files)
 
-    monkeypatch.setattr(exported.jpeg_damage, "named", noting)
-    model = Limited(100, 10**6)
-    exported.Embedder(
-        model, WHOLE, 2, EmbedSettings(), 100  # type: ignore[arg-type]
-    ).compute(shard)
+    monkeypatch.setattr(jpeg_damage, "named", noting)
+    model: Any = Limited(100, 10**6)
+    exported.Embedder(model, WHOLE, 2, EmbedSettings(), 100).compute(shard)
     assert inside == [9]

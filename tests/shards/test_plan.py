@@ -240,3 +240,19 @@ def test_a_plan_with_the_whole_paths_keeps_names(tmp_path, monkeypatch) -> None:
         Picture(path, name="first"),
         Picture(path, name="in/0/0.png"),
     ]
+
+
+def test_secrets_of_an_address_are_neither_told_nor_in_the_index(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    pictures(tmp_path / "in", 1)
+    words = [f"file://{tmp_path}/in", "https://me:word@host/a.png?sig=abc"]
+    request = {"images": words, "shard_images": 5, **WHAT}
+    plan = plans.Plan(tmp_path, 1, 0, request)
+    work.write_index(plan)
+    index = (tmp_path / plans.INDEX).read_text()
+    with pytest.raises(UserError) as raised:
+        raise plans._other(plan, {**request, "images": ["https://a:word@b/?sig=abc"]})
+    for text in (index, str(raised.value)):
+        assert "host/a.png" in text and "word" not in text and "abc" not in text

@@ -155,8 +155,8 @@ def changed(row: Row) -> bool:
 def gone_bad(path: str, reason: str) -> UserError:
     """Return the error for a file that could be read when it was audited."""
     return UserError(
-        f"{path}: {reason}. It was readable during the audit. Run the same command "
-        f"again."
+        f"{remote.shown(path)}: {reason}. It was readable during the audit. Run the "
+        "same command again."
     )
 
 

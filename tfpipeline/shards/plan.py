@@ -94,10 +94,10 @@ def check(folder: Path) -> None:
     remote.check_local("--output", folder)
     file_io.check_writable(folder)
     entries = os.listdir(folder) if folder.is_dir() else []
-    shown = sorted(name for name in entries if not name.startswith("."))
+    there = sorted(name for name in entries if not name.startswith("."))
     if _BEGUN in entries:
-        shown = [n for n in shown if n != _LISTS and not _FILE.fullmatch(n)]
-    if other := shown:
+        there = [n for n in there if n != _LISTS and not _FILE.fullmatch(n)]
+    if other := there:
         raise UserError(
             f"--output {folder}: expected a new or empty folder, or one with shards. "
             f"Received one that contains {other[0]!r}. Choose another folder."
@@ -216,7 +216,7 @@ def _make(
     if not images:
         raise UserError(
             "--images: expected image files, folders, or globs like 'photos/*.jpg'. "
-            f"Received: {' '.join(words) or 'nothing'}, with no file in it."
+            f"Received: {' '.join(shown([*words])) or 'nothing'}, with no file in it."
         )
     if (plan := _same(folder, request)) is not None:
         return plan
@@ -261,11 +261,16 @@ def _remove(folder: Path) -> None:
             path.rmdir()
 
 
+def shown(value: Any) -> Any:
+    """Return a value of a request for people: URLs without what is secret."""
+    return [remote.shown(word) for word in value] if isinstance(value, list) else value
+
+
 def _other(plan: Plan, request: Mapping[str, Any]) -> UserError:
     old, new = plan.request, request
     name = next(n for n in {**old, **new} if old.get(n) != new.get(n))
     return UserError(
         f"--output {plan.folder}: expected a new folder, or one whose shards are of "
-        f"the same work. It was begun with {name} {old.get(name)!r}. Received: "
-        f"{new.get(name)!r}. Choose another folder, or give --overwrite true."
+        f"the same work. It was begun with {name} {shown(old.get(name))!r}. Received: "
+        f"{shown(new.get(name))!r}. Choose another folder, or give --overwrite true."
     )

@@ -249,7 +249,9 @@ def end(plan: Plan) -> dict[str, Any]:
 def write_index(plan: Plan) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
     with disk.telling(plan.folder, plan.folder / INDEX):
-        content = {"request": plan.request, "count": plan.images}
+        request = dict(plan.request)
+        request["images"] = plans.shown(request.get("images"))
+        content = {"request": request, "count": plan.images}
         file_io.write_json(
             plan.folder / INDEX, {**content, "shards": list(finished(plan))}
         )

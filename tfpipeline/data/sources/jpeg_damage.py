@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from tfpipeline.core import console, image_io, progress
+from tfpipeline.core import console, image_io, progress, remote
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data.scan_cache import Row
 
@@ -122,7 +122,7 @@ def _warn(files: Sequence[Row], count: int) -> None:
     _told.update(new)
     if damaged and not new:
         return
-    names = ", ".join(new[:_NAMED])
+    names = ", ".join(map(remote.shown, new[:_NAMED]))
     more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
     console.warn(
         f"Damaged JPEG data in {len(damaged) or count} of {len(files)} files, decoded "
