@@ -102,7 +102,7 @@ def _fill(
         answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
         if answers is None:
             answers = (
-                examine(path, max_pixels, offset, length)
+                examine(_as_path(path), max_pixels, offset, length)
                 for path, offset, length, max_pixels in jobs[part]
             )
         for i, row in zip(positions[part], answers):
@@ -131,6 +131,11 @@ def _fill(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             keep()
+
+
+def _as_path(path: str) -> Path | str:
+    """Return a local file as a path; a URL as it is, whose slashes one would change."""
+    return path if remote.is_remote(path) else Path(path)
 
 
 def _state(path: str) -> tuple[int, int, int] | None:
