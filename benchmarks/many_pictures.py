@@ -63,9 +63,11 @@ def bookkeeping(images: int, parts: int, folder: Path) -> dict[str, Any]:
         listed += file.stat().st_size
     content = {"shards": shards, "count": images, "request": request}
     file_io.write_json(folder / plans.PLAN, content)
+    plan = plans.read(folder)
     for number in range(shards):
         if number % parts:
             done = {"images": SHARD, "errors": 0, "sha256": {"csv": "0" * 64}}
+            done["request"] = plan.digest
             path = folder / f"shard-{number:06d}.done.json"
             path.write_text(json.dumps(done))
     before, begin = peak_mb(), time.perf_counter()
@@ -74,7 +76,6 @@ def bookkeeping(images: int, parts: int, folder: Path) -> dict[str, Any]:
         rows = [(p.id, "0" * 64, n, "") for n, p in enumerate(shard)]
         return work.Content(("id", "sha256", "row", "error"), rows, 0)
 
-    plan = plans.read(folder)
     work.compute_all(plan, compute, (0, parts))
     computed = time.perf_counter()
     result = work.end(plan)

@@ -159,3 +159,12 @@ def test_rows_know_the_line_in_which_they_begin(tmp_path: Path) -> None:
     assert rows[0] == {"a": "1", "b": "2"}
     # Rows of no file stand below a header.
     assert [line for line, _ in file_io.numbered([{"a": "1"}, {"a": "2"}])] == [2, 3]
+
+
+def test_rows_with_every_line_end_come_back(tmp_path: Path) -> None:
+    ends = ["a\rb", "\r", "a\nb", "a\r\nb", 'a"\r', "plain", ""]
+    rows = [[name, str(number)] for number, name in enumerate(ends)]
+    file_io.write_csv(tmp_path / "x.csv", ("id", "row"), rows)
+    assert [[*row.values()] for row in file_io.read_csv(tmp_path / "x.csv")] == rows
+    # Other rows are as they were.
+    assert b"\nplain,5\n" in (tmp_path / "x.csv").read_bytes()

@@ -1,12 +1,13 @@
 """The input pipeline keeps what four celebrated ones get wrong."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tfpipeline.core import image_io
-from tfpipeline.core.errors import UserError
+from tfpipeline.core import image_io, remote
+from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.data import pipeline, scan
 from tfpipeline.data.scan_cache import Row
 
@@ -230,6 +231,27 @@ def test_a_file_that_has_gone_bad_since_is_named(tmp_path: Path) -> None:
     )
     (tmp_path / "a.png").unlink()
     with pytest.raises(UserError, match="a.png: No such file"):
+        list(some.plain(np.array([0])))
+
+
+def test_a_store_that_goes_away_since_is_told_and_not_a_file(
+    tmp_path: Path, monkeypatch
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    image_io.save_png(tmp_path / "a.png", np.full((8, 8, 3), 50, np.uint8))
+    rows = scan.audit([f"file://{tmp_path}/a.png"], cache=None)
+    some = pipeline.Batches(
+        rows, np.zeros(1, np.int32), pipeline.Reading(8, 8, "squash", 1)
+    )
+    assert np.allclose(next(iter(some.plain(np.array([0]))))[0], 50 / 255)
+    implementation = importlib.import_module("fsspec.implementations.local")
+
+    def gone(*_: object, **more: object) -> bytes:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(implementation.LocalFileSystem, "cat_file", gone)
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0)
+    with pytest.raises(TemporaryError, match="no route"):
         list(some.plain(np.array([0])))
 
 

@@ -251,3 +251,13 @@ def test_they_start_without_tensorflow() -> None:
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", told]).returncode == 0
+
+
+def test_urls_are_looked_at_by_processes_too(paths, capfd) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    url = f"file://{paths[0].absolute()}"
+    with scan_workers.Processes(1) as one:
+        assert one.look([(url, 0, 0, MOST)]) == [examine(url)]
+        # What stops all is told by the process that asked.
+        assert one.look([("nosuch://b/a.png", 0, 0, MOST)]) is None
+    assert "Traceback" not in capfd.readouterr().err

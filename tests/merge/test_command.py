@@ -1,11 +1,13 @@
 """Shards become one file when all of them are there."""
 
+import importlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.shards.test_work import content, settle
+from tests.shards.test_work import content, files, settle
 from tfpipeline import cli
 from tfpipeline.config.embed import MergeSettings
 from tfpipeline.merge.command import merge
@@ -47,3 +49,37 @@ def test_what_is_no_folder_of_shards_is_refused(tmp_path: Path, capsys) -> None:
     assert start(tmp_path) == 2
     assert "plan.json" in capsys.readouterr().err
     assert start() == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("out/all.csv", "outside"),
+        ("gs://b/all.csv", "local"),
+        ("mine.csv", "would be replaced"),
+        ("mine.npy", "would be replaced"),
+        ("mine.parquet", "would be replaced"),
+    ],
+)
+def test_what_is_somebodys_or_elsewhere_is_not_written(
+    tmp_path: Path, name: str, why: str, capsys, monkeypatch
+) -> None:
+    plan = settle(tmp_path)
+    work.compute_all(plan, content)
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("id,price\n1,2\n")
+    np.save("mine.npy", np.zeros((3, 4)))
+    if name.endswith(".parquet"):
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        importlib.import_module("pyarrow.parquet").write_table(
+            pa.table({"id": ["1"]}), name
+        )
+    before = files(tmp_path)
+    assert start(plan.folder, "--output", name) == 2
+    assert why in " ".join(capsys.readouterr().err.split())
+    assert files(tmp_path) == before
+
+
+def test_shards_behind_a_url_are_refused(capsys) -> None:
+    assert start("s3://b/shards") == 2
+    assert "--shards s3://b/shards" in capsys.readouterr().err

@@ -149,8 +149,10 @@ def test_what_cannot_be_predicted_is_told(small_run, argv, words, capsys) -> Non
     [(UserError("the server is gone"), 2), (KeyboardInterrupt(), 130)],
 )
 def test_what_was_answered_before_it_ended_is_still_one_document(
-    cause: BaseException, code: int, monkeypatch, capsys
+    cause: BaseException, code: int, tmp_path: Path, monkeypatch, capsys
 ) -> None:
+    (tmp_path / "0.png").touch()
+    monkeypatch.chdir(tmp_path)
     pair = Answer(["cat"], [0.75], ""), Answer((), (), "not asked")
     rows = [answers._row(f"{n}.png", one, 1, False) for n, one in enumerate(pair)]
     monkeypatch.setattr(streaming, "rows", lambda *_: (rows, cause))
@@ -161,3 +163,34 @@ def test_what_was_answered_before_it_ended_is_still_one_document(
     said = capsys.readouterr()
     assert [row["probability"] for row in json.loads(said.out)] == [0.75, None]
     assert "1 of 2 images predicted" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["--workers", "2"], "--workers 2"),
+        (["--part", "1"], "--part 1"),
+        (["--parts", "3"], "--parts 3"),
+        (["--runner", "beam"], "--runner beam"),
+        (["--output", "gs://bucket/x.csv"], "--output gs://bucket/x.csv"),
+        (["--output", "gs://bucket/x"], "--output gs:"),
+    ],
+)
+def test_flags_without_a_meaning_for_one_file_are_refused(
+    words: list[str], flag: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").touch()
+    given = ["a.png", "--model", "http://127.0.0.1:9/v1/models/m"]
+    given += [] if "--output" in words else ["--output", "x.csv"]
+    assert cli.main(predict, PredictSettings, [*given, *words]) == 2
+    assert flag in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_word_that_means_nothing_is_told_before_the_work(
+    small_run: Trained, pictures: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(streaming, "rows", lambda *_: pytest.fail("it began"))
+    assert start(small_run, "--images", str(pictures), "nowhere.png") == 2
+    assert "nowhere.png" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import json
 import random
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,24 @@ def test_where_a_server_goes_away_what_was_answered_stays(
     answered = [not r["error"] for r in table]
     assert answered == [True] * (6 if partly else 3) + [False] * (2 if partly else 5)
     assert str(gone) in table[-1]["error"] and table[-1]["id"] == "7.png"
+
+
+@pytest.mark.parametrize("count", [3, 4, 8])
+@pytest.mark.parametrize("error", [UserError("line 9"), OSError("gone")])
+def test_where_a_list_breaks_off_what_was_answered_stays(
+    count: int, error: BaseException, monkeypatch
+) -> None:
+    monkeypatch.setattr(streaming, "TOGETHER", 3)
+
+    def breaks_off() -> Iterator[Picture]:
+        yield from pictures(count)
+        raise error
+
+    table, stopped = streaming.rows(breaks_off(), rows_of, 100)
+    # Pictures that were read and not asked about are in the list still.
+    whole = count - count % 3
+    assert stopped is error and not any(row["error"] for row in table)
+    assert list(table) == list(streaming.rows(pictures(whole), rows_of, 100)[0])
 
 
 def test_memory_does_not_grow_with_rows(tmp_path: Path, monkeypatch) -> None:

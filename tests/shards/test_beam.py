@@ -19,7 +19,7 @@ from tfpipeline import cli  # noqa: E402
 from tfpipeline.config import PredictSettings  # noqa: E402
 from tfpipeline.config.beam import BeamSettings  # noqa: E402
 from tfpipeline.config.embed import EmbedSettings  # noqa: E402
-from tfpipeline.core.errors import UserError  # noqa: E402
+from tfpipeline.core.errors import TemporaryError, UserError  # noqa: E402
 from tfpipeline.data.sources.pictures import Picture  # noqa: E402
 from tfpipeline.embed.command import embed  # noqa: E402
 from tfpipeline.predict.command import predict  # noqa: E402
@@ -41,9 +41,18 @@ def fails(settings: object) -> work.Job:
     """Return a job whose third shard cannot be computed."""
 
     def compute(shard: list[Picture]) -> work.Content:
-        if shard[0].file.stem == "1":
+        if Path(shard[0].path).stem == "1":
             raise UserError("the disk is gone")
         return content(shard)
+
+    return work.Job({}, compute)
+
+
+def out_of_reach(settings: object) -> work.Job:
+    """Return a job whose pictures are in a store that does not answer."""
+
+    def compute(shard: list[Picture]) -> work.Content:
+        raise TemporaryError("the store is gone")
 
     return work.Job({}, compute)
 
@@ -110,6 +119,27 @@ def test_where_a_shard_fails_the_others_stay_and_the_cause_is_told(
 def test_what_is_no_option_is_refused(tmp_path: Path, options: str) -> None:
     with pytest.raises(UserError, match="--beam.options"):
         beam.run(settle(tmp_path), beam.Opening(only_hash, None), BeamSettings(options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--direct_num_worker=2", "--runnr=FlinkRunner", "--direct_num_workers=2 --x"],
+)
+def test_an_option_that_beam_would_leave_out_is_refused(options: str) -> None:
+    with pytest.raises(UserError, match="--beam.options.*knows"):
+        beam._options(BeamSettings(options))
+    # What takes the options of other runners may know more of them.
+    beam._options(BeamSettings(f"--runner=FlinkRunner {options}"))
+
+
+@pytest.mark.parametrize("options", ["", TWO])
+def test_what_may_pass_by_itself_is_told_as_by_one_process(
+    tmp_path: Path, options: str
+) -> None:
+    plan = settle(tmp_path, 4, 2)
+    opening = beam.Opening(out_of_reach, None)
+    with pytest.raises(TemporaryError, match="the store is gone"):
+        beam.run(plan, opening, BeamSettings(options))
 
 
 def test_a_process_leaves_logs_and_environment_as_they_were(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from tests.shards.test_plan import pictures
 from tests.shards.test_work import content
 from tfpipeline.config.embed import EmbedSettings
-from tfpipeline.core.errors import UserError
-from tfpipeline.shards import driving, work
+from tfpipeline.core.errors import TemporaryError, UserError
+from tfpipeline.shards import driving, processes, work
 
 
 def settings(folder: Path, **more: object) -> EmbedSettings:
@@ -54,3 +54,40 @@ def test_runners_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=words):
         work.check(settings(tmp_path, **more))
+
+
+def test_a_job_is_opened_alike_in_any_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    given = settings(tmp_path, run="run")
+    monkeypatch.chdir(tmp_path)
+    opened: list[EmbedSettings] = []
+
+    def noting(told: EmbedSettings) -> work.Job:
+        opened.append(told)
+        return job(told)
+
+    plan, _ = driving.run("embed", given, (0, 1), noting)
+    assert opened[0].run == str(tmp_path / "run") and plan.folder.is_absolute()
+    assert opened[0].model == given.model and given.run == "run"
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind", "said"),
+    [
+        ([75, 0, 75], TemporaryError, "2 of 3.*log 0"),
+        ([75, 2, 0], UserError, "2 of 3.*log 1"),
+        ([0, -9, 75], UserError, "2 of 3.*killed"),
+    ],
+)
+def test_what_has_to_be_mended_is_told_before_what_passes(
+    codes: list[int], kind: type[UserError], said: str, tmp_path: Path
+) -> None:
+    logs = [tmp_path / f"{number}" for number in range(3)]
+    for number, log in enumerate(logs):
+        log.write_text("" if codes[number] < 0 else f"error: log {number}")
+    with pytest.raises(UserError, match=said) as raised:
+        processes._check(codes, logs)
+    assert type(raised.value) is kind
+    processes._check([0, 0, 0], logs)

@@ -81,5 +81,22 @@ def test_pandas_reads_a_shard(tmp_path: Path) -> None:
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"\[parquet\]"):
+    with pytest.raises(UserError, match=r"--format parquet.*\[parquet\]"):
         parquet.check()
+    with pytest.raises(UserError, match=r"--output.*\[parquet\]"):
+        parquet.join([], Path("all.parquet"))
+
+
+def test_a_joined_file_is_known_again_and_others_are_not(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for number in range(2):
+        vectors = np.full((1, 3), number, np.float32)
+        data = parquet.encode(("id", "row"), [("x", 0)], vectors, {"network": "n"})
+        (tmp_path / f"{number}.parquet").write_bytes(data)
+    parquet.join(sorted(tmp_path.glob("*.parquet")), tmp_path / "all.parquet")
+    assert parquet.is_own(tmp_path / "all.parquet")
+    pq.write_table(pa.table({"id": ["x"]}), tmp_path / "other.parquet")
+    (tmp_path / "none.parquet").write_text("PAR1")
+    assert not parquet.is_own(tmp_path / "other.parquet")
+    assert not parquet.is_own(tmp_path / "none.parquet")

@@ -10,6 +10,7 @@ import pytest
 
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
+from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
@@ -31,7 +32,7 @@ def test_shards_are_consecutive_parts_of_the_files_in_order(
     pictures(tmp_path / "in", 11)
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], size, WHAT)
     parts = [plan.pictures(n) for n in range(plan.shards)]
-    assert [p.file for p in sum(parts, [])] == listing.files(tmp_path / "in")
+    assert [Path(p.path) for p in sum(parts, [])] == listing.files(tmp_path / "in")
     assert [len(part) for part in parts[:-1]] == [size] * (plan.shards - 1)
     assert plan.images == 11 and 0 < len(parts[-1]) <= size
 
@@ -54,8 +55,10 @@ def test_names_with_line_feeds_and_without_utf_8_come_back(tmp_path: Path) -> No
     for name in names:
         (tmp_path / "in" / name).touch()
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 10, WHAT)
-    assert {path.name for path in [p.file for p in plan.pictures(0)]} == set(names)
-    assert all(path.is_file() for path in [p.file for p in plan.pictures(0)])
+    assert {path.name for path in [Path(p.path) for p in plan.pictures(0)]} == set(
+        names
+    )
+    assert all(path.is_file() for path in [Path(p.path) for p in plan.pictures(0)])
 
 
 @pytest.mark.parametrize(
@@ -155,3 +158,101 @@ def test_a_drive_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch) -> No
     plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT)
     work.compute_all(plan, lambda paths: work.Content(("id",), [("x",)], 0))
     assert work.summary(plan)["missing"] == []
+
+
+def test_the_same_words_of_another_working_folder_are_other_work(
+    tmp_path: Path, monkeypatch
+) -> None:
+    for place in ("a", "b"):
+        pictures(tmp_path / place / "in", 3)
+    monkeypatch.chdir(tmp_path / "a")
+    plan = plans.settle(Path("../out"), ["in"], 2, WHAT)
+    here = plan.pictures(0)
+    assert [p.id for p in here] == ["in/0/0.png", "in/1/1.png"]
+    monkeypatch.chdir(tmp_path / "b")
+    # Wherever a process is, the pictures are those that were planned.
+    assert plan.pictures(0) == here
+    assert all(str(Path(p.path)) == f"{tmp_path}/a/{p.id}" for p in here)
+    with pytest.raises(UserError, match="working_folder"):
+        plans.settle(tmp_path / "out", ["in"], 2, WHAT)
+    assert plans.settle(tmp_path / "new", ["in"], 2, WHAT).images == 3
+
+
+def test_where_locks_do_nothing_no_shard_of_the_same_work_is_removed(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    pictures(tmp_path / "in", 5)
+    words, out = [str(tmp_path / "in")], tmp_path / "out"
+    real, others = plans.pictures.walk, list[plans.Plan]()
+
+    def slow(given: list[str]) -> object:
+        for picture in real(given):
+            if not others:  # Another process plans and computes all meanwhile.
+                others.append(plans.Plan(out, 0, 0, {}))
+                others[0] = plans.settle(out, words, 2, WHAT)
+                work.compute_all(
+                    others[0], lambda _: work.Content(("id",), [("x",)], 0)
+                )
+            yield picture
+
+    monkeypatch.setattr(plans.pictures, "walk", slow)
+    plan = plans.settle(out, words, 2, WHAT)
+    assert plan == others[0] and work.summary(plan)["missing"] == []
+
+
+@pytest.mark.parametrize("name", ["gs://b/out", "s3:/b/out"])
+def test_an_output_behind_a_url_is_refused(name: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--output.*local"):
+        plans.settle(Path(name), ["x"], 2, WHAT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_processes_left_is_swept_and_what_is_locked_stays(
+    tmp_path: Path,
+) -> None:
+    pictures(tmp_path / "in", 6)
+    plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT)
+    left = [
+        *(".0123456789ab.shard-000000.csv", ".0123456789ab.shard-000001.done.json"),
+        ".shard-000000.lock",
+    ]
+    others = [".0123456789ab.notes.txt", ".shard-notes"]
+    for name in (*left, *others):
+        (plan.folder / name).touch()
+    with plans.locked(plan.lock(1), waits=False):
+        plans.sweep(plan.folder)
+        assert (plan.folder / left[1]).exists() and plan.lock(1).exists()
+        assert not (plan.folder / left[0]).exists() and not plan.lock(0).exists()
+    work.compute_all(plan, lambda _: work.Content(("id",), [("x",)], 0))
+    assert not any((plan.folder / name).exists() for name in left)
+    assert all((plan.folder / name).exists() for name in others)
+
+
+def test_a_plan_with_the_whole_paths_keeps_names(tmp_path, monkeypatch) -> None:
+    pictures(tmp_path / "in", 1)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("path,id\nin/0/0.png,first\n")
+    plan = plans.settle(tmp_path / "out", ["list.csv", "in"], 5, WHAT)
+    path = f"{tmp_path}/in/0/0.png"
+    assert plan.pictures(0) == [
+        Picture(path, name="first"),
+        Picture(path, name="in/0/0.png"),
+    ]
+
+
+def test_secrets_of_an_address_are_neither_told_nor_in_the_index(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    pictures(tmp_path / "in", 1)
+    words = [f"file://{tmp_path}/in", "https://me:word@host/a.png?sig=abc"]
+    request = {"images": words, "shard_images": 5, **WHAT}
+    plan = plans.Plan(tmp_path, 1, 0, request)
+    work.write_index(plan)
+    index = (tmp_path / plans.INDEX).read_text()
+    with pytest.raises(UserError) as raised:
+        raise plans._other(plan, {**request, "images": ["https://a:word@b/?sig=abc"]})
+    for text in (index, str(raised.value)):
+        assert "host/a.png" in text and "word" not in text and "abc" not in text

@@ -20,7 +20,7 @@ from tfpipeline.shards import work
 
 def content(shard: list[Picture]) -> work.Content:
     """Return what depends on the paths alone; every fifth has no answer."""
-    paths = [picture.file for picture in shard]
+    paths = [Path(picture.path) for picture in shard]
     digests = [hashlib.sha256(path.name.encode()).digest() for path in paths]
     bad = [int(path.stem) % 5 == 0 for path in paths]
     good = [d for d, is_bad in zip(digests, bad) if not is_bad]
@@ -66,7 +66,7 @@ def test_each_shard_is_computed_once_by_processes_at_the_same_shares(
     computed: list[str] = []
 
     def compute(shard: list[Picture]) -> work.Content:
-        computed.extend(picture.file.name for picture in shard)
+        computed.extend(Path(picture.path).name for picture in shard)
         return content(shard)
 
     threads = [
@@ -138,6 +138,16 @@ def test_an_index_has_the_same_bytes_and_says_what_is_missing(tmp_path: Path) ->
         ),
         (
             *("auto", 0),
+            {
+                "SLURM_ARRAY_TASK_ID": "16",
+                "SLURM_ARRAY_TASK_MIN": "10",
+                "SLURM_ARRAY_TASK_STEP": "3",
+                "SLURM_ARRAY_TASK_COUNT": "4",
+            },
+            (2, 4),
+        ),
+        (
+            *("auto", 0),
             {"AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ARRAY_SIZE": "2"},
             (1, 2),
         ),
@@ -155,6 +165,7 @@ def test_a_share_is_named_or_comes_from_the_scheduler(
         *[("4", 4, {}), ("-1", 4, {}), ("1", 0, {}), ("x", 4, {}), ("auto", 4, {})],
         ("auto", 0, {"JOB_COMPLETION_INDEX": "0"}),
         ("auto", 2, {"JOB_COMPLETION_INDEX": "2"}),
+        ("auto", 2, {"JOB_COMPLETION_INDEX": "first"}),
     ],
 )
 def test_a_share_that_there_is_not_is_refused(
@@ -162,6 +173,42 @@ def test_a_share_that_there_is_not_is_refused(
 ) -> None:
     with pytest.raises(UserError, match="--part"):
         work.share(part, parts, environment)
+
+
+def test_no_shard_of_a_plan_that_was_replaced_is_written_or_counted(
+    tmp_path: Path,
+) -> None:
+    old = settle(tmp_path)
+    words = old.request["images"]
+    newer: list[plans.Plan] = []
+
+    def replaced(shard: list[Picture]) -> work.Content:
+        what = {**WHAT, "width": 4}
+        newer.append(plans.settle(old.folder, words, 3, what, overwrite=True))
+        return content(shard)
+
+    work.compute_one(old, 1, content, waits=False)
+    written = {e: old.file(1, e).read_bytes() for e in ("csv", "npy", "done.json")}
+    with pytest.raises(UserError, match="replaced"):
+        work.compute_one(old, 0, replaced, waits=False)
+    new = newer[0]
+    assert not old.done(0).exists() and not old.file(0, "csv").exists()
+    # A shard of the old one, written at the last moment all the same.
+    for ending, data in written.items():
+        new.file(1, ending).write_bytes(data)
+    assert work.summary(new)["missing"] == [*range(6)]
+    work.compute_all(new, content)
+    assert work.summary(new)["missing"] == []
+
+
+def test_what_blocks_inside_a_computation_is_not_taken_for_a_lock(
+    tmp_path: Path,
+) -> None:
+    def blocked(_: list[Picture]) -> work.Content:
+        raise BlockingIOError("a pipe is full")
+
+    with pytest.raises(BlockingIOError, match="a pipe is full"):
+        work.compute_all(settle(tmp_path), blocked)
 
 
 def test_numbers_are_told_as_ranges() -> None:

@@ -195,7 +195,7 @@ def _item(audited: Audited, positions: Iterable[int], says: str) -> dict[str, An
 def _thumbnail(row: Row, ranges: Ranges) -> str | None:
     """Return a small copy as a data URI; None where the file has gone meanwhile."""
     try:
-        data = image_io.content(Path(row.path), row.offset, row.length)
+        data = image_io.content(row.path, row.offset, row.length)
         pixels = row.height * row.width
         image = image_io.decode(
             data, ranges=ranges, at_least=(SIDE, SIDE), max_pixels=pixels

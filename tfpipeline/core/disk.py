@@ -26,6 +26,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
 
 
+def final_name(path: Path) -> str:
+    """Return the name of a path, without what `temporary_name` puts before it."""
+    return _TEMPORARY.sub("", path.name, 1) if is_temporary(path) else path.name
+
+
 def is_temporary(path: Path) -> bool:
     """Tell whether `temporary_name` made the name of a path."""
     return _TEMPORARY.match(path.name) is not None
@@ -91,7 +96,6 @@ def sweep(folder: Path, names: Collection[str] | None = None) -> None:
     No other process may write what they were to become: any file, or those `names`.
     """
     for file in folder.rglob(".*"):
-        name = _TEMPORARY.sub("", file.name, 1)
-        ours = is_temporary(file) and (names is None or name in names)
+        ours = is_temporary(file) and (names is None or final_name(file) in names)
         if ours and file.is_file():
             file.unlink(missing_ok=True)

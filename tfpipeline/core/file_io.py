@@ -3,13 +3,14 @@
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from tfpipeline.core import disk
 from tfpipeline.core.errors import UserError
@@ -102,9 +103,7 @@ def write_csv(
     """Write a CSV file whole or not at all."""
     # In memory first: rows that are made of files as they are read may fail to.
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    write_rows(text, itertools.chain([header], rows))
     write_text(path, text.getvalue())
 
 
@@ -126,20 +125,44 @@ def numbered(rows: Iterable[_RowT]) -> Iterator[tuple[int, _RowT]]:
         yield row.line if isinstance(row, Row) else place, row
 
 
+def write_rows(file: IO[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows of a CSV into an open file, such that every reader finds them again.
+
+    Before Python 3.13, `csv` leaves a carriage return without quotes, where a line
+    ends for readers.
+    """
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        ends = any("\r" in cell for cell in row if isinstance(cell, str))
+        (quoted if ends else plain).writerow(row)
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file, every value a string; `numbered` has lines."""
     with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
-        try:
-            _check_header(path, reader.fieldnames or ())
-            return [_cells(path, reader, row) for row in reader]
-        except csv.Error as error:
-            raise UserError(
-                f"{path}: expected a CSV file, but {error}. Is a closing quote missing?"
-            ) from None
+        _, *rows = csv_rows(path, file)
+        return [row for _, row in rows]
 
 
-def _check_header(path: Path, names: Sequence[str]) -> None:
+def csv_rows(path: Path | str, file: IO[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of the last line of each row, and the row.
+
+    The first is of number 0, and has the names of the columns.
+    """
+    reader = csv.DictReader(file)
+    try:
+        _check_header(path, reader.fieldnames or ())
+        yield 0, {name: name for name in reader.fieldnames or ()}
+        for row in reader:
+            yield reader.line_num, _cells(path, reader, row)
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: expected a CSV file, but {error}. Is a closing quote missing?"
+        ) from None
+
+
+def _check_header(path: Path | str, names: Sequence[str]) -> None:
     """Refuse a first line that is no UTF-8 text, or names a column twice."""
     if any("\0" in name for name in names):
         raise UserError(
@@ -153,7 +176,7 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
         )
 
 
-def _cells(path: Path, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
+def _cells(path: Path | str, reader: Any, row: dict[Any, Any]) -> dict[str, str]:
     """Return a row of a table; refuse one with more values than the header."""
     if any(more := row.pop(None, [])):
         raise UserError(

@@ -80,6 +80,7 @@ def content(path: str | Path, offset: int = 0, length: int = 0) -> bytes:
                     file.seek(offset)
                 data = file.read(length or -1)
     except OSError as error:
+        remote.check_reachable(path, error)
         raise ImageError(error.strerror or "cannot be read") from None
     if len(data) < length:
         raise ImageError(f"only {len(data)} of {length} bytes are there")

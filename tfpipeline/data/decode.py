@@ -7,13 +7,13 @@ CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold f
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
+from tfpipeline.core.errors import TemporaryError
 from tfpipeline.data import scan
 from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
@@ -38,6 +38,8 @@ class Decoder:
         ranges: Ranges = WHOLE,
     ) -> None:
         self.failed: list[tuple[str, str]] = []
+        # Why no file can be read now, where a store or a drive has gone.
+        self.stopped: TemporaryError | None = None
         self._files = files
         self._size = (height, width)
         self._how = how
@@ -88,7 +90,7 @@ class Decoder:
             try:
                 if scan.changed(row):
                     raise image_formats.ImageError("changed since it was audited")
-                data = image_io.content(Path(row.path), row.offset, row.length)
+                data = image_io.content(row.path, row.offset, row.length)
                 if _is_plain(row) and int(index) not in self._distrusted:
                     ratio = image_io.jpeg_ratio((row.height, row.width), self._size)
                     size = (-(-row.height // ratio), -(-row.width // ratio))
@@ -96,6 +98,9 @@ class Decoder:
                     image = _by_pillow(row, data, self._size, self._how, self._ranges)
                     ratio = 0 if image.dtype == np.uint8 else _FLOATS
                     data, size = image.tobytes(), (image.shape[0], image.shape[1])
+            except TemporaryError as error:
+                self.stopped = error
+                raise
             except image_formats.ImageError as error:
                 # TensorFlow would say that something failed, but not where.
                 self.failed.append((row.path, str(error)))

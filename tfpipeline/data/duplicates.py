@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,7 +126,7 @@ def sheet(
 
 
 def _thumbnail(row: Row, ranges: Ranges, side: int = 96) -> np.ndarray:
-    data = image_io.content(Path(row.path), row.offset, row.length)
+    data = image_io.content(row.path, row.offset, row.length)
     return image_io.read(data, side, side, "pad", ranges, row.height * row.width)
 
 

@@ -25,7 +25,7 @@ from tfpipeline.data.scan_cache import Row
 
 
 def examine(
-    path: Path,
+    path: Path | str,
     max_pixels: int = image_formats.MAX_PIXELS,
     offset: int = 0,
     length: int = 0,
@@ -34,8 +34,8 @@ def examine(
     row = Row(remote.absolute(path), offset=offset, length=length)
     try:
         # First: a file of another kind (a pipe, a folder) must not be waited for.
-        if not remote.is_remote(path) and not path.is_file():
-            reason = "no such file" if not path.exists() else "not a file"
+        if not remote.is_remote(path) and not Path(path).is_file():
+            reason = "no such file" if not Path(path).exists() else "not a file"
             return dataclasses.replace(row, reason=reason)
         state = None if remote.is_remote(path) else os.stat(path)
         data = image_io.content(path, offset, length)
@@ -48,6 +48,7 @@ def examine(
         )
         picture = image_formats.open_image(data, max_pixels)
     except OSError as error:
+        remote.check_reachable(path, error)
         return dataclasses.replace(row, reason=error.strerror or "cannot be read")
     except image_formats.ImageError as error:
         return dataclasses.replace(row, reason=str(error))
@@ -66,7 +67,9 @@ def examine(
             mode=mode,
             orientation=orientation,
             # A record in a shard has no name that could be wrong.
-            warning=_warning(None if length else path.suffix.lower(), kind, picture),
+            warning=_warning(
+                None if length else Path(path).suffix.lower(), kind, picture
+            ),
             converted=colour_profile.judge(picture)[0],
         )
         # What is converted is looked at as it is seen.

@@ -119,8 +119,12 @@ class Feed:
                     step += 1
                     yield batch
             except tf.errors.OpError:
+                if self.decoder.stopped is not None:
+                    raise self.decoder.stopped from None
                 if self.decoder.examine(self.indices[step]):
                     continue
+                if self.decoder.stopped is not None:
+                    raise self.decoder.stopped from None
                 if not self.decoder.failed:
                     raise
                 path, reason = self.decoder.failed[0]

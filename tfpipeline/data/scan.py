@@ -38,7 +38,7 @@ PROCESSES_FROM = 4_000
 
 
 def audit(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     spans: Sequence[tuple[int, int]] = (),
     *,
     cache: Path | None,
@@ -58,6 +58,9 @@ def audit(
 
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
+
+    Raises:
+        TemporaryError: A store or a drive could not be reached.
     """
     ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
     spans = spans or [(0, 0)] * len(paths)
@@ -99,7 +102,7 @@ def _fill(
         answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
         if answers is None:
             answers = (
-                examine(Path(path), max_pixels, offset, length)
+                examine(_as_path(path), max_pixels, offset, length)
                 for path, offset, length, max_pixels in jobs[part]
             )
         for i, row in zip(positions[part], answers):
@@ -130,6 +133,11 @@ def _fill(
             keep()
 
 
+def _as_path(path: str) -> Path | str:
+    """Return a local file as a path; a URL as it is, whose slashes one would change."""
+    return path if remote.is_remote(path) else Path(path)
+
+
 def _state(path: str) -> tuple[int, int, int] | None:
     """Return what tells that a file is another one: its size, and the two times.
 
@@ -152,8 +160,8 @@ def changed(row: Row) -> bool:
 def gone_bad(path: str, reason: str) -> UserError:
     """Return the error for a file that could be read when it was audited."""
     return UserError(
-        f"{path}: {reason}. It was readable during the audit. Run the same command "
-        f"again."
+        f"{remote.shown(path)}: {reason}. It was readable during the audit. Run the "
+        "same command again."
     )
 
 

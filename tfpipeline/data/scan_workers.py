@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import hardware
+from tfpipeline.core import hardware, remote
+from tfpipeline.core.errors import UserError
 from tfpipeline.data.scan_cache import Row
 
 # It imports from the same places, whatever has changed them in this process.
@@ -121,7 +121,7 @@ class Processes:
             rows = [Row(*values) for values in json.loads(stdout.readline())]
         except Exception:  # Whatever is wrong with it, others can look.
             return None
-        places = [(os.path.abspath(path), offset) for path, offset, *_ in jobs]
+        places = [(remote.absolute(path), offset) for path, offset, *_ in jobs]
         return rows if [row.place for row in rows] == places else None
 
 
@@ -161,9 +161,14 @@ def answer() -> None:
         answers.write(b"\n" + _READY)
         answers.flush()
         for line in sys.stdin.buffer:
-            rows = [
-                examine(Path(path), max_pixels, offset, length)
-                for path, offset, length, max_pixels in json.loads(line)
-            ]
-            answers.write(_line([list(vars(row).values()) for row in rows]))
+            try:
+                rows = [
+                    examine(path, max_pixels, offset, length)
+                    for path, offset, length, max_pixels in json.loads(line)
+                ]
+            except UserError:
+                # Whoever asked looks at these files, and tells what the matter is.
+                answers.write(_line(None))
+            else:
+                answers.write(_line([list(vars(row).values()) for row in rows]))
             answers.flush()

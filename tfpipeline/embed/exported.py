@@ -14,7 +14,7 @@ from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import sample_ranges
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.data.sources import pictures
+from tfpipeline.data.sources import jpeg_damage, pictures
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.embed import network
 from tfpipeline.export.signatures import FEATURES, Loaded
@@ -32,12 +32,14 @@ class Embedder:
         ranges: What is black and white for it.
         width: Length of a feature vector.
         settings: Of the command.
+        max_images: That it takes in a request.
     """
 
     model: Loaded
     ranges: Ranges
     width: int
     settings: EmbedSettings
+    max_images: int
 
     def about(self) -> Mapping[str, Any]:
         """Return everything that a row depends on, save the picture; plain JSON."""
@@ -57,16 +59,28 @@ class Embedder:
         reasons = [file.reason for file in files]
         good = [place for place, reason in enumerate(reasons) if not reason]
         sample_ranges.report([files[place] for place in good], self.ranges)
-        vectors = {}
-        # What the graph does not read, it is asked about once more, as PNG.
-        for as_png in (False, True):
-            left = [place for place in good if place not in vectors]
-            for begin in range(0, len(left), self.settings.batch_size):
-                some = left[begin : begin + self.settings.batch_size]
+        vectors: dict[int, np.ndarray | None] = {}
+        together = min(self.settings.batch_size, self.max_images)
+
+        def ask(places: Sequence[int], as_png: bool, size: int) -> None:
+            for begin in range(0, len(places), size):
+                some = places[begin : begin + size]
                 answered = self._ask([files[place] for place in some], as_png)
                 for place, (vector, reasons[place]) in zip(some, answered):
                     if not reasons[place]:
                         vectors[place] = vector
+
+        with jpeg_damage.named([files[place] for place in good]):
+            left = good
+            # What the graph does not read, it is asked about once more, as PNG.
+            for as_png in (False, True):
+                ask(left, as_png, together)
+                # Some were good, and had too much beside them.
+                whys = [(place, reasons[place]) for place in left]
+                crowded = [p for p, why in whys if why.endswith(image_formats.TOGETHER)]
+                ask(crowded, as_png, 1)
+                left = [place for place in left if place not in vectors]
+                left = [p for p in left if not image_formats.is_too_large(reasons[p])]
         rows = [vectors[place] for place in sorted(vectors)]
         array = np.array(rows, self.settings.dtype).reshape(-1, self.width)
         return network.content(shard, files, reasons, array)
@@ -116,4 +130,5 @@ def open_embedder(version: Path, settings: EmbedSettings) -> Embedder:
             f"--run {settings.run}: expected a run or a SavedModel that `python -m "
             f"tfpipeline.export` wrote, but it cannot be read ({error})."
         ) from None
-    return Embedder(model, answers.saved_ranges(version), int(width), settings)
+    ranges = answers.saved_ranges(version)
+    return Embedder(model, ranges, int(width), settings, answers.max_images(version))

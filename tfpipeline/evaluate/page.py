@@ -94,6 +94,6 @@ def _error(given: Answers, position: int) -> dict[str, Any]:
 
 def _thumbnail(file: Row, ranges: Ranges) -> str | None:
     with contextlib.suppress(image_formats.ImageError):
-        content = image_io.content(Path(file.path), file.offset, file.length)
+        content = image_io.content(file.path, file.offset, file.length)
         return html.thumbnail(content, PIXELS, ranges, file.height * file.width)
     return None  # It is gone since it was measured.

@@ -1,7 +1,5 @@
 """Examples of a finished run, read again as its network is shown them."""
 
-from pathlib import Path
-
 import numpy as np
 
 from tfpipeline.config import EvaluateSettings, RunSettings
@@ -42,7 +40,7 @@ def sample(
     for index in chosen.tolist():
         row = examples.files[index]
         try:
-            data = image_io.content(Path(row.path), row.offset, row.length)
+            data = image_io.content(row.path, row.offset, row.length)
             given = size, size, how, examples.brightness.ranges
             pictures.append(image_io.read(data, *given, row.height * row.width))
         except ImageError as error:

@@ -131,7 +131,7 @@ def _write(folder: Path, opened: Opened, settings: ExportSettings) -> None:
 
 
 def _contents(files: Sequence[Row]) -> list[bytes]:
-    return [image_io.content(Path(r.path), r.offset, r.length) for r in files]
+    return [image_io.content(r.path, r.offset, r.length) for r in files]
 
 
 def check_passed(report: Mapping[str, Any]) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 from tfpipeline.config.embed import MergeSettings
-from tfpipeline.core import console, file_io, result_dir
+from tfpipeline.core import console, file_io, remote, result_dir
 from tfpipeline.core.errors import Incomplete, UserError
 from tfpipeline.report.closing import closing
 from tfpipeline.shards import joining
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
-# Of what is merged, and how such a file begins.
-_ENDINGS = {".csv": b"id,", ".npy": b"\x93NUMPY", ".parquet": b"PAR1"}
+# Of what is merged.
+_ENDINGS = (".csv", ".npy", ".parquet")
 
 
 def merge(settings: MergeSettings) -> dict[str, Any]:
     """Check shards, list missing ones, and join complete ones into one file."""
     if settings.shards is None:
         raise UserError("--shards: expected the folder that `embed` wrote.")
-    output = _check(settings.output)
+    remote.check_local("--shards", settings.shards)
     plan = plans.read(Path(settings.shards))
+    output = _check(settings.output, plan)
     content = work.end(plan)
     missing = content["missing"]
     if output is not None and not missing:
@@ -44,22 +46,22 @@ def merge(settings: MergeSettings) -> dict[str, Any]:
     return content
 
 
-def _is_own(file: Path) -> bool:
-    """Tell whether a file begins as what is merged does."""
-    with open(file, "rb") as content:
-        return content.read(8).startswith(_ENDINGS[file.suffix.lower()])
-
-
-def _check(output: str | None) -> Path | None:
+def _check(output: str | None, plan: plans.Plan) -> Path | None:
     if output is None:
         return None
+    remote.check_local("--output", output)
     file = Path(output)
+    if file.resolve().is_relative_to(plan.folder.resolve()):
+        raise UserError(
+            f"--output {output}: expected a file outside of the folder of the shards. "
+            "Name one elsewhere."
+        )
     if file.suffix.lower() not in _ENDINGS:
         raise UserError(
             f"--output {output}: expected a name in .csv, for rows, in .npy, for "
             "vectors, or in .parquet, for both of shards in Parquet. Received: "
             f"{file.suffix or 'no ending'}."
         )
-    result_dir.check_file("--output", file, _is_own)
+    result_dir.check_file("--output", file, functools.partial(joining.is_own, plan))
     file_io.check_writable(file.parent)
     return file

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfpipeline.config.serving import ServerSettings
+from tfpipeline.config.serving import ExportSettings, ServerSettings
 from tfpipeline.core import (
     brightness,
     console,
@@ -132,6 +132,13 @@ def saved_ranges(folder: Path) -> Ranges:
         return WHOLE
     about = json.loads(file.read_text(encoding="utf-8"))
     return brightness.parse(str(about.get("range", "full"))) or WHOLE
+
+
+def max_images(folder: Path) -> int:
+    """Return how many images a SavedModel takes in a request."""
+    file = folder / _ABOUT
+    about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return max(1, int(about.get("max_images", ExportSettings.max_images)))
 
 
 def target_of(path: Path) -> str:

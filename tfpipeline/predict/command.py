@@ -26,6 +26,7 @@ def predict(settings: PredictSettings) -> Sequence[dict[str, Any]] | dict[str, A
     _check_target(settings)
     if sharded.is_folder(settings.output):
         return sharded.predict(settings, _open)
+    sharded.check_unused(settings)
     output = outputs.check(settings.output)
     folder = sorting.check(settings.sort_into, settings.images)
     is_shown = output is None and folder is None
@@ -94,6 +95,7 @@ def _rows(
 
     ask, top_k = _open(settings), settings.top_k
     answers.check_top_k(top_k)
+    pictures.check(settings.images)
     return streaming.rows(
         pictures.walk(settings.images),
         lambda given, files: answers.rows_of(given, files, ask, top_k),

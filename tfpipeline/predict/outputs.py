@@ -1,7 +1,6 @@
 """What `predict` writes: a table for a terminal, CSV, JSON lines, a contact sheet."""
 
 import contextlib
-import csv
 import io
 import json
 import os
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from tfpipeline.core import console, disk, file_io, result_dir, text_table
+from tfpipeline.core import console, disk, file_io, remote, result_dir, text_table
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.predict import target_rows
@@ -43,6 +42,7 @@ def check(output: str | None) -> Path | None:
     """
     if output is None:
         return None
+    remote.check_local("--output", output)
     file = Path(output)
     if file.suffix.lower() not in _KINDS:
         raise UserError(
@@ -68,7 +68,7 @@ def show(rows: Rows) -> None:
         console.product(table(rows, text_table.terminal_width()))
         return
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_header(rows), *cells(rows)])
+    file_io.write_rows(text, [_header(rows), *cells(rows)])
     console.product(text.getvalue())
 
 
@@ -150,8 +150,8 @@ def cells(rows: Rows) -> Iterator[list[Any]]:
 
 def _write_csv(file: Path, rows: Rows, *_: object) -> None:
     with _replacing(file) as text:
-        csv.writer(text, lineterminator="\n").writerows([_header(rows)])
-        csv.writer(text, lineterminator="\n").writerows(cells(rows))
+        file_io.write_rows(text, [_header(rows)])
+        file_io.write_rows(text, cells(rows))
 
 
 def _write_lines(file: Path, rows: Rows, *_: object) -> None:

@@ -37,6 +37,17 @@ def is_folder(output: str | None) -> bool:
     return Path(output).is_dir() or not Path(output).suffix or output.endswith("/")
 
 
+def check_unused(settings: PredictSettings) -> None:
+    """Refuse flags that only shards have, where no folder of them is written."""
+    for name in ("workers", "part", "parts", "runner"):
+        if (given := getattr(settings, name)) != getattr(PredictSettings, name):
+            raise UserError(
+                f"--{name} {given}: expected only with a folder of shards. Received: "
+                f"--output {settings.output or '(none)'}. Give --output a name without "
+                f"an ending, or leave out --{name}."
+            )
+
+
 def check(settings: PredictSettings) -> tuple[int, int]:
     """Return which share of the shards is this process's, and how many there are."""
     if settings.sort_into is not None:

@@ -125,12 +125,16 @@ def rows(
     if first is None:
         raise sources.nothing()
     table, stopped = _answered(first, rows_of, max_pixels)
-    second = next(many, None)
+    try:
+        second = next(many, None)
+    except (UserError, OSError, KeyboardInterrupt) as error:
+        return table, stopped or error
     if second is None:
         return table, stopped
     spool = Table(folder)
     spool.add(table)
-    for part in itertools.chain([second], many):
+    part: list[Picture] | None = second
+    while part is not None:
         if stopped is None:
             try:
                 table, stopped = _answered(part, rows_of, max_pixels)
@@ -140,6 +144,11 @@ def rows(
         else:
             table = _unasked(part, stopped)
         spool.add(table)
+        try:
+            part = next(many, None)
+        except (UserError, OSError, KeyboardInterrupt) as error:
+            # Those behind are not known, for whom there is no row.
+            return spool, stopped or error
     return spool, stopped
 
 

@@ -54,7 +54,7 @@ def _draw(file: Path, measured: Measured, index: int | None) -> bool:
         return False
     row = measured.examples.files[index]
     with contextlib.suppress(ImageError, OSError):
-        data = image_io.content(Path(row.path), row.offset, row.length)
+        data = image_io.content(row.path, row.offset, row.length)
         given = PIXELS, PIXELS, measured.resize, measured.examples.brightness.ranges
         image_io.save_png(file, image_io.read(data, *given, row.height * row.width))
         return True

@@ -97,7 +97,7 @@ def _pictured(
         row = answers.row(position)
         file = answers.examples.files[answers.index[position]]
         try:
-            data = image_io.content(Path(file.path), file.offset, file.length)
+            data = image_io.content(file.path, file.offset, file.length)
             given = height, width, measured.resize, measured.examples.brightness.ranges
             picture = image_io.read(data, *given, file.height * file.width)
         except (ImageError, OSError):

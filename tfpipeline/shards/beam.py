@@ -29,7 +29,7 @@ from apache_beam.utils.shared import Shared
 
 from tfpipeline.config.beam import BeamSettings
 from tfpipeline.core import console, hardware, startup
-from tfpipeline.core.errors import UserError
+from tfpipeline.core.errors import TemporaryError, UserError, suggest
 from tfpipeline.shards import work
 from tfpipeline.shards.plan import Plan
 
@@ -117,7 +117,7 @@ def run(plan: Plan, opening: Opening, settings: BeamSettings) -> dict[str, int]:
     options = _options(settings)
     count = options.view_as(DirectOptions).direct_num_workers or hardware.cores()
     opening.cores = settings.cores or -(-hardware.cores() // count)
-    missing = [n for n in range(plan.shards) if not plan.done(n).is_file()]
+    missing = [n for n in range(plan.shards) if plan.finished(n) is None]
     path = os.pathsep.join(name for name in sys.path if name)
     with _environment("PYTHONPATH", path), _fewer_logs():
         try:
@@ -134,7 +134,10 @@ def run(plan: Plan, opening: Opening, settings: BeamSettings) -> dict[str, int]:
             raise
         except Exception as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
-            raise UserError(
+            # From another process only its words come.
+            passes = any(TemporaryError.__name__ in line for line in lines)
+            kind = TemporaryError if passes else UserError
+            raise kind(
                 f"--runner beam: the pipeline failed: {lines[-1] if lines else error!r}"
                 "\nShards that are done stay: give the same command again."
             ) from error
@@ -166,7 +169,22 @@ def _options(settings: BeamSettings) -> PipelineOptions:
         raise UserError(
             f"--beam.options: expected words like --NAME=VALUE. Received: {unknown[0]}."
         )
+    if options.view_as(StandardOptions).runner == RUNNER:
+        # Others hand on what they do not know, and what takes it may refuse it.
+        _check_known(options)
     return options
+
+
+def _check_known(options: PipelineOptions) -> None:
+    """Refuse options that Beam leaves out with a warning."""
+    known = options.get_all_options()
+    for name in options.get_all_options(retain_unknown_options=True):
+        if name not in known:
+            near = suggest(f"--{name}", [f"--{each}" for each in known])
+            raise UserError(
+                f"--beam.options: expected options that Apache Beam knows. Received: "
+                f"--{name}.{near}"
+            )
 
 
 @contextlib.contextmanager

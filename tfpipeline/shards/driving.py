@@ -1,8 +1,10 @@
 """Who hands out the shards: this process, several of this machine, or Apache Beam."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ def run(
         The plan, and what Beam's workers have counted: `pictures`, `bytes`, `errors`,
         `milliseconds` and `shards`; nothing without it.
     """
-    output = Path(str(settings.output))
+    output = Path(str(settings.output)).absolute()
+    settings = _anywhere(settings)
     if settings.runner == BEAM and importlib.util.find_spec("apache_beam") is None:
         raise UserError(
             "--runner beam: expected Apache Beam to be installed. Do: pip install "
@@ -51,6 +54,18 @@ def run(
     plan = _settle(settings, output, job.about)
     work.compute_all(plan, job.compute, own)
     return plan, {}
+
+
+def _anywhere(settings: Any) -> Any:
+    """Return settings that name the same model in any working folder."""
+    names = [name for name in ("model", "run") if hasattr(settings, name)]
+    given = {name: getattr(settings, name) for name in names}
+    local = {
+        name: os.path.abspath(value)
+        for name, value in given.items()
+        if isinstance(value, str) and os.path.exists(value)
+    }
+    return dataclasses.replace(settings, **local)
 
 
 @contextlib.contextmanager

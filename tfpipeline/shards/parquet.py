@@ -16,12 +16,15 @@ ENDING = "parquet"
 # What a list stands for in the table of a shard.
 _FEATURES, _ROW = "features", "row"
 
+# The note in each file that says what the features are of.
+_NETWORK = "tfpipeline.network"
 
-def check() -> None:
+
+def check(flag: str = "--format parquet") -> None:
     """Refuse to write Parquet where nothing here can."""
     if importlib.util.find_spec("pyarrow") is None:
         raise UserError(
-            "--format parquet: expected pyarrow to be installed. Do: pip install "
+            f"{flag}: expected pyarrow to be installed. Do: pip install "
             "'tfpipeline[parquet]'."
         )
 
@@ -50,7 +53,7 @@ def encode(
             _FEATURES: _lists(arrow, places, vectors),
         }
     )
-    about = {"tfpipeline.network": str(request.get("network", ""))}
+    about = {_NETWORK: str(request.get("network", ""))}
     with io.BytesIO() as file:
         parquet.write_table(table.replace_schema_metadata(about), file)
         return file.getvalue()
@@ -76,7 +79,7 @@ def _text(value: object) -> str:
 
 def join(shards: Iterable[Path], target: Path) -> None:
     """Write the rows of all shards into one file, a row group a shard."""
-    _, parquet = _arrow()
+    _, parquet = _arrow("--output in .parquet")
     writer = None
     try:
         for shard in shards:
@@ -89,8 +92,18 @@ def join(shards: Iterable[Path], target: Path) -> None:
             writer.close()
 
 
-def _arrow() -> tuple[Any, Any]:
-    check()
+def is_own(file: Path) -> bool:
+    """Tell whether a file has what `encode` notes in it."""
+    arrow, parquet = _arrow("--output in .parquet")
+    try:
+        noted = parquet.read_schema(file).metadata or {}
+    except (OSError, arrow.ArrowException):
+        return False
+    return _NETWORK.encode() in noted
+
+
+def _arrow(flag: str = "--format parquet") -> tuple[Any, Any]:
+    check(flag)
     return importlib.import_module("pyarrow"), importlib.import_module(
         "pyarrow.parquet"
     )

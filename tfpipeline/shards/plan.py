@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import functools
+import hashlib
 import json
 import os
 import re
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import disk, file_io, staging
+from tfpipeline.core import disk, file_io, remote, staging
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import pictures
 from tfpipeline.data.sources.pictures import Picture
@@ -23,8 +25,17 @@ _LISTS, _LOCK, _BEGUN = "plan", ".plan.lock", ".plan.begun"
 _FILE = re.compile(r"(plan|index)\.json|shard-\d{6,}\.(csv|npy|parquet|done\.json)")
 _LIST = re.compile(r"\d{6,}\.txt")
 
+# What killed processes leave of a shard: its lock, and files that are not whole.
+_LEFT = re.compile(
+    r"\.([0-9a-f]{12}\.)?(shard-\d{6,})\.(lock|csv|npy|parquet|done\.json)"
+)
+
 # What a drive says that knows no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Busy(Exception):
+    """Another process holds a lock."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,12 @@ class Plan:
     images: int
     request: Mapping[str, Any]
 
+    @functools.cached_property
+    def digest(self) -> str:
+        """What is computed, in 64 letters; each shard says so of itself."""
+        text = json.dumps(self.request, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def pictures(self, number: int) -> list[Picture]:
         """Return the pictures of a shard."""
         lines = file_io.read_lines(_list(self.folder, number))
@@ -56,15 +73,31 @@ class Plan:
         """Return the file that says that a shard is whole."""
         return self.file(number, "done.json")
 
+    def lock(self, number: int) -> Path:
+        """Return the file that whoever is at a shard locks."""
+        return self.folder / f".shard-{number:06d}.lock"
+
+    def finished(self, number: int) -> dict[str, Any] | None:
+        """Return what a shard says of itself; None where it is missing.
+
+        One that was computed for another plan is missing.
+        """
+        try:
+            done = json.loads(self.done(number).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return done if done.pop("request", None) == self.digest else None
+
 
 def check(folder: Path) -> None:
     """Refuse a folder that cannot be written into, or holds what is not a plan's."""
+    remote.check_local("--output", folder)
     file_io.check_writable(folder)
     entries = os.listdir(folder) if folder.is_dir() else []
-    shown = sorted(name for name in entries if not name.startswith("."))
+    there = sorted(name for name in entries if not name.startswith("."))
     if _BEGUN in entries:
-        shown = [n for n in shown if n != _LISTS and not _FILE.fullmatch(n)]
-    if other := shown:
+        there = [n for n in there if n != _LISTS and not _FILE.fullmatch(n)]
+    if other := there:
         raise UserError(
             f"--output {folder}: expected a new or empty folder, or one with shards. "
             f"Received one that contains {other[0]!r}. Choose another folder."
@@ -92,7 +125,11 @@ def settle(
         UserError: The folder has a plan of other work, or no picture is named.
     """
     check(folder)
+    folder = folder.absolute()
     request = {"images": list(words), "shard_images": shard_images, **what}
+    if not all(remote.is_remote(word) or os.path.isabs(word) for word in words):
+        # The same words mean other pictures elsewhere.
+        request["working_folder"] = os.getcwd()
     with disk.telling(folder, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / _LOCK, waits=True):
@@ -104,21 +141,49 @@ def settle(
                     return plan
                 if not overwrite:
                     raise _other(plan, request)
+                _remove(folder)
+            # Where locks do nothing, others may be planning or computing the same:
+            # nothing of theirs is removed.
             file_io.write_text(folder / _BEGUN, "")
-            _remove(folder)
             return _make(folder, words, shard_images, request)
 
 
 @contextlib.contextmanager
-def locked(file: Path, *, waits: bool) -> Iterator[None]:
-    """Hold a lock as `staging.locked` does; on a drive without locks, hold none."""
+def locked(file: Path, *, waits: bool) -> Iterator[bool]:
+    """Hold a lock as `staging.locked` does; on a drive without locks, hold none.
+
+    Yields whether it is held.
+
+    Raises:
+        Busy: Another process holds it, and `waits` is not set.
+    """
     with contextlib.ExitStack() as stack:
+        is_held = True
         try:
             stack.enter_context(staging.locked(file, waits=waits))
+        except BlockingIOError:
+            raise Busy(file) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-        yield
+            is_held = False
+        yield is_held
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left of shards that nobody is at."""
+    left: dict[str, list[Path]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if match := _LEFT.fullmatch(entry.name):
+                left.setdefault(match[2], []).append(Path(entry.path))
+    for shard, files in left.items():
+        with contextlib.suppress(Busy):
+            # The lock's own file ends with the lock.
+            with locked(folder / f".{shard}.lock", waits=False) as is_held:
+                for file in files if is_held else ():
+                    if disk.is_temporary(file):
+                        file.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Plan:
@@ -143,17 +208,37 @@ def _make(
 ) -> Plan:
     shards = images = 0
     for part in pictures.parts(pictures.walk(words), size):
+        if (plan := _same(folder, request)) is not None:
+            return plan
         # As JSON: a name may have a line feed in it, or be no UTF-8.
-        file_io.write_lines(_list(folder, shards), (each.dump() for each in part))
+        file_io.write_lines(_list(folder, shards), (_whole(p).dump() for p in part))
         shards, images = shards + 1, images + len(part)
     if not images:
         raise UserError(
             "--images: expected image files, folders, or globs like 'photos/*.jpg'. "
-            f"Received: {' '.join(words) or 'nothing'}, with no file in it."
+            f"Received: {' '.join(shown([*words])) or 'nothing'}, with no file in it."
         )
+    if (plan := _same(folder, request)) is not None:
+        return plan
     content = {"shards": shards, "count": images, "request": request}
     file_io.write_json(folder / PLAN, content)
     return Plan(folder, shards, images, request)
+
+
+def _same(folder: Path, request: Mapping[str, Any]) -> Plan | None:
+    """Return the plan of the same work that another process has made meanwhile."""
+    if not (folder / PLAN).is_file():
+        return None
+    plan = read(folder)
+    return plan if plan.request == request else None
+
+
+def _whole(picture: Picture) -> Picture:
+    """Return a picture with its whole path; it is called what it was called."""
+    if remote.is_remote(picture.path) or os.path.isabs(picture.path):
+        return picture
+    path = os.path.join(os.getcwd(), picture.path)
+    return picture._replace(path=path, name=picture.id)
 
 
 def _list(folder: Path, number: int) -> Path:
@@ -162,15 +247,23 @@ def _list(folder: Path, number: int) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a plan, first what says that there is one, its shards, and no more."""
-    (folder / PLAN).unlink(missing_ok=True)
+    """Remove a plan, its shards, and no more; at any moment the rest can be used."""
     own = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
-    own += [p for p in folder.glob(f"{_LISTS}/*/*") if _LIST.fullmatch(p.name)]
+    # What says that a shard is whole goes before it, and the plan before its lists.
+    own.sort(key=lambda path: (path.name == PLAN, not path.name.endswith(".done.json")))
+    every = folder.glob(f"{_LISTS}/*/*")
+    own += [p for p in every if _LIST.fullmatch(disk.final_name(p))]
     for path in own:
-        path.unlink()
+        path.unlink(missing_ok=True)
+    sweep(folder)
     for path in (*folder.glob(f"{_LISTS}/*"), folder / _LISTS):
         with contextlib.suppress(OSError):  # There is something else in it, or nothing.
             path.rmdir()
+
+
+def shown(value: Any) -> Any:
+    """Return a value of a request for people: URLs without what is secret."""
+    return [remote.shown(word) for word in value] if isinstance(value, list) else value
 
 
 def _other(plan: Plan, request: Mapping[str, Any]) -> UserError:
@@ -178,6 +271,6 @@ def _other(plan: Plan, request: Mapping[str, Any]) -> UserError:
     name = next(n for n in {**old, **new} if old.get(n) != new.get(n))
     return UserError(
         f"--output {plan.folder}: expected a new folder, or one whose shards are of "
-        f"the same work. It was begun with {name} {old.get(name)!r}. Received: "
-        f"{new.get(name)!r}. Choose another folder, or give --overwrite true."
+        f"the same work. It was begun with {name} {shown(old.get(name))!r}. Received: "
+        f"{shown(new.get(name))!r}. Choose another folder, or give --overwrite true."
     )

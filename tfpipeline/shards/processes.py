@@ -13,7 +13,7 @@ from typing import Any
 
 from tfpipeline import cli
 from tfpipeline.core import progress
-from tfpipeline.core.errors import UserError
+from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.shards import plan as plans
 
 _LOOK_SECONDS = 0.5
@@ -45,14 +45,23 @@ def run(command: str, settings: Any, output: Path) -> None:
                 if process.poll() is None:
                     process.terminate()
         codes = [process.wait() for process in started]
-        failed = [n for n, code in enumerate(codes) if code]
-        if failed:
-            text = logs[failed[0]].read_text(encoding="utf-8", errors="replace")
-            raise UserError(
-                f"{len(failed)} of {count} processes failed: "
-                f"{text.strip().removeprefix('error: ') or 'killed'}\nFinished shards "
-                f"are kept: run the same command again."
-            )
+        _check(codes, logs)
+
+
+def _check(codes: Sequence[int], logs: Sequence[Path]) -> None:
+    """Raise what made processes fail; what may pass by itself only if all is that."""
+    passing = TemporaryError.exit_code
+    # What has to be mended is told first.
+    failed = sorted((code == passing, n) for n, code in enumerate(codes) if code)
+    if not failed:
+        return
+    text = logs[failed[0][1]].read_text(encoding="utf-8", errors="replace")
+    kind = TemporaryError if failed[0][0] else UserError
+    raise kind(
+        f"{len(failed)} of {len(codes)} processes failed: "
+        f"{text.strip().removeprefix('error: ') or 'killed'}\nFinished shards "
+        "are kept: run the same command again."
+    )
 
 
 def _start(words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:

@@ -1,10 +1,8 @@
 """Shards are computed: by this process, beside others, or by several of its own."""
 
 import contextlib
-import csv
 import hashlib
 import io
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,16 +18,18 @@ from tfpipeline.core import disk, file_io, progress
 from tfpipeline.core.errors import UserError, check_each, unknown
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import parquet
+from tfpipeline.shards import plan as plans
 from tfpipeline.shards.plan import INDEX, Plan
-from tfpipeline.shards.plan import check as check_folder
-from tfpipeline.shards.plan import locked
 
-# By scheduler: the variable with the number of a task, with the first of these, and
-# with how many tasks there are, where it says so.
+# By scheduler: the variable with the number of a task, with the first of these, with
+# the step from one to the next, and with how many tasks there are, where it says so.
 _SCHEDULERS = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"),
-    ("JOB_COMPLETION_INDEX", "", ""),  # Kubernetes, an indexed job.
-    ("AWS_BATCH_JOB_ARRAY_INDEX", "", "AWS_BATCH_JOB_ARRAY_SIZE"),
+    (
+        *("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"),
+        "SLURM_ARRAY_TASK_COUNT",
+    ),
+    ("JOB_COMPLETION_INDEX", "", "", ""),  # Kubernetes, an indexed job.
+    ("AWS_BATCH_JOB_ARRAY_INDEX", "", "", "AWS_BATCH_JOB_ARRAY_SIZE"),
 )
 
 
@@ -93,7 +93,7 @@ def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[in
             "--runner beam with --workers or --part: expected one of them. Beam has "
             'workers of its own: --beam.options "--direct_num_workers=2 ...".'
         )
-    check_folder(Path(str(settings.output)))
+    plans.check(Path(str(settings.output)))
     return own
 
 
@@ -107,10 +107,12 @@ def share(part: str, parts: int, environment: Mapping[str, str]) -> tuple[int, i
     """
     own: int | None = None
     if part == "auto":
-        for name, first, size in _SCHEDULERS:
+        for name, first, step, size in _SCHEDULERS:
             if name in environment:
-                own = int(environment[name]) - int(environment.get(first, 0))
-                parts = parts or int(environment.get(size, 0))
+                begin = _number(environment, first)
+                own = _number(environment, name) - begin
+                own //= max(1, _number(environment, step))
+                parts = parts or _number(environment, size)
                 break
         if own is None:
             known = ", ".join(name for name, *_ in _SCHEDULERS)
@@ -129,6 +131,18 @@ def share(part: str, parts: int, environment: Mapping[str, str]) -> tuple[int, i
     return own, count
 
 
+def _number(environment: Mapping[str, str], name: str) -> int:
+    """Return a number that a scheduler has set, 0 where it has not."""
+    text = environment.get(name, "0")
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(
+            f"--part auto: expected a number in {name}. Received: {text!r}. Give "
+            "--part and --parts."
+        ) from None
+
+
 def compute_all(
     plan: Plan, compute: Compute, own: tuple[int, int] = (0, 1), title: str = "shards"
 ) -> None:
@@ -136,10 +150,11 @@ def compute_all(
 
     Another process may be at the same share: a shard that it is at is left to it.
     """
+    plans.sweep(plan.folder)
     number, count = own
     mine = range(number, plan.shards, count)
     for shard in progress.over(mine, title, "shard"):
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(plans.Busy):
             compute_one(plan, shard, compute, waits=False)
 
 
@@ -149,15 +164,21 @@ def compute_one(
     """Compute a shard and return its content; None where it is there already.
 
     Raises:
-        BlockingIOError: Another process is at it, and `waits` is not set.
+        Busy: Another process is at it, and `waits` is not set.
     """
-    if plan.done(shard).is_file():
+    if plan.finished(shard) is not None:
         return None
-    lock = plan.file(shard, "lock")
-    with locked(lock.with_name(f".{lock.name}"), waits=waits):
-        if plan.done(shard).is_file():
+    with plans.locked(plan.lock(shard), waits=waits):
+        if plan.finished(shard) is not None:
             return None
         content = compute(plan.pictures(shard))
+        # Another command may have replaced the plan meanwhile.
+        if plans.read(plan.folder).request != plan.request:
+            raise UserError(
+                f"--output {plan.folder}: the plan was replaced while this command "
+                "ran, and nothing more is written here. Choose another folder, or "
+                "stop the command that replaced it."
+            )
         _write(plan, shard, content)
     return content
 
@@ -170,6 +191,7 @@ def _write(plan: Plan, shard: int, content: Content) -> None:
     done = {
         "images": len(content.rows),
         "errors": content.errors,
+        "request": plan.digest,
         "sha256": {k: hashlib.sha256(data).hexdigest() for k, data in files.items()},
     }
     file_io.write_json(plan.done(shard), done)
@@ -181,8 +203,7 @@ def _encode(plan: Plan, content: Content) -> dict[str, bytes]:
         parts = content.header, content.rows, content.vectors
         return {parquet.ENDING: parquet.encode(*parts, plan.request)}
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([content.header, *content.rows])
+    file_io.write_rows(text, [content.header, *content.rows])
     files = {"csv": text.getvalue().encode("utf-8", "surrogateescape")}
     if content.vectors is not None:
         array = io.BytesIO()
@@ -194,11 +215,8 @@ def _encode(plan: Plan, content: Content) -> dict[str, bytes]:
 def finished(plan: Plan) -> Iterator[dict[str, Any]]:
     """Yield what each shard that is there says of itself, in order."""
     for number in range(plan.shards):
-        try:
-            text = plan.done(number).read_text(encoding="utf-8")
-            yield {"shard": number, **json.loads(text)}
-        except FileNotFoundError:
-            continue
+        if (done := plan.finished(number)) is not None:
+            yield {"shard": number, **done}
 
 
 def summary(plan: Plan) -> dict[str, Any]:
@@ -231,7 +249,9 @@ def end(plan: Plan) -> dict[str, Any]:
 def write_index(plan: Plan) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
     with disk.telling(plan.folder, plan.folder / INDEX):
-        content = {"request": plan.request, "count": plan.images}
+        request = dict(plan.request)
+        request["images"] = plans.shown(request.get("images"))
+        content = {"request": request, "count": plan.images}
         file_io.write_json(
             plan.folder / INDEX, {**content, "shards": list(finished(plan))}
         )

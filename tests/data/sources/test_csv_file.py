@@ -79,3 +79,10 @@ def test_other_tables_are_refused_in_words(
 ) -> None:
     with pytest.raises(UserError, match=f"list.csv.*{words}"):
         csv_file.open_csv(table(tmp_path, *lines, encoding=encoding))
+
+
+@pytest.mark.parametrize("path", ["hdfs:///user/a.jpg", "s3://b//a.jpg"])
+def test_urls_that_a_path_would_change_are_refused(tmp_path: Path, path: str) -> None:
+    (tmp_path / "list.csv").write_text(f"path,label\n{path},x\n")
+    with pytest.raises(UserError, match="line 2.*empty parts"):
+        csv_file.open_csv(tmp_path / "list.csv")

@@ -47,6 +47,70 @@ def test_a_csv_without_paths_is_refused(folder: Path, text: str) -> None:
         paths(f"{folder}/list.csv")
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("path,id\na.png,x,more\n", "more values"),
+        ("path,path\na.png,a.png\n", "twice"),
+        ("path,id\na.png,x\nb/c.png,x\n", "line 3.*second time"),
+        ('path,id\n"a.png,x\n' + "b/c.png,y\n" * 20_000, "closing quote"),
+    ],
+)
+def test_a_csv_is_checked_as_all_others_are(folder: Path, text: str, why: str) -> None:
+    (folder / "list.csv").write_text(text)
+    with pytest.raises(UserError, match=why):
+        paths(f"{folder}/list.csv")
+
+
+def test_a_url_gives_what_the_folder_would(folder: Path) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    names = ("Thumbs.db", ".b/c.png", "__MACOSX/a.png", "a.json", "b/c.txt", "icon\r")
+    for name in (*names, "b/lone.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert sorted(paths(f"file://{folder}")) == sorted(
+        f"file://{path}" for path in paths(str(folder))
+    )
+    assert paths(f"file://{folder}/*.png") == [f"file://{folder}/a.png"]
+    assert paths(f"file://{folder}/Th*.db") == [f"file://{folder}/Thumbs.db"]
+    with pytest.raises(UserError, match="hidden"):
+        paths(f"file://{folder}/*con*")
+
+
+def test_secrets_of_an_address_are_not_what_a_picture_is_called(folder: Path) -> None:
+    signed = "https://me:word@host/a.png?X-Amz-Signature=1"
+    (folder / "list.txt").write_text(f"{signed}\n")
+    assert list(pictures.walk([f"{folder}/list.txt"])) == [
+        Picture(signed, name="https://host/a.png")
+    ]
+
+
+def test_keys_with_empty_parts_are_read(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed: [remote]")
+    store = fsspec.filesystem("memory")
+    store.pipe("/odd//a.png", b"no picture")
+    try:
+        (picture,) = pictures.walk(["memory://odd//a.png"])
+        (row,) = pictures.audit([picture], 10**6)
+        assert row.path == picture.path == "memory://odd//a.png" and row.sha256
+    finally:
+        store.rm("/odd", recursive=True)
+
+
+@pytest.mark.parametrize("shard", ["../../x", "/etc/passwd", "1.png"])
+def test_a_packed_index_names_its_own_shards_only(tmp_path: Path, shard: str) -> None:
+    (tmp_path / "packed.json").write_text("{}")
+    with pytest.raises(UserError, match="index.csv"):
+        paths(str(tmp_path))
+    row = f"x,{shard},0,1\n"
+    (tmp_path / "index.csv").write_text(f"id,shard,offset,length\n{row}")
+    with pytest.raises(UserError, match="index.csv"):
+        paths(str(tmp_path))
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    with pytest.raises(UserError, match="mounted"):
+        paths(f"file://{tmp_path}")
+
+
 def test_words_of_every_kind_keep_their_order(folder: Path, monkeypatch) -> None:
     (folder / "list.txt").write_text("a.png\n")
     monkeypatch.chdir(folder)

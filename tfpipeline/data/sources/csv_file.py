@@ -150,6 +150,12 @@ def _local(file: Path, line: int, path: str) -> str:
     r"""Return a path as it is here, where Windows wrote `images\cats\1.jpg`."""
     windows = PureWindowsPath(path)
     if remote.is_remote(path):
+        if remote.url(Path(path)) != path:
+            raise UserError(
+                f"{file}: line {line}: expected a URL with a host, or of files here, "
+                f"and without empty parts. Received: {remote.shown(path)}. Write one "
+                "slash between two names; hdfs://HOST:PORT/..., file:///..."
+            )
         return path
     # Here, a backslash and a colon may be part of a name as well.
     if not ("\\" in path or windows.drive) or (file.parent / path).exists():

@@ -16,10 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TextIO
 
-from tfpipeline.core import console, image_io, progress
+from tfpipeline.core import console, image_io, progress, remote
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import stderr_filter
@@ -175,7 +174,8 @@ def _warn(damaged: Sequence[Row], of: int, count: int, stopped: bool) -> None:
 
 
 def _name(row: Row) -> str:
-    return f"{row.path} @ {row.offset}" if row.length else row.path
+    path = remote.shown(row.path)
+    return f"{path} @ {row.offset}" if row.length else path
 
 
 def _damaged(files: Sequence[Row], until: float) -> Iterator[Row]:
@@ -189,7 +189,7 @@ def _damaged(files: Sequence[Row], until: float) -> Iterator[Row]:
                 return
             # An undecodable file is no concern of this.
             with contextlib.suppress(tf.errors.OpError, ImageError, OSError):
-                content = image_io.content(Path(row.path), row.offset, row.length)
+                content = image_io.content(row.path, row.offset, row.length)
                 with _captured() as lines, contextlib.suppress(tf.errors.OpError):
                     tf.io.decode_jpeg(content)
                 if any(line.startswith(_WARNINGS) for line in lines):

@@ -16,7 +16,7 @@ from tfpipeline.core.errors import UserError
 _DEBRIS = re.compile(
     r"\..*|__macosx.*|(eh)?thumbs\.db.*|desktop\.ini|lost\+found|found\.\d+"
     r"|@(eadir|recycle|recently-snapshot|tmp)|#(recycle|snapshot)|\$recycle\.bin"
-    r"|recycler|system volume information|__pycache__",
+    r"|recycler|system volume information|__pycache__|icon\r",
     re.IGNORECASE | re.DOTALL,
 )
 # What stands beside a picture of the same name and describes it; of a film, its still.
@@ -183,17 +183,31 @@ def _expand(word: str, flag: str) -> Iterable[Path]:
     matches = sorted(Path(name) for name in glob.glob(word, recursive=True))
     if not matches:
         raise UserError(f"{flag} {word}: no such file or folder, and no glob match.")
-    # What the word names, in part perhaps, is meant.
-    given = {part for part in path.parts if part[0] not in "*?["}
-
-    def is_meant(part: str) -> bool:
-        return not _is_debris(part) or any(fnmatch(part, each) for each in given)
-
-    found = [file for file in matches if file.is_file()]
-    found = [file for file in found if all(map(is_meant, file.parts))]
+    files = [os.fspath(file) for file in matches if file.is_file()]
+    found = [Path(file) for file in meant(word, files)]
     if not found:
         raise UserError(
             f"{flag} {word}: expected files. It matches only folders, hidden files "
             f"and system files."
         )
     return found
+
+
+def meant(word: str, files: Sequence[str]) -> list[str]:
+    """Return the matches of a glob, without hidden ones that it does not name."""
+    # What the word names, in part perhaps, is meant.
+    given = {part for part in Path(word).parts if part[0] not in "*?["}
+
+    def is_meant(part: str) -> bool:
+        return not _is_debris(part) or any(fnmatch(part, each) for each in given)
+
+    return [file for file in files if all(map(is_meant, Path(file).parts))]
+
+
+def visible(folder: str, files: Sequence[str]) -> list[str]:
+    """Return those files below a folder, which may be a URL, that `walk` would find."""
+    above = len(folder.rstrip("/")) + 1
+    shown = [
+        file for file in files if not any(map(_is_debris, file[above:].split("/")))
+    ]
+    return _without_sidecars(shown)

@@ -4,6 +4,7 @@ Nothing is kept in memory: a hundred million pictures are read off one after the
 """
 
 import csv
+import hashlib
 import itertools
 import json
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tfpipeline.core import remote
+from tfpipeline.core import file_io, remote
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
@@ -20,6 +21,9 @@ from tfpipeline.data.sources import listing, tfrecord
 # Names of files that list pictures instead of being one.
 _LIST, _TABLE = ".txt", ".csv"
 _PATH = "path"
+
+# Among so many ids of a list, one that is there twice is found: 80 MB of memory.
+_IDS = 1_000_000
 
 
 class Picture(NamedTuple):
@@ -41,11 +45,6 @@ class Picture(NamedTuple):
     def id(self) -> str:
         """What it is called in results."""
         return self.name or self.path
-
-    @property
-    def file(self) -> Path:
-        """The file that it is in."""
-        return Path(self.path)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -86,6 +85,17 @@ def named(words: Sequence[str], flag: str = "--images") -> list[Picture]:
     return pictures
 
 
+def check(words: Sequence[str], flag: str = "--images") -> None:
+    """Refuse words of which one means nothing here, before any work; URLs wait.
+
+    Raises:
+        UserError: A word is no file, folder, glob or list.
+    """
+    for word in words:
+        if not remote.is_remote(word):
+            next(_expand(word, flag), None)
+
+
 def nothing(flag: str = "--images") -> UserError:
     """Return the error where words mean no picture."""
     return UserError(f"{flag}: expected files, folders, or globs like 'photos/*.jpg'.")
@@ -94,11 +104,11 @@ def nothing(flag: str = "--images") -> UserError:
 def _expand(word: str, flag: str) -> Iterator[Picture]:
     suffix = os.path.splitext(word)[1].lower()
     if remote.is_remote(word):
-        if suffix in (_LIST, _TABLE):
+        if suffix in (_LIST, _TABLE) and not remote.is_glob(word):
             with remote.lines(word) as text:
                 yield from _listed(word, suffix, text)
             return
-        yield from map(Picture, remote.walk(word))
+        yield from map(_called, _remote(word, flag))
         return
     path = Path(word)
     if tfrecord.is_packed(path):
@@ -112,6 +122,37 @@ def _expand(word: str, flag: str) -> Iterator[Picture]:
         yield from (Picture(os.fspath(p)) for p in listing.walk_named([word], flag))
 
 
+def _remote(word: str, flag: str) -> list[str]:
+    """Return the pictures that a URL means: of a folder, those of a local one."""
+    found = list(remote.walk(word))
+    if remote.is_glob(word):
+        urls = listing.meant(word, found)
+    elif found == [remote.url(word)]:
+        return found
+    else:
+        urls = listing.visible(word, found)
+        names = {each[len(word.rstrip("/")) + 1 :] for each in found}
+        if {tfrecord.DESCRIPTION, tfrecord.INDEX} <= names:
+            raise UserError(
+                f"{flag} {remote.shown(word)}: expected pictures, found what `pack` "
+                "wrote, which is read from a local or mounted folder only. Mount the "
+                "store, or name the pictures that were packed."
+            )
+    if not urls:
+        raise UserError(
+            f"{flag} {remote.shown(word)}: expected files. It has only hidden files, "
+            "system files, and files that describe others."
+        )
+    return urls
+
+
+def _called(path: str, name: str = "") -> Picture:
+    """Return a picture that is called by its path, unless that has secrets."""
+    if not name and remote.is_remote(path) and (plain := remote.shown(path)) != path:
+        name = plain
+    return Picture(path, name=name)
+
+
 def _listed(word: str, suffix: str, text: IO[str]) -> Iterator[Picture]:
     """Yield what a list names; paths count from its folder on."""
     folder = word.rpartition("/")[0]
@@ -119,7 +160,7 @@ def _listed(word: str, suffix: str, text: IO[str]) -> Iterator[Picture]:
     for path, name in pictures:
         if folder and not (os.path.isabs(path) or remote.is_remote(path)):
             path = f"{folder}/{path}"
-        yield Picture(path, name=name)
+        yield _called(path, name)
 
 
 def _lines(text: IO[str]) -> Iterator[tuple[str, str]]:
@@ -129,38 +170,50 @@ def _lines(text: IO[str]) -> Iterator[tuple[str, str]]:
 
 
 def _table(word: str, text: IO[str]) -> Iterator[tuple[str, str]]:
-    rows = csv.DictReader(text)
-    if _PATH not in (rows.fieldnames or ()):
-        raise UserError(
-            f"{word}: expected a CSV with a column {_PATH!r}, and perhaps 'id'. "
-            f"Received: {', '.join(rows.fieldnames or ()) or 'no line'}."
-        )
-    for row in rows:
+    word, names = remote.shown(word), set[bytes]()
+    for number, row in file_io.csv_rows(word, text):
+        if _PATH not in row:
+            raise UserError(
+                f"{word}: expected a CSV with a column {_PATH!r}, and perhaps 'id'. "
+                f"Received: {', '.join(row) or 'no line'}."
+            )
+        if not number:  # The header.
+            continue
         if not row[_PATH]:
-            raise UserError(f"{word}: line {rows.line_num} has no {_PATH}.")
-        yield row[_PATH], row.get("id") or ""
+            raise UserError(f"{word}: line {number} has no {_PATH}.")
+        if name := row.get("id", ""):
+            digest = hashlib.blake2b(os.fsencode(name), digest_size=12).digest()
+            if digest in names:
+                raise UserError(
+                    f"{word}: line {number}: expected a new id. Received {name!r} a "
+                    "second time. Give each picture an id of its own, or none."
+                )
+            if len(names) < _IDS:
+                names.add(digest)
+        yield row[_PATH], name
 
 
 def _packed(folder: Path) -> Iterator[Picture]:
     """Yield the records of a packed source, as its index has them."""
-    with open(
-        folder / tfrecord.INDEX, newline="", encoding="utf-8", errors="surrogateescape"
-    ) as text:
-        try:
+    try:
+        file = folder / tfrecord.INDEX
+        with file.open(newline="", encoding="utf-8", errors="surrogateescape") as text:
             for row in csv.DictReader(text):
+                if not tfrecord.is_shard(row["shard"]):
+                    raise ValueError(row["shard"])
                 path = os.fspath(folder / row["shard"])
                 place = int(row["offset"]), int(row["length"])
                 yield Picture(path, *place, row["id"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{folder}: expected what `python -m tfpipeline.pack` wrote, but "
-                f"{tfrecord.INDEX} cannot be read ({error!r}). Pack them again."
-            ) from None
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{folder}: expected what `python -m tfpipeline.pack` wrote, but "
+            f"{tfrecord.INDEX} cannot be read ({error!r}). Pack them again."
+        ) from None
 
 
 def audit(pictures: Sequence[Picture], max_pixels: int) -> list[Row]:
     """Open every picture once and tell what it is; nothing is kept."""
-    files, spans = [p.file for p in pictures], [p.span for p in pictures]
+    files, spans = [p.path for p in pictures], [p.span for p in pictures]
     return scan.audit(files, spans, cache=None, max_pixels=max_pixels)
 
 

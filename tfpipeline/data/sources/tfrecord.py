@@ -124,7 +124,7 @@ def _write_shard(
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 for i in part:
                     row = files[i]
-                    data = image_io.content(Path(row.path), row.offset, row.length)
+                    data = image_io.content(row.path, row.offset, row.length)
                     record = _example(source, i, data).SerializeToString()
                     writer.write(record)
                     offset = end + _FRAME_BYTES + record.index(data)
@@ -224,6 +224,11 @@ def open_packed(folder: Path) -> Source:
     return dataclasses.replace(source, spans=spans, group=group, weight=weight)
 
 
+def is_shard(name: str) -> bool:
+    """Tell whether `pack` calls a file so."""
+    return re.fullmatch(r"\d+\.tfrecord", name) is not None
+
+
 def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
     """Refuse shards that are missing or shorter than the index says."""
     ends: dict[str, int] = defaultdict(int)
@@ -233,6 +238,6 @@ def _check_shards(folder: Path, table: Sequence[dict[str, str]]) -> None:
     for name, end in ends.items():
         shard = folder / name
         size = os.path.getsize(shard) if shard.is_file() else -1
-        if size < end or not re.fullmatch(r"\d+\.tfrecord", name):
+        if size < end or not is_shard(name):
             what = "is missing" if size < 0 else f"has {size} bytes, {end} expected"
             raise UserError(f"{shard}: {what}. Pack the source again.")
