@@ -115,7 +115,7 @@ def ask(
         order = np.argsort(found["labels"].numpy(), axis=1)
         return np.take_along_axis(found["probabilities"].numpy(), order, axis=1)
     kind = converters.TARGETS[target]
-    content = kind.convert(model, 1.0, others, kind.kind)
+    content = kind.convert(model, converters.Answering(), others, kind.kind)
     about = model_metadata.Description("untrained", LABELS, (size, size), "squash")
     file = folder / kind.file
     file.write_bytes(model_metadata.describe(content, kind.file, about))

@@ -178,7 +178,7 @@ def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
     assert list((tmp_path / "base").iterdir()) == []
     words += ("--min_answered", "0.5")
     assert start(small_run.path, tmp_path / "base", *words) == 0
-    assert "1 images that a server does not read" in capsys.readouterr().out
+    assert "1 images that a server cannot read" in capsys.readouterr().out
     parity = read(tmp_path / "base" / "1" / "parity.json")
     assert parity["n"] == 1 and len(parity["not_served"]) == 1
     nothing = parity | {"passed": False, "n": 0, "answered": 0.0}

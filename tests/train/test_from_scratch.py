@@ -104,5 +104,5 @@ def test_what_only_transfer_can_is_refused() -> None:
     views = dataclasses.replace(settings.data, augmentation="light", views=2)
     with pytest.raises(UserError, match="views"):
         from_scratch.resolve(dataclasses.replace(settings, data=views))
-    with pytest.raises(UserError, match="imagenet: there are none of PlainCNN"):
+    with pytest.raises(UserError, match="--model.weights imagenet: PlainCNN"):
         from_scratch.resolve(RunSettings(model=ModelSettings("PlainCNN", "imagenet")))
