@@ -165,7 +165,7 @@ def test_images_that_were_trained_on_are_counted(
     assert start("--run", str(run), "--source", str(tmp_path / "copy")) == 0
     found = json.loads((run / "evaluation.json").read_text())
     assert found["n"] == 360 and found["seen_in_training"] == 252
-    assert "252 of them are training images" in capsys.readouterr().out
+    assert "252 of these images are training images" in capsys.readouterr().out
 
 
 def test_the_runs_own_source_by_its_name_is_measured_on_its_test_images(

@@ -424,4 +424,4 @@ def test_closing_words_of_an_export_that_has_much_to_tell_are_short() -> None:
     assert said[1].startswith("On the same 72") and said[1].endswith("the new one.")
     better["winner"] = "tie"
     words = closing("export", "served/2", "parity.json", result=result, then=then)
-    assert str(words).splitlines()[1].endswith("the live one stays.")
+    assert str(words).splitlines()[1].endswith("is kept.")

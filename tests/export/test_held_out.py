@@ -37,7 +37,11 @@ def test_a_version_is_written_without_it_where_what_was_kept_is_damaged(
     ready = run_inputs.ready(run)
     held_out.write(version, run, ready, 1.0)
     assert (version / versions.HELD_OUT).is_file()
-    (version / versions.HELD_OUT).unlink()
+    assert (
+        RunFolder(version).reference.is_dir() and RunFolder(version).novelty.is_file()
+    )
+    shutil.rmtree(version)
+    version.mkdir()
     features = run.reference / "features.npy"
     features.write_bytes(features.read_bytes()[:-7])
     held_out.write(version, run, ready, 1.0)

@@ -48,7 +48,7 @@ def test_weights_are_read_told_and_carried(tmp_path: Path) -> None:
     (told,) = [
         w for k, w in data_lines(examples.review(Opened(), 0))[1] if k == "weights"
     ]
-    assert told == "of 30 images, 1 to 3, 60 in all"
+    assert told == "30 images, 1 to 3, 60 in all"
     assert len(examples.epoch()) == sum(r[4] for r in table if r[3] == "train")
     assert examples.mass().sum() == len(examples.epoch())
     splits.write(
