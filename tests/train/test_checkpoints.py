@@ -95,7 +95,7 @@ def test_a_full_disk_is_told_once_and_leaves_the_one_before(
     kept.save(state(2))
     kept.save(state(3))
     told = capsys.readouterr().err
-    assert told.count("No space left on device") == 1 and "goes on" in told
+    assert told.count("No space left on device") == 1 and "continues" in told
     assert_same(keeper(tmp_path).load(), state(1))
     assert [file.suffix for file in tmp_path.iterdir()] == [".npz"]
 
