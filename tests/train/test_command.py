@@ -665,7 +665,7 @@ def test_a_run_keeps_what_became_of_its_classes(
     assert set(manifest["dropped_classes"]) == {"rare"}
     assert "--data.min_per_class 3" in manifest["dropped_classes"]["rare"]
     page = (run / "report.html").read_text()
-    assert "rare; classes.csv says why" in page
+    assert "rare; classes.csv gives the reasons" in page
     # Sources with the names of then are measured as it was trained.
     for source, count in ((None, None), (str(tmp_path / "more"), 12)):
         result = evaluate(EvaluateSettings(run=str(run), source=source))
