@@ -86,7 +86,7 @@ def features(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> objec
     examples = SimpleNamespace(
         keys=["a", "b"],
         of=lambda split: np.arange(2),
-        source=SimpleNamespace(label=label),
+        source=SimpleNamespace(label=label, values=None, target="single"),
         brightness=given.get("ranges", Choice()),
     )
     net = {k[4:]: v for k, v in given.items() if k.startswith("net ")}
@@ -145,7 +145,11 @@ def pairs(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> object:
     """Where a study keeps what came out for a network and a source."""
     own = {k[6:]: v for k, v in given.items() if k.startswith("study ")}
     source = SimpleNamespace(
-        labels=given["names"], label=np.array(given["label"]), weight=given["weight"]
+        labels=given["names"],
+        label=np.array(given["label"]),
+        weight=given["weight"],
+        values=given.get("values"),
+        target=given.get("target", "single"),
     )
     split = np.array(given["split"], object)
     examples: Any = SimpleNamespace(keys=given["keys"], split=split, source=source)
@@ -206,7 +210,7 @@ CACHES: dict[str, Case] = {
         PAIR,
         {
             **{"word": "MobileNet:0.25:none", "keys": ["a", "c"], "names": ("x", "z")},
-            **{"weight": (1.0, 2.0)},
+            **{"weight": (1.0, 2.0), "values": np.eye(2, dtype=np.float32)},
             **{"label": [1, 1], "split": ["test", "train"]},
             **{"study seeds": 7, "study shots": "3", **ARITHMETIC},
         },

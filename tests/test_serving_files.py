@@ -210,7 +210,9 @@ def test_triton_is_told_the_tensors_that_an_onnx_file_has() -> None:
     pooled = keras.layers.GlobalAveragePooling2D()(image)
     model = keras.Model(image, keras.layers.Dense(*answered.dims)(pooled))
     empty = np.zeros((0, *sent.dims), np.float32)
-    data = converters.TARGETS["onnx"].convert(model, converters.Answering(), empty, "float32")
+    data = converters.TARGETS["onnx"].convert(
+        model, converters.Answering(), empty, "float32"
+    )
     graph = onnx.load_from_string(data).graph
     for told, there in ((sent, graph.input), (answered, graph.output)):
         (tensor,) = there
