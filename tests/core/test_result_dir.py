@@ -435,7 +435,7 @@ def test_evaluate_replaces_its_own_result_alone(
         assert digests(run) == before
         (run / name).write_text(kept)
     # A page that cannot be made leaves none behind with other figures.
-    monkeypatch.setattr("tfpipeline.evaluate.page._write", lambda *_: 1 / 0)
+    monkeypatch.setattr("tfpipeline.evaluate.page.write", lambda *_: 1 / 0)
     assert cli.main(evaluate, EvaluateSettings, argv) == 0
     assert not (run / "evaluation.html").exists() and (run / "evaluation.json").exists()
 

@@ -52,7 +52,8 @@ def write(
     }
     answers = page.answers(examples, np.arange(12), logits, fitted)
     run = run_dir.RunFolder(folder)
-    assert page.attempt(run, result, answers, logits, fitted) == run.evaluation_page
+    given = result, answers, logits, fitted
+    assert page.attempt(run, lambda: page.write(run, *given)) == run.evaluation_page
     return run.evaluation_page.read_text(), result
 
 
@@ -98,7 +99,8 @@ def test_a_page_that_cannot_be_made_costs_nothing(
 ) -> None:
     run = run_dir.RunFolder(tmp_path)
     answers = page.answers(examples, np.arange(12), np.eye(3)[[0] * 12], Calibration())
-    assert page.attempt(run, {}, answers, np.zeros((12, 3)), Calibration()) is None
+    given = {}, answers, np.zeros((12, 3)), Calibration()
+    assert page.attempt(run, lambda: page.write(run, *given)) is None
     assert str(run.evaluation_page) in capsys.readouterr().err
 
 

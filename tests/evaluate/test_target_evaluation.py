@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.data.sources.test_targets import prepare, several, written
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.evaluate import target_evaluation
+from tfpipeline.evaluate import page, target_evaluation
 from tfpipeline.metrics.decision import Decision
 
 
@@ -30,9 +30,11 @@ def test_figures_and_page_are_of_what_was_chosen(tmp_path: Path, capsys) -> None
         **{"source": "s.csv", "split": "train", "seen_in_training": 3},
         "seconds": {"total": 1.0},
     }
-    assert target_evaluation.attempt(run, result, measured) == run.evaluation_page
-    page = run.evaluation_page.read_text()
-    assert "3 of them are training images" in page and "optimistic" in page
+    written = page.attempt(run, lambda: target_evaluation.write(run, result, measured))
+    assert written == run.evaluation_page
+    shown = run.evaluation_page.read_text()
+    assert "3 of them are training images" in shown and "optimistic" in shown
     # What goes wrong with the page costs nothing else.
-    assert target_evaluation.attempt(run, {}, measured) is None
+    written = page.attempt(run, lambda: target_evaluation.write(run, {}, measured))
+    assert written is None
     assert "could not be made" in capsys.readouterr().err

@@ -250,7 +250,7 @@ def test_secrets_of_an_address_are_neither_told_nor_in_the_index(
     words = [f"file://{tmp_path}/in", "https://me:word@host/a.png?sig=abc"]
     request = {"images": words, "shard_images": 5, **WHAT}
     plan = plans.Plan(tmp_path, 1, 0, request)
-    work.write_index(plan)
+    work.write_index(plan, list(work.finished(plan)))
     index = (tmp_path / plans.INDEX).read_text()
     with pytest.raises(UserError) as raised:
         raise plans._other(plan, {**request, "images": ["https://a:word@b/?sig=abc"]})

@@ -115,9 +115,9 @@ def test_an_index_has_the_same_bytes_and_says_what_is_missing(tmp_path: Path) ->
     work.compute_all(plan, content, (0, 2))
     every = work.summary(plan)
     assert every == {"images": 17, "errors": 4, "shards": 6, "missing": []}
-    work.write_index(plan)
+    work.write_index(plan, list(work.finished(plan)))
     first = (plan.folder / plans.INDEX).read_bytes()
-    work.write_index(plan)
+    work.write_index(plan, list(work.finished(plan)))
     assert (plan.folder / plans.INDEX).read_bytes() == first
 
 

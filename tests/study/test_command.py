@@ -153,7 +153,10 @@ def test_two_workers_make_one_study(done: Path, tmp_path: Path, capsys) -> None:
     words += ("--workers", "2")
     assert run(tmp_path, *words, "--index", "1") == 0
     assert not (tmp_path / "out" / "study.json").exists()
-    assert "1 pairs of source and network are still to be computed" in capsys.readouterr().out
+    assert (
+        "1 pairs of source and network are still to be computed"
+        in capsys.readouterr().out
+    )
     assert run(tmp_path, *words, "--index", "0") == 0
     assert len(result(tmp_path)["rows"]) == 2 * 4 * 2
 

@@ -55,7 +55,10 @@ class Embedder:
 
     def compute(self, shard: list[Picture]) -> Content:
         """Return a row for each picture, and a vector for each that can be read."""
-        files = pictures.audit(shard, self.settings.max_pixels)
+        return self.of_files(shard, pictures.audit(shard, self.settings.max_pixels))
+
+    def of_files(self, shard: Sequence[Picture], files: Sequence[Row]) -> Content:
+        """Return the same of pictures that were audited."""
         reasons = [file.reason for file in files]
         good = [place for place, reason in enumerate(reasons) if not reason]
         sample_ranges.report([files[place] for place in good], self.ranges)

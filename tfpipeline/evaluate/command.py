@@ -141,9 +141,12 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         if examples.quarantined:
             dataset.write_quarantine(run.evaluation_quarantine, examples.quarantined)
         if answers is None:
-            written = target_evaluation.attempt(run, result, measured)
+            written = page.attempt(
+                run, lambda: target_evaluation.write(run, result, measured)
+            )
         else:
-            written = page.attempt(run, result, answers, logits, fitted)
+            shown = answers, logits, fitted
+            written = page.attempt(run, lambda: page.write(run, result, *shown))
     if answers is None:
         words: dict[str, Any] = {"decision": decision, "broken": examples.quarantined}
         words |= {"result": result, "quarantine": run.evaluation_quarantine}

@@ -1,7 +1,7 @@
 """The page of an evaluation: what came out, which classes are worst, worst errors."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,10 @@ def answers(
     return Answers(examples, chosen, examples.split[chosen], judged)
 
 
-def attempt(
-    run: run_dir.RunFolder,
-    result: Mapping[str, Any],
-    given: Answers,
-    logits: np.ndarray,
-    fitted: Calibration,
-) -> Path | None:
-    """Write the page; None where it could not be made, which is said."""
+def attempt(run: run_dir.RunFolder, write: Callable[[], None]) -> Path | None:
+    """Let the page be written; None where it could not be made, which is said."""
     try:
-        _write(run, result, given, logits, fitted)
+        write()
     except Exception as error:  # Nothing that goes wrong here may cost the result.
         console.warn(
             f"The page {run.evaluation_page} could not be made "
@@ -49,13 +43,14 @@ def attempt(
     return run.evaluation_page
 
 
-def _write(
+def write(
     run: run_dir.RunFolder,
     result: Mapping[str, Any],
     given: Answers,
     logits: np.ndarray,
     fitted: Calibration,
 ) -> None:
+    """Write the page of an evaluation of which one class is the answer."""
     judged, every = given.judged, np.arange(len(logits))
     split = "" if result["split"] == "all" else str(result["split"])
     shown = diagnosis.of_split(given, every, logits, fitted)

@@ -1,12 +1,11 @@
 """What an evaluation of several labels or of a number says, and its page."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfpipeline.core import console, provenance, run_dir
+from tfpipeline.core import provenance, run_dir
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import target_metrics
 from tfpipeline.metrics.decision import Decision
@@ -39,22 +38,8 @@ def metrics(given: Measured) -> dict[str, Any]:
     )
 
 
-def attempt(
-    run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured
-) -> Path | None:
-    """Write the page; None where it could not be made, which is said."""
-    try:
-        _write(run, result, given)
-    except Exception as error:  # Nothing that goes wrong here may cost the result.
-        console.warn(
-            f"The page {run.evaluation_page} could not be made "
-            f"({type(error).__name__}: {error}). Everything else is written."
-        )
-        return None
-    return run.evaluation_page
-
-
-def _write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -> None:
+def write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -> None:
+    """Write the page of an evaluation of several labels or of a number."""
     split = "" if result["split"] == "all" else str(result["split"])
     shown = target_metrics.shown(given.decision, given.outputs, given.truth)
     seen, careful = result["seen_in_training"], []

@@ -1,8 +1,8 @@
 """Pictures that have arrived, by an exported version, beside its held-out pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,8 @@ from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.embed.exported import open_embedder
 from tfpipeline.export import versions
 from tfpipeline.metrics import novelty
-from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import reference
 from tfpipeline.monitor import predictions, whitening
-from tfpipeline.monitor.drift import Seen
 from tfpipeline.monitor.pictures import Compared
 from tfpipeline.monitor.results import draw
 from tfpipeline.predict import answers
@@ -51,26 +49,24 @@ def compared(
             "folder of the run, or export it again."
         )
     labels = tuple(file_io.read_lines(version.labels))
-    index = {label: number for number, label in enumerate(labels)}
     score = novelty.load(version)
     split = next(s for s in predictions.HELD_OUT if len(kept.rows(s)))
     table = file_io.read_csv(version.path / versions.HELD_OUT)
     said = {row["id"]: row for row in table if row["split"] == split}
     rows = draw(kept.rows(split), most, np.random.default_rng([seed, 1]))
     own = [said[kept.id[row]] for row in rows]
-    held_out = Seen(
-        np.array([index[row["predicted"]] for row in own]),
-        np.array([float(row["probability"]) for row in own]),
-        whitening.whiten(kept.features[rows], score),
-        _novelty(score, own),
+    held_out = predictions.seen(own, labels, "predicted")._replace(
+        features=whitening.whiten(kept.features[rows], score)
     )
     given = [Picture(str(path)) for path in paths]
     embedder = open_embedder(
         version.path, EmbedSettings(run=str(version.path), max_pixels=max_pixels)
     )
-    content = embedder.compute(given)
-    ask = answers.of_saved_model(version.path, ServerSettings())
-    answered = answers.rows_of(given, sources.audit(given, max_pixels), ask, 1)
+    files = sources.audit(given, max_pixels)
+    content = embedder.of_files(given, files)
+    model, ranges = embedder.model, embedder.ranges
+    ask = answers.of_loaded(model.answer, ranges, ServerSettings())
+    answered = answers.rows_of(given, files, ask, 1)
     good, bad = [], []
     for place, (embedded, answer) in enumerate(zip(content.rows, answered)):
         reason = str(embedded[-1] or answer["error"])
@@ -85,24 +81,13 @@ def compared(
         )
     assert content.vectors is not None
     features = content.vectors[[row for _, row, _ in good]]
-    arrived = Seen(
-        np.array([index[answer["label"]] for *_, answer in good]),
-        np.array([answer["probability"] for *_, answer in good]),
-        whitening.whiten(features, score),
-        _novelty(score, [answer for *_, answer in good]),
-    )
+    arrived = predictions.seen(
+        [answer for *_, answer in good], labels, "label"
+    )._replace(features=whitening.whiten(features, score))
     known = [answer.get("known") for *_, answer in good]
     unknown = None if None in known else float(np.mean([not yes for yes in known]))
-    shown = Version(labels, answers.saved_ranges(version.path))
+    shown = Version(labels, ranges)
     names = [given[place].id for place, *_ in good]
     return Compared(
         held_out, split, arrived, features, unknown, names, bad, kept, shown
     )
-
-
-def _novelty(
-    score: Novelty | None, rows: Sequence[Mapping[str, Any]]
-) -> np.ndarray | None:
-    if score is None:
-        return None
-    return np.array([float(row["novelty"]) for row in rows])

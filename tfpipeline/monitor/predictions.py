@@ -89,7 +89,6 @@ def _answer(
 
 def held_out(run: RunFolder, labels: Sequence[str]) -> tuple[Seen, str]:
     """Return what a run predicted for its held-out pictures, and of which split."""
-    index = {label: number for number, label in enumerate(labels)}
     # An exported version has the same of the features that its run kept.
     files = run.predictions, run.path / versions.HELD_OUT
     file = next((file for file in files if file.is_file()), None)
@@ -97,13 +96,22 @@ def held_out(run: RunFolder, labels: Sequence[str]) -> tuple[Seen, str]:
     for split in HELD_OUT:
         own = [row for row in rows if row["split"] == split]
         if own:
-            label = np.array([index[row["predicted"]] for row in own])
-            chance = np.array([float(row["probability"]) for row in own])
-            novelty = None
-            if all(row.get("novelty") for row in own):
-                novelty = np.array([float(row["novelty"]) for row in own])
-            return Seen(label, chance, None, novelty), split
+            return seen(own, labels, "predicted"), split
     raise no_held_out(run)
+
+
+def seen(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], column: str) -> Seen:
+    """Return what rows say, whose predicted classes are in a column."""
+    index = {label: number for number, label in enumerate(labels)}
+    novelty = None
+    if all(row.get("novelty") not in (None, "") for row in rows):
+        novelty = np.array([float(row["novelty"]) for row in rows])
+    return Seen(
+        np.array([index[row[column]] for row in rows]),
+        np.array([float(row["probability"]) for row in rows]),
+        None,
+        novelty,
+    )
 
 
 def no_held_out(run: RunFolder) -> UserError:

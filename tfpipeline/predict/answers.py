@@ -117,8 +117,13 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
                     f"tfpipeline.export` wrote, but it cannot be read ({error})."
                 ) from None
 
+    return lambda files: of_loaded(*opened(), settings)(files)
+
+
+def of_loaded(send: client.Send, ranges: Ranges, settings: ServerSettings) -> Ask:
+    """Return what asks a SavedModel that is in memory already."""
+
     def ask(files: Sequence[Row]) -> list[Answer]:
-        send, ranges = opened()
         sample_ranges.report(files, ranges)
         return _ask(send, files, settings, ranges)
 

@@ -26,8 +26,8 @@ _SHEETS = {
     "natural_path_chart": "Similarity of activations in each layer: 1, an ideal image "
     "is as similar to photographs of its class as these are to each other; 0, only as "
     "similar as photographs of other classes are.",
-    "shots_chart": "Accuracy on test images by number of training images of each class; "
-    "the bars are 95 % intervals over seeds.",
+    "shots_chart": "Accuracy on test images by number of training images of each "
+    "class; the bars are 95 % intervals over seeds.",
     "cost_chart": "Accuracy by time per image; up and to the left is better.",
 }
 

@@ -221,17 +221,16 @@ def finished(plan: Plan) -> Iterator[dict[str, Any]]:
 
 def summary(plan: Plan) -> dict[str, Any]:
     """Return `images`, `errors`, `shards` that are there, and the `missing` ones."""
-    images = errors = 0
-    numbers = set()
-    for done in finished(plan):
-        images, errors = images + done["images"], errors + done["errors"]
-        numbers.add(done["shard"])
-    missing = [n for n in range(plan.shards) if n not in numbers]
+    return _summed(plan, list(finished(plan)))
+
+
+def _summed(plan: Plan, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    numbers = {done["shard"] for done in shards}
     return {
-        "images": images,
-        "errors": errors,
+        "images": sum(done["images"] for done in shards),
+        "errors": sum(done["errors"] for done in shards),
         "shards": len(numbers),
-        "missing": missing,
+        "missing": [n for n in range(plan.shards) if n not in numbers],
     }
 
 
@@ -240,21 +239,20 @@ def end(plan: Plan) -> dict[str, Any]:
 
     The index is written once every shard is there.
     """
-    result = summary(plan)
+    shards = list(finished(plan))
+    result = _summed(plan, shards)
     if not result["missing"]:
-        write_index(plan)
+        write_index(plan, shards)
     return {**result, "count": plan.images, "of": plan.shards}
 
 
-def write_index(plan: Plan) -> None:
+def write_index(plan: Plan, shards: Sequence[Mapping[str, Any]]) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
     with disk.telling(plan.folder, plan.folder / INDEX):
         request = dict(plan.request)
         request["images"] = plans.shown(request.get("images"))
         content = {"request": request, "count": plan.images}
-        file_io.write_json(
-            plan.folder / INDEX, {**content, "shards": list(finished(plan))}
-        )
+        file_io.write_json(plan.folder / INDEX, {**content, "shards": shards})
 
 
 def numbers_in_words(numbers: Iterable[int]) -> str:

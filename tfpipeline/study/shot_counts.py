@@ -2,12 +2,17 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from tfpipeline.config.study import StudySettings
 from tfpipeline.core import console
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import splits
+from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import target_score
 
 ALL = "all"
@@ -28,6 +33,24 @@ def read_shots(text: str) -> list[int | None]:
             )
         counts.add(math.inf if word == ALL else int(word))
     return [None if count == math.inf else int(count) for count in sorted(counts)]
+
+
+def draws(
+    examples: Examples, seed: int, settings: StudySettings
+) -> Iterator[tuple[int | str, np.ndarray, int]]:
+    """Yield each number of examples that a study learns from, as its rows have it.
+
+    Beside it are the positions of the training examples that are drawn, and how many
+    neighbours vote: no more than a class, or stratum, has examples.
+    """
+    label, split = examples.source.label, examples.split
+    most = int(np.bincount(label[examples.of("train")]).max())
+    for shots in read_shots(settings.shots):
+        if shots is not None and shots >= most:
+            continue
+        kept = splits.few(label, split, most=shots, fraction=1, seed=seed)
+        votes = min(settings.neighbours, shots or settings.neighbours)
+        yield ALL if shots is None else shots, kept[split[kept] == "train"], votes
 
 
 def normalize(text: str) -> str:

@@ -4,19 +4,15 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from tfpipeline.config.study import StudySettings
 from tfpipeline.core import target as targets
-from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import target_score
-from tfpipeline.study import gram, probes
+from tfpipeline.study import gram, probes, shot_counts
 from tfpipeline.study.features import Vectors
 from tfpipeline.study.heads import search, value_choice
 from tfpipeline.study.heads.space import Head
 from tfpipeline.study.method_rows import STEPS
-from tfpipeline.study.shot_counts import ALL, read_shots
 
 # What a study has of single classes only.
 LEFT_OUT = {targets.MULTI: "lda and LogME", targets.NUMBER: "lda"}
@@ -47,18 +43,12 @@ def rows(
     So many examples are of each stratum: of several labels the rarest, of a number the
     tenth that it lies in.
     """
-    label, target = examples.source.label, examples.source.target
+    target = examples.source.target
     score = target_score.of_target(target)
-    most = int(np.bincount(label[examples.of("train")]).max())
     held_out = {name: vectors.valued(examples, name) for name in ("validation", "test")}
-    for shots in read_shots(settings.shots):
-        if shots is not None and shots >= most:
-            continue
-        kept = splits.few(label, examples.split, most=shots, fraction=1, seed=seed)
-        x, y, _ = vectors.valued(examples, kept[examples.split[kept] == "train"])
+    for shots, chosen, votes in shot_counts.draws(examples, seed, settings):
+        x, y, _ = vectors.valued(examples, chosen)
         outputs = y.shape[1]
-        # No more than a stratum has examples.
-        votes = min(settings.neighbours, shots or settings.neighbours)
         moments = gram.gather_values(x, y)
         methods = {
             "probe": probes.fit_values(x, y, gram=moments).scores,
@@ -85,7 +75,7 @@ def rows(
         for method, (test, validation) in figures.items():
             row: dict[str, Any] = {
                 "method": method,
-                "shots": ALL if shots is None else shots,
+                "shots": shots,
                 "seed": seed,
                 **test,
                 score.validation: validation[score.key],
