@@ -216,6 +216,7 @@ def summary(rows: list[Any]) -> dict[str, Any]:
         "MAE": mean([row["mae"] for row in rows]),
         "MAE of the mean": mean([row["baseline"]["mae"] for row in rows]),
         "R2": mean([row["r2"] for row in rows]),
+        "within an interval of 0.9": mean([row["band"]["covered"] for row in rows]),
         **own,
     }
 
