@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.core import target as targets
+from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources.base import Source
 from tfpipeline.metrics import decision, target_metrics
 from tfpipeline.metrics.calibration import Calibration
@@ -45,9 +47,10 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
     training images, out of fold.
     """
     examples = course.work.examples
-    given = held_out(course)
-    course.calibration = calibrate(course, given)
-    course.decision = decide(course, given)
+    given, asked = held_out(course), course.work.settings.calibration
+    course.calibration = calibrate(examples, given)
+    own = scaling.unit_of(course.work.model), course.calibration.temperature
+    course.decision = decide(examples, given, asked, *own)
     names = examples.together(course.work.settings.data.group)
     result = {}
     for split, outputs in course.logits.items():
@@ -69,11 +72,10 @@ def held_out(course: Course) -> HeldOut:
     return HeldOut("validation", chosen, course.logits.get("validation", empty))
 
 
-def calibrate(course: Course, given: HeldOut) -> Calibration:
+def calibrate(examples: Examples, given: HeldOut) -> Calibration:
     """Return the temperature of several labels; equal files are counted once."""
-    examples, target = course.work.examples, course.work.examples.source.target
-    why = NO_ABSTENTION[target]
-    if target == targets.NUMBER:
+    why = NO_ABSTENTION[examples.source.target]
+    if examples.source.target == targets.NUMBER:
         return Calibration(reason=why)
     once = examples.distinct(given.chosen)
     own = given.outputs[once], examples.truth(given.chosen)[once]
@@ -87,11 +89,23 @@ def of_classes(source: Source) -> Decision:
     return Decision(source.target, source.labels)
 
 
-def decide(course: Course, given: HeldOut) -> Decision:
-    """Return what turns the outputs of the trained network into answers."""
-    work = course.work
-    examples, source = work.examples, work.examples.source
-    asked, truth = work.settings.calibration, examples.truth(given.chosen)
+def decide(
+    examples: Examples,
+    given: HeldOut,
+    asked: CalibrationSettings,
+    unit: tuple[float, float] | None,
+    temperature: float = 1.0,
+) -> Decision:
+    """Return what turns the outputs of a trained network into answers.
+
+    Args:
+        examples: Of the run.
+        given: Images that choose the thresholds, or the interval.
+        asked: By what.
+        unit: Of a number, the mean and the standard deviation of those trained on.
+        temperature: Of several labels, by which their logits are divided.
+    """
+    source, truth = examples.source, examples.truth(given.chosen)
     if source.target == targets.NUMBER:
         once = examples.distinct(given.chosen)
         error = np.float64(given.outputs[once, 0]) - truth[once, 0]
@@ -99,7 +113,7 @@ def decide(course: Course, given: HeldOut) -> Decision:
         why = ""
         if half is None:
             why = conformal.reason(len(error), asked.coverage, given.name)
-        mean, deviation = scaling.unit_of(work.model) or (0.0, 1.0)
+        mean, deviation = unit or (0.0, 1.0)
         return Decision(
             *(source.target, source.labels),
             split=given.name if len(error) else "",
@@ -114,5 +128,5 @@ def decide(course: Course, given: HeldOut) -> Decision:
     return decision.for_several(
         *(source.labels, (asked.thresholds, asked.precision), given.name),
         held if len(given.chosen) else None,
-        course.calibration.temperature,
+        temperature,
     )
