@@ -115,6 +115,20 @@ def test_a_number_is_learned_in_its_own_unit(runs: Path) -> None:
     picture = np.full((1, 32, 32, 3), 0.2, np.float32)
     assert 4000 < float(np.asarray(model(picture))[0, 0]) < 9000
     assert "off by" in (run / "report.html").read_text()
+    decision = read(run / "target.json")
+    assert test["band"]["half_width"] == decision["half_width"] > 0
+    assert (decision["coverage"], decision["split"]) == (0.9, "validation")
+
+
+def test_labels_are_suspected_with_what_there_is_to_judge_them_by(runs: Path) -> None:
+    for target, own in (("multi", {"add", "remove"}), ("number", {"robust_z"})):
+        rows = file_io.read_csv(runs / target / "cleaning.csv")
+        assert len(rows) == 150 and own <= set(rows[0])
+        counts = read(runs / target / "diagnosis.json")["suspects"]
+        marked = sum(float(row["suspicion"]) > 0 for row in rows)
+        assert counts["held_out"] + counts["train"] == marked
+        # The network has learned them: the page says that more may be wrong.
+        assert "memorised" in (runs / target / "report.html").read_text()
 
 
 @pytest.mark.parametrize("target", ["multi", "number"])
@@ -198,7 +212,8 @@ def test_a_version_answers_as_the_run_does(
     # It has classes with a probability, and is for `monitor`, which knows no others.
     assert not (served / target / "1" / "held_out.csv").exists()
     about = read(served / target / "1" / "export.json")
-    assert about["target"] == read(runs / target / "target.json")
+    decision = read(runs / target / "target.json")
+    assert about["target"] == decision
     golden = read(served / target / "1" / "golden_requests.json")["predictions"][0]
     if target == "multi":
         assert parity["said"] == {"passed": True, "changed": 0}
@@ -207,6 +222,11 @@ def test_a_version_answers_as_the_run_does(
         assert golden["said"] == (np.array(golden["probabilities"]) >= least).tolist()
     else:
         assert golden["labels"] == ["area"] and 4000 < golden["value"] < 9000
+        assert tables[0][0] == ["id", "quantity", "value", "low", "high", "error"]
+        assert parity["interval"]["passed"]
+        assert all(one["interval"]["passed"] for one in parity["also"].values())
+        ends = [golden["value"] - golden["low"], golden["high"] - golden["value"]]
+        assert ends == pytest.approx([decision["half_width"]] * 2, rel=1e-3)
 
 
 def test_what_lies_beside_a_phones_file_names_the_thresholds(
@@ -228,6 +248,7 @@ def test_python_gets_labels_and_numbers(runs: Path) -> None:
     assert one.top_k[0][1] == one.probability
     (number,) = tfpipeline.Run(runs / "number").predict([str(runs / "000.png")])
     assert number.label == "area" and 4000 < number.value < 9000
+    assert number.low < number.value < number.high
     assert f"{number.value:.6g}" in repr(
         tfpipeline.Run(runs / "number").predict([str(runs / "000.png")])
     )
@@ -369,4 +390,5 @@ def test_a_server_answers_as_the_run_does(
             assert other["probabilities"] == pytest.approx(chances, abs=1e-4)
         else:
             assert other["quantity"] == "area"
-            assert other["value"] == pytest.approx(one["value"], rel=1e-4)
+            for name in ("value", "low", "high"):
+                assert other[name] == pytest.approx(one[name], rel=1e-4)

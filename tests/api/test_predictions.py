@@ -59,3 +59,11 @@ def test_a_long_table_says_how_much_is_left_out(tmp_path: Path) -> None:
     many = Predictions([rows(tmp_path)[1]] * 1000)
     page = many._repr_html_()
     assert "and 800 more" in page and page.count("<tr>") == 202
+
+
+def test_a_number_is_shown_with_its_interval() -> None:
+    row = {"id": "a.png", "quantity": "age", "value": 31.5, "error": ""}
+    plain, wide = Predictions([row, row | {"low": 29.0, "high": 34.0}])
+    assert (plain.low, plain.high) == (None, None)
+    assert (wide.low, wide.high) == (29.0, 34.0)
+    assert "31.5 (29 to 34)" in repr(Predictions([row | {"low": 29.0, "high": 34.0}]))

@@ -263,14 +263,22 @@ def test_a_number_is_answered_and_of_what_is_no_picture_it_is_none(
     pooled = keras.layers.GlobalAveragePooling2D()(maps)
     model = keras.Model(image, keras.layers.Dense(1)(pooled))
     row = converters.TARGETS[target]
-    file, answering = tmp_path / row.file, converters.Answering(target="number")
+    file = tmp_path / row.file
+    answering = converters.Answering(target="number", half_width=0.25)
     file.write_bytes(row.convert(model, answering, SOME, row.kind))
     wrong = [SOME[0] * 255, SOME[0] * 2 - 1, SOME[0].copy()]
     wrong[2][1, 2, 0] = np.nan
-    told = converters.run(file, np.stack([*wrong, *SOME]))["value"][:, 0]
+    outputs = converters.run(file, np.stack([*wrong, *SOME]))
+    assert set(outputs) == {"value", "low", "high"}
+    told = outputs["value"][:, 0]
     expected = np.asarray(model(SOME))[:, 0]
     most = {"litert_float16": 3e-3, "litert_int8": 0.06, "onnx": 1e-5}[target]
     assert abs(told[3:] - expected).max() < most
+    for name, off in (("low", -0.25), ("high", 0.25)):
+        ends = outputs[name][:, 0]
+        assert abs(ends[3:] - told[3:] - off).max() < most
+        if target != "litert_int8":
+            assert np.isnan(ends[:3]).all()
     if target != "litert_int8":
         assert np.isnan(told[:3]).all()
 

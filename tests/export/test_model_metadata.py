@@ -24,6 +24,9 @@ def test_a_file_of_8_bits_promises_no_rate_of_false_alarms() -> None:
 
 def test_of_a_number_there_are_no_class_names_and_nothing_is_nan() -> None:
     assert list(AGE.outputs) == ["value", "novelty", "known"]
+    band = Decision("number", ("age",), half_width=2.5)
+    wide = AGE._replace(decision=band, novelty=False).outputs
+    assert list(wide) == ["value", "low", "high"] and "2.5 from" in wide["low"]
     assert "NaN where" in AGE.outputs["value"]
     assert "NaN" not in AGE._replace(exact=False).outputs["value"]
     for about, has_names in ((PETS, True), (AGE, False)):

@@ -13,6 +13,7 @@ from tfpipeline.config import ModelSettings
 from tfpipeline.data import decode_graph
 from tfpipeline.export import signatures
 from tfpipeline.metrics import classification
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.models import classifier, saving
 from tfpipeline.models.constant_weights import Frozen
 
@@ -212,6 +213,29 @@ def test_a_temperature_divides_logits_and_ties_go_to_the_first() -> None:
         np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0]])
     )
     np.testing.assert_allclose(chance, [expected[0, :2], expected[1, 1:]], atol=1e-6)
+
+
+def test_several_labels_have_the_temperature_of_their_thresholds() -> None:
+    one = Decision("multi", ("a", "b"), (0.6, 0.6), temperature=2.0)
+    answers = signatures.Answers(["a", "b"], temperature=9.0, decision=one)
+    outputs = answers(tf.constant([[0.5, 1.0]]))
+    assert outputs["labels"].numpy().tolist() == [[b"b", b"a"]]
+    chance = 1 / (1 + np.exp(-np.array([[0.5, 0.25]])))
+    np.testing.assert_allclose(outputs["probabilities"], chance, rtol=1e-6)
+    assert outputs["said"].numpy().tolist() == [[True, False]]
+
+
+def test_a_number_is_answered_with_the_ends_of_its_interval() -> None:
+    for half in (None, 2.5):
+        one = Decision("number", ("age",), half_width=half)
+        outputs = signatures.Answers(["age"], decision=one)(tf.constant([[31.5]]))
+        assert float(outputs["value"][0, 0]) == 31.5
+        flat = {name: value.numpy()[:, 0] for name, value in outputs.items()}
+        flat |= {"labels": outputs["labels"].numpy()}
+        flat |= {"valid": np.array([True]), "error": np.array([b""])}
+        (told,) = signatures.answers_of(flat)
+        ends = (None, None) if half is None else (29.0, 34.0)
+        assert (told.value, told.low, told.high) == (31.5, *ends)
 
 
 @pytest.mark.parametrize("reason", ["3 images are too few: é", ""])

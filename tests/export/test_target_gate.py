@@ -1,5 +1,7 @@
 """What the gate lets pass of several labels and of numbers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,10 @@ def test_probabilities_are_those_of_the_target() -> None:
     np.testing.assert_array_equal(found, classification.probabilities(logits / 1.5))
     found = target_gate.chances(SEVERAL, logits, 1.5)
     np.testing.assert_array_equal(found, multi_label.probabilities(logits))
+    # Its own temperature is that of its thresholds.
+    cooled = dataclasses.replace(SEVERAL, temperature=2.0)
+    found = target_gate.chances(cooled, logits, 1.5)
+    np.testing.assert_array_equal(found, multi_label.probabilities(logits / 2))
 
 
 @pytest.mark.parametrize("off, passes", [(5e-4, True), (0.01, False), (np.nan, False)])
@@ -49,3 +55,21 @@ def test_labels_beyond_the_tolerance_of_their_threshold_have_to_be_the_same() ->
     wrong = answers | {"said": [[True, True], said[1]]}
     assert target_gate.said(trained, SEVERAL, wrong, 1e-4)["said"]["changed"] == 1
     assert target_gate.said(trained, NUMBER, answers, 1e-4) == {}
+
+
+@pytest.mark.parametrize("off, passes", [(5e-4, True), (0.01, False), (None, False)])
+def test_an_interval_is_as_wide_as_it_was_chosen(off, passes) -> None:
+    one = dataclasses.replace(NUMBER, half_width=4.0)
+    value = [30.0, 41.0, 0.0]
+    answers = {"valid": [True, True, False], "value": value}
+    low = [v - 4 for v in value[:2]] + [None]
+    high = [value[0] + 4, None if off is None else value[1] + 4 + off, None]
+    given = answers | {"low": low, "high": high}
+    report = target_gate.ends(one, given, 1e-4)
+    assert report["interval"]["passed"] == passes
+    assert target_gate.ends(one, answers, 1e-4)["interval"]["missing"] == [
+        "low",
+        "high",
+    ]
+    assert target_gate.ends(NUMBER, given, 1e-4) == {}
+    assert target_gate.ends(SEVERAL, given, 1e-4) == {}

@@ -61,10 +61,25 @@ def test_labels_are_said_from_their_thresholds_on() -> None:
     "one",
     [
         decision.for_several("abc", ("f1", 0.9), "validation", (*some(), None)),
+        decision.for_several("abc", ("f1", 0.9), "out-of-fold", (*some(), None), 1.5),
         Decision("number", ("age",), mean=30.0, deviation=12.5),
+        Decision("number", ("age",), half_width=2.5, coverage=0.8, n=9, split="x"),
+        Decision("number", ("age",), reason="there are too few images"),
         Decision("soft", ("a", "b")),
     ],
 )
 def test_it_is_the_same_after_json(one: Decision) -> None:
     content = json.loads(json.dumps(one.to_json()))
     assert Decision.of(content | {"of_later": 1}) == one
+
+
+def test_thresholds_are_chosen_on_calibrated_probabilities() -> None:
+    logits, values = some()
+    given = "abc", ("f1", 0.9), "validation", (logits, values, None)
+    plain, cooled = decision.for_several(*given), decision.for_several(*given, 2.0)
+    for a, b in zip(plain.thresholds, cooled.thresholds):
+        assert abs(b - 0.5) < abs(a - 0.5)
+    expected = multi_label.probabilities(logits / 2)
+    np.testing.assert_array_equal(cooled.chance(logits), expected)
+    # The same labels are said, but for what lies between two of these images.
+    assert cooled.said(logits) == plain.said(logits)

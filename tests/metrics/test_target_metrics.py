@@ -15,6 +15,8 @@ def test_several_labels_name_how_thresholds_were_chosen() -> None:
     assert (result["criterion"], result["chosen_on"]) == ("f1", "validation")
     low, high = result["interval"]
     assert low < result["mean_average_precision"] < high
+    told = result["calibration"]
+    assert told["loss"] == told["loss_calibrated"] == result["loss"]
     # The threshold's own figures are those of the images that chose it.
     for row, own in zip(one.chosen, result["classes"].values()):
         assert own["f1"] == pytest.approx(row["f1"], abs=1e-12)
@@ -29,9 +31,20 @@ def test_a_number_has_its_baseline_beside_it() -> None:
     assert result["baseline"]["mae"] == pytest.approx(np.abs(true - 9).mean())
     assert result["mae"] < result["baseline"]["mae"]
     # The loss of the training is another one, in deviations.
-    assert "loss" not in result
+    assert "loss" not in result and "band" not in result
     low, high = result["intervals"]["mae"]
     assert low < result["mae"] < high
+
+
+def test_an_interval_is_measured_where_there_is_one() -> None:
+    true = np.arange(8.0)[:, None]
+    outputs = true + np.array([0.5, -0.5, 1, -1, 2, -2, 3, -3])[:, None]
+    one = Decision("number", ("age",), half_width=1.0, coverage=0.6)
+    found = target_metrics.measure(one, outputs, true)["band"]
+    assert found == {"coverage": 0.6, "half_width": 1.0, "covered": 0.5}
+    weight = np.array([3.0, 1, 1, 1, 1, 1, 1, 1])
+    found = target_metrics.measure(one, outputs, true, weight)["band"]
+    assert found["covered"] == 0.6
 
 
 def test_what_belongs_together_is_drawn_together() -> None:
@@ -80,7 +93,10 @@ def test_charts_have_few_points() -> None:
 def test_labels_are_counted_image_by_image_as_true_and_as_said() -> None:
     logits, values = some()
     one = Decision("multi", tuple("abc"), (0.5, 0.6, 0.4))
-    counts = target_metrics.shown(one, logits, values)["label_counts"]
+    shown = target_metrics.shown(one, logits, values)
+    counts, rows = shown["label_counts"], shown["reliability"]
+    assert rows["before"] == rows["after"]
+    assert sum(row["n"] for row in rows["after"]) == values.size
     said = one.called(multi_label.probabilities(logits)).sum(axis=1)
     for name, each in (("true", values.sum(axis=1)), ("said", said)):
         assert counts[name] == [(each == k).sum() for k in range(len(counts[name]))]

@@ -49,6 +49,28 @@ def test_a_number_is_a_value_with_its_name() -> None:
     assert "age" in text and "31.5" in text and "it is broken" in text
 
 
+def test_a_number_has_its_interval_where_the_model_has_one() -> None:
+    one = Decision("number", ("age",), mean=30.0, half_width=2.5)
+    every = [*target_rows.answers(one, np.array([[31.5]])), Answer((), (), "broken")]
+    given = target_rows.rows(IDS, every)
+    assert (given[0]["low"], given[0]["high"]) == (29.0, 34.0)
+    header = target_rows.header(given)
+    assert header == ["id", "quantity", "value", "low", "high", "error"]
+    assert target_rows.is_header(header) and target_rows.is_header([*given[0]])
+    cells = list(target_rows.cells(given))
+    assert cells[0] == ["1.png", "age", 31.5, 29.0, 34.0, ""]
+    assert cells[1] == ["2.png", "", None, None, None, "broken"]
+    text = outputs.table(given, 80)
+    assert "interval" in text and "29 to 34" in text and "broken" in text
+
+
+def test_probabilities_are_calibrated_before_they_are_answered() -> None:
+    one = Decision("multi", ("cat", "dog"), (0.5, 0.7), temperature=2.0)
+    (answer,) = target_rows.answers(one, np.array([[2.0, 1.0]]))
+    np.testing.assert_allclose(answer.probabilities, [0.731059, 0.622459], rtol=1e-5)
+    assert answer.said == ["cat"]
+
+
 def test_rows_of_a_part_in_which_all_is_broken_fit_the_others() -> None:
     # A part of many pictures is asked for by itself, and says nothing of the target.
     broken = [answers.without("0.png", "it is broken")]

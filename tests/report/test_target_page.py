@@ -10,6 +10,7 @@ import pytest
 from tests.report import looks
 from tests.report.browser import browsing
 from tfpipeline.metrics import decision, target_metrics
+from tfpipeline.metrics.targets import folds
 from tfpipeline.report import html, target_page
 
 EVIL = '<img>"&|$x$'
@@ -22,9 +23,8 @@ def several(n: int = 130, classes: int = 7) -> dict[str, Any]:
     values[:, -1] = 0
     logits = rng.normal(size=(n, classes)) + 2 * values - 1
     labels = [EVIL, *(f"class_{k}" for k in range(1, classes))]
-    chosen = decision.for_several(
-        labels, ("f1", 0.9), "validation", (logits, values, None)
-    )
+    held = logits, values, None
+    chosen = decision.for_several(labels, ("f1", 0.9), "validation", held, 1.25)
     return given(chosen, logits, values)
 
 
@@ -33,7 +33,8 @@ def number(n: int = 130) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     true = rng.integers(0, 10, (n, 1)).astype(float)
     outputs = 0.8 * true + 1 + rng.normal(size=(n, 1))
-    return given(decision.Decision("number", (EVIL,), mean=4.5), outputs, true)
+    band = {"half_width": 1.75, "coverage": 0.85, "n": 57, "split": "validation"}
+    return given(decision.Decision("number", (EVIL,), mean=4.5, **band), outputs, true)
 
 
 def given(chosen: decision.Decision, outputs, values) -> dict[str, Any]:
@@ -44,8 +45,17 @@ def given(chosen: decision.Decision, outputs, values) -> dict[str, Any]:
         {"stage": "head", "loss": 1 / k, watched: k / 9, f"val_{watched}": k / 10}
         for k in range(1, 6)
     ]
+    asked = ("f1", 0.9) if chosen.target == "multi" else None
+    group = [str(i) for i in range(len(values))]
+    own = (outputs, values), np.arange(len(values)) % 3 + 1, group, None, asked
+    suspect = {"id": EVIL, "split": "train", "label": EVIL, "predicted": "7"}
+    suspect |= {"add": [EVIL], "remove": ["class_1"], "error": 2.0, "inside": {}}
     return {
         **target_page.content(result, shown, chosen.to_json()),
+        "folds": folds.summarize(chosen.labels, *own),
+        "suspects": {"held_out": 2, "held_out_n": 31, "train": 5, "train_n": 99},
+        "suspected": [suspect],
+        "cleaning": "runs/one/cleaning.csv",
         **{"name": "run_name", "kicker": "Training run", "lead": "Of pictures."},
         **{"split": "test", "careful": "", "thresholds": chosen.words},
         "curves": target_page.curves(history, 4, chosen.target),
@@ -76,6 +86,37 @@ def test_several_labels_have_their_figures_and_the_worst_class_first() -> None:
     assert len(rows) == 7 and "no positive image" in rows[-1][0] and rows[-1][1] == "0"
     assert [int(n) for _, n in rows] == [row["n"] for row in content["classes"]]
     assert len(content["charts"]) == 2 and len(content["curves"]) == 2
+    # Without the temperature, and with it.
+    assert len(content["reliability"]) == 2 and "temperature 1.250" in page
+    for key in ("ece", "ece_calibrated"):
+        assert html.percent(result["calibration"][key], 2) in page
+
+
+def test_folds_and_suspects_are_those_of_the_target() -> None:
+    for content, own in ((several(), "macro_f1"), (number(), "rmse")):
+        page, told = html.render("target.html", **content), content["folds"]
+        low, high = told["intervals"][own]
+        for value in (told[own], low, high, *(row[own] for row in told["scores"])):
+            assert html.number(value) in page
+        assert "of its own" not in page and told["method"] in page
+        assert "Of 99" in page.replace(html.number(99), "99") and "cleaning.csv" in page
+    one = several()
+    page = html.render("target.html", **(one | {"folds": None, "suspects": None}))
+    assert 'id="labels"' not in page and "<h3>Folds" not in page
+
+
+def test_an_interval_says_what_it_promises_or_why_there_is_none() -> None:
+    content = number()
+    page = html.render("target.html", **content)
+    assert "± 1.750" in page and "57 validation images" in page
+    assert html.percent(content["result"]["band"]["covered"]) in page
+    assert "at least 85.0" in page
+    folded = content["decision"] | {"split": "out-of-fold"}
+    page = html.render("target.html", **(content | {"decision": folded}))
+    assert "not guaranteed" in page and "at least 85.0" not in page
+    without = folded | {"half_width": None, "reason": "there are too few"}
+    page = html.render("target.html", **(content | {"decision": without}))
+    assert "have no interval: there are too few" in page
 
 
 def test_a_number_has_its_errors_beside_those_of_the_mean() -> None:

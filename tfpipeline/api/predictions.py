@@ -31,6 +31,8 @@ class Prediction:
         said: Of several labels, those whose probabilities reach their thresholds, of
             which `label` is made, as `cat|dog`; None where one class is the answer.
         value: Of a number, itself, whose name is the `label`; None otherwise.
+        low: Lower end of its interval; None where there is none.
+        high: Upper end.
     """
 
     id: str
@@ -44,13 +46,16 @@ class Prediction:
     known: bool | None = None
     said: tuple[str, ...] | None = None
     value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any], name: str) -> "Prediction":
         """Return a row of the command `predict`, of an image with a name."""
         error = row["error"]
         if "value" in row:
-            return cls(name, row["quantity"], 0.0, (), error, value=row["value"])
+            numbers = {key: row.get(key) for key in ("value", "low", "high")}
+            return cls(name, row["quantity"], 0.0, (), error, **numbers)
         if "labels" in row:
             ranked = tuple(row["probabilities"].items())
             best = ranked[0][1] if ranked else 0.0
@@ -136,7 +141,8 @@ class Predictions(list[Prediction]):
 
 def _share(row: Prediction) -> str:
     if row.value is not None:
-        return f"{row.value:.6g}"
+        ends = "" if row.low is None else f" ({row.low:.6g} to {row.high:.6g})"
+        return f"{row.value:.6g}{ends}"
     doubt = ", not accepted" if row.accepted is False else ""
     strange = ", unknown" if row.known is False else ""
     return f"{row.probability:.3f}{doubt}{strange}"

@@ -37,7 +37,7 @@ class DataSettings:
             first group in parentheses, or the whole match.
         folds: Number of folds of the training images; 0 turns folds off. Each fold is
             predicted by a classifier trained on the others. These predictions are used
-            to find label errors and for calibration.
+            to find label errors, and for calibration and thresholds.
         examples_per_class: Largest number of training images of each class (default:
             all).
         train_fraction: Share of each class's training images that is used, in (0, 1].

@@ -185,15 +185,20 @@ class CalibrationSettings:
             images. 0.95 needs 60 validation images for a target error of 0.05, and 300
             for 0.01.
         thresholds: With several labels: criterion by which the threshold of each class
-            is chosen on validation images, `f1` or `recall_at_precision`.
-        precision: Precision, in (0, 1], that `recall_at_precision` requires on
-            validation images.
+            is chosen on validation images, with folds on out-of-fold predictions: `f1`
+            or `recall_at_precision`.
+        precision: Precision, in (0, 1], that `recall_at_precision` requires on these
+            images.
+        coverage: With a number: share of new images, between 0 and 1, whose number lies
+            between `low` and `high` of a prediction. 0.9 needs 9 validation images,
+            0.99 needs 99.
     """
 
     target_error: float = 0.05
     confidence: float = 0.95
     thresholds: str = "f1"
     precision: float = 0.9
+    coverage: float = 0.9
 
 
 @dataclass(frozen=True)

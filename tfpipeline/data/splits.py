@@ -91,18 +91,41 @@ def _allocate(
         )
     names = np.array(["train", *shares], object)
     parts = [rest, *shares.values()]
+    split[train] = names[divide(source, train, leaders[train], parts, seed)]
 
+
+def divide(
+    source: Source,
+    chosen: np.ndarray,
+    group: np.ndarray,
+    shares: Sequence[float],
+    seed: int,
+) -> np.ndarray:
+    """Return the part of some examples, each class by the same shares, groups whole.
+
+    Of several labels each of them is divided so, and what has none; of a number its
+    tenths.
+
+    Args:
+        source: Of the examples.
+        chosen: Which of them, int64, shape (n,).
+        group: The group of each, int64 or text, shape (n,).
+        shares: Of each part, positive, with the sum 1; see `grouping.allocation`.
+        seed: Of the orders that are tried.
+
+    Returns:
+        The index of a part, int64, shape (n,).
+    """
     if source.target == targets.MULTI and source.values is not None:
-        values = source.values[train]
+        values = source.values[chosen]
         # Images without a label are as even as those of a class.
         both = np.column_stack([values, ~values.any(axis=1)])
-        part = iterative.allocate(leaders[train], both, parts, seed)
-    else:
-        part = allocation.allocate(leaders[train], source.label[train], parts, seed)
-        if source.target == targets.NUMBER:
-            own = leaders[train], source.label[train]
-            part = allocation.evened(part, *own, parts, seed)
-    split[train] = names[part]
+        return iterative.allocate(group, both, shares, seed)
+    label = source.label[chosen]
+    part = allocation.allocate(group, label, shares, seed)
+    if source.target == targets.NUMBER:
+        part = allocation.evened(part, group, label, shares, seed)
+    return part
 
 
 def _divide(

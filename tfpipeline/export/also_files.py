@@ -53,8 +53,9 @@ def _attempt(
     about: dict[str, Any] = {"published": False}
     labels, model = opened.ready.labels, opened.ready.model
     size, resize = tuple(model.input_shape[1:3]), opened.ready.trained.data.resize
-    own = opened.ready.decision
-    decision = own if own.labels else dataclasses.replace(own, labels=tuple(labels))
+    decision = opened.ready.decision
+    if not decision.labels:
+        decision = dataclasses.replace(decision, labels=tuple(labels))
     described = opened.run.path.name, labels, size, resize, decision
     description = model_metadata.Description(*described, exact=target.kind != "int8")
     if score is not None:
@@ -69,8 +70,8 @@ def _attempt(
         about["ranges"] = {"split": split, "n": len(rows), "sha256": digests}
     try:
         with startup.quiet_start():
-            temperature = opened.calibration.temperature
-            answering = converters.Answering(temperature, decision.target)
+            own = opened.temperature, decision.target, decision.half_width
+            answering = converters.Answering(*own)
             content = target.convert(model, answering, images, target.kind, score)
             content = model_metadata.describe(content, target.file, description)
         file.write_bytes(content)
@@ -84,6 +85,8 @@ def _attempt(
     rules = gate.Rules(agreement, within=within, margin=tolerance)
     answers = _answers(outputs, decision)
     about |= gate.compare(prepare.trained(opened), answers, tolerance, rules)
+    about |= (more := target_gate.ends(decision, answers, tolerance))
+    about["passed"] &= all(part["passed"] for part in more.values())
     if not about["passed"]:
         file.unlink()
         why = f"{gate.difference(about)}. --tolerance.{name} NUMBER lets more pass"
@@ -105,7 +108,9 @@ def _answers(
     """Return the outputs of a converted file as the gate takes them."""
     first = converters.Answering(target=decision.target).output
     answers = target_gate.rows(decision, outputs[first])
-    for name in (converters.NOVELTY, converters.KNOWN):
+    for name in (
+        *(converters.NOVELTY, converters.KNOWN, converters.LOW, converters.HIGH),
+    ):
         if name in outputs:
             answers[name] = outputs[name][:, 0]
     return target_gate.comparable(decision, answers)

@@ -20,6 +20,8 @@ from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier
 
 INPUT, OUTPUT, NUMBER = "images", "probabilities", "value"
+# The ends of the interval of a number, where there is one.
+LOW, HIGH = "low", "high"
 
 # How unlike an image is those of the run, and whether it is known (1 or 0): of models
 # that tell. As an image classifier's further heads, which runtimes for phones can have,
@@ -32,10 +34,12 @@ Outputs = dict[str, tf.Tensor]
 
 
 class Answering(NamedTuple):
-    """How outputs become answers: a temperature, and what the target is."""
+    """How outputs become answers: a temperature, what the target is, an interval."""
 
     temperature: float = 1.0
     target: str = targets.SINGLE
+    # Of a number: half the width of its interval.
+    half_width: float | None = None
 
     @property
     def output(self) -> str:
@@ -47,8 +51,21 @@ class Answering(NamedTuple):
         if self.target == targets.NUMBER:
             return outputs
         if self.target == targets.MULTI:
-            return tf.sigmoid(outputs)
+            return tf.sigmoid(outputs / self.temperature)
         return tf.nn.softmax(outputs / self.temperature)
+
+    def ends(self, value: tf.Tensor) -> Outputs:
+        """Return the ends of the interval of a number; nothing without one."""
+        if self.target != targets.NUMBER or self.half_width is None:
+            return {}
+        half = tf.constant(self.half_width, tf.float32)
+        return {LOW: value - half, HIGH: value + half}
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """What `ends` returns, by name."""
+        has_ends = self.target == targets.NUMBER and self.half_width is not None
+        return (LOW, HIGH) if has_ends else ()
 
 
 class _Traced(tf.Module):
@@ -99,7 +116,7 @@ def _pixels(
         logits, more = ask(images)
         answer = {answering.output: answering(logits), **more}
         if not checked:
-            return answer
+            return answer | answering.ends(answer[answering.output])
         valid = signature_inputs.in_range(images)[:, None]
         masked = {n: tf.where(valid, a, tf.zeros_like(a)) for n, a in answer.items()}
         if answering.output == NUMBER:
@@ -107,7 +124,7 @@ def _pixels(
             # 1, or the root of -1.
             unit = tf.sqrt(2.0 * tf.cast(valid, tf.float32) - 1.0)
             masked[NUMBER] = answer[NUMBER] * unit
-        answer = masked
+        answer = masked | answering.ends(masked[answering.output])
         return answer | ({_VALID: tf.cast(valid, tf.float32)} if parts else {})
 
     return forward
@@ -137,11 +154,11 @@ def _strange(score: Novelty) -> Callable[..., Outputs]:
     return forward
 
 
-def outputs(score: Novelty | None, first: str = OUTPUT) -> list[str]:
+def outputs(score: Novelty | None, *first: str) -> list[str]:
     """Return what a converted file answers, in its order."""
     if score is None:
-        return [first]
-    return [first, NOVELTY] + ([] if score.threshold is None else [KNOWN])
+        return [*first]
+    return [*first, NOVELTY] + ([] if score.threshold is None else [KNOWN])
 
 
 def _litert(
@@ -166,7 +183,9 @@ def _litert(
         shapes = {name: (1, width) for name, width in widths.items()}
         tail = _convert(_Traced(_strange(score), shapes), "float32")
         content = litert_graphs.join(content, tail)
-    return litert_graphs.select(content, outputs(score, answering.output))
+    return litert_graphs.select(
+        content, outputs(score, answering.output, *answering.further)
+    )
 
 
 def _convert(
@@ -211,7 +230,7 @@ def _onnx(
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     (image,) = frozen.inputs
     # TensorFlow orders what is in a dictionary by its names.
-    order = outputs(score, answering.output)
+    order = outputs(score, answering.output, *answering.further)
     names = dict(zip(sorted(order), (each.name for each in frozen.outputs)))
     convert = functools.partial(
         tf2onnx.convert.from_graph_def,

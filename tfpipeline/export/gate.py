@@ -207,6 +207,14 @@ def difference(report: Mapping[str, Any]) -> str:
     labels = report.get("said")
     if labels and not labels["passed"]:
         more += f". {labels['changed']} labels are said by one of the two alone"
+    ends = report.get("interval")
+    if ends and not ends["passed"]:
+        more += (
+            f". Its interval lacks {' and '.join(ends['missing'])}"
+            if "missing" in ends
+            else ". Largest difference of an end of its interval, in standard "
+            f"deviations: {ends['max_difference']:.2g}"
+        )
     what, best = "a probability", (
         f"; the best class is the same on {report['labels_equal']:.1%} of "
         f"{report['n']} images, or as good on {report['agreed']:.1%} (expected "

@@ -17,7 +17,7 @@ import numpy as np
 
 from tfpipeline.core import target as targets
 from tfpipeline.export import litert_graphs
-from tfpipeline.export.converters import KNOWN, NOVELTY, NUMBER, OUTPUT
+from tfpipeline.export.converters import HIGH, KNOWN, LOW, NOVELTY, NUMBER, OUTPUT
 from tfpipeline.metrics.decision import Decision
 
 # Of the entry in the model, of the table itself, and the file that it names.
@@ -89,6 +89,10 @@ class Description(NamedTuple):
         """What each output is, by its name, in the file's order."""
         is_number = self.decision.target == targets.NUMBER
         outputs = {NUMBER if is_number else OUTPUT: self.answer}
+        own = self.decision
+        if is_number and own.half_width is not None:
+            words = f"end of its interval, {own.half_width:g} from the number."
+            outputs |= {LOW: f"Lower {words}", HIGH: f"Upper {words}"}
         nothing = " 0 where the values are none of pixels." if self.exact else ""
         if self.novelty:
             outputs[NOVELTY] = (
@@ -181,7 +185,12 @@ def _table(about: Description) -> bytes:
     feature = {3: {0: _Number("Uint8", _FEATURE), 1: {}}}
     outputs = [{0: n, 1: words, **feature} for n, words in about.outputs.items()]
     for output in outputs:
-        if output[0] not in (NOVELTY, NUMBER):  # Those have no largest value.
+        if output[0] not in (
+            NOVELTY,
+            NUMBER,
+            LOW,
+            HIGH,
+        ):  # Those have no largest value.
             output[5] = {0: one, 1: zero}
     if about.decision.target != targets.NUMBER:
         outputs[0][6] = [names]

@@ -56,6 +56,13 @@ class Opened:
     ranges: Sample | None = None
     novelty: np.ndarray | None = None
 
+    @property
+    def temperature(self) -> float:
+        """By which logits are divided; of several labels that of their thresholds."""
+        own = self.ready.decision
+        several = own.target == targets.MULTI
+        return own.temperature if several else self.calibration.temperature
+
 
 def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
     """Load the run, and ask its training path about the images of the gate."""
@@ -89,7 +96,7 @@ def open_run(settings: ExportSettings, phases: provenance.Phases) -> Opened:
 
 def trained(opened: Opened) -> gate.Trained:
     """Return what the training path says of the images of the gate."""
-    own = opened.ready.decision, opened.logits, opened.calibration.temperature
+    own = opened.ready.decision, opened.logits, opened.temperature
     chance = target_gate.chances(*own)
     score, novelty = opened.ready.novelty, None
     if score is not None and opened.novelty is not None:

@@ -28,6 +28,8 @@ class Answer(NamedTuple):
         said: Of several labels, those whose probabilities reach their thresholds; None
             where one class is the answer.
         value: Of a number, itself; its name is in `labels`.
+        low: Lower end of its interval; None where the model has none.
+        high: Upper end.
     """
 
     labels: Sequence[str]
@@ -40,6 +42,8 @@ class Answer(NamedTuple):
     known_reason: str = ""
     said: Sequence[str] | None = None
     value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 def instances(contents: Sequence[bytes]) -> list[dict[str, Any]]:

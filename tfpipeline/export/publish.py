@@ -60,9 +60,10 @@ def publish(
         trained, own = prepare.trained(opened), opened.ready.decision
         given = target_gate.comparable(own, answers)
         report = gate.compare(trained, given, tolerance, rules)
-        also_said = target_gate.said(trained, own, answers, tolerance)
-        report |= also_said
-        report["passed"] &= all(part["passed"] for part in also_said.values())
+        further = target_gate.said(trained, own, answers, tolerance)
+        further |= target_gate.ends(own, answers, tolerance)
+        report |= further
+        report["passed"] &= all(part["passed"] for part in further.values())
         report["seconds_to_load"] = answers.pop("seconds")
         check_passed(report)
         _write_golden(folder, opened, answers)

@@ -34,8 +34,8 @@ MAX_IMAGES = 256
 ACCEPTED, REASON = "accepted", "accepted_reason"
 
 # Of several labels: whether the probability of each reaches its own threshold. Of a
-# number: itself, instead of probabilities.
-SAID, VALUE = "said", "value"
+# number: itself, instead of probabilities, and the ends of its interval, if it has one.
+SAID, VALUE, LOW, HIGH = "said", "value", "low", "high"
 
 # How unlike an image is those of the run, where it keeps what tells that; and either
 # whether it is known, or why that is not known.
@@ -74,12 +74,15 @@ class Answers:
         """Return outputs (n, k), the best class first; of ties the first.
 
         `labels` and `probabilities`; of several labels all of them, and which are
-        `said`; of a number its name and its `value`, (n, 1).
+        `said`; of a number its name, its `value` and the ends of its interval, if there
+        is one, (n, 1).
         """
         names = tf.constant(list(self.labels))
         if self.is_number:
-            value = self.chance(logits)
-            return {"labels": tf.fill(tf.shape(value), names[0]), VALUE: value}
+            value, half = self.chance(logits), self.decision.half_width
+            answer = {"labels": tf.fill(tf.shape(value), names[0]), VALUE: value}
+            ends = {} if half is None else {LOW: value - half, HIGH: value + half}
+            return answer | ends
         several = self.decision.target == targets.MULTI
         count = len(self.labels) if several else min(self.top_k, len(self.labels))
         chance, best = tf.math.top_k(self.chance(logits), count)
@@ -95,7 +98,7 @@ class Answers:
         if self.is_number:
             return logits
         if self.decision.target == targets.MULTI:
-            return tf.sigmoid(logits)
+            return tf.sigmoid(logits / self.decision.temperature)
         return tf.nn.softmax(logits / self.temperature)
 
 
@@ -180,8 +183,8 @@ class Served(tf.Module):
         outputs = {name: _among(valid, own) for name, own in answer.items()}
         outputs |= {"valid": valid, "error": error}
         if self._answers.is_number:
-            outputs[VALUE] = outputs[VALUE][:, 0]
-            return outputs
+            flat = {n: outputs[n][:, 0] for n in (VALUE, LOW, HIGH) if n in outputs}
+            return outputs | flat
         chance, least = outputs["probabilities"], self._answers.accepts_from
         if least is not None:
             sure = chance[:, 0] >= tf.constant(least, tf.float32)
@@ -295,7 +298,7 @@ class Loaded:
 _OPTIONAL = (
     *((ACCEPTED, None), (REASON, b"")),
     *((NOVELTY, None), (KNOWN, None), (KNOWN_REASON, b"")),
-    *((SAID, None), (VALUE, None)),
+    *((SAID, None), (VALUE, None), (LOW, None), (HIGH, None)),
 )
 
 
@@ -314,9 +317,9 @@ def answers_of(outputs: Mapping[str, np.ndarray]) -> list[Answer]:
     answers = []
     for labels, chance, valid, error, sure, reason, *strange in zip(*columns):
         names = [label.decode() for label in labels]
-        far, knows, why, said, value = strange
+        far, knows, why, said, *number = strange
         called = None if said is None else [n for n, yes in zip(names, said) if yes]
-        own = sure, reason.decode(), far, knows, why.decode(), called, value
+        own = sure, reason.decode(), far, knows, why.decode(), called, *number
         answer = Answer(names, chance, "", *own)
         answers.append(answer if valid else Answer((), (), error.decode()))
     return answers

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfpipeline.core import target as targets
 from tfpipeline.export.gate import Trained
-from tfpipeline.metrics import classification, multi_label
+from tfpipeline.metrics import classification
 from tfpipeline.metrics.decision import Decision
 
 
@@ -20,7 +20,7 @@ def chances(decision: Decision, logits: np.ndarray, temperature: float) -> np.nd
     if decision.target == targets.NUMBER:
         return logits.astype(float) / decision.deviation
     if decision.target == targets.MULTI:
-        return multi_label.probabilities(logits)
+        return decision.chance(logits)
     return classification.probabilities(logits / temperature)
 
 
@@ -66,3 +66,24 @@ def said(
             own = chance >= least[order]
             changed += int(((own != np.array(answers["said"][row])) & far).sum())
     return {"said": {"passed": not changed, "changed": changed}}
+
+
+def ends(
+    decision: Decision, answers: Mapping[str, Any], tolerance: float
+) -> dict[str, dict[str, Any]]:
+    """Return how far the interval of a number is from where it has to be.
+
+    That is as wide as the training path has it, around the number that is served, which
+    `gate.compare` looks at; in standard deviations. Nothing where there is no interval.
+    """
+    if decision.target != targets.NUMBER or decision.half_width is None:
+        return {}
+    names = ("value", "low", "high")
+    if missing := [name for name in names if name not in answers]:
+        return {"interval": {"passed": False, "missing": missing}}
+    valid = np.array(answers["valid"], bool)
+    # JSON has None for what is no number: it is NaN, which is within nothing.
+    value, low, high = (np.array(answers[n], np.float64)[valid] for n in names)
+    wide = np.stack([value - low, high - value]) - decision.half_width
+    largest = float(np.abs(wide).max(initial=0.0)) / decision.deviation
+    return {"interval": {"passed": largest <= tolerance, "max_difference": largest}}

@@ -1,6 +1,6 @@
 """Calibration: how far probabilities can be believed; a threshold of abstention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -170,7 +170,11 @@ def reliability(chance: np.ndarray, label: np.ndarray) -> list[dict[str, float]]
         For each of `BINS` equal parts of (0, 1] that is not empty, in order: `from`
         and `to`, `n`, the mean `confidence` and the `accuracy` of its images.
     """
-    sure, right = _answers(chance, label)
+    return binned(*_answers(chance, label))
+
+
+def binned(sure: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
+    """Return the same of probabilities, shape (n,), and whether each was right."""
     part = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for number in np.unique(part):
@@ -192,9 +196,13 @@ def expected_error(chance: np.ndarray, label: np.ndarray) -> float:
 
     Source: Naeini et al., AAAI 2015; Guo et al., arXiv:1706.04599.
     """
-    rows = reliability(chance, label)
+    return mean_gap(reliability(chance, label))
+
+
+def mean_gap(rows: Sequence[Mapping[str, float]]) -> float:
+    """Return the mean gap of confidence and accuracy of a reliability diagram."""
     gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows]
-    return float(sum(gaps) / len(label))
+    return float(sum(gaps) / sum(row["n"] for row in rows))
 
 
 def coverage(chance: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -23,9 +23,16 @@ class Decision:
             why the criterion was not met, if so.
         criterion: By what thresholds were chosen: `f1` or `recall_at_precision`.
         precision: What the latter asked for.
-        split: On which images; empty where there were none.
+        split: On which images these, or the interval of a number, were chosen, such
+            as `validation` or `out-of-fold`; empty where there were none.
+        temperature: Of several labels: by which logits are divided before the sigmoid.
         mean: Of a number: that of the training images, which is the baseline.
         deviation: And their standard deviation.
+        half_width: How far a number may lie from what is predicted; None where nothing
+            can be promised. See `metrics.targets.conformal`.
+        coverage: Share of new images whose numbers are within that.
+        n: Images that it was chosen on.
+        reason: Why there is no interval, or empty.
     """
 
     target: str = targets.SINGLE
@@ -35,8 +42,13 @@ class Decision:
     criterion: str = "f1"
     precision: float = 0.9
     split: str = ""
+    temperature: float = 1.0
     mean: float = 0.0
     deviation: float = 1.0
+    half_width: float | None = None
+    coverage: float = 0.9
+    n: int = 0
+    reason: str = ""
 
     @property
     def words(self) -> str:
@@ -50,8 +62,12 @@ class Decision:
         """Return what is answered to images, in words: `cat|dog`, `3.5`."""
         if self.target == targets.NUMBER:
             return [f"{value:.6g}" for value in outputs[:, 0]]
-        called = self.called(multi_label.probabilities(outputs))
+        called = self.called(self.chance(outputs))
         return ["|".join(self.labels[k] for k in np.flatnonzero(row)) for row in called]
+
+    def chance(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probabilities of several labels, calibrated, float64, (n, k)."""
+        return multi_label.probabilities(np.asarray(outputs) / self.temperature)
 
     def called(self, chance: np.ndarray) -> np.ndarray:
         """Return which classes are said, bool, by their probabilities, both (n, k)."""
@@ -64,8 +80,10 @@ class Decision:
         keys: tuple[str, ...] = ("target", "labels")
         if self.target == targets.MULTI:
             keys = (*keys, "thresholds", "chosen", "criterion", "precision", "split")
+            keys = (*keys, "temperature")
         if self.target == targets.NUMBER:
-            keys = (*keys, "mean", "deviation")
+            keys = (*keys, "mean", "deviation", "half_width", "coverage", "split")
+            keys = (*keys, "n", "reason")
         return {key: own[key] for key in keys}
 
     @classmethod
@@ -82,6 +100,7 @@ def for_several(
     asked: tuple[str, float],
     split: str,
     held_out: tuple[np.ndarray, np.ndarray, np.ndarray | None] | None,
+    temperature: float = 1.0,
 ) -> Decision:
     """Return the thresholds of several labels, chosen on held-out images.
 
@@ -91,13 +110,14 @@ def for_several(
         split: What the held-out images are called.
         held_out: Their logits, values and weights (or None); None where there are none,
             and every threshold is then 0.5.
+        temperature: By which logits are divided before the sigmoid.
     """
     criterion, precision = asked
     usual = thresholds.Threshold(thresholds.USUAL, reason="no validation images")
     found = [usual] * len(labels)
     if held_out is not None:
         logits, values, weight = held_out
-        chance = multi_label.probabilities(logits)
+        chance = multi_label.probabilities(np.asarray(logits) / temperature)
         found = thresholds.choose_each(chance, values, criterion, precision, weight)
     return Decision(
         targets.MULTI,
@@ -107,4 +127,5 @@ def for_several(
         criterion,
         precision,
         split if held_out is not None else "",
+        temperature,
     )

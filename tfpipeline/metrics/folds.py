@@ -75,6 +75,14 @@ def interval(
     low, high = wilson(accuracy * draws, draws)
     if count < 2:
         return low, high
-    variance = float(np.var(folds, ddof=1)) * (1 / count + 1 / (count - 1))
-    half = student(count - 1) * math.sqrt(variance)
+    half = half_width(folds)
     return max(0.0, min(low, accuracy - half)), min(1.0, max(high, accuracy + half))
+
+
+def half_width(folds: Sequence[float]) -> float:
+    """Return half the width of the corrected t interval; 0 of fewer than two folds."""
+    count = len(folds)
+    if count < 2:
+        return 0.0
+    variance = float(np.var(folds, ddof=1)) * (1 / count + 1 / (count - 1))
+    return student(count - 1) * math.sqrt(variance)

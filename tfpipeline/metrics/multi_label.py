@@ -25,9 +25,14 @@ def cross_entropy(
         values: In [0, 1], shape (n, classes).
         weight: What each image counts, shape (n,); all the same where None.
     """
+    return _mean(losses(logits, values), weight)
+
+
+def losses(logits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the same of each image, the mean over its classes, shape (n,)."""
     logits = np.asarray(logits, np.float64)
     each = np.maximum(logits, 0) - logits * values + np.log1p(np.exp(-np.abs(logits)))
-    return _mean(each.mean(axis=1), weight)
+    return np.asarray(each.mean(axis=1))
 
 
 def _mean(values: np.ndarray, weight: np.ndarray | None) -> float:

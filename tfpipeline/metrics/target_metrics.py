@@ -10,6 +10,7 @@ from tfpipeline.metrics import multi_label, regression
 from tfpipeline.metrics.decision import Decision
 from tfpipeline.metrics.epoch_metrics import soft_cross_entropy
 from tfpipeline.metrics.precision_recall import curve, cuts
+from tfpipeline.metrics.targets import calibration, conformal
 
 # Points and classes of a chart: more cannot be told apart, or are not looked at.
 SHOWN_POINTS, SHOWN_CLASSES = 400, 6
@@ -36,8 +37,11 @@ def measure(
 
     Returns:
         As `multi_label.multi_label`, with `loss`, `interval` (of the mean average
-        precision), `criterion` and `chosen_on`; or as `regression.regression`, with
-        `intervals`. A number has no `loss`: that of its training is in deviations.
+        precision), `criterion`, `chosen_on` and `calibration` (as
+        `metrics.targets.calibration.worth`); or as `regression.regression`, with
+        `intervals` and, where the decision has an interval for each image, `band`: its
+        `coverage`, `half_width`, and `covered`, the share of the images whose number it
+        holds. A number has no `loss`: that of its training is in deviations.
     """
     unit = None
     if together is not None and len(set(together)) < len(together):
@@ -51,8 +55,9 @@ def measure(
             "quantity": decision.labels[0],
             **found,
             "intervals": between,
+            **_band(decision, predicted - true, weight),
         }
-    chance = multi_label.probabilities(outputs)
+    chance = decision.chance(outputs)
     own = decision.labels, decision.thresholds, weight
     found = multi_label.multi_label(chance, values, *own)
     ends = multi_label.mean_average_precision_interval(chance, values, weight, unit)
@@ -62,6 +67,22 @@ def measure(
         "interval": ends,
         "criterion": decision.criterion,
         "chosen_on": decision.split or None,
+        "calibration": calibration.worth(decision.temperature, outputs, values),
+    }
+
+
+def _band(
+    decision: Decision, error: np.ndarray, weight: np.ndarray | None
+) -> dict[str, Any]:
+    """Return how many numbers lie in their intervals, where there are any."""
+    if decision.half_width is None:
+        return {}
+    return {
+        "band": {
+            "coverage": decision.coverage,
+            "half_width": decision.half_width,
+            "covered": conformal.covered(decision.half_width, error, weight),
+        }
     }
 
 
@@ -91,15 +112,16 @@ def shown(
     """Return the points of the charts of one split, for JSON.
 
     Of several labels, `curves`: precision against recall of the classes with most
-    images; and `label_counts`: how many images have no label, one and so on, `true` and
-    `said`. Of a number, `points`: pairs of what is true and what was predicted; and
-    `errors`: a histogram of their differences, its `edges` and `counts`.
+    images; `label_counts`: how many images have no label, one and so on, `true` and
+    `said`; and `reliability`, as `metrics.targets.calibration.diagram` has it. Of a
+    number, `points`: pairs of what is true and what was predicted; and `errors`: a
+    histogram of their differences, its `edges` and `counts`.
     """
     if decision.target == targets.NUMBER:
         few = np.unique(np.linspace(0, len(values) - 1, SHOWN_POINTS).astype(int))
         pairs = np.stack([values[:, 0], outputs[:, 0]], axis=1).astype(np.float64)
         return {"points": pairs[few].tolist(), "errors": _histogram(pairs)}
-    chance = multi_label.probabilities(outputs)
+    chance = decision.chance(outputs)
     order = np.argsort(-values.sum(axis=0), kind="stable")[:SHOWN_CLASSES]
     curves = {
         decision.labels[k]: curve(cuts(chance[:, k], values[:, k]))
@@ -107,7 +129,11 @@ def shown(
         if values[:, k].any()
     }
     said = decision.called(chance)
-    return {"curves": curves, "label_counts": _label_counts(values > 0.5, said)}
+    return {
+        "curves": curves,
+        "label_counts": _label_counts(values > 0.5, said),
+        "reliability": calibration.diagram(decision.temperature, outputs, values),
+    }
 
 
 def _histogram(pairs: np.ndarray) -> dict[str, Any]:

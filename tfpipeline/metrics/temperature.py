@@ -1,5 +1,6 @@
 """One number by which logits are divided, so that probabilities can be believed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ _MOST_FOLDED = 10_000
 class HeldOut:
     """Whether a temperature helps images that did not choose it."""
 
-    temperature: float  # With the least cross-entropy on all validation images.
+    temperature: float  # With the least cross-entropy on all of these images.
     # Mean cross-entropy of each fold in nats, as it is and with the temperature of the
     # other folds; null where there are too few images.
     loss: tuple[float, float] | None
@@ -64,6 +65,40 @@ def held_out(logits: np.ndarray, label: np.ndarray) -> HeldOut:
     more than the standard error of the difference. That is cross-entropy: the expected
     calibration error may rise nevertheless.
     """
+    return _held_out(logits, label, fit, losses)
+
+
+def held_out_cells(logits: np.ndarray, values: np.ndarray) -> HeldOut:
+    """Return the same of several labels, each a choice of two: it is there, or not.
+
+    Images are divided, with all of their classes; the loss is the mean over classes,
+    and the standard error that of images. Of more than 10,000 images a part is used.
+
+    Args:
+        logits: Of sigmoids, shape (n, classes).
+        values: 1 where an image has a class, else 0, shape (n, classes).
+    """
+    step = -(-len(values) // _MOST_FOLDED)
+    logits, values = logits[::step], values[::step]
+    # The sigmoid of z is the softmax of 0 and z.
+    pairs = np.stack([np.zeros(np.shape(logits)), logits], axis=2)
+
+    def fit_all(logits: np.ndarray, label: np.ndarray) -> float:
+        return fit(logits.reshape(-1, 2), label.ravel())
+
+    def mean_losses(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
+        each = losses(logits.reshape(-1, 2), label.ravel())
+        return np.asarray(each.reshape(label.shape).mean(axis=1))
+
+    return _held_out(pairs, (values > 0.5).astype(np.int64), fit_all, mean_losses)
+
+
+def _held_out(
+    logits: np.ndarray,
+    label: np.ndarray,
+    fit: Callable[[np.ndarray, np.ndarray], float],
+    losses: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> HeldOut:
     best = fit(logits, label)
     step = -(-len(label) // _MOST_FOLDED)
     logits, label = logits[::step], label[::step]
@@ -74,12 +109,17 @@ def held_out(logits: np.ndarray, label: np.ndarray) -> HeldOut:
     for number in range(FOLDS):
         inside = each % FOLDS == number
         cooled[inside] = logits[inside] / fit(logits[~inside], label[~inside])
-    before, after = (-log_probabilities(x)[each, label] for x in (logits, cooled))
+    before, after = (losses(x, label) for x in (logits, cooled))
     error = float((after - before).std(ddof=1) / np.sqrt(len(label)))
     loss = float(before.mean()), float(after.mean())
     return HeldOut(best, loss, error, loss[1] + error < loss[0])
 
 
+def losses(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the cross-entropy of each image in nats, shape (n,)."""
+    return np.asarray(-log_probabilities(logits)[np.arange(len(label)), label])
+
+
 def cross_entropy(logits: np.ndarray, label: np.ndarray) -> float:
     """Return the mean cross-entropy in nats."""
-    return float(-log_probabilities(logits)[np.arange(len(label)), label].mean())
+    return float(losses(logits, label).mean())

@@ -122,6 +122,8 @@ def _answer(row: dict[str, Any]) -> Answer:
         known_reason=row.get("known_reason", ""),
         said=None if said is None else list(itertools.compress(row["labels"], said)),
         value=row.get("value"),
+        low=row.get("low"),
+        high=row.get("high"),
     )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from tfpipeline.core import target as targets
 from tfpipeline.data.sources.base import BETWEEN
 from tfpipeline.export.protocol import Answer
-from tfpipeline.metrics import multi_label
 from tfpipeline.metrics.decision import Decision
 
 Rows = Sequence[Mapping[str, Any]]
@@ -19,6 +18,9 @@ _COLUMN = "probability of {}"
 # The first columns of a file of predictions; the last one is `error`.
 _SEVERAL, _NUMBER = ("id", "labels"), ("id", "quantity", "value")
 
+# Of a number, the ends of its interval, where there is one.
+_ENDS = ("low", "high")
+
 # Labels in the table of a terminal that were not said, at most.
 _NEXT = 2
 
@@ -27,15 +29,19 @@ def answers(decision: Decision, outputs: np.ndarray) -> list[Answer]:
     """Return what is said of images, by the outputs of a network, shape (n, k)."""
     names = decision.labels
     if decision.target == targets.NUMBER:
-        return [Answer(names, (), "", value=float(v)) for v in outputs[:, 0]]
-    chance = multi_label.probabilities(outputs).astype(np.float32)
-    called, rows = decision.called(chance), []
+        value, half = np.asarray(outputs[:, 0], np.float64), decision.half_width
+        ends = {} if half is None else {"low": value - half, "high": value + half}
+        columns = {name: own.tolist() for name, own in {"value": value, **ends}.items()}
+        rows = [dict(zip(columns, own)) for own in zip(*columns.values())]
+        return [Answer(names, (), "", **row) for row in rows]
+    chance = decision.chance(outputs).astype(np.float32)
+    called, every = decision.called(chance), []
     for own, yes in zip(chance, called):
         order = np.argsort(-own, kind="stable").tolist()
         said = [names[k] for k in order if yes[k]]
         ranked = [names[k] for k in order], own[order].tolist()
-        rows.append(Answer(*ranked, "", said=said))
-    return rows
+        every.append(Answer(*ranked, "", said=said))
+    return every
 
 
 def is_other(answer: Answer) -> bool:
@@ -48,14 +54,17 @@ def rows(ids: Sequence[str], every: Sequence[Answer]) -> list[dict[str, Any]]:
 
     Returns:
         `labels`, those that are said, the most probable first, and `probabilities` of
-        all by their names; or `quantity` and `value`; and `error`.
+        all by their names; or `quantity`, `value` and, where the model has intervals,
+        `low` and `high`; and `error`.
     """
     is_number = any(answer.value is not None for answer in every)
+    has_ends = any(answer.low is not None for answer in every)
     table: list[dict[str, Any]] = []
     for name, answer in zip(ids, every):
         row: dict[str, Any] = {"id": name}
         if is_number:
             row |= {"quantity": "".join(answer.labels), "value": answer.value}
+            row |= {"low": answer.low, "high": answer.high} if has_ends else {}
         else:
             chances = zip(answer.labels, answer.probabilities)
             row |= {"labels": list(answer.said or ()), "probabilities": dict(chances)}
@@ -79,18 +88,24 @@ def header(given: Rows) -> list[str]:
     """Return the columns of a CSV; nothing where one class is the answer."""
     kind = _kind(given)
     if "value" in kind:
-        return [*_NUMBER, "error"]
+        return [*_NUMBER, *_ends(kind), "error"]
     if "labels" in kind:
         names = map(_COLUMN.format, _classes(given))
         return [*_SEVERAL, *names, "error"]
     return []
 
 
+def _ends(kind: Mapping[str, Any]) -> list[str]:
+    return [name for name in _ENDS if name in kind]
+
+
 def cells(given: Rows) -> Iterator[list[Any]]:
     """Yield the cells of each row of a CSV; labels are written as `cat|dog`."""
-    if "value" in _kind(given):
+    kind = _kind(given)
+    if "value" in kind:
+        names = *_NUMBER[1:], *_ends(kind)
         for row in given:
-            numbers = [row.get(name) for name in _NUMBER[1:]]
+            numbers = [row.get(name) for name in names]
             yield [row["id"], *numbers, row["error"]]
         return
     classes = _classes(given)
@@ -111,14 +126,18 @@ def table_header(given: Rows) -> tuple[str, ...]:
     """Return the columns of a table; nothing where one class is the answer."""
     kind = _kind(given)
     if "value" in kind:
-        return ("file", kind["quantity"] or "value")
+        interval = ("interval",) if _ends(kind) else ()
+        return ("file", kind["quantity"] or "value", *interval)
     return ("file", "labels", "next") if "labels" in kind else ()
 
 
 def words(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of a row of a table, but the first."""
     if "value" in row:
-        return (f"{row['value']:.6g}",)
+        value = f"{row['value']:.6g}"
+        if row.get("low") is None:
+            return (value,)
+        return (value, f"{row['low']:.6g} to {row['high']:.6g}")
     if "labels" not in row:
         return ()
     chances = row["probabilities"]

@@ -164,19 +164,24 @@ def curves(history: Sequence[Mapping[str, Any]], kept: int | None) -> Any:
 
 
 @styled
-def reliability(rows: Sequence[Mapping[str, float]]) -> Any:
+def reliability(
+    rows: Sequence[Mapping[str, float]],
+    names: Sequence[str] = ("images", "confidence", "accuracy"),
+) -> Any:
     """Return how often predictions are right, by their confidence.
 
     Args:
         rows: A bin each: `from`, `to`, `n`, `confidence` and `accuracy`.
+        names: What the last three of these are called.
     """
+    count, sure, right = names
     drawn, axes = one_chart()
     most = max(row["n"] for row in rows)
     bars, gaps = [], []
     for row in rows:
         title = (
-            f"{row['n']:.0f} images, confidence {row['confidence']:.3f}, "
-            f"accuracy {row['accuracy']:.3f}"
+            f"{row['n']:.0f} {count}, {sure} {row['confidence']:.3f}, "
+            f"{right} {row['accuracy']:.3f}"
         )
         # As wide as there are images, so that the eye weighs a bar by them.
         wide = (row["to"] - row["from"]) * (0.25 + 0.7 * (row["n"] / most) ** 0.5)
@@ -189,7 +194,7 @@ def reliability(rows: Sequence[Mapping[str, float]]) -> Any:
         axes, "gap", gaps, facecolor=f"{INKS.vermillion}2e", edgecolor=INKS.vermillion
     )
     axes.plot([0, 1], [0, 1], color=INKS.soft, linestyle=":", linewidth=1.2)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=sure, ylabel=right)
     return drawn
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfpipeline.core import target as targets
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.metrics.decision import Decision
 from tfpipeline.report import (
@@ -48,16 +49,24 @@ def _target_content(run: RunFiles) -> dict[str, Any]:
     shown = run.diagnosis.get("splits", {}).get(run.split)
     result = run.metrics[run.split] if run.split else None
     stages = [f"{s['name']}: {s['epochs']} epochs" for s in _stages(run)]
+    chose = "the best epoch"
+    if decision.split == "validation":
+        is_number = decision.target == targets.NUMBER
+        chose += " and the interval" if is_number else " and the thresholds"
     return {
         **target_page.content(result, shown, run.decision),
+        "folds": run.metrics.get("folds"),
+        "suspects": run.diagnosis.get("suspects"),
+        "suspected": _gallery(run, "suspected"),
+        "cleaning": str(run.folder.cleaning),
         "name": run.name,
         "kicker": "Training run",
         "lead": f"{network(run.config)}, trained on {counts.get('train')} images of "
         f"{source}; measured on {run.split or 'no'} images.",
         "split": run.split,
         "careful": (
-            "There are no test images. These validation images also chose the best "
-            "epoch and the thresholds, so the figures are optimistic."
+            f"There are no test images. These validation images also chose {chose}, so "
+            "the figures are optimistic."
             if run.split == "validation"
             else ""
         ),

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from tfpipeline.core import console, file_io, image_io, run_dir
 from tfpipeline.core import target as targets
-from tfpipeline.core.image_formats import ImageError
 from tfpipeline.metrics import saliency
 from tfpipeline.models import layer_outputs
 from tfpipeline.report import (
     diagnosis,
+    gallery,
     heatmaps,
     neighbours,
     run_page,
@@ -76,37 +76,17 @@ def _gallery(
     worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
     order = diagnosis.suspicious(judged)
     suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
-    losses = _pictured(run, measured, answers, worst, "top_losses")
+    losses, suspected = (
+        gallery.pictured(
+            *(run, measured, [answers.row(p) for p in chosen.tolist()]),
+            *(answers.index[chosen], folder),
+        )
+        for chosen, folder in ((worst, "top_losses"), (suspects, "suspects"))
+    )
     _explain(run, measured, losses)
-    suspected = _pictured(run, measured, answers, suspects, "suspects")
     neighbours.add(run, measured, losses, "top_losses")
     neighbours.add(run, measured, suspected, "suspects")
     return {"top_losses": losses, "suspected": suspected}
-
-
-def _pictured(
-    run: run_dir.RunFolder,
-    measured: Measured,
-    answers: Answers,
-    positions: np.ndarray,
-    folder: str,
-) -> list[dict[str, Any]]:
-    height, width = measured.model.input_shape[1:3]
-    rows = []
-    for number, position in enumerate(positions.tolist(), 1):
-        row = answers.row(position)
-        file = answers.examples.files[answers.index[position]]
-        try:
-            data = image_io.content(file.path, file.offset, file.length)
-            given = height, width, measured.resize, measured.examples.brightness.ranges
-            picture = image_io.read(data, *given, file.height * file.width)
-        except (ImageError, OSError):
-            rows.append(row)  # It is gone since it was trained on.
-            continue
-        name = f"{folder}/{number:02d}.png"
-        image_io.save_png(run.figures / name, picture)
-        rows.append(row | {"picture": f"{run.figures.name}/{name}"})
-    return rows
 
 
 def _explain(

@@ -27,6 +27,9 @@ def content(
         "is_number": decision.get("target") == targets.NUMBER,
         "charts": _charts(result, shown or {}, decision),
         "classes": _classes(result or {}, decision),
+        "reliability": _reliability(shown or {}),
+        # Of a run alone.
+        **{"folds": None, "suspects": None, "suspected": [], "cleaning": ""},
     }
 
 
@@ -41,6 +44,21 @@ def _charts(
     if points := shown.get("points"):
         return _number_charts(points, shown.get("errors"), decision["labels"][0])
     return _label_charts(shown.get("curves", {}), shown.get("label_counts"))
+
+
+def _reliability(shown: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the reliability diagrams of several labels, one if both are the same."""
+    rows = shown.get("reliability")
+    if not rows:
+        return []
+    words = {"before": "without the temperature", "after": "with the temperature"}
+    if rows["before"] == rows["after"]:
+        words = {"before": "the temperature is 1"}
+    names = "pairs of image and class", "probability", "share that has the class"
+    return [
+        (said, svg(charts.reliability(rows[when], names), f"reliability, {said}"))
+        for when, said in words.items()
+    ]
 
 
 def _number_charts(

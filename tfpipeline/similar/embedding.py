@@ -15,7 +15,7 @@ from tfpipeline.data import sample_ranges, scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.evaluate import run_inputs
-from tfpipeline.metrics import classification, multi_label
+from tfpipeline.metrics import classification
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, reference
 from tfpipeline.models.constant_weights import Frozen
@@ -124,7 +124,7 @@ class Network:
         """Return what the head says of features, shape (n, width)."""
         logits, decision = in_parts(self._head, features), self._ready.decision
         if decision.target not in targets.CLASSES:
-            chance = multi_label.probabilities(logits).max(1)
+            chance = decision.chance(logits).max(1)
             if decision.target == targets.NUMBER:
                 chance = np.full(len(logits), None)
             said = decision.said(logits)

@@ -119,8 +119,9 @@ def _train(
     with phases("save"):
         run_writer.save(run, course)
         if parts is not None:
-            rows = folds.rows(course.work, parts, course.logits["train"])
-            file_io.write_csv(run.out_of_fold, folds.HEADER, rows)
+            given = course.work, parts, course.logits["train"], course.decision
+            header = folds.header(course.decision)
+            file_io.write_csv(run.out_of_fold, header, folds.rows(*given))
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.grouping.test_names import pictures, prepare
+from tests.data.sources import test_targets as of_targets
 from tfpipeline.config import DataSettings, RunSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.models import classifier
@@ -60,3 +61,41 @@ def test_a_class_that_one_fold_holds_alone_is_told(
     examples = examples.__class__(**(vars(examples) | {"source": source}))
     divided(examples, 2, monkeypatch=monkeypatch)
     assert "1 of 2 classes are in one fold alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_folds_of_any_target_are_even_and_cut_no_group(
+    tmp_path, monkeypatch, target
+) -> None:
+    labels = of_targets.several([])[:60] if target == "multi" else range(60)
+    group = [f"g{i // 2}" for i in np.random.default_rng(0).permutation(60)]
+    file = of_targets.written(tmp_path, ("label", "patient"), labels, group)
+    given = {"group_column": "patient", "validation_fraction": 0.0}
+    examples = of_targets.prepare(file, target, test_fraction=0.2, **given)
+    for seed in range(6):
+        fold = divided(examples, 4, seed, monkeypatch).fold
+        assert ((fold > 0) == (examples.split == "train")).all()
+        train = examples.of("train")
+        groups = np.array(examples.source.group)[train]
+        assert len({*zip(groups, fold[train])}) == len(set(groups))
+        values = examples.source.values[train]
+        if target == "multi":
+            shares = [values[fold[train] == k].sum(axis=0) for k in range(1, 5)]
+            assert (np.abs(shares - values.sum(axis=0) / 4) <= 3).all()
+        else:
+            means = [values[fold[train] == k].mean() for k in range(1, 5)]
+            assert np.abs(np.array(means) - values.mean()).max() < 0.5 * values.std()
+
+
+def test_numbers_that_one_fold_holds_alone_are_told(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    numbers = [0] * 6 + list(range(100, 154))
+    group = ["low"] * 6 + [str(i) for i in range(54)]
+    file = of_targets.written(tmp_path, ("age", "patient"), numbers, group)
+    given = {"group_column": "patient", "label_column": "age"}
+    given |= {"validation_fraction": 0.0, "test_fraction": 0.0}
+    divided(of_targets.prepare(file, "number", **given), 3, monkeypatch=monkeypatch)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of 10 ranges of 'age' are in one fold alone" in said
+    assert "'age 0'" in said and "never seen such numbers" in said

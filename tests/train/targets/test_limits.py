@@ -21,6 +21,7 @@ def changed(section: str, **changes) -> RunSettings:
     [
         ({"thresholds": "f2"}, "Unknown --calibration.thresholds 'f2'.*'f1'"),
         ({"precision": 1.5}, "--calibration.precision: expected a share above 0"),
+        ({"coverage": 1.0}, "--calibration.coverage: expected a share between"),
     ],
 )
 def test_how_thresholds_are_chosen_is_checked(changes: dict, words: str) -> None:

@@ -45,5 +45,22 @@ def test_thresholds_come_from_validation_images_alone(
         own = thresholds.choose(chance, there, "recall_at_precision", 0.6)
         assert threshold == pytest.approx(own.value, abs=1e-5)
     calibration = json.loads((run / "calibration.json").read_text())
-    assert calibration["temperature"] == 1 and calibration["threshold"] is None
+    assert calibration["temperature"] == decision["temperature"]
+    assert calibration["threshold"] is None and calibration["n"] == len(rows)
     assert "not defined for --data.target multi" in calibration["reason"]
+
+
+def test_too_few_images_for_an_interval_are_told(tmp_path: Path, capsys) -> None:
+    file = written(tmp_path, ("age",), range(60))
+    run = tmp_path / "run"
+    argv = [str(file), "--data.target", "number", "--data.label_column", "age"]
+    argv += ["--workdir", str(run), *PLAIN, "--cache_dir", str(tmp_path / "cache")]
+    argv += ["--train.epochs", "1", "--calibration.coverage", "0.99"]
+    assert cli.main(train, RunSettings, argv) == 0
+    decision = json.loads((run / "target.json").read_text())
+    assert decision["half_width"] is None and "needs 99" in decision["reason"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"have no interval: {decision['reason']}" in said
+    assert "band" not in json.loads((run / "metrics.json").read_text())["test"]
+    assert "low" not in file_io.read_csv(run / "predictions.csv")[0]
+    assert decision["reason"] in (run / "report.html").read_text()

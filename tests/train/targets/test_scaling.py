@@ -39,6 +39,21 @@ def test_the_network_has_them_inside_and_other_heads_have_none() -> None:
     np.testing.assert_allclose(head(x), expected, rtol=1e-5)
 
 
+def test_a_network_can_be_given_another_unit() -> None:
+    image = keras.Input((8, 8, 3))
+    backbone = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+    build = classifier.build_classifier
+    model = build(backbone, "tf", ModelSettings(), 1, (40.0, 12.0))
+    scaling.set_unit(model, None)
+    assert scaling.unit_of(model) == (40.0, 12.0)
+    picture = np.full((1, 8, 8, 3), 0.5, np.float32)
+    z = (float(np.asarray(model(picture))[0, 0]) - 40) / 12
+    scaling.set_unit(model, (-3.0, 2.0))
+    assert scaling.unit_of(model) == (-3.0, 2.0)
+    moved = float(np.asarray(model(picture))[0, 0])
+    assert moved == pytest.approx(-3 + 2 * z, abs=1e-4)
+
+
 def test_balanced_weights_make_both_answers_of_a_class_weigh_the_same(
     tmp_path,
 ) -> None:

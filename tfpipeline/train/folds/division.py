@@ -6,9 +6,11 @@ import keras
 import numpy as np
 
 from tfpipeline.core import console
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
-from tfpipeline.data.grouping import allocation
+from tfpipeline.data.sources.base import Source
 from tfpipeline.models import classifier
 from tfpipeline.train.setup import Work
 from tfpipeline.train.weight_averaging import arrays_of
@@ -37,7 +39,6 @@ def divide(work: Work) -> Folds | None:
         return None
     chosen = examples.of("train")
     group = np.array(examples.together(work.settings.data.group))[chosen]
-    label = examples.source.label[chosen]
     if len(np.unique(group)) < count:
         raise UserError(
             f"{FLAG} {count}: expected as many groups of training images, or more. "
@@ -46,7 +47,7 @@ def divide(work: Work) -> Folds | None:
         )
     fold = np.zeros(len(examples.source), np.int64)
     shares, seed = [1 / count] * count, work.settings.seed
-    fold[chosen] = 1 + allocation.allocate(group, label, shares, seed)
+    fold[chosen] = 1 + splits.divide(examples.source, chosen, group, shares, seed)
     if work.chief:
         _announce(work, examples, fold, count)
     return Folds(fold, arrays_of(learning(work)))
@@ -61,18 +62,29 @@ def _announce(work: Work, examples: Examples, fold: np.ndarray, count: int) -> N
     elif work.settings.data.augmentation != "none" and not work.settings.data.views:
         what = f"each through the whole network: {count + 1} times the time in all"
     console.note(f"{count} folds: {count} more trainings, {what}")
-    label, labels = examples.source.label, examples.source.labels
+    source = examples.source
+    names, what = source.labels, "classes"
+    if source.target == targets.NUMBER:
+        names, what = source.strata, f"ranges of {source.labels[0]!r}"
     alone = [
         name
-        for index, name in enumerate(labels)
-        if len(np.unique(fold[(label == index) & (fold > 0)])) == 1
+        for index, name in enumerate(names)
+        if len(np.unique(fold[_having(source, index) & (fold > 0)])) == 1
     ]
     if alone:
         console.warn(
-            f"{FLAG} {count}: the images of {len(alone)} of {len(labels)} classes are "
+            f"{FLAG} {count}: the images of {len(alone)} of {len(names)} {what} are "
             f"in one fold alone, because of their groups, e.g. {alone[0]!r}: the head "
-            f"that predicts them has never seen that class."
+            f"that predicts them has never seen "
+            f"{'such numbers' if source.target == targets.NUMBER else 'that class'}."
         )
+
+
+def _having(source: Source, index: int) -> np.ndarray:
+    """Return which examples have a class, or lie in a range of a number, bool (n,)."""
+    if source.target == targets.MULTI and source.values is not None:
+        return np.asarray(source.values[:, index] > 0.5)
+    return np.asarray(source.label == index)
 
 
 def learning(work: Work) -> list[keras.Variable]:

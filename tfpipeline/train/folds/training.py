@@ -14,12 +14,17 @@ import numpy as np
 
 from tfpipeline import distribute
 from tfpipeline.core import console
-from tfpipeline.metrics import classification, folds
+from tfpipeline.core import target as targets
+from tfpipeline.metrics import classification, epoch_metrics, folds
+from tfpipeline.metrics.decision import Decision
+from tfpipeline.metrics.targets import folds as target_folds
 from tfpipeline.models.inference import Predictor
+from tfpipeline.report import target_report
 from tfpipeline.train.checkpoints import Checkpoints, State
 from tfpipeline.train.folds.division import Folds, learning
 from tfpipeline.train.setup import Work
 from tfpipeline.train.stages import Course
+from tfpipeline.train.targets import scaling
 from tfpipeline.train.weight_averaging import arrays_of, assign
 
 HEADER = (
@@ -44,8 +49,8 @@ def run(course: Course, given: Folds) -> np.ndarray:
     """
     work, kept = course.work, course.checkpoints
     assert course.task is not None
-    predictor = Predictor(course.task.inference, work.strategy, shared=True)
-    variables = learning(work)
+    predictor: Predictor | None = None
+    variables, unit = learning(work), scaling.unit_of(work.model)
     final = arrays_of(variables)
     chosen = work.examples.of("train")
     parts: dict[int, np.ndarray] = {}
@@ -60,6 +65,9 @@ def run(course: Course, given: Folds) -> np.ndarray:
         started = time.monotonic()
         assign(variables, given.start)
         _train(course, held_out, own, state)
+        if predictor is None or unit is not None:
+            # The unit of a number, that of what was trained on, is traced with it.
+            predictor = Predictor(course.task.inference, work.strategy, shared=True)
         batches = course.task.inputs.batches(held_out)
         parts[number] = predictor.all(batches, len(held_out), None)
         if time.monotonic() - started > _WORTH_SECONDS:
@@ -68,6 +76,7 @@ def run(course: Course, given: Folds) -> np.ndarray:
             own.save(State(values, {"logits": [parts[number]]}))
         _note(work, number, given.count, held_out, parts[number])
     assign(variables, final)
+    scaling.set_unit(work.model, unit)
     classes = len(work.examples.source.labels)
     logits = np.empty((len(work.examples.source), classes), np.float32)
     for number, part in parts.items():
@@ -102,6 +111,8 @@ def _train(
     split[held_out] = _HELD_OUT
     examples = dataclasses.replace(course.work.examples, split=split)
     work = dataclasses.replace(course.work, examples=examples)
+    # Not even the mean of what is held out is known.
+    scaling.set_unit(work.model, scaling.of_examples(examples))
     own = Course(work, course.cache, kept, state, logs=False)
     # Features and images are the same, whatever is trained on them.
     own.task = course.first
@@ -116,33 +127,60 @@ def _note(
     work: Work, number: int, count: int, held_out: np.ndarray, logits: np.ndarray
 ) -> None:
     if work.chief:
-        examples = work.examples
-        label, weight = examples.source.label[held_out], examples.weights(held_out)
-        metrics = classification.loss_and_accuracy(logits, label, weight)
+        source = work.examples.source
+        truth = work.examples.truth(held_out)
+        metrics = epoch_metrics.watched(
+            *(epoch_metrics.Loss(target=source.target), logits, truth),
+            work.examples.weights(held_out),
+        )
+        name, words, form = {
+            targets.MULTI: ("mAP", "mAP", ".3f"),
+            targets.NUMBER: ("mae", "MAE", ".4g"),
+        }.get(source.target, ("accuracy", "accuracy", ".3f"))
         console.note(
-            f"fold {number} of {count}: accuracy {metrics['accuracy']:.3f} on "
+            f"fold {number} of {count}: {words} {metrics[name]:{form}} on "
             f"{len(held_out)} images"
         )
 
 
 def summary(work: Work, given: Folds, logits: np.ndarray) -> dict[str, Any]:
-    """Return what `metrics.json` has of the folds; see `metrics.folds.summarize`."""
-    examples = work.examples
+    """Return what `metrics.json` has of the folds.
+
+    See `metrics.folds.summarize` and `metrics.targets.folds.summarize`.
+    """
+    examples, source = work.examples, work.examples.source
     chosen = examples.of("train")
     together = examples.together(work.settings.data.group)
-    return folds.summarize(
-        logits,
-        examples.source.label[chosen],
-        given.fold[chosen],
-        [together[i] for i in chosen],
-        examples.weights(chosen),
-    )
+    own = [together[i] for i in chosen], examples.weights(chosen)
+    fold = given.fold[chosen]
+    if source.target in targets.CLASSES:
+        return folds.summarize(logits, source.label[chosen], fold, *own)
+    how, asked = work.settings.calibration, None
+    if source.target == targets.MULTI:
+        asked = how.thresholds, how.precision
+    answered = logits, examples.truth(chosen)
+    return target_folds.summarize(source.labels, answered, fold, *own, asked)
 
 
-def rows(work: Work, given: Folds, logits: np.ndarray) -> Iterator[tuple[object, ...]]:
+def header(decision: Decision) -> tuple[str, ...]:
+    """Return the columns of `out_of_fold.csv`."""
+    if decision.target in targets.CLASSES:
+        return HEADER
+    names = [n for n in target_report.header(decision) if n not in ("id", "split")]
+    return ("id", "fold", *names)
+
+
+def rows(
+    work: Work, given: Folds, logits: np.ndarray, decision: Decision
+) -> Iterator[tuple[object, ...]]:
     """Yield the rows of `out_of_fold.csv`, in the order of the source."""
-    source = work.examples.source
-    for i, own in zip(work.examples.of("train").tolist(), logits):
+    source, chosen = work.examples.source, work.examples.of("train")
+    if source.target not in targets.CLASSES:
+        answers = target_report.answers(work.examples, chosen, logits, decision)
+        for i, cells in zip(chosen.tolist(), answers.cells):
+            yield (source.ids[i], int(given.fold[i]), *cells)
+        return
+    for i, own in zip(chosen.tolist(), logits):
         chance = classification.probabilities(own[None])[0]
         best, true = int(own.argmax()), chance[source.label[i]]
         loss = -classification.log_probabilities(own[None])[0, source.label[i]]

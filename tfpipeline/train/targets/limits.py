@@ -4,6 +4,7 @@ from tfpipeline.config import RunSettings
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data.dataset import Examples
+from tfpipeline.metrics.targets import conformal
 from tfpipeline.metrics.thresholds import CRITERIA
 from tfpipeline.train.targets import losses
 
@@ -19,6 +20,7 @@ def check_settings(settings: RunSettings) -> None:
             "--calibration.precision: expected a share above 0, up to 1. Received: "
             f"{given.precision:g}."
         )
+    conformal.check(given.coverage)
 
 
 def check(settings: RunSettings, examples: Examples) -> None:
@@ -31,12 +33,6 @@ def check(settings: RunSettings, examples: Examples) -> None:
         raise targets.undefined(
             *(target, f"--robust.method {settings.robust.method}"),
             "Attacks need one class to be the answer: --robust.method none.",
-        )
-    if settings.data.folds:
-        raise targets.undefined(
-            *(target, f"--data.folds {settings.data.folds}"),
-            "Leave it out; --data.group_column and --data.group_from hold groups "
-            "together.",
         )
     if target != targets.NUMBER:
         return

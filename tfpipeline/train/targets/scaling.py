@@ -37,6 +37,16 @@ def unit_of(model: keras.Model) -> tuple[float, float] | None:
     return float(last.offset), float(last.scale)
 
 
+def set_unit(model: keras.Model, unit: tuple[float, float] | None) -> None:
+    """Give a network of numbers another mean and standard deviation, if there is one.
+
+    What has been traced before keeps the old ones.
+    """
+    if unit is not None:
+        last = model.get_layer(classifier.HEAD).layers[-1]
+        last.offset, last.scale = unit
+
+
 def deviation_of(model: keras.Model) -> float:
     """Return by what errors of a number are divided in the loss; 1 of classes."""
     return (unit_of(model) or (0.0, 1.0))[1]

@@ -1,0 +1,1 @@
+"""Folds, calibration and suspected labels of several labels and of numbers."""
