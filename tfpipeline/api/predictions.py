@@ -49,13 +49,16 @@ class Prediction:
     def of(cls, row: Mapping[str, Any], name: str) -> "Prediction":
         """Return a row of the command `predict`, of an image with a name."""
         error = row["error"]
+        strange = {key: row.get(key) for key in ("novelty", "known")}
         if "value" in row:
-            return cls(name, row["quantity"], 0.0, (), error, value=row["value"])
+            own = row["quantity"], 0.0, (), error
+            return cls(name, *own, value=row["value"], **strange)
         if "labels" in row:
             ranked = tuple(row["probabilities"].items())
             best = ranked[0][1] if ranked else 0.0
             said = tuple(row["labels"])
-            return cls(name, "|".join(said), best, ranked, error, said=said)
+            own = "|".join(said), best, ranked, error
+            return cls(name, *own, said=said, **strange)
         return cls(
             name,
             row["label"],
@@ -64,8 +67,7 @@ class Prediction:
             error,
             row.get("accepted"),
             row.get("accepted_reason", ""),
-            row.get("novelty"),
-            row.get("known"),
+            **strange,
         )
 
 
@@ -135,8 +137,8 @@ class Predictions(list[Prediction]):
 
 
 def _share(row: Prediction) -> str:
-    if row.value is not None:
-        return f"{row.value:.6g}"
-    doubt = ", not accepted" if row.accepted is False else ""
     strange = ", unknown" if row.known is False else ""
+    if row.value is not None:
+        return f"{row.value:.6g}{strange}"
+    doubt = ", not accepted" if row.accepted is False else ""
     return f"{row.probability:.3f}{doubt}{strange}"

@@ -11,6 +11,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
 
@@ -34,6 +35,19 @@ def check_labels(
                 f"{run.path}: its classes, or their order, are not those of "
                 f"{folders[0].path}. {difference}"
             )
+
+
+def check_targets(folders: Sequence[RunFolder], targets: Sequence[str]) -> None:
+    """Refuse runs that answer something else: a class, several, a number."""
+    flags = [f"--data.target {target}" for target in targets]
+    _check_equal(folders, flags, "Combine runs of one target.")
+
+
+def check_units(folders: Sequence[RunFolder], decisions: Sequence[Decision]) -> None:
+    """Refuse to average the weights of heads that answer numbers in other units."""
+    units = [f"mean {one.mean:g}, deviation {one.deviation:g}" for one in decisions]
+    advice = "Heads of different training images have no mean: say --how ensemble."
+    _check_equal(folders, units, advice)
 
 
 def check_sizes(
@@ -77,7 +91,9 @@ def check_networks(
             )
 
 
-def _check_equal(folders: Sequence[RunFolder], values: list[str], advice: str) -> None:
+def _check_equal(
+    folders: Sequence[RunFolder], values: Sequence[str], advice: str
+) -> None:
     for run, value in zip(folders, values):
         if value != values[0]:
             raise UserError(
