@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfpipeline.data.grouping import families
+from tfpipeline.data.sources import class_values
 
 
 def clusters(seed: int, count: int = 60, width: int = 24) -> tuple[np.ndarray, ...]:
@@ -75,3 +76,36 @@ def test_of_wide_features_few_are_compared_and_no_more_memory_is_used(
     tracemalloc.stop()
     assert (found.compared, found.searched) == (40, 8_000)
     assert peak < 3 * families.MOST_BYTES
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_parts_are_found_by_the_strata_of_labels_and_numbers(target: str) -> None:
+    """Features follow what is predicted; parts of an original have the same answer."""
+    rng = np.random.default_rng(0)
+    if target == "multi":
+        values = (rng.random((260, 4)) < [0.2, 0.4, 0.5, 0.3]).astype(np.float32)
+    else:
+        values = rng.random((260, 1)).astype(np.float32)
+    features = values @ rng.normal(size=(values.shape[1], 24))
+    features += rng.normal(0, 0.4, features.shape)
+    values[200:205], features[200:205] = values[:5], features[:5]
+    features[200:205] += rng.normal(0, 0.05, (5, 24))
+    split = np.array(["train"] * 200 + ["test"] * 60, object)
+    label = class_values.strata(target, values)
+    # Any unit and origin of a number will do.
+    values = 1e5 + 30 * values if target == "number" else values
+    found = families.find(split, label, [], lambda i: features[i], 0, 24, values)
+    assert set(found.pairs) == {(i, 200 + i) for i in range(5)}
+    assert found.compared == 60 and 0 < found.threshold < 0.5
+
+
+def test_what_labels_explain_is_taken_away_as_means_of_classes_are() -> None:
+    rng = np.random.default_rng(1)
+    label, features = np.arange(30) % 3, rng.normal(size=(30, 5)).astype(np.float32)
+    hot, asked = np.eye(3)[label], rng.normal(size=(4, 5)).astype(np.float32)
+    means = np.stack([features[label == k].mean(axis=0) for k in range(3)])
+    own, other = families.unexplained(features, asked, hot, np.eye(3)[[0, 1, 2, 2]])
+    np.testing.assert_allclose(own, features - means[label], atol=1e-5)
+    np.testing.assert_allclose(other, asked - means[[0, 1, 2, 2]], atol=1e-5)
+    nothing = families.unexplained(features[:0], asked, hot[:0], hot[:4])
+    assert nothing[1] is asked

@@ -45,21 +45,25 @@ def find(
     features: Callable[[np.ndarray], np.ndarray],
     seed: int,
     width: int,
+    values: np.ndarray | None = None,
 ) -> Families:
     """Return the families that stand in `train` and in another split.
 
     Args:
         split: Of each image, shape (n,).
-        label: Index of its class, shape (n,).
+        label: Index of its class, or of its stratum, shape (n,).
         alike: Groups of positions that are copies by their pixels, and known.
         features: From positions to features.
         seed: Decides which of many images are compared.
         width: Of the features.
+        values: Of several labels or a number what is true, shape (n, k); None where
+            one class is.
     """
     trained, held_out = sampled(split, seed, width)
-    nearest, distance, most = across(
-        *(features(trained), features(held_out), label[trained], label[held_out])
-    )
+    x, y = features(trained), features(held_out)
+    if values is not None:
+        x, y = unexplained(x, y, values[trained], values[held_out])
+    nearest, distance, most = across(x, y, label[trained], label[held_out])
     copy = {i: group[0] for group in alike for i in group}
     rows = [
         row
@@ -82,6 +86,38 @@ def sampled(split: np.ndarray, seed: int, width: int) -> tuple[np.ndarray, np.nd
         for rows, most in zip(both, limits)
     )
     return trained, held_out
+
+
+def unexplained(
+    trained: np.ndarray, held_out: np.ndarray, *values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return features without what labels or a number tell of them, by least squares.
+
+    So images of the same labels are no nearer for that; of one class an image, this
+    would be to subtract the mean of the class.
+
+    Args:
+        trained: Features, shape (n, width).
+        held_out: Features, shape (m, width).
+        values: What is true of the former, (n, k), and of the latter, (m, k).
+    """
+    if not len(trained):
+        return trained, held_out
+    known = values[0].astype(np.float64)
+    middle, spread = known.mean(axis=0), known.std(axis=0)
+    own, other = (
+        np.column_stack(
+            [np.ones(len(rows)), (rows - middle) / np.maximum(spread, 1e-9)]
+        )
+        for rows in values
+    )
+    slopes = np.linalg.lstsq(own.T @ own, own.T @ trained, rcond=None)[0]
+    rest = tuple(np.array(rows, np.float32) for rows in (trained, held_out))
+    for rows, design in zip(rest, (own, other)):
+        for start in range(0, len(rows), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            rows[part] -= design[part] @ slopes
+    return rest[0], rest[1]
 
 
 def across(
