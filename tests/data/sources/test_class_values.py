@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.sources.test_base import never
 from tests.data.sources.test_targets import prepare, written
+from tfpipeline.config import DataSettings
 from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import splits
-from tfpipeline.data.sources import class_values
+from tfpipeline.data.sources import class_map, class_values
+from tfpipeline.data.sources.opening import open_source
 
 LABELS = ["cat", "cat|dog", "dog|emu", "emu", "", "cat|emu"] * 10
 
@@ -39,9 +42,12 @@ def test_joining_is_or_and_dropping_leaves_the_pictures(tmp_path: Path, capsys) 
         splits.write(pinned, one.source, one.split, one.keys)
         again = prepare(file, "multi", classes=given, splits=str(pinned))
         assert (again.split == one.split).all()
-    # A source with the new names already may be mapped again.
-    again = prepare(tmp_path / "1.csv", "multi", classes=given)
-    np.testing.assert_array_equal(again.source.values, source.values)
+    # What a run did is done again to its source, and to one with the new names.
+    for name in (file, tmp_path / "1.csv"):
+        data = DataSettings(source=str(name), target="multi")
+        again = open_source(data, tmp_path, never, class_map.read(Path(given)))
+        assert again.labels == ("pet",)
+        np.testing.assert_array_equal(again.values, source.values)
 
 
 def test_shares_are_added_and_none_is_lost(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ measures what is found.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,27 +39,38 @@ class Families:
     searched: int = 0
 
 
+class Truth(NamedTuple):
+    """What is true of the images.
+
+    Args:
+        label: Index of the class of each, or of its stratum, shape (n,).
+        values: Of several labels or a number what is true, shape (n, k); None where
+            one class is.
+    """
+
+    label: np.ndarray
+    values: np.ndarray | None = None
+
+
 def find(
     split: np.ndarray,
-    label: np.ndarray,
+    truth: Truth,
     alike: Sequence[Sequence[int]],
     features: Callable[[np.ndarray], np.ndarray],
     seed: int,
     width: int,
-    values: np.ndarray | None = None,
 ) -> Families:
     """Return the families that stand in `train` and in another split.
 
     Args:
         split: Of each image, shape (n,).
-        label: Index of its class, or of its stratum, shape (n,).
+        truth: Of each image.
         alike: Groups of positions that are copies by their pixels, and known.
         features: From positions to features.
         seed: Decides which of many images are compared.
         width: Of the features.
-        values: Of several labels or a number what is true, shape (n, k); None where
-            one class is.
     """
+    label, values = truth
     trained, held_out = sampled(split, seed, width)
     x, y = features(trained), features(held_out)
     if values is not None:
