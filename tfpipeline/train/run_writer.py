@@ -161,12 +161,13 @@ def _families(run: RunFolder, course: Course) -> Families:
         )
         return Families()
     cache, keys = task.inputs.cache, examples.keys
-    is_single = examples.source.target in targets_of.CLASSES
+    source = examples.source
+    is_single = source.target in targets_of.CLASSES
+    truth = families.Truth(source.label, None if is_single else source.values)
     related = families.find(
-        *(examples.split, examples.source.label, examples.alike),
+        *(examples.split, truth, examples.alike),
         lambda chosen: cache.rows([keys[i] for i in chosen]),
         *(course.work.settings.seed, cache.width),
-        None if is_single else examples.source.values,
     )
     sheet = duplicates.leak_sheet(
         *(examples.source, examples.split, examples.files, related.pairs),

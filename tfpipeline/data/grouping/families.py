@@ -109,8 +109,8 @@ def unexplained(
     would be to subtract the mean of the class.
 
     Args:
-        trained: Features, shape (n, width).
-        held_out: Features, shape (m, width).
+        trained: Features, shape (n, width), which are changed where they are float32.
+        held_out: Features, shape (m, width), likewise.
         values: What is true of the former, (n, k), and of the latter, (m, k).
     """
     if not len(trained):
@@ -124,7 +124,8 @@ def unexplained(
         for rows in values
     )
     slopes = np.linalg.lstsq(own.T @ own, own.T @ trained, rcond=None)[0]
-    rest = tuple(np.array(rows, np.float32) for rows in (trained, held_out))
+    # In place: there may be as much as the limits allow.
+    rest = [np.require(rows, np.float32, "W") for rows in (trained, held_out)]
     for rows, design in zip(rest, (own, other)):
         for start in range(0, len(rows), _BLOCK):
             part = slice(start, start + _BLOCK)
