@@ -118,8 +118,10 @@ def unexplained(
     known = values[0].astype(np.float64)
     middle, spread = known.mean(axis=0), known.std(axis=0)
     own, other = (
-        np.column_stack(
-            [np.ones(len(rows)), (rows - middle) / np.maximum(spread, 1e-9)]
+        np.float32(
+            np.column_stack(
+                [np.ones(len(rows)), (rows - middle) / np.maximum(spread, 1e-9)]
+            )
         )
         for rows in values
     )
