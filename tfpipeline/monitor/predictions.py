@@ -1,6 +1,7 @@
 """What files of predictions say of pictures, and what a run says of its own."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,7 +90,9 @@ def _answer(
     """Return class, probability and novelty of a row; the last is NaN if not there."""
     novelty = float(row.get("novelty") or "nan")
     if target == targets.NUMBER:
-        return float(row["value"]), float("nan"), novelty
+        if not math.isfinite(value := float(row["value"])):
+            raise ValueError
+        return value, float("nan"), novelty
     if target == targets.MULTI:
         names, chance = _names(row["labels"]), _highest(row, index)
     else:
@@ -111,9 +114,8 @@ def _answer(
 
 def _names(given: Any) -> list[str]:
     """Return labels that stand in JSON as a list, in a CSV as `cat|dog`."""
-    return (
-        [*given] if isinstance(given, list) else [*filter(None, given.split(BETWEEN))]
-    )
+    names = given if isinstance(given, list) else str(given).split(BETWEEN)
+    return [*filter(None, names)]
 
 
 def _flags(names: Sequence[str], index: Mapping[str, int]) -> np.ndarray:
@@ -130,7 +132,7 @@ def _highest(row: Mapping[str, Any], index: Mapping[str, int]) -> float:
     if own is None:
         # `predict` and `train` have a column for each class.
         columns = target_rows.COLUMN.format, str
-        name = next(of for of in columns if of(next(iter(index))) in row)
+        name = next((of for of in columns if of(next(iter(index))) in row), str)
         own = {label: row[name(label)] for label in index}
     return max(float(own[label]) for label in index)
 
