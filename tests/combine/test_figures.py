@@ -62,7 +62,8 @@ def test_thresholds_are_those_of_the_mean_and_a_unit_is_that_of_the_first(
 def test_runs_of_other_targets_and_units_are_refused(tmp_path: Path) -> None:
     folders = [RunFolder(tmp_path / name) for name in "ab"]
     with pytest.raises(UserError, match="b: expected --data.target multi.*number"):
-        checks.check_targets(folders, ["multi", "number"])
+        checks.check_targets(folders, [SEVERAL, NUMBER])
+    checks.check_targets(folders, [Decision("soft", ("a", "b")), Decision()])
     other = Decision("number", ("age",), mean=31.0, deviation=2.0)
     with pytest.raises(UserError, match="b: expected mean 30.*--how ensemble"):
         checks.check_units(folders, [NUMBER, other])

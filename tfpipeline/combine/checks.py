@@ -6,6 +6,7 @@ import keras
 
 from tfpipeline.config import RunSettings
 from tfpipeline.core import console
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
@@ -37,9 +38,12 @@ def check_labels(
             )
 
 
-def check_targets(folders: Sequence[RunFolder], targets: Sequence[str]) -> None:
+def check_targets(folders: Sequence[RunFolder], decisions: Sequence[Decision]) -> None:
     """Refuse runs that answer something else: a class, several, a number."""
-    flags = [f"--data.target {target}" for target in targets]
+    classes = [one.target in targets.CLASSES for one in decisions]
+    # Networks of single classes, and of shares of these, answer the same.
+    names = [targets.SINGLE if c else d.target for c, d in zip(classes, decisions)]
+    flags = [f"{targets.FLAG} {name}" for name in names]
     _check_equal(folders, flags, "Combine runs of one target.")
 
 

@@ -83,7 +83,7 @@ def open_members(folders: Sequence[RunFolder], settings: CombineSettings) -> Mem
         loaded = [saving.load_classifier(run.model) for run in folders]
     models, labels = zip(*loaded)
     decisions = [saving.load_decision(run.model) for run in folders]
-    checks.check_targets(folders, [decision.target for decision in decisions])
+    checks.check_targets(folders, decisions)
     checks.check_labels(folders, labels)
     checks.check_sizes(folders, runs, models)
     if settings.how != "ensemble":
