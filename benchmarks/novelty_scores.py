@@ -162,3 +162,9 @@ METHODS: dict[str, Callable[[np.ndarray, np.ndarray, Head], Score]] = {
     "relative Mahalanobis": relative,
     "relative Mahalanobis, unit features": relative_unit,
 }
+
+# Those that need neither classes nor logits: of several labels, or of a number.
+ALONE = [
+    *("KNN, k = 1", "KNN, k = 5", "KNN, k = 10"),
+    *("Mahalanobis", "Mahalanobis, unit features"),
+]

@@ -28,15 +28,18 @@ from tfpipeline.config.train import CombineSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.export.command import export
+from tfpipeline.monitor.command import monitor
 from tfpipeline.pack.command import pack
 from tfpipeline.predict.command import predict
 from tfpipeline.report.__main__ import make
 from tfpipeline.train.command import train
 
 COLOURS = ("blue", "green", "red")
+# Fifteen validation images promise something at that rate.
+RATE = ("--train.false_alarms", "0.1")
 OPTIONS = {
-    "multi": ("--data.label_column", "labels"),
-    "number": ("--data.label_column", "area", "--train.loss", "mse"),
+    "multi": ("--data.label_column", "labels", *RATE),
+    "number": ("--data.label_column", "area", "--train.loss", "mse", *RATE),
     "soft": ("--data.label_columns", ",".join(COLOURS)),
     "single": (),
 }
@@ -181,6 +184,7 @@ def served(runs: Path, made_once) -> Path:
         also = ["litert_float16"] + ["onnx"] * has_onnx
         for target in ("multi", "number"):
             argv = ["--run", str(runs / target), "--output", str(folder / target)]
+            argv += ["--parity_images", "30"]
             argv += ["--batch_sizes", "[1, 4]", "--also", *also, "--quiet"]
             assert cli.main(export, ExportSettings, argv) == 0
 
@@ -202,15 +206,24 @@ def test_a_version_answers_as_the_run_does(
         # It is known again as its own.
         assert cli.main(predict, PredictSettings, argv) == 0
     assert tables[0][0] == tables[1][0]
+    assert tables[0][0][-4:] == ["novelty", "known", "known_reason", "error"]
     for one, other in zip(tables[0][1:], tables[1][1:]):
-        assert one[:2] == other[:2] and one[-1] == other[-1] == ""
-        for a, b in zip(one[2:-1], other[2:-1]):
+        assert one[:2] == other[:2] and one[-3:] == other[-3:]
+        assert one[-3] in ("true", "false") and one[-2:] == ["", ""]
+        for a, b in zip(one[2:-4], other[2:-4]):
             assert float(a) == pytest.approx(float(b), abs=1e-4, rel=1e-4)
+        assert float(one[-4]) == pytest.approx(float(other[-4]), abs=1e-5)
     parity = read(served / target / "1" / "parity.json")
-    assert parity["passed"]
-    assert all(one["published"] for one in parity["also"].values()), parity["also"]
-    # It has classes with a probability, and is for `monitor`, which knows no others.
-    assert not (served / target / "1" / "held_out.csv").exists()
+    assert parity["passed"] and parity["novelty"]["passed"]
+    assert parity["novelty"]["max_difference"] < 1e-5
+    for also in parity["also"].values():
+        assert also["published"] and [*also["outputs"]][1:] == ["novelty", "known"]
+        assert also["novelty"]["passed"] and "known" in also["novelty"]
+    own = file_io.read_csv(runs / target / "predictions.csv")
+    said = {row["id"]: row["predicted"] for row in own}
+    for row in file_io.read_csv(served / target / "1" / "held_out.csv"):
+        assert row["predicted"] == said[row["id"]] and float(row["novelty"]) < 100
+        assert (row["probability"] == "") == (target == "number")
     about = read(served / target / "1" / "export.json")
     decision = read(runs / target / "target.json")
     assert about["target"] == decision
@@ -338,7 +351,8 @@ def test_commands_without_a_meaning_say_so_and_what_there_is(
     runs: Path, served: Path, tmp_path: Path, capsys
 ) -> None:
     from tfpipeline.attack.command import attack
-    from tfpipeline.monitor.command import monitor
+    from tfpipeline.config.synthesis import FeaturesSettings
+    from tfpipeline.features.command import features
     from tfpipeline.synthesize.command import synthesize
 
     picture, out = str(runs / "000.png"), str(tmp_path / "o")
@@ -349,23 +363,114 @@ def test_commands_without_a_meaning_say_so_and_what_there_is(
         for command, kind, argv in (
             (attack, AttackSettings, ["--run", run, "--images", picture]),
             (synthesize, SynthesizeSettings, ["--run", run, "--classes", "red"]),
-            (monitor, MonitorSettings, ["--run", run, "--images", picture]),
+            (features, FeaturesSettings, ["--run", run, "--images", picture]),
+            (
+                monitor,
+                MonitorSettings,
+                ["--run", run, "--images", picture, "--ignore_shares", "true"],
+            ),
             (evaluate, EvaluateSettings, ["--run", run, "--robust", "1/255"]),
             (predict, PredictSettings, [*base, "--sort_into", out]),
             (predict, PredictSettings, [*version, "--output", f"{out}.html"]),
             (predict, PredictSettings, [*base, "--output", f"{out}/"]),
             (export, ExportSettings, ["--run", run, "--only_if_better", "true"]),
-            (combine, CombineSettings, ["--runs", run, run]),
         ):
             argv = list(argv)
-            if command in (attack, synthesize, monitor, export):
+            if command in (attack, synthesize, features, monitor, export):
                 argv += ["--output", out]
-            if command is combine:
-                argv += ["--workdir", out]
             said = refused(command, kind, argv, capsys)
             assert f"not defined for --data.target {target}. " in said, (argv, said)
-        with pytest.raises(tfpipeline.UserError, match="for its own page"):
-            make([runs / target, runs / target], tmp_path / "c.html")
+            if command in (attack, synthesize, features):
+                assert "one class" in said and "--model.backbone" in said
+    both = ["--runs", str(runs / "multi"), str(runs / "number"), "--workdir", out]
+    said = refused(combine, CombineSettings, both, capsys)
+    assert "expected --data.target multi" in said and "Received" in said
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_strange_pictures_are_unknown_and_so_is_said(
+    runs: Path, target: str, tmp_path: Path, capsys
+) -> None:
+    run = runs / target
+    test = read(run / "metrics.json")["test"]["novelty"]
+    assert test["n"] == 30 and 20 <= test["known"] <= 30 and test["false_alarms"] == 0.1
+    about = read(run / "novelty.json")
+    assert about["spreads"] == [1.0] and about["n"] == 15 and about["threshold"] == 1
+    assert 'id="unknown"' in (run / "report.html").read_text()
+    strange = tmp_path / "strange.png"
+    checks = 255 * (np.indices((32, 32)).sum(0) % 2).astype(np.uint8)
+    image_io.save_png(strange, np.repeat(checks[..., None], 3, axis=2))
+    given = [str(runs / "000.png"), str(strange)]
+    usual, other = tfpipeline.Run(run).predict(given)
+    assert other.novelty > max(1, usual.novelty) and other.known is False
+    argv = ["--model", str(run), "--images", *given]
+    assert cli.main(predict, PredictSettings, argv) == 0
+    assert "1 unknown" in capsys.readouterr().out
+    assert cli.main(evaluate, EvaluateSettings, ["--run", str(run)]) == 0
+    assert read(run / "evaluation.json")["novelty"] == pytest.approx(test)
+    assert f"Known (like the training images): {test['known']}" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_drift_is_found_from_a_run_a_version_and_tables(
+    runs: Path, served: Path, target: str, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    rng = np.random.default_rng(7)
+    for i in range(30):
+        # All three colours in each: no such batch was trained on.
+        picture = np.full((32, 32, 3), 40, np.uint8) + rng.integers(0, 20, (32, 32, 3))
+        for k in range(3):
+            x, y = rng.integers(0, 20, 2)
+            picture[y : y + 12, x : x + 12, k] = 230
+        image_io.save_png(new / f"{i}.png", picture.astype(np.uint8))
+    usual = [
+        row["path"]
+        for row in file_io.read_csv(runs / target / "splits.csv")
+        if row["split"] == "test"
+    ]
+    part = {"multi": "shares", "number": "values"}[target]
+    for model in (runs / target, served / target):
+        out, table = tmp_path / f"{model.parent.name}.out", tmp_path / "p.csv"
+        start = ["--run", str(model), "--output", str(out), "--overwrite", "true"]
+        for pictures, drifts in (([str(new)], True), (usual, False)):
+            argv = ["--model", str(model), "--images", *pictures, "--quiet"]
+            argv += ["--output", str(table)]
+            assert cli.main(predict, PredictSettings, argv) == 0
+            for given in (("--images", *pictures), ("--predictions", str(table))):
+                argv = [*start, *given, "--quiet"]
+                assert cli.main(monitor, MonitorSettings, argv) == 0
+                result = read(out / "monitor.json")
+                assert result["drift"] is drifts, result["tests"]
+                assert (result["tests"][part]["p"] <= 0.05) is drifts
+                assert ("features" in result["tests"]) == (given[0] == "--images")
+                assert "novelty" in result["tests"]
+                page = (out / "monitor.html").read_text()
+                assert ("held-out ones</h2>" in page) or target == "multi"
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_runs_are_combined_and_compared(
+    runs: Path, target: str, tmp_path: Path
+) -> None:
+    run, both = runs / target, tmp_path / "both"
+    argv = ["--runs", str(run), str(run), "--workdir", str(both), "--quiet"]
+    assert cli.main(combine, CombineSettings, argv) == 0
+    own, again = (read(path / "metrics.json")["test"] for path in (run, both))
+    name = {"multi": "mean_average_precision", "number": "mae"}[target]
+    assert again[name] == pytest.approx(own[name], rel=1e-4)
+    decision = read(both / "target.json")
+    if target == "multi":
+        expected = read(run / "target.json")["thresholds"]
+        assert decision["thresholds"] == pytest.approx(expected, abs=1e-4)
+    (one,) = tfpipeline.Run(both).predict([str(runs / "000.png")])
+    (expected,) = tfpipeline.Run(run).predict([str(runs / "000.png")])
+    assert one.label == expected.label and one.novelty is None
+    page = make([run, both], tmp_path / "c.html").read_text()
+    assert f"No difference shown between {target} and both" in page
+    assert (both / "report.html").is_file()
 
 
 @pytest.mark.slow

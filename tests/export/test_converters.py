@@ -407,3 +407,31 @@ def test_only_operations_that_every_phone_has_are_used(
         tf.lite.experimental.Analyzer.analyze(model_content=content)
     assert "FlexOps" not in said.getvalue() and "Custom" not in said.getvalue()
     assert "Op#0" in said.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["multi", "number"])
+@pytest.mark.parametrize("target", converters.TARGETS)
+def test_a_score_of_features_alone_is_an_output_too(
+    target: str, kind: str, strange, tmp_path: Path
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    model, _, images = strange
+    features = np.asarray(classifier.split_classifier(model)[0](images))
+    score = novelty.fit(features[:40], None)
+    parts = [np.stack(score.parts(r), 1) for r in (features[40:65], features[:40])]
+    score = novelty.calibrate(score, *parts)
+    row = converters.TARGETS[target]
+    file, first = tmp_path / row.file, "value" if kind == "number" else "probabilities"
+    answering = converters.Answering(target=kind)
+    file.write_bytes(row.convert(model, answering, images, row.kind, score))
+    told = converters.run(file, images)
+    assert told.keys() == {first, "novelty", "known"}
+    expected = np.asarray(score(features))
+    off = abs(told["novelty"][:, 0] - expected) / np.maximum(1, abs(expected))
+    assert off.max() < {"litert_float16": 0.02, "litert_int8": 0.35}.get(target, 1e-3)
+    assert np.array_equal(told["known"][:, 0], told["novelty"][:, 0] <= 1)
+    if row.kind != "int8":
+        # What is no picture has neither.
+        none = converters.run(file, images[:1] + 5)
+        assert not none["novelty"].any() and not none["known"].any()

@@ -136,3 +136,32 @@ def test_images_that_are_drawn_together_make_the_interval_wider() -> None:
     each, whole = interval(*twice), interval(*twice, unit=np.repeat(range(50), 4))
     assert whole[1] - whole[0] > 1.5 * (each[1] - each[0])
     assert interval(*twice) == each and interval(*twice, seed=1) != each
+
+
+def test_a_paired_difference_is_that_of_both_and_swaps_its_sign() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.random((80, 3)) < 0.4
+    one, other = (values * k + rng.random((80, 3)) for k in (0.4, 1.2))
+    found, (low, high), p = multi_label.paired_difference(one, other, values)
+    means = [
+        multi_label.multi_label(chance, values, "abc")["mean_average_precision"]
+        for chance in (one, other)
+    ]
+    assert found == pytest.approx(means[1] - means[0])
+    assert 0 < low < found < high and p < 0.01
+    turned = multi_label.paired_difference(other, one, values)
+    np.testing.assert_allclose(turned[1], (-high, -low))
+    assert multi_label.paired_difference(one, one, values) == (0, (0, 0), 1)
+
+
+def test_an_interval_of_a_paired_difference_covers_none_where_there_is_none() -> None:
+    covered = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        values = rng.random((60, 2)) < 0.4
+        one, other = (values * 0.5 + rng.random((60, 2)) for _ in range(2))
+        _, (low, high), p = multi_label.paired_difference(one, other, values)
+        covered.append(low <= 0 <= high)
+        assert covered[-1] == (p > 0.05)
+    # 0.95 but for three standard errors of 60.
+    assert np.mean(covered) > 0.86

@@ -1,6 +1,7 @@
 """A score is the distance that its definition says, and its threshold keeps a rate."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,52 @@ def test_damaged_arrays_are_told_or_are_what_they_were(tmp_path: Path) -> None:
 def test_a_rate_that_is_no_share_is_refused(rate: float) -> None:
     with pytest.raises(UserError, match="false_alarms"):
         novelty.check(rate)
+
+
+def test_without_classes_it_is_the_distance_to_the_mean_of_all() -> None:
+    rows, _ = drawn(90, 20)
+    asked = np.random.default_rng(1).normal(size=(9, 20)).astype(np.float32)
+    score = novelty.fit(rows, None)
+    (found,) = score.parts(asked)
+    expected = by_definition(rows, np.zeros(90, int), asked)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-4)
+    # Logits, of whatever they are, change nothing.
+    np.testing.assert_array_equal(score(asked, asked), score(asked))
+    assert not score.uses_logits and "energy" not in score.about()["method"]
+
+
+@pytest.mark.parametrize("n", [19, 50, 120])
+def test_over_splits_of_drawn_features_the_rate_without_classes_is_kept(n: int) -> None:
+    """All held-out images set the limit, as one part needs no spread."""
+    rng = np.random.default_rng(n)
+    mixed = rng.normal(size=(40, 12))
+    features = (rng.standard_t(4, size=(n + 160, 40)) @ mixed).astype(np.float32)
+    alarms = []
+    for _ in range(200):
+        order = rng.permutation(len(features))
+        train, held_out, new = np.split(features[order], [60, 60 + n])
+        score = novelty.fit(train, None)
+        given = (np.stack(score.parts(rows), axis=1) for rows in (held_out, train))
+        score = novelty.calibrate(score, *given)
+        knows = score.knows(np.asarray(score(new)))
+        assert knows is not None and score.n == n
+        alarms.append(1 - knows.mean())
+    exact = np.floor(0.05 * (n + 1) + 1e-9) / (n + 1)
+    assert exact <= 0.05
+    assert abs(np.mean(alarms) - exact) < 4 * np.std(alarms) / np.sqrt(200)
+
+
+def test_a_score_of_one_part_is_read_as_it_was_written(tmp_path: Path) -> None:
+    run, (rows, label) = RunFolder(tmp_path), drawn(60, 12)
+    score = novelty.fit(rows, None)
+    parts = np.stack(score.parts(rows), axis=1)
+    novelty.save(run, novelty.calibrate(score, parts[30:], parts[:30]), {})
+    read = novelty.load(run)
+    assert read is not None and read.spreads == (1.0,)
+    assert read.about()["method"] == novelty.DISTANCE
+    # That of single classes says what it always said.
+    assert novelty.fit(rows, label).about()["method"] == novelty.METHOD
+    told = json.loads(run.novelty.read_text())
+    run.novelty.write_text(json.dumps({**told, "spreads": []}))
+    with pytest.raises(UserError, match="remove them"):
+        novelty.load(run)

@@ -111,3 +111,16 @@ def test_uneven_weights_widen_intervals() -> None:
     uneven = np.random.default_rng(0).lognormal(0, 1.5, 200)
     ends = regression.intervals(predicted, true, uneven)
     assert np.diff(ends["mae"]) > 1.5 * np.diff(even["mae"])
+
+
+def test_a_paired_difference_of_errors_is_exact_for_groups_too() -> None:
+    rng = np.random.default_rng(2)
+    first = rng.normal(size=60)
+    second = first * 1.5
+    found, (low, high), p = regression.paired_difference(first, second)
+    assert found == pytest.approx(0.5 * np.abs(first).mean())
+    assert low < found < high and p < 0.01
+    # By three groups, p can be no lower than a quarter.
+    unit = np.arange(60) % 3
+    assert regression.paired_difference(first, second, unit)[2] == 0.25
+    assert regression.paired_difference(first, -first)[1:] == ((0, 0), 1)

@@ -149,3 +149,26 @@ def test_the_pictures_that_changed_most_are_those_of_the_other_kind() -> None:
     features[60:65] += 2 * np.eye(8)[1]
     order = np.argsort(-two_sample.witness(features, second))
     assert set(order[:5]) == set(range(60, 65))
+
+
+def test_rates_of_labels_are_the_sum_of_the_chi_squared_of_each() -> None:
+    rng = np.random.default_rng(8)
+    said = rng.random((60, 4)) < [0.2, 0.5, 0.9, 0.0]
+    chosen = rng.random((60, 7)) < 0.4
+    each = [two_sample.shares(column.astype(int))(chosen) for column in said[:, :3].T]
+    found = two_sample.rates(said)(chosen)
+    np.testing.assert_allclose(found, np.sum(each, axis=0))
+    # A label that all or none have tells nothing.
+    assert (two_sample.rates(np.ones((60, 2), bool))(chosen) == 0).all()
+
+
+def test_values_are_told_by_their_spread_whatever_their_unit() -> None:
+    rng = np.random.default_rng(9)
+    second = sets(150, 150)
+    numbers = rng.normal(size=300) * np.where(second, 2, 1)
+    for unit, start in ((1, 0), (1e-6, 0), (900, 1e6)):
+        parts = {"values": two_sample.values(start + unit * numbers)}
+        found = two_sample.permutation_test(parts, second, 199, 0)
+        assert found.p == 1 / 200
+    same = {"values": two_sample.values(np.full(300, 3.0))}
+    assert two_sample.permutation_test(same, second, 99, 0).p == 1

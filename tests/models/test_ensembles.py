@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_classifier import IMAGES, build
-from tfpipeline.metrics import classification
+from tfpipeline.metrics import classification, multi_label
 from tfpipeline.models import classifier, ensembles, saving
 
 
@@ -86,3 +86,27 @@ def test_a_soup_of_heads_answers_the_mean_of_the_logits() -> None:
     expected = np.mean([np.asarray(model(IMAGES)) for model in models], axis=0)
     ensembles.soup(base, [model.get_weights() for model in models])
     np.testing.assert_allclose(base(IMAGES), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_of_labels_each_probability_is_a_mean_and_so_is_a_number(
+    tmp_path: Path, target: str
+) -> None:
+    models = [moved(build(), scale, head_only=True) for scale in (0.1, 0.4, 0.3)]
+    temperatures = [1.0, 2.0, 0.5]
+    outputs = [np.asarray(model(IMAGES)) for model in models]
+
+    def answer(logits: np.ndarray) -> np.ndarray:
+        return logits if target == "number" else multi_label.probabilities(logits)
+
+    if target == "number":
+        temperatures = [1.0] * 3
+    cooled = [rows / t for rows, t in zip(outputs, temperatures)]
+    expected = np.mean([answer(rows) for rows in cooled], axis=0)
+    found = ensembles.ensemble(models, temperatures, target)
+    saving.save_classifier(tmp_path / "m.keras", found, ["a", "b", "c"])
+    again, _ = saving.load_classifier(tmp_path / "m.keras")
+    for model in (found, again):
+        np.testing.assert_allclose(
+            answer(np.asarray(model(IMAGES))), expected, rtol=1e-5
+        )

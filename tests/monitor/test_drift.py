@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tfpipeline.monitor import drift
+from tfpipeline.config.monitoring import MonitorSettings
+from tfpipeline.monitor import drift, results
 from tfpipeline.monitor.drift import Seen
 
 
@@ -72,3 +73,68 @@ def test_another_runtimes_rounding_is_no_change() -> None:
     near = arrived._replace(probability=arrived.probability + 1e-5)
     one, other = p(held_out, arrived).tests, p(held_out, near).tests
     assert [own["p"] for own in one.values()] == [own["p"] for own in other.values()]
+
+
+def of_target(rng: np.random.Generator, n: int, target: str, shift: float = 0) -> Seen:
+    """Return pictures of several labels, or of a number far from 0 with few digits."""
+    base = seen(rng, n)
+    if target == "number":
+        numbers = 5000 + 900 * (rng.standard_t(4, size=n) + shift)
+        return base._replace(label=numbers, probability=None)
+    label = rng.random((n, 4)) < [0.1 + shift, 0.5, 0.9, 0.3]
+    return base._replace(label=label, probability=rng.random(n))
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_of_other_targets_alarms_are_as_rare_as_promised(target: str) -> None:
+    alarms = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        one, other = of_target(rng, 15, target), of_target(rng, 30, target)
+        assert one.target == other.target == target
+        found = drift.compare(one, other, 99, seed, ignore_shares=False)
+        alarms.append(found.p <= 0.05)
+    # 0.05 and three standard errors of 200.
+    assert np.mean(alarms) < 0.096
+
+
+@pytest.mark.parametrize(
+    "target, part, others",
+    [
+        ("multi", "shares", {"features", "novelty", "confidence"}),
+        ("number", "values", {"features", "novelty"}),
+    ],
+)
+def test_what_is_predicted_otherwise_is_found(
+    target: str, part: str, others: set[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    one, other = of_target(rng, 150, target), of_target(rng, 200, target, 0.5)
+    found = p(one, other)
+    assert found.p <= 0.05 and found.tests.keys() == {part, *others}
+    assert found.tests[part]["p"] <= 0.05
+    assert all(found.tests[name]["p"] > 0.05 for name in others)
+    about = MonitorSettings(run="r", most=100)
+    tested, compared = results.compare(one, other, about)
+    result = results.result(about, list("abcd"), tested, compared, {}, [])
+    assert result["summary"]["target"] == target
+    first = result["shares"][0]
+    if target == "multi":
+        assert first["class"] == "a" and first["arrived"] > first["held_out"] + 0.3
+        assert one.said(0, list("abcd")).split("|") == [
+            name for name, yes in zip("abcd", one.label[0]) if yes
+        ]
+    else:
+        assert len(result["shares"]) == 10
+        assert {row["held_out"] for row in result["shares"]} == {0.1}
+        assert sum(row["arrived"] for row in result["shares"]) == pytest.approx(1)
+        assert found.tests["values"]["arrived"] > found.tests["values"]["held_out"]
+        assert float(one.said(0, ["x"])) == pytest.approx(one.label[0], rel=1e-5)
+
+
+def test_digits_that_a_file_of_predictions_does_not_hold_are_no_drift() -> None:
+    rng = np.random.default_rng(6)
+    numbers = 1e6 + rng.normal(size=400)
+    written = np.array([float(f"{value:.6g}") for value in numbers[200:]])
+    one, other = Seen(numbers[:200], None), Seen(written, None)
+    assert p(one, other).p > 0.05

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfpipeline.export.protocol import Answer
 from tfpipeline.metrics.decision import Decision
-from tfpipeline.predict import answers, outputs, target_rows
+from tfpipeline.predict import answers, outputs, streaming, target_rows
 
 SEVERAL = Decision("multi", ("cat", "dog", "sofa"), (0.5, 0.5, 0.2))
 NUMBER = Decision("number", ("age",), mean=30.0)
@@ -86,6 +86,37 @@ def test_rows_of_a_part_in_which_all_is_broken_fit_the_others() -> None:
     assert first == ["0.png", "", None, None, None, "it is broken"]
     assert rest == list(target_rows.cells(several()))
     assert target_rows.header(broken) == []
+
+
+def test_what_tells_strange_images_has_columns_before_the_last() -> None:
+    strange = [(0.5, True, ""), (7.25, False, "")]
+    for one, logits in (
+        (SEVERAL, np.array([[-3.0, 3, -1], [-3, -3, -3]])),
+        (NUMBER, np.array([[31.5], [2.0]])),
+    ):
+        given = target_rows.rows(IDS, target_rows.answers(one, logits, strange))
+        assert [row["known"] for row in given] == [True, False]
+        header = target_rows.header(given)
+        assert header[-4:] == ["novelty", "known", "known_reason", "error"]
+        cells = list(target_rows.cells(given))
+        assert [row[-4:] for row in cells] == [
+            [0.5, "true", "", ""],
+            [7.25, "false", "", ""],
+        ]
+        assert target_rows.is_header(header) and target_rows.is_header([*given[0]])
+        header, first, second = outputs.table(given, 80).splitlines()[:3]
+        assert header.split()[-1] == "known"
+        assert (first.split()[-1], second.split()[-1]) == ("yes", "no")
+        assert outputs.counts(given)["known"] == {True: 1, False: 1}
+
+
+def test_rows_of_many_pictures_have_the_columns_of_all() -> None:
+    said = target_rows.answers(NUMBER, np.array([[31.5]]), [(0.5, None, "few")])
+    table = streaming.Table()
+    table.add([{"id": "0.png", "quantity": "", "value": None, "error": "broken"}])
+    table.add(target_rows.rows(["1.png"], said))
+    assert [*table[0]] == [*table[1]] and table[0]["known_reason"] is None
+    assert table[1]["known_reason"] == "few"
 
 
 def test_files_are_written_and_known_again(tmp_path: Path) -> None:

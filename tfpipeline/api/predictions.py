@@ -53,14 +53,16 @@ class Prediction:
     def of(cls, row: Mapping[str, Any], name: str) -> "Prediction":
         """Return a row of the command `predict`, of an image with a name."""
         error = row["error"]
+        strange = {key: row.get(key) for key in ("novelty", "known")}
         if "value" in row:
             numbers = {key: row.get(key) for key in ("value", "low", "high")}
-            return cls(name, row["quantity"], 0.0, (), error, **numbers)
+            return cls(name, row["quantity"], 0.0, (), error, **numbers, **strange)
         if "labels" in row:
             ranked = tuple(row["probabilities"].items())
             best = ranked[0][1] if ranked else 0.0
             said = tuple(row["labels"])
-            return cls(name, "|".join(said), best, ranked, error, said=said)
+            own = "|".join(said), best, ranked, error
+            return cls(name, *own, said=said, **strange)
         return cls(
             name,
             row["label"],
@@ -69,8 +71,7 @@ class Prediction:
             error,
             row.get("accepted"),
             row.get("accepted_reason", ""),
-            row.get("novelty"),
-            row.get("known"),
+            **strange,
         )
 
 
@@ -140,9 +141,9 @@ class Predictions(list[Prediction]):
 
 
 def _share(row: Prediction) -> str:
+    strange = ", unknown" if row.known is False else ""
     if row.value is not None:
         ends = "" if row.low is None else f" ({row.low:.6g} to {row.high:.6g})"
-        return f"{row.value:.6g}{ends}"
+        return f"{row.value:.6g}{ends}{strange}"
     doubt = ", not accepted" if row.accepted is False else ""
-    strange = ", unknown" if row.known is False else ""
     return f"{row.probability:.3f}{doubt}{strange}"

@@ -6,11 +6,13 @@ import keras
 
 from tfpipeline.config import RunSettings
 from tfpipeline.core import console
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import splits
 from tfpipeline.data.dataset import Examples
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.models import saving
 from tfpipeline.models.class_names import ClassNames
 
@@ -34,6 +36,22 @@ def check_labels(
                 f"{run.path}: its classes, or their order, are not those of "
                 f"{folders[0].path}. {difference}"
             )
+
+
+def check_targets(folders: Sequence[RunFolder], decisions: Sequence[Decision]) -> None:
+    """Refuse runs that answer something else: a class, several, a number."""
+    classes = [one.target in targets.CLASSES for one in decisions]
+    # Networks of single classes, and of shares of these, answer the same.
+    names = [targets.SINGLE if c else d.target for c, d in zip(classes, decisions)]
+    flags = [f"{targets.FLAG} {name}" for name in names]
+    _check_equal(folders, flags, "Combine runs of one target.")
+
+
+def check_units(folders: Sequence[RunFolder], decisions: Sequence[Decision]) -> None:
+    """Refuse to average the weights of heads that answer numbers in other units."""
+    units = [f"mean {one.mean:g}, deviation {one.deviation:g}" for one in decisions]
+    advice = "Heads of different training images have no mean: say --how ensemble."
+    _check_equal(folders, units, advice)
 
 
 def check_sizes(
@@ -77,7 +95,9 @@ def check_networks(
             )
 
 
-def _check_equal(folders: Sequence[RunFolder], values: list[str], advice: str) -> None:
+def _check_equal(
+    folders: Sequence[RunFolder], values: Sequence[str], advice: str
+) -> None:
     for run, value in zip(folders, values):
         if value != values[0]:
             raise UserError(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline import cli, distribute
-from tfpipeline.combine import checks
+from tfpipeline.combine import checks, figures
 from tfpipeline.combine.checks import MEASURED
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.config.train import CombineSettings
@@ -24,7 +24,8 @@ from tfpipeline.data import pipeline, splits
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources import jpeg_damage
 from tfpipeline.evaluate import run_inputs
-from tfpipeline.metrics import classification
+from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.metrics.decision import Decision
 from tfpipeline.models import ensembles, saving
 from tfpipeline.models.inference import Predictor
 from tfpipeline.report.closing import closing
@@ -44,6 +45,13 @@ class Members:
     models: Sequence[keras.Model]
     examples: Examples
     strategy: tf.distribute.Strategy
+    # How the outputs of each are answered.
+    decisions: Sequence[Decision]
+
+    @property
+    def target(self) -> str:
+        """What all of them were trained to answer."""
+        return self.decisions[0].target
 
     def logits(
         self, model: keras.Model, splits: Sequence[str] = MEASURED
@@ -74,15 +82,13 @@ def open_members(folders: Sequence[RunFolder], settings: CombineSettings) -> Mem
     with strategy.scope():
         loaded = [saving.load_classifier(run.model) for run in folders]
     models, labels = zip(*loaded)
-    for run in folders:
-        targets.expect(
-            *(saving.load_decision(run.model).target, f"combine {run.path}"),
-            "Only runs of single classes, or of shares of them, can be combined.",
-        )
+    decisions = [saving.load_decision(run.model) for run in folders]
+    checks.check_targets(folders, decisions)
     checks.check_labels(folders, labels)
     checks.check_sizes(folders, runs, models)
     if settings.how != "ensemble":
         checks.check_networks(folders, runs, models)
+        checks.check_units(folders, decisions)
     source = EvaluateSettings(run=str(folders[0].path), cache_dir=settings.cache_dir)
     examples = run_inputs.examples_of(source, runs[0], folders[0], labels[0])
     checks.check_unseen(folders, examples)
@@ -91,19 +97,25 @@ def open_members(folders: Sequence[RunFolder], settings: CombineSettings) -> Mem
             f"--how greedy_soup: {folders[0].path} has no validation images, by which "
             "runs are chosen. Say --how soup."
         )
-    return Members(folders, runs, models, examples, strategy)
+    return Members(folders, runs, models, examples, strategy, decisions)
 
 
 def merge(members: Members, how: str) -> tuple[keras.Model, dict[str, Any]]:
     """Return one classifier of several, and what `metrics.json` says of them."""
     models, examples = members.models, members.examples
     logits = [members.logits(model) for model in models]
-    metrics = [measurement.split_metrics(examples, values) for values in logits]
+    metrics = [
+        figures.measure(examples, values, decision)
+        for values, decision in zip(logits, members.decisions)
+    ]
     kept = list(range(len(models)))
     if how == "ensemble":
-        settings = members.settings[0].calibration
-        fits = [measurement.calibrate(examples, values, settings) for values in logits]
-        model = ensembles.ensemble(models, [fit.temperature for fit in fits])
+        if members.target in targets.CLASSES:
+            fits = [_calibration(members, values) for values in logits]
+        else:
+            fits = [run_inputs.calibration_of(run) for run in members.folders]
+        temperatures = [fit.temperature for fit in fits]
+        model = ensembles.ensemble(models, temperatures, members.target)
     else:
         model, weights = models[0], [member.get_weights() for member in models]
         if how == "greedy_soup":
@@ -119,23 +131,32 @@ def _choose_greedily(
 ) -> list[int]:
     """Return the runs whose weights are averaged: each that does not lower accuracy.
 
+    Of several labels it is mAP, of a number the mean absolute error that must not rise.
+
     Source: greedy soup, Wortsman et al., arXiv:2203.05482.
     """
-    validation = [splits["validation"] for splits in metrics]
-    ranks = [(values["accuracy"], -values["loss"]) for values in validation]
+    target = members.target
+    ranks = [figures.rank(splits["validation"], target) for splits in metrics]
     order = sorted(range(len(ranks)), key=ranks.__getitem__)[::-1]
-    chosen = members.examples.of("validation")
-    label, given = members.examples.source.label[chosen], members.examples.weights(
-        chosen
-    )
     kept, best = order[:1], ranks[order[0]][0]
     for number in order[1:]:
         ensembles.soup(members.models[0], [weights[i] for i in [*kept, number]])
-        logits = members.logits(members.models[0], ["validation"])["validation"]
-        accuracy = classification.loss_and_accuracy(logits, label, given)["accuracy"]
-        if accuracy >= best:
-            kept, best = [*kept, number], accuracy
+        logits = members.logits(members.models[0], ["validation"])
+        own = members.decisions[number]
+        found = figures.measure(members.examples, logits, own)["validation"]
+        figure = figures.rank(found, target)[0]
+        if figure >= best:
+            kept, best = [*kept, number], figure
     return kept
+
+
+def _calibration(members: Members, logits: Mapping[str, np.ndarray]) -> Calibration:
+    """Return the calibration of logits; what is undefined of others says why."""
+    settings = members.settings[0].calibration
+    if members.target in targets.CLASSES:
+        return measurement.calibrate(members.examples, logits, settings)
+    reason = run_inputs.calibration_of(members.folders[0]).reason
+    return Calibration(reason=reason)
 
 
 def write(
@@ -164,14 +185,17 @@ def write(
     learned = sorted(_learned_digests(members.folders))
     file_io.write_csv(run.inherited, ("split", "sha256"), learned)
     ranges = examples.brightness.ranges
-    decision = saving.load_decision(members.folders[0].model)
-    saving.save_classifier(run.model, model, examples.source.labels, ranges, decision)
     with phases("evaluate"):
         logits = members.logits(model)
-    fit = measurement.calibrate(examples, logits, settings.calibration)
+    asked = settings.calibration
+    decision = figures.decide(examples, logits, asked, members.decisions)
+    saving.save_classifier(run.model, model, examples.source.labels, ranges, decision)
+    if decision.target != targets.SINGLE:
+        file_io.write_json(run.decision, decision.to_json())
+    fit = _calibration(members, logits)
     file_io.write_json(run.calibration, fit.to_json())
     result: dict[str, Any] = {
-        **measurement.split_metrics(examples, logits, fit),
+        **figures.measure(examples, logits, decision, fit),
         "combined": combined,
         "seconds": phases.report(),
     }
@@ -188,7 +212,8 @@ def write(
     }
     file_io.write_json(run.manifest, manifest)
     run_replacement.publish(folder, run)
-    return result, Measured(model, examples, logits, fit, settings.data.resize)
+    own = fit, settings.data.resize, decision
+    return result, Measured(model, examples, logits, *own)
 
 
 def _learned_digests(folders: Sequence[RunFolder]) -> set[tuple[str, str]]:

@@ -27,8 +27,10 @@ class DataSettings:
             relabel or drop.
         classes: CSV with the columns class and new. It renames classes, merges classes
             that get the same new name, and drops classes whose new name is empty; `*`
-            stands for all classes not listed.
+            stands for all classes not listed. With several labels per image, an image
+            whose labels are dropped stays; shares of merged classes are added.
         min_per_class: Classes with fewer distinct usable images than this are dropped.
+            With several labels per image, only the label is dropped.
         group: Which copies of an image stay in the same split: `exact` (identical
             files), `near` (near duplicates too), or `none`.
         group_column: CSV column that names the group of an image, such as `patient`.

@@ -43,7 +43,8 @@ class MonitorSettings:
         false_alarms: Rate of false alarms, between 0 and 1: the share of batches
             without drift that raise an alarm.
         ignore_shares: Whether to ignore how often each class is predicted: pictures are
-            then compared only with those of the same predicted class.
+            then compared only with those of the same predicted class. Only for runs
+            that predict one class per image.
         fail_on_drift: Whether the exit code is 1 if drift is found.
         most: Largest number of pictures to compare, at least 2; if there are more, a
             random sample is compared.

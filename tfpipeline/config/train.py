@@ -208,9 +208,10 @@ class CombineSettings:
     Args:
         runs: Folders of finished runs with the same classes. None of them may have been
             trained on images that the first one was measured on.
-        how: `ensemble` (mean of the probabilities), `soup` (mean of the weights of
-            identical networks), or `greedy_soup` (a soup only of runs that do not lower
-            its validation accuracy).
+        how: `ensemble` (mean of the probabilities, or of predicted numbers), `soup`
+            (mean of the weights of identical networks), or `greedy_soup` (a soup only
+            of runs that do not lower its validation accuracy; with several labels,
+            its mAP; of a number, that do not raise its mean absolute error).
         workdir: New run folder (default: a new folder below `runs/`).
         cache_dir: Cache folder (default: that of the first run).
         overwrite: Whether a finished run may be replaced.

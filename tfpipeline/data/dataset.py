@@ -248,7 +248,7 @@ def few_classes(
         return {}
     advice = "Leave it out: classes of few images are reported."
     given = source.target, "--data.min_per_class", advice
-    targets.expect(*given, (targets.SINGLE,))
+    targets.expect(*given, (*targets.CLASSES, targets.MULTI))
     usable = [i for i, row in enumerate(files) if not row.reason]
     groups = GROUPS[settings.group]([files[i] for i in usable])
     usable_source = source.take(np.array(usable, int))

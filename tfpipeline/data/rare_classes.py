@@ -15,8 +15,11 @@ def counts(source: Source, groups: Sequence[str]) -> np.ndarray:
     """Return how many different images each class has, int64, shape (classes,).
 
     A group of copies counts once, for the class of its first image, as where it is
-    divided.
+    divided; where an image has several labels, or shares, for each of these.
     """
+    if source.values is not None:
+        leaders = np.unique(np.array(groups), return_index=True)[1]
+        return np.asarray((source.values[leaders] > 0).sum(axis=0), np.int64)
     first: dict[str, int] = {}
     for label, group in zip(source.label.tolist(), groups):
         first.setdefault(group, label)
@@ -47,6 +50,11 @@ def few(
 
 
 def others(source: Source, names: Collection[str]) -> np.ndarray:
-    """Return the indices of the examples of all classes but some, ascending, int64."""
+    """Return the indices of the examples of all classes but some, ascending, int64.
+
+    Those of several labels, or shares, all stay.
+    """
+    if source.values is not None:
+        return np.arange(len(source))
     out = [i for i, name in enumerate(source.labels) if name in names]
     return np.flatnonzero(~np.isin(source.label, out))

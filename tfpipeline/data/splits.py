@@ -13,7 +13,7 @@ from tfpipeline.data import rare_classes
 from tfpipeline.data.grouping import allocation, iterative
 from tfpipeline.data.sampling import by_class
 from tfpipeline.data.sources import class_map
-from tfpipeline.data.sources.base import SPLITS, Source
+from tfpipeline.data.sources.base import BETWEEN, SPLITS, Source
 from tfpipeline.data.sources.csv_file import read_table
 
 HEADER = ("id", "path", "label", "split", "sha256")
@@ -259,12 +259,13 @@ def pin(
         index = int(source.label[position[name]])
         known = {index, (relabelled or {}).get(name, index)}
         names = {source.labels[i] for i in known} if source.values is None else set()
-        names.add(source.said(position[name]))
+        said = source.said(position[name])
+        names.add(said)
         # The file may be from before classes were renamed.
-        if not names & {row["label"], source.class_map.now(row["label"])}:
+        if not names & {row["label"], _now(source, row["label"], said)}:
             raise UserError(
                 f"{where}: {name!r} is {row['label']!r} there, but "
-                f"{source.said(position[name])!r} in {source.name}."
+                f"{said!r} in {source.name}."
             )
         if row["split"] not in SPLITS:
             raise UserError(
@@ -274,6 +275,20 @@ def pin(
         splits[name] = row["split"]
     indices = np.array([position[name] for name in splits], np.int64)
     return indices, np.array(list(splits.values()), dtype=object)
+
+
+def _now(source: Source, label: str, said: str) -> str | None:
+    """Return what the label of an example means that a file of an earlier run has.
+
+    It is what is `said` of the example now where shares were added: another one may be
+    the largest.
+    """
+    if source.target == targets.SOFT and source.class_map.new:
+        return said
+    if source.target != targets.MULTI:
+        return source.class_map.now(label)
+    new = {source.class_map.now(part) for part in label.split(BETWEEN)}
+    return BETWEEN.join(known for known in source.labels if known in new)
 
 
 def trained_digests(file: Path, names: Sequence[str] = ("train",)) -> set[str]:

@@ -59,6 +59,7 @@ def write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) ->
         curves=[],
         thresholds=given.decision.words,
         known=None,
+        strange=None,
         broken=[(n, r.reason) for n, r in given.examples.quarantined[:BROKEN]],
         how={"command": provenance.command(), "versions": provenance.versions()},
         facts=[("seconds", f"{result['seconds']['total']:.1f}")],

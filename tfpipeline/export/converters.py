@@ -104,12 +104,12 @@ def _pixels(
     def scored(images: tf.Tensor) -> tuple[tf.Tensor, Outputs]:
         vectors = tf.cast(extractor(images, training=False), tf.float32)
         logits = tf.cast(head(vectors, training=False), tf.float32)
-        return logits, tail(vectors, logits)
+        return logits, tail(vectors, *([logits] if uses_logits else []))
 
     ask = plain
     if score is not None:
         extractor, head = classifier.split_classifier(model)
-        tail = _parts if parts else _strange(score)
+        tail, uses_logits = _parts if parts else _strange(score), score.uses_logits
         ask = scored
 
     def forward(images: tf.Tensor) -> Outputs:
@@ -130,18 +130,21 @@ def _pixels(
     return forward
 
 
-def _parts(features: tf.Tensor, logits: tf.Tensor) -> Outputs:
-    return {_FEATURES: features, _LOGITS: logits}
+def _parts(features: tf.Tensor, *logits: tf.Tensor) -> Outputs:
+    return dict(zip((_FEATURES, _LOGITS), (features, *logits)))
 
 
 def _strange(score: Novelty) -> Callable[..., Outputs]:
-    """Return what answers features and logits: novelty, and whether that is known.
+    """Return what answers features and logits, which a score of features alone does
+    not take: novelty, and whether that is known.
 
     Of what is not valid, where that is a part, both are 0.
     """
 
     def forward(
-        features: tf.Tensor, logits: tf.Tensor, valid: tf.Tensor | None = None
+        features: tf.Tensor,
+        logits: tf.Tensor | None,
+        valid: tf.Tensor | None = None,
     ) -> Outputs:
         answer = {NOVELTY: score(features, logits)[:, None]}
         if score.threshold is not None:
@@ -151,7 +154,10 @@ def _strange(score: Novelty) -> Callable[..., Outputs]:
             return answer
         return {name: value * valid for name, value in answer.items()}
 
-    return forward
+    def of_features(features: tf.Tensor, valid: tf.Tensor | None = None) -> Outputs:
+        return forward(features, None, valid)
+
+    return forward if score.uses_logits else of_features
 
 
 def outputs(score: Novelty | None, *first: str) -> list[str]:
@@ -177,7 +183,9 @@ def _litert(
     if score is not None:
         # A difference of sums of squares, which is lost in 8 bits, and in half
         # precision too where features hardly vary in some direction.
-        widths = {_FEATURES: len(score.mean), _LOGITS: model.output_shape[-1]}
+        widths = {_FEATURES: len(score.mean)}
+        if score.uses_logits:
+            widths |= {_LOGITS: model.output_shape[-1]}
         if not is_int8:
             widths |= {_VALID: 1}
         shapes = {name: (1, width) for name, width in widths.items()}

@@ -14,7 +14,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate.run_inputs import Ready
 from tfpipeline.export import versions
-from tfpipeline.metrics import classification
+from tfpipeline.metrics import classification, multi_label
 from tfpipeline.metrics import novelty as score
 from tfpipeline.models import classifier, reference
 from tfpipeline.models.reference import Reference
@@ -28,8 +28,7 @@ HEADER = ("id", "split", "label", "predicted", "probability", "novelty")
 def write(folder: Path, run: RunFolder, ready: Ready, temperature: float) -> None:
     """Write the file into a version, where the run keeps features of such images.
 
-    There is none where not one class is the answer, which `monitor` does not know; nor
-    where what was kept is damaged, which a version does not need.
+    There is none where what was kept is damaged, which a version does not need.
 
     Args:
         folder: The version.
@@ -37,8 +36,6 @@ def write(folder: Path, run: RunFolder, ready: Ready, temperature: float) -> Non
         ready: Its classifier.
         temperature: Of its calibration.
     """
-    if ready.decision.target not in targets.CLASSES:
-        return
     try:
         kept = reference.read(run)
     except UserError as error:
@@ -52,29 +49,37 @@ def write(folder: Path, run: RunFolder, ready: Ready, temperature: float) -> Non
     _, head = classifier.split_classifier(ready.model)
     features = kept.features[rows]
     logits = np.asarray(head.predict(features, verbose=0), np.float32)
-    chance = classification.probabilities(logits / temperature)
+    said, chances = _said(ready, logits, temperature)
     novelty = [""] * len(rows)
     if ready.novelty is not None:
         novelty = [
             f"{value:.6g}" for value in np.asarray(ready.novelty(features, logits))
         ]
-    best = chance.argmax(axis=1)
     table = [
-        (
-            kept.id[row],
-            kept.split[row],
-            kept.label[row],
-            ready.labels[k],
-            f"{p:.6g}",
-            far,
-        )
-        for row, k, p, far in zip(rows, best, chance.max(axis=1), novelty)
+        (kept.id[row], kept.split[row], kept.label[row], *more)
+        for row, *more in zip(rows, said, chances, novelty)
     ]
     file_io.write_csv(folder / versions.HELD_OUT, HEADER, table)
     version = RunFolder(folder)
     reference.write(version, _part(kept, np.asarray(rows)))
     if ready.novelty is not None:
         score.save(version, ready.novelty, {})
+
+
+def _said(
+    ready: Ready, logits: np.ndarray, temperature: float
+) -> tuple[list[str], list[str]]:
+    """Return what is predicted, in words, and the probability; a number has none."""
+    decision = ready.decision
+    if decision.target == targets.NUMBER:
+        return decision.said(logits), [""] * len(logits)
+    if decision.target == targets.MULTI:
+        chance = multi_label.probabilities(logits)
+        said = decision.said(logits)
+    else:
+        chance = classification.probabilities(logits / temperature)
+        said = [ready.labels[k] for k in chance.argmax(axis=1)]
+    return said, [f"{p:.6g}" for p in chance.max(axis=1)]
 
 
 def _part(kept: Reference, rows: np.ndarray) -> Reference:

@@ -136,7 +136,7 @@ class Served(tf.Module):
         self._vectors = tf.function(self._extract, images)
         if (score := answers.novelty) is not None:
             # So is this, which has as many numbers as a layer.
-            widths = len(score.mean), len(answers.labels)
+            widths = (len(score.mean), len(answers.labels))[: len(score.spreads)]
             rows = [tf.TensorSpec((None, width), tf.float32) for width in widths]
             self._novelty = tf.function(lambda *parts: score(*parts), rows)
         self.serve = tf.function(self._serve, many)
@@ -184,7 +184,7 @@ class Served(tf.Module):
         outputs |= {"valid": valid, "error": error}
         if self._answers.is_number:
             flat = {n: outputs[n][:, 0] for n in (VALUE, LOW, HIGH) if n in outputs}
-            return outputs | flat
+            return outputs | flat | self._strange(vectors, logits, valid)
         chance, least = outputs["probabilities"], self._answers.accepts_from
         if least is not None:
             sure = chance[:, 0] >= tf.constant(least, tf.float32)
@@ -201,7 +201,8 @@ class Served(tf.Module):
         score = self._answers.novelty
         if score is None:
             return {}
-        far = self._novelty(tf.cast(vectors, tf.float32), tf.cast(logits, tf.float32))
+        parts = [vectors, logits] if score.uses_logits else [vectors]
+        far = self._novelty(*[tf.cast(rows, tf.float32) for rows in parts])
         values = _among(valid, far[:, None])[:, 0]
         if score.threshold is None:
             reason = tf.fill(tf.shape(values)[:1], score.reason)

@@ -3,6 +3,7 @@
 The score is a sum of two: the Mahalanobis distance to the nearest class mean, which
 tells what is far from everything, and the energy of the logits, which tells what lies
 between the classes; each in units of its own spread over images of the run's kind.
+Where not one class is the answer, it is the distance alone, to the mean of all.
 
 Features have length 1; the covariance is that within classes, shared by all, shrunk as
 Ledoit and Wolf have it. Directions beyond the largest ones have one variance, so that
@@ -31,6 +32,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 
 METHOD = "Mahalanobis distance of unit features, and energy"
+DISTANCE = "Mahalanobis distance of unit features to their mean"
 
 # Directions with variances of their own, at most: 2.6 MB for features of 1,280.
 MOST_DIRECTIONS = 512
@@ -60,7 +62,8 @@ class Novelty:
         classes: What is linear in the features for each class, (width, classes).
         offsets: And what is constant, (classes,).
         stiffness: Of all other directions: one over their variance.
-        spreads: Of the distance and of the energy, over images of the run's kind.
+        spreads: Of the distance and of the energy, over images of the run's kind; of
+            the distance alone, where that is the score.
         middle: The median sum of held-out images, which have a novelty of 0.
         unit: From there to the limit, which has a novelty of 1.
         threshold: The largest novelty that is known; None where there is no guarantee.
@@ -74,7 +77,7 @@ class Novelty:
     classes: np.ndarray
     offsets: np.ndarray
     stiffness: float
-    spreads: tuple[float, float] = (1.0, 1.0)
+    spreads: tuple[float, ...] = (1.0, 1.0)
     middle: float = 0.0
     unit: float = 1.0
     threshold: float | None = None
@@ -82,17 +85,27 @@ class Novelty:
     n: int = 0
     reason: str = ""
 
-    def __call__(self, features: Any, logits: Any) -> Any:
+    @property
+    def uses_logits(self) -> bool:
+        """Whether the energy is a part of the score."""
+        return len(self.spreads) > 1
+
+    def __call__(self, features: Any, logits: Any = None) -> Any:
         """Return the novelty of images, float32 of shape (n,), as a tensor.
 
         A typical image of the run's own kind has 0; what has more than 1 is unknown.
         """
-        distance, energy = self.parts(features, logits)
-        total = distance / self.spreads[0] + energy / self.spreads[1]
+        parts = self.parts(features, logits)
+        total = parts[0] / self.spreads[0]
+        for part, spread in zip(parts[1:], self.spreads[1:]):
+            total += part / spread
         return (total - self.middle) / self.unit
 
-    def parts(self, features: Any, logits: Any) -> tuple[Any, Any]:
-        """Return the distance to the nearest class mean, and the energy, both (n,)."""
+    def parts(self, features: Any, logits: Any = None) -> tuple[Any, ...]:
+        """Return the distance to the nearest mean, and the energy if used, each (n,).
+
+        The logits may be missing where they are not used.
+        """
         import tensorflow as tf
 
         mean, directions, classes, offsets = (
@@ -103,8 +116,11 @@ class Novelty:
         own = self.stiffness * tf.reduce_sum(rows**2, axis=1)
         own -= tf.reduce_sum(tf.matmul(rows, directions) ** 2, axis=1)
         nearest = tf.reduce_min(offsets - 2 * tf.matmul(rows, classes), axis=1)
+        distance = tf.sqrt(tf.maximum(own + nearest, 0.0))
+        if not self.uses_logits:
+            return (distance,)
         energy = -tf.reduce_logsumexp(tf.cast(logits, tf.float32), axis=1)
-        return tf.sqrt(tf.maximum(own + nearest, 0.0)), energy
+        return distance, energy
 
     def knows(self, novelty: np.ndarray) -> np.ndarray | None:
         """Return which images are known; None where there is no threshold."""
@@ -117,7 +133,7 @@ class Novelty:
         """Return everything but the arrays, for JSON."""
         own = dataclasses.asdict(self)
         numbers = {key: own[key] for key in own if key not in _ARRAYS}
-        return {"method": METHOD, **numbers}
+        return {"method": METHOD if self.uses_logits else DISTANCE, **numbers}
 
 
 def check(false_alarms: float) -> None:
@@ -130,13 +146,18 @@ def check(false_alarms: float) -> None:
         )
 
 
-def fit(features: np.ndarray, label: np.ndarray) -> Novelty:
+def fit(features: np.ndarray, label: np.ndarray | None) -> Novelty:
     """Return a score, without spreads and threshold, from features of training images.
 
     Args:
         features: Finite, shape (n, width), n at least 1.
         label: Index of the class of each, int, shape (n,); not every class needs one.
+            None where not one class is the answer: the score is then the distance to
+            the mean of all, which any target has.
     """
+    if label is None:
+        score = fit(features, np.zeros(len(features), int))
+        return dataclasses.replace(score, spreads=(1.0,))
     rows = _unit(features)
     mean = rows.mean(axis=0)
     present = np.unique(label)
@@ -208,26 +229,30 @@ def calibrate(
     (split conformal prediction: the ceil((n + 1)(1 - false_alarms))-th smallest of n).
     It is chosen on images that nothing was fitted to: a quarter of the held-out images
     set the spreads, where there are enough, and the others the threshold. Otherwise
-    training images set the spreads.
+    training images set the spreads. A score of one part needs no spread: all held-out
+    images set its threshold.
 
     Source: Vovk et al., 2005; Angelopoulos and Bates, arXiv:2107.07511.
 
     Args:
         score: As `fit` returns it.
         held_out: Its `parts` of held-out images in random order, each image counted
-            once, shape (n, 2).
-        train: The same of training images, shape (m, 2), m at least 1.
+            once, shape (n, parts).
+        train: The same of training images, shape (m, parts), m at least 1.
         false_alarms: In (0, 1).
     """
     least = math.ceil((1 - false_alarms) / false_alarms - 1e-9)
     aside = min(len(held_out) // 4, len(held_out) - least)
-    aside = aside if aside >= _FEWEST else 0
-    spread = (held_out[:aside] if aside else train).std(axis=0)
-    spreads = float(spread[0] or 1.0), float(spread[1] or 1.0)
+    aside = aside if aside >= _FEWEST and score.uses_logits else 0
+    spreads: tuple[float, ...] = (1.0,)
+    if score.uses_logits:
+        spread = (held_out[:aside] if aside else train).std(axis=0)
+        spreads = float(spread[0] or 1.0), float(spread[1] or 1.0)
     asked = held_out[aside:]
     n, rank = len(asked), math.ceil((len(asked) + 1) * (1 - false_alarms) - 1e-9)
     known = asked if n else train
-    total = np.sort(known[:, 0] / spreads[0] + known[:, 1] / spreads[1])
+    each = [part / spread for part, spread in zip(known.T, spreads)]
+    total = np.sort(np.sum(each, axis=0))
     limit, reason = total[-1], ""
     if rank <= n:
         limit = total[rank - 1]
@@ -286,8 +311,10 @@ def load(run: RunFolder) -> Novelty | None:
             own: dict[str, Any] = {n: np.asarray(kept[n], np.float32) for n in _ARRAYS}
         numbers = Novelty.__dataclass_fields__.keys() - set(_ARRAYS)
         own |= {key: about[key] for key in numbers}
-        distance, energy = map(float, own["spreads"])
-        return Novelty(**{**own, "spreads": (distance, energy)})
+        spreads = tuple(map(float, own["spreads"]))
+        if len(spreads) not in (1, 2):
+            raise ValueError(f"{len(spreads)} spreads")
+        return Novelty(**{**own, "spreads": spreads})
     except _DAMAGE as error:
         raise UserError(
             f"{run.novelty}: expected what `train` wrote, with "

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.metrics import bootstrap, weights
+from tfpipeline.metrics import bootstrap, significance, weights
 
 
 def regression(
@@ -139,6 +139,36 @@ def intervals(
         name: None if np.isnan(a) else (float(a), float(b))
         for name, a, b in zip(names, low, high)
     }
+
+
+def paired_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    unit: np.ndarray | None = None,
+    seed: int = 0,
+) -> tuple[float, tuple[float, float], float]:
+    """Return by how much one's mean absolute error is above another's, on one set.
+
+    Args:
+        first: Errors of one, shape (n,), n at least 1.
+        second: Of the other, of the same images.
+        unit: What is drawn together, such as one patient's images: int, shape (n,).
+        seed: Of the samples.
+
+    Returns:
+        That of the second minus that of the first; its 95 % interval, by the paired
+        bootstrap; and the two-sided p-value of the exact test by signs, see
+        `significance.sign_flip`.
+    """
+    apart = np.abs(np.asarray(second, float)) - np.abs(np.asarray(first, float))
+
+    def statistic(count: np.ndarray) -> np.ndarray:
+        return np.array([count @ apart / count.sum()])
+
+    low, high = bootstrap.intervals(statistic, len(apart), seed, unit)
+    together = apart if unit is None else np.bincount(unit, apart)
+    p = float(significance.sign_flip(together))
+    return float(apart.mean()), (float(low[0]), float(high[0])), p
 
 
 def _sorted_median(values: np.ndarray) -> Callable[[np.ndarray], float]:

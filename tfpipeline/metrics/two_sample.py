@@ -189,6 +189,39 @@ def shares(label: np.ndarray) -> Statistic:
     return statistic
 
 
+def rates(said: np.ndarray) -> Statistic:
+    """Return how far the rate of each label in the second set is from that of all.
+
+    The sum over labels of Pearson's chi-squared; labels that all or none have tell
+    nothing.
+
+    Args:
+        said: Which labels each picture has, bool, shape (n, labels).
+    """
+    rows = np.asarray(said, np.float64)
+    rate = rows.mean(axis=0)
+    varies = (rate > 0) & (rate < 1)
+    rate = rate[varies]
+    scaled = (rows[:, varies] - rate) / np.sqrt(rate * (1 - rate))
+
+    def statistic(second: np.ndarray) -> np.ndarray:
+        n = second.sum(0)
+        apart = scaled.T @ second / n
+        return np.asarray((apart**2).sum(0) * n * len(second) / (len(second) - n))
+
+    return statistic
+
+
+def values(numbers: np.ndarray) -> Statistic:
+    """Return the energy distance of numbers, in their standard deviations, shape (n,).
+
+    Tells any difference of distributions, not of their means alone.
+    """
+    exact = np.asarray(numbers, np.float64)
+    spread = exact.std() or 1.0
+    return energy(((exact - exact.mean()) / spread)[:, None])
+
+
 def within(
     make: Callable[[np.ndarray], Statistic],
     values: np.ndarray,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from tfpipeline.core import target as targets
 from tfpipeline.models import classifier
 
 # Of a backbone of an ensemble of different ones; a number follows.
@@ -12,7 +13,9 @@ _MEMBER = "member_"
 
 
 def ensemble(
-    models: Sequence[keras.Model], temperatures: Sequence[float]
+    models: Sequence[keras.Model],
+    temperatures: Sequence[float],
+    target: str = targets.SINGLE,
 ) -> keras.Model:
     """Return one classifier whose probabilities are the mean of those of several.
 
@@ -21,10 +24,13 @@ def ensemble(
 
     Args:
         models: From images of one size to logits of the same classes, in one order.
-        temperatures: Of each, positive, by which its logits are divided.
+        temperatures: Of each, positive, by which its logits are divided; a number has
+            none.
+        target: One of `core.target.TARGETS`, of all.
 
     Returns:
-        A model from images to logits: logarithms of mean probabilities.
+        A model from images to logits: logarithms of mean probabilities, or of several
+        labels their log odds; of a number to the mean.
     """
     extractors, heads = zip(*map(classifier.split_classifier, models))
     digests = [classifier.describe(extractor) for extractor in extractors]
@@ -47,7 +53,7 @@ def ensemble(
         (end_of[digest] - head.input_shape[-1], end_of[digest])
         for digest, head in zip(digests, heads)
     ]
-    head = _mean_head(heads, spans, temperatures)
+    head = _mean_head(heads, spans, temperatures, target)
     return keras.Model(image, head(features), name="classifier")
 
 
@@ -60,17 +66,40 @@ def _mean_head(
     heads: Sequence[keras.Model],
     spans: Sequence[tuple[int, int]],
     temperatures: Sequence[float],
+    target: str,
 ) -> keras.Model:
     """Return a head that reads the features of all, each head its own span of them."""
     vector = keras.Input((max(end for _, end in spans),), name="vector")
-    logs = []
+    each = []
     for number, (head, (start, end)) in enumerate(zip(heads, spans)):
         own = keras.Model(head.inputs, head.outputs[0], name=f"head_{number}")
-        cooled = keras.layers.Rescaling(1 / temperatures[number], dtype="float32")
-        logits = cooled(own(vector[:, start:end], training=False))
-        logs.append(keras.ops.log_softmax(logits, axis=-1))
+        outputs = own(vector[:, start:end], training=False)
+        if target != targets.NUMBER:
+            rate = 1 / temperatures[number]
+            outputs = keras.layers.Rescaling(rate, dtype="float32")(outputs)
+        each.append(outputs)
+    return keras.Model(vector, _mean(each, target), name=classifier.HEAD)
+
+
+def _mean(each: Sequence[keras.KerasTensor], target: str) -> keras.KerasTensor:
+    """Return the outputs of several heads as those of one."""
+    if target == targets.NUMBER:
+        return keras.ops.mean(keras.ops.stack(each, axis=1), axis=1)
+    if target == targets.MULTI:
+        # Of the mean of sigmoids and what it lacks to 1; their number cancels.
+        there, gone = (
+            keras.ops.logsumexp(
+                keras.ops.stack(
+                    [keras.ops.log_sigmoid(sign * x) for x in each], axis=1
+                ),
+                axis=1,
+            )
+            for sign in (1.0, -1.0)
+        )
+        return there - gone
+    logs = [keras.ops.log_softmax(logits, axis=-1) for logits in each]
     mean = keras.ops.logsumexp(keras.ops.stack(logs, axis=1), axis=1)
-    return keras.Model(vector, mean - float(np.log(len(heads))), name=classifier.HEAD)
+    return mean - float(np.log(len(each)))
 
 
 def soup(model: keras.Model, members: Sequence[Sequence[np.ndarray]]) -> None:

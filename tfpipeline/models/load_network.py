@@ -115,8 +115,9 @@ def open_network(
                 saving.load_decision(folder.model).target,
                 f"the network of {folder.path}",
             ),
-            "What asks it for its one class needs a run of single classes; predict, "
-            "evaluate, export, serve, embed and similar take this one.",
+            "Attacks, ideal images and features of layers are about one class, which "
+            "is not its answer: say --model.backbone NAME in place of --run, or use "
+            "predict, evaluate, export, serve, embed, similar or monitor.",
         )
         model, labels = saving.load_classifier(folder.model)
         model.trainable = False

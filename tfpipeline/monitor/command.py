@@ -83,14 +83,15 @@ def _check(settings: MonitorSettings) -> run_dir.RunFolder:
     if settings.run is None:
         raise UserError("--run: expected the folder of a finished run.")
     if (version := _version(Path(settings.run))) is not None:
-        run, target = run_dir.RunFolder(version), _target(version)
+        run = run_dir.RunFolder(version)
     else:
         run = run_dir.RunFolder(Path(settings.run)).existing()
-        target = cli.of_run(run.config).data.target or targets.SINGLE
-    targets.expect(
-        *(target, f"monitor --run {settings.run}"),
-        "It compares predicted classes; `similar` finds the nearest training pictures.",
-    )
+    if settings.ignore_shares:
+        targets.expect(
+            *(_target(run), "--ignore_shares true"),
+            "It compares pictures of the same predicted class, of which there is not "
+            "one an image: leave it out.",
+        )
     if bool(settings.images) == bool(settings.predictions):
         raise UserError(
             "--images, --predictions: expected one of them, the pictures or what "
@@ -121,11 +122,14 @@ def _version(path: Path) -> Path | None:
     return answers.version_of(path)
 
 
-def _target(version: Path) -> str:
-    """Return what an exported version answers."""
+def _target(run: run_dir.RunFolder) -> str:
+    """Return what a run or an exported version answers."""
     from tfpipeline.predict import answers
 
-    return answers.target_of(version)
+    if _version(run.path) is not None:
+        return answers.target_of(run.path)
+    # Without Keras, which the model itself would need.
+    return cli.of_run(run.config).data.target or targets.SINGLE
 
 
 def _shards(word: str) -> str:
@@ -144,7 +148,8 @@ def _by_tables(
     from tfpipeline.monitor import predictions, results
 
     labels = file_io.read_lines(run.labels)
-    told = predictions.arrived(paths, labels)
+    target = _target(run)
+    told = predictions.arrived(paths, labels, target)
     arrived = told.seen
     is_run = _version(run.path) is None
     if is_run and arrived.novelty is not None and run.novelty.is_file():
@@ -153,7 +158,7 @@ def _by_tables(
             from tfpipeline.monitor import pictures
         held_out, split = pictures.held_out(run, settings.most, settings.seed)
     else:
-        held_out, split = predictions.held_out(run, labels)
+        held_out, split = predictions.held_out(run, labels, target)
     counts: dict[str, Any] = {"arrived": len(arrived.label), "split": split}
     counts["unknown"] = told.unknown
     drift, compared = results.compare(held_out, arrived, settings)

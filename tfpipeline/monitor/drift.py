@@ -1,10 +1,12 @@
 """Whether pictures that have arrived are of the kind of a run's held-out pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfpipeline.core import target as targets
+from tfpipeline.data.sources.base import BETWEEN
 from tfpipeline.metrics import two_sample
 from tfpipeline.metrics.two_sample import Statistic
 
@@ -20,28 +22,59 @@ WORDS = {
 }
 
 
+# The same where not one class is the answer.
+_OTHER_WORDS = {
+    targets.MULTI: {
+        "confidence": "highest probability of a class (rank test)",
+        "shares": "how often each label is predicted (sum of chi-squared)",
+    },
+    targets.NUMBER: {"values": "predicted values (energy distance)"},
+}
+
+# Digits of a predicted value that count, as files of predictions have them.
+_DIGITS = 6
+
+
 class Seen(NamedTuple):
     """What is known of some pictures.
 
     Args:
-        label: Index of the predicted class, shape (n,).
-        probability: Of that class, calibrated, shape (n,).
+        label: Index of the predicted class, shape (n,); of several labels whether each
+            is predicted, bool, shape (n, classes); of a number its value, shape (n,).
+        probability: Of that class, calibrated, or of the most probable one, shape
+            (n,); None of a number.
         features: Whitened, shape (n, width); None where unknown.
         novelty: How unlike what the run has learned it is, shape (n,); None where
             unknown.
     """
 
     label: np.ndarray
-    probability: np.ndarray
+    probability: np.ndarray | None
     features: np.ndarray | None = None
     novelty: np.ndarray | None = None
 
+    @property
+    def target(self) -> str:
+        """What was predicted: one of `core.target.TARGETS`."""
+        if self.probability is None:
+            return targets.NUMBER
+        return targets.MULTI if self.label.ndim == 2 else targets.SINGLE
+
     def part(self, chosen: np.ndarray) -> "Seen":
         """Return the same of some of the pictures, by their positions."""
-        features, novelty = (
-            None if values is None else values[chosen] for values in self[2:]
+        probability, features, novelty = (
+            None if values is None else values[chosen] for values in self[1:]
         )
-        return Seen(self.label[chosen], self.probability[chosen], features, novelty)
+        return Seen(self.label[chosen], probability, features, novelty)
+
+    def said(self, place: int, labels: Sequence[str]) -> str:
+        """Return in words what was predicted for a picture, by the class names."""
+        own = self.label[place]
+        if self.target == targets.NUMBER:
+            return f"{own:.{_DIGITS}g}"
+        if self.target == targets.MULTI:
+            return BETWEEN.join(labels[k] for k in np.flatnonzero(own))
+        return labels[own]
 
 
 class Drift(NamedTuple):
@@ -65,13 +98,14 @@ def statistics(
 ) -> dict[str, Statistic]:
     """Return what is compared in the pictures of both, as far as it is known.
 
-    Where shares are ignored, all but those are compared within each predicted class.
+    Where shares are ignored, all but those are compared within each predicted class;
+    that is for single classes.
     """
     label, probability, features, novelty = (
         None if a is None or b is None else np.concatenate([a, b])
         for a, b in zip(held_out, arrived)
     )
-    assert label is not None and probability is not None
+    assert label is not None
     second = np.arange(len(label)) >= len(held_out.label)
 
     def part(make: Callable[[np.ndarray], Statistic], values: np.ndarray) -> Statistic:
@@ -85,9 +119,14 @@ def statistics(
     if novelty is not None:
         rounded = np.round(novelty, _DECIMALS)
         parts["novelty"] = part(two_sample.excess, rounded)
+    if probability is None:
+        digits = [float(f"{value:.{_DIGITS}g}") for value in label.tolist()]
+        return parts | {"values": two_sample.values(np.array(digits))}
     rounded = np.round(probability, _DECIMALS)
     parts["confidence"] = part(two_sample.rank_shift, rounded)
-    if not ignore_shares:
+    if held_out.target == targets.MULTI:
+        parts["shares"] = two_sample.rates(label)
+    elif not ignore_shares:
         parts["shares"] = two_sample.shares(label)
     return parts
 
@@ -112,10 +151,12 @@ def compare(
     values = {
         "novelty": (held_out.novelty, arrived.novelty),
         "confidence": (held_out.probability, arrived.probability),
+        "values": (held_out.label, arrived.label),
     }
     tests: dict[str, dict[str, Any]] = {}
+    words = WORDS | _OTHER_WORDS.get(held_out.target, {})
     for name, p in found.parts.items():
-        tests[name] = {"p": p, "about": WORDS[name]}
+        tests[name] = {"p": p, "about": words[name]}
         if name in values:
             medians = [float(np.median(np.asarray(v))) for v in values[name]]
             tests[name] |= {"held_out": medians[0], "arrived": medians[1]}

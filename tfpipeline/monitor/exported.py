@@ -9,6 +9,7 @@ import numpy as np
 from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.config.serving import ServerSettings
 from tfpipeline.core import file_io
+from tfpipeline.core import target as targets
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
@@ -22,6 +23,9 @@ from tfpipeline.monitor import predictions, whitening
 from tfpipeline.monitor.pictures import Compared
 from tfpipeline.monitor.results import draw
 from tfpipeline.predict import answers
+
+# Where rows of `predict` have what was predicted, if not one class is the answer.
+_COLUMNS = {targets.MULTI: "labels", targets.NUMBER: "value"}
 
 
 class Version(NamedTuple):
@@ -55,7 +59,8 @@ def compared(
     said = {row["id"]: row for row in table if row["split"] == split}
     rows = draw(kept.rows(split), most, np.random.default_rng([seed, 1]))
     own = [said[kept.id[row]] for row in rows]
-    held_out = predictions.seen(own, labels, "predicted")._replace(
+    target = answers.target_of(version.path)
+    held_out = predictions.seen(own, labels, "predicted", target)._replace(
         features=whitening.whiten(kept.features[rows], score)
     )
     given = [Picture(str(path)) for path in paths]
@@ -81,8 +86,9 @@ def compared(
         )
     assert content.vectors is not None
     features = content.vectors[[row for _, row, _ in good]]
+    column = _COLUMNS.get(target, "label")
     arrived = predictions.seen(
-        [answer for *_, answer in good], labels, "label"
+        [answer for *_, answer in good], labels, column, target
     )._replace(features=whitening.whiten(features, score))
     known = [answer.get("known") for *_, answer in good]
     unknown = None if None in known else float(np.mean([not yes for yes in known]))

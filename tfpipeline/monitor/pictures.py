@@ -100,7 +100,12 @@ def _held_out(
 
 def _seen(network: Network, features: np.ndarray, judged: Judged) -> Seen:
     points = whitening.whiten(features, network.novelty)
-    return Seen(judged.label, judged.probability, points, judged.novelty)
+    label, probability = judged.label, judged.probability
+    if judged.values is not None:
+        label = judged.values
+        # A number has none.
+        probability = None if label.ndim == 1 else probability
+    return Seen(label, probability, points, judged.novelty)
 
 
 def changed(
@@ -115,14 +120,14 @@ def changed(
         most: Rows, at most.
     """
     order = np.argsort(-change, kind="stable")[:most]
-    novelty = given.arrived.novelty
+    novelty, chance = given.arrived.novelty, given.arrived.probability
     near = search.neighbours(given.kept, given.features[order], 1)
     return [
         {
             "image": names.get(given.paths[i], given.paths[i]),
             "path": given.paths[i],
-            "class": given.network.labels[given.arrived.label[i]],
-            "probability": float(given.arrived.probability[i]),
+            "class": given.arrived.said(i, given.network.labels),
+            "probability": None if chance is None else float(chance[i]),
             "change": float(change[i]),
             "novelty": None if novelty is None else float(novelty[i]),
             "neighbours": own,

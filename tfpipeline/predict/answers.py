@@ -69,14 +69,14 @@ def of_ready(
 
         sample_ranges.report(files, ready.ranges)
         logits, novelty = ready.predict(files, engine)
+        strange = _strange(ready.novelty, novelty, len(files))
         if ready.decision.target not in targets.CLASSES:
-            return target_rows.answers(ready.decision, logits)
+            return target_rows.answers(ready.decision, logits, strange)
         chance = classification.probabilities(logits / calibration.temperature)
         best = classification.top_k(logits, top_k)
         accepted = calibration.accepts(chance.max(axis=1))
         sure = [None] * len(files) if accepted is None else accepted.tolist()
         columns = best, np.take_along_axis(chance, best, axis=1).tolist(), sure
-        strange = _strange(ready.novelty, novelty, len(files))
         return [
             Answer([ready.labels[k] for k in row], p, "", enough, why, *more)
             for row, p, enough, why, more in zip(

@@ -79,18 +79,16 @@ def table(rows: Rows, most: int) -> str:
     that all files are in is said once, above the table.
     """
     more = ("known",) if rows and "known" in rows[0] else ()
-    header = ("file", "class", "probability", "second", "accepted", *more)
-    header = target_rows.table_header(rows) or header
+    header = target_rows.table_header(rows) or (
+        *("file", "class", "probability", "second", "accepted"),
+    )
+    header = (*header, *more)
     names, above = [str(row["id"]) for row in rows], ""
     if max(map(len, names)) > most // 4 and (folder := _common_folder(names)):
         names = [os.path.relpath(name, folder) for name in names]
         above = f"{text_table.shorten(text_table.printable(f'in {folder}'), most)}\n"
     lines = [
-        (
-            (name, row["error"])
-            if row["error"]
-            else (name, *(target_rows.words(row) or _answer(row)))
-        )
+        ((name, row["error"]) if row["error"] else (name, *_answer(row)))
         for name, row in zip(names, rows)
     ]
     right = ("probability", "value")
@@ -106,8 +104,10 @@ def _common_folder(names: Sequence[str]) -> str:
 
 
 def _answer(row: Mapping[str, Any]) -> tuple[str, ...]:
-    second = [f"{label} {share:.3f}" for label, share in row["top_k"][1:2]]
     words = [_ACCEPTED[row[key]] for key in ("accepted", "known") if key in row]
+    if own := target_rows.words(row):
+        return (*own, *words)
+    second = [f"{label} {share:.3f}" for label, share in row["top_k"][1:2]]
     return row["label"], f"{row['probability']:.3f}", "".join(second), *words
 
 

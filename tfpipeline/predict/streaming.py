@@ -12,7 +12,7 @@ from tfpipeline.core import disk
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import pictures as sources
 from tfpipeline.data.sources.pictures import Picture
-from tfpipeline.predict import batching
+from tfpipeline.predict import batching, target_rows
 
 # Pictures whose rows are made together: a multiple of every usual batch size, so that
 # no batch has other pictures than if all were one; and too few for processes that look
@@ -22,8 +22,8 @@ TOGETHER = 2048
 # Of so many rows, the place of one is kept in memory.
 _STEP = 1024
 
-# Columns of a model that tells strange images, and where they stand.
-_STRANGE, _BEFORE = ("novelty", "known", "known_reason"), "top_k"
+# Columns of a model that tells strange images stand before the first of these.
+_STRANGE, _BEFORE = target_rows.STRANGE, ("top_k", "error")
 
 # From pictures, and what the audit says of them, to a row each.
 Rows = Callable[[Sequence[Picture], Sequence[Any]], list[dict[str, Any]]]
@@ -82,8 +82,9 @@ class Table(Sequence[dict[str, Any]]):
         if not self._tells or _STRANGE[0] in row:
             return row
         whole: dict[str, Any] = {}
+        before = next(name for name in _BEFORE if name in row)
         for name, value in row.items():
-            if name == _BEFORE:
+            if name == before:
                 whole |= dict.fromkeys(_STRANGE)
             whole[name] = value
         return whole

@@ -1,5 +1,6 @@
 """Predictions of several labels or of a number: answers, rows, and cells of a CSV."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from tfpipeline.metrics.decision import Decision
 Rows = Sequence[Mapping[str, Any]]
 
 # What a column is called that has the probability of a class.
-_COLUMN = "probability of {}"
+COLUMN = "probability of {}"
 
 # The first columns of a file of predictions; the last one is `error`.
 _SEVERAL, _NUMBER = ("id", "labels"), ("id", "quantity", "value")
@@ -21,12 +22,26 @@ _SEVERAL, _NUMBER = ("id", "labels"), ("id", "quantity", "value")
 # Of a number, the ends of its interval, where there is one.
 _ENDS = ("low", "high")
 
+# Columns of a model that tells strange images, before the last one.
+STRANGE = ("novelty", "known", "known_reason")
+
 # Labels in the table of a terminal that were not said, at most.
 _NEXT = 2
 
 
-def answers(decision: Decision, outputs: np.ndarray) -> list[Answer]:
-    """Return what is said of images, by the outputs of a network, shape (n, k)."""
+def answers(
+    decision: Decision, outputs: np.ndarray, strange: Sequence[Sequence[Any]] = ()
+) -> list[Answer]:
+    """Return what is said of images, by the outputs of a network, shape (n, k).
+
+    Of models that tell, `strange` has the values of `STRANGE` of each image.
+    """
+    own = [dict(zip(STRANGE, row)) for row in strange] or [{}] * len(outputs)
+    said = _answers(decision, outputs)
+    return [answer._replace(**more) for answer, more in zip(said, own)]
+
+
+def _answers(decision: Decision, outputs: np.ndarray) -> list[Answer]:
     names = decision.labels
     if decision.target == targets.NUMBER:
         value, half = np.asarray(outputs[:, 0], np.float64), decision.half_width
@@ -55,10 +70,12 @@ def rows(ids: Sequence[str], every: Sequence[Answer]) -> list[dict[str, Any]]:
     Returns:
         `labels`, those that are said, the most probable first, and `probabilities` of
         all by their names; or `quantity`, `value` and, where the model has intervals,
-        `low` and `high`; and `error`.
+        `low` and `high`; `novelty`, `known` and `known_reason` where any answer tells;
+        and `error`.
     """
     is_number = any(answer.value is not None for answer in every)
     has_ends = any(answer.low is not None for answer in every)
+    tells = any(answer.novelty is not None for answer in every)
     table: list[dict[str, Any]] = []
     for name, answer in zip(ids, every):
         row: dict[str, Any] = {"id": name}
@@ -68,6 +85,8 @@ def rows(ids: Sequence[str], every: Sequence[Answer]) -> list[dict[str, Any]]:
         else:
             chances = zip(answer.labels, answer.probabilities)
             row |= {"labels": list(answer.said or ()), "probabilities": dict(chances)}
+        if tells:
+            row |= {key: getattr(answer, key) for key in STRANGE}
         table.append(row | {"error": answer.error})
     return table
 
@@ -88,10 +107,10 @@ def header(given: Rows) -> list[str]:
     """Return the columns of a CSV; nothing where one class is the answer."""
     kind = _kind(given)
     if "value" in kind:
-        return [*_NUMBER, *_ends(kind), "error"]
+        return [*_NUMBER, *_ends(kind), *_strange(kind), "error"]
     if "labels" in kind:
-        names = map(_COLUMN.format, _classes(given))
-        return [*_SEVERAL, *names, "error"]
+        names = map(COLUMN.format, _classes(given))
+        return [*_SEVERAL, *names, *_strange(kind), "error"]
     return []
 
 
@@ -99,21 +118,27 @@ def _ends(kind: Mapping[str, Any]) -> list[str]:
     return [name for name in _ENDS if name in kind]
 
 
+def _strange(kind: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns that only models have which tell strange images."""
+    return STRANGE if STRANGE[0] in kind else ()
+
+
 def cells(given: Rows) -> Iterator[list[Any]]:
     """Yield the cells of each row of a CSV; labels are written as `cat|dog`."""
     kind = _kind(given)
-    if "value" in kind:
-        names = *_NUMBER[1:], *_ends(kind)
-        for row in given:
-            numbers = [row.get(name) for name in names]
-            yield [row["id"], *numbers, row["error"]]
-        return
-    classes = _classes(given)
+    is_number, strange = "value" in kind, _strange(kind)
+    numbers = [*_NUMBER[1:], *_ends(kind)]
+    classes = [] if is_number else _classes(given)
     for row in given:
-        own = row.get("probabilities", {})
-        chances = [own.get(name) for name in classes]
-        labels = BETWEEN.join(row.get("labels", ()))
-        yield [row["id"], labels, *chances, row["error"]]
+        if is_number:
+            cells = [row.get(name) for name in numbers]
+        else:
+            own = row.get("probabilities", {})
+            chances = [own.get(name) for name in classes]
+            cells = [BETWEEN.join(row.get("labels", ())), *chances]
+        far = [row.get(name) for name in strange]
+        more = [json.dumps(v) if isinstance(v, bool) else v for v in far]
+        yield [row["id"], *cells, *more, row["error"]]
 
 
 def is_header(names: Sequence[str]) -> bool:

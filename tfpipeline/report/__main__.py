@@ -15,6 +15,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.report import comparison_page, result_page, run_data, run_page
+from tfpipeline.report.run_data import RunFiles
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,17 +67,29 @@ def make(folders: Sequence[Path], output: Path | None = None) -> Path:
         result_dir.check_file("--output", page, result_dir.is_stamped)
     if len(folders) > 1:
         several = [RunFolder(folder).existing() for folder in folders]
-        for run in map(run_data.read, several):
-            targets.expect(
-                *(run.decision.get("target", targets.SINGLE), f"comparing {run.name}"),
-                "Runs of single classes are compared; give one run for its own page.",
-            )
+        _check_alike([run_data.read(run) for run in several])
         return comparison_page.write(several, page)
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder. Found none.")
     if kind is not None:
         return result_page.write(folder, output)
     return run_page.write(RunFolder(folder).existing(), output)
+
+
+def _check_alike(runs: Sequence[RunFiles]) -> None:
+    """Refuse to compare runs by figures that not all of them have."""
+
+    def kind(run: RunFiles) -> str:
+        own = str(run.decision.get("target", targets.SINGLE))
+        return targets.SINGLE if own in targets.CLASSES else own
+
+    for run in runs:
+        if kind(run) != kind(runs[0]):
+            raise UserError(
+                f"{run.folder.path}: expected {targets.FLAG} {kind(runs[0])}, as "
+                f"{runs[0].folder.path} has. Received: {kind(run)}, which has other "
+                "figures. Give it alone for its own page."
+            )
 
 
 if __name__ == "__main__":

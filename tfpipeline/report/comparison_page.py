@@ -9,7 +9,7 @@ from urllib.parse import quote
 from tfpipeline.core import file_io
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.metrics.significance import holm, mcnemar, paired_interval
-from tfpipeline.report import charts, html, run_data, run_page
+from tfpipeline.report import charts, html, run_data, run_page, target_comparison
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 from tfpipeline.report.story import Figure, Story
@@ -27,8 +27,24 @@ def write(folders: Sequence[RunFolder], output: Path) -> Path:
     """Write the page of at least two finished runs, and return where it lies."""
     files = [run_data.read(folder) for folder in folders]
     links = [_link(folder, output) for folder in folders]
-    html.write(output, "comparison.html", links=links, **content(files))
+    if all(run.has_classes for run in files):
+        html.write(output, "comparison.html", links=links, **content(files))
+    else:
+        html.write(
+            output, "comparison_target.html", links=links, **_target_content(files)
+        )
     return output
+
+
+def _target_content(runs: Sequence[RunFiles]) -> dict[str, Any]:
+    """Return what the page of several labels or of a number tells."""
+    names = unique_names(runs)
+    networks = [run_page.network(run.config) for run in runs]
+    return {
+        **target_comparison.content(runs, names, networks),
+        "curve": _curves(names, runs),
+        "differences": differences(runs),
+    }
 
 
 def content(runs: Sequence[RunFiles]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class Judged(NamedTuple):
         known: Whether that is within its limit, shape (n,); None likewise.
         said: The answer in words, of length n: the likeliest class, several of them,
             or a number, which has no probability.
+        values: Of several labels which are said, bool, shape (n, classes); of a number
+            itself, shape (n,); None where one class is the answer.
     """
 
     label: np.ndarray
@@ -44,6 +46,7 @@ class Judged(NamedTuple):
     novelty: np.ndarray | None
     known: np.ndarray | None
     said: Sequence[str] = ()
+    values: np.ndarray | None = None
 
 
 class Embedded(NamedTuple):
@@ -123,17 +126,18 @@ class Network:
     def judge(self, features: np.ndarray) -> Judged:
         """Return what the head says of features, shape (n, width)."""
         logits, decision = in_parts(self._head, features), self._ready.decision
-        if decision.target not in targets.CLASSES:
-            chance = decision.chance(logits).max(1)
-            if decision.target == targets.NUMBER:
-                chance = np.full(len(logits), None)
-            said = decision.said(logits)
-            return Judged(logits.argmax(1), chance, None, None, said)
-        chance = classification.probabilities(logits / self._temperature)
         novelty, known, score = None, None, self.novelty
         if score is not None:
             novelty = in_parts(score, features, logits)
             known = score.knows(novelty)
+        if decision.target not in targets.CLASSES:
+            every = decision.chance(logits)
+            chance, values = every.max(1), decision.called(every)
+            if decision.target == targets.NUMBER:
+                chance, values = np.full(len(logits), None), logits[:, 0]
+            own = novelty, known, decision.said(logits), values
+            return Judged(logits.argmax(1), chance, *own)
+        chance = classification.probabilities(logits / self._temperature)
         said = [self.labels[k] for k in logits.argmax(1)]
         return Judged(logits.argmax(1), chance.max(1), novelty, known, said)
 

@@ -129,7 +129,9 @@ def novelty_of(course: Course, kept: Reference) -> tuple[Novelty, dict[str, Any]
     its threshold: each once, and none of which training has an equal file.
     """
     train, held_out = kept.rows("train"), kept.rows("validation")
-    _, label = np.unique([kept.label[i] for i in train], return_inverse=True)
+    label = None
+    if course.work.examples.source.target in targets.CLASSES:
+        _, label = np.unique([kept.label[i] for i in train], return_inverse=True)
     score = novelty.fit(kept.features[train], label)
     examples = course.work.examples
     seen = {examples.keys[i] for i in examples.of("train")}
@@ -144,7 +146,8 @@ def novelty_of(course: Course, kept: Reference) -> tuple[Novelty, dict[str, Any]
         chunks = [kept.features[rows[i : i + _TOGETHER]] for i in starts]
         pairs = [score.parts(x, head(x, training=False)) for x in chunks]
         columns = [np.stack(pair, axis=1) for pair in pairs]
-        return np.concatenate([np.zeros((0, 2), np.float32), *columns])
+        nothing = np.zeros((0, len(score.spreads)), np.float32)
+        return np.concatenate([nothing, *columns])
 
     some = rng.permutation(train)[:_TOGETHER]
     given = parts(rng.permutation(once)), parts(some), settings.train.false_alarms
@@ -182,7 +185,7 @@ def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
     rows = [
         {
             "id": source.ids[chosen[i]],
-            "label": source.labels[source.label[chosen[i]]],
+            "label": source.said(int(chosen[i])),
             "novelty": float(values[i]),
         }
         for i in worst

@@ -151,13 +151,6 @@ def _told(work: Work, related: Families) -> dict[str, Any]:
 def _families(run: RunFolder, course: Course) -> Families:
     """Look for families across splits, where features are on disk, and draw them."""
     task, examples = course.task, course.work.examples
-    if examples.source.target not in targets_of.CLASSES:
-        console.note(
-            "relatives across splits are not looked for by features: that is not "
-            f"defined for {targets_of.FLAG} {examples.source.target}; --data.group "
-            "near compares pixels"
-        )
-        return Families()
     if task is None or not isinstance(task.inputs, CachedFeatures):
         return Families()
     if task.inputs.is_coarse:
@@ -168,8 +161,11 @@ def _families(run: RunFolder, course: Course) -> Families:
         )
         return Families()
     cache, keys = task.inputs.cache, examples.keys
+    source = examples.source
+    is_single = source.target in targets_of.CLASSES
+    truth = families.Truth(source.label, None if is_single else source.values)
     related = families.find(
-        *(examples.split, examples.source.label, examples.alike),
+        *(examples.split, truth, examples.alike),
         lambda chosen: cache.rows([keys[i] for i in chosen]),
         *(course.work.settings.seed, cache.width),
     )
@@ -221,13 +217,6 @@ def write_reference(
     How many of the test images are known is added to the `result`.
     """
     reference.write(run, kept)
-    if course.decision.target not in targets_of.CLASSES:
-        console.note(
-            "nothing will say which images are known: that is not defined for "
-            f"{targets_of.FLAG} {course.decision.target}; features are kept, and "
-            "`similar` finds the nearest"
-        )
-        return
     if not np.isfinite(kept.features).all():
         console.warn(
             "Some features are NaN or infinite, so nothing will say which images are "

@@ -149,7 +149,11 @@ def test_settings_that_do_not_fit_are_refused_in_words(tmp_path: Path) -> None:
         (None, {"label_columns": "a"}, "expected with --data.target multi"),
         ("multi", {"label_columns": "a,a"}, "none of them twice"),
         ("multi", {"label_columns": "label"}, "called id, path, label"),
-        ("multi", {"min_per_class": 3}, "--data.min_per_class: not defined"),
+        (
+            "number",
+            {"min_per_class": 3, "label_column": "a"},
+            "--data.min_per_class: not defined",
+        ),
         ("many", {}, "Unknown --data.target 'many'"),
     ):
         with pytest.raises(UserError, match=words):

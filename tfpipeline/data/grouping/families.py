@@ -6,6 +6,7 @@ measures what is found.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,9 +39,22 @@ class Families:
     searched: int = 0
 
 
+class Truth(NamedTuple):
+    """What is true of the images.
+
+    Args:
+        label: Index of the class of each, or of its stratum, shape (n,).
+        values: Of several labels or a number what is true, shape (n, k); None where
+            one class is.
+    """
+
+    label: np.ndarray
+    values: np.ndarray | None = None
+
+
 def find(
     split: np.ndarray,
-    label: np.ndarray,
+    truth: Truth,
     alike: Sequence[Sequence[int]],
     features: Callable[[np.ndarray], np.ndarray],
     seed: int,
@@ -50,16 +64,18 @@ def find(
 
     Args:
         split: Of each image, shape (n,).
-        label: Index of its class, shape (n,).
+        truth: Of each image.
         alike: Groups of positions that are copies by their pixels, and known.
         features: From positions to features.
         seed: Decides which of many images are compared.
         width: Of the features.
     """
+    label, values = truth
     trained, held_out = sampled(split, seed, width)
-    nearest, distance, most = across(
-        *(features(trained), features(held_out), label[trained], label[held_out])
-    )
+    x, y = features(trained), features(held_out)
+    if values is not None:
+        x, y = unexplained(x, y, values[trained], values[held_out])
+    nearest, distance, most = across(x, y, label[trained], label[held_out])
     copy = {i: group[0] for group in alike for i in group}
     rows = [
         row
@@ -82,6 +98,41 @@ def sampled(split: np.ndarray, seed: int, width: int) -> tuple[np.ndarray, np.nd
         for rows, most in zip(both, limits)
     )
     return trained, held_out
+
+
+def unexplained(
+    trained: np.ndarray, held_out: np.ndarray, *values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return features without what labels or a number tell of them, by least squares.
+
+    So images of the same labels are no nearer for that; of one class an image, this
+    would be to subtract the mean of the class.
+
+    Args:
+        trained: Features, shape (n, width), which are changed where they are float32.
+        held_out: Features, shape (m, width), likewise.
+        values: What is true of the former, (n, k), and of the latter, (m, k).
+    """
+    if not len(trained):
+        return trained, held_out
+    known = values[0].astype(np.float64)
+    middle, spread = known.mean(axis=0), known.std(axis=0)
+    own, other = (
+        np.float32(
+            np.column_stack(
+                [np.ones(len(rows)), (rows - middle) / np.maximum(spread, 1e-9)]
+            )
+        )
+        for rows in values
+    )
+    slopes = np.linalg.lstsq(own.T @ own, own.T @ trained, rcond=None)[0]
+    # In place: there may be as much as the limits allow.
+    rest = [np.require(rows, np.float32, "W") for rows in (trained, held_out)]
+    for rows, design in zip(rest, (own, other)):
+        for start in range(0, len(rows), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            rows[part] -= design[part] @ slopes
+    return rest[0], rest[1]
 
 
 def across(

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpipeline.core import console
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources import class_values
 from tfpipeline.data.sources.class_map import ClassMap
 
 SPLITS = ("train", "validation", "test")
@@ -152,9 +154,9 @@ class Source:
 
         Where a name changes, classes stand in the order of their names, as if their
         folders were called so. The `reason` is why classes are dropped; fewer than the
-        `least` are refused.
+        `least` are refused. An example of several labels stays whichever are dropped.
         """
-        if self.target != targets.SINGLE:
+        if self.target == targets.NUMBER:
             if class_map.new:
                 raise targets.undefined(
                     *(self.target, reason or "--data.classes"),
@@ -162,6 +164,7 @@ class Source:
                     "columns or labels of the source.",
                 )
             return self
+        least = 1 if self.target == targets.MULTI else least
         class_map = class_map.resolve(self.labels, reason)
         names = [class_map.name(label) for label in self.labels]
         changed = dataclasses.replace(self, class_map=self.class_map.then(class_map))
@@ -176,11 +179,39 @@ class Source:
             )
         place = {name: i for i, name in enumerate(labels)}
         index = np.array([-1 if n is None else place[n] for n in names], np.int32)
+        if self.values is not None:
+            return changed._joined(labels, index.tolist(), reason)
         changed = dataclasses.replace(changed, labels=labels, label=index[self.label])
         stays = changed.label >= 0
         out = {self.ids[i] for i in np.flatnonzero(~stays)}
         left = changed.take(np.flatnonzero(stays)) if out else changed
         return dataclasses.replace(left, dropped=self.dropped | out)
+
+    def _joined(
+        self, labels: Sequence[str], place: Sequence[int], reason: str
+    ) -> "Source":
+        """Return the same examples with the values of classes that are left."""
+        assert self.values is not None
+        where = f"{self.name}, by {reason}"
+        if self.target == targets.SOFT:
+            class_values.check_shares(where, self.labels, self.values, place)
+        for name in labels if self.target == targets.MULTI else ():
+            if BETWEEN in name or name == NO_LABEL:
+                raise UserError(
+                    f"{where}: expected a new name without {BETWEEN!r}, and not "
+                    f"{NO_LABEL}. Received: {name!r}."
+                )
+        given = self.target, self.values, place
+        values = class_values.joined(*given, len(labels))
+        none = int((~values.any(axis=1)).sum())
+        if none > int((~self.values.any(axis=1)).sum()):
+            console.warn_once(
+                f"{where}: {none} of {len(self)} images have no label then; they stay, "
+                "as images of none of the classes"
+            )
+        label = class_values.strata(self.target, values)
+        own = {"labels": tuple(labels), "values": values, "label": label}
+        return dataclasses.replace(self, **own)
 
     def in_order(self, labels: Sequence[str]) -> "Source":
         """Return the same examples with the classes in another order."""

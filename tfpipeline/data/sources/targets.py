@@ -21,6 +21,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import csv_file
 from tfpipeline.data.sources.base import BETWEEN, NO_LABEL, Source
+from tfpipeline.data.sources.class_values import strata
 
 COLUMNS = "--data.label_columns"
 
@@ -33,9 +34,6 @@ _ROUNDING = 1e-3
 # Of float32, in which numbers are learned.
 _MOST = float(np.finfo(np.float32).max)
 
-# Strata of a number: splits have as many of each.
-BINS = 10
-
 # Of the standard deviation: what is lost of a number may be so much.
 _LOST = 1e-3
 
@@ -45,27 +43,6 @@ _OTHERS = ",;"
 _YES_NO = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
 
 Rows = Sequence[Mapping[str, str]]
-
-
-def strata(target: str, values: np.ndarray) -> np.ndarray:
-    """Return the stratum of each example, by which splits and samples are even.
-
-    It is the largest share; of several labels the rarest, or one more where there is
-    none; of a number one of ten ranges that have as many examples each.
-
-    Returns:
-        int32, shape (n,).
-    """
-    if target == targets.SOFT:
-        return np.asarray(values.argmax(axis=1), np.int32)
-    if target == targets.NUMBER:
-        numbers = values[:, 0].astype(np.float64)
-        edges = np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS))
-        bins = np.searchsorted(edges, numbers, side="right")
-        return np.asarray(np.unique(bins, return_inverse=True)[1], np.int32)
-    counts = np.where(values > 0, values.sum(axis=0), np.inf)
-    rarest = np.where(values.any(axis=1), counts.argmin(axis=1), values.shape[1])
-    return np.asarray(rarest, np.int32)
 
 
 def with_values(source: Source, target: str, values: np.ndarray) -> Source:
