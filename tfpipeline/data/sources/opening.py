@@ -13,7 +13,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.grouping import names
 from tfpipeline.data.sources import class_map as maps
-from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.sources import drawn_world, listing
 from tfpipeline.data.sources import targets as values
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
@@ -62,6 +62,11 @@ def open_source(
     run, comes after that, and may name classes that the source does not have.
     One class is enough where it is `single`, else it is refused.
     """
+    if settings.features is not None:
+        raise UserError(
+            f"--data.features {settings.features}: only `train` learns from features "
+            "without their pictures. Leave it out."
+        )
     file = None if settings.classes is None else Path(settings.classes)
     own = ClassMap() if file is None else maps.read(file)
     names.check(settings.group_column, settings.group_from)
@@ -214,7 +219,7 @@ def _open(
     path = Path(name)
     if tfrecord.is_packed(path):
         return tfrecord.open_packed(path)
-    if path.is_dir():
+    if listing.is_folder(path):
         if settings.label_from not in LABEL_FROM:
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
         source = LABEL_FROM[settings.label_from](path, class_map)
