@@ -148,13 +148,15 @@ def prepare(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    rows: Sequence[Row] | None = None,
 ) -> Examples:
     """Open a source, look at every file, set aside what is broken, split the rest.
 
     `cache` is shared by runs; `draw` writes the pictures of the source `demo` into it.
-    A `source` has been opened before.
+    A `source` has been opened before. Where `rows` say what is known of its files, one
+    each, no file is looked at.
     """
-    every = _usable(settings, cache, draw, source)
+    every = _usable(settings, cache, draw, source, rows)
     source, fixes = every.source, every.corrected
     if settings.splits is not None:
         chosen, split = splits.pin(source, Path(settings.splits), fixes.relabelled)
@@ -204,6 +206,7 @@ def _usable(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    rows: Sequence[Row] | None = None,
     *,
     single: bool = False,
 ) -> Examples:
@@ -211,8 +214,9 @@ def _usable(
     check(settings)
     if source is None:
         source = open_source(settings, cache, draw, single=single)
-    limit = settings.max_pixels
-    rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
+    if rows is None:
+        limit = settings.max_pixels
+        rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
     source, files = source.take(good), tuple(rows[i] for i in good)
     if few := few_classes(settings, source, files):
