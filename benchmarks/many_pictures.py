@@ -43,11 +43,14 @@ import numpy as np
 from PIL import Image
 from results import spread, tell
 
+from tfpipeline.config import DataSettings
 from tfpipeline.core import file_io
-from tfpipeline.data import sampling
+from tfpipeline.data import dataset, review, sampling, splits
+from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
-from tfpipeline.shards import work
+from tfpipeline.shards import reading, work
+from tfpipeline.shards.labels import Labels
 
 SHARD = 2000
 SMALL = ("--model.backbone", "PlainCNN", "--model.weights", "none")
@@ -315,23 +318,29 @@ def train_workers(images: int, workers: int) -> dict[str, Any]:
 
 
 def row_bytes(folder: Path, count: int = 100_000) -> dict[str, float]:
-    """Measure what a row of features takes in the memory of each worker."""
-    from tfpipeline.config import DataSettings, RunSettings
-    from tfpipeline.train.embedded.held import open_held
-
+    """Measure what a row of features takes in each worker before it trains."""
     request = {"command": "embed", "network": "", "width": 1, "dtype": "float16"}
     features = held(folder, count, request | {"size": [8, 8]})
+
+    def prepare() -> Examples:
+        plan = reading.open_plan(features)
+        data = DataSettings(features=str(features))
+        labels = Labels.of(plan, reading.rows(plan), data)
+        source, rows = labels.open(folder, lambda cache: cache)
+        given = labels.data, 0, folder, lambda cache: cache
+        examples = dataset.prepare(*given, source, rows)
+        examples.review(review.Opened(), 0.2)
+        file, keys = folder / "splits.csv", examples.keys
+        splits.write(file, examples.source, examples.split, keys)
+        return examples
+
     tracemalloc.start()
-    own = open_held(str(features))
-    settings = RunSettings(data=own.settings(DataSettings()))
-    examples = own.examples(settings, folder, lambda cache: cache)
-    own.store(examples)
-    del own
+    examples = prepare()
     now, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(examples.source) == count
     begin = time.process_time()
-    open_held(str(features)).examples(settings, folder, lambda cache: cache)
+    prepare()
     seconds = time.process_time() - begin
     return {
         "row_bytes": now / count,

@@ -93,18 +93,12 @@ def test_each_worker_has_every_example_of_its_shards_once_few_shards_at_a_time(
     assert sorted(np.concatenate(owned)) == list(range(len(shard)))
     for worker, own in enumerate(owned):
         assert (shard[own] % workers == worker).all()
-        visits = [
-            number for i, number in enumerate(shard[own]) if i in first(shard[own])
+        # A shard is over before one of the next block is read.
+        turns = [
+            np.flatnonzero(shard[own] == number) for number in np.unique(shard[own])
         ]
-        for begin in range(0, len(visits), together):
-            # A block is over before a shard of the next one is read.
-            block = set(visits[begin : begin + together])
-            places = np.flatnonzero(np.isin(shard[own], list(block)))
-            assert len(places) == places[-1] - places[0] + 1
-
-
-def first(values: np.ndarray) -> set[int]:
-    return set(np.unique(values, return_index=True)[1].tolist())
+        for place in range(len(own)):
+            assert sum(t[0] <= place <= t[-1] for t in turns) <= together
 
 
 def test_one_block_of_all_shards_is_the_order_of_an_epoch() -> None:

@@ -84,10 +84,10 @@ def test_each_picture_has_its_features_again(
     put(tmp_path, paths, vectors, bad=paths[2:4], format=kind)
     plan = reading.open_plan(tmp_path / "out")
     rows = reading.rows(plan)
-    assert rows.ids == paths and rows.sha256 == [digest(path) for path in paths]
-    assert [bool(error) for error in rows.errors] == [i in (2, 3) for i in range(8)]
+    assert [*rows.ids] == paths and [*rows.sha256] == [digest(path) for path in paths]
+    assert rows.errors == {2: "no image", 3: "no image"}
     assert rows.shard.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
-    assert ((rows.row < 0) == np.array([bool(e) for e in rows.errors])).all()
+    assert np.flatnonzero(rows.row < 0).tolist() == [2, 3]
     for i in range(8):
         if rows.row[i] >= 0:
             array = reading.vectors(plan, int(rows.shard[i]), checks=True)
@@ -104,7 +104,7 @@ def test_names_that_are_no_utf_8_come_back(tmp_path: Path) -> None:
     done = json.loads(plan.done(0).read_text())
     done["sha256"]["csv"] = hashlib.sha256(content).hexdigest()
     plan.done(0).write_text(json.dumps(done))
-    assert reading.rows(plan).ids == [name]
+    assert [*reading.rows(plan).ids] == [name]
 
 
 def changed(plan: plans.Plan, number: int, **values: Any) -> None:

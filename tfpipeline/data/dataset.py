@@ -29,6 +29,7 @@ from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map, label_checks
 from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.columns import Column, taken, texts
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.data.sources.settings import check
 from tfpipeline.metrics import weights
@@ -48,16 +49,17 @@ class Examples:
     """
 
     source: Source
-    files: tuple[Row, ...]
+    files: Sequence[Row]
     split: np.ndarray
     quarantined: tuple[tuple[str, Row], ...]
     corrected: Corrections = corrections.NONE
     brightness: Choice = Choice()
 
     @functools.cached_property
-    def keys(self) -> list[str]:
+    def keys(self) -> Sequence[str]:
         """The digest of each file's content; put together once."""
-        return [row.sha256 for row in self.files]
+        own = [row.sha256 for row in self.files]
+        return texts(own) if isinstance(self.files, Column) else own
 
     def of(self, split: str) -> np.ndarray:
         """Return the indices of the examples of a split, ascending, int64."""
@@ -218,10 +220,10 @@ def _usable(
         limit = settings.max_pixels
         rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
-    source, files = source.take(good), tuple(rows[i] for i in good)
+    source, files = source.take(good), taken(rows, good)
     if few := few_classes(settings, source, files):
         left = rare_classes.others(source, few)
-        files = tuple(files[i] for i in left)
+        files = taken(files, left)
         dropping, least = class_map.dropping(few), 1 if single else 2
         source = source.with_classes(dropping, rare_classes.FLAG, least=least)
     fixes = corrections.NONE
@@ -237,7 +239,7 @@ def _with_ranges(
 ) -> Examples:
     """Return all examples, with ranges by those that are chosen and not dropped."""
     left = chosen[every.corrected.left(every.source.take(chosen))]
-    choice = sample_ranges.announce(settings.range, [every.files[i] for i in left])
+    choice = sample_ranges.announce(settings.range, taken(every.files, left))
     return dataclasses.replace(every, brightness=choice)
 
 
@@ -280,7 +282,7 @@ def _corrected(every: Examples, chosen: np.ndarray, split: np.ndarray) -> Exampl
     return dataclasses.replace(
         every,
         source=every.corrected.relabel(every.source.take(chosen)),
-        files=tuple(every.files[i] for i in chosen),
+        files=taken(every.files, chosen),
         split=split,
     )
 

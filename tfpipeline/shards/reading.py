@@ -1,13 +1,14 @@
 """What `embed` has written, read back: which picture has which row of which shard.
 
-The rows of all shards are in memory, about 300 bytes each; features are not: `vectors`
-reads those of one shard.
+The rows of all shards are in memory, as long as their ids and 80 bytes more each;
+features are not: `vectors` reads those of one shard.
 """
 
 import csv
 import hashlib
 import io
 import operator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from tfpipeline.core import progress, remote
 from tfpipeline.core.errors import UserError
+from tfpipeline.data.sources import columns
 from tfpipeline.shards import parquet
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards.plan import Plan
@@ -31,16 +33,25 @@ class Rows(NamedTuple):
 
     Args:
         ids: What each is called.
-        sha256: Digest of its file; so are the following, of length n.
-        errors: Why it has no features; empty where it has.
+        sha256: Digest of its file; so are `shard` and `row`, of length n.
+        errors: Why pictures have no features, by their places.
         shard: Number of its shard, int32.
         row: Place of its features in that shard, int32; -1 where there are none.
     """
 
-    ids: list[str]
-    sha256: list[str]
-    errors: list[str]
+    ids: Sequence[str]
+    sha256: Sequence[str]
+    errors: Mapping[int, str]
     shard: np.ndarray
+    row: np.ndarray
+
+
+class _Part(NamedTuple):
+    """The rows of one shard: texts as arrays of bytes, and an error each."""
+
+    ids: np.ndarray
+    sha256: np.ndarray
+    errors: Sequence[str]
     row: np.ndarray
 
 
@@ -72,7 +83,7 @@ def rows(plan: Plan) -> Rows:
         UserError: A shard is missing, of another request, or not as it was written; or
             a picture is there twice.
     """
-    parts: list[Rows] = []
+    parts: list[_Part] = []
     missing: list[int] = []
     for number in progress.over(range(plan.shards), "rows", "shard"):
         done = plan.finished(number)
@@ -82,16 +93,31 @@ def rows(plan: Plan) -> Rows:
             parts.append(_of_shard(plan, number, done))
     if missing:
         raise _incomplete(plan, missing)
-    texts = ([text for part in parts for text in part[k]] for k in range(3))
-    own = Rows(*texts, *(np.concatenate([p[k] for p in parts]) for k in (3, 4)))
-    if len(set(own.ids)) < len(own.ids):
-        seen: set[str] = set()
-        twice = next(name for name in own.ids if name in seen or seen.add(name))
-        raise UserError(
-            f"{FLAG} {plan.folder}: expected each picture once. Received {twice!r} "
-            "twice. Embed them again, each named once."
-        )
+    numbers = np.repeat(np.arange(len(parts)), [len(part.row) for part in parts])
+    errors = (error for part in parts for error in part.errors)
+    own = Rows(
+        columns.joined([part.ids for part in parts]),
+        columns.joined([part.sha256 for part in parts]),
+        {place: error for place, error in enumerate(errors) if error},
+        numbers.astype(np.int32),
+        np.concatenate([part.row for part in parts]).astype(np.int32),
+    )
+    _check_once(plan, own.ids)
     return own
+
+
+def _check_once(plan: Plan, ids: Sequence[str]) -> None:
+    """Refuse a folder in which a picture is twice."""
+    # Of each id 8 bytes are kept, and those that have them in common are compared.
+    short = np.fromiter(map(hash, ids), np.int64, len(ids))
+    order = np.argsort(short, kind="stable")
+    same = np.flatnonzero(np.diff(short[order]) == 0)
+    pairs = zip(order[same].tolist(), order[same + 1].tolist())
+    if twice := [b for a, b in pairs if ids[a] == ids[b]]:
+        raise UserError(
+            f"{FLAG} {plan.folder}: expected each picture once. Received "
+            f"{ids[min(twice)]!r} twice. Embed them again, each named once."
+        )
 
 
 def _incomplete(plan: Plan, missing: list[int]) -> UserError:
@@ -110,14 +136,14 @@ def _incomplete(plan: Plan, missing: list[int]) -> UserError:
     )
 
 
-def _of_shard(plan: Plan, number: int, done: dict[str, Any]) -> Rows:
+def _of_shard(plan: Plan, number: int, done: dict[str, Any]) -> _Part:
     """Return the rows of one shard."""
     if parquet.ENDING in done["sha256"]:
         file = plan.file(number, parquet.ENDING)
-        network, columns = parquet.read_rows(file, (*_COLUMNS[:2], _COLUMNS[3]))
+        network, table = parquet.read_rows(file, (*_COLUMNS[:2], _COLUMNS[3]))
         if network != str(plan.request.get("network", "")):
             raise _damaged(file, "it has features of another network")
-        ids, digests, errors = columns
+        ids, digests, errors = table
         row = np.where([not error for error in errors], np.arange(len(ids)), -1)
     else:
         file = plan.file(number, "csv")
@@ -127,13 +153,12 @@ def _of_shard(plan: Plan, number: int, done: dict[str, Any]) -> Rows:
         )
         header = next(lines)
         pick = operator.itemgetter(*map(header.index, _COLUMNS))
-        table = list(zip(*map(pick, lines))) or [()] * len(_COLUMNS)
-        ids, digests, places, errors = map(list, table)
+        table = [[*values] for values in zip(*map(pick, lines))] or [[]] * 4
+        ids, digests, places, errors = table
         row = np.array([int(place) if place else -1 for place in places], np.int64)
     if len(ids) != done["images"]:
         raise _damaged(file, f"it has {len(ids)} rows, not {done['images']}")
-    shard = np.full(len(ids), number, np.int32)
-    return Rows(ids, digests, errors, shard, row.astype(np.int32))
+    return _Part(columns.encoded(ids), columns.encoded(digests), errors, row)
 
 
 def vectors(plan: Plan, number: int, *, checks: bool) -> np.ndarray:

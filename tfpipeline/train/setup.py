@@ -87,8 +87,9 @@ def prepare(
         with console.gathered() as remarks, listing.noting() as passed:
             if settings.data.features is not None:
                 with distribute.jointly(strategy):
-                    held = open_held(settings.data.features)
-                    data = held.settings(settings.data)
+                    held = open_held(settings.data)
+                    source = held.labels.data.source
+                    data = dataclasses.replace(settings.data, source=source)
                     settings = dataclasses.replace(settings, data=data)
                     examples = held.examples(settings, cache, draw)
             else:

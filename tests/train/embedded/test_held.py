@@ -1,147 +1,131 @@
-"""Rows of features find their labels: in their ids, or in a source joined by id."""
+"""A run from features is the run from their pictures, and other commands use it."""
 
-from collections.abc import Sequence
+import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.shards.test_reading import names, put
-from tfpipeline.config import DataSettings, RunSettings
-from tfpipeline.core.errors import UserError
-from tfpipeline.data.dataset import Examples
-from tfpipeline.train.embedded.held import Held, open_held
+from tests.conftest import PLAIN, Trained
+from tests.train.test_command import pictures, start
+from tfpipeline import cli
+from tfpipeline.config import EvaluateSettings, PredictSettings
+from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.core import file_io
+from tfpipeline.embed.command import embed
+from tfpipeline.evaluate.command import evaluate
+from tfpipeline.models import classifier, saving, shard_features
+from tfpipeline.predict.command import predict
 
-COUNT = 40
-
-
-def held(folder: Path, paths: Sequence[str], **what: Any) -> Held:
-    vectors = np.arange(2 * len(paths), dtype=np.float32).reshape(-1, 2)
-    put(folder, paths, vectors, size=7, **what)
-    return open_held(str(folder / "out"))
-
-
-def examples(given: Held, cache: Path, **data: Any) -> Examples:
-    own = given.settings(DataSettings(**data))
-    return given.examples(RunSettings(data=own), cache, lambda cache: cache)
+QUICK = ("--train.epochs", "2", "--data.batch_size", "8")
+SHARDS = ("--shard_images", "10", "--batch_size", "8", "--quiet")
 
 
-def check_rows(given: Held, found: Examples, paths: Sequence[str]) -> None:
-    """Make sure that each example has the features of its own picture."""
-    rows = given.store(found).rows(range(len(found.source)))
-    order = [paths.index(str(path)) for path in found.source.paths]
-    np.testing.assert_array_equal(rows[:, 0], 2 * np.array(order))
+def head(run: Path) -> list[np.ndarray]:
+    model, _ = saving.load_classifier(run / "model.keras")
+    return classifier.split_classifier(model)[1].get_weights()
 
 
-def test_class_folders_in_the_ids_are_read_as_folders_of_pictures_are(
-    tmp_path: Path,
-) -> None:
-    from tfpipeline.data.sources.image_folder import open_folder
-
-    inside = [
-        *(f"train/{name}/{i}.jpg" for name in ("cat", "dog") for i in range(9)),
-        *(f"test/{name}/more/{i}.jpg" for name in ("dog", "cat") for i in range(3)),
-        "train/cat/1_mask.png",
-    ]
-    for name in inside:
-        (tmp_path / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "pets" / name).write_bytes(b"no picture")
-    expected = open_folder(tmp_path / "pets")
-    paths = [str(tmp_path / "pets" / name) for name in reversed(inside)]
-    for name in inside:
-        (tmp_path / "pets" / name).unlink()
-    given = held(tmp_path, paths)
-    found = examples(given, tmp_path)
-    source = found.source
-    assert source.labels == ("cat", "dog") and source.ids == expected.ids
-    assert source.paths == expected.paths and source.split == expected.split
-    assert set(found.split) == {"train", "validation", "test"}
-    check_rows(given, found, paths)
+def metrics(run: Path) -> dict[str, object]:
+    content = json.loads((run / "metrics.json").read_text())
+    return {name: content[name] for name in ("test", "validation")}
 
 
-def test_relative_ids_are_found_from_the_folder_in_which_they_were_embedded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paths = [f"in/{'ab'[i % 2]}/{i}.png" for i in range(COUNT)]
-    # The words that name pictures were relative, and so is the folder of work.
-    given = held(tmp_path, paths, working_folder=str(tmp_path))
-    monkeypatch.chdir("/")
-    absolute = [str(tmp_path / path) for path in paths]
-    for source in ("demo", str(tmp_path / "in"), "in"):
-        found = examples(given, tmp_path, source=source)
-        assert found.source.ids[0] == "a/0.png" and len(found.source) == COUNT
-        check_rows(given, found, absolute)
-
-
-def test_a_csv_is_joined_by_id_and_what_has_no_partner_is_told(
+def test_a_run_from_features_is_the_run_from_pictures_to_the_last_bit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    paths = names(COUNT)
-    rows = [f"{path},{'odd' if i % 2 else 'even'}" for i, path in enumerate(paths)]
-    # One row of features has no label, one label no features, one picture was broken.
-    rows[3] = "/nowhere/else.jpg,odd"
-    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]))
-    given = held(tmp_path, paths, bad=[paths[5]])
-    found = examples(given, tmp_path, source=str(tmp_path / "labels.csv"))
-    assert found.source.labels == ("even", "odd") and len(found.source) == COUNT - 2
-    assert paths[3] in capsys.readouterr().err
-    bad = {name: row.reason for name, row in found.quarantined}
-    assert set(bad) == {paths[5], "/nowhere/else.jpg"}
-    assert bad[paths[5]] == "no image" and "out" in bad["/nowhere/else.jpg"]
-    check_rows(given, found, paths)
+    source = pictures(tmp_path / "in")
+    (source / "dark" / "broken.png").write_bytes(b"no picture")
+    cache = ("--cache_dir", str(tmp_path / "cache"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = [*PLAIN, *QUICK, *cache, "--data.source", str(source)]
+    assert start(*words, "--workdir", str(first)) == 0
+    words = [str(source), *PLAIN, *SHARDS, "--output", str(tmp_path / "features")]
+    assert cli.main(embed, EmbedSettings, words) == 0
+    # The pictures are not there while it trains.
+    source.rename(tmp_path / "away")
+    own = ["--data.features", str(tmp_path / "features"), *QUICK, *cache]
+    capsys.readouterr()
+    assert start(*own, "--workdir", str(second)) == 0
+    assert "no thumbnails" in capsys.readouterr().err
+    for one, two in zip(head(first), head(second), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert metrics(first) == metrics(second)
+    columns = ("id", "label", "split", "sha256")
+    tables = [file_io.read_csv(run / "splits.csv") for run in (first, second)]
+    one, two = ([[row[c] for c in columns] for row in table] for table in tables)
+    assert one == two
+    bad = file_io.read_csv(second / "quarantine.csv")
+    assert [row["id"] for row in bad] == ["dark/broken.png"]
+    page = (second / "report.html").read_text()
+    assert str(tmp_path / "features") in page and "0 pixels" not in page
+    manifest = json.loads((second / "manifest.json").read_text())
+    assert manifest["fingerprints"] == json.loads(
+        (first / "manifest.json").read_text()
+    ).get("fingerprints")
+    # Where the pictures are, other commands use it as any run.
+    (tmp_path / "away").rename(source)
+    words = ["--run", str(second), *cache, "--quiet"]
+    assert cli.main(evaluate, EvaluateSettings, words) == 0
+    evaluated = json.loads((second / "evaluation.json").read_text())
+    assert evaluated["metrics"]["accuracy"] == metrics(second)["test"]["accuracy"]
+    words = ["--model", str(second), "--images", str(source / "light"), "--quiet"]
+    words += ["--output", str(tmp_path / "p.csv")]
+    assert cli.main(predict, PredictSettings, words) == 0
 
 
-def test_ids_of_a_csv_come_before_its_paths(tmp_path: Path) -> None:
-    paths = names(COUNT)
-    rows = [f"x.jpg,{path},{'ab'[i % 2]}" for i, path in enumerate(paths)]
-    (tmp_path / "labels.csv").write_text("\n".join(["path,id,label", *rows]))
-    given = held(tmp_path, paths)
-    found = examples(given, tmp_path, source=str(tmp_path / "labels.csv"))
-    assert sorted(found.source.ids) == sorted(paths)
-    rows = given.store(found).rows(range(COUNT))
-    order = [paths.index(name) for name in found.source.ids]
-    np.testing.assert_array_equal(rows[:, 0], 2 * np.array(order))
-
-
-def test_labels_that_are_mostly_of_other_pictures_are_refused(tmp_path: Path) -> None:
-    rows = [f"/other/{i}.jpg,{'ab'[i % 2]}" for i in range(9)]
-    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]))
-    given = held(tmp_path, names(9))
-    with pytest.raises(UserError, match="--data.max_bad_fraction"):
-        examples(given, tmp_path, source=str(tmp_path / "labels.csv"))
-
-
-def test_ids_without_folders_ask_for_labels(tmp_path: Path) -> None:
-    given = held(tmp_path, [f"/flat/{i}.jpg" for i in range(9)])
-    with pytest.raises(UserError, match="--data.source FILE.csv"):
-        examples(given, tmp_path)
-
-
-def test_one_class_is_refused_as_of_pictures(tmp_path: Path) -> None:
-    given = held(tmp_path, [f"/in/cat/{i}.jpg" for i in range(9)], images=["/in"])
-    with pytest.raises(UserError, match="two classes"):
-        examples(given, tmp_path)
-
-
-def test_groups_are_found_in_ids(tmp_path: Path) -> None:
-    given = held(tmp_path, names(COUNT))
-    found = examples(given, tmp_path, group_from=r"(\d)\.jpg")
-    of_group: dict[str, set[str]] = {}
-    for name, split in zip(found.source.group, found.split):
-        of_group.setdefault(name, set()).add(split)
-    assert len(of_group) == 10 and all(len(each) == 1 for each in of_group.values())
-
-
-def test_how_features_are_read_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+def test_in_blocks_of_shards_as_much_is_learned_and_a_run_is_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tfpipeline.models import shard_features
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: extra [parquet]")
+    source = pictures(tmp_path / "in", 20)
+    words = [str(source), *PLAIN, *SHARDS, "--output", str(tmp_path / "features")]
+    words += ["--dtype", "float16", "--format", "parquet"]
+    assert cli.main(embed, EmbedSettings, words) == 0
+    monkeypatch.setattr(shard_features, "MOST_BYTES", 2 * 10 * 512)
+    own = ["--data.features", str(tmp_path / "features"), "--train.epochs", "12"]
+    own += ["--data.batch_size", "8", "--train.learning_rate", "0.01"]
+    for name in ("one", "two"):
+        more = ["--workdir", str(tmp_path / name), "--cache_dir", str(tmp_path / "c")]
+        assert start(*own, *more) == 0
+        assert "of 4 shards" in capsys.readouterr().err
+    for one, two in zip(*(head(tmp_path / n) for n in ("one", "two")), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert metrics(tmp_path / "one")["test"]["accuracy"] == 1.0
 
-    given = held(tmp_path, names(COUNT))
-    found = examples(given, tmp_path)
-    given.store(found)
-    assert "in memory" in capsys.readouterr().err
-    monkeypatch.setattr(shard_features, "MOST_BYTES", 2 * 7 * 2 * 4)
-    given.store(found)
-    assert "2 of 6 shards" in capsys.readouterr().err
+
+def test_features_of_a_run_make_a_new_head_on_its_network(
+    small_run: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = pictures(tmp_path / "in")
+    shutil.copytree(small_run.path, tmp_path / "run")
+    words = [str(source), "--run", str(tmp_path / "run"), *SHARDS]
+    assert (
+        cli.main(embed, EmbedSettings, [*words, "--output", str(tmp_path / "features")])
+        == 0
+    )
+    rows = [f"in/{n}/{i}.png,{n[0]}" for n in ("dark", "light") for i in range(12)]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["path,label", *rows]))
+    own = ["--data.features", str(tmp_path / "features"), *QUICK]
+    own += ["--data.source", str(labels), "--cache_dir", str(tmp_path / "cache")]
+    assert start(*own, "--workdir", str(tmp_path / "new")) == 0
+    assert (tmp_path / "new" / "labels.txt").read_text().split() == ["d", "l"]
+    old, new = (
+        classifier.backbone_of(saving.load_classifier(run / "model.keras")[0])
+        for run in (small_run.path, tmp_path / "new")
+    )
+    for one, two in zip(old.get_weights(), new.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    # Another network of that name, and none.
+    model, names = saving.load_classifier(tmp_path / "run" / "model.keras")
+    weights = model.get_weights()
+    model.set_weights([weights[0] + 1, *weights[1:]])
+    saving.save_classifier(tmp_path / "run" / "model.keras", model, names)
+    capsys.readouterr()
+    assert start(*own, "--workdir", str(tmp_path / "other")) == 2
+    assert "digest" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "run")
+    assert start(*own, "--workdir", str(tmp_path / "other")) == 2
+    assert "--data.features" in capsys.readouterr().err

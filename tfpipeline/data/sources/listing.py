@@ -204,6 +204,11 @@ def _every(folder: str) -> Iterator["os.DirEntry[str] | _Named"]:
             yield from entries
 
 
+def is_special(name: str, suffix: str) -> bool:
+    """Tell whether a file may be passed over: it is hidden, or describes another."""
+    return _is_debris(name) or suffix.lower() in _SIDECARS
+
+
 def _is_debris(name: str) -> bool:
     return _DEBRIS.fullmatch(name) is not None
 
