@@ -4,6 +4,8 @@ python benchmarks/many_pictures.py bookkeeping [--images 100000000] [--parts 100
 python benchmarks/many_pictures.py memory [--few 1000] [--many 100000]
 python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
 python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
+python benchmarks/many_pictures.py training [--few 100000] [--many 1000000]
+python benchmarks/many_pictures.py train_workers [--images 10000000] [--parts 1000]
 
 `bookkeeping`: generates the lists of one part of a plan of so many pictures, gives that
 part to a process that computes nothing, and says what it held in memory. `memory`: the
@@ -12,11 +14,16 @@ and on many pictures of 24 x 24 pixels. `kills`: `predict` into shards is killed
 random moments and given again; its rows are compared with those of one undisturbed.
 `workers`: images a second of `embed` by two processes of one core against one process
 of one core, and by Beam's two against ours where Beam is installed, in turns.
+`training`: the largest resident memory, and the seconds, of `train` on generated
+features of few and of many rows (1,280 in float16). `train_workers`: what each of many
+workers does to know its part of an epoch of so many rows, all of them in this process;
+and what a row takes in the memory of each.
 Each takes [--output FILE.json].
 """
 
 import argparse
 import csv
+import hashlib
 import importlib.util
 import json
 import os
@@ -27,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,10 +43,14 @@ import numpy as np
 from PIL import Image
 from results import spread, tell
 
+from tfpipeline.config import DataSettings
 from tfpipeline.core import file_io
+from tfpipeline.data import dataset, review, sampling, splits
+from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
-from tfpipeline.shards import work
+from tfpipeline.shards import reading, work
+from tfpipeline.shards.labels import Labels
 
 SHARD = 2000
 SMALL = ("--model.backbone", "PlainCNN", "--model.weights", "none")
@@ -222,14 +234,139 @@ def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:
     return result
 
 
+def held(folder: Path, count: int, request: dict[str, Any], named: Any = None) -> Path:
+    """Write shards of generated features, as `embed` would, of ten classes in turn."""
+    rng = np.random.default_rng(0)
+    width, dtype = int(request["width"]), request["dtype"]
+    noise = rng.normal(size=(SHARD, width)).astype(dtype)
+    centres = rng.normal(size=(10, width)).astype(dtype) / 4
+    folder.mkdir(parents=True)
+    with open(folder / "all.csv", "w", encoding="utf-8") as file:
+        file.write("path\n")
+        for n in range(count):
+            file.write(f"/shared/data/train/class{10 * n // count}/{n:08d}.jpg\n")
+    words = [str(folder / "all.csv")]
+    plan = plans.settle(folder / "features", words, SHARD, request, named=named)
+
+    def compute(shard: list[Picture]) -> work.Content:
+        rows = [
+            (p.id, hashlib.sha256(p.id.encode()).hexdigest(), n, "")
+            for n, p in enumerate(shard)
+        ]
+        label = [int(p.id.rpartition("/")[0][-1]) for p in shard]
+        start = int(rng.integers(width))
+        vectors = np.roll(noise[: len(shard)], start, axis=1) + centres[label]
+        return work.Content(("id", "sha256", "row", "error"), rows, 0, vectors)
+
+    work.compute_all(plan, compute)
+    work.end(plan)
+    return plan.folder
+
+
+def training(few: int, many: int, folder: Path) -> dict[str, Any]:
+    """Measure how the memory of a training grows with rows of features."""
+    words = ["tfpipeline.embed", str(pictures(folder / "in", 3)), "--dtype", "float16"]
+    words += ["--model.backbone", "MobileNetV2", "--model.weights", "demo"]
+    run([*words, "--output", f"{folder}/real"])
+    real = plans.read(folder / "real")
+    request = dict(real.request)
+    for name in ("images", "shard_images", "working_folder"):
+        request.pop(name, None)
+    result: dict[str, Any] = {"width": request["width"], "rows": {}}
+    for count in (few, many):
+        begin = time.perf_counter()
+        features = held(folder / str(count), count, request, real.named)
+        written = time.perf_counter() - begin
+        words = ["tfpipeline.train", "--data.features", str(features)]
+        words += ["--data.batch_size", "256", "--train.epochs", "2"]
+        words += ["--workdir", f"{folder}/run{count}", "--cache_dir", f"{folder}/cache"]
+        seconds, peak = run(words)
+        phases = json.loads(Path(f"{folder}/run{count}/metrics.json").read_text())
+        result["rows"][count] = {
+            "peak_mb": peak,
+            "seconds": seconds,
+            "features_mb": count * request["width"] * 2 / 1e6,
+            "seconds_to_generate": written,
+            "phases": phases["seconds"],
+            "test_accuracy": phases["test"]["accuracy"],
+        }
+    mb = [result["rows"][count]["peak_mb"] for count in (few, many)]
+    result["bytes_a_row"] = (mb[1] - mb[0]) / (many - few) * 2**20
+    return result
+
+
+def train_workers(images: int, workers: int) -> dict[str, Any]:
+    """Divide an epoch among workers, and count what each of them reads."""
+    shard = (np.arange(images) // SHARD).astype(np.int32)
+    blocks = sampling.Blocks(shard, 104, workers)
+    begin = time.perf_counter()
+    order = blocks.sort(sampling.epoch_order(images, 0, 0), 0, 0)
+    sorted_at = time.perf_counter()
+    owned, steps, shards = 0, set[int](), list[int]()
+    for worker in range(workers):
+        indices, weights = blocks.padded(order, worker, 32)
+        own = indices[weights > 0]
+        read = np.unique(shard[own])
+        assert (read % workers == worker).all()
+        owned += len(own)
+        steps.add(len(indices))
+        shards.append(len(read))
+    ended = time.perf_counter()
+    assert owned == images and len(steps) == 1 and sum(shards) == shard[-1] + 1
+    full = -(-images // (workers * 32))
+    return {
+        "images": images,
+        "workers": workers,
+        "steps": steps.pop(),
+        "steps_if_even": full,
+        "shards_a_worker": [min(shards), max(shards)],
+        "order_microseconds_a_row": (sorted_at - begin) / images * 1e6,
+        "part_microseconds_a_row": (ended - sorted_at) / images / workers * 1e6,
+        "arrays_peak_bytes_a_row": peak_mb() * 2**20 / images,
+    }
+
+
+def row_bytes(folder: Path, count: int = 100_000) -> dict[str, float]:
+    """Measure what a row of features takes in each worker before it trains."""
+    request = {"command": "embed", "network": "", "width": 1, "dtype": "float16"}
+    features = held(folder, count, request | {"size": [8, 8]})
+
+    def prepare() -> Examples:
+        plan = reading.open_plan(features)
+        data = DataSettings(features=str(features))
+        labels = Labels.of(plan, reading.rows(plan), data)
+        source, rows = labels.open(folder, lambda cache: cache)
+        given = labels.data, 0, folder, lambda cache: cache
+        examples = dataset.prepare(*given, source, rows)
+        examples.review(review.Opened(), 0.2)
+        file, keys = folder / "splits.csv", examples.keys
+        splits.write(file, examples.source, examples.split, keys)
+        return examples
+
+    tracemalloc.start()
+    examples = prepare()
+    now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(examples.source) == count
+    begin = time.process_time()
+    prepare()
+    seconds = time.process_time() - begin
+    return {
+        "row_bytes": now / count,
+        "row_peak_bytes": most / count,
+        "row_microseconds": seconds / count * 1e6,
+    }
+
+
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("bookkeeping", "memory", "kills", "workers"))
+    known = ("bookkeeping", "memory", "kills", "workers", "training", "train_workers")
+    parser.add_argument("what", choices=known)
     parser.add_argument("--images", type=int)
     parser.add_argument("--parts", type=int, default=1000)
-    parser.add_argument("--few", type=int, default=1000)
-    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--few", type=int)
+    parser.add_argument("--many", type=int)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path)
@@ -242,7 +379,13 @@ def main() -> None:
             result = bookkeeping(images, given.parts, folder / "shards")
             result |= planning(folder)
         elif given.what == "memory":
-            result = memory(given.few, given.many, folder)
+            result = memory(given.few or 1000, given.many or 100_000, folder)
+        elif given.what == "training":
+            counts = given.few or 100_000, given.many or 1_000_000
+            result = training(*counts, folder)
+        elif given.what == "train_workers":
+            result = train_workers(given.images or 10_000_000, given.parts)
+            result |= row_bytes(folder / "rows")
         elif given.what == "kills":
             result = kills(given.images or 10_000, given.times, folder)
         else:

@@ -11,6 +11,7 @@ import pytest
 from tfpipeline.core import image_io, remote
 from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.data import pipeline, scan
+from tfpipeline.data.sampling import Blocks
 from tfpipeline.data.scan_cache import Row
 
 COUNT = 11
@@ -101,6 +102,22 @@ def test_the_workers_parts_make_up_each_global_batch(files, workers: int) -> Non
         for k, expected in enumerate(global_batch):
             joined = np.concatenate([np.asarray(batch[k]) for batch in own])
             np.testing.assert_array_equal(joined, expected)
+
+
+def test_workers_with_shards_of_their_own_share_an_epoch(files) -> None:
+    shard = np.arange(len(files), dtype=np.int32) // 2
+    seen, shapes = [], set()
+    for worker in range(2):
+        own = batches(files, worker=worker, workers=2)
+        own.blocks = Blocks(shard, 2, 2)
+        order = own.shuffled(np.arange(len(files)), 3)
+        indices, weights = own.arrange_epoch(order)
+        shapes.add(indices.shape)
+        seen += indices[weights > 0].tolist()
+        assert (shard[indices[weights > 0]] % 2 == worker).all()
+        for step, (row, weight) in enumerate(zip(indices, weights)):
+            assert own.step(order, step).tolist() == row[weight > 0].tolist()
+    assert sorted(seen) == list(range(len(files))) and len(shapes) == 1
 
 
 @pytest.fixture(scope="module")

@@ -69,3 +69,40 @@ def test_any_number_of_workers_has_the_entries_and_neighbours_of_one(
         ]
         rolled = np.roll(part, 1, axis=1)
         np.testing.assert_array_equal(np.concatenate(neighbours, axis=1), rolled)
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=80),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.integers(0, 9),
+)
+def test_each_worker_has_every_example_of_its_shards_once_few_shards_at_a_time(
+    shards: list[int], together: int, workers: int, size: int, epoch: int
+) -> None:
+    shard = np.sort(np.array(shards, np.int32))
+    blocks = orders.Blocks(shard, together, workers)
+    plain = orders.epoch_order(len(shard), 3, epoch)
+    order = blocks.sort(plain, 3, epoch)
+    np.testing.assert_array_equal(order, blocks.sort(plain, 3, epoch))
+    assert sorted(order) == list(range(len(shard)))
+    parts = [blocks.padded(order, worker, size) for worker in range(workers)]
+    assert len({indices.shape for indices, _ in parts}) == 1
+    owned = [indices[weights > 0] for indices, weights in parts]
+    assert sorted(np.concatenate(owned)) == list(range(len(shard)))
+    for worker, own in enumerate(owned):
+        assert (shard[own] % workers == worker).all()
+        # A shard is over before one of the next block is read.
+        turns = [
+            np.flatnonzero(shard[own] == number) for number in np.unique(shard[own])
+        ]
+        for place in range(len(own)):
+            assert sum(t[0] <= place <= t[-1] for t in turns) <= together
+
+
+def test_one_block_of_all_shards_is_the_order_of_an_epoch() -> None:
+    order = orders.epoch_order(50, 7, 3)
+    shard = np.arange(50, dtype=np.int32) // 10
+    np.testing.assert_array_equal(orders.Blocks(shard, 5).sort(order, 7, 3), order)
+    assert not np.array_equal(orders.Blocks(shard, 4).sort(order, 7, 3), order)

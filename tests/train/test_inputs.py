@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.shards.test_reading import names, put
 from tfpipeline.models.feature_cache import FeatureCache
+from tfpipeline.models.shard_features import ShardFeatures
+from tfpipeline.shards import reading
 from tfpipeline.train import inputs
 
 KEYS = [f"{i:064d}" for i in range(300)]
@@ -75,3 +78,22 @@ def test_from_a_step_on_comes_the_rest_of_the_epoch(tmp_path: Path) -> None:
 
 def parts(steps) -> tuple:
     return steps.inputs, steps.labels, steps.weights
+
+
+def test_shards_of_features_feed_the_same_steps_from_any_step_on(
+    tmp_path: Path,
+) -> None:
+    cached, _ = both(tmp_path / "cache")
+    rows = reading.rows(put(tmp_path, names(300), ROWS, size=70))
+    plan = reading.open_plan(tmp_path / "out")
+    store = ShardFeatures(plan, rows.shard, rows.row)
+    held = inputs.CachedFeatures(store, range(300), LABEL, arrange)
+    order = np.random.default_rng(0).permutation(300)[:261]
+    for first in (0, 5):
+        for one, two in zip(*(k.steps(order, 1, first) for k in (cached, held))):
+            for a, b in zip(parts(one), parts(two), strict=True):
+                np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(held.rows(order), cached.rows(order))
+    for one, two in zip(cached.batches(order), held.batches(order), strict=True):
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -243,7 +243,10 @@ def of_run(file: Path) -> RunSettings:
 
 # Settings that may name a file or folder, and words that name none, whatever a file
 # here is called.
-_PATHS = "workdir cache_dir source splits corrections classes tfds_dir weights".split()
+_PATHS = (
+    *("workdir", "cache_dir", "source", "features", "splits", "corrections"),
+    *("classes", "tfds_dir", "weights"),
+)
 _WORDS = (None, "demo", "imagenet", "none")
 
 

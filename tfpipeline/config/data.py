@@ -13,6 +13,9 @@ class DataSettings:
         source: `demo`, `tfds:NAME[:SPLIT]`, a folder with one folder per class
             (optionally below `train/`, `validation/` and `test/`), or a CSV file with
             the columns path and label.
+        features: Folder written by `embed`, from whose features `train` learns without
+            the pictures. The labels are the class folders in the ids, or come from a
+            `source` joined by id.
         target: What is predicted: `single` (one class), `multi` (any number of
             classes), `soft` (a share of each class), or `number` (default: what the
             source provides).
@@ -79,6 +82,7 @@ class DataSettings:
     """
 
     source: str = "demo"
+    features: str | None = None
     target: str | None = None
     batch_size: int | Literal["auto"] = 32
     validation_fraction: float = 0.1

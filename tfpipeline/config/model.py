@@ -44,3 +44,7 @@ class ModelSettings:
     dropout: float = 0.2
     batch_norm: bool = False
     initialiser: str = "glorot_uniform"
+
+
+# Settings of what comes before the head.
+NETWORK = "backbone weights alpha image_size pooling preprocessing cut".split()

@@ -101,10 +101,13 @@ def write_csv(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
     """Write a CSV file whole or not at all."""
-    # In memory first: rows that are made of files as they are read may fail to.
-    text = io.StringIO(newline="")
+    # In memory first: rows that are made of files as they are read may fail to. As
+    # bytes: a text that is written to takes four of them a letter.
+    content = io.BytesIO()
+    text = io.TextIOWrapper(content, "utf-8", "surrogateescape", newline="")
     write_rows(text, itertools.chain([header], rows))
-    write_text(path, text.getvalue())
+    text.flush()
+    write_bytes(path, content.getbuffer())
 
 
 class Row(dict[str, str]):

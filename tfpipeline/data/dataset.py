@@ -29,6 +29,7 @@ from tfpipeline.data.scan import audit, quarantine
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import class_map, label_checks
 from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.columns import Column, taken, texts
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.data.sources.settings import check
 from tfpipeline.metrics import weights
@@ -48,16 +49,17 @@ class Examples:
     """
 
     source: Source
-    files: tuple[Row, ...]
+    files: Sequence[Row]
     split: np.ndarray
     quarantined: tuple[tuple[str, Row], ...]
     corrected: Corrections = corrections.NONE
     brightness: Choice = Choice()
 
     @functools.cached_property
-    def keys(self) -> list[str]:
+    def keys(self) -> Sequence[str]:
         """The digest of each file's content; put together once."""
-        return [row.sha256 for row in self.files]
+        own = [row.sha256 for row in self.files]
+        return texts(own) if isinstance(self.files, Column) else own
 
     def of(self, split: str) -> np.ndarray:
         """Return the indices of the examples of a split, ascending, int64."""
@@ -148,13 +150,15 @@ def prepare(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    rows: Sequence[Row] | None = None,
 ) -> Examples:
     """Open a source, look at every file, set aside what is broken, split the rest.
 
     `cache` is shared by runs; `draw` writes the pictures of the source `demo` into it.
-    A `source` has been opened before.
+    A `source` has been opened before. Where `rows` say what is known of its files, one
+    each, no file is looked at.
     """
-    every = _usable(settings, cache, draw, source)
+    every = _usable(settings, cache, draw, source, rows)
     source, fixes = every.source, every.corrected
     if settings.splits is not None:
         chosen, split = splits.pin(source, Path(settings.splits), fixes.relabelled)
@@ -204,6 +208,7 @@ def _usable(
     cache: Path,
     draw: Callable[[Path], Path],
     source: Source | None = None,
+    rows: Sequence[Row] | None = None,
     *,
     single: bool = False,
 ) -> Examples:
@@ -211,13 +216,14 @@ def _usable(
     check(settings)
     if source is None:
         source = open_source(settings, cache, draw, single=single)
-    limit = settings.max_pixels
-    rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
+    if rows is None:
+        limit = settings.max_pixels
+        rows = audit(source.paths, source.spans, cache=cache, max_pixels=limit)
     good, bad = quarantine(rows, source.ids, settings.max_bad_fraction)
-    source, files = source.take(good), tuple(rows[i] for i in good)
+    source, files = source.take(good), taken(rows, good)
     if few := few_classes(settings, source, files):
         left = rare_classes.others(source, few)
-        files = tuple(files[i] for i in left)
+        files = taken(files, left)
         dropping, least = class_map.dropping(few), 1 if single else 2
         source = source.with_classes(dropping, rare_classes.FLAG, least=least)
     fixes = corrections.NONE
@@ -233,7 +239,7 @@ def _with_ranges(
 ) -> Examples:
     """Return all examples, with ranges by those that are chosen and not dropped."""
     left = chosen[every.corrected.left(every.source.take(chosen))]
-    choice = sample_ranges.announce(settings.range, [every.files[i] for i in left])
+    choice = sample_ranges.announce(settings.range, taken(every.files, left))
     return dataclasses.replace(every, brightness=choice)
 
 
@@ -276,7 +282,7 @@ def _corrected(every: Examples, chosen: np.ndarray, split: np.ndarray) -> Exampl
     return dataclasses.replace(
         every,
         source=every.corrected.relabel(every.source.take(chosen)),
-        files=tuple(every.files[i] for i in chosen),
+        files=taken(every.files, chosen),
         split=split,
     )
 

@@ -150,6 +150,8 @@ class Batches:
     ) -> None:
         self.reading = reading
         self.decoded: Decoded | None = None
+        # Of features that are read shard by shard.
+        self.blocks: orders.Blocks | None = None
         self._classes = classes or int(np.max(label, initial=0)) + 1
         size = reading.height, reading.width
         self._decoder = Decoder(files, *size, reading.resize, reading.ranges)
@@ -166,8 +168,28 @@ class Batches:
         indices, weights = (orders.share(part, *here) for part in parts)
         return indices, weights
 
+    def arrange_epoch(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Do what `arrange` does for training: a worker has what is in its shards."""
+        reading = self.reading
+        if self.blocks is None or reading.workers == 1:
+            return self.arrange(order)
+        given = order, reading.worker, reading.own_size
+        return self._weighed(*self.blocks.padded(*given))
+
+    def step(self, order: np.ndarray, step: int) -> np.ndarray:
+        """Return the examples of a step; this worker's, if it has shards of its own."""
+        if self.blocks is not None and self.reading.workers > 1:
+            indices, weights = (part[step] for part in self.arrange_epoch(order))
+            return np.asarray(indices[weights > 0])
+        size = self.reading.batch_size
+        return order[step * size : (step + 1) * size]
+
     def _padded(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        indices, weights = orders.padded(order, self.reading.batch_size)
+        return self._weighed(*orders.padded(order, self.reading.batch_size))
+
+    def _weighed(
+        self, indices: np.ndarray, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         if self._weight is not None:
             weights = weights * self._weight[indices]
         return indices, weights
@@ -184,8 +206,11 @@ class Batches:
         """Return examples in the order of an epoch: each once, or balanced."""
         seed = self.reading.seed
         if self.reading.sampling == "balanced":
-            return examples[orders.balanced_order(self._label[examples], seed, epoch)]
-        return examples[orders.epoch_order(len(examples), seed, epoch)]
+            drawn = orders.balanced_order(self._label[examples], seed, epoch)
+        else:
+            drawn = orders.epoch_order(len(examples), seed, epoch)
+        order = np.asarray(examples[drawn])
+        return order if self.blocks is None else self.blocks.sort(order, seed, epoch)
 
     def plain(self, order: np.ndarray, first_step: int = 0) -> Feed:
         """Return batches of the examples at `order`, in that order, unchanged.

@@ -1,5 +1,7 @@
 """In which order the examples of an epoch come, a function of (seed, epoch) alone."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
@@ -63,3 +65,52 @@ def share(part: np.ndarray, worker: int, workers: int, before: int = 0) -> np.nd
     """Return a worker's columns of all global batches, and some `before` them."""
     own = part.shape[1] // workers
     return part[:, np.arange(worker * own - before, (worker + 1) * own)]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Which shards of features are read together, and by which worker.
+
+    Shards belong to the workers in turn. A worker trains on its own ones alone, block
+    after block: a block is as many of its shards as it has memory for, drawn anew in
+    each epoch.
+
+    Args:
+        shard: Number of the shard of every example, int32, shape (n,).
+        together: Shards of a block.
+        workers: Number of workers.
+    """
+
+    shard: np.ndarray
+    together: int
+    workers: int = 1
+
+    def sort(self, order: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+        """Return an order block by block; within a block entries stay in their order.
+
+        If one block holds all shards of a worker, its part of the order stays as it is.
+        """
+        count = int(self.shard.max()) + 1
+        drawn = np.random.default_rng([seed, epoch, 1]).permutation(count)
+        block = np.empty(count, np.int64)
+        block[drawn] = occurrences(drawn % self.workers) // self.together
+        return order[np.argsort(block[self.shard[order]], kind="stable")]
+
+    def padded(
+        self, order: np.ndarray, worker: int, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a worker's part of each batch; see `padded`.
+
+        All workers have as many batches as the one with the most examples.
+
+        Args:
+            order: Of all examples of an epoch.
+            worker: Whose shards are read.
+            size: Examples of a batch that are this worker's.
+        """
+        owner = self.shard[order] % self.workers
+        counts = np.bincount(owner, minlength=self.workers)
+        own, shape = order[owner == worker], (-(-int(counts.max()) // size), size)
+        filled = np.resize(own, shape) if len(own) else np.zeros(shape, np.int64)
+        weights = np.arange(filled.size).reshape(shape) < len(own)
+        return filled.astype(np.int64), weights.astype(np.float32)

@@ -212,8 +212,8 @@ def write(
     `weight` or `fold`; the fold is empty where it is 0. Shares of the classes are in a
     column each.
     """
-    files = [file.absolute() for file in source.paths]
-    labels = [source.said(index) for index in range(len(source))]
+    files = (file.absolute() for file in source.paths)
+    labels = map(source.said, range(len(source)))
     own: list[Any] = [source.ids, files, labels, split, digests]
     columns: dict[str, Any] = dict(zip(HEADER, own))
     if source.group:

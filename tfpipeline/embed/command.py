@@ -51,7 +51,7 @@ def open_job(settings: EmbedSettings) -> work.Job:
     about = {"command": "embed", **embedder.about()}
     if settings.format != _FORMATS[0]:
         about["format"] = settings.format
-    return work.Job(about, embedder.compute)
+    return work.Job(about, embedder.compute, embedder.named)
 
 
 def _check(settings: EmbedSettings) -> tuple[int, int]:

@@ -41,6 +41,11 @@ class Embedder:
     settings: EmbedSettings
     max_images: int
 
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """Return by which settings it can be built: by none."""
+        return {}
+
     def about(self) -> Mapping[str, Any]:
         """Return everything that a row depends on, save the picture; plain JSON."""
         return {

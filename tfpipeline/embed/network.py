@@ -13,6 +13,7 @@ import numpy as np
 from tfpipeline import cli, distribute
 from tfpipeline.config import DistributeSettings, ModelSettings
 from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.config.model import NETWORK
 from tfpipeline.core import brightness, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
@@ -39,6 +40,7 @@ class Embedder:
         reading: How files become batches.
         dtype: Of the features.
         max_pixels: Height times width of a picture, at most.
+        named: By which settings it can be built again, and of which run it is.
     """
 
     extractor: keras.Model
@@ -46,6 +48,7 @@ class Embedder:
     reading: pipeline.Reading
     dtype: str
     max_pixels: int
+    named: Mapping[str, Any]
 
     @property
     def width(self) -> int:
@@ -103,7 +106,7 @@ def open_embedder(settings: EmbedSettings) -> Embedder:
     choice = DistributeSettings(strategy="one_device")
     strategy = distribute.start(choice, "float32", 0)
     with strategy.scope():
-        model, resize, ranges = _open(settings)
+        model, resize, ranges, named = _open(settings)
     extractor, _ = classifier.split_classifier(model)
     extractor.trainable = False
     height, width = model.input_shape[1:3]
@@ -111,11 +114,12 @@ def open_embedder(settings: EmbedSettings) -> Embedder:
         *(height, width, resize, settings.batch_size), ranges=ranges
     )
     predictor = Predictor(Frozen(extractor), strategy)
-    return Embedder(extractor, predictor, reading, settings.dtype, settings.max_pixels)
+    own = settings.dtype, settings.max_pixels, named
+    return Embedder(extractor, predictor, reading, *own)
 
 
-def _open(settings: EmbedSettings) -> tuple[keras.Model, str, Ranges]:
-    """Return a classifier, how pictures become square for it, and their range."""
+def _open(settings: EmbedSettings) -> tuple[keras.Model, str, Ranges, dict[str, Any]]:
+    """Return a classifier, how pictures become square, their range, and its name."""
     if settings.run is not None:
         if settings.model != ModelSettings() or settings.range != "full":
             raise UserError(
@@ -124,8 +128,10 @@ def _open(settings: EmbedSettings) -> tuple[keras.Model, str, Ranges]:
             )
         run = run_dir.RunFolder(Path(settings.run)).existing()
         model, _ = saving.load_classifier(run.model)
-        resize = settings.resize or cli.of_run(run.config).data.resize
-        return model, resize, saving.load_ranges(run.model)
+        trained = cli.of_run(run.config)
+        resize = settings.resize or trained.data.resize
+        own = {**_named(trained.model), "run": str(run.path.absolute())}
+        return model, resize, saving.load_ranges(run.model), own
     network = backbones.resolve(settings.model, source="imagenet")
     backbone = backbones.build_backbone(network, world.WEIGHTS_FILE)
     mode = backbones.mode_of(network)
@@ -136,4 +142,10 @@ def _open(settings: EmbedSettings) -> tuple[keras.Model, str, Ranges]:
             f'--range {settings.range}: expected full or "LOW HIGH". With auto, each '
             "shard would choose one of its own."
         )
-    return model, settings.resize or "squash", ranges
+    return model, settings.resize or "squash", ranges, _named(network)
+
+
+def _named(network: ModelSettings) -> dict[str, Any]:
+    """Return the settings of a network, without those of a head, as plain JSON."""
+    own = cli.anchored(network)
+    return {"model": {name: getattr(own, name) for name in NETWORK}}

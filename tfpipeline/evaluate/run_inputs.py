@@ -120,7 +120,9 @@ def examples_of(
     ranges = saving.load_ranges(run.model)
     # What the run did with its classes, `also` with those that it found too small.
     also = class_map.read(run.classes) if run.classes.is_file() else ClassMap()
-    data = dataclasses.replace(trained.data, classes=None, min_per_class=0)
+    # Pictures are measured, whatever the run has learned from.
+    data = dataclasses.replace(trained.data, features=None)
+    data = dataclasses.replace(data, classes=None, min_per_class=0)
     data = dataclasses.replace(data, **changes, range=str(ranges))
     is_own = settings.source is None or _is_same(settings.source, data.source)
     if is_own:

@@ -139,8 +139,11 @@ def pooling_of(model: keras.Model) -> keras.Layer:
     return model.get_layer(FEATURES)
 
 
-def describe(model: keras.Model) -> str:
-    """Return a digest of a model's layers and weights, the same in every process."""
+def describe(model: keras.Model, *, frozen: bool = False) -> str:
+    """Return a digest of a model's layers and weights, the same in every process.
+
+    If `frozen`, it is that of the model with nothing trainable, however it is now.
+    """
     digest = hashlib.sha256()
     # Operations that are no layers have their constants in no layer's configuration;
     # the name of a network of one's own has a digest of its file.
@@ -153,6 +156,8 @@ def describe(model: keras.Model) -> str:
         if own:
             # KerasHub's backbones forget it when they are saved.
             config.pop("trainable", None)
+        elif frozen and "trainable" in config:
+            config["trainable"] = False
         config["dtype"] = layer.compute_dtype
         text = json.dumps([type(layer).__name__, config], sort_keys=True, default=str)
         digest.update(text.encode())

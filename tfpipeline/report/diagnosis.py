@@ -236,7 +236,7 @@ def data(examples: Examples) -> dict[str, Any]:
     others = [group for group in alike if group[0] not in first]
     return {
         "files": len(files),
-        "formats": dict(Counter(row.format for row in files)),
+        "formats": dict(Counter(row.format for row in files if row.format)),
         "height": _spread([row.height for row in files]),
         "width": _spread([row.width for row in files]),
         "turned_by_exif": sum(row.orientation != 1 for row in files),

@@ -33,7 +33,9 @@ def pictured(
         try:
             data = image_io.content(file.path, file.offset, file.length)
             given = height, width, measured.resize, measured.examples.brightness.ranges
-            picture = image_io.read(data, *given, file.height * file.width)
+            # What was not looked at before has no size yet.
+            most = file.height * file.width or image_io.MAX_PIXELS
+            picture = image_io.read(data, *given, most)
         except (ImageError, OSError):
             shown.append(row)  # It is gone since it was trained on.
             continue

@@ -56,6 +56,7 @@ def _draw(file: Path, measured: Measured, index: int | None) -> bool:
     with contextlib.suppress(ImageError, OSError):
         data = image_io.content(row.path, row.offset, row.length)
         given = PIXELS, PIXELS, measured.resize, measured.examples.brightness.ranges
-        image_io.save_png(file, image_io.read(data, *given, row.height * row.width))
+        most = row.height * row.width or image_io.MAX_PIXELS
+        image_io.save_png(file, image_io.read(data, *given, most))
         return True
     return False

@@ -48,10 +48,10 @@ def run(
         with _fewer_logs():
             from tfpipeline.shards import beam
         opening = beam.Opening(open_job, settings)
-        plan = _settle(settings, output, opening.job().about)
+        plan = _settle(settings, output, opening.job())
         return plan, beam.run(plan, opening, settings.beam)
     job = open_job(settings)
-    plan = _settle(settings, output, job.about)
+    plan = _settle(settings, output, job)
     work.compute_all(plan, job.compute, own)
     return plan, {}
 
@@ -79,8 +79,9 @@ def _fewer_logs() -> Iterator[None]:
         logging.disable(before)
 
 
-def _settle(settings: Any, output: Path, about: Any) -> plans.Plan:
+def _settle(settings: Any, output: Path, job: work.Job) -> plans.Plan:
     return plans.settle(
-        *(output, settings.images, settings.shard_images, about),
+        *(output, settings.images, settings.shard_images, job.about),
         overwrite=settings.overwrite,
+        named=job.named,
     )

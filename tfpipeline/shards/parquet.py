@@ -92,6 +92,36 @@ def join(shards: Iterable[Path], target: Path) -> None:
             writer.close()
 
 
+def read_rows(file: Path, columns: Sequence[str]) -> tuple[str, list[list[str]]]:
+    """Return what a shard notes of its network, and some columns of texts.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    arrow, parquet = _arrow("features in Parquet")
+    try:
+        table = parquet.read_table(file, columns=list(columns))
+    except (OSError, arrow.ArrowException) as error:
+        first = str(error).partition("\n")[0]
+        raise UserError(
+            f"{file}: expected a shard that `embed` wrote, but it cannot be read "
+            f"({first}). Remove its .done.json, and give that command again."
+        ) from None
+    noted = (table.schema.metadata or {}).get(_NETWORK.encode(), b"").decode()
+    return noted, [table[name].to_pylist() for name in columns]
+
+
+def read_vectors(content: bytes) -> np.ndarray:
+    """Return the features of a shard's content, shape (rows, width); NaN for none."""
+    arrow, parquet = _arrow("features in Parquet")
+    table = parquet.read_table(arrow.BufferReader(content), columns=[_FEATURES])
+    lists = table[_FEATURES].combine_chunks()
+    if isinstance(lists, arrow.ChunkedArray):
+        lists = lists.chunk(0)
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(values.reshape(-1, lists.type.list_size))
+
+
 def is_own(file: Path) -> bool:
     """Tell whether a file has what `encode` notes in it."""
     arrow, parquet = _arrow("--output in .parquet")

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,14 @@ class Plan:
         shards: How many there are.
         images: In all of them.
         request: What is computed, of which pictures.
+        named: How the network was named, whose digest is in the request.
     """
 
     folder: Path
     shards: int
     images: int
     request: Mapping[str, Any]
+    named: Mapping[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -111,6 +113,7 @@ def settle(
     what: Mapping[str, Any],
     *,
     overwrite: bool = False,
+    named: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Return the plan in a folder; make it where there is none.
 
@@ -120,6 +123,7 @@ def settle(
         shard_images: Pictures a shard.
         what: Everything that a row depends on, save the picture; plain JSON.
         overwrite: Whether to remove another plan, and its shards.
+        named: How a network was named; it makes no other work.
 
     Raises:
         UserError: The folder has a plan of other work, or no picture is named.
@@ -145,7 +149,7 @@ def settle(
             # Where locks do nothing, others may be planning or computing the same:
             # nothing of theirs is removed.
             file_io.write_text(folder / _BEGUN, "")
-            return _make(folder, words, shard_images, request)
+            return _make(folder, words, shard_images, request, named or {})
 
 
 @contextlib.contextmanager
@@ -195,7 +199,8 @@ def read(folder: Path) -> Plan:
     file = folder / PLAN
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        return Plan(folder, content["shards"], content["count"], content["request"])
+        own = content["request"], content.get("named", {})
+        return Plan(folder, content["shards"], content["count"], *own)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{file}: expected the plan that `embed` or `predict` writes beside its "
@@ -204,7 +209,11 @@ def read(folder: Path) -> Plan:
 
 
 def _make(
-    folder: Path, words: Sequence[str], size: int, request: Mapping[str, Any]
+    folder: Path,
+    words: Sequence[str],
+    size: int,
+    request: Mapping[str, Any],
+    named: Mapping[str, Any],
 ) -> Plan:
     shards = images = 0
     for part in pictures.parts(pictures.walk(words), size):
@@ -221,8 +230,10 @@ def _make(
     if (plan := _same(folder, request)) is not None:
         return plan
     content = {"shards": shards, "count": images, "request": request}
+    if named:
+        content["named"] = named
     file_io.write_json(folder / PLAN, content)
-    return Plan(folder, shards, images, request)
+    return Plan(folder, shards, images, request, named)
 
 
 def _same(folder: Path, request: Mapping[str, Any]) -> Plan | None:

@@ -5,7 +5,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,12 @@ class Job:
     Args:
         about: Everything that a row depends on, save the picture; plain JSON.
         compute: Does it.
+        named: How the network was named, on which no row depends.
     """
 
     about: Mapping[str, Any]
     compute: Compute
+    named: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[int, int]:

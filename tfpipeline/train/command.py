@@ -32,11 +32,13 @@ def train(settings: RunSettings) -> dict[str, Any]:
         from tfpipeline import distribute
         from tfpipeline.report.closing import data_block
         from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
+        from tfpipeline.train.embedded.settings import settle
         from tfpipeline.train.folds import division
         from tfpipeline.train.folds import training as folds
         from tfpipeline.train.tensorboard import Board
 
         checks.check(settings)
+        settings = settle(settings)
         strategy = distribute.start(
             settings.distribute, settings.train.precision, settings.seed
         )

@@ -42,7 +42,7 @@ class CachedFeatures:
 
     Args:
         cache: Holds a row for every key.
-        keys: Digest of the image of each example.
+        keys: Of the row of each example: the digest of its image, or its position.
         label: Index of its class, int32, shape (n,); or values, float32, (n, k).
         arrange: From an order to the indices and weights of its batches.
         per_call: Batches that one call trains on, at most.
@@ -50,19 +50,22 @@ class CachedFeatures:
             instead.
         is_coarse: Whether rows of training images are in bfloat16 and differ so much
             that only training may read them.
+        arrange_epoch: The same as `arrange` for training; None where it is the same.
     """
 
     cache: FeatureCache
-    keys: list[str]
+    keys: Sequence[Any]
     label: np.ndarray
     arrange: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     per_call: int = STEPS_PER_CALL
     views: Views | None = None
     is_coarse: bool = False
+    arrange_epoch: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield many batches at a time: the head is so small that calls would cost."""
-        indices, weights = (part[first:] for part in self.arrange(order))
+        arrange = self.arrange_epoch or self.arrange
+        indices, weights = (part[first:] for part in arrange(order))
         cache, keys = self.cache, self.keys
         if self.views is not None:
             cache, keys = self.views.cache, self.views.keys(self.keys, epoch)
@@ -74,6 +77,10 @@ class CachedFeatures:
         indices, weights = self.arrange(order)
         for rows, part in self.cache.batches(self.keys, indices, 1):
             yield rows[0], self.label[indices[part]][0], weights[part][0]
+
+    def rows(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the features of examples, float32, shape (k, width)."""
+        return self.cache.rows([self.keys[i] for i in chosen])
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,10 @@ def head_task(work: Work, cache: Path) -> Task:
     )
     keys, chosen = work.examples.keys, work.examples.of("train")
     views, plain, is_coarse = None, work.alone.plain, False
-    if not data.views:
+    own: Sequence[Any] = keys
+    if work.features is not None:
+        store, engine, own = work.features, TENSORFLOW, range(len(keys))
+    elif not data.views:
         bears = _most_change(work.settings)
         store, engine = frozen.learned(keys, chosen, plain, bears)
         if engine == BFLOAT16 and frozen.engines is not None:
@@ -146,7 +156,8 @@ def head_task(work: Work, cache: Path) -> Task:
     per_call = min(STEPS_PER_CALL, every)
     return Task(
         CachedFeatures(
-            *(store, keys, label, work.batches.arrange, per_call, views, is_coarse)
+            *(store, own, label, work.batches.arrange, per_call, views, is_coarse),
+            work.batches.arrange_epoch,
         ),
         lambda x, noise: dropout.train_through(head, x, noise),
         lambda x: head(x, training=False),

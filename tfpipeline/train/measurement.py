@@ -100,7 +100,7 @@ def reference_of(course: Course) -> Reference | None:
     ]
     chosen = np.concatenate(parts)
     if isinstance(task.inputs, CachedFeatures):
-        features = task.inputs.cache.rows([examples.keys[i] for i in chosen])
+        features = task.inputs.rows(chosen)
     else:
         predictor = Predictor(
             constant_weights.Frozen(extractor), work.strategy, shared=True
@@ -164,9 +164,8 @@ def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
         return {}
     extractor, head = classifier.split_classifier(work.model)
     if isinstance(task.inputs, CachedFeatures):
-        cache, keys = task.inputs.cache, [examples.keys[i] for i in chosen]
-        starts = range(0, len(keys), _TOGETHER)
-        cached = (cache.rows(keys[i : i + _TOGETHER]) for i in starts)
+        starts = range(0, len(chosen), _TOGETHER)
+        cached = (task.inputs.rows(chosen[i : i + _TOGETHER]) for i in starts)
         parts = [np.asarray(score(x, head(x, training=False))) for x in cached]
         values = np.concatenate(parts)
     else:

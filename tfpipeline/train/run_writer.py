@@ -111,15 +111,11 @@ def begin(run: RunFolder, work: Work, given: Folds | None = None) -> None:
 def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     """Draw the first training batch as the network sees it, and leaks; count those."""
     work = course.work
-    order = work.batches.shuffled(work.examples.of("train"), 0)
-    order = order[: work.batches.reading.batch_size]
-    pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
-    count = int((weights.numpy() > 0).sum())
-    source = work.examples.source
-    sheet = charts.batch(
-        pictures[:count], targets[:count], source.labels, source.target
-    )
-    image_io.save_png(run.figures / "batch.png", sheet)
+    if work.features is None:
+        _draw_batch(run, work)
+    elif not Path(first := work.examples.files[0].path).is_file():
+        note = "no pictures where they were embedded from: the page has no thumbnails"
+        console.note(f"{first}: {note}")
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
     if leaks["near"] and (copies := work.examples.leak_sheet()) is not None:
         image_io.save_png(run.figures / "leaks.png", copies)
@@ -129,6 +125,18 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
     if not course.related:
         course.related = _told(work, _families(run, course))
     return leaks | course.related
+
+
+def _draw_batch(run: RunFolder, work: Work) -> None:
+    order = work.batches.shuffled(work.examples.of("train"), 0)
+    order = order[: work.batches.reading.batch_size]
+    pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
+    count = int((weights.numpy() > 0).sum())
+    source = work.examples.source
+    sheet = charts.batch(
+        pictures[:count], targets[:count], source.labels, source.target
+    )
+    image_io.save_png(run.figures / "batch.png", sheet)
 
 
 def _told(work: Work, related: Families) -> dict[str, Any]:
@@ -160,15 +168,16 @@ def _families(run: RunFolder, course: Course) -> Families:
             "are in bfloat16"
         )
         return Families()
-    cache, keys = task.inputs.cache, examples.keys
     source = examples.source
     is_single = source.target in targets_of.CLASSES
     truth = families.Truth(source.label, None if is_single else source.values)
     related = families.find(
         *(examples.split, truth, examples.alike),
-        lambda chosen: cache.rows([keys[i] for i in chosen]),
-        *(course.work.settings.seed, cache.width),
+        task.inputs.rows,
+        *(course.work.settings.seed, task.inputs.cache.width),
     )
+    if course.work.features is not None:
+        return related
     sheet = duplicates.leak_sheet(
         *(examples.source, examples.split, examples.files, related.pairs),
         ranges=examples.brightness.ranges,
@@ -270,6 +279,8 @@ def finish(run: RunFolder, course: Course, result: dict[str, Any]) -> None:
         "logs": run.logs.name if run.logs.is_dir() else None,
         "epoch_seconds": [round(seconds, 3) for seconds in course.seconds],
     }
+    if work.features is not None:
+        manifest["embedded"] = str(work.features.folder)
     file_io.write_json(run.manifest, manifest)
 
 

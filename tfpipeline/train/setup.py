@@ -18,6 +18,7 @@ from tfpipeline.data import dataset, scan
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.pipeline import Batches, Reading
 from tfpipeline.data.review import Opened, Review
+from tfpipeline.data.sampling import Blocks
 from tfpipeline.data.sources import drawn_world, listing
 from tfpipeline.data.sources import settings as settings_of_sources
 from tfpipeline.data.sources.base import Source
@@ -30,8 +31,10 @@ from tfpipeline.models import (
     unfreezing,
     worker_agreement,
 )
+from tfpipeline.models.shard_features import ShardFeatures
 from tfpipeline.models.throughput import Meter
 from tfpipeline.train import batch_size_finder, checkpoints, checks, from_scratch
+from tfpipeline.train.embedded.held import Held, open_held
 from tfpipeline.train.targets import limits, scaling
 
 
@@ -50,6 +53,8 @@ class Work:
     meter: Meter
     # What is to be known of the examples before they are used.
     review: Review
+    # Their features, where `embed` has computed them.
+    features: ShardFeatures | None = None
 
     @property
     def chief(self) -> bool:
@@ -78,12 +83,21 @@ def prepare(
             _reading(settings, strategy, settings.data.batch_size)
     with phases("audit"):
         draw = drawn_world.drawer(settings.data)
+        held = None
         with console.gathered() as remarks, listing.noting() as passed:
-            source = _scan_together(settings.data, strategy, cache, draw)
-            with distribute.chief_first(strategy):
-                examples = dataset.prepare(
-                    settings.data, settings.seed, cache, draw, source
-                )
+            if settings.data.features is not None:
+                with distribute.jointly(strategy):
+                    held = open_held(settings.data)
+                    source = held.labels.data.source
+                    data = dataclasses.replace(settings.data, source=source)
+                    settings = dataclasses.replace(settings, data=data)
+                    examples = held.examples(settings, cache, draw)
+            else:
+                source = _scan_together(settings.data, strategy, cache, draw)
+                with distribute.chief_first(strategy):
+                    examples = dataset.prepare(
+                        settings.data, settings.seed, cache, draw, source
+                    )
         worker_agreement.check_examples(strategy, examples)
         opened = Opened(remarks, passed)
         review = examples.review(opened, settings.data.min_class_share)
@@ -91,7 +105,8 @@ def prepare(
     settings = _with_target(settings, examples)
     checks.check_schedules(settings, examples)
     with phases("build"), strategy.scope():
-        model = _build(settings, examples)
+        model = _build(settings, examples, held)
+        features = None if held is None else held.store(examples)
     backbone = classifier.backbone_of(model)
     if settings.model.weights != "none":
         worker_agreement.check_weights(strategy, [backbone])
@@ -108,7 +123,10 @@ def prepare(
         size = max(reading.own_size, least)
         own = dataclasses.replace(reading, worker=0, workers=1, batch_size=size)
         alone = _batches(examples, own)
-    return Work(settings, strategy, model, examples, batches, alone, Meter(), review)
+    if features is not None and not features.is_whole:
+        batches.blocks = Blocks(features.shard, features.together, reading.workers)
+    given = settings, strategy, model, examples, batches, alone
+    return Work(*given, Meter(), review, features)
 
 
 def _scan_together(
@@ -132,14 +150,19 @@ def _scan_together(
     return source
 
 
-def _build(settings: RunSettings, examples: Examples) -> keras.Model:
+def _build(settings: RunSettings, examples: Examples, held: Held | None) -> keras.Model:
     mode = backbones.mode_of(settings.model)
-    backbone = backbones.build_backbone(settings.model, world.WEIGHTS_FILE)
-    if settings.model.weights == "none":
-        backbones.calibrate(backbone, _first_images(settings, examples), mode)
-    unit = scaling.of_examples(examples)
-    classes = len(examples.source.labels)
-    return classifier.build_classifier(backbone, mode, settings.model, classes, unit)
+    backbone = None if held is None else held.backbone()
+    if backbone is None:
+        backbone = backbones.build_backbone(settings.model, world.WEIGHTS_FILE)
+        if settings.model.weights == "none":
+            backbones.calibrate(backbone, _first_images(settings, examples), mode)
+    unit, classes = scaling.of_examples(examples), len(examples.source.labels)
+    own = settings.model, classes, unit
+    model = classifier.build_classifier(backbone, mode, *own)
+    if held is not None:
+        held.check(model)
+    return model
 
 
 def _first_images(settings: RunSettings, examples: Examples) -> np.ndarray:

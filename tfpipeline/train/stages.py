@@ -259,7 +259,7 @@ def _trainer(
     first = not fine or settings.train.from_scratch
     train = settings.train if first else fine_tuning(settings)
     if train.ema_momentum is None:
-        steps = len(work.batches.arrange(examples.epoch())[0])
+        steps = len(work.batches.arrange_epoch(examples.epoch())[0])
         momentum = min(0.999, max(0.5, 1 - 1 / steps))
         train = dataclasses.replace(train, ema_momentum=momentum)
     half = keras.mixed_precision.dtype_policy().name == "mixed_float16"
@@ -307,14 +307,13 @@ def _stage(
     examples, batches = work.examples, work.batches
     chosen, held_out = examples.epoch(), examples.of("validation")
     predictor = Predictor(task.inference, work.strategy, shared=True)
-    size = batches.reading.batch_size
 
     def validate() -> dict[str, float]:
         return _metrics(predictor, task, work, held_out)
 
     def ids(epoch: int, step: int) -> list[str]:
-        order = batches.shuffled(chosen, epoch)[step * size : (step + 1) * size]
-        return [examples.source.ids[i] for i in order]
+        rows = batches.step(batches.shuffled(chosen, epoch), step)
+        return [examples.source.ids[i] for i in rows]
 
     return Stage(
         name,
@@ -322,7 +321,7 @@ def _stage(
         trainer.settings,
         weights,
         lambda epoch, step: _steps(work, task, epoch, step),
-        steps_per_epoch=len(batches.arrange(chosen)[0]),
+        steps_per_epoch=len(batches.arrange_epoch(chosen)[0]),
         validate=validate if len(held_out) else None,
         seed=work.settings.seed * 2 + (name == FINE_TUNE),
         ids=ids,

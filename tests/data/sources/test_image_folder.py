@@ -89,3 +89,19 @@ def test_more_that_describes_a_picture_is_none(tmp_path: Path, name: str) -> Non
     assert listing.beside(tmp_path / "a") == [tmp_path / "a" / "1.jpg"]
     (tmp_path / "a" / name.replace("1.", "2.", 1)).write_text("")
     assert len(listing.files(tmp_path)) == 2
+
+
+def test_names_stand_for_a_disk(tmp_path: Path, capsys) -> None:
+    names = ["train/a/1.png", "train/a/1_mask.png", "train/b/c/2.png", "test/a/3.png"]
+    names += ["test/b/4.png", "test/b/4.json", "train/a/.hidden", "train/loose.png"]
+    put(tmp_path / "real", *names)
+    real = image_folder.open_folder(tmp_path / "real")
+    told = capsys.readouterr().err
+    with listing.of_names(tmp_path / "none", names):
+        named = image_folder.open_folder(tmp_path / "none")
+        assert listing.is_folder(tmp_path / "none" / "train" / "b")
+        assert not listing.is_folder(tmp_path / "real")
+    assert (named.ids, named.labels, named.split) == (real.ids, real.labels, real.split)
+    assert "passed over 1 masks" in told
+    assert "passed over 1 masks" in capsys.readouterr().err
+    assert listing.is_folder(tmp_path / "real")

@@ -1,11 +1,13 @@
 """What is said of a source's class names before anything is done with it."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from tests.data.sources.test_base import never, put
 from tfpipeline.config import DataSettings
+from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import opening
 
 
@@ -49,3 +51,10 @@ def test_advice_on_names_is_one_that_the_target_takes(
     assert "'Cat' and 'cat'. Where they are, write them alike" in told
     assert "class 'nan' may stand for labels that are missing" in told
     assert "--data.classes" not in told
+
+
+def test_features_are_for_training_alone(tmp_path: Path) -> None:
+    settings = DataSettings(source=str(put(tmp_path, "a/1.png", "b/2.png")))
+    settings = dataclasses.replace(settings, features="features")
+    with pytest.raises(UserError, match="--data.features features"):
+        opening.open_source(settings, tmp_path, never)

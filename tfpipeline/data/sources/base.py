@@ -14,6 +14,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import class_values
 from tfpipeline.data.sources.class_map import ClassMap
+from tfpipeline.data.sources.columns import taken
 
 SPLITS = ("train", "validation", "test")
 
@@ -97,8 +98,8 @@ class Source:
 
     name: str
     labels: tuple[str, ...]
-    paths: tuple[Path, ...]
-    ids: tuple[str, ...]
+    paths: Sequence[Path]
+    ids: Sequence[str]
     label: np.ndarray
     split: tuple[str, ...]
     spans: tuple[tuple[int, int], ...] = ()
@@ -116,8 +117,8 @@ class Source:
         """Return the source with only the examples at `indices`, in their order."""
         return dataclasses.replace(
             self,
-            paths=tuple(self.paths[i] for i in indices),
-            ids=tuple(self.ids[i] for i in indices),
+            paths=taken(self.paths, indices),
+            ids=taken(self.ids, indices),
             label=self.label[indices],
             split=tuple(self.split[i] for i in indices),
             spans=tuple(self.spans[i] for i in indices) if self.spans else (),

@@ -1,6 +1,7 @@
 """Folders of images as a source: a folder a class, or the class in the file's name."""
 
 import contextlib
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -82,6 +83,12 @@ def open_folder(
     for folder in dict.fromkeys((root, *split_roots.values())):
         _note_loose(folder)
     return from_rows(str(root), labels, rows)
+
+
+def is_special(name: str) -> bool:
+    """Tell whether a file is called as a mask, or as what a listing passes over."""
+    stem, suffix = os.path.splitext(name)
+    return listing.is_special(name, suffix) or _MASK_FILE.fullmatch(stem) is not None
 
 
 def _part_masks(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

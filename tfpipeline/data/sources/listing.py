@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from tfpipeline.core.errors import UserError
 
@@ -41,6 +42,62 @@ def noting() -> Iterator[dict[str, set[str]]]:
         yield passed
     finally:
         _passed.reset(token)
+
+
+class _Named(NamedTuple):
+    """An entry of a folder that is known by its name alone."""
+
+    name: str
+    above: str
+    holds: bool
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return os.path.join(self.above, self.name)
+
+    def is_dir(self) -> bool:
+        """Tell whether it is a folder."""
+        return self.holds
+
+    def is_file(self) -> bool:
+        """Tell whether it is a file."""
+        return not self.holds
+
+
+# What each folder holds, where names stand for a disk.
+_tree: contextvars.ContextVar[dict[str, dict[str, _Named]] | None] = (
+    contextvars.ContextVar("tree", default=None)
+)
+
+
+@contextlib.contextmanager
+def of_names(root: Path, names: Iterable[str]) -> Iterator[None]:
+    """Have `root` hold files of these names inside the block, whatever the disk has.
+
+    Names are relative to it, with slashes. Nothing else is there.
+    """
+    tree: dict[str, dict[str, _Named]] = {str(root): {}}
+    for name in names:
+        folder = str(root)
+        *above, last = name.split("/")
+        for part in above:
+            path = os.path.join(folder, part)
+            if path not in tree:
+                tree[folder][part], tree[path] = _Named(part, folder, True), {}
+            folder = path
+        tree[folder][last] = _Named(last, folder, False)
+    token = _tree.set(tree)
+    try:
+        yield
+    finally:
+        _tree.reset(token)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder, on the disk or of `of_names`."""
+    tree = _tree.get()
+    return path.is_dir() if tree is None else str(path) in tree
 
 
 def _note(kind: str, paths: Iterable[str]) -> None:
@@ -128,16 +185,28 @@ def _without_sidecars(paths: Sequence[str]) -> list[str]:
     return [file for file in paths if file not in others] if others else list(paths)
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str) -> Iterator["os.DirEntry[str] | _Named"]:
     """Yield what stands in a folder, but what desktops and disks leave everywhere."""
+    for entry in _every(folder):
+        if not _is_debris(entry.name):
+            yield entry
+        else:
+            _note(_HIDDEN, [entry.path])
+
+
+def _every(folder: str) -> Iterator["os.DirEntry[str] | _Named"]:
+    if (tree := _tree.get()) is not None:
+        yield from tree.get(folder, {}).values()
+        return
     # One that has gone meanwhile is empty; one that may not be read is an error.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if not _is_debris(entry.name):
-                    yield entry
-                else:
-                    _note(_HIDDEN, [entry.path])
+            yield from entries
+
+
+def is_special(name: str, suffix: str) -> bool:
+    """Tell whether a file may be passed over: it is hidden, or describes another."""
+    return _is_debris(name) or suffix.lower() in _SIDECARS
 
 
 def _is_debris(name: str) -> bool:

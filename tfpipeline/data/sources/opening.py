@@ -13,7 +13,7 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, suggest, unknown
 from tfpipeline.data.grouping import names
 from tfpipeline.data.sources import class_map as maps
-from tfpipeline.data.sources import drawn_world
+from tfpipeline.data.sources import drawn_world, listing
 from tfpipeline.data.sources import targets as values
 from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source, check_names, check_several
@@ -55,18 +55,27 @@ def open_source(
     also: ClassMap | None = None,
     *,
     single: bool = False,
+    opened: Source | None = None,
 ) -> Source:
     """Return the examples of a source, by the name that the user wrote.
 
     Its classes have the names that `settings.classes` gives them. The map `also`, of a
     run, comes after that, and may name classes that the source does not have.
-    One class is enough where it is `single`, else it is refused.
+    One class is enough where it is `single`, else it is refused. What was `opened`
+    before is not opened again; see `open_plain`.
     """
+    if settings.features is not None:
+        raise UserError(
+            f"--data.features {settings.features}: only `train` learns from features "
+            "without their pictures. Leave it out."
+        )
     file = None if settings.classes is None else Path(settings.classes)
     own = ClassMap() if file is None else maps.read(file)
     names.check(settings.group_column, settings.group_from)
     targets.check(settings.target)
-    source = _open(settings, cache, draw, own.then(also or ClassMap()))
+    source = opened
+    if source is None:
+        source = _open(settings, cache, draw, own.then(also or ClassMap()))
     if settings.target not in (None, source.target):
         leave = f"Leave {targets.FLAG} out"
         if source.name == "demo" and settings.target in several.SETS:
@@ -102,6 +111,15 @@ def open_source(
     _warn_of_twins(source)
     _warn_of_no_labels(source)
     return source
+
+
+def open_plain(
+    settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
+) -> Source:
+    """Return the examples of a source as it has them: nothing is renamed or said."""
+    file = settings.classes
+    own = ClassMap() if file is None else maps.read(Path(file))
+    return _open(settings, cache, draw, own)
 
 
 def _with_groups(source: Source, settings: DataSettings) -> Source:
@@ -214,7 +232,7 @@ def _open(
     path = Path(name)
     if tfrecord.is_packed(path):
         return tfrecord.open_packed(path)
-    if path.is_dir():
+    if listing.is_folder(path):
         if settings.label_from not in LABEL_FROM:
             raise unknown("--data.label_from", settings.label_from, LABEL_FROM)
         source = LABEL_FROM[settings.label_from](path, class_map)

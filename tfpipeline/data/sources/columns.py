@@ -1,0 +1,86 @@
+"""Columns of many rows without a Python object for each value."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
+
+_T = TypeVar("_T")
+
+# If the longest text has more letters than so many usual ones, an array that has room
+# for it in each row would be larger than the texts themselves.
+_USUAL = 3
+
+
+class Column(Sequence[_T], Generic[_T]):
+    """Values that are made when they are asked for, of rows of other sequences.
+
+    Args:
+        make: From a value of each of the others to the own one.
+        others: Of one length.
+    """
+
+    def __init__(self, make: Callable[..., _T], *others: Sequence[Any]) -> None:
+        self._make, self.others = make, others
+
+    def __len__(self) -> int:
+        return len(self.others[0])
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Column[_T]": ...
+
+    def __getitem__(self, index: int | slice) -> "_T | Column[_T]":
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        return self._make(*(other[index] for other in self.others))
+
+    def __iter__(self) -> Iterator[_T]:
+        return map(self._make, *self.others)
+
+    def take(self, indices: np.ndarray) -> "Column[_T]":
+        """Return the values at some places, in their order."""
+        return Column(self._make, *(taken(other, indices) for other in self.others))
+
+
+def texts(values: Sequence[str]) -> Sequence[str]:
+    """Return the same texts, in one array if they are of about one length."""
+    return joined([encoded(values)])
+
+
+def encoded(values: Sequence[str]) -> np.ndarray:
+    """Return texts as bytes in one array, as wide as the longest."""
+    return np.array([v.encode("utf-8", "surrogateescape") for v in values], "S")
+
+
+def joined(parts: Sequence[np.ndarray]) -> Sequence[str]:
+    """Return the texts of several arrays of bytes, in their order."""
+    count = sum(map(len, parts))
+    widest = max((part.itemsize for part in parts), default=1)
+    # Each array has its own width, which stands for what its texts have.
+    if widest * count > _USUAL * sum(part.nbytes for part in parts):
+        return [_decoded(value) for part in parts for value in part.tolist()]
+    return Column(_decoded, np.concatenate(parts).view(_Bytes))
+
+
+class _Bytes(np.ndarray):
+    """An array of bytes, iterated over as Python's own."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self), 4096):
+            yield from self[start : start + 4096].tolist()
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def taken(values: Sequence[_T], indices: np.ndarray) -> Sequence[_T]:
+    """Return the values at some places, in their order: of a column as a column."""
+    if isinstance(values, Column):
+        return values.take(indices)
+    if isinstance(values, np.ndarray):
+        return values[indices]
+    return tuple(values[i] for i in indices)

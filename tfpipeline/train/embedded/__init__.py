@@ -1,0 +1,1 @@
+"""Training on features that `embed` has computed, without their pictures."""
