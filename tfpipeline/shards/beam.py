@@ -117,7 +117,7 @@ def run(plan: Plan, opening: Opening, settings: BeamSettings) -> dict[str, int]:
     options = _options(settings)
     count = options.view_as(DirectOptions).direct_num_workers or hardware.cores()
     opening.cores = settings.cores or -(-hardware.cores() // count)
-    missing = [n for n in range(plan.shards) if plan.finished(n) is None]
+    missing = work.summary(plan)["missing"]
     path = os.pathsep.join(name for name in sys.path if name)
     with _environment("PYTHONPATH", path), _fewer_logs():
         try:

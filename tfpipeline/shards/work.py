@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.config import PredictSettings
+from tfpipeline.config import AuditSettings, PredictSettings
 from tfpipeline.config.beam import BEAM, RUNNERS
 from tfpipeline.config.embed import EmbedSettings
-from tfpipeline.core import disk, file_io, progress
+from tfpipeline.core import file_io, progress, stores
 from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.core.stores import Place
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import parquet
 from tfpipeline.shards import plan as plans
@@ -63,14 +64,27 @@ class Job:
     Args:
         about: Everything that a row depends on, save the picture; plain JSON.
         compute: Does it.
+        words: That name the pictures; None is the setting `images`.
+        listed: Gives the pictures of the words, where `data.sources.pictures` does not.
     """
 
     about: Mapping[str, Any]
     compute: Compute
+    words: Sequence[str] | None = None
+    listed: Callable[[], Iterator[Picture]] | None = None
 
 
-def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[int, int]:
+def check(
+    settings: EmbedSettings | PredictSettings | AuditSettings,
+    *positive: str,
+    folder: Path | Place | None = None,
+) -> tuple[int, int]:
     """Return the share of this process, and how many there are; see `share`.
+
+    Args:
+        settings: Of the command.
+        positive: Names of its settings that are at least 1.
+        folder: Of the shards (default: `settings.output`).
 
     Raises:
         UserError: The settings do not go together, one of them or of the `positive` is
@@ -93,7 +107,13 @@ def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[in
             "--runner beam with --workers or --part: expected one of them. Beam has "
             'workers of its own: --beam.options "--direct_num_workers=2 ...".'
         )
-    plans.check(Path(str(settings.output)))
+    folder = folder or stores.of("--output", str(settings.output))
+    if settings.workers > 1 and str(folder).startswith("memory:"):
+        raise UserError(
+            f"--output {folder} with --workers: expected a folder that other processes "
+            "see. This one is in the memory of one process."
+        )
+    plans.check(folder)
     return own
 
 
@@ -214,8 +234,8 @@ def _encode(plan: Plan, content: Content) -> dict[str, bytes]:
 
 def finished(plan: Plan) -> Iterator[dict[str, Any]]:
     """Yield what each shard that is there says of itself, in order."""
-    for number in range(plan.shards):
-        if (done := plan.finished(number)) is not None:
+    for number, done in enumerate(plan.all_finished(range(plan.shards))):
+        if done is not None:
             yield {"shard": number, **done}
 
 
@@ -248,10 +268,8 @@ def end(plan: Plan) -> dict[str, Any]:
 
 def write_index(plan: Plan, shards: Sequence[Mapping[str, Any]]) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
-    with disk.telling(plan.folder, plan.folder / INDEX):
-        request = dict(plan.request)
-        request["images"] = plans.shown(request.get("images"))
-        content = {"request": request, "count": plan.images}
+    with plans.telling(plan.folder, INDEX):
+        content = {"request": plan.request, "count": plan.images}
         file_io.write_json(plan.folder / INDEX, {**content, "shards": shards})
 
 
