@@ -214,7 +214,8 @@ def _out_of_reach(
 ) -> TemporaryError:
     return TemporaryError(
         f"{shown(path)}: expected to {what} it, but {TRIES} times: "
-        f"{_why(path, error)}. Give the same command again when the store can be reached."
+        f"{_why(path, error)}. Give the same command again when the store can be "
+        "reached."
     )
 
 
