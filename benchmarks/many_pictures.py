@@ -4,6 +4,7 @@ python benchmarks/many_pictures.py bookkeeping [--images 100000000] [--parts 100
 python benchmarks/many_pictures.py memory [--few 1000] [--many 100000]
 python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
 python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
+python benchmarks/many_pictures.py findings [--images 100000]
 
 `bookkeeping`: generates the lists of one part of a plan of so many pictures, gives that
 part to a process that computes nothing, and says what it held in memory. `memory`: the
@@ -12,10 +13,13 @@ and on many pictures of 24 x 24 pixels. `kills`: `predict` into shards is killed
 random moments and given again; its rows are compared with those of one undisturbed.
 `workers`: images a second of `embed` by two processes of one core against one process
 of one core, and by Beam's two against ours where Beam is installed, in turns.
+`findings`: the last step of an audit in shards, on generated rows of which each is
+another picture: its seconds, its memory, and the bytes of its shards.
 Each takes [--output FILE.json].
 """
 
 import argparse
+import base64
 import csv
 import importlib.util
 import json
@@ -28,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +40,10 @@ import numpy as np
 from PIL import Image
 from results import spread, tell
 
+from tfpipeline.audit import rows
+from tfpipeline.config import AuditSettings
 from tfpipeline.core import file_io
+from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
@@ -213,10 +221,55 @@ def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:
     return result
 
 
+def findings(images: int, folder: Path) -> dict[str, Any]:
+    """Measure what follows once the rows of all shards are there."""
+    draw = np.random.default_rng(0)
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "one.png")
+    (folder / "list.txt").write_text(f"{folder}/one.png\n" * images)
+    words = ["--source", f"{folder}/list.txt", "--output", f"{folder}/audit"]
+    settings = AuditSettings(words[1], words[3], SHARD)
+    job = rows.open_job(settings)
+    plan = plans.settle(
+        *(folder / "audit" / rows.FOLDER, job.words or [], SHARD, job.about),
+        listed=job.listed,
+    )
+
+    def compute(shard: list[Picture]) -> work.Content:
+        coarse = draw.integers(0, 256, (len(shard), 6, 6), np.uint8)
+        grey = coarse.repeat(4, axis=1).repeat(4, axis=2).reshape(len(shard), -1)
+        colour = np.full((len(shard), 72), 128, np.uint8)
+        small = np.concatenate([grey, colour], axis=1)
+        cells = []
+        for picture, thumbnail in zip(shard, small):
+            digest = draw.bytes(32).hex()
+            text = base64.b64encode(thumbnail.tobytes()).decode()
+            row = Row(picture.path, 9999, 0, 0, digest, "jpeg", 375, 500, "RGB")
+            scores = {"shadows": 20, "highlights": 230, "contrast": 60, "colour": 40}
+            row = replace(row, sharpness=120, thumbnail=text, **scores)
+            cells.append(rows.cells(picture, row))
+        return work.Content(rows.HEADER, cells, 0)
+
+    begin = time.perf_counter()
+    work.compute_all(plan, compute)
+    size = sum(plan.file(n, "csv").stat().st_size for n in range(plan.shards))
+    print(f"rows of {images} pictures in {time.perf_counter() - begin:.0f} s")
+    more = ["--shard_images", str(SHARD)]
+    empty = run(["tfpipeline.audit", "--source", f"{folder}/list.txt", "--help"])
+    seconds, peak = run(["tfpipeline.audit", *words, *more])
+    return {
+        "images": images,
+        "seconds": seconds,
+        "seconds_of_help": empty[0],
+        "peak_mb": peak,
+        "bytes_a_row": size / images,
+    }
+
+
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("bookkeeping", "memory", "kills", "workers"))
+    ways = ("bookkeeping", "memory", "kills", "workers", "findings")
+    parser.add_argument("what", choices=ways)
     parser.add_argument("--images", type=int)
     parser.add_argument("--parts", type=int, default=1000)
     parser.add_argument("--few", type=int, default=1000)
@@ -236,6 +289,8 @@ def main() -> None:
             result = memory(given.few, given.many, folder)
         elif given.what == "kills":
             result = kills(given.images or 10_000, given.times, folder)
+        elif given.what == "findings":
+            result = findings(given.images or 100_000, folder)
         else:
             result = workers(given.images or 4_000, given.rounds, folder)
     tell(result, given.output)

@@ -102,6 +102,19 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(params=["memory", "file"])
+def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a folder that is not there: a store in memory, or of files."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed: [remote]")
+    if request.param == "file":
+        yield f"file://{tmp_path}/far"
+        return
+    yield "memory://far/away"
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """The folder of real weights and photographs; skips, saying so, where absent."""

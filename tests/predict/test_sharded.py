@@ -10,7 +10,7 @@ from tests.shards.test_work import files
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings
 from tfpipeline.core.errors import UserError
-from tfpipeline.predict import answers, batching
+from tfpipeline.predict import answers, batching, sharded
 from tfpipeline.predict.command import predict
 from tfpipeline.shards import joining, plan
 
@@ -75,3 +75,8 @@ def test_where_a_server_goes_away_the_cause_is_told_and_no_shard_is_half(
     words = [exported.pictures[0], "--model", "http://127.0.0.1:9/v1/models/m"]
     assert start(*words, "--output", tmp_path / "shards") == code
     assert not list((tmp_path / "shards").glob("shard-*"))
+
+
+def test_what_is_secret_in_the_address_of_a_server_is_in_no_plan() -> None:
+    given = "http://me:word@host:8501/v1/models/m"
+    assert sharded.fingerprint(given) == "http://host:8501/v1/models/m"

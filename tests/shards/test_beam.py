@@ -16,7 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 from tests.conftest import PLAIN, Exported, Trained  # noqa: E402
 from tests.shards.test_work import content, files, settle  # noqa: E402
 from tfpipeline import cli  # noqa: E402
-from tfpipeline.config import PredictSettings  # noqa: E402
+from tfpipeline.audit.command import audit  # noqa: E402
+from tfpipeline.config import AuditSettings, PredictSettings  # noqa: E402
 from tfpipeline.config.beam import BeamSettings  # noqa: E402
 from tfpipeline.config.embed import EmbedSettings  # noqa: E402
 from tfpipeline.core.errors import TemporaryError, UserError  # noqa: E402
@@ -174,3 +175,17 @@ def test_features_and_predictions_are_those_of_one_process(
         assert start(command, settings, *given, tmp_path / name) == 0
         assert start(command, settings, *given, tmp_path / f"{name}2", *how) == 0
         assert files(tmp_path / name) == files(tmp_path / f"{name}2"), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["", TWO], ids=["in memory", "two processes"])
+def test_an_audit_finds_what_one_process_finds(
+    options: str, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "l.txt").write_text("".join(f"{f}\n" for f in folder.iterdir()))
+    how = ["--runner", "beam", *([f"--beam.options={options}"] if options else [])]
+    given = [tmp_path / "l.txt", "--shard_images", 2, "--output"]
+    assert start(audit, AuditSettings, *given, tmp_path / "one") == 0
+    assert start(audit, AuditSettings, *given, tmp_path / "beam", *how) == 0
+    one, two = files(tmp_path / "one"), files(tmp_path / "beam")
+    assert one == two and "statistics.json" in one

@@ -12,6 +12,8 @@ import pytest
 
 from tests import fault_injection
 from tests.shards.test_plan import WHAT, pictures
+from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
@@ -209,6 +211,40 @@ def test_what_blocks_inside_a_computation_is_not_taken_for_a_lock(
 
     with pytest.raises(BlockingIOError, match="a pipe is full"):
         work.compute_all(settle(tmp_path), blocked)
+
+
+def test_shards_behind_a_url_have_the_bytes_of_local_ones_and_resume(
+    far: str, tmp_path: Path
+) -> None:
+    local = settle(tmp_path)
+    work.compute_all(local, content)
+    work.end(local)
+    folder = stores.Place(far)
+    plan = plans.settle(folder, local.request["images"], 3, WHAT)
+    work.compute_all(plan, content, (1, 2))
+    assert work.end(plan)["missing"] == [0, 2, 4]
+    computed: list[Picture] = []
+
+    def compute(shard: list[Picture]) -> work.Content:
+        computed.extend(shard)
+        return content(shard)
+
+    # A shard whose last file is missing is computed again.
+    stores.remove([plan.done(1)])
+    work.compute_all(plans.settle(folder, plan.request["images"], 3, WHAT), compute)
+    assert len(computed) == 12
+    assert work.end(plan)["missing"] == []
+    for name, data in files(tmp_path / "out").items():
+        file = folder
+        for part in Path(name).parts:
+            file = file / part
+        assert file.read_bytes() == data, name
+
+
+def test_several_processes_share_no_memory(tmp_path: Path) -> None:
+    given = EmbedSettings(output="memory://far", workers=2)
+    with pytest.raises(UserError, match="--workers"):
+        work.check(given)
 
 
 def test_numbers_are_told_as_ranges() -> None:

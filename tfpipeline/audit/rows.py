@@ -76,15 +76,16 @@ def open_job(settings: AuditSettings) -> work.Job:
 
     def compute(shard: list[Picture]) -> work.Content:
         found = pictures.audit(shard, data.max_pixels)
-        cells = [_cells(picture, row) for picture, row in zip(shard, found)]
+        values = [cells(picture, row) for picture, row in zip(shard, found)]
         size = sum(row.length or row.size for row in found)
         errors = sum(bool(row.reason) for row in found)
-        return work.Content(HEADER, cells, errors, bytes_read=size)
+        return work.Content(HEADER, values, errors, bytes_read=size)
 
     return work.Job(about, compute, [data.source], listed)
 
 
-def _cells(picture: Picture, row: Row) -> list[object]:
+def cells(picture: Picture, row: Row) -> list[object]:
+    """Return the values of a picture's row, in the order of `HEADER`."""
     values = (getattr(row, field.name) for field in _FIELDS)
     # A truth is read back as a number.
     plain = [int(value) if isinstance(value, bool) else value for value in values]
@@ -99,17 +100,17 @@ def read(plan: plans.Plan) -> tuple[list[Picture], list[Row]]:
     """
     listed: list[Picture] = []
     rows: list[Row] = []
-    for number, (_, cells) in enumerate(joining.tables(plan, "read")):
+    for number, (_, lines) in enumerate(joining.tables(plan, "read")):
         shard = plan.pictures(number)
         listed += shard
-        rows += [_row(picture, values) for picture, values in zip(shard, cells)]
+        rows += [_row(picture, values) for picture, values in zip(shard, lines)]
     return listed, rows
 
 
-def _row(picture: Picture, cells: Sequence[str]) -> Row:
-    values = {f.name: _value(f, text) for f, text in zip(_FIELDS, cells[1:-1])}
+def _row(picture: Picture, line: Sequence[str]) -> Row:
+    values = {f.name: _value(f, text) for f, text in zip(_FIELDS, line[1:-1])}
     offset, length = picture.span
-    return Row(picture.path, offset=offset, length=length, reason=cells[-1], **values)
+    return Row(picture.path, offset=offset, length=length, reason=line[-1], **values)
 
 
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
