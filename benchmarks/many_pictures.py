@@ -254,12 +254,10 @@ def findings(images: int, folder: Path) -> dict[str, Any]:
     size = sum(plan.file(n, "csv").stat().st_size for n in range(plan.shards))
     print(f"rows of {images} pictures in {time.perf_counter() - begin:.0f} s")
     more = ["--shard_images", str(SHARD)]
-    empty = run(["tfpipeline.audit", "--source", f"{folder}/list.txt", "--help"])
     seconds, peak = run(["tfpipeline.audit", *words, *more])
     return {
         "images": images,
         "seconds": seconds,
-        "seconds_of_help": empty[0],
         "peak_mb": peak,
         "bytes_a_row": size / images,
     }

@@ -145,6 +145,22 @@ def test_behind_a_url_there_is_what_lies_here(
     assert (stores.Place(far) / "notes.txt").read_bytes() == b"mine"
 
 
+def test_what_is_odd_about_the_source_is_a_finding_of_shards_too(
+    tmp_path: Path,
+) -> None:
+    world.write_folder(tmp_path / "in", ["rocket", "teapot"], 2, seed=0)
+    shutil.copytree(tmp_path / "in" / "teapot", tmp_path / "in" / "Teapot")
+    (tmp_path / "in" / "rocket" / ".DS_Store").touch()
+    found = []
+    for more in ([], ["--shard_images", 2]):
+        output = tmp_path / f"out{len(found)}"
+        assert start(tmp_path / "in", *more, "--output", output) == 0
+        found.append(json.loads((output / "statistics.json").read_text()))
+    assert found[0] == found[1]
+    kinds = {finding["kind"] for finding in found[0]["review"]["findings"]}
+    assert {"source", "passed_over"} <= kinds
+
+
 def test_rows_are_those_of_the_scan(folder: Path, tmp_path: Path) -> None:
     assert start(folder, "--shard_images", 6, "--output", tmp_path) == 0
     pictures, found = rows.read(plans.read(tmp_path / rows.FOLDER))

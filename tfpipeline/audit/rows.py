@@ -42,7 +42,7 @@ def folder_of(settings: AuditSettings) -> Path | Place:
 
 
 def drive(
-    settings: AuditSettings, own: tuple[int, int] = (0, 1)
+    settings: AuditSettings, own: tuple[int, int]
 ) -> tuple[plans.Plan, dict[str, int]]:
     """Inspect the pictures of the shards of a share; see `shards.driving.run`."""
     return driving.run("audit.rows", settings, own, open_job, folder_of(settings))
@@ -50,7 +50,7 @@ def drive(
 
 def inspect(settings: AuditSettings) -> None:
     """Inspect pictures, and write the rows of shards; the findings wait for all."""
-    drive(settings)
+    drive(settings, work.check(settings, folder=folder_of(settings)))
 
 
 def open_job(settings: AuditSettings) -> work.Job:
@@ -69,10 +69,11 @@ def open_job(settings: AuditSettings) -> work.Job:
     def listed() -> Iterator[Picture]:
         from tfpipeline.data.sources.drawn_world import drawer
 
-        # What is odd about the source is told with the findings.
-        with console.gathered():
+        # What is odd about the source is told with the findings, then for the first
+        # time.
+        with console.set_mode(), console.gathered():
             cache = startup.cache_folder(settings.cache_dir)
-            return iter(sources.listed(sources.open_source(data, cache, drawer(data))))
+            return sources.listed(data, cache, drawer(data))
 
     def compute(shard: list[Picture]) -> work.Content:
         found = pictures.audit(shard, data.max_pixels)

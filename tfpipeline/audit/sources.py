@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from tfpipeline.core import remote
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import opening, pictures
 from tfpipeline.data.sources.base import Source
+from tfpipeline.data.sources.pictures import Picture
 
 # What is said of pictures that have none.
 NO_CLASS = "(no classes)"
@@ -29,10 +30,8 @@ def open_source(
     """
     if not is_pictures(data.source):
         return opening.open_source(data, cache, draw)
-    found = pictures.named([data.source], _FLAG)
-    for picture in found:
-        _check(picture.path)
-    source = Source(
+    found = [*_named(data.source)]
+    return Source(
         remote.shown(data.source),
         (NO_CLASS,),
         tuple(Path(picture.path) for picture in found),
@@ -40,7 +39,33 @@ def open_source(
         np.zeros(len(found), np.int32),
         ("",) * len(found),
     )
-    return source
+
+
+def listed(
+    data: DataSettings, cache: Path, draw: Callable[[Path], Path]
+) -> Iterator[Picture]:
+    """Return the pictures of a source as a plan has them, by the names of its examples.
+
+    Those without classes are not held in memory.
+    """
+    if is_pictures(data.source):
+        return map(_located, _named(data.source))
+    source = open_source(data, cache, draw)
+    spans = source.spans or ((0, 0),) * len(source)
+    examples = zip(map(os.fspath, source.paths), spans, source.ids)
+    return (_located(Picture(path, *span, name)) for path, span, name in examples)
+
+
+def _named(word: str) -> Iterator[Picture]:
+    for picture in pictures.walk([word], _FLAG):
+        _check(picture.path)
+        yield picture
+
+
+def _located(picture: Picture) -> Picture:
+    """Return a picture with its whole path, and the name that it had."""
+    path = remote.absolute(picture.path)
+    return picture._replace(path=path, name="" if picture.id == path else picture.id)
 
 
 def is_pictures(word: str) -> bool:
@@ -67,15 +92,6 @@ def places(source: Source) -> Sequence[tuple[str, int]]:
     """Return of each example its whole path, and where it begins in that file."""
     spans = source.spans or ((0, 0),) * len(source)
     return [(remote.absolute(p), start) for p, (start, _) in zip(source.paths, spans)]
-
-
-def listed(source: Source) -> list[pictures.Picture]:
-    """Return the pictures of the examples, by the names that these have."""
-    spans = source.spans or ((0, 0),) * len(source)
-    return [
-        pictures.Picture(remote.absolute(path), *span, name)
-        for path, span, name in zip(source.paths, spans, source.ids)
-    ]
 
 
 def reading(data: DataSettings) -> dict[str, object]:

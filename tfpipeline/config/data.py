@@ -121,8 +121,8 @@ class AuditSettings:
         source: Data set to check, as for `train` (default: `data.source`); or pictures
             without classes: a `.txt` with one path per line, a glob, or a URL.
         output: Folder for `audit.html`, `quarantine.csv`, `findings.csv`,
-            `statistics.json` and contact sheets; with shards, also for the folder
-            `shards`, in which an interrupted command resumes.
+            `statistics.json` and contact sheets. With shards, it also gets the folder
+            `shards`, in which an interrupted command resumes, and may be a URL.
         shard_images: Number of pictures per shard; 0 writes no shards, unless
             `workers`, `part`, `runner` or a URL as `output` asks for them (then 2000).
         part: Which of the `parts` this process inspects, counted from 0; `auto` takes

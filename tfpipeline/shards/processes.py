@@ -30,15 +30,17 @@ def run(command: str, settings: Any, output: Path | Place) -> None:
         UserError: One of them ended badly; its message is in front of the others'.
     """
     count = settings.workers
-    alone = dataclasses.replace(settings, workers=1)
+    words = [sys.executable, "-m", f"tfpipeline.{command}", "--quiet", "--config"]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        file = Path(folder) / "settings.yaml"
-        file.write_text(cli.dump(alone), encoding="utf-8")
-        words = [sys.executable, "-m", f"tfpipeline.{command}", "--config", str(file)]
         logs = [Path(folder) / f"{number}.log" for number in range(count)]
-        started = [
-            stack.enter_context(_start([*words, "--quiet"], log)) for log in logs
-        ]
+        started = []
+        for number, log in enumerate(logs):
+            alone = dataclasses.replace(settings, workers=1)
+            if isinstance(output, Place):  # Nobody can lock a shard there.
+                alone = dataclasses.replace(alone, part=str(number), parts=count)
+            file = log.with_suffix(".yaml")
+            file.write_text(cli.dump(alone), encoding="utf-8")
+            started.append(stack.enter_context(_start([*words, str(file)], log)))
         for process, cores in zip(started, _cores(count)):
             with contextlib.suppress(OSError, AttributeError):
                 os.sched_setaffinity(process.pid, cores)
