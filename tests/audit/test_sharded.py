@@ -84,7 +84,7 @@ def test_parts_in_any_order_and_killed_ones_find_what_one_process_finds(
     draw = random.Random(seed)
     order = draw.sample(range(4), 4)
     words = [folder, "--shard_images", 3, "--output", parts, "--parts", 4, "--part"]
-    with killed(draw.randint(12, 16)):
+    with killed(draw.randint(11, 14)):
         with pytest.raises(Killed):
             start(*words, order[0])
     for number in order:
@@ -266,7 +266,7 @@ def test_python_returns_what_there_is(folder: Path, tmp_path: Path) -> None:
     part = tfpipeline.audit(**given, part="1", parts=2)
     assert part["missing"] == [0, 2] and part.path == tmp_path
     whole = tfpipeline.audit(**given)
-    assert whole["files"] == 25 and "review" in whole
+    assert whole["files"] == 27 and "review" in whole
 
 
 def test_what_is_secret_in_an_address_is_in_no_finding(

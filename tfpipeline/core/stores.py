@@ -110,7 +110,12 @@ class Place:
             above, _, last = name.rpartition("/")
             files.makedirs(above, exist_ok=True)
             temporary = f"{above}/.{uuid.uuid4().hex[:12]}.{last}"
-            put(files, temporary)
+            try:
+                put(files, temporary)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    files.rm_file(temporary)
+                raise
             # Some file systems rename nothing over a file that is there.
             with contextlib.suppress(FileNotFoundError):
                 files.rm_file(name)
