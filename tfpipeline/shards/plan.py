@@ -95,6 +95,7 @@ class Plan:
 def check(folder: Path | Place) -> None:
     """Refuse a folder that cannot be written into, or holds what is not a plan's."""
     if isinstance(folder, Path):
+        remote.check_local("--output", folder)
         file_io.check_writable(folder)
     entries = stores.names(folder)
     there = sorted(name for name in entries if not name.startswith("."))

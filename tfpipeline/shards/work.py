@@ -269,7 +269,10 @@ def end(plan: Plan) -> dict[str, Any]:
 def write_index(plan: Plan, shards: Sequence[Mapping[str, Any]]) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
     with plans.telling(plan.folder, INDEX):
-        content = {"request": plan.request, "count": plan.images}
+        request = dict(plan.request)
+        # Plans of earlier versions have what is secret.
+        request["images"] = plans.shown(request.get("images"))
+        content = {"request": request, "count": plan.images}
         file_io.write_json(plan.folder / INDEX, {**content, "shards": shards})
 
 
