@@ -61,12 +61,12 @@ def test_what_fails_on_the_way_leaves_the_old_file(
     files, _ = remote.tried(far, lambda files, name: (files, name))
     monkeypatch.setattr(remote, "WAIT_SECONDS", 0)
 
-    def breaks(_: Any, name: str, data: bytes, **more: Any) -> None:
+    def breaks(name: str, data: bytes, **more: Any) -> None:
         if far.startswith("file"):
             Path(name).write_bytes(data[:1])
         raise ConnectionError("gone")
 
-    monkeypatch.setattr(type(files), "pipe_file", breaks)
+    monkeypatch.setattr(files, "pipe_file", breaks)
     with pytest.raises(TemporaryError, match="write"):
         file.write_bytes(b"second")
     assert file.read_bytes() == b"first" and stores.names(Place(far)) == ["a"]
