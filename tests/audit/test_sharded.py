@@ -229,7 +229,7 @@ def test_pictures_that_came_or_went_since_are_told(
     )
     assert start(*words) == 0
     said = capsys.readouterr().err
-    assert "later.png" in said and "00001.png" in said and "--overwrite" in said
+    assert "later.png" in said and "00001.png" in said and "--output" in said
     after = json.loads((tmp_path / "out" / "statistics.json").read_text())
     assert after["files"] == before["files"] - 1
     assert start(*words, "--overwrite", "true") == 0  # The same plan.

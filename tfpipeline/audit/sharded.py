@@ -116,6 +116,6 @@ def _planned(source: Source, plan: plans.Plan) -> tuple[Source, list[Row]]:
         if names:
             console.warn_once(
                 f"{len(names)} pictures {what}, e.g. {names[0]}. To audit those that "
-                "are there now, use another --output, or --overwrite true"
+                "are there now, use another --output"
             )
     return source.take(np.array(kept, np.int64)), [known[there[i]] for i in kept]
