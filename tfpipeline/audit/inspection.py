@@ -103,7 +103,7 @@ def inspect(
     drawn = {name: sheet for name, sheet in sheets.items() if sheet is not None}
     folder, header = output.folder, ("id", "path", "kind", "detail")
     with output.recording():
-        dataset.write_quarantine(folder / "quarantine.csv", _shown(bad))
+        dataset.write_quarantine(folder / "quarantine.csv", bad)
         lines = [(name, remote.shown(path), *what) for name, path, *what in findings]
         file_io.write_csv(folder / "findings.csv", header, lines)
         for name, sheet in drawn.items():
@@ -121,11 +121,3 @@ def inspect(
     console.close(data_block(known))
     console.close(closing("audit", where / PAGE, written=written))
     return result | {"written": console.written(where, where / PAGE)}
-
-
-def _shown(bad: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
-    """Return files that cannot be used with addresses that have no secrets."""
-    return [
-        (name, dataclasses.replace(row, path=remote.shown(row.path)))
-        for name, row in bad
-    ]
