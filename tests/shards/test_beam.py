@@ -49,11 +49,11 @@ def fails(settings: object) -> work.Job:
     return work.Job({}, compute)
 
 
-def out_of_reach(settings: object) -> work.Job:
+def out_of_reach(kind: type[UserError]) -> work.Job:
     """Return a job whose pictures are in a store that does not answer."""
 
     def compute(shard: list[Picture]) -> work.Content:
-        raise TemporaryError("the store is gone")
+        raise kind("the store is gone")
 
     return work.Job({}, compute)
 
@@ -134,11 +134,12 @@ def test_an_option_that_beam_would_leave_out_is_refused(options: str) -> None:
 
 
 @pytest.mark.parametrize("options", ["", TWO])
+@pytest.mark.parametrize("kind", [TemporaryError, work.NotNow])
 def test_what_may_pass_by_itself_is_told_as_by_one_process(
-    tmp_path: Path, options: str
+    tmp_path: Path, kind: type[UserError], options: str
 ) -> None:
     plan = settle(tmp_path, 4, 2)
-    opening = beam.Opening(out_of_reach, None)
+    opening = beam.Opening(out_of_reach, kind)
     with pytest.raises(TemporaryError, match="the store is gone"):
         beam.run(plan, opening, BeamSettings(options))
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import fault_injection
 from tests.shards.test_plan import WHAT, pictures
 from tfpipeline.config.embed import EmbedSettings
-from tfpipeline.core import stores
-from tfpipeline.core.errors import UserError
+from tfpipeline.core import hardware, image_formats, stores
+from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
@@ -239,6 +240,29 @@ def test_shards_behind_a_url_have_the_bytes_of_local_ones_and_resume(
         for part in Path(name).parts:
             file = file / part
         assert file.read_bytes() == data, name
+
+
+def test_a_picture_for_which_there_is_no_memory_now_is_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (64, 64)).save(tmp_path / "large.png")
+    with Image.open(tmp_path / "large.png") as picture, monkeypatch.context() as patch:
+        patch.setattr(hardware, "free", lambda: 0)
+        with pytest.raises(image_formats.ImageError) as refused:
+            image_formats.check_memory(picture)
+
+    def compute(shard: list[Picture]) -> work.Content:
+        rows = [(p.id, str(refused.value) if p in large else "") for p in shard]
+        return work.Content(("id", "error"), rows, 0)
+
+    plan = settle(tmp_path)
+    large = plan.pictures(1)[:1]
+    with pytest.raises(TemporaryError, match=Path(large[0].path).name):
+        work.compute_all(plan, compute)
+    assert work.summary(plan)["missing"] == [1]
+    large = []
+    work.compute_all(plan, compute)
+    assert work.summary(plan)["missing"] == []
 
 
 def test_several_processes_share_no_memory(tmp_path: Path) -> None:

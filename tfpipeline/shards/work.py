@@ -14,8 +14,8 @@ import numpy as np
 from tfpipeline.config import AuditSettings, PredictSettings
 from tfpipeline.config.beam import BEAM, RUNNERS
 from tfpipeline.config.embed import EmbedSettings
-from tfpipeline.core import file_io, progress, stores
-from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.core import file_io, image_formats, progress, stores
+from tfpipeline.core.errors import TemporaryError, UserError, check_each, unknown
 from tfpipeline.core.stores import Place
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import parquet
@@ -39,7 +39,7 @@ class Content:
     """What a shard holds.
 
     Args:
-        header: Names of the columns.
+        header: Names of the columns; the last one is of errors, where there are any.
         rows: One a picture, in the order of the plan.
         errors: How many of them have no answer.
         vectors: Of those that have one, in order; None where rows are all.
@@ -55,6 +55,10 @@ class Content:
 
 # From the pictures of a shard to its content: the same for the same pictures.
 Compute = Callable[[list[Picture]], Content]
+
+
+class NotNow(TemporaryError):
+    """A picture of a shard may be read where there is more memory."""
 
 
 @dataclass(frozen=True)
@@ -169,13 +173,23 @@ def compute_all(
     """Compute the shards of a share that are not there yet.
 
     Another process may be at the same share: a shard that it is at is left to it.
+
+    Raises:
+        NotNow: A shard has a picture for which there is no memory now; the others of
+            the share are there.
     """
     plans.sweep(plan.folder)
     number, count = own
     mine = range(number, plan.shards, count)
+    later: NotNow | None = None
     for shard in progress.over(mine, title, "shard"):
         with contextlib.suppress(plans.Busy):
-            compute_one(plan, shard, compute, waits=False)
+            try:
+                compute_one(plan, shard, compute, waits=False)
+            except NotNow as error:
+                later = later or error
+    if later is not None:
+        raise later
 
 
 def compute_one(
@@ -185,6 +199,7 @@ def compute_one(
 
     Raises:
         Busy: Another process is at it, and `waits` is not set.
+        NotNow: It has a picture for which there is no memory now; it is not written.
     """
     if plan.finished(shard) is not None:
         return None
@@ -192,6 +207,7 @@ def compute_one(
         if plan.finished(shard) is not None:
             return None
         content = compute(plan.pictures(shard))
+        _check_now(content)
         # Another command may have replaced the plan meanwhile.
         if plans.read(plan.folder).request != plan.request:
             raise UserError(
@@ -201,6 +217,17 @@ def compute_one(
             )
         _write(plan, shard, content)
     return content
+
+
+def _check_now(content: Content) -> None:
+    """Refuse rows that would be others in a process with more memory."""
+    for name, *_, reason in content.rows if content.header[-1] == "error" else ():
+        if image_formats.is_for_now(str(reason)):
+            raise NotNow(
+                f"{name}: {reason}. Its shard is not written. Give the same command "
+                "again where more memory is free, or lower max_pixels, which makes "
+                "such pictures errors everywhere."
+            )
 
 
 def _write(plan: Plan, shard: int, content: Content) -> None:
