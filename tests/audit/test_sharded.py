@@ -1,9 +1,12 @@
 """An audit in shards finds what one process finds, whoever computes which shard."""
 
+import csv
+import dataclasses
+import io
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,13 @@ from tests.shards.test_work import files
 from tfpipeline import cli
 from tfpipeline.audit import rows
 from tfpipeline.audit.command import audit
-from tfpipeline.config import AuditSettings
+from tfpipeline.config import AuditSettings, PackSettings
 from tfpipeline.core import file_io, image_io, stores
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.demo import world
+from tfpipeline.pack.command import pack
 from tfpipeline.shards import plan as plans
 
 NAMES = ("findings.csv", "quarantine.csv", "statistics.json", "audit.html")
@@ -65,8 +69,8 @@ def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     return {name: (output / name).read_bytes() for name in (*NAMES, *SHEETS)}
 
 
-def results(output: Path) -> dict[str, bytes]:
-    return {name: (output / name).read_bytes() for name in (*NAMES, *SHEETS)}
+def results(output: Path, names: Sequence[str] = (*NAMES, *SHEETS)) -> dict:
+    return {name: (output / name).read_bytes() for name in names}
 
 
 def shards(output: Path) -> dict[str, bytes]:
@@ -171,15 +175,10 @@ def test_rows_are_those_of_the_scan(folder: Path, tmp_path: Path) -> None:
 
 
 def same(row: Row) -> Row:
-    import dataclasses
-
     return dataclasses.replace(row, mtime_ns=0, ctime_ns=0)
 
 
 def test_a_row_comes_back_whatever_it_has() -> None:
-    import csv
-    import io
-
     row = Row(
         *("p", 3, 0, 0, "a" * 64, "tiff", 4, 5, "I;16", 6, "not\r\nwhole", "odd, so"),
         *("Zm9v", 7, 8, -1, 255, 0, 120, 9, "uint16", -1.5, 1e300, float("inf")),
@@ -207,13 +206,19 @@ def test_pictures_without_classes_are_audited(
     }[kind]
     assert start(word, "--output", tmp_path / "one") == 0
     assert start(word, "--shard_images", 5, "--output", tmp_path / "many") == 0
-    one, many = (
-        {name: (tmp_path / n / name).read_bytes() for name in NAMES}
-        for n in ("one", "many")
-    )
+    one, many = (results(tmp_path / n, NAMES) for n in ("one", "many"))
     assert one == many
     counts = json.loads(one["statistics.json"])
     assert counts["unusable"] == 2 and counts["exact_duplicates"] >= 1
+
+
+def test_a_packed_source_is_audited_as_without_shards(tmp_path: Path) -> None:
+    world.write_folder(tmp_path / "in", ["rocket", "teapot"], 3, seed=4)
+    words = ["--source", tmp_path / "in", "--output", tmp_path / "packed", "--quiet"]
+    assert cli.main(pack, PackSettings, [*map(str, words)]) == 0
+    for more, name in (([], "one"), (["--shard_images", 4], "many")):
+        assert start(tmp_path / "packed", *more, "--output", tmp_path / name) == 0
+    assert results(tmp_path / "one", NAMES) == results(tmp_path / "many", NAMES)
 
 
 def test_pictures_that_came_or_went_since_are_told(
