@@ -6,6 +6,7 @@ python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
 python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
 python benchmarks/many_pictures.py training [--few 100000] [--many 1000000]
 python benchmarks/many_pictures.py train_workers [--images 10000000] [--parts 1000]
+python benchmarks/many_pictures.py findings [--images 100000]
 
 `bookkeeping`: generates the lists of one part of a plan of so many pictures, gives that
 part to a process that computes nothing, and says what it held in memory. `memory`: the
@@ -18,10 +19,13 @@ of one core, and by Beam's two against ours where Beam is installed, in turns.
 features of few and of many rows (1,280 in float16). `train_workers`: what each of many
 workers does to know its part of an epoch of so many rows, all of them in this process;
 and what a row takes in the memory of each.
+`findings`: the last step of an audit in shards, on generated rows of which each is
+another picture: its seconds, its memory, and the bytes of its shards.
 Each takes [--output FILE.json].
 """
 
 import argparse
+import base64
 import csv
 import hashlib
 import importlib.util
@@ -36,6 +40,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +48,12 @@ import numpy as np
 from PIL import Image
 from results import spread, tell
 
-from tfpipeline.config import DataSettings
+from tfpipeline.audit import rows
+from tfpipeline.config import AuditSettings, DataSettings
 from tfpipeline.core import file_io
 from tfpipeline.data import dataset, review, sampling, splits
 from tfpipeline.data.dataset import Examples
+from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import reading, work
@@ -358,11 +365,54 @@ def row_bytes(folder: Path, count: int = 100_000) -> dict[str, float]:
     }
 
 
+def findings(images: int, folder: Path) -> dict[str, Any]:
+    """Measure what follows once the rows of all shards are there."""
+    draw = np.random.default_rng(0)
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "one.png")
+    (folder / "list.txt").write_text(f"{folder}/one.png\n" * images)
+    words = ["--source", f"{folder}/list.txt", "--output", f"{folder}/audit"]
+    settings = AuditSettings(words[1], words[3], SHARD)
+    job = rows.open_job(settings)
+    plan = plans.settle(
+        *(folder / "audit" / rows.FOLDER, job.words or [], SHARD, job.about),
+        listed=job.listed,
+    )
+
+    def compute(shard: list[Picture]) -> work.Content:
+        coarse = draw.integers(0, 256, (len(shard), 6, 6), np.uint8)
+        grey = coarse.repeat(4, axis=1).repeat(4, axis=2).reshape(len(shard), -1)
+        colour = np.full((len(shard), 72), 128, np.uint8)
+        small = np.concatenate([grey, colour], axis=1)
+        cells = []
+        for picture, thumbnail in zip(shard, small):
+            digest = draw.bytes(32).hex()
+            text = base64.b64encode(thumbnail.tobytes()).decode()
+            row = Row(picture.path, 9999, 0, 0, digest, "jpeg", 375, 500, "RGB")
+            scores = {"shadows": 20, "highlights": 230, "contrast": 60, "colour": 40}
+            row = replace(row, sharpness=120, thumbnail=text, **scores)
+            cells.append(rows.cells(picture, row))
+        return work.Content(rows.HEADER, cells, 0)
+
+    begin = time.perf_counter()
+    work.compute_all(plan, compute)
+    size = sum(plan.file(n, "csv").stat().st_size for n in range(plan.shards))
+    print(f"rows of {images} pictures in {time.perf_counter() - begin:.0f} s")
+    more = ["--shard_images", str(SHARD)]
+    seconds, peak = run(["tfpipeline.audit", *words, *more])
+    return {
+        "images": images,
+        "seconds": seconds,
+        "peak_mb": peak,
+        "bytes_a_row": size / images,
+    }
+
+
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    known = ("bookkeeping", "memory", "kills", "workers", "training", "train_workers")
-    parser.add_argument("what", choices=known)
+    ways = ("bookkeeping", "memory", "kills", "workers", "findings")
+    ways += ("training", "train_workers")
+    parser.add_argument("what", choices=ways)
     parser.add_argument("--images", type=int)
     parser.add_argument("--parts", type=int, default=1000)
     parser.add_argument("--few", type=int)
@@ -388,6 +438,8 @@ def main() -> None:
             result |= row_bytes(folder / "rows")
         elif given.what == "kills":
             result = kills(given.images or 10_000, given.times, folder)
+        elif given.what == "findings":
+            result = findings(given.images or 100_000, folder)
         else:
             result = workers(given.images or 4_000, given.rounds, folder)
     tell(result, given.output)

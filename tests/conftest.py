@@ -2,11 +2,13 @@
 
 import fcntl
 import gc
+import importlib.util
 import os
 import shutil
 import signal
 import tempfile
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +102,44 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tfpipeline-") as folder:
         yield Path(folder)
+
+
+# Not in `dev`: where both are installed, S3's own protocol is spoken to a server here.
+HAS_S3 = all(map(importlib.util.find_spec, ("s3fs", "moto")))
+
+
+@pytest.fixture(params=["memory", "file", *(["s3"] if HAS_S3 else [])])
+def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a folder that is not there: a store in memory, of files, of S3."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed: [remote]")
+    if request.param == "file":
+        yield f"file://{tmp_path}/far"
+        return
+    if request.param == "s3":
+        yield request.getfixturevalue("bucket")
+        return
+    yield "memory://far/away"
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a new bucket on a server of this process."""
+    server = importlib.import_module("moto.server").ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    store = importlib.import_module("s3fs").S3FileSystem
+    store.clear_instance_cache()
+    name = f"bucket{uuid.uuid4().hex}"
+    store().mkdir(name)
+    yield f"s3://{name}/far"
+    store.clear_instance_cache()
+    server.stop()
 
 
 @pytest.fixture(scope="session")

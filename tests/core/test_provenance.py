@@ -47,3 +47,10 @@ def test_a_package_is_told_as_it_was_started(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
     )
     assert shlex.split(done.stdout) == ["python", "-m", "house", "--a", "it's"]
+
+
+def test_a_command_is_told_without_what_is_secret() -> None:
+    line = "tfpipeline audit https://me:SECRET@h/x --output='a b' --x=https://h/?sig=1"
+    with provenance.record_command(line):
+        words = shlex.split(provenance.command())
+    assert words[2:] == ["https://h/x", "--output=a b", "--x=https://h/"]

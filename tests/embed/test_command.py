@@ -11,6 +11,7 @@ from tests.conftest import PLAIN, Exported, Trained
 from tests.shards.test_work import files
 from tfpipeline import cli
 from tfpipeline.config.embed import EmbedSettings, MergeSettings
+from tfpipeline.core import stores
 from tfpipeline.embed.command import embed
 from tfpipeline.merge.command import merge
 
@@ -151,6 +152,17 @@ def test_lists_tables_packed_folders_and_urls_give_the_same_vectors(
         vectors = np.load(out / "shard-000000.npy")
         expected = vectors if expected is None else expected
         assert len(vectors) == 4 and (vectors == expected).all(), given
+
+
+def test_features_behind_a_url_have_the_bytes_of_local_ones(
+    far: str, folder: Path, tmp_path: Path
+) -> None:
+    words = [str(folder), *PLAIN, "--shard_images", "3", "--output"]
+    assert start(*words, str(tmp_path / "out")) == 0
+    assert start(*words, far, "--part", "1", "--parts", "2") == 0
+    assert start(*words, far) == 0
+    for name, data in files(tmp_path / "out").items():
+        assert stores.Place(f"{far}/{name}").read_bytes() == data
 
 
 def test_another_network_does_not_go_on_with_the_shards(

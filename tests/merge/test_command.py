@@ -2,15 +2,19 @@
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.shards.test_plan import WHAT
 from tests.shards.test_work import content, files, settle
 from tfpipeline import cli
 from tfpipeline.config.embed import MergeSettings
+from tfpipeline.core import stores
 from tfpipeline.merge.command import merge
+from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
 
@@ -55,7 +59,7 @@ def test_what_is_no_folder_of_shards_is_refused(tmp_path: Path, capsys) -> None:
     ("name", "why"),
     [
         ("out/all.csv", "outside"),
-        ("gs://b/all.csv", "local"),
+        ("gs://me:word@b/all.csv", "password"),
         ("mine.csv", "would be replaced"),
         ("mine.npy", "would be replaced"),
         ("mine.parquet", "would be replaced"),
@@ -80,6 +84,23 @@ def test_what_is_somebodys_or_elsewhere_is_not_written(
     assert files(tmp_path) == before
 
 
-def test_shards_behind_a_url_are_refused(capsys) -> None:
+def test_shards_behind_a_url_are_joined_into_a_file_there(
+    far: str, tmp_path: Path, capsys
+) -> None:
+    local = settle(tmp_path)
+    shards = stores.Place(f"{far}/out")
+    plan = plans.settle(shards, local.request["images"], 3, WHAT)
+    work.compute_all(plan, content)
+    for _ in range(2):  # What it wrote itself it replaces.
+        assert start(shards, "--output", f"{far}/all.csv") == 0
+    stores.Place(f"{far}/mine.csv").write_bytes(b"mine")
+    for name, why in (("mine.csv", "replaced"), ("out/all.csv", "outside")):
+        assert start(shards, "--output", f"{far}/{name}") == 2
+        assert why in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_store_whose_package_is_missing_is_named(capsys, monkeypatch) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
     assert start("s3://b/shards") == 2
-    assert "--shards s3://b/shards" in capsys.readouterr().err
+    assert "s3fs" in capsys.readouterr().err

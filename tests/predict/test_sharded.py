@@ -9,8 +9,9 @@ from tests.conftest import Exported, Trained
 from tests.shards.test_work import files
 from tfpipeline import cli
 from tfpipeline.config import PredictSettings
+from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
-from tfpipeline.predict import answers, batching
+from tfpipeline.predict import answers, batching, sharded
 from tfpipeline.predict.command import predict
 from tfpipeline.shards import joining, plan
 
@@ -46,6 +47,21 @@ def test_shards_hold_what_one_file_holds(
     assert files(shards) == before
 
 
+def test_predictions_behind_a_url_have_the_bytes_of_local_ones(
+    far: str, small_run: Trained, exported: Exported, tmp_path: Path, capsys
+) -> None:
+    words = [*exported.pictures, "--model", small_run.path, "--shard_images", 4]
+    assert start(*words, "--output", tmp_path / "out") == 0
+    for _ in range(2):
+        assert start(*words, "--output", far) == 0
+        for name, data in files(tmp_path / "out").items():
+            assert stores.Place(f"{far}/{name}").read_bytes() == data
+    assert start(*words, "--top_k", 2, "--output", far) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert start(*words, "--output", f"{far}/all.csv") == 2
+    assert "Mount" in capsys.readouterr().err
+
+
 def test_other_settings_or_another_model_do_not_go_on_with_the_shards(
     small_run: Trained, exported: Exported, tmp_path: Path, capsys
 ) -> None:
@@ -75,3 +91,8 @@ def test_where_a_server_goes_away_the_cause_is_told_and_no_shard_is_half(
     words = [exported.pictures[0], "--model", "http://127.0.0.1:9/v1/models/m"]
     assert start(*words, "--output", tmp_path / "shards") == code
     assert not list((tmp_path / "shards").glob("shard-*"))
+
+
+def test_what_is_secret_in_the_address_of_a_server_is_in_no_plan() -> None:
+    given = "http://me:word@host:8501/v1/models/m"
+    assert sharded.fingerprint(given) == "http://host:8501/v1/models/m"

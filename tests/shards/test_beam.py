@@ -16,7 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 from tests.conftest import PLAIN, Exported, Trained  # noqa: E402
 from tests.shards.test_work import content, files, settle  # noqa: E402
 from tfpipeline import cli  # noqa: E402
-from tfpipeline.config import PredictSettings  # noqa: E402
+from tfpipeline.audit.command import audit  # noqa: E402
+from tfpipeline.config import AuditSettings, PredictSettings  # noqa: E402
 from tfpipeline.config.beam import BeamSettings  # noqa: E402
 from tfpipeline.config.embed import EmbedSettings  # noqa: E402
 from tfpipeline.core.errors import TemporaryError, UserError  # noqa: E402
@@ -48,11 +49,11 @@ def fails(settings: object) -> work.Job:
     return work.Job({}, compute)
 
 
-def out_of_reach(settings: object) -> work.Job:
+def out_of_reach(kind: type[UserError]) -> work.Job:
     """Return a job whose pictures are in a store that does not answer."""
 
     def compute(shard: list[Picture]) -> work.Content:
-        raise TemporaryError("the store is gone")
+        raise kind("the store is gone")
 
     return work.Job({}, compute)
 
@@ -133,11 +134,12 @@ def test_an_option_that_beam_would_leave_out_is_refused(options: str) -> None:
 
 
 @pytest.mark.parametrize("options", ["", TWO])
+@pytest.mark.parametrize("kind", [TemporaryError, work.NotNow])
 def test_what_may_pass_by_itself_is_told_as_by_one_process(
-    tmp_path: Path, options: str
+    tmp_path: Path, kind: type[UserError], options: str
 ) -> None:
     plan = settle(tmp_path, 4, 2)
-    opening = beam.Opening(out_of_reach, None)
+    opening = beam.Opening(out_of_reach, kind)
     with pytest.raises(TemporaryError, match="the store is gone"):
         beam.run(plan, opening, BeamSettings(options))
 
@@ -174,3 +176,17 @@ def test_features_and_predictions_are_those_of_one_process(
         assert start(command, settings, *given, tmp_path / name) == 0
         assert start(command, settings, *given, tmp_path / f"{name}2", *how) == 0
         assert files(tmp_path / name) == files(tmp_path / f"{name}2"), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["", TWO], ids=["in memory", "two processes"])
+def test_an_audit_finds_what_one_process_finds(
+    options: str, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "l.txt").write_text("".join(f"{f}\n" for f in folder.iterdir()))
+    how = ["--runner", "beam", *([f"--beam.options={options}"] if options else [])]
+    given = [tmp_path / "l.txt", "--shard_images", 2, "--output"]
+    assert start(audit, AuditSettings, *given, tmp_path / "one") == 0
+    assert start(audit, AuditSettings, *given, tmp_path / "beam", *how) == 0
+    one, two = files(tmp_path / "one"), files(tmp_path / "beam")
+    assert one == two and "statistics.json" in one

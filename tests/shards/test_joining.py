@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.shards.test_plan import WHAT
 from tests.shards.test_work import content, settle
+from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources.pictures import Picture
-from tfpipeline.shards import joining, work
+from tfpipeline.shards import joining
+from tfpipeline.shards import plan as plans
+from tfpipeline.shards import work
 
 
 def test_rows_and_vectors_of_all_shards_belong_together(tmp_path: Path) -> None:
@@ -78,3 +82,23 @@ def test_a_shard_that_was_changed_is_named_and_nothing_is_written(
     with pytest.raises(UserError, match=file.name):
         joining.write(plan, tmp_path / f"all.{ending}")
     assert not (tmp_path / f"all.{ending}").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "npy"])
+def test_shards_behind_a_url_are_joined_there_and_here_alike(
+    far: str, ending: str, tmp_path: Path
+) -> None:
+    local = settle(tmp_path)
+    work.compute_all(local, content)
+    joining.write(local, tmp_path / f"all.{ending}")
+    expected = (tmp_path / f"all.{ending}").read_bytes()
+    shards, target = stores.Place(f"{far}/out"), stores.Place(f"{far}/all.{ending}")
+    plan = plans.settle(shards, local.request["images"], 3, WHAT)
+    work.compute_all(plan, content)
+    joining.write(plan, target)
+    joining.write(plan, tmp_path / f"here.{ending}")
+    assert target.read_bytes() == expected
+    assert (tmp_path / f"here.{ending}").read_bytes() == expected
+    assert joining.is_own(plan, target)
+    target.write_bytes(b"mine")
+    assert not joining.is_own(plan, target)

@@ -3,11 +3,14 @@
 import errno
 import fcntl
 import os
+import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
 from tfpipeline.data.sources.pictures import Picture
@@ -256,3 +259,63 @@ def test_secrets_of_an_address_are_neither_told_nor_in_the_index(
         raise plans._other(plan, {**request, "images": ["https://a:word@b/?sig=abc"]})
     for text in (index, str(raised.value)):
         assert "host/a.png" in text and "word" not in text and "abc" not in text
+
+
+def test_what_is_secret_in_words_is_in_no_plan(tmp_path: Path) -> None:
+    signed = [f"https://host/{n}.png?X-Amz-Signature=SECRET" for n in range(3)]
+    (tmp_path / "l.txt").write_text("".join(f"{url}\n" for url in signed))
+    words = [str(tmp_path / "l.txt"), "https://me:SECRET@host/a.png"]
+
+    def listed() -> Iterator[Picture]:
+        return iter([Picture(url, name=url.partition("?")[0]) for url in signed])
+
+    plan = plans.settle(tmp_path / "out", words, 2, WHAT, listed=listed)
+    work.end(plan)
+    assert "SECRET" not in (tmp_path / "out" / plans.PLAN).read_text()
+    # The addresses that are needed to read them are their owner's.
+    assert [p.path for p in plan.pictures(0)] == signed[:2]
+    assert stat.S_IMODE((tmp_path / "out" / "plan").stat().st_mode) == 0o700
+    again = [words[0], "https://me:OTHER@host/a.png"]
+    assert plans.settle(tmp_path / "out", again, 2, WHAT, listed=listed) == plan
+
+
+def test_signed_addresses_are_not_written_into_a_store(far: str) -> None:
+    def listed() -> Iterator[Picture]:
+        return iter([Picture("https://host/a.png?sig=SECRET")])
+
+    with pytest.raises(UserError, match="--output") as raised:
+        plans.settle(stores.Place(far), ["x"], 2, WHAT, listed=listed)
+    assert "SECRET" not in str(raised.value)
+    assert not (stores.Place(far) / plans.PLAN).is_file()
+
+
+def test_what_a_killed_planner_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 5)
+    names = ("plan/000/.0123456789ab.000001.txt", ".0123456789ab.plan.json")
+    for name in (*names, "plan/.mine"):
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).touch()
+    (tmp_path / "out" / ".plan.begun").touch()
+    plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT)
+    assert not any((tmp_path / "out" / name).exists() for name in names)
+    assert (tmp_path / "out" / "plan" / ".mine").exists()
+
+
+def test_a_plan_behind_a_url_is_settled_replaced_and_kept_apart(
+    far: str, tmp_path: Path
+) -> None:
+    pictures(tmp_path / "in", 5)
+    folder, words = stores.Place(far), [str(tmp_path / "in")]
+    plan = plans.settle(folder, words, 2, WHAT)
+    local = plans.settle(tmp_path / "out", words, 2, WHAT)
+    assert [plan.pictures(n) for n in range(3)] == [local.pictures(n) for n in range(3)]
+    assert plan.digest == local.digest and plans.settle(folder, words, 2, WHAT) == plan
+    plan.file(0, "csv").write_bytes(b"")
+    with pytest.raises(UserError, match="--overwrite"):
+        plans.settle(folder, words, 4, WHAT)
+    new = plans.settle(folder, words, 4, WHAT, overwrite=True)
+    assert new.shards == 2 and not plan.file(0, "csv").is_file()
+    assert len(stores.names(folder / "plan" / "000")) == 2
+    (folder / "notes.txt").write_bytes(b"mine")
+    with pytest.raises(UserError, match="notes.txt"):
+        plans.settle(folder, words, 4, WHAT)

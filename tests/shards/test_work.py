@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import fault_injection
 from tests.shards.test_plan import WHAT, pictures
-from tfpipeline.core.errors import UserError
+from tfpipeline.config.embed import EmbedSettings
+from tfpipeline.core import hardware, image_formats, stores
+from tfpipeline.core.errors import TemporaryError, UserError
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
@@ -209,6 +212,63 @@ def test_what_blocks_inside_a_computation_is_not_taken_for_a_lock(
 
     with pytest.raises(BlockingIOError, match="a pipe is full"):
         work.compute_all(settle(tmp_path), blocked)
+
+
+def test_shards_behind_a_url_have_the_bytes_of_local_ones_and_resume(
+    far: str, tmp_path: Path
+) -> None:
+    local = settle(tmp_path)
+    work.compute_all(local, content)
+    work.end(local)
+    folder = stores.Place(far)
+    plan = plans.settle(folder, local.request["images"], 3, WHAT)
+    work.compute_all(plan, content, (1, 2))
+    assert work.end(plan)["missing"] == [0, 2, 4]
+    computed: list[Picture] = []
+
+    def compute(shard: list[Picture]) -> work.Content:
+        computed.extend(shard)
+        return content(shard)
+
+    # A shard whose last file is missing is computed again.
+    stores.remove([plan.done(1)])
+    work.compute_all(plans.settle(folder, plan.request["images"], 3, WHAT), compute)
+    assert len(computed) == 12
+    assert work.end(plan)["missing"] == []
+    for name, data in files(tmp_path / "out").items():
+        file = folder
+        for part in Path(name).parts:
+            file = file / part
+        assert file.read_bytes() == data, name
+
+
+def test_a_picture_for_which_there_is_no_memory_now_is_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (64, 64)).save(tmp_path / "large.png")
+    with Image.open(tmp_path / "large.png") as picture, monkeypatch.context() as patch:
+        patch.setattr(hardware, "free", lambda: 0)
+        with pytest.raises(image_formats.ImageError) as refused:
+            image_formats.check_memory(picture)
+
+    def compute(shard: list[Picture]) -> work.Content:
+        rows = [(p.id, str(refused.value) if p in large else "") for p in shard]
+        return work.Content(("id", "error"), rows, 0)
+
+    plan = settle(tmp_path)
+    large = plan.pictures(1)[:1]
+    with pytest.raises(TemporaryError, match=Path(large[0].path).name):
+        work.compute_all(plan, compute)
+    assert work.summary(plan)["missing"] == [1]
+    large = []
+    work.compute_all(plan, compute)
+    assert work.summary(plan)["missing"] == []
+
+
+def test_several_processes_share_no_memory(tmp_path: Path) -> None:
+    given = EmbedSettings(output="memory://far", workers=2)
+    with pytest.raises(UserError, match="--workers"):
+        work.check(given)
 
 
 def test_numbers_are_told_as_ranges() -> None:

@@ -16,6 +16,7 @@ from tfpipeline.api import image_inputs, process_state, result
 from tfpipeline.api.predictions import Predictions
 from tfpipeline.api.result import Export, Result
 from tfpipeline.api.run import Run
+from tfpipeline.audit.inspection import RESULT
 from tfpipeline.cli import from_python
 from tfpipeline.cli.from_python import Config
 from tfpipeline.config import (
@@ -153,7 +154,12 @@ def monitor(config: Config = None, /, **settings: Any) -> Result:
 
 def audit(config: Config = None, /, **settings: Any) -> Result:
     """Open every file of a source and report what is wrong: `source=`, ..."""
-    return _result("audit", AuditSettings, config, settings)
+    given, content = _call("audit", AuditSettings, config, settings)
+    folder = Path(given.output)
+    # While shards are missing, or behind a URL, there is no such file here.
+    if content.get("missing") or not (folder / RESULT).is_file():
+        return Result(folder, content)
+    return result.read(folder, RESULT)
 
 
 def pack(config: Config = None, /, **settings: Any) -> Result:

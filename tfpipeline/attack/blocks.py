@@ -23,12 +23,13 @@ from tfpipeline.attack.experiment import Strike
 from tfpipeline.attack.figures import Figures
 from tfpipeline.attack.photos import Subject
 from tfpipeline.attack.survey import Survey
-from tfpipeline.core import console, spread
+from tfpipeline.core import console
 from tfpipeline.core.checks import Check
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.provenance import Phases
 from tfpipeline.core.result_dir import Output
 from tfpipeline.core.signals import Stopped, Terminated
+from tfpipeline.metrics import spread
 
 # Values of pictures in a block, and pictures at most.
 _VALUES, _MOST = 2**24, 256

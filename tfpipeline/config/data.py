@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tfpipeline.config.beam import LOCAL, BeamSettings
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -122,19 +124,38 @@ class AuditSettings:
     """Settings of `audit`.
 
     Args:
-        source: Data set to check, as for `train` (default: `data.source`).
+        source: Data set to check, as for `train` (default: `data.source`); or pictures
+            without classes: a `.txt` with one path per line, a glob, or a URL.
         output: Folder for `audit.html`, `quarantine.csv`, `findings.csv`,
-            `statistics.json` and contact sheets.
+            `statistics.json` and contact sheets. With shards, it also gets the folder
+            `shards`, in which an interrupted command resumes, and may be a URL.
+        shard_images: Number of pictures per shard; 0 writes no shards, unless
+            `workers`, `part`, `runner` or a URL as `output` asks for them (then 2000).
+        part: Which of the `parts` this process inspects, counted from 0; `auto` takes
+            the index of the task in a job array of SLURM, Kubernetes or AWS Batch.
+        parts: Number of parts into which the shards are divided (default: 1, or the
+            size of the job array).
+        workers: Number of processes on this machine that share the shards.
+        runner: What distributes the shards: `local` (this command) or `beam` (Apache
+            Beam).
         cache_dir: Cache folder of all commands (default: `~/.cache/tfpipeline`).
-        overwrite: Whether an earlier result in the folder may be replaced.
+        overwrite: Whether an earlier result in the folder may be replaced; with shards,
+            also those of other pictures or settings.
         data: How the source is read, as for `train`.
+        beam: Apache Beam, with `--runner beam`.
     """
 
     source: str | None = None
     output: str = "audit"
+    shard_images: int = 0
+    part: str = "0"
+    parts: int = 0
+    workers: int = 1
+    runner: str = LOCAL
     cache_dir: str | None = None
     overwrite: bool = False
     data: DataSettings = field(default_factory=DataSettings)
+    beam: BeamSettings = field(default_factory=BeamSettings)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ class EmbedSettings:
     Args:
         images: Files, folders or globs; a `.txt` with one path per line, a `.csv` with
             a column `path`, a folder written by `pack`, or URLs.
-        output: Folder for the shards, in which an interrupted command resumes.
+        output: Folder for the shards, or its URL, in which an interrupted command
+            resumes.
         run: Run folder whose network computes the features, or a SavedModel written by
             `export` (default: the network set by `--model.*`).
         dtype: Number type of the features: `float32` or `float16`.
@@ -67,9 +68,10 @@ class MergeSettings:
     """Settings of `merge`.
 
     Args:
-        shards: Folder of the shards written by `embed` or `predict`.
-        output: File to write: `.csv` for the rows, `.npy` for the features, `.parquet`
-            for both (default: only counts and checks the shards).
+        shards: Folder of the shards written by `embed`, `predict` or `audit`, or its
+            URL.
+        output: File to write, or its URL: `.csv` for the rows, `.npy` for the features,
+            `.parquet` for both (default: only counts and checks the shards).
     """
 
     shards: str | None = None

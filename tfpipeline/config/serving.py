@@ -118,8 +118,9 @@ class PredictSettings:
         images: Files, folders or globs; a `.txt` with one path per line, a `.csv` with
             a column `path`, a folder written by `pack`, or URLs.
         output: File in `.csv`, `.jsonl` or `.html` (a contact sheet); or a folder for
-            shards, in which an interrupted command resumes. By default, prints a table
-            on a terminal and CSV into a pipe, unless `--sort_into` is given.
+            shards, or its URL, in which an interrupted command resumes. By default,
+            prints a table on a terminal and CSV into a pipe, unless `--sort_into` is
+            given.
         sort_into: Folder into which the pictures are copied, one folder per class;
             unknown pictures go to its folder `unknown`, other pictures that are not
             accepted to `unsure`.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from tfpipeline.core import file_io
+from tfpipeline.core.stores import Place
 
 # A summary fills no more of a terminal than this.
 MOST_LINES = 10
@@ -247,6 +248,6 @@ def answer(result: Any) -> None:
         print(text, end="", file=_mode.answers, flush=True)
 
 
-def written(folder: Path, page: Path | None) -> dict[str, str | None]:
+def written(folder: Path | Place, page: Path | Place | None) -> dict[str, str | None]:
     """Return where the files of a result lie, for a command's JSON."""
     return {"folder": str(folder), "page": None if page is None else str(page)}

@@ -14,6 +14,7 @@ from typing import IO, Any, TypeVar
 
 from tfpipeline.core import disk
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.stores import Place
 
 # Is given the temporary file and the name that it is about to take, and may refuse.
 _Guard = Callable[[Path, Path], None]
@@ -51,30 +52,35 @@ def _remove(file: Path) -> None:
         file.unlink()
 
 
-def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+def write_bytes(
+    path: Path | Place, data: bytes | memoryview, *, durable: bool = True
+) -> None:
     """Write a file whole or not at all; for `durable` see `replacing`."""
+    if isinstance(path, Place):
+        path.write_bytes(data)
+        return
     with replacing(path, durable=durable) as temporary, disk.naming(temporary):
         temporary.write_bytes(data)
 
 
-def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+def write_text(path: Path | Place, text: str, *, durable: bool = True) -> None:
     """Write a text file whole or not at all; for `durable` see `replacing`."""
     # A file name that is no UTF-8 reaches us with surrogates and leaves with them.
     write_bytes(path, text.encode("utf-8", "surrogateescape"), durable=durable)
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
+def write_lines(path: Path | Place, lines: Iterable[str]) -> None:
     """Write lines, without their ends and with none inside, whole or not at all."""
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path | Place) -> list[str]:
     """Return the lines that `write_lines` wrote: only a line feed ends one."""
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     return text.split("\n")[:-1]
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path | Place, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all; NaN becomes null."""
     write_text(path, as_json(value))
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from tfpipeline import __version__
-from tfpipeline.core import progress
+from tfpipeline.core import progress, remote
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
 
@@ -64,8 +64,19 @@ def record_command(line: str) -> Iterator[None]:
 
 
 def command() -> str:
-    """Return the command line of this process, as a user would type it."""
-    return _CALLED.get() or f"{program()} {shlex.join(sys.argv[1:])}".rstrip()
+    """Return the command line of this process, as a user would type it.
+
+    What is secret in URLs is left out.
+    """
+    line = _CALLED.get() or f"{program()} {shlex.join(sys.argv[1:])}".rstrip()
+    if "://" not in line:
+        return line
+    return shlex.join(map(_shown, shlex.split(line)))
+
+
+def _shown(word: str) -> str:
+    start = word.find("=") + 1 if word.startswith("--") else 0
+    return word[:start] + remote.shown(word[start:])
 
 
 def program() -> str:

@@ -63,7 +63,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def check_local(flag: str, path: str | os.PathLike[str]) -> None:
-    """Refuse a URL where results are written or read back."""
+    """Refuse a URL where only a file system of this machine will do."""
     if is_remote(path):
         raise UserError(
             f"{flag} {shown(path)}: expected a local or mounted path. Received a URL. "
@@ -99,7 +99,7 @@ def read(path: str | os.PathLike[str], offset: int = 0, length: int = 0) -> byte
             return bytes(files.cat_file(name))
         return bytes(files.cat_file(name, start=offset, end=end))
 
-    return _tried(path, content)
+    return tried(path, content)
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def lines(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
     """
     how = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
     try:
-        text = _tried(path, lambda files, name: files.open(name, "r", **how))
+        text = tried(path, lambda files, name: files.open(name, "r", **how))
         with text:
             yield text
     except _MISSING:
@@ -131,7 +131,7 @@ def walk(path: str) -> Iterator[str]:
         TemporaryError: The store could not be reached, several times.
     """
     try:
-        name, names = _tried(path, _names)
+        name, names = tried(path, _names)
     except _MISSING:
         names = []
     if not names:
@@ -172,12 +172,22 @@ def _names(files: Any, name: str) -> tuple[str, list[str]]:
     return name, [name]
 
 
-def _tried(path: str | os.PathLike[str], ask: Callable[[Any, str], _Found]) -> _Found:
+def tried(
+    path: str | os.PathLike[str],
+    ask: Callable[[Any, str], _Found],
+    what: str = "read",
+) -> _Found:
     """Ask the store of a URL, several times where it does not answer.
+
+    Args:
+        path: The URL.
+        ask: From its file system, and the name that it has there, to what is wanted.
+        what: What is done, for messages.
 
     Raises:
         OSError: What is asked for is not there, or is refused for good.
-        TemporaryError: It could not be reached, or may not be read now.
+        TemporaryError: It could not be reached, or this is not allowed now.
+        UserError: What its scheme needs is not installed.
     """
     for trial in range(TRIES):
         try:
@@ -185,32 +195,37 @@ def _tried(path: str | os.PathLike[str], ask: Callable[[Any, str], _Found]) -> _
         except (UserError, *_MISSING):
             raise
         except PermissionError as error:
-            raise _not_now(path, error) from error
+            raise _not_now(path, error, what) from error
         except Exception as error:  # Each store has exceptions of its own.
             status = getattr(error, "status", getattr(error, "code", None))
             if status in _FORBIDDEN:
-                raise _not_now(path, error) from error
+                raise _not_now(path, error, what) from error
             if isinstance(status, int) and 400 <= status < 500:
                 if status not in _LATER:
                     raise OSError(errno.EINVAL, f"HTTP status {status}") from None
             cause = error
         if trial + 1 < TRIES:
             time.sleep(WAIT_SECONDS * 2**trial)
-    raise _out_of_reach(path, cause) from cause
+    raise _out_of_reach(path, cause, what) from cause
 
 
-def _out_of_reach(path: str | os.PathLike[str], error: BaseException) -> TemporaryError:
+def _out_of_reach(
+    path: str | os.PathLike[str], error: BaseException, what: str = "read"
+) -> TemporaryError:
     return TemporaryError(
-        f"{shown(path)}: expected to read it, but {TRIES} times: {_why(path, error)}. "
-        "Give the same command again when the store can be reached."
+        f"{shown(path)}: expected to {what} it, but {TRIES} times: "
+        f"{_why(path, error)}. Give the same command again when the store can be "
+        "reached."
     )
 
 
-def _not_now(path: str | os.PathLike[str], error: BaseException) -> TemporaryError:
+def _not_now(
+    path: str | os.PathLike[str], error: BaseException, what: str
+) -> TemporaryError:
     return TemporaryError(
-        f"{shown(path)}: expected the permission to read it, but: {_why(path, error)}. "
-        "Renew the credentials, or ask for the permission, and give the same command "
-        "again."
+        f"{shown(path)}: expected the permission to {what} it, but: "
+        f"{_why(path, error)}. Renew the credentials, or ask for the permission, and "
+        "give the same command again."
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpipeline.config import DataSettings
-from tfpipeline.core import console, file_io
+from tfpipeline.core import console, file_io, remote
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import (
@@ -312,5 +312,5 @@ def _check_train(examples: Examples) -> None:
 
 def write_quarantine(path: Path, rows: Sequence[tuple[str, Row]]) -> None:
     """Write which files could not be used, and why."""
-    cells = [(name, row.path, row.reason) for name, row in rows]
+    cells = [(name, remote.shown(row.path), row.reason) for name, row in rows]
     file_io.write_csv(path, ("id", "path", "reason"), cells)

@@ -23,7 +23,7 @@ from tfpipeline.data.scan_cache import Ledger, Row
 
 # Part of the cache's name, with the rules of decoding: raise it when one of
 # `inspect_file` changes.
-_RULES = f"11.{image_io.RULES}-pillow{PIL.__version__}"
+RULES = f"11.{image_io.RULES}-pillow{PIL.__version__}"
 
 # Findings are kept at least so often, so that an interruption costs little.
 KEEP_SECONDS = 30.0
@@ -62,7 +62,7 @@ def audit(
     Raises:
         TemporaryError: A store or a drive could not be reached.
     """
-    ledger = Ledger(cache / f"audit-{_RULES}-{max_pixels}") if cache else None
+    ledger = Ledger(cache / f"audit-{RULES}-{max_pixels}") if cache else None
     spans = spans or [(0, 0)] * len(paths)
     places = [(remote.absolute(path), start) for path, (start, _) in zip(paths, spans)]
     known = ledger.read(places, joins=joins) if ledger else {}

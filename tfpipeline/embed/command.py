@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tfpipeline.config.embed import EmbedSettings
-from tfpipeline.core import console, image_io, startup
+from tfpipeline.core import console, image_io, startup, stores
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.models import registry
 from tfpipeline.report.closing import closing
@@ -20,7 +19,7 @@ _FORMATS = ("numpy", parquet.ENDING)
 def embed(settings: EmbedSettings) -> dict[str, Any]:
     """Compute the features of pictures, in shards with one row per picture."""
     own = _check(settings)
-    output = Path(str(settings.output))
+    output = stores.of("--output", str(settings.output))
     plan, counted = driving.run("embed", settings, own, open_job)
     content = work.end(plan)
     console.close(

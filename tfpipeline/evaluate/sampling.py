@@ -3,10 +3,11 @@
 import numpy as np
 
 from tfpipeline.config import EvaluateSettings, RunSettings
-from tfpipeline.core import image_io, run_dir, spread
+from tfpipeline.core import image_io, run_dir
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.evaluate import run_inputs
+from tfpipeline.metrics import spread
 
 SPLITS = ("train", "validation", "test")
 

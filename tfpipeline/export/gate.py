@@ -8,9 +8,9 @@ import numpy as np
 
 from tfpipeline.config.serving import ExportSettings
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.core.spread import spread
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.export import converters
+from tfpipeline.metrics.spread import spread
 
 # What the gate of the version itself is called among those of other runtimes.
 SAVEDMODEL = "savedmodel"

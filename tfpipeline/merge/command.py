@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.config.embed import MergeSettings
-from tfpipeline.core import console, file_io, remote, result_dir
+from tfpipeline.core import console, file_io, result_dir, stores
 from tfpipeline.core.errors import Incomplete, UserError
+from tfpipeline.core.stores import Place
 from tfpipeline.report.closing import closing
 from tfpipeline.shards import joining
 from tfpipeline.shards import plan as plans
@@ -22,8 +23,7 @@ def merge(settings: MergeSettings) -> dict[str, Any]:
     """Check shards, list missing ones, and join complete ones into one file."""
     if settings.shards is None:
         raise UserError("--shards: expected the folder that `embed` wrote.")
-    remote.check_local("--shards", settings.shards)
-    plan = plans.read(Path(settings.shards))
+    plan = plans.read(stores.of("--shards", settings.shards))
     output = _check(settings.output, plan)
     content = work.end(plan)
     missing = content["missing"]
@@ -46,12 +46,11 @@ def merge(settings: MergeSettings) -> dict[str, Any]:
     return content
 
 
-def _check(output: str | None, plan: plans.Plan) -> Path | None:
+def _check(output: str | None, plan: plans.Plan) -> Path | Place | None:
     if output is None:
         return None
-    remote.check_local("--output", output)
-    file = Path(output)
-    if file.resolve().is_relative_to(plan.folder.resolve()):
+    file = stores.of("--output", output)
+    if _is_inside(file, plan.folder):
         raise UserError(
             f"--output {output}: expected a file outside of the folder of the shards. "
             "Name one elsewhere."
@@ -62,6 +61,20 @@ def _check(output: str | None, plan: plans.Plan) -> Path | None:
             "vectors, or in .parquet, for both of shards in Parquet. Received: "
             f"{file.suffix or 'no ending'}."
         )
-    result_dir.check_file("--output", file, functools.partial(joining.is_own, plan))
-    file_io.check_writable(file.parent)
+    is_own = functools.partial(joining.is_own, plan)
+    if isinstance(file, Path):
+        result_dir.check_file("--output", file, is_own)
+        file_io.check_writable(file.parent)
+    elif file.is_file() and not is_own(file):
+        raise UserError(
+            f"--output {file}: would be replaced, but another command wrote it. Name "
+            "another file, or move that one away."
+        )
     return file
+
+
+def _is_inside(file: Path | Place, folder: Path | Place) -> bool:
+    """Tell whether a file would be in the folder of the shards."""
+    if isinstance(file, Path) and isinstance(folder, Path):
+        return file.resolve().is_relative_to(folder.resolve())
+    return str(file).startswith(f"{folder}/")

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfpipeline import distribute
 from tfpipeline.core import image_io
-from tfpipeline.core.spread import spread
+from tfpipeline.metrics.spread import spread
 from tfpipeline.models import arithmetic, classifier
 from tfpipeline.models.engines import choice, trial
 from tfpipeline.models.engines.choice import Engines

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfpipeline.config import PredictSettings
-from tfpipeline.core import console, image_io, run_dir
+from tfpipeline.core import console, image_io, remote, run_dir, stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import pictures
 from tfpipeline.models.engines.names import TENSORFLOW
@@ -63,7 +63,7 @@ def predict(
 ) -> dict[str, Any]:
     """Write the predictions of shards, a CSV each, and return how many there are."""
     own = check(settings)
-    output = Path(str(settings.output))
+    output = stores.of("--output", str(settings.output))
     opening = functools.partial(_open_job, open_model)
     plan, counted = driving.run("predict", settings, own, opening)
     content = work.end(plan)
@@ -114,7 +114,7 @@ def fingerprint(model: str) -> str:
 
     path = Path(model)
     if not path.exists():
-        return model
+        return remote.shown(model)
     if (version := answers.version_of(path)) is not None:
         files = sorted(file for file in version.rglob("*") if file.is_file())
     else:

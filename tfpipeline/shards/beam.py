@@ -117,7 +117,7 @@ def run(plan: Plan, opening: Opening, settings: BeamSettings) -> dict[str, int]:
     options = _options(settings)
     count = options.view_as(DirectOptions).direct_num_workers or hardware.cores()
     opening.cores = settings.cores or -(-hardware.cores() // count)
-    missing = [n for n in range(plan.shards) if plan.finished(n) is None]
+    missing = work.summary(plan)["missing"]
     path = os.pathsep.join(name for name in sys.path if name)
     with _environment("PYTHONPATH", path), _fewer_logs():
         try:
@@ -135,7 +135,8 @@ def run(plan: Plan, opening: Opening, settings: BeamSettings) -> dict[str, int]:
         except Exception as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
             # From another process only its words come.
-            passes = any(TemporaryError.__name__ in line for line in lines)
+            kinds = TemporaryError.__name__, work.NotNow.__name__
+            passes = any(kind in line for line in lines for kind in kinds)
             kind = TemporaryError if passes else UserError
             raise kind(
                 f"--runner beam: the pipeline failed: {lines[-1] if lines else error!r}"

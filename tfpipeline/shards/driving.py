@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.config.beam import BEAM
+from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.stores import Place
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import processes, work
 
@@ -20,21 +22,23 @@ def run(
     settings: Any,
     own: tuple[int, int],
     open_job: Callable[[Any], work.Job],
+    folder: Path | Place | None = None,
 ) -> tuple[plans.Plan, dict[str, int]]:
     """Compute the shards of a command, and return its plan.
 
     Args:
-        command: Its name.
+        command: Its name, by which `python -m tfpipeline.NAME` starts it.
         settings: Its settings.
         own: The share of this process, and how many shares there are.
         open_job: From the settings to what is done with pictures; a function of a
             module, by whose name other processes find it.
+        folder: Of the shards (default: `settings.output`).
 
     Returns:
         The plan, and what Beam's workers have counted: `pictures`, `bytes`, `errors`,
         `milliseconds` and `shards`; nothing without it.
     """
-    output = Path(str(settings.output)).absolute()
+    output = (folder or stores.of("--output", str(settings.output))).absolute()
     settings = _anywhere(settings)
     if settings.runner == BEAM and importlib.util.find_spec("apache_beam") is None:
         raise UserError(
@@ -79,9 +83,11 @@ def _fewer_logs() -> Iterator[None]:
         logging.disable(before)
 
 
-def _settle(settings: Any, output: Path, job: work.Job) -> plans.Plan:
+def _settle(settings: Any, output: Path | Place, job: work.Job) -> plans.Plan:
+    words = settings.images if job.words is None else job.words
     return plans.settle(
-        *(output, settings.images, settings.shard_images, job.about),
+        *(output, words, settings.shard_images, job.about),
         overwrite=settings.overwrite,
         named=job.named,
+        listed=job.listed,
     )

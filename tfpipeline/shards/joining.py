@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import disk, file_io, progress
+from tfpipeline.core import disk, file_io, progress, stores
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.stores import Place
 from tfpipeline.shards import parquet, work
 from tfpipeline.shards.plan import Plan
 
@@ -20,7 +21,7 @@ _ROW = "row"
 _MOST_BYTES = 2**16
 
 
-def write(plan: Plan, file: Path) -> None:
+def write(plan: Plan, file: Path | Place) -> None:
     """Write the rows of all shards into a CSV, or their vectors into a `.npy`.
 
     Of shards in Parquet, rows with their vectors go into one file of that kind.
@@ -30,13 +31,35 @@ def write(plan: Plan, file: Path) -> None:
     """
     ways = {".npy": _write_vectors, ".csv": _write_rows, ".parquet": _write_parquet}
     join = ways[file.suffix.lower()]
+    if isinstance(file, Place):
+        with stores.replacing(file) as temporary:
+            join(plan, temporary)
+        return
     with file_io.replacing(file) as temporary, disk.naming(temporary):
         join(plan, temporary)
 
 
-def _whole(plan: Plan, ending: str) -> Iterator[tuple[Mapping[str, Any], Path]]:
-    """Yield each shard and its file, after its checksum."""
-    for done in progress.over(work.finished(plan), "merge", "shard", plan.shards):
+def tables(plan: Plan, title: str = "merge") -> Iterator[tuple[list[str], Any]]:
+    """Yield the header and the rows of each shard, once its checksum is right.
+
+    Raises:
+        UserError: A shard has been changed since it was written.
+    """
+    for _, data in _whole(plan, "csv", title):
+        yield _table(data)
+
+
+def _table(data: bytes) -> tuple[list[str], Any]:
+    text = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
+    rows = csv.reader(text)
+    return next(rows), rows
+
+
+def _whole(
+    plan: Plan, ending: str, title: str = "merge"
+) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+    """Yield what each shard says of itself, and its file, after its checksum."""
+    for done in progress.over(work.finished(plan), title, "shard", plan.shards):
         file = plan.file(done["shard"], ending)
         if ending not in done["sha256"]:
             there = ", ".join(f".{name}" for name in done["sha256"])
@@ -44,33 +67,29 @@ def _whole(plan: Plan, ending: str) -> Iterator[tuple[Mapping[str, Any], Path]]:
                 f"--output: expected a name in one of {there}, which {plan.folder} "
                 f"has. Received: .{ending}."
             )
-        digest = _digest(file)
-        if digest != done["sha256"][ending]:
-            what = "was changed since it was written" if digest else "is missing"
+        (data,) = stores.contents([file])
+        if data is None or _digest(data) != done["sha256"][ending]:
+            what = "is missing" if data is None else "was changed since it was written"
             raise UserError(
                 f"{file}: it {what}. Remove "
                 f"{plan.done(done['shard']).name} beside it, and give the command that "
                 "writes the shards again."
             )
-        yield done, file
+        yield done, data
 
 
-def _digest(file: Path) -> str:
-    """Return the SHA-256 of a file, nothing where there is none."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return ""
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
-def is_own(plan: Plan, file: Path) -> bool:
+def is_own(plan: Plan, file: Path | Place) -> bool:
     """Tell whether a file is what `write` made, of these shards or of such as these."""
     ending = file.suffix.lower().removeprefix(".")
     if ending == parquet.ENDING:
         return parquet.is_own(file)
     if ending == "npy":
         text = _header(plan)
-        with open(file, "rb") as content:
+        with stores.opened(file) as content:
             return content.read(len(text)) == text
     done = next(work.finished(plan), None)
     if done is None:  # Nothing is going to be written.
@@ -81,24 +100,21 @@ def is_own(plan: Plan, file: Path) -> bool:
         return False
 
 
-def _first_line(file: Path) -> bytes:
-    with open(file, "rb") as content:
-        return content.readline(_MOST_BYTES)
+def _first_line(file: Path | Place) -> bytes:
+    with stores.opened(file) as content:
+        # Files of stores have no `readline` that takes how many.
+        return content.read(_MOST_BYTES).partition(b"\n")[0]
 
 
 def _write_rows(plan: Plan, target: Path) -> None:
     vectors, header = 0, None
     with open(target, "w", encoding="utf-8", newline="", errors="surrogateescape") as f:
-        for done, file in _whole(plan, "csv"):
-            with open(
-                file, encoding="utf-8", newline="", errors="surrogateescape"
-            ) as shard:
-                rows = csv.reader(shard)
-                names = next(rows)
-                if header is None:
-                    file_io.write_rows(f, [header := names])
-                place = names.index(_ROW) if _ROW in names else None
-                file_io.write_rows(f, _moved(rows, place, vectors))
+        for done, data in _whole(plan, "csv"):
+            names, rows = _table(data)
+            if header is None:
+                file_io.write_rows(f, [header := names])
+            place = names.index(_ROW) if _ROW in names else None
+            file_io.write_rows(f, _moved(rows, place, vectors))
             vectors += done["images"] - done["errors"]
 
 
@@ -113,14 +129,14 @@ def _moved(
 
 
 def _write_parquet(plan: Plan, target: Path) -> None:
-    parquet.join((file for _, file in _whole(plan, parquet.ENDING)), target)
+    parquet.join((data for _, data in _whole(plan, parquet.ENDING)), target)
 
 
 def _write_vectors(plan: Plan, target: Path) -> None:
     with open(target, "wb") as file:
         file.write(_header(plan))
-        for _, shard in _whole(plan, "npy"):
-            file.write(np.ascontiguousarray(np.load(shard)).tobytes())
+        for _, data in _whole(plan, "npy"):
+            file.write(np.ascontiguousarray(np.load(io.BytesIO(data))).tobytes())
 
 
 def _header(plan: Plan) -> bytes:

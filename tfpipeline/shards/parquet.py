@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.stores import Place
 
 ENDING = "parquet"
 
@@ -77,13 +79,18 @@ def _text(value: object) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def join(shards: Iterable[Path], target: Path) -> None:
-    """Write the rows of all shards into one file, a row group a shard."""
+def join(shards: Iterable[bytes], target: Path) -> None:
+    """Write the rows of all shards into one file, a row group a shard.
+
+    Args:
+        shards: The content of their files.
+        target: The file.
+    """
     _, parquet = _arrow("--output in .parquet")
     writer = None
     try:
         for shard in shards:
-            table = parquet.read_table(shard)
+            table = parquet.read_table(io.BytesIO(shard))
             if writer is None:
                 writer = parquet.ParquetWriter(target, table.schema)
             writer.write_table(table)
@@ -122,11 +129,12 @@ def read_vectors(content: bytes) -> np.ndarray:
     return np.asarray(values.reshape(-1, lists.type.list_size))
 
 
-def is_own(file: Path) -> bool:
+def is_own(file: Path | Place) -> bool:
     """Tell whether a file has what `encode` notes in it."""
     arrow, parquet = _arrow("--output in .parquet")
     try:
-        noted = parquet.read_schema(file).metadata or {}
+        with stores.opened(file) as content:
+            noted = parquet.read_schema(content).metadata or {}
     except (OSError, arrow.ArrowException):
         return False
     return _NETWORK.encode() in noted

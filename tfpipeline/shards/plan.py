@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import disk, file_io, remote, staging
+from tfpipeline.core import disk, file_io, remote, staging, stores
 from tfpipeline.core.errors import UserError
+from tfpipeline.core.stores import Place
 from tfpipeline.data.sources import pictures
 from tfpipeline.data.sources.pictures import Picture
 
@@ -43,14 +44,14 @@ class Plan:
     """The work below a folder.
 
     Args:
-        folder: Where the shards are written.
+        folder: Where the shards are written; local, or behind a URL.
         shards: How many there are.
         images: In all of them.
         request: What is computed, of which pictures.
         named: How the network was named, whose digest is in the request.
     """
 
-    folder: Path
+    folder: Path | Place
     shards: int
     images: int
     request: Mapping[str, Any]
@@ -67,15 +68,15 @@ class Plan:
         lines = file_io.read_lines(_list(self.folder, number))
         return [pictures.load(line) for line in lines]
 
-    def file(self, number: int, ending: str) -> Path:
+    def file(self, number: int, ending: str) -> Path | Place:
         """Return a file of a shard, e.g. `shard-000003.csv`."""
         return self.folder / f"shard-{number:06d}.{ending}"
 
-    def done(self, number: int) -> Path:
+    def done(self, number: int) -> Path | Place:
         """Return the file that says that a shard is whole."""
         return self.file(number, "done.json")
 
-    def lock(self, number: int) -> Path:
+    def lock(self, number: int) -> Path | Place:
         """Return the file that whoever is at a shard locks."""
         return self.folder / f".shard-{number:06d}.lock"
 
@@ -84,18 +85,21 @@ class Plan:
 
         One that was computed for another plan is missing.
         """
-        try:
-            done = json.loads(self.done(number).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return done if done.pop("request", None) == self.digest else None
+        return next(self.all_finished([number]))
+
+    def all_finished(self, numbers: Sequence[int]) -> Iterator[dict[str, Any] | None]:
+        """Yield what `finished` returns of each of some shards."""
+        for data in stores.contents([self.done(number) for number in numbers]):
+            done = {} if data is None else json.loads(data)
+            yield done if done.pop("request", None) == self.digest else None
 
 
-def check(folder: Path) -> None:
+def check(folder: Path | Place) -> None:
     """Refuse a folder that cannot be written into, or holds what is not a plan's."""
-    remote.check_local("--output", folder)
-    file_io.check_writable(folder)
-    entries = os.listdir(folder) if folder.is_dir() else []
+    if isinstance(folder, Path):
+        remote.check_local("--output", folder)
+        file_io.check_writable(folder)
+    entries = stores.names(folder)
     there = sorted(name for name in entries if not name.startswith("."))
     if _BEGUN in entries:
         there = [n for n in there if n != _LISTS and not _FILE.fullmatch(n)]
@@ -107,13 +111,14 @@ def check(folder: Path) -> None:
 
 
 def settle(
-    folder: Path,
+    folder: Path | Place,
     words: Sequence[str],
     shard_images: int,
     what: Mapping[str, Any],
     *,
     overwrite: bool = False,
     named: Mapping[str, Any] | None = None,
+    listed: Callable[[], Iterator[Picture]] | None = None,
 ) -> Plan:
     """Return the plan in a folder; make it where there is none.
 
@@ -124,19 +129,22 @@ def settle(
         what: Everything that a row depends on, save the picture; plain JSON.
         overwrite: Whether to remove another plan, and its shards.
         named: How a network was named; it makes no other work.
+        listed: Gives the pictures, where the words mean them in another way.
 
     Raises:
         UserError: The folder has a plan of other work, or no picture is named.
     """
     check(folder)
     folder = folder.absolute()
-    request = {"images": list(words), "shard_images": shard_images, **what}
+    # What is secret in them is never written down.
+    request = {"images": shown([*words]), "shard_images": shard_images, **what}
     if not all(remote.is_remote(word) or os.path.isabs(word) for word in words):
         # The same words mean other pictures elsewhere.
         request["working_folder"] = os.getcwd()
-    with disk.telling(folder, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / _LOCK, waits=True):
+    with telling(folder):
+        if isinstance(folder, Path):
+            folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / _LOCK, waits=True) as is_held:
             # Whoever came first may have put something else here.
             check(folder)
             if (folder / PLAN).is_file():
@@ -148,12 +156,25 @@ def settle(
                 _remove(folder)
             # Where locks do nothing, others may be planning or computing the same:
             # nothing of theirs is removed.
+            if is_held and isinstance(folder, Path):
+                disk.sweep(folder / _LISTS)
+                disk.sweep(folder, [PLAN])
             file_io.write_text(folder / _BEGUN, "")
-            return _make(folder, words, shard_images, request, named or {})
+            every = listed() if listed is not None else pictures.walk(words)
+            return _make(folder, every, request, named or {})
+
+
+def telling(
+    folder: Path | Place, name: str = ""
+) -> contextlib.AbstractContextManager[None]:
+    """Tell of errors of writing into a folder; a place tells of its own."""
+    if isinstance(folder, Place):
+        return contextlib.nullcontext()
+    return disk.telling(folder, folder / name)
 
 
 @contextlib.contextmanager
-def locked(file: Path, *, waits: bool) -> Iterator[bool]:
+def locked(file: Path | Place, *, waits: bool) -> Iterator[bool]:
     """Hold a lock as `staging.locked` does; on a drive without locks, hold none.
 
     Yields whether it is held.
@@ -162,9 +183,10 @@ def locked(file: Path, *, waits: bool) -> Iterator[bool]:
         Busy: Another process holds it, and `waits` is not set.
     """
     with contextlib.ExitStack() as stack:
-        is_held = True
+        is_held = isinstance(file, Path)
         try:
-            stack.enter_context(staging.locked(file, waits=waits))
+            if isinstance(file, Path):
+                stack.enter_context(staging.locked(file, waits=waits))
         except BlockingIOError:
             raise Busy(file) from None
         except OSError as error:
@@ -174,8 +196,13 @@ def locked(file: Path, *, waits: bool) -> Iterator[bool]:
         yield is_held
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes have left of shards that nobody is at."""
+def sweep(folder: Path | Place) -> None:
+    """Remove what killed processes have left of shards that nobody is at.
+
+    Behind URLs there are no locks to tell what that is.
+    """
+    if not isinstance(folder, Path):
+        return
     left: dict[str, list[Path]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -190,7 +217,7 @@ def sweep(folder: Path) -> None:
                         file.unlink(missing_ok=True)
 
 
-def read(folder: Path) -> Plan:
+def read(folder: Path | Place) -> Plan:
     """Return the plan in a folder.
 
     Raises:
@@ -209,23 +236,21 @@ def read(folder: Path) -> Plan:
 
 
 def _make(
-    folder: Path,
-    words: Sequence[str],
-    size: int,
+    folder: Path | Place,
+    every: Iterator[Picture],
     request: Mapping[str, Any],
     named: Mapping[str, Any],
 ) -> Plan:
     shards = images = 0
-    for part in pictures.parts(pictures.walk(words), size):
+    for part in pictures.parts(every, request["shard_images"]):
         if (plan := _same(folder, request)) is not None:
             return plan
-        # As JSON: a name may have a line feed in it, or be no UTF-8.
-        file_io.write_lines(_list(folder, shards), (_whole(p).dump() for p in part))
+        _write_list(folder, shards, part)
         shards, images = shards + 1, images + len(part)
     if not images:
         raise UserError(
             "--images: expected image files, folders, or globs like 'photos/*.jpg'. "
-            f"Received: {' '.join(shown([*words])) or 'nothing'}, with no file in it."
+            f"Received: {' '.join(request['images']) or 'nothing'}, with no file in it."
         )
     if (plan := _same(folder, request)) is not None:
         return plan
@@ -236,7 +261,23 @@ def _make(
     return Plan(folder, shards, images, request, named)
 
 
-def _same(folder: Path, request: Mapping[str, Any]) -> Plan | None:
+def _write_list(folder: Path | Place, number: int, part: Sequence[Picture]) -> None:
+    """Write the pictures of a shard; where their URLs are signed, for the owner."""
+    signed = next((p.path for p in part if remote.shown(p.path) != p.path), None)
+    if signed is not None and isinstance(folder, Place):
+        raise UserError(
+            f"--output {folder}: expected pictures whose URLs have no password and no "
+            f"signature, which would be written there. Received: "
+            f"{remote.shown(signed)}. Choose a local folder, or other URLs."
+        )
+    if signed is not None and isinstance(folder, Path):
+        (folder / _LISTS).mkdir(exist_ok=True)
+        (folder / _LISTS).chmod(0o700)
+    # As JSON: a name may have a line feed in it, or be no UTF-8.
+    file_io.write_lines(_list(folder, number), (_whole(p).dump() for p in part))
+
+
+def _same(folder: Path | Place, request: Mapping[str, Any]) -> Plan | None:
     """Return the plan of the same work that another process has made meanwhile."""
     if not (folder / PLAN).is_file():
         return None
@@ -252,24 +293,31 @@ def _whole(picture: Picture) -> Picture:
     return picture._replace(path=path, name=picture.id)
 
 
-def _list(folder: Path, number: int) -> Path:
+def _list(folder: Path | Place, number: int) -> Path | Place:
     """Return the file with the pictures of a shard; a thousand of them a folder."""
     return folder / _LISTS / f"{number // 1000:03d}" / f"{number:06d}.txt"
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path | Place) -> None:
     """Remove a plan, its shards, and no more; at any moment the rest can be used."""
-    own = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
+    own = [name for name in stores.names(folder) if _FILE.fullmatch(name)]
     # What says that a shard is whole goes before it, and the plan before its lists.
-    own.sort(key=lambda path: (path.name == PLAN, not path.name.endswith(".done.json")))
-    every = folder.glob(f"{_LISTS}/*/*")
-    own += [p for p in every if _LIST.fullmatch(disk.final_name(p))]
-    for path in own:
-        path.unlink(missing_ok=True)
+    own.sort(key=lambda name: (name == PLAN, not name.endswith(".done.json")))
+    stores.remove([folder / name for name in own])
+    for part in stores.names(folder / _LISTS):
+        inside = folder / _LISTS / part
+        every = stores.names(inside)
+        stores.remove([inside / n for n in every if _LIST.fullmatch(_final(n))])
     sweep(folder)
+    if not isinstance(folder, Path):
+        return
     for path in (*folder.glob(f"{_LISTS}/*"), folder / _LISTS):
         with contextlib.suppress(OSError):  # There is something else in it, or nothing.
             path.rmdir()
+
+
+def _final(name: str) -> str:
+    return disk.final_name(Path(name))
 
 
 def shown(value: Any) -> Any:

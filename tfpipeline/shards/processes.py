@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
@@ -14,27 +15,32 @@ from typing import Any
 from tfpipeline import cli
 from tfpipeline.core import progress
 from tfpipeline.core.errors import TemporaryError, UserError
+from tfpipeline.core.stores import Place
 from tfpipeline.shards import plan as plans
 
-_LOOK_SECONDS = 0.5
+# How often is looked whether processes have ended; and, of these times, whether there
+# are more shards behind a URL, which is a request for each thousand.
+_LOOK_SECONDS, _LOOKS = 0.5, 20
 
 
-def run(command: str, settings: Any, output: Path) -> None:
+def run(command: str, settings: Any, output: Path | Place) -> None:
     """Run a command in `settings.workers` processes until all of them have ended.
 
     Raises:
         UserError: One of them ended badly; its message is in front of the others'.
     """
     count = settings.workers
-    alone = dataclasses.replace(settings, workers=1)
+    words = [sys.executable, "-m", f"tfpipeline.{command}", "--quiet", "--config"]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        file = Path(folder) / "settings.yaml"
-        file.write_text(cli.dump(alone), encoding="utf-8")
-        words = [sys.executable, "-m", f"tfpipeline.{command}", "--config", str(file)]
         logs = [Path(folder) / f"{number}.log" for number in range(count)]
-        started = [
-            stack.enter_context(_start([*words, "--quiet"], log)) for log in logs
-        ]
+        started = []
+        for number, log in enumerate(logs):
+            alone = dataclasses.replace(settings, workers=1)
+            if isinstance(output, Place):  # Nobody can lock a shard there.
+                alone = dataclasses.replace(alone, part=str(number), parts=count)
+            file = log.with_suffix(".yaml")
+            file.write_text(cli.dump(alone), encoding="utf-8")
+            started.append(stack.enter_context(_start([*words, str(file)], log)))
         for process, cores in zip(started, _cores(count)):
             with contextlib.suppress(OSError, AttributeError):
                 os.sched_setaffinity(process.pid, cores)
@@ -83,13 +89,15 @@ def _cores(count: int) -> list[list[int]]:
     return [mine[n % len(mine) :: count] or [mine[n % len(mine)]] for n in range(count)]
 
 
-def _watch(started: Sequence[subprocess.Popen[bytes]], output: Path) -> None:
+def _watch(started: Sequence[subprocess.Popen[bytes]], output: Path | Place) -> None:
     """Show how many shards are there until every process has ended."""
     plan = None
     with contextlib.ExitStack() as stack:
-        bar = None
+        bar, looks = None, itertools.count(1)
         while any(process.poll() is None for process in started):
             time.sleep(_LOOK_SECONDS)
+            if next(looks) % _LOOKS and not isinstance(output, Path):
+                continue
             if plan is None and (output / plans.PLAN).is_file():
                 plan = plans.read(output)
                 bar = stack.enter_context(
@@ -100,4 +108,6 @@ def _watch(started: Sequence[subprocess.Popen[bytes]], output: Path) -> None:
 
 
 def _there(plan: plans.Plan) -> int:
-    return sum(plan.done(number).is_file() for number in range(plan.shards))
+    if isinstance(plan.folder, Path):
+        return sum(plan.done(number).is_file() for number in range(plan.shards))
+    return len({plan.done(n).name for n in range(plan.shards)} & {*plan.folder.names()})

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.config import PredictSettings
+from tfpipeline.config import AuditSettings, PredictSettings
 from tfpipeline.config.beam import BEAM, RUNNERS
 from tfpipeline.config.embed import EmbedSettings
-from tfpipeline.core import disk, file_io, progress
-from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.core import file_io, image_formats, progress, stores
+from tfpipeline.core.errors import TemporaryError, UserError, check_each, unknown
+from tfpipeline.core.stores import Place
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.shards import parquet
 from tfpipeline.shards import plan as plans
@@ -38,7 +39,7 @@ class Content:
     """What a shard holds.
 
     Args:
-        header: Names of the columns.
+        header: Names of the columns; the last one is of errors, where there are any.
         rows: One a picture, in the order of the plan.
         errors: How many of them have no answer.
         vectors: Of those that have one, in order; None where rows are all.
@@ -56,6 +57,10 @@ class Content:
 Compute = Callable[[list[Picture]], Content]
 
 
+class NotNow(TemporaryError):
+    """A picture of a shard may be read where there is more memory."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What is done with the pictures of any shard.
@@ -64,15 +69,28 @@ class Job:
         about: Everything that a row depends on, save the picture; plain JSON.
         compute: Does it.
         named: How the network was named, on which no row depends.
+        words: That name the pictures; None is the setting `images`.
+        listed: Gives the pictures of the words, where `data.sources.pictures` does not.
     """
 
     about: Mapping[str, Any]
     compute: Compute
     named: Mapping[str, Any] = field(default_factory=dict)
+    words: Sequence[str] | None = None
+    listed: Callable[[], Iterator[Picture]] | None = None
 
 
-def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[int, int]:
+def check(
+    settings: EmbedSettings | PredictSettings | AuditSettings,
+    *positive: str,
+    folder: Path | Place | None = None,
+) -> tuple[int, int]:
     """Return the share of this process, and how many there are; see `share`.
+
+    Args:
+        settings: Of the command.
+        positive: Names of its settings that are at least 1.
+        folder: Of the shards (default: `settings.output`).
 
     Raises:
         UserError: The settings do not go together, one of them or of the `positive` is
@@ -95,7 +113,13 @@ def check(settings: EmbedSettings | PredictSettings, *positive: str) -> tuple[in
             "--runner beam with --workers or --part: expected one of them. Beam has "
             'workers of its own: --beam.options "--direct_num_workers=2 ...".'
         )
-    plans.check(Path(str(settings.output)))
+    folder = folder or stores.of("--output", str(settings.output))
+    if settings.workers > 1 and str(folder).startswith("memory:"):
+        raise UserError(
+            f"--output {folder} with --workers: expected a folder that other processes "
+            "see. This one is in the memory of one process."
+        )
+    plans.check(folder)
     return own
 
 
@@ -151,13 +175,23 @@ def compute_all(
     """Compute the shards of a share that are not there yet.
 
     Another process may be at the same share: a shard that it is at is left to it.
+
+    Raises:
+        NotNow: A shard has a picture for which there is no memory now; the others of
+            the share are there.
     """
     plans.sweep(plan.folder)
     number, count = own
     mine = range(number, plan.shards, count)
+    later: NotNow | None = None
     for shard in progress.over(mine, title, "shard"):
         with contextlib.suppress(plans.Busy):
-            compute_one(plan, shard, compute, waits=False)
+            try:
+                compute_one(plan, shard, compute, waits=False)
+            except NotNow as error:
+                later = later or error
+    if later is not None:
+        raise later
 
 
 def compute_one(
@@ -167,6 +201,7 @@ def compute_one(
 
     Raises:
         Busy: Another process is at it, and `waits` is not set.
+        NotNow: It has a picture for which there is no memory now; it is not written.
     """
     if plan.finished(shard) is not None:
         return None
@@ -174,6 +209,7 @@ def compute_one(
         if plan.finished(shard) is not None:
             return None
         content = compute(plan.pictures(shard))
+        _check_now(content)
         # Another command may have replaced the plan meanwhile.
         if plans.read(plan.folder).request != plan.request:
             raise UserError(
@@ -183,6 +219,17 @@ def compute_one(
             )
         _write(plan, shard, content)
     return content
+
+
+def _check_now(content: Content) -> None:
+    """Refuse rows that would be others in a process with more memory."""
+    for name, *_, reason in content.rows if content.header[-1] == "error" else ():
+        if image_formats.is_for_now(str(reason)):
+            raise NotNow(
+                f"{name}: {reason}. Its shard is not written. Give the same command "
+                "again where more memory is free, or lower max_pixels, which makes "
+                "such pictures errors everywhere."
+            )
 
 
 def _write(plan: Plan, shard: int, content: Content) -> None:
@@ -216,8 +263,8 @@ def _encode(plan: Plan, content: Content) -> dict[str, bytes]:
 
 def finished(plan: Plan) -> Iterator[dict[str, Any]]:
     """Yield what each shard that is there says of itself, in order."""
-    for number in range(plan.shards):
-        if (done := plan.finished(number)) is not None:
+    for number, done in enumerate(plan.all_finished(range(plan.shards))):
+        if done is not None:
             yield {"shard": number, **done}
 
 
@@ -250,8 +297,9 @@ def end(plan: Plan) -> dict[str, Any]:
 
 def write_index(plan: Plan, shards: Sequence[Mapping[str, Any]]) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
-    with disk.telling(plan.folder, plan.folder / INDEX):
+    with plans.telling(plan.folder, INDEX):
         request = dict(plan.request)
+        # Plans of earlier versions have what is secret.
         request["images"] = plans.shown(request.get("images"))
         content = {"request": request, "count": plan.images}
         file_io.write_json(plan.folder / INDEX, {**content, "shards": shards})

@@ -86,3 +86,12 @@ def test_urls_that_a_path_would_change_are_refused(tmp_path: Path, path: str) ->
     (tmp_path / "list.csv").write_text(f"path,label\n{path},x\n")
     with pytest.raises(UserError, match="line 2.*empty parts"):
         csv_file.open_csv(tmp_path / "list.csv")
+
+
+def test_what_is_secret_in_a_url_is_not_what_a_picture_is_called(
+    tmp_path: Path,
+) -> None:
+    rows = ("https://h/a.png?sig=SECRET,cat", "https://me:SECRET@h/b.png,dog")
+    source = csv_file.open_csv(table(tmp_path, "path,label", *rows))
+    assert source.ids == ("https://h/a.png", "https://h/b.png")
+    assert all("SECRET" in str(path) for path in source.paths)

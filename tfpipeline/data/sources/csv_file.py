@@ -126,7 +126,7 @@ def of_rows(
         path = _local(file, line, row[path_column])
         split = SPLIT_NAMES.get(row.get("split", "").lower(), "")
         place = Path(path) if remote.is_remote(path) else file.parent / path
-        examples.append((place, row.get("id") or path, index, split))
+        examples.append((place, row.get("id") or remote.shown(path), index, split))
     return from_rows(str(file), labels, examples)
 
 

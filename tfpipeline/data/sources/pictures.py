@@ -4,7 +4,6 @@ Nothing is kept in memory: a hundred million pictures are read off one after the
 """
 
 import csv
-import hashlib
 import itertools
 import json
 import os
@@ -17,13 +16,11 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import listing, tfrecord
+from tfpipeline.data.sources.list_ids import Ids, digest
 
 # Names of files that list pictures instead of being one.
 _LIST, _TABLE = ".txt", ".csv"
 _PATH = "path"
-
-# Among so many ids of a list, one that is there twice is found: 80 MB of memory.
-_IDS = 1_000_000
 
 
 class Picture(NamedTuple):
@@ -170,7 +167,25 @@ def _lines(text: IO[str]) -> Iterator[tuple[str, str]]:
 
 
 def _table(word: str, text: IO[str]) -> Iterator[tuple[str, str]]:
-    word, names = remote.shown(word), set[bytes]()
+    word = remote.shown(word)
+    with Ids() as ids:
+        for number, path, name in _rows(word, text):
+            if name and ids.add(name):
+                raise _twice(word, number, name)
+            yield path, name
+        if doubtful := ids.doubtful():
+            # Numbers that stand for ids may be equal by chance: the ids decide.
+            text.seek(0)
+            seen: set[str] = set()
+            for number, _, name in _rows(word, text):
+                if name and digest(name) in doubtful:
+                    if name in seen:
+                        raise _twice(word, number, name)
+                    seen.add(name)
+
+
+def _rows(word: str, text: IO[str]) -> Iterator[tuple[int, str, str]]:
+    """Yield line, path and id of each row of a table."""
     for number, row in file_io.csv_rows(word, text):
         if _PATH not in row:
             raise UserError(
@@ -181,16 +196,14 @@ def _table(word: str, text: IO[str]) -> Iterator[tuple[str, str]]:
             continue
         if not row[_PATH]:
             raise UserError(f"{word}: line {number} has no {_PATH}.")
-        if name := row.get("id", ""):
-            digest = hashlib.blake2b(os.fsencode(name), digest_size=12).digest()
-            if digest in names:
-                raise UserError(
-                    f"{word}: line {number}: expected a new id. Received {name!r} a "
-                    "second time. Give each picture an id of its own, or none."
-                )
-            if len(names) < _IDS:
-                names.add(digest)
-        yield row[_PATH], name
+        yield number, row[_PATH], row.get("id", "")
+
+
+def _twice(word: str, number: int, name: str) -> UserError:
+    return UserError(
+        f"{word}: line {number}: expected a new id. Received {name!r} a second time. "
+        "Give each picture an id of its own, or none."
+    )
 
 
 def _packed(folder: Path) -> Iterator[Picture]:
