@@ -82,7 +82,7 @@ def open_job(settings: AuditSettings) -> work.Job:
         errors = sum(bool(row.reason) for row in found)
         return work.Content(HEADER, values, errors, bytes_read=size)
 
-    return work.Job(about, compute, [data.source], listed)
+    return work.Job(about, compute, words=[data.source], listed=listed)
 
 
 def cells(picture: Picture, row: Row) -> list[object]:
