@@ -10,7 +10,8 @@ from PIL import Image, ImageFilter
 
 from tests.report.browser import browsing
 from tfpipeline import cli
-from tfpipeline.audit.command import PAGE, audit
+from tfpipeline.audit.command import audit
+from tfpipeline.audit.inspection import PAGE
 from tfpipeline.config import AuditSettings
 from tfpipeline.core import image_io
 

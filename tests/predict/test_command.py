@@ -173,7 +173,7 @@ def test_what_was_answered_before_it_ended_is_still_one_document(
         (["--parts", "3"], "--parts 3"),
         (["--runner", "beam"], "--runner beam"),
         (["--output", "gs://bucket/x.csv"], "--output gs://bucket/x.csv"),
-        (["--output", "gs://bucket/x"], "--output gs:"),
+        (["--output", "gs://me:word@bucket/x"], "--output gs://bucket/x"),
     ],
 )
 def test_flags_without_a_meaning_for_one_file_are_refused(
