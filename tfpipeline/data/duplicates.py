@@ -17,8 +17,9 @@ from tfpipeline.data.sources.base import Source
 
 def exact(rows: Sequence[Row]) -> list[list[int]]:
     """Return groups of positions whose files are equal byte by byte, and usable."""
-    usable = (i for i, row in enumerate(rows) if row.sha256 and not row.reason)
-    return _groups((rows[i].sha256, i) for i in usable)
+    return _groups(
+        (row.sha256, i) for i, row in enumerate(rows) if row.sha256 and not row.reason
+    )
 
 
 def _groups(pairs: Iterable[tuple[Any, int]]) -> list[list[int]]:

@@ -47,11 +47,12 @@ class ShardFeatures(FeatureCache):
         places = np.asarray(keys, np.int64)
         shard = self.shard[places]
         out = np.empty((len(places), self.width), np.float32)
-        order = np.argsort(shard, kind="stable")
-        starts = np.flatnonzero(np.diff(shard[order], prepend=-1))
-        for own in np.split(order, starts)[1:]:
-            array = self._array(int(shard[own[0]]))
-            out[own] = array[self._row[places[own]]]
+        numbers, first, which = np.unique(shard, return_index=True, return_inverse=True)
+        # In the order in which they are asked for: those of a block that ends before
+        # those of the next one, which take their place.
+        for k in np.argsort(first):
+            own = np.flatnonzero(which == k)
+            out[own] = self._array(int(numbers[k]))[self._row[places[own]]]
         return out
 
     def _array(self, number: int) -> np.ndarray:

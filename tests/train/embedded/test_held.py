@@ -69,7 +69,10 @@ def test_a_run_from_features_is_the_run_from_pictures_to_the_last_bit(
     words = ["--run", str(second), *cache, "--quiet"]
     assert cli.main(evaluate, EvaluateSettings, words) == 0
     evaluated = json.loads((second / "evaluation.json").read_text())
-    assert evaluated["metrics"]["accuracy"] == metrics(second)["test"]["accuracy"]
+    assert (
+        evaluated["accuracy"]
+        == json.loads((second / "metrics.json").read_text())["test"]["accuracy"]
+    )
     words = ["--model", str(second), "--images", str(source / "light"), "--quiet"]
     words += ["--output", str(tmp_path / "p.csv")]
     assert cli.main(predict, PredictSettings, words) == 0
@@ -83,7 +86,9 @@ def test_in_blocks_of_shards_as_much_is_learned_and_a_run_is_the_same_again(
     words = [str(source), *PLAIN, *SHARDS, "--output", str(tmp_path / "features")]
     words += ["--dtype", "float16", "--format", "parquet"]
     assert cli.main(embed, EmbedSettings, words) == 0
-    monkeypatch.setattr(shard_features, "MOST_BYTES", 2 * 10 * 512)
+    request = json.loads((tmp_path / "features" / "plan.json").read_text())["request"]
+    # Two shards of ten rows in float16.
+    monkeypatch.setattr(shard_features, "MOST_BYTES", 2 * 10 * 2 * request["width"])
     own = ["--data.features", str(tmp_path / "features"), "--train.epochs", "12"]
     own += ["--data.batch_size", "8", "--train.learning_rate", "0.01"]
     for name in ("one", "two"):
