@@ -1,5 +1,6 @@
 """Predictions of images, as a table that notebooks show."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,8 +55,9 @@ class Prediction:
         """Return a row of the command `predict`, of an image with a name."""
         error = row["error"]
         if "value" in row:
-            numbers = {key: row.get(key) for key in ("value", "low", "high")}
-            return cls(name, row["quantity"], 0.0, (), error, **numbers)
+            prediction = cls(name, row["quantity"], 0.0, (), error, value=row["value"])
+            ends = {"low": row.get("low"), "high": row.get("high")}
+            return dataclasses.replace(prediction, **ends)
         if "labels" in row:
             ranked = tuple(row["probabilities"].items())
             best = ranked[0][1] if ranked else 0.0
