@@ -56,8 +56,8 @@ class Prediction:
         error = row["error"]
         if "value" in row:
             prediction = cls(name, row["quantity"], 0.0, (), error, value=row["value"])
-            ends = {"low": row.get("low"), "high": row.get("high")}
-            return dataclasses.replace(prediction, **ends)
+            ends = row.get("low"), row.get("high")
+            return dataclasses.replace(prediction, low=ends[0], high=ends[1])
         if "labels" in row:
             ranked = tuple(row["probabilities"].items())
             best = ranked[0][1] if ranked else 0.0
