@@ -49,7 +49,7 @@ class Prediction:
     def of(cls, row: Mapping[str, Any], name: str) -> "Prediction":
         """Return a row of the command `predict`, of an image with a name."""
         error = row["error"]
-        strange = {key: row.get(key) for key in ("novelty", "known")}
+        strange: dict[str, Any] = {key: row.get(key) for key in ("novelty", "known")}
         if "value" in row:
             own = row["quantity"], 0.0, (), error
             return cls(name, *own, value=row["value"], **strange)
