@@ -393,7 +393,7 @@ def test_strange_pictures_are_unknown_and_so_is_said(
 ) -> None:
     run = runs / target
     test = read(run / "metrics.json")["test"]["novelty"]
-    assert test["n"] == 30 and 20 <= test["known"] <= 30 and test["false_alarms"] == 0.1
+    assert 0.6 * test["n"] <= test["known"] <= test["n"] and test["false_alarms"] == 0.1
     about = read(run / "novelty.json")
     assert about["spreads"] == [1.0] and about["n"] == 15 and about["threshold"] == 1
     assert 'id="unknown"' in (run / "report.html").read_text()
