@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ASSETS
-from tfpipeline.core import image_io
+from tfpipeline.core import hardware, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.inspect_file import FLAT, examine
@@ -318,3 +318,15 @@ def test_a_clear_picture_above_the_limit_of_pillow_is_flat(
     row = examine(tmp_path / "a.png")
     assert not row.reason and "transparent" in row.warning
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_a_picture_that_memory_does_not_hold_is_refused_for_now_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, cache = sorted(folder.iterdir()), tmp_path / "cache"
+    monkeypatch.setattr(image_io, "LARGE", 20 * 30 - 1)
+    with monkeypatch.context() as little:
+        little.setattr(hardware, "free", lambda: 20 * 30)
+        for row in scan.audit(paths, cache=cache):
+            assert "20x30" in row.reason and "GB" in row.reason and row.sha256
+    assert not any(row.reason for row in scan.audit(paths, cache=cache))

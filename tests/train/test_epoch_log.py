@@ -1,5 +1,7 @@
 """One line an epoch, aligned under the names of its columns."""
 
+import pytest
+
 from tfpipeline.train import epoch_log
 
 ROW = {
@@ -40,3 +42,10 @@ def test_an_error_in_any_unit_keeps_its_digits_and_its_column() -> None:
         line = epoch_log.line(row, 1, 9, 0.5, best=False)
         assert len(line) == len(epoch_log.header(row, 9))
         assert line.split()[1:4] == ["0.5000", shown, "2.0000"]
+
+
+@pytest.mark.parametrize("size", [9_999.99996, 498_886.7357, 1e30])
+def test_a_large_loss_stays_apart_from_its_neighbour(size: float) -> None:
+    line = epoch_log.line(ROW | {"val_loss": size}, 1, 9, 0.5, best=False)
+    assert len(line) == len(epoch_log.header(ROW, 9))
+    assert float(line.split()[3]) == pytest.approx(size, rel=1e-3)

@@ -30,7 +30,7 @@ from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
     brief,
-    one_large,
+    decoded_alone,
     open_image,
     read_orientation,
     sniff,
@@ -186,7 +186,7 @@ def in_turn(picture: Image.Image, ratio: int = 1) -> AbstractContextManager[None
     most = min(LARGE, Image.MAX_IMAGE_PIXELS or LARGE)
     pixels = picture.width * picture.height
     large = pixels > most * ratio**2
-    return one_large(pixels) if large else contextlib.nullcontext()
+    return decoded_alone(picture) if large else contextlib.nullcontext()
 
 
 def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:

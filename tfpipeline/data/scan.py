@@ -107,7 +107,7 @@ def _fill(
             )
         for i, row in zip(positions[part], answers):
             rows[i] = row
-            if row.sha256:
+            if row.sha256 and not image_formats.is_for_now(row.reason):
                 fresh.append(row)
         return len(jobs[part])
 

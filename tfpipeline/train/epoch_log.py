@@ -33,8 +33,9 @@ def line(
 
 
 def _cell(name: str, value: float) -> str:
-    """Return a metric in ten columns; one in the unit of the user has any size."""
-    if name in _IN_UNIT and value and not 1e-3 <= abs(value) < 1e4:
+    """Return a metric in ten columns, whatever its size, apart from its neighbour."""
+    small = name in _IN_UNIT and 0 < abs(value) < 1e-3
+    if small or abs(value) >= 9_999:
         return f"{value:>10.3e}"
     return f"{value:>10.4f}"
 
