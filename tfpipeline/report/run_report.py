@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpipeline.core import console, file_io, image_io, run_dir
 from tfpipeline.core import target as targets
-from tfpipeline.core.image_formats import ImageError
+from tfpipeline.core.image_formats import MAX_PIXELS, ImageError
 from tfpipeline.metrics import saliency
 from tfpipeline.models import layer_outputs
 from tfpipeline.report import (
@@ -100,7 +100,7 @@ def _pictured(
             data = image_io.content(file.path, file.offset, file.length)
             given = height, width, measured.resize, measured.examples.brightness.ranges
             # What was not looked at before has no size yet.
-            most = file.height * file.width or image_io.MAX_PIXELS
+            most = file.height * file.width or MAX_PIXELS
             picture = image_io.read(data, *given, most)
         except (ImageError, OSError):
             rows.append(row)  # It is gone since it was trained on.

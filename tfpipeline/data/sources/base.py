@@ -179,7 +179,7 @@ class Source:
         index = np.array([-1 if n is None else place[n] for n in names], np.int32)
         changed = dataclasses.replace(changed, labels=labels, label=index[self.label])
         stays = changed.label >= 0
-        out = {self.ids[i] for i in np.flatnonzero(~stays)}
+        out = {self.ids[i] for i in np.flatnonzero(~stays).tolist()}
         left = changed.take(np.flatnonzero(stays)) if out else changed
         return dataclasses.replace(left, dropped=self.dropped | out)
 
