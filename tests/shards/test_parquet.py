@@ -94,7 +94,8 @@ def test_a_joined_file_is_known_again_and_others_are_not(tmp_path: Path) -> None
         vectors = np.full((1, 3), number, np.float32)
         data = parquet.encode(("id", "row"), [("x", 0)], vectors, {"network": "n"})
         (tmp_path / f"{number}.parquet").write_bytes(data)
-    parquet.join(sorted(tmp_path.glob("*.parquet")), tmp_path / "all.parquet")
+    shards = [file.read_bytes() for file in sorted(tmp_path.glob("*.parquet"))]
+    parquet.join(shards, tmp_path / "all.parquet")
     assert parquet.is_own(tmp_path / "all.parquet")
     pq.write_table(pa.table({"id": ["x"]}), tmp_path / "other.parquet")
     (tmp_path / "none.parquet").write_text("PAR1")

@@ -115,9 +115,10 @@ def inspect(
         )
         file_io.write_json(folder / RESULT, result)
     written = ["quarantine.csv", "findings.csv", RESULT, *drawn]
-    for name in (*drawn, *written[:2], PAGE, RESULT) if place else ():
-        (place / name).upload(folder / name)
-    where = place or folder
+    where = folder if place is None else place
+    if place is not None:
+        for name in (*drawn, *written[:2], PAGE, RESULT):
+            (place / name).upload(folder / name)
     console.close(data_block(known))
     console.close(closing("audit", where / PAGE, written=written))
     return result | {"written": console.written(where, where / PAGE)}
