@@ -1,6 +1,5 @@
 """Predictions of images, as a table that notebooks show."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
