@@ -169,32 +169,41 @@ def kills(images: int, times: int, folder: Path) -> dict[str, Any]:
     model, source = model_of(folder), str(pictures(folder / "in", images))
     words = ["tfpipeline.predict", source, "--model", model, "--shard_images", "500"]
     whole, _ = run([*words, "--output", f"{folder}/whole"])
-    draw, killed = random.Random(0), 0
-    command = [sys.executable, "-m", *words, "--quiet", "--output", f"{folder}/killed"]
-    for _ in range(times):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    draw, killed, finished = random.Random(0), 0, 0
+    command = [sys.executable, "-m", *words, "--quiet", "--output"]
+    expected = merged(f"{folder}/whole")
+    while killed < times:
+        target = f"{folder}/{finished}"
+        process = subprocess.Popen([*command, target], stdout=subprocess.DEVNULL)
         try:
-            process.wait(timeout=draw.uniform(0.3, 1.0) * whole)
+            # Much of it is the start, in which nothing is written.
+            process.wait(timeout=draw.uniform(0.4, 1.0) * whole)
+            assert process.returncode == 0
+            assert merged(target) == expected, "rows differ"
+            finished += 1
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             killed += 1
-    run([*words, "--output", f"{folder}/killed"])
-    rows = []
-    for name in ("whole", "killed"):
-        run(
-            ["tfpipeline.merge", f"{folder}/{name}", "--output", f"{folder}/{name}.csv"]
-        )
-        rows.append(Path(f"{folder}/{name}.csv").read_bytes())
-    ids = [row["id"] for row in file_io.read_csv(folder / "killed.csv")]
-    assert len(ids) == images
+    run([*words, "--output", target])
+    assert merged(target) == expected, "rows differ"
+    ids = [row["id"] for row in file_io.read_csv(Path(f"{target}.csv"))]
     return {
         "images": images,
+        "seconds": whole,
         "killed": killed,
+        "finished": finished + 1,
         "lost": images - len(set(ids)),
         "twice": len(ids) - len(set(ids)),
-        "same_bytes": rows[0] == rows[1],
     }
+
+
+def merged(folder: str) -> bytes:
+    """Return the rows of a folder of shards as `merge` writes them."""
+    run(
+        ["tfpipeline.merge", folder, "--output", f"{folder}.csv", "--overwrite", "true"]
+    )
+    return Path(f"{folder}.csv").read_bytes()
 
 
 def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:

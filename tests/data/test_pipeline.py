@@ -1,6 +1,8 @@
 """The input pipeline keeps what four celebrated ones get wrong."""
 
+import gc
 import importlib
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -268,3 +270,19 @@ def test_a_file_that_was_changed_since_is_not_taken_for_the_old_one(
     image_io.save_png(file, np.full((8, 8, 3), 250, np.uint8))
     with pytest.raises(UserError, match="a.png: changed since it was audited"):
         list(some.plain(np.array([0])))
+
+
+@pytest.mark.parametrize("kept", ["none", "ram"])
+def test_what_has_been_read_is_not_kept_by_tensorflow(
+    files, kept: str, tmp_path: Path
+) -> None:
+    read = batches(files)
+    read.keep_decoded(kept, tmp_path)
+    feed = read.plain(np.arange(len(files)))
+    assert len(list(feed)) > 1
+    alive = [weakref.ref(feed.decoder)]
+    alive += [] if read.decoded is None else [weakref.ref(read.decoded)]
+    assert len(alive) == (2 if kept == "ram" else 1)
+    del read, feed
+    gc.collect()
+    assert [one() for one in alive] == [None] * len(alive)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfpipeline.core import file_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import splits
 from tfpipeline.data.sources.base import Source, from_rows
@@ -206,3 +207,20 @@ def test_a_class_of_nothing_but_copies_of_another_is_said_to_be() -> None:
     with pytest.raises(UserError, match="too few of 'c1' \\(1\\)") as error:
         assign(source([12, 1]))
     assert "copy" not in str(error.value)
+
+
+def test_urls_are_written_as_they_are_and_without_secrets(tmp_path: Path) -> None:
+    rows = [
+        (
+            Path(f"https://someone:word@host/{i}.jpg?X-Amz-Signature=x"),
+            f"{i}",
+            i % 2,
+            "",
+        )
+        for i in range(4)
+    ]
+    s = from_rows("s", ["a", "b"], rows)
+    split = np.array(["train", "test"] * 2)
+    splits.write(tmp_path / "splits.csv", s, split, ["0"] * 4)
+    paths = [row["path"] for row in file_io.read_csv(tmp_path / "splits.csv")]
+    assert paths == [f"https://host/{i}.jpg" for i in range(4)]

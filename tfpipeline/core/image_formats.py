@@ -199,18 +199,22 @@ def is_for_now(reason: str) -> bool:
     return _NO_MEMORY in reason
 
 
-def check_memory(picture: Image.Image) -> None:
-    """Refuse a large picture that would take more memory than the system has left.
+@contextlib.contextmanager
+def decoded_alone(picture: Image.Image) -> Iterator[None]:
+    """Let one thread at a time decode a large picture, if memory holds it.
 
     Raises:
-        ImageError: It says how much is needed, and how much is left.
+        ImageError: It says how much memory is needed, and how much is left.
     """
-    needed = picture.width * picture.height * _BYTES
-    if needed > (left := hardware.free()):
-        raise ImageError(
-            f"{picture.height}x{picture.width} needs {needed / 1e9:.1f} "
-            f"{_NO_MEMORY}; {left / 1e9:.1f} GB are free"
-        )
+    pixels = picture.width * picture.height
+    with one_large(pixels):
+        needed, left = pixels * _BYTES, hardware.free()
+        if needed > left:
+            raise ImageError(
+                f"{picture.height}x{picture.width} needs {needed / 1e9:.1f} "
+                f"{_NO_MEMORY}; {left / 1e9:.1f} GB are free"
+            )
+        yield
 
 
 def _describe(data: bytes) -> str:

@@ -30,8 +30,7 @@ from tfpipeline.core.image_formats import (
     MAX_PIXELS,
     ImageError,
     brief,
-    check_memory,
-    one_large,
+    decoded_alone,
     open_image,
     read_orientation,
     sniff,
@@ -186,16 +185,8 @@ def in_turn(picture: Image.Image, ratio: int = 1) -> AbstractContextManager[None
     # Of a TIFF, Pillow looks at its own limit once more when it decodes it.
     most = min(LARGE, Image.MAX_IMAGE_PIXELS or LARGE)
     pixels = picture.width * picture.height
-    if pixels <= most * ratio**2:
-        return contextlib.nullcontext()
-    return _large(picture, pixels)
-
-
-@contextlib.contextmanager
-def _large(picture: Image.Image, pixels: int) -> Iterator[None]:
-    with one_large(pixels):
-        check_memory(picture)
-        yield
+    large = pixels > most * ratio**2
+    return decoded_alone(picture) if large else contextlib.nullcontext()
 
 
 def jpeg_ratio(size: tuple[int, int], at_least: tuple[int, int]) -> int:

@@ -5,8 +5,10 @@ every core. What that decoder does not know or would show otherwise (other forma
 CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -52,7 +54,7 @@ class Decoder:
     def __call__(self, indices: tf.Tensor) -> tf.Tensor:
         """Return images, uint8, shape (len(indices), height, width, 3)."""
         content, layout = tf.numpy_function(
-            self._load, [indices], (tf.string, tf.int32), stateful=False
+            weakly(self._load), [indices], (tf.string, tf.int32), stateful=False
         )
         content = tf.ensure_shape(content, indices.shape)
         layout = tf.ensure_shape(layout, (*indices.shape, 3))
@@ -141,6 +143,22 @@ class Decoder:
             return fit(pixels(tf.float32), self._size, self._how)
 
         return tf.cond(layout[0] == _FLOATS, deep, ordinary)
+
+
+def weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a call of a method that does not keep its object.
+
+    TensorFlow keeps every function of every pipeline until the process ends, and with
+    a method all files of its decoder.
+    """
+    held = weakref.WeakMethod(method)
+
+    def call(*arguments: np.ndarray) -> Any:
+        if (bound := held()) is None:
+            raise ReferenceError("the pipeline has ended")
+        return bound(*arguments)
+
+    return call
 
 
 def _by_pillow(

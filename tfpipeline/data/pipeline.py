@@ -15,7 +15,7 @@ from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import sampling as orders
 from tfpipeline.data import scan
 from tfpipeline.data.augment import AUGMENTATIONS, Augmentation
-from tfpipeline.data.decode import Decoder
+from tfpipeline.data.decode import Decoder, weakly
 from tfpipeline.data.decoded_cache import Decoded, Plan, plan
 from tfpipeline.data.read_ahead import read_ahead
 from tfpipeline.data.scan_cache import Row
@@ -260,11 +260,13 @@ class Batches:
         shape = (*indices.shape, self.reading.height, self.reading.width, 3)
 
         def call(function: Callable[..., Any], *arguments: tf.Tensor) -> tf.Tensor:
-            images = tf.numpy_function(function, arguments, tf.uint8, stateful=False)
+            images = tf.numpy_function(
+                weakly(function), arguments, tf.uint8, stateful=False
+            )
             return tf.ensure_shape(images, shape)
 
         images = tf.cond(
-            tf.numpy_function(kept.has, [indices], tf.bool),
+            tf.numpy_function(weakly(kept.has), [indices], tf.bool),
             lambda: call(kept.take, indices),
             lambda: call(kept.put, indices, self._decoder(indices)),
         )

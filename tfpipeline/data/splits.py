@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import file_io
+from tfpipeline.core import file_io, remote
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import rare_classes
@@ -189,7 +189,10 @@ def write(
     `weight` or `fold`; the fold is empty where it is 0. Shares of the classes are in a
     column each.
     """
-    files = [file.absolute() for file in source.paths]
+    files = [
+        remote.shown(path) if remote.is_remote(path) else Path(path).absolute()
+        for path in source.paths
+    ]
     labels = [source.said(index) for index in range(len(source))]
     own: list[Any] = [source.ids, files, labels, split, digests]
     columns: dict[str, Any] = dict(zip(HEADER, own))

@@ -1,10 +1,10 @@
 """The same classifier for phones and other runtimes: LiteRT and ONNX, from pixels."""
 
-import contextlib
+import functools
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError, unknown
-from tfpipeline.export import litert_graphs, signature_inputs
+from tfpipeline.export import litert_graphs, onnx_graphs, signature_inputs
 from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier
 
@@ -204,7 +204,7 @@ def _onnx(
     answer = _pixels(model, answering, score, checked=True)
     shapes = {INPUT: (None, *model.input_shape[1:])}
     # Keras compiles grouped convolutions by XLA, in calls that ONNX has no word for.
-    with _inlined():
+    with onnx_graphs.inlined():
         served = _Traced(answer, shapes, model.weights)
         traced = served.forward.get_concrete_function()
     # Plain tensors, as Keras' Normalization has them, would be further inputs.
@@ -213,43 +213,21 @@ def _onnx(
     # TensorFlow orders what is in a dictionary by its names.
     order = outputs(score, answering.output)
     names = dict(zip(sorted(order), (each.name for each in frozen.outputs)))
-    proto, _ = tf2onnx.convert.from_graph_def(
+    convert = functools.partial(
+        tf2onnx.convert.from_graph_def,
         frozen.graph.as_graph_def(),
         input_names=[image.name],
         output_names=[names[name] for name in order],
         opset=17,
         tensors_to_rename={image.name: INPUT, **{t: n for n, t in names.items()}},
-        custom_op_handlers={"Erfc": (_erfc, [])},
+        custom_op_handlers={"Erfc": (onnx_graphs.erfc, [])},
     )
+    proto, _ = onnx_graphs.in_place(convert)
     # What cannot be converted is written as it is, and called a success.
     used = {node.op_type for node in proto.graph.node}
     if unknown_to_onnx := sorted(kind for kind in used if not onnx.defs.has(kind)):
         raise ValueError(f"ONNX has no such operation: {', '.join(unknown_to_onnx)}")
     return bytes(proto.SerializeToString())
-
-
-@contextlib.contextmanager
-def _inlined() -> Iterator[None]:
-    """Trace what functions do, and not that they are called."""
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)
-
-
-def _erfc(graph: Any, node: Any, *_: Any) -> None:
-    """Write the complementary error function of exact GELU: ONNX has `Erf` alone."""
-    (output,) = node.output
-    kind = {
-        "dtypes": [graph.get_dtype(output)],
-        "shapes": [graph.get_shape(output)],
-    }
-    erf = graph.make_node("Erf", node.input, **kind)
-    one = graph.make_const(f"{node.name}_one", np.array(1, np.float32))
-    graph.remove_node(node.name)
-    graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=[output], **kind)
 
 
 @dataclass(frozen=True)

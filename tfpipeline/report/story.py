@@ -146,7 +146,7 @@ def _features(result: Result, summary: Result, items: Sequence[Result]) -> Story
     named = [f"{name} ({n})" if len(seen) > 1 else name for name, n in seen[:3]]
     more = f" and {len(seen) - 3} more classes" if len(seen) > 3 else ""
     pictures = count(len(items), "picture")
-    headline = f"On {pictures}, {network} sees {', '.join(named)}{more}"
+    headline = f"{pictures} predicted by {network}: {', '.join(named)}{more}"
     figures = [
         Figure("Pictures", str(len(items)), "each with its layers and explanations"),
         Figure("Layers shown", str(len(summary.get("layers", ()))), "lowest first"),

@@ -63,7 +63,7 @@ def test_weights_are_read_told_and_carried(tmp_path: Path) -> None:
     assert not prepare(file).source.weight
 
 
-@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "much", ""])
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "much", "", "1_000"])
 def test_what_is_no_weight_is_refused_by_line(tmp_path: Path, weight: str) -> None:
     table = rows(tmp_path)
     table[4] = (*table[4][:4], weight)

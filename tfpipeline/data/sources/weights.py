@@ -25,7 +25,8 @@ def has_column(file: Path, column: str) -> bool:
 def _weight(file: Path, line: int, row: dict[str, str], column: str) -> float:
     """Return what a row counts."""
     try:
-        value = float(row[column])
+        # Python reads 1_000, which no other program writes.
+        value = -1.0 if "_" in row[column] else float(row[column])
     except ValueError:
         value = -1.0
     if not 0 <= value < math.inf:
