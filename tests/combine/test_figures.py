@@ -34,10 +34,13 @@ def test_the_better_run_ranks_higher(target: str, better: dict, worse: dict) -> 
     assert figures.rank(better, target) > figures.rank(worse, target)
 
 
-def test_thresholds_are_those_of_the_mean_and_a_unit_is_that_of_the_first(
+def test_thresholds_and_temperature_are_those_of_the_mean(
     tmp_path: Path,
 ) -> None:
-    examples = prepare(written(tmp_path, ("label",), several([])[:60]), "multi")
+    examples = prepare(
+        *(written(tmp_path, ("label",), several([])[:60]), "multi"),
+        validation_fraction=0.4,
+    )
     logits = {}
     for split in ("validation", "test"):
         truth = examples.truth(examples.of(split))
@@ -46,7 +49,7 @@ def test_thresholds_are_those_of_the_mean_and_a_unit_is_that_of_the_first(
     asked = CalibrationSettings()
     found, fit = figures.decide(examples, logits, asked, [SEVERAL] * 2)
     assert fit.n == len(logits["validation"]) and fit.held_out is not None
-    assert found.temperature == fit.temperature < 1
+    assert found.temperature == fit.temperature > 1
     assert found.split == "validation" and found.labels == SEVERAL.labels
     low, high = (1 / (1 + np.exp(z / found.temperature)) for z in (2, 1))
     assert all(low < value < high for value in found.thresholds)
