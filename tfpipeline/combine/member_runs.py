@@ -210,8 +210,8 @@ def write(
     }
     file_io.write_json(run.manifest, manifest)
     run_replacement.publish(folder, run)
-    own = fit, settings.data.resize, decision
-    return result, Measured(model, examples, logits, *own)
+    shown = fit, settings.data.resize, decision
+    return result, Measured(model, examples, logits, *shown)
 
 
 def _learned_digests(folders: Sequence[RunFolder]) -> set[tuple[str, str]]:

@@ -217,8 +217,8 @@ class Source:
                 "as images of none of the classes"
             )
         label = class_values.strata(self.target, values)
-        own = {"labels": tuple(labels), "values": values, "label": label}
-        return dataclasses.replace(self, **own)
+        names = tuple(labels)
+        return dataclasses.replace(self, labels=names, values=values, label=label)
 
     def in_order(self, labels: Sequence[str]) -> "Source":
         """Return the same examples with the classes in another order."""
