@@ -16,7 +16,7 @@ from PIL import Image
 import tfpipeline
 from tests.shards.test_work import files
 from tfpipeline import cli
-from tfpipeline.audit import rows
+from tfpipeline.audit import rows, sharded
 from tfpipeline.audit.command import audit
 from tfpipeline.config import AuditSettings, PackSettings
 from tfpipeline.core import file_io, image_io, stores
@@ -25,6 +25,7 @@ from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.demo import world
 from tfpipeline.pack.command import pack
+from tfpipeline.shards import locks
 from tfpipeline.shards import plan as plans
 
 NAMES = ("findings.csv", "quarantine.csv", "statistics.json", "audit.html")
@@ -294,3 +295,48 @@ def test_what_is_secret_in_an_address_is_in_no_finding(
 
 def written(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield from files(folder).items()
+
+
+def test_pictures_that_changed_since_are_counted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "train", tmp_path / "in")
+    words = [tmp_path / "in", "--shard_images", 8, "--output", tmp_path / "out"]
+    assert start(*words) == 0
+    assert "changed since" not in capsys.readouterr().err
+    file = tmp_path / "in" / "rocket" / "00001.png"
+    file.write_bytes(file.read_bytes() + b" ")
+    assert start(*words) == 0
+    said = capsys.readouterr().err
+    assert "1 pictures have changed since" in said and "00001.png" in said
+
+
+def test_a_part_that_misses_shards_leaves_the_findings_to_the_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, asked = tmp_path / "out", list[Path]()
+    words = [folder, "--shard_images", 14, "--output", out, "--parts", 2, "--part"]
+    real = locks.locked
+
+    def noted(file: Path, *, waits: bool) -> object:
+        asked.append(file)
+        return real(file, waits=waits)
+
+    monkeypatch.setattr(locks, "locked", noted)
+    assert start(*words, 0) == 0
+    assert not [file for file in asked if file.name == sharded._LOCK]
+    assert start(*words, 1) == 0 and (out / "statistics.json").is_file()
+
+
+def test_findings_of_an_earlier_audit_behind_a_url_are_removed(
+    far: str, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "train" / "rocket", tmp_path / "in")
+    (tmp_path / "in" / "cut.png").unlink()
+    words = [tmp_path / "in" / "*.png", "--shard_images", 8, "--output", far]
+    assert start(*words) == 0
+    place = stores.Place(far)
+    assert "leaks.png" not in place.names()
+    (place / "leaks.png").write_bytes(b"old")
+    assert start(*words) == 0
+    assert "leaks.png" not in place.names() and "findings.csv" in place.names()

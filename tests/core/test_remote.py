@@ -177,6 +177,14 @@ def test_a_list_that_is_not_there_is_told_and_one_that_breaks_off_too(
         ("https://h/a.png?X-Amz-Date=1&X-Amz-Signature=2", "https://h/a.png"),
         ("https://h/a.png?sv=1&sig=2&sp=r", "https://h/a.png"),
         ("https://h/get?id=3", "https://h/get?id=3"),
+        *(
+            (f"https://h/a.png{mark}a=1&{name}=2", "https://h/a.png")
+            for name in ("key", "apikey", "api-key", "x-api-key", "password", "auth")
+            for mark in "?#"
+        ),
+        ("https://h/a.png?v=1#access_token=2", "https://h/a.png"),
+        ("webhdfs://h/a.png?delegation=2", "webhdfs://h/a.png"),
+        ("https://h/get?keyword=3&monkey=4#5", "https://h/get?keyword=3&monkey=4#5"),
         ("/tmp/a?sig=3", "/tmp/a?sig=3"),
     ],
 )

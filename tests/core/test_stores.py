@@ -29,6 +29,56 @@ def test_what_is_secret_in_the_url_of_an_output_is_refused(url: str) -> None:
     assert "Signature" not in str(raised.value)
 
 
+@pytest.mark.parametrize("url", ["memory://b/run[12]", "gs://b/*", "s3://b/a?c"])
+def test_letters_of_globs_in_the_url_of_an_output_are_refused(url: str) -> None:
+    with pytest.raises(UserError, match="--output") as raised:
+        stores.of("--output", url)
+    assert url in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["memory://", "memory:///", "file:///", "s3://"])
+def test_the_url_of_an_output_has_a_folder(url: str) -> None:
+    with pytest.raises(UserError, match="--output"):
+        stores.of("--output", url)
+    assert stores.of("--output", "s3://bucket/") == Place("s3://bucket")
+
+
+def test_a_file_is_removed_by_its_name_and_not_as_a_glob(far: str) -> None:
+    folder = Place(far)
+    for name in ("run[12]", "run1", "run2", "a*", "ab"):
+        file_io.write_text(folder / name, "x")
+    stores.remove([folder / "run[12]", folder / "a*", folder / "b?", folder / "run2"])
+    assert sorted(stores.names(folder)) == ["ab", "run1"]
+
+
+def test_a_file_is_renamed_over_the_old_one_and_only_else_is_that_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: [remote]")
+    place = Place(f"file://{tmp_path}/a")
+    files, _ = remote.tried(place.url, lambda files, name: (files, name))
+    removed, real, move = list[str](), type(files).rm_file, type(files).mv
+
+    def remove(self: Any, name: str) -> None:
+        removed.append(name)
+        real(self, name)
+
+    monkeypatch.setattr(type(files), "rm_file", remove)
+    place.write_bytes(b"first")
+    place.write_bytes(b"second")
+    assert place.read_bytes() == b"second" and not removed
+
+    def refuse(self: Any, name: str, to: str, **more: Any) -> None:
+        if os.path.exists(to):
+            raise FileExistsError(to)
+        move(self, name, to, **more)
+
+    monkeypatch.setattr(type(files), "mv", refuse)
+    place.write_bytes(b"third")
+    assert place.read_bytes() == b"third" and removed == [str(tmp_path / "a")]
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_file_is_written_read_listed_and_removed(far: str, tmp_path: Path) -> None:
     folder = Place(far)
     assert stores.names(folder) == [] and not (folder / "a").is_file()

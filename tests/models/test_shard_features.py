@@ -58,6 +58,32 @@ def test_an_epoch_in_blocks_reads_each_shard_once(
         assert len(set(read)) == len(read) >= 10 - epoch * features.together
 
 
+def test_rows_are_visited_shard_by_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = np.random.default_rng(1).permutation(40).tolist()
+    assert store(tmp_path).visit(keys).tolist() == list(range(40))
+    monkeypatch.setattr(shard_features, "MOST_BYTES", 3 * 4 * 3 * 2)
+    features = store(tmp_path)
+    order = features.visit(keys)
+    assert sorted(order) == list(range(40))
+    assert (np.diff(features.shard[np.array(keys)[order]]) >= 0).all()
+
+
+def test_the_digest_is_of_what_was_computed_and_not_of_where(tmp_path: Path) -> None:
+    def digest(name: str, **what: object) -> str:
+        size = what.pop("rows", 4)
+        vectors = VECTORS.astype(what.get("dtype", "float16"))
+        plan = put(tmp_path / name, names(40), vectors, size=size, **what)
+        rows = reading.rows(plan)
+        return ShardFeatures(plan, rows.shard, rows.row).digest
+
+    same = digest("a")
+    assert digest("b") == same
+    others = [{"network": "xyz"}, {"dtype": "float32"}, {"rows": 5}]
+    assert same not in {digest(f"c{i}", **what) for i, what in enumerate(others)}
+
+
 def test_a_shard_that_is_torn_is_named_when_it_is_first_read(tmp_path: Path) -> None:
     features = store(tmp_path)
     file = features.folder / "shard-000002.npy"

@@ -14,6 +14,7 @@ from tests.shards.test_reading import digest, names, put
 from tfpipeline.config import DataSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import dataset
+from tfpipeline.data.sources import tfrecord
 from tfpipeline.data.sources.base import Source
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.shards import reading
@@ -98,6 +99,40 @@ def test_names_of_files_are_labels_where_that_is_asked_for(tmp_path: Path) -> No
         3,
         4,
     ]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        ["pug_1.jpg", "cat_2.jpg", "cat_1.jpg"],
+        ["z/cat_1.jpg", "a/pug_1.jpg", "a/cat_2.jpg", "pug_3.jpg", "a.b/cat_9.jpg"],
+    ],
+)
+def test_names_of_files_are_examples_in_the_order_of_pictures(
+    tmp_path: Path, inside: list[str]
+) -> None:
+    root, how = tmp_path / "data", {"label_from": "file_name"}
+    for name in inside:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"no picture")
+    expected = open_source(DataSettings(str(root), **how), tmp_path, never)
+    shutil.rmtree(root)
+    paths = [str(root / name) for name in inside]
+    found = opened(labels(tmp_path, paths, how, images=[str(root)]), paths, tmp_path)
+    assert [*found.ids] == [*expected.ids] and found.labels == expected.labels
+    assert found.label.tolist() == expected.label.tolist()
+
+
+def test_a_folder_of_pack_of_today_is_not_that_which_was_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [f"in/{'ab'[i % 2]}/{i}.png" for i in range(8)]
+    for file in (tfrecord.DESCRIPTION, tfrecord.INDEX):
+        (tmp_path / "here" / "in").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "here" / "in" / file).write_text("")
+    monkeypatch.chdir(tmp_path / "here")
+    where = {"working_folder": "/elsewhere", "images": ["in"]}
+    assert labels(tmp_path, paths, **where).data.source == "/elsewhere/in"
 
 
 def test_relative_ids_are_found_from_the_folder_in_which_they_were_embedded(

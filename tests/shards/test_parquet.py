@@ -46,6 +46,16 @@ def test_rows_and_vectors_come_back(kind: str) -> None:
     assert table.schema.metadata[b"tfpipeline.network"] == b"n"
 
 
+@pytest.mark.parametrize("name", [b"a/b.png", b"caf\xe9", b"\xff\x80/x", b"\xc3\xa9"])
+def test_names_that_are_no_utf8_are_read_back(tmp_path: Path, name: bytes) -> None:
+    rows = [(os.fsdecode(name), 0, ""), ("other", "", "no image")]
+    vectors = np.ones((1, 2), np.float32)
+    data = parquet.encode(("id", "row", "error"), rows, vectors, {"network": "n"})
+    (tmp_path / "x.parquet").write_bytes(data)
+    _, (ids,) = parquet.read_rows(tmp_path / "x.parquet", ("id",))
+    assert ids == [os.fsdecode(name), "other"]
+
+
 def test_shards_are_joined_into_one_file(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 

@@ -14,6 +14,7 @@ from tfpipeline.core import stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import listing
 from tfpipeline.data.sources.pictures import Picture
+from tfpipeline.shards import locks
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
@@ -224,7 +225,7 @@ def test_what_killed_processes_left_is_swept_and_what_is_locked_stays(
     others = [".0123456789ab.notes.txt", ".shard-notes"]
     for name in (*left, *others):
         (plan.folder / name).touch()
-    with plans.locked(plan.lock(1), waits=False):
+    with locks.locked(plan.lock(1), waits=False):
         plans.sweep(plan.folder)
         assert (plan.folder / left[1]).exists() and plan.lock(1).exists()
         assert not (plan.folder / left[0]).exists() and not plan.lock(0).exists()
@@ -269,14 +270,14 @@ def test_what_is_secret_in_words_is_in_no_plan(tmp_path: Path) -> None:
     def listed() -> Iterator[Picture]:
         return iter([Picture(url, name=url.partition("?")[0]) for url in signed])
 
-    plan = plans.settle(tmp_path / "out", words, 2, WHAT, listed=listed)
+    plan = plans.settle(tmp_path / "out", plans.Listed(words, listed), 2, WHAT)
     work.end(plan)
     assert "SECRET" not in (tmp_path / "out" / plans.PLAN).read_text()
     # The addresses that are needed to read them are their owner's.
     assert [p.path for p in plan.pictures(0)] == signed[:2]
     assert stat.S_IMODE((tmp_path / "out" / "plan").stat().st_mode) == 0o700
     again = [words[0], "https://me:OTHER@host/a.png"]
-    assert plans.settle(tmp_path / "out", again, 2, WHAT, listed=listed) == plan
+    assert plans.settle(tmp_path / "out", plans.Listed(again, listed), 2, WHAT) == plan
 
 
 def test_signed_addresses_are_not_written_into_a_store(far: str) -> None:
@@ -284,7 +285,7 @@ def test_signed_addresses_are_not_written_into_a_store(far: str) -> None:
         return iter([Picture("https://host/a.png?sig=SECRET")])
 
     with pytest.raises(UserError, match="--output") as raised:
-        plans.settle(stores.Place(far), ["x"], 2, WHAT, listed=listed)
+        plans.settle(stores.Place(far), plans.Listed(["x"], listed), 2, WHAT)
     assert "SECRET" not in str(raised.value)
     assert not (stores.Place(far) / plans.PLAN).is_file()
 
@@ -319,3 +320,22 @@ def test_a_plan_behind_a_url_is_settled_replaced_and_kept_apart(
     (folder / "notes.txt").write_bytes(b"mine")
     with pytest.raises(UserError, match="notes.txt"):
         plans.settle(folder, words, 4, WHAT)
+
+
+def test_a_list_that_is_not_as_long_as_planned_is_refused(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 5)
+    plan = plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, WHAT)
+    file = tmp_path / "out" / "plan" / "000" / "000002.txt"
+    assert len(plan.pictures(2)) == 1
+    file.write_text(file.read_text() * 2)
+    with pytest.raises(UserError, match="000002.txt.*expected 1 .*Received 2"):
+        plan.pictures(2)
+
+
+def test_messages_name_the_flag_of_an_audit(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    what = {"command": "audit"}
+    with pytest.raises(UserError, match="--source"):
+        plans.settle(tmp_path / "out", [str(tmp_path / "in")], 2, what)
+    with pytest.raises(UserError, match="`audit`"):
+        plans.read(tmp_path / "out")

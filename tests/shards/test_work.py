@@ -249,7 +249,8 @@ def test_a_picture_for_which_there_is_no_memory_now_is_not_written_down(
     with Image.open(tmp_path / "large.png") as picture, monkeypatch.context() as patch:
         patch.setattr(hardware, "free", lambda: 0)
         with pytest.raises(image_formats.ImageError) as refused:
-            image_formats.check_memory(picture)
+            with image_formats.decoded_alone(picture):
+                pass
 
     def compute(shard: list[Picture]) -> work.Content:
         rows = [(p.id, str(refused.value) if p in large else "") for p in shard]
@@ -274,3 +275,14 @@ def test_several_processes_share_no_memory(tmp_path: Path) -> None:
 def test_numbers_are_told_as_ranges() -> None:
     assert work.numbers_in_words([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
     assert work.numbers_in_words([]) == ""
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"images": 2}', "\x00\xff"])
+def test_a_shard_whose_last_file_is_torn_is_missing(tmp_path: Path, text: str) -> None:
+    plan = settle(tmp_path)
+    work.compute_all(plan, content)
+    before = files(plan.folder)
+    (plan.folder / "shard-000001.done.json").write_text(text, "latin-1")
+    assert work.summary(plan)["missing"] == [1]
+    work.compute_all(plan, content)
+    assert files(plan.folder) == before

@@ -4,9 +4,13 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from tests.shards.test_reading import names, put
+from tfpipeline.models import shard_features
 from tfpipeline.models.feature_cache import FeatureCache
+from tfpipeline.models.inference import Predictor
 from tfpipeline.models.shard_features import ShardFeatures
 from tfpipeline.shards import reading
 from tfpipeline.train import inputs
@@ -97,3 +101,29 @@ def test_shards_of_features_feed_the_same_steps_from_any_step_on(
     for one, two in zip(cached.batches(order), held.batches(order), strict=True):
         for a, b in zip(one, two, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_outputs_come_in_the_order_asked_for_and_each_shard_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_features, "MOST_BYTES", 2 * 30 * 2 * 4)
+    rows = reading.rows(put(tmp_path, names(300), ROWS, size=30))
+    plan = reading.open_plan(tmp_path / "out")
+    store, read = ShardFeatures(plan, rows.shard, rows.row), list[int]()
+    assert store.together == 2 and not store.is_whole
+    real = reading.vectors
+
+    def counted(plan, number: int, **more) -> np.ndarray:
+        read.append(number)
+        return real(plan, number, **more)
+
+    monkeypatch.setattr(reading, "vectors", counted)
+    held = inputs.CachedFeatures(store, range(300), LABEL, arrange)
+    chosen = np.random.default_rng(0).permutation(300)[:261]
+    predictor = Predictor(lambda x: 2 * x, tf.distribute.get_strategy())
+    outputs = held.outputs(predictor, chosen, None)
+    np.testing.assert_array_equal(outputs, 2 * ROWS[chosen])
+    # The last batch is filled with examples of the first one.
+    assert len(set(read[:10])) == 10 and len(read) <= 11
+    cached, _ = both(tmp_path / "cache")
+    np.testing.assert_array_equal(cached.outputs(predictor, chosen, None), outputs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.config import AuditSettings, with_source
-from tfpipeline.core import console, file_io, image_io, remote, startup
+from tfpipeline.core import console, file_io, image_io, remote, startup, stores
 from tfpipeline.core.result_dir import Output
 from tfpipeline.core.stores import Place
 from tfpipeline.data.scan_cache import Row
@@ -115,10 +115,11 @@ def inspect(
         )
         file_io.write_json(folder / RESULT, result)
     written = ["quarantine.csv", "findings.csv", RESULT, *drawn]
-    where = folder if place is None else place
-    if place is not None:
-        for name in (*drawn, *written[:2], PAGE, RESULT):
-            (place / name).upload(folder / name)
+    for name in (*drawn, *written[:2], PAGE, RESULT) if place else ():
+        (place / name).upload(folder / name)
+    if place:  # An earlier audit may have found what this one did not.
+        stores.remove([place / name for name in sheets if name not in drawn])
+    where = place or folder
     console.close(data_block(known))
     console.close(closing("audit", where / PAGE, written=written))
     return result | {"written": console.written(where, where / PAGE)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tfpipeline.core.stores import Place
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.base import Source
 from tfpipeline.report.closing import closing
+from tfpipeline.shards import locks
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import work
 
@@ -50,10 +52,11 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     _check(output, folder, overwrite=settings.overwrite)
     plan, counted = rows.drive(settings, own)
     content = work.end(plan) | ({"counted": counted} if counted else {})
-    with contextlib.suppress(plans.Busy):
+    # A part that misses shards would keep the lock from the one that finds them all.
+    if not content["missing"]:
         # Of several tasks, whoever is at it has the same rows.
-        with plans.locked(folder / _LOCK, waits=own == (0, 1)):
-            if not content["missing"]:
+        with contextlib.suppress(locks.Busy):
+            with locks.locked(folder / _LOCK, waits=own == (0, 1)):
                 return _find(settings, plan, output) | {"shards": content}
     missing = work.numbers_in_words(content["missing"])
     words: Mapping[str, Any] = {"result": content, "missing": missing}
@@ -95,6 +98,23 @@ def _find(
         return inspection.inspect(settings, result, look, output)
 
 
+def _warn_of_changed(found: Sequence[Row]) -> None:
+    """Say how many local files have another size than when they were audited."""
+    changed = []
+    for row in found:
+        if row.length or row.reason or remote.is_remote(row.path):
+            continue
+        with contextlib.suppress(OSError):
+            if os.stat(row.path).st_size != row.size:
+                changed.append(row.path)
+    if changed:
+        console.warn_once(
+            f"{len(changed)} pictures have changed since they were audited, e.g. "
+            f"{changed[0]}: what is said of them is of before. To audit them anew, use "
+            "another --output"
+        )
+
+
 def _planned(source: Source, plan: plans.Plan) -> tuple[Source, list[Row]]:
     """Return those examples that the plan has, with the row of each."""
     import numpy as np
@@ -102,6 +122,7 @@ def _planned(source: Source, plan: plans.Plan) -> tuple[Source, list[Row]]:
     from tfpipeline.audit import sources
 
     listed, found = rows.read(plan)
+    _warn_of_changed(found)
     there = sources.places(source)
     if there == [row.place for row in found]:
         return source, found

@@ -30,6 +30,7 @@ def open_source(
     """
     if not is_pictures(data.source):
         return opening.open_source(data, cache, draw)
+    _refuse_features(data)
     found = [*_named(data.source)]
     return Source(
         remote.shown(data.source),
@@ -49,11 +50,20 @@ def listed(
     Those without classes are not held in memory.
     """
     if is_pictures(data.source):
+        _refuse_features(data)
         return map(_located, _named(data.source))
     source = open_source(data, cache, draw)
     spans = source.spans or ((0, 0),) * len(source)
     examples = zip(map(os.fspath, source.paths), spans, source.ids)
     return (_located(Picture(path, *span, name)) for path, span, name in examples)
+
+
+def _refuse_features(data: DataSettings) -> None:
+    if data.features is not None:
+        raise UserError(
+            f"--data.features {data.features}: only `train` learns from features "
+            "without their pictures. Leave it out."
+        )
 
 
 def _named(word: str) -> Iterator[Picture]:
@@ -72,6 +82,8 @@ def is_pictures(word: str) -> bool:
     """Tell whether a word names pictures, which no folder or table gives a class."""
     if remote.is_remote(word):
         return True
+    if word.partition(":")[0] in opening.SCHEMES and ":" in word:
+        return False
     path = Path(word)
     if path.suffix.lower() == ".txt":
         return path.is_file()

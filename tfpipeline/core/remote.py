@@ -23,7 +23,8 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(?=.)")
 # What is nobody's business: a name with a password, and what signs an address.
 _USER = re.compile(r"(?<=://)[^/@]*:[^/@]*@|(?<=^http://)[^/@]*@|(?<=^https://)[^/@]*@")
 _SIGNED = re.compile(
-    r"\?(.*&)?(x-(amz|goog)-[^=&]*|sig|signature|(access_)?token|credential"
+    r"[?#](.*[&#;])?(x-(amz|goog)-[^=&]*|sig|signature|([\w-]*[_-])?(token|key)|apikey"
+    r"|credentials?|password|passwd|secret|auth|authorization|delegation"
     r"|awsaccesskeyid|googleaccessid|key-pair-id)=.*",
     re.IGNORECASE,
 )

@@ -116,10 +116,14 @@ class Place:
                 with contextlib.suppress(Exception):
                     files.rm_file(temporary)
                 raise
-            # Some file systems rename nothing over a file that is there.
-            with contextlib.suppress(FileNotFoundError):
+            try:
+                files.mv(temporary, name)
+            except Exception:
+                # Some file systems rename nothing over a file that is there.
+                if not files.exists(name):
+                    raise
                 files.rm_file(name)
-            files.mv(temporary, name)
+                files.mv(temporary, name)
 
         try:
             remote.tried(self.url, ask, "write")
@@ -143,7 +147,8 @@ def of(flag: str, word: str | os.PathLike[str]) -> Path | Place:
     """Return what a flag names: a local path, or a place behind a URL.
 
     Raises:
-        UserError: The URL has a password or a signature, which would be written down.
+        UserError: The URL has a password or a signature, which would be written down;
+            a letter of globs, by which stores would mean other files; or no folder.
     """
     if not remote.is_remote(word):
         return Path(word)
@@ -153,6 +158,16 @@ def of(flag: str, word: str | os.PathLike[str]) -> Path | Place:
             f"{flag} {remote.shown(url)}: expected a URL without a password, token or "
             "signature. Give them as the store's package reads them: in environment "
             "variables or its configuration file."
+        )
+    if remote.is_glob(url):
+        raise UserError(
+            f"{flag} {url}: expected a URL without the letters *, ? and [, which stand "
+            "for other names in stores. Choose another name."
+        )
+    if not url.partition(":")[2].strip("/"):
+        raise UserError(
+            f"{flag} {url}: expected a URL with a folder. Received none. Name one, as "
+            f"in {url.partition(':')[0]}://NAME."
         )
     return Place(url.rstrip("/"))
 
@@ -207,7 +222,13 @@ def remove(files: Sequence[Path | Place]) -> None:
     urls = [file.url for file in files if isinstance(file, Place)]
 
     def ask(store: Any, _: str) -> None:
-        store.rm([str(store._strip_protocol(url)) for url in part])
+        paths = [str(store._strip_protocol(url)) for url in part]
+        # Many at a time would be taken for globs.
+        for path in (alone := [path for path in paths if remote.is_glob(path)]):
+            with contextlib.suppress(FileNotFoundError):
+                store.rm_file(path)
+        if several := [path for path in paths if path not in alone]:
+            store.rm(several)
 
     for start in range(0, len(urls), _TOGETHER):
         part = urls[start : start + _TOGETHER]

@@ -130,8 +130,10 @@ def _images(
     try:
         examples = run_inputs.examples_of(own, ready.trained, run, ready.labels)
     except UserError as error:
+        features = ready.trained.data.features
+        why = f"The run has learned from features ({features}). " if features else ""
         raise UserError(
-            f"{error} A version is published only after it was asked about "
+            f"{error} {why}A version is published only after it was asked about "
             "photographs: --images names others than the run's own."
         ) from None
     chosen = run_inputs.measured(examples)

@@ -1,5 +1,7 @@
 """Features that `embed` has computed, as a training reads those that it has cached."""
 
+import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +16,9 @@ from tfpipeline.shards.plan import Plan
 # shards of a block, and blocks are trained on one after the other. With 1,280 features
 # in float16 that is 209,715 rows.
 MOST_BYTES = 2**29
+
+# What of a plan's request says where pictures were and how their rows are written.
+_FREE = ("images", "working_folder", "format")
 
 
 class ShardFeatures(FeatureCache):
@@ -41,6 +46,19 @@ class ShardFeatures(FeatureCache):
     def is_whole(self) -> bool:
         """Whether all shards stay in memory."""
         return self.together > int(self.shard.max(initial=0))
+
+    @property
+    def digest(self) -> str:
+        """What was computed, in which type and how many rows a shard: 16 letters."""
+        request = self._plan.request
+        own = {name: request[name] for name in request if name not in _FREE}
+        return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
+
+    def visit(self, keys: Sequence[Any]) -> np.ndarray:
+        """Return the places of keys in the order of shards, unless all stay."""
+        if self.is_whole:
+            return super().visit(keys)
+        return np.argsort(self.shard[np.asarray(keys, np.int64)], kind="stable")
 
     def rows(self, keys: Sequence[Any]) -> np.ndarray:
         """Return the features of examples, float32, shape (len(keys), width)."""

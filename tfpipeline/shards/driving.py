@@ -85,9 +85,9 @@ def _fewer_logs() -> Iterator[None]:
 
 def _settle(settings: Any, output: Path | Place, job: work.Job) -> plans.Plan:
     words = settings.images if job.words is None else job.words
+    given = words if job.listed is None else plans.Listed(words, job.listed)
     return plans.settle(
-        *(output, words, settings.shard_images, job.about),
+        *(output, given, settings.shard_images, job.about),
         overwrite=settings.overwrite,
         named=job.named,
-        listed=job.listed,
     )

@@ -86,6 +86,7 @@ class Labels:
         labels = cls(plan, rows, dataclasses.replace(data, features=None))
         if data.source == DataSettings().source:
             own = dataclasses.replace(labels.data, source=labels._root())
+            console.note(f"labels: {own.source}, by the ids of the features")
             return dataclasses.replace(labels, data=own, is_given=False)
         return labels
 
@@ -130,8 +131,10 @@ class Labels:
         except ValueError:  # Of a store, and of the disk.
             shared = str(self.plan.folder)
         for word in words if len(words) == 1 else ():
-            if tfrecord.is_packed(Path(word)):
-                return str(word)
+            # Where it was embedded, whatever is called so here.
+            working = self.plan.request.get("working_folder", os.curdir)
+            if not remote.is_remote(word) and tfrecord.is_packed(Path(working, word)):
+                return os.path.abspath(os.path.join(working, word))
             folder = self._path(word)
             if shared == folder or shared.startswith(folder + os.sep):
                 return folder
@@ -143,11 +146,12 @@ class Labels:
         """Return the rows below a folder as examples of its folders."""
         ids, start = self.rows.ids, len(root) + 1
         names = [self._path(ids[place])[start:] for place in below]
-        if not any("/" in name for name in names):
+        is_named = self.data.label_from == "file_name"
+        if not is_named and not any("/" in name for name in names):
             raise self._flat(root)
         data = dataclasses.replace(self.data, source=root)
         folder, first, is_plain = _folders(names)
-        if data.label_from == "file_name":
+        if is_named:
             is_plain[:] = False
         is_listed = ~is_plain[folder]
         is_listed[first] = True
@@ -158,7 +162,7 @@ class Labels:
             like = np.full(len(names), -1, np.int64)
             like[listed] = [place.get(names[i], -1) for i in listed]
             like = np.where(is_plain[folder], like[first][folder], like)
-            every, order = _like(small, names, like, root)
+            every, order = _like(small, names, like, root, by_class=not is_named)
             source = open_source(data, cache, draw, opened=every)
         own = below[order]
         if source.dropped:
@@ -238,7 +242,7 @@ def _folders(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _like(
-    small: Source, names: Sequence[str], like: np.ndarray, root: str
+    small: Source, names: Sequence[str], like: np.ndarray, root: str, *, by_class: bool
 ) -> tuple[Source, np.ndarray]:
     """Return examples that are each like one of a few, in the order of folders.
 
@@ -247,6 +251,7 @@ def _like(
         names: Of all files.
         like: Which of the few each is like; -1 is no example.
         root: The folder.
+        by_class: Whether folders are the classes, which come one after the other.
 
     Returns:
         The source, and the places of its examples in `names`.
@@ -255,7 +260,7 @@ def _like(
     order = np.flatnonzero(like >= 0)
     order = order[np.argsort(keys[order], kind="stable")]
     split = np.array([_SPLITS.index(name) for name in small.split], np.int64)
-    for values in (small.label, split):
+    for values in (small.label, split) if by_class else ():
         order = order[np.argsort(values[like[order]], kind="stable")]
     ids = columns.texts([names[i] for i in order.tolist()])
     every = dataclasses.replace(

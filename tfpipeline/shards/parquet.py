@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,11 @@ def _text(value: object) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _name(text: str) -> str:
+    """Return the text that `_text` has written."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda m: chr(int(m[1], 16)), text)
+
+
 def join(shards: Iterable[bytes], target: Path) -> None:
     """Write the rows of all shards into one file, a row group a shard.
 
@@ -115,7 +121,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> tuple[str, list[list[str]]]
             f"({first}). Remove its .done.json, and give that command again."
         ) from None
     noted = (table.schema.metadata or {}).get(_NETWORK.encode(), b"").decode()
-    return noted, [table[name].to_pylist() for name in columns]
+    return noted, [[*map(_name, table[name].to_pylist())] for name in columns]
 
 
 def read_vectors(content: bytes) -> np.ndarray:

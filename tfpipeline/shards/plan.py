@@ -1,7 +1,6 @@
 """Which pictures each shard holds: settled once, by whichever process comes first."""
 
 import contextlib
-import errno
 import functools
 import hashlib
 import json
@@ -10,13 +9,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tfpipeline.core import disk, file_io, remote, staging, stores
+from tfpipeline.core import disk, file_io, remote, stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.stores import Place
 from tfpipeline.data.sources import pictures
 from tfpipeline.data.sources.pictures import Picture
+from tfpipeline.shards import locks
 
 PLAN, INDEX = "plan.json", "index.json"
 # The last one is written first: what lies beside it is of a plan.
@@ -31,12 +31,12 @@ _LEFT = re.compile(
     r"\.([0-9a-f]{12}\.)?(shard-\d{6,})\.(lock|csv|npy|parquet|done\.json)"
 )
 
-# What a drive says that knows no locks.
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
+class Listed(NamedTuple):
+    """Words that mean pictures in another way than `data.sources.pictures` knows."""
 
-class Busy(Exception):
-    """Another process holds a lock."""
+    words: Sequence[str]
+    walk: Callable[[], Iterator[Picture]]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,21 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def pictures(self, number: int) -> list[Picture]:
-        """Return the pictures of a shard."""
-        lines = file_io.read_lines(_list(self.folder, number))
+        """Return the pictures of a shard.
+
+        Raises:
+            UserError: They are not as many as those of the plan.
+        """
+        file = _list(self.folder, number)
+        lines = file_io.read_lines(file)
+        size = int(self.request["shard_images"])
+        expected = min(size, self.images - size * number)
+        if len(lines) != expected:
+            raise UserError(
+                f"{file}: expected {expected} pictures, as {PLAN} says. Received "
+                f"{len(lines)}: another process has planned other pictures. Choose "
+                "another folder, or give --overwrite true."
+            )
         return [pictures.load(line) for line in lines]
 
     def file(self, number: int, ending: str) -> Path | Place:
@@ -83,14 +96,14 @@ class Plan:
     def finished(self, number: int) -> dict[str, Any] | None:
         """Return what a shard says of itself; None where it is missing.
 
-        One that was computed for another plan is missing.
+        One that was computed for another plan is missing, and one that is torn.
         """
         return next(self.all_finished([number]))
 
     def all_finished(self, numbers: Sequence[int]) -> Iterator[dict[str, Any] | None]:
         """Yield what `finished` returns of each of some shards."""
         for data in stores.contents([self.done(number) for number in numbers]):
-            done = {} if data is None else json.loads(data)
+            done = _parsed(data)
             yield done if done.pop("request", None) == self.digest else None
 
 
@@ -112,39 +125,38 @@ def check(folder: Path | Place) -> None:
 
 def settle(
     folder: Path | Place,
-    words: Sequence[str],
+    given: Sequence[str] | Listed,
     shard_images: int,
     what: Mapping[str, Any],
     *,
     overwrite: bool = False,
     named: Mapping[str, Any] | None = None,
-    listed: Callable[[], Iterator[Picture]] | None = None,
 ) -> Plan:
     """Return the plan in a folder; make it where there is none.
 
     Args:
         folder: Of the output; processes on several machines share it.
-        words: That name pictures; see `data.sources.pictures`.
+        given: Words that name pictures; see `data.sources.pictures`.
         shard_images: Pictures a shard.
         what: Everything that a row depends on, save the picture; plain JSON.
         overwrite: Whether to remove another plan, and its shards.
         named: How a network was named; it makes no other work.
-        listed: Gives the pictures, where the words mean them in another way.
 
     Raises:
         UserError: The folder has a plan of other work, or no picture is named.
     """
     check(folder)
     folder = folder.absolute()
+    words, walk = given if isinstance(given, Listed) else (given, None)
     # What is secret in them is never written down.
     request = {"images": shown([*words]), "shard_images": shard_images, **what}
     if not all(remote.is_remote(word) or os.path.isabs(word) for word in words):
         # The same words mean other pictures elsewhere.
         request["working_folder"] = os.getcwd()
-    with telling(folder):
+    with locks.telling(folder):
         if isinstance(folder, Path):
             folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / _LOCK, waits=True) as is_held:
+        with locks.locked(folder / _LOCK, waits=True) as is_held:
             # Whoever came first may have put something else here.
             check(folder)
             if (folder / PLAN).is_file():
@@ -160,40 +172,8 @@ def settle(
                 disk.sweep(folder / _LISTS)
                 disk.sweep(folder, [PLAN])
             file_io.write_text(folder / _BEGUN, "")
-            every = listed() if listed is not None else pictures.walk(words)
+            every = walk() if walk is not None else pictures.walk(words)
             return _make(folder, every, request, named or {})
-
-
-def telling(
-    folder: Path | Place, name: str = ""
-) -> contextlib.AbstractContextManager[None]:
-    """Tell of errors of writing into a folder; a place tells of its own."""
-    if isinstance(folder, Place):
-        return contextlib.nullcontext()
-    return disk.telling(folder, folder / name)
-
-
-@contextlib.contextmanager
-def locked(file: Path | Place, *, waits: bool) -> Iterator[bool]:
-    """Hold a lock as `staging.locked` does; on a drive without locks, hold none.
-
-    Yields whether it is held.
-
-    Raises:
-        Busy: Another process holds it, and `waits` is not set.
-    """
-    with contextlib.ExitStack() as stack:
-        is_held = isinstance(file, Path)
-        try:
-            if isinstance(file, Path):
-                stack.enter_context(staging.locked(file, waits=waits))
-        except BlockingIOError:
-            raise Busy(file) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            is_held = False
-        yield is_held
 
 
 def sweep(folder: Path | Place) -> None:
@@ -209,9 +189,9 @@ def sweep(folder: Path | Place) -> None:
             if match := _LEFT.fullmatch(entry.name):
                 left.setdefault(match[2], []).append(Path(entry.path))
     for shard, files in left.items():
-        with contextlib.suppress(Busy):
+        with contextlib.suppress(locks.Busy):
             # The lock's own file ends with the lock.
-            with locked(folder / f".{shard}.lock", waits=False) as is_held:
+            with locks.locked(folder / f".{shard}.lock", waits=False) as is_held:
                 for file in files if is_held else ():
                     if disk.is_temporary(file):
                         file.unlink(missing_ok=True)
@@ -230,8 +210,9 @@ def read(folder: Path | Place) -> Plan:
         return Plan(folder, content["shards"], content["count"], *own)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{file}: expected the plan that `embed` or `predict` writes beside its "
-            f"shards, but it cannot be read ({error}). Name the folder of the shards."
+            f"{file}: expected the plan that `embed`, `predict` or `audit` writes "
+            f"beside its shards, but it cannot be read ({error}). Name the folder of "
+            "the shards."
         ) from None
 
 
@@ -248,8 +229,9 @@ def _make(
         _write_list(folder, shards, part)
         shards, images = shards + 1, images + len(part)
     if not images:
+        flag = "--source" if request.get("command") == "audit" else "--images"
         raise UserError(
-            "--images: expected image files, folders, or globs like 'photos/*.jpg'. "
+            f"{flag}: expected image files, folders, or globs like 'photos/*.jpg'. "
             f"Received: {' '.join(request['images']) or 'nothing'}, with no file in it."
         )
     if (plan := _same(folder, request)) is not None:
@@ -259,6 +241,14 @@ def _make(
         content["named"] = named
     file_io.write_json(folder / PLAN, content)
     return Plan(folder, shards, images, request, named)
+
+
+def _parsed(data: bytes | None) -> dict[str, Any]:
+    """Return what a shard says of itself; nothing where its file is torn."""
+    with contextlib.suppress(ValueError):
+        content = json.loads(data or b"{}")
+        return content if isinstance(content, dict) else {}
+    return {}
 
 
 def _write_list(folder: Path | Place, number: int, part: Sequence[Picture]) -> None:

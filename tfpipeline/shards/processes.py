@@ -33,18 +33,17 @@ def run(command: str, settings: Any, output: Path | Place) -> None:
     words = [sys.executable, "-m", f"tfpipeline.{command}", "--quiet", "--config"]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         logs = [Path(folder) / f"{number}.log" for number in range(count)]
-        started = []
-        for number, log in enumerate(logs):
-            alone = dataclasses.replace(settings, workers=1)
-            if isinstance(output, Place):  # Nobody can lock a shard there.
-                alone = dataclasses.replace(alone, part=str(number), parts=count)
-            file = log.with_suffix(".yaml")
-            file.write_text(cli.dump(alone), encoding="utf-8")
-            started.append(stack.enter_context(_start([*words, str(file)], log)))
-        for process, cores in zip(started, _cores(count)):
-            with contextlib.suppress(OSError, AttributeError):
-                os.sched_setaffinity(process.pid, cores)
+        before = _plan(output) if settings.overwrite else b""
+        started: list[subprocess.Popen[bytes]] = []
         try:
+            for number, (log, cores) in enumerate(zip(logs, _cores(count))):
+                file = log.with_suffix(".yaml")
+                file.write_text(cli.dump(_alone(settings, output, number)), "utf-8")
+                started.append(stack.enter_context(_start([*words, str(file)], log)))
+                with contextlib.suppress(OSError, AttributeError):
+                    os.sched_setaffinity(started[-1].pid, cores)
+                if not number and not _has_planned(started[0], output, before):
+                    break
             _watch(started, output)
         finally:
             for process in started:
@@ -52,6 +51,47 @@ def run(command: str, settings: Any, output: Path | Place) -> None:
                     process.terminate()
         codes = [process.wait() for process in started]
         _check(codes, logs)
+
+
+def _alone(settings: Any, output: Path | Place, number: int) -> Any:
+    """Return the settings of one of several processes."""
+    alone = dataclasses.replace(settings, workers=1)
+    if not isinstance(output, Place):
+        return alone
+    # Nobody can lock a shard or a plan there: each has its part, and the first plans.
+    part = {"part": str(number), "parts": settings.workers}
+    replaces = settings.overwrite and not number
+    return dataclasses.replace(alone, **part, overwrite=replaces)
+
+
+def _plan(output: Path | Place) -> bytes:
+    """Return the plan behind a URL as it is written; empty where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return (output / plans.PLAN).read_bytes() if isinstance(output, Place) else b""
+    return b""
+
+
+def _has_planned(
+    first: subprocess.Popen[bytes], output: Path | Place, before: bytes
+) -> bool:
+    """Wait until a process has planned behind a URL; tell whether it has not failed.
+
+    A plan that was there `before` is replaced; or it is of the same work, and another
+    shard of it is there.
+    """
+    if not isinstance(output, Place):
+        return True
+    there = _done(output)
+    while (code := first.poll()) is None:
+        now = _plan(output)
+        if now and (now != before or _done(output) - there):
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return code == 0
+
+
+def _done(output: Place) -> set[str]:
+    return {name for name in output.names() if name.endswith(".done.json")}
 
 
 def _check(codes: Sequence[int], logs: Sequence[Path]) -> None:

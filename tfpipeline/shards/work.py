@@ -18,7 +18,7 @@ from tfpipeline.core import file_io, image_formats, progress, stores
 from tfpipeline.core.errors import TemporaryError, UserError, check_each, unknown
 from tfpipeline.core.stores import Place
 from tfpipeline.data.sources.pictures import Picture
-from tfpipeline.shards import parquet
+from tfpipeline.shards import locks, parquet
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards.plan import INDEX, Plan
 
@@ -185,7 +185,7 @@ def compute_all(
     mine = range(number, plan.shards, count)
     later: NotNow | None = None
     for shard in progress.over(mine, title, "shard"):
-        with contextlib.suppress(plans.Busy):
+        with contextlib.suppress(locks.Busy):
             try:
                 compute_one(plan, shard, compute, waits=False)
             except NotNow as error:
@@ -205,7 +205,7 @@ def compute_one(
     """
     if plan.finished(shard) is not None:
         return None
-    with plans.locked(plan.lock(shard), waits=waits):
+    with locks.locked(plan.lock(shard), waits=waits):
         if plan.finished(shard) is not None:
             return None
         content = compute(plan.pictures(shard))
@@ -297,7 +297,7 @@ def end(plan: Plan) -> dict[str, Any]:
 
 def write_index(plan: Plan, shards: Sequence[Mapping[str, Any]]) -> None:
     """Write what is in which shard; of the same shards it has the same bytes."""
-    with plans.telling(plan.folder, INDEX):
+    with locks.telling(plan.folder, INDEX):
         request = dict(plan.request)
         # Plans of earlier versions have what is secret.
         request["images"] = plans.shown(request.get("images"))

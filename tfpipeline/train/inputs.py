@@ -78,6 +78,19 @@ class CachedFeatures:
         for rows, part in self.cache.batches(self.keys, indices, 1):
             yield rows[0], self.label[indices[part]][0], weights[part][0]
 
+    def outputs(
+        self, predictor: Predictor, chosen: np.ndarray, name: str | None
+    ) -> np.ndarray:
+        """Return the outputs of examples, in their order; each shard is read once."""
+        order = self.visit(chosen)
+        found = predictor.all(self.batches(chosen[order]), len(chosen), name)
+        is_same = np.array_equal(order, np.arange(len(order)))
+        return found if is_same else found[np.argsort(order)]
+
+    def visit(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the places of examples in the order in which rows are read best."""
+        return self.cache.visit([self.keys[i] for i in chosen])
+
     def rows(self, chosen: np.ndarray) -> np.ndarray:
         """Return the features of examples, float32, shape (k, width)."""
         return self.cache.rows([self.keys[i] for i in chosen])
@@ -90,6 +103,12 @@ class Images:
     # From an order, an epoch and a step to the batches from there.
     augmented: Callable[[np.ndarray, int, int], Iterable[Batch]]
     batches: Callable[[np.ndarray], Iterable[Batch]]
+
+    def outputs(
+        self, predictor: Predictor, chosen: np.ndarray, name: str | None
+    ) -> np.ndarray:
+        """Return the outputs of examples, in their order."""
+        return predictor.all(self.batches(chosen), len(chosen), name)
 
     def steps(self, order: np.ndarray, epoch: int, first: int) -> Iterator[Steps]:
         """Yield one batch at a time."""

@@ -105,8 +105,7 @@ def reference_of(course: Course) -> Reference | None:
         predictor = Predictor(
             constant_weights.Frozen(extractor), work.strategy, shared=True
         )
-        batches = task.inputs.batches(chosen)
-        features = predictor.all(batches, len(chosen), "reference")
+        features = task.inputs.outputs(predictor, chosen, "reference")
     return Reference(
         features,
         [source.ids[i] for i in chosen],
@@ -163,10 +162,11 @@ def _strangers(course: Course, score: Novelty) -> dict[str, Any]:
         return {}
     extractor, head = classifier.split_classifier(work.model)
     if isinstance(task.inputs, CachedFeatures):
-        starts = range(0, len(chosen), _TOGETHER)
-        cached = (task.inputs.rows(chosen[i : i + _TOGETHER]) for i in starts)
-        parts = [np.asarray(score(x, head(x, training=False))) for x in cached]
-        values = np.concatenate(parts)
+        order = task.inputs.visit(chosen)
+        visited, starts = chosen[order], range(0, len(chosen), _TOGETHER)
+        cached = (task.inputs.rows(visited[i : i + _TOGETHER]) for i in starts)
+        found = [np.asarray(score(x, head(x, training=False))) for x in cached]
+        values = np.concatenate(found)[np.argsort(order)]
     else:
         extract = constant_weights.Frozen(extractor)
 
@@ -196,8 +196,7 @@ def _predict(
 ) -> None:
     assert course.task is not None
     chosen = course.work.examples.of(split)
-    batches = course.task.inputs.batches(chosen)
-    course.logits[split] = predictor.all(batches, len(chosen), title)
+    course.logits[split] = course.task.inputs.outputs(predictor, chosen, title)
 
 
 def calibrate(

@@ -67,9 +67,12 @@ def identity(settings: RunSettings, work: Work) -> dict[str, str]:
     weight: tuple[Any, ...] = (source.weight,) if source.weight else ()
     if source.values is not None:
         weight += (source.target, source.values.tobytes())
-    data = repr((examples.keys, splits, source.labels, source.label.tolist(), *weight))
+    keys = list(examples.keys)
+    data = repr((keys, splits, source.labels, source.label.tolist(), *weight))
     digest = hashlib.sha256(data.encode("utf-8", "surrogateescape")).hexdigest()
     names["the images"] = digest[:16]
+    if work.features is not None:
+        names["the features"] = work.features.digest
     if work.examples.source.class_map.new:
         names[_CLASSES] = work.examples.source.class_map.digest
     if examples.brightness.counts:

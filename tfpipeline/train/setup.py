@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfpipeline import distribute
 from tfpipeline.config import DataSettings, RunSettings
 from tfpipeline.core import console, provenance
+from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import dataset, scan
 from tfpipeline.data.dataset import Examples
@@ -124,9 +125,26 @@ def prepare(
         own = dataclasses.replace(reading, worker=0, workers=1, batch_size=size)
         alone = _batches(examples, own)
     if features is not None and not features.is_whole:
-        batches.blocks = Blocks(features.shard, features.together, reading.workers)
+        batches.blocks = blocks_of(features, reading)
     given = settings, strategy, model, examples, batches, alone
     return Work(*given, Meter(), review, features)
+
+
+def blocks_of(features: ShardFeatures, reading: Reading) -> Blocks:
+    """Return which shards are read together, and by which worker.
+
+    Raises:
+        UserError: Workers with shards of their own would have other examples of a
+            balanced epoch each time, and another number of batches.
+    """
+    if reading.workers > 1 and reading.sampling == "balanced":
+        raise UserError(
+            "--data.sampling balanced with --data.features and several workers: "
+            "expected features that fit into memory, for each worker trains on shards "
+            "of its own. Leave --data.sampling out and give --train.class_weights, or "
+            "train with one worker."
+        )
+    return Blocks(features.shard, features.together, reading.workers)
 
 
 def _scan_together(

@@ -293,7 +293,7 @@ def _metrics(
     predictor: Predictor, task: Task, work: Work, chosen: np.ndarray
 ) -> dict[str, float]:
     """Return loss and accuracy on some examples, or what stands for that."""
-    outputs = predictor.all(task.inputs.batches(chosen), len(chosen), None)
+    outputs = task.inputs.outputs(predictor, chosen, None)
     truth, weight = work.examples.truth(chosen), work.examples.weights(chosen)
     return epoch_metrics.watched(_loss(work), outputs, truth, weight)
 

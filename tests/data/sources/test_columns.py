@@ -27,6 +27,14 @@ def test_one_long_text_does_not_make_room_in_every_row() -> None:
     assert isinstance(together, list) and together == [*["a", "b"] * 50, "c" * 4000]
 
 
+def test_columns_are_equal_and_say_so_by_their_values() -> None:
+    first, again = (columns.texts(["ab", "cd"]) for _ in range(2))
+    assert first == again and repr(first) == repr(again) and first != ["ab", "cd"]
+    for other in (["ab", "ce"], ["ab"]):
+        assert first != columns.texts(other)
+        assert repr(first) != repr(columns.texts(other))
+
+
 @pytest.mark.parametrize("values", [("a", "b", "c"), columns.texts(["a", "b", "c"])])
 def test_columns_are_made_of_others_and_taken_from(values) -> None:
     numbers = np.array([3, 1, 2])

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 
 from tests.conftest import PLAIN, Trained
+from tests.data.sources.test_base import never
+from tests.shards.test_reading import put
 from tests.train.test_command import pictures, start
 from tfpipeline import cli
-from tfpipeline.config import EvaluateSettings, PredictSettings
+from tfpipeline.config import (
+    DataSettings,
+    EvaluateSettings,
+    PredictSettings,
+    RunSettings,
+)
 from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import file_io
 from tfpipeline.embed.command import embed
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.models import classifier, saving, shard_features
 from tfpipeline.predict.command import predict
+from tfpipeline.train.embedded.held import open_held
 
 QUICK = ("--train.epochs", "2", "--data.batch_size", "8")
 SHARDS = ("--shard_images", "10", "--batch_size", "8", "--quiet")
@@ -134,3 +142,23 @@ def test_features_of_a_run_make_a_new_head_on_its_network(
     shutil.rmtree(tmp_path / "run")
     assert start(*own, "--workdir", str(tmp_path / "other")) == 2
     assert "--data.features" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_blocks_of_few_classes_are_told(
+    is_sorted: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = [f"/in/{label}/{i}.jpg" for label in "abcdefgh" for i in range(8)]
+    if not is_sorted:
+        paths = np.random.default_rng(0).permutation(paths).tolist()
+    put(tmp_path, paths, np.ones((64, 2), np.float32), size=8)
+    monkeypatch.setattr(shard_features, "MOST_BYTES", 2 * 8 * 2 * 4)
+    data = DataSettings(features=str(tmp_path / "out"))
+    held = open_held(data)
+    held.store(held.examples(RunSettings(data=data), tmp_path, never))
+    said = capsys.readouterr().err
+    assert ("--shard_images" in said) == is_sorted
+    assert "labels: " in said

@@ -93,8 +93,9 @@ def test_what_needs_pictures_or_another_network_is_refused_by_flag(
 def test_features_of_a_network_that_cannot_be_built_are_refused(
     tmp_path: Path, what: dict[str, Any], word: str
 ) -> None:
-    plan = put(tmp_path, names(2), np.ones((2, 2), np.float32), **what)
-    if what.get("size", 1) is None:
+    more = {name: value for name, value in what.items() if value}
+    plan = put(tmp_path, names(2), np.ones((2, 2), np.float32), **more)
+    if not more:
         import json
 
         file = plan.folder / "plan.json"
@@ -109,3 +110,16 @@ def test_of_an_earlier_version_the_size_alone_is_known(tmp_path: Path) -> None:
     put(tmp_path, names(2), np.ones((2, 2), np.float32))
     settings = settle(given(tmp_path / "out", model__backbone="VGG16"))
     assert (settings.model.backbone, settings.model.image_size) == ("VGG16", 32)
+
+
+def test_what_is_not_the_network_of_the_features_is_said_though_it_is_usual(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = RunSettings().model.backbone
+    assert usual != "VGG16"
+    settle(given(folder, model__backbone=usual))
+    said = capsys.readouterr()
+    assert "--model.backbone: VGG16" in said.out + said.err
+    settle(given(folder, model__backbone="VGG16"))
+    said = capsys.readouterr()
+    assert "--model.backbone" not in said.out + said.err

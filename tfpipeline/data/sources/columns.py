@@ -1,5 +1,6 @@
 """Columns of many rows without a Python object for each value."""
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
@@ -41,6 +42,18 @@ class Column(Sequence[_T], Generic[_T]):
 
     def __iter__(self) -> Iterator[_T]:
         return map(self._make, *self.others)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another column has the same values."""
+        if not isinstance(other, Column):
+            return NotImplemented
+        return len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Return all values: what is told apart by its text has the same one again."""
+        return f"Column({list(self)!r})"
 
     def take(self, indices: np.ndarray) -> "Column[_T]":
         """Return the values at some places, in their order."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpipeline.config import DataSettings, RunSettings
 from tfpipeline.core import console, image_io, run_dir
+from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import dataset
 from tfpipeline.data.dataset import Examples
@@ -53,6 +54,7 @@ class Held:
                 f"{store.together} of {self.plan.shards} shards in memory at a time, "
                 "drawn and shuffled in each epoch"
             )
+            _warn_of_few_classes(store, examples)
         size = store.bytes / 1e6
         console.note(f"features: {len(places)} rows, {size:,.0f} MB; {way}")
         return store
@@ -93,6 +95,25 @@ class Held:
                 "other switches of arithmetic than `predict` uses now: its features "
                 "may differ a little. Embed the pictures again to be sure."
             )
+
+
+def _warn_of_few_classes(store: ShardFeatures, examples: Examples) -> None:
+    """Say that blocks have few of the classes, where shards are sorted by class."""
+    source = examples.source
+    if source.target not in targets.CLASSES or not len(source):
+        return
+    train = examples.of("train")
+    shard, label = store.shard[train], source.label[train]
+    pairs = np.unique(np.stack([shard, label]), axis=1).shape[1]
+    classes, shards = len(np.unique(label)), len(np.unique(shard))
+    most = store.together * pairs / shards
+    if 2 * most <= classes:
+        console.warn(
+            f"{FLAG}: a block of {store.together} shards has pictures of about "
+            f"{most:.0f} of {classes} classes, because pictures were embedded class by "
+            "class. Training may be unsteady: embed them in random order (shuffle the "
+            "lines of a list), or with a smaller --shard_images."
+        )
 
 
 def open_held(data: DataSettings) -> Held:

@@ -108,6 +108,6 @@ def _own(given: object, usual: object, flag: str, known: Any) -> Any:
             f"--{flag} {value} with {FLAG}: expected {known}, with which they were "
             f"computed. Leave it out, or embed the pictures with --{name} {value}."
         )
-    if value != known and name == "resize":
+    if value not in (known, None, "auto"):
         console.note(f"--{flag}: {known}, as the features")
     return known

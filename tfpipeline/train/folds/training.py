@@ -68,8 +68,7 @@ def run(course: Course, given: Folds) -> np.ndarray:
         if predictor is None or unit is not None:
             # The unit of a number, that of what was trained on, is traced with it.
             predictor = Predictor(course.task.inference, work.strategy, shared=True)
-        batches = course.task.inputs.batches(held_out)
-        parts[number] = predictor.all(batches, len(held_out), None)
+        parts[number] = course.task.inputs.outputs(predictor, held_out, None)
         if time.monotonic() - started > _WORTH_SECONDS:
             size = work.settings.data.batch_size
             values = {"stage": _DONE, "batch_size": size}
