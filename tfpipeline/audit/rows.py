@@ -115,7 +115,7 @@ def _row(picture: Picture, line: Sequence[str]) -> Row:
 
 
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
-    kind = type(field.default)
+    kind: Any = type(field.default)
     if kind is str:
         # Most pictures have the same few formats and modes: one object for all.
         return sys.intern(text) if len(text) < _SHORT else text

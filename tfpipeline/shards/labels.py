@@ -262,7 +262,7 @@ def _like(
     split = np.array([_SPLITS.index(name) for name in small.split], np.int64)
     for values in (small.label, split) if by_class else ():
         order = order[np.argsort(values[like[order]], kind="stable")]
-    ids = columns.texts([names[i] for i in order])
+    ids = columns.texts([names[i] for i in order.tolist()])
     every = dataclasses.replace(
         small,
         ids=ids,

@@ -149,6 +149,7 @@ def head_task(work: Work, cache: Path) -> Task:
     keys, chosen = work.examples.keys, work.examples.of("train")
     views, plain, is_coarse = None, work.alone.plain, False
     own: Sequence[Any] = keys
+    store: FeatureCache
     if work.features is not None:
         store, engine, own = work.features, TENSORFLOW, range(len(keys))
     elif not data.views:

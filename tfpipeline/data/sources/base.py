@@ -184,7 +184,7 @@ class Source:
             return changed._joined(labels, index.tolist(), reason)
         changed = dataclasses.replace(changed, labels=labels, label=index[self.label])
         stays = changed.label >= 0
-        out = {self.ids[i] for i in np.flatnonzero(~stays)}
+        out = {self.ids[i] for i in np.flatnonzero(~stays).tolist()}
         left = changed.take(np.flatnonzero(stays)) if out else changed
         return dataclasses.replace(left, dropped=self.dropped | out)
 
@@ -211,8 +211,9 @@ class Source:
                 "as images of none of the classes"
             )
         label = class_values.strata(self.target, values)
-        own = {"labels": tuple(labels), "values": values, "label": label}
-        return dataclasses.replace(self, **own)
+        return dataclasses.replace(
+            self, labels=tuple(labels), values=values, label=label
+        )
 
     def in_order(self, labels: Sequence[str]) -> "Source":
         """Return the same examples with the classes in another order."""

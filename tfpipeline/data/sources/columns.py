@@ -21,8 +21,11 @@ class Column(Sequence[_T], Generic[_T]):
         others: Of one length.
     """
 
-    def __init__(self, make: Callable[..., _T], *others: Sequence[Any]) -> None:
-        self._make, self.others = make, others
+    def __init__(
+        self, make: Callable[..., _T], *others: Sequence[Any] | np.ndarray
+    ) -> None:
+        self._make = make
+        self.others: tuple[Any, ...] = others
 
     def __len__(self) -> int:
         return len(self.others[0])
@@ -81,7 +84,7 @@ def joined(parts: Sequence[np.ndarray]) -> Sequence[str]:
 class _Bytes(np.ndarray):
     """An array of bytes, iterated over as Python's own."""
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
         for start in range(0, len(self), 4096):
             yield from self[start : start + 4096].tolist()
 

@@ -63,7 +63,7 @@ def weighed(
             f"{source.name}: {len(none)} of {len(weight)} rows have the weight 0 and "
             f"are left out, e.g. {source.ids[none[0]]}"
         )
-        gone = frozenset(source.ids[i] for i in none)
+        gone = frozenset(source.ids[i] for i in none.tolist())
         left = np.flatnonzero(weight)
         source = dataclasses.replace(source.take(left), dropped=source.dropped | gone)
         weight = weight[left]
