@@ -5,7 +5,7 @@ python benchmarks/many_pictures.py memory [--few 1000] [--many 100000]
 python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
 python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
 python benchmarks/many_pictures.py training [--few 100000] [--many 1000000]
-python benchmarks/many_pictures.py train_workers [--images 10000000] [--parts 1000]
+python benchmarks/many_pictures.py train_workers [--images 2000000] [--parts 1000]
 python benchmarks/many_pictures.py findings [--images 100000]
 
 `bookkeeping`: generates the lists of one part of a plan of so many pictures, gives that
@@ -434,7 +434,7 @@ def main() -> None:
             counts = given.few or 100_000, given.many or 1_000_000
             result = training(*counts, folder)
         elif given.what == "train_workers":
-            result = train_workers(given.images or 10_000_000, given.parts)
+            result = train_workers(given.images or 2_000_000, given.parts)
             result |= row_bytes(folder / "rows")
         elif given.what == "kills":
             result = kills(given.images or 10_000, given.times, folder)

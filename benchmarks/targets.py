@@ -12,7 +12,8 @@ With `--wrong`, 5 % of the training images are made wrong instead: of several la
 is removed or added, a number is replaced by another one. `train` runs as it is and with
 folds. Recall is the share of what was made wrong that `cleaning.csv` suspects,
 precision the share of suspects that were made wrong, both among training images: pairs
-of image and class of several labels, images of numbers.
+of image and class of several labels, images of numbers. `first rows` is the share of
+the images that were made wrong among as many first rows; by chance it would be 0.05.
 """
 
 import argparse
@@ -135,6 +136,18 @@ def suspected(file: Path) -> Wrong:
     return found
 
 
+def found_first(file: Path, wrong: Wrong) -> int:
+    """Return how many wrong images are among as many first rows of `cleaning.csv`.
+
+    Args:
+        file: The CSV.
+        wrong: What is wrong.
+    """
+    images = {path for path, _ in wrong}
+    rows = [row["path"] for row in read(file) if row["split"] == "train"]
+    return len(images & set(rows[: len(images)]))
+
+
 def search(source: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return recall and precision over all seeds, with folds and without.
 
@@ -147,7 +160,7 @@ def search(source: str, given: argparse.Namespace, folder: Path) -> dict[str, An
     train(source, "demo", 0, given.per_class, folder)
     rows = read(folder / f"{target}-demo-0" / "splits.csv")
     result: dict[str, Any] = {}
-    counts = {folds: np.zeros(3, int) for folds in (0, given.folds)}
+    counts = {folds: np.zeros(4, int) for folds in (0, given.folds)}
     for seed in range(given.seeds):
         file = folder / f"{target}-{seed}.csv"
         wrong = plant(rows, target, seed, file)
@@ -156,15 +169,17 @@ def search(source: str, given: argparse.Namespace, folder: Path) -> dict[str, An
             settings |= {"data.source": str(file), "data.target": target}
             settings |= {"data.folds": folds, **BACKBONES["demo"]}
             run = tfpipeline.train(settings)
-            found = suspected(Path(run.path) / "cleaning.csv")
-            count += len(wrong), len(found), len(wrong & found)
-    for folds, (planted, suspects, inside) in counts.items():
+            cleaning = Path(run.path) / "cleaning.csv"
+            found, first = suspected(cleaning), found_first(cleaning, wrong)
+            count += len(wrong), len(found), len(wrong & found), first
+    for folds, (planted, suspects, inside, first) in counts.items():
         result[f"{folds} folds"] = {
             "wrong": int(planted),
             "suspected": int(suspects),
             "found": int(inside),
             "recall": inside / max(1, planted),
             "precision": inside / max(1, suspects),
+            "first rows": first / max(1, planted),
         }
     return result
 

@@ -217,7 +217,7 @@ def test_a_version_answers_as_the_run_does(
     assert parity["passed"] and parity["novelty"]["passed"]
     assert parity["novelty"]["max_difference"] < 1e-5
     for also in parity["also"].values():
-        assert also["published"] and [*also["outputs"]][1:] == ["novelty", "known"]
+        assert also["published"] and [*also["outputs"]][-2:] == ["novelty", "known"]
         assert also["novelty"]["passed"] and "known" in also["novelty"]
     own = file_io.read_csv(runs / target / "predictions.csv")
     said = {row["id"]: row["predicted"] for row in own}
@@ -393,7 +393,7 @@ def test_strange_pictures_are_unknown_and_so_is_said(
 ) -> None:
     run = runs / target
     test = read(run / "metrics.json")["test"]["novelty"]
-    assert test["n"] == 30 and 20 <= test["known"] <= 30 and test["false_alarms"] == 0.1
+    assert 0.6 * test["n"] <= test["known"] <= test["n"] and test["false_alarms"] == 0.1
     about = read(run / "novelty.json")
     assert about["spreads"] == [1.0] and about["n"] == 15 and about["threshold"] == 1
     assert 'id="unknown"' in (run / "report.html").read_text()
@@ -405,7 +405,7 @@ def test_strange_pictures_are_unknown_and_so_is_said(
     assert other.novelty > max(1, usual.novelty) and other.known is False
     argv = ["--model", str(run), "--images", *given]
     assert cli.main(predict, PredictSettings, argv) == 0
-    assert "1 unknown" in capsys.readouterr().out
+    assert "1 unknown" in "".join(capsys.readouterr())
     assert cli.main(evaluate, EvaluateSettings, ["--run", str(run)]) == 0
     assert read(run / "evaluation.json")["novelty"] == pytest.approx(test)
     assert f"Known (like the training images): {test['known']}" in (
@@ -461,8 +461,14 @@ def test_runs_are_combined_and_compared(
     own, again = (read(path / "metrics.json")["test"] for path in (run, both))
     name = {"multi": "mean_average_precision", "number": "mae"}[target]
     assert again[name] == pytest.approx(own[name], rel=1e-4)
-    decision = read(both / "target.json")
-    if target == "multi":
+    decision, manifest = read(both / "target.json"), read(both / "manifest.json")
+    assert manifest["examples"] == read(run / "manifest.json")["examples"]
+    assert manifest["target"] == target
+    if target == "number":
+        half = read(run / "target.json")["half_width"]
+        assert decision["half_width"] == pytest.approx(half, rel=1e-3)
+    else:
+        assert read(both / "calibration.json")["held_out"]["loss"]
         expected = read(run / "target.json")["thresholds"]
         assert decision["thresholds"] == pytest.approx(expected, abs=1e-4)
     (one,) = tfpipeline.Run(both).predict([str(runs / "000.png")])
@@ -470,7 +476,8 @@ def test_runs_are_combined_and_compared(
     assert one.label == expected.label and one.novelty is None
     page = make([run, both], tmp_path / "c.html").read_text()
     assert f"No difference shown between {target} and both" in page
-    assert (both / "report.html").is_file()
+    page = (both / "report.html").read_text()
+    assert "None images" not in page and "have no interval" not in page
 
 
 @pytest.mark.slow

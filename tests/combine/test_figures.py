@@ -34,29 +34,51 @@ def test_the_better_run_ranks_higher(target: str, better: dict, worse: dict) -> 
     assert figures.rank(better, target) > figures.rank(worse, target)
 
 
-def test_thresholds_are_those_of_the_mean_and_a_unit_is_that_of_the_first(
+def test_thresholds_and_temperature_are_those_of_the_mean(
     tmp_path: Path,
 ) -> None:
-    examples = prepare(written(tmp_path, ("label",), several([])[:60]), "multi")
+    examples = prepare(
+        *(written(tmp_path, ("label",), several([])[:60]), "multi"),
+        validation_fraction=0.4,
+    )
     logits = {}
     for split in ("validation", "test"):
         truth = examples.truth(examples.of(split))
-        # Every class is told by any threshold between 0.119 and 0.269.
+        # Every class is told by any threshold between those of -2 and of -1.
         logits[split] = np.where(truth > 0, -1.0, -2.0)
-    found = figures.decide(examples, logits, CalibrationSettings(), [SEVERAL] * 2)
+    asked = CalibrationSettings()
+    found, fit = figures.decide(examples, logits, asked, [SEVERAL] * 2)
+    assert fit.n == len(logits["validation"]) and fit.held_out is not None
+    assert found.temperature == fit.temperature > 1
     assert found.split == "validation" and found.labels == SEVERAL.labels
-    assert all(0.119 < value < 0.27 for value in found.thresholds)
-    result = figures.measure(examples, logits, found)
+    low, high = (1 / (1 + np.exp(z / found.temperature)) for z in (2, 1))
+    assert all(low < value < high for value in found.thresholds)
+    result = figures.measure(examples, logits, found, "exact")
     assert result["test"]["mean_average_precision"] == 1
     assert result["test"]["macro_f1"] == 1 and result.keys() == logits.keys()
-    unit = figures.decide(examples, {}, CalibrationSettings(), [NUMBER, NUMBER])
-    assert unit == NUMBER
-    single = Decision()
-    assert figures.decide(examples, {}, CalibrationSettings(), [single]) is single
     chosen = examples.of("test")
     given = found, logits["test"], examples.truth(chosen)
     plain = target_metrics.measure(*given)
     assert result["test"]["classes"] == plain["classes"]
+
+
+def test_a_number_has_the_unit_of_the_first_and_an_interval_of_its_own(
+    tmp_path: Path,
+) -> None:
+    examples = prepare(
+        written(tmp_path, ("age",), range(60)),
+        "number",
+        label_column="age",
+        validation_fraction=0.4,
+    )
+    truth = examples.truth(examples.of("validation"))
+    logits, asked = {"validation": truth + 3}, CalibrationSettings()
+    found, fit = figures.decide(examples, logits, asked, [NUMBER, NUMBER])
+    assert (found.mean, found.deviation) == (NUMBER.mean, NUMBER.deviation)
+    assert (found.half_width, found.n, found.split) == (3, len(truth), "validation")
+    assert fit.temperature == 1
+    result = figures.measure(examples, logits, found, "exact")
+    assert result["validation"]["band"]["covered"] == 1
 
 
 def test_runs_of_other_targets_and_units_are_refused(tmp_path: Path) -> None:

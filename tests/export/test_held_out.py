@@ -1,15 +1,19 @@
 """A version has what its network says of the run's held-out images."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Exported, Trained
+from tests.test_targets import runs as targets_runs  # noqa: F401
 from tfpipeline.core import file_io
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate import run_inputs
 from tfpipeline.export import held_out, versions
+from tfpipeline.metrics.calibration import Calibration
+from tfpipeline.predict import answers
 
 
 def test_it_is_what_the_run_predicted(small_run: Trained, exported: Exported) -> None:
@@ -48,3 +52,24 @@ def test_a_version_is_written_without_it_where_what_was_kept_is_damaged(
     assert not list(version.iterdir())
     said = " ".join(capsys.readouterr().err.split())
     assert f"{versions.HELD_OUT} is not written" in said and "train again" in said
+
+
+@pytest.mark.parametrize("target", ["multi", "number"])
+def test_a_version_has_the_calibrated_answers_that_predict_gives(
+    targets_runs: Path, target: str, tmp_path: Path  # noqa: F811
+) -> None:
+    run, version = RunFolder(targets_runs / target), tmp_path / "version"
+    version.mkdir()
+    ready = run_inputs.ready(run)
+    ready = ready._replace(decision=dataclasses.replace(ready.decision, temperature=3))
+    held_out.write(version, run, ready, 1.0)
+    rows = file_io.read_csv(version / versions.HELD_OUT)[:8]
+    ask = answers.of_ready(ready, Calibration(), 3)
+    given = [str(targets_runs / row["id"]) for row in rows]
+    for row, told in zip(rows, answers.rows(given, ask, 3), strict=True):
+        if target == "number":
+            assert float(row["predicted"]) == pytest.approx(told["value"], rel=1e-4)
+            continue
+        assert {*filter(None, row["predicted"].split("|"))} == set(told["labels"])
+        highest = max(told["probabilities"].values())
+        assert float(row["probability"]) == pytest.approx(highest, abs=1e-4)

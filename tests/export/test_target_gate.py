@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfpipeline.export import gate, target_gate
+from tfpipeline.export import also_files, converters, gate, target_gate
 from tfpipeline.metrics import classification, multi_label
 from tfpipeline.metrics.decision import Decision
 
@@ -55,6 +55,38 @@ def test_labels_beyond_the_tolerance_of_their_threshold_have_to_be_the_same() ->
     wrong = answers | {"said": [[True, True], said[1]]}
     assert target_gate.said(trained, SEVERAL, wrong, 1e-4)["said"]["changed"] == 1
     assert target_gate.said(trained, NUMBER, answers, 1e-4) == {}
+
+
+def test_a_converted_file_calls_the_same_labels_on_nearly_all_images() -> None:
+    chance = np.random.default_rng(2).uniform(0.6, 0.9, (40, 2))
+    chance[0] = 0.5, 0.30005
+    trained = gate.Trained([str(i) for i in range(40)], chance, SEVERAL.labels)
+
+    def report(*changed: int) -> dict:
+        served = chance.copy()
+        served[list(changed), 1] = 0.29
+        answers = target_gate.rows(SEVERAL, served)
+        return target_gate.sets(trained, SEVERAL, answers, 0.95)["said"]
+
+    # The first one lies at its threshold.
+    assert report(0) == {"passed": True, "changed": 0, "agreed": 1, "agreement": 0.95}
+    assert report(0, 3, 4)["passed"] and report(3, 4)["changed"] == 2
+    failed = report(3, 4, 5)
+    assert not failed["passed"] and failed["agreed"] == pytest.approx(37 / 40)
+    assert target_gate.sets(trained, NUMBER, {}, 0.95) == {}
+
+
+def test_no_number_may_be_beyond_the_tolerance() -> None:
+    assert also_files.rules(SEVERAL, 0.02).within == converters.WITHIN
+    numbers = np.random.default_rng(3).normal(30, 10, (100, 1))
+    chance = target_gate.chances(NUMBER, numbers, 1.0)
+    trained = gate.Trained([str(i) for i in range(100)], chance, NUMBER.labels)
+    for off, passes in ((0.0, True), (3330.0, False)):
+        served = numbers.copy()
+        served[7] += off
+        answers = target_gate.comparable(NUMBER, target_gate.rows(NUMBER, served))
+        found = gate.compare(trained, answers, 0.02, also_files.rules(NUMBER, 0.02))
+        assert found["passed"] == passes and found["most_beyond"] == 0
 
 
 @pytest.mark.parametrize("off, passes", [(5e-4, True), (0.01, False), (None, False)])

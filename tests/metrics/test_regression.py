@@ -124,3 +124,4 @@ def test_a_paired_difference_of_errors_is_exact_for_groups_too() -> None:
     unit = np.arange(60) % 3
     assert regression.paired_difference(first, second, unit)[2] == 0.25
     assert regression.paired_difference(first, -first)[1:] == ((0, 0), 1)
+    assert regression.paired_difference(first, second, unit * 0)[1:] == (None, 1)

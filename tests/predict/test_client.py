@@ -5,17 +5,28 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from tfpipeline import cli
+from tfpipeline.config import PredictSettings
 from tfpipeline.config.serving import ServerSettings
+from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import client
+from tfpipeline.predict.command import predict
+
+ROW = {"labels": ["a"], "probabilities": [1.0], "valid": True, "error": ""}
 
 
 @contextlib.contextmanager
-def server(replies: list[int]) -> Iterator[tuple[str, list[int]]]:
+def server(
+    replies: list[int], row: dict[str, Any] = ROW
+) -> Iterator[tuple[str, list[int]]]:
     """Give the address of a server that answers by some codes first, and its log."""
     seen: list[int] = []
 
@@ -25,9 +36,7 @@ def server(replies: list[int]) -> Iterator[tuple[str, list[int]]]:
             body = json.loads(self.rfile.read(length))
             code = replies.pop(0) if replies else 200
             seen.append(code)
-            rows = [
-                {"labels": ["a"], "probabilities": [1.0], "valid": True, "error": ""}
-            ] * len(body["instances"])
+            rows = [row] * len(body["instances"])
             content = json.dumps(
                 {"predictions": rows} if code == 200 else {"error": "x"}
             )
@@ -119,3 +128,23 @@ def test_a_large_grpc_request_is_sent_again_as_well() -> None:
     finally:
         served.stop(0).wait()
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    "more, target", [({"said": [True]}, "multi"), ({"value": 3.5}, "number")]
+)
+@pytest.mark.parametrize("flag", ["--output", "--output=", "--sort_into"])
+def test_outputs_of_single_classes_are_refused_by_the_first_answers(
+    more: dict[str, Any], target: str, flag: str, tmp_path: Path, capsys
+) -> None:
+    picture, output = tmp_path / "in" / "a.png", tmp_path / "out"
+    image_io.save_png(picture, np.zeros((9, 9, 3), np.uint8))
+    if flag == "--output":
+        output = tmp_path / "out.html"
+    with server([], ROW | more) as (address, _):
+        argv = ["--model", address, "--images", str(picture), "--quiet"]
+        argv += [flag.strip("="), str(output)]
+        assert cli.main(predict, PredictSettings, argv) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{flag.strip('=')} {output}: not defined for --data.target {target}" in said
+    assert not output.is_file() and not list(output.glob("*.csv"))

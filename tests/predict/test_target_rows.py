@@ -1,8 +1,10 @@
 """Rows of several labels and of numbers: from outputs to cells and back."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tfpipeline.export.protocol import Answer
 from tfpipeline.metrics.decision import Decision
@@ -117,6 +119,36 @@ def test_rows_of_many_pictures_have_the_columns_of_all() -> None:
     table.add(target_rows.rows(["1.png"], said))
     assert [*table[0]] == [*table[1]] and table[0]["known_reason"] is None
     assert table[1]["known_reason"] == "few"
+
+
+@pytest.mark.parametrize("one", [NUMBER, SEVERAL])
+def test_a_picture_that_was_not_asked_about_has_the_keys_of_others(one) -> None:
+    outputs = np.zeros((2, len(one.labels)))
+    given = target_rows.rows(IDS, target_rows.answers(one, outputs))
+    table = streaming.Table()
+    for number in range(3):
+        table.add(given if number == 1 else [answers.without("0.png", "not asked")])
+    first, *others, last = table
+    assert others == given and first == last
+    assert [*first] == [*given[0]] and first["error"] == "not asked"
+    broken = target_rows.rows(IDS, [Answer((), (), "not asked"), given_answer(one)])
+    assert first == broken[0] | {"id": "0.png"}
+
+
+def given_answer(one: Decision) -> Answer:
+    return target_rows.answers(one, np.zeros((1, len(one.labels))))[0]
+
+
+def test_a_number_that_json_does_not_know_is_an_error() -> None:
+    values = np.array([[31.5], [np.nan], [np.inf]])
+    for part in (values, values[1:]):
+        names = [f"{i}.png" for i in range(len(part))]
+        given = target_rows.rows(names, target_rows.answers(NUMBER, part))
+        assert all([*row] == [*given[-1]] for row in given)
+        for row in given[-2:]:
+            assert row["value"] is None and "not finite" in row["error"]
+            json.dumps(row, allow_nan=False)
+    assert target_rows.rows(IDS[:1], target_rows.answers(NUMBER, values))[0]["value"]
 
 
 def test_files_are_written_and_known_again(tmp_path: Path) -> None:

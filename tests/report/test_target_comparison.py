@@ -80,6 +80,38 @@ def test_groups_are_drawn_whole(tmp_path: Path) -> None:
     assert found[0] < 0.05 and found[1] >= 0.5
 
 
+def test_labels_in_another_order_are_the_same_and_others_are_named(
+    tmp_path: Path,
+) -> None:
+    runs = [run(tmp_path / f"r{i}", "multi", i + 1.0) for i in range(2)]
+    rows = file_io.read_csv(runs[1].predictions)
+    several = [row for row in rows if "|" in row["label"]]
+    for row in several:
+        row["label"] = "|".join(row["label"].split("|")[::-1])
+    several[0]["label"] = ""
+    file_io.write_csv(
+        runs[1].predictions, tuple(rows[0]), (row.values() for row in rows)
+    )
+    files = [run_data.read(one) for one in runs]
+    against = comparison_page._target_content(files)["rows"][1]["against"]
+    assert against["n"] == 89
+    assert against["relabelled"] == {"n": 1, "first": several[0]["id"]}
+    text = make([one.path for one in runs], tmp_path / "c.html").read_text()
+    assert "1 image with another label" in text and "whatever its weight" in text
+
+
+def test_one_group_has_no_interval(tmp_path: Path) -> None:
+    for target in KIND:
+        runs = [run(tmp_path / f"{target}{i}", target, i + 1.0) for i in range(2)]
+        rows = [(f"{i}.png", "a") for i in range(90)]
+        file_io.write_csv(runs[0].splits, ("id", "group"), rows)
+        files = [run_data.read(one) for one in runs]
+        against = comparison_page._target_content(files)["rows"][1]["against"]
+        assert against["interval"] is None and against["p"] == 1
+        page = make([one.path for one in runs], tmp_path / "c.html").read_text()
+        assert "no interval of one group" in page
+
+
 def test_what_has_no_figure_in_common_is_refused(tmp_path: Path) -> None:
     several, number = (run(tmp_path / t, t, 1.0) for t in ("multi", "number"))
     single = made.run(tmp_path / "single", ["a", "b"])

@@ -128,6 +128,17 @@ def test_a_number_has_its_errors_beside_those_of_the_mean() -> None:
     assert len(content["charts"]) == 2 and not content["classes"]
 
 
+@pytest.mark.parametrize("loss", [None, [0.5, 0.6]])
+def test_a_temperature_is_said_to_be_tried_where_it_was(loss) -> None:
+    content = several()
+    content["decision"] = content["decision"] | {"temperature": 1}
+    content["tried"] = target_page.tried({"held_out": {"loss": loss}})
+    page = html.render("target.html", **content)
+    assert ("No temperature lowers" in page) == (loss is not None)
+    assert ("No temperature was tried" in page) == (loss is None)
+    assert not target_page.tried({}) and not target_page.tried({"held_out": None})
+
+
 @pytest.mark.parametrize("target", ["multi", "number"])
 def test_what_was_not_measured_is_said(target: str) -> None:
     labels = ["a", "b"] if target == "multi" else ["age"]

@@ -53,9 +53,11 @@ class Prediction:
     def of(cls, row: Mapping[str, Any], name: str) -> "Prediction":
         """Return a row of the command `predict`, of an image with a name."""
         error = row["error"]
-        strange = {key: row.get(key) for key in ("novelty", "known")}
+        strange: dict[str, Any] = {key: row.get(key) for key in ("novelty", "known")}
         if "value" in row:
-            numbers = {key: row.get(key) for key in ("value", "low", "high")}
+            numbers: dict[str, Any] = {
+                key: row.get(key) for key in ("value", "low", "high")
+            }
             return cls(name, row["quantity"], 0.0, (), error, **numbers, **strange)
         if "labels" in row:
             ranked = tuple(row["probabilities"].items())

@@ -8,11 +8,10 @@ import numpy as np
 from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.core import target as targets
 from tfpipeline.data.dataset import Examples
-from tfpipeline.metrics import decision as decisions
-from tfpipeline.metrics import target_metrics
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.decision import Decision
 from tfpipeline.train import measurement
+from tfpipeline.train.targets import measurement as target_measurement
 
 # Validation figures by which runs are chosen, the first one alone in the end; those
 # with a minus are errors.
@@ -27,6 +26,7 @@ def measure(
     examples: Examples,
     logits: Mapping[str, np.ndarray],
     decision: Decision,
+    group: str,
     fit: Calibration | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return the metrics of each split, as `metrics.json` has them.
@@ -35,19 +35,12 @@ def measure(
         examples: Of the first run.
         logits: Of each split.
         decision: How outputs are answered.
+        group: The `--data.group` of the first run.
         fit: Of single classes or shares, what their probabilities are calibrated by.
     """
     if decision.target in targets.CLASSES:
         return measurement.split_metrics(examples, logits, fit)
-    names = examples.together("exact")
-    result = {}
-    for split, outputs in logits.items():
-        chosen = examples.of(split)
-        result[split] = target_metrics.measure(
-            *(decision, outputs, examples.truth(chosen)),
-            *(examples.weights(chosen), [names[i] for i in chosen]),
-        )
-    return result
+    return target_measurement.split_metrics(examples, logits, decision, group)
 
 
 def rank(metrics: Mapping[str, Any], target: str) -> tuple[float, ...]:
@@ -65,20 +58,15 @@ def decide(
     logits: Mapping[str, np.ndarray],
     asked: CalibrationSettings,
     members: Sequence[Decision],
-) -> Decision:
-    """Return how a combination is answered: thresholds are chosen anew, by its logits.
+) -> tuple[Decision, Calibration]:
+    """Return how a combination is answered and calibrated, by its own logits.
 
     The unit of a number is that of the first run.
     """
     first = members[0]
-    if first.target == targets.NUMBER:
-        own = first.target, first.labels
-        return Decision(*own, mean=first.mean, deviation=first.deviation)
-    if first.target != targets.MULTI:
-        return first
-    chosen, held_out = examples.of("validation"), None
-    if len(chosen):
-        given = examples.truth(chosen), examples.weights(chosen)
-        held_out = logits["validation"], *given
-    criterion = asked.thresholds, asked.precision
-    return decisions.for_several(first.labels, criterion, "validation", held_out)
+    if first.target in targets.CLASSES:
+        return first, measurement.calibrate(examples, logits, asked)
+    given = target_measurement.validation(examples, logits.get("validation"))
+    fit = target_measurement.calibrate(examples, given)
+    own = (first.mean, first.deviation), fit.temperature
+    return target_measurement.decide(examples, given, asked, *own), fit

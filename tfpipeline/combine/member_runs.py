@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import pipeline, splits
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.sources import jpeg_damage
+from tfpipeline.data.sources.base import SPLITS
 from tfpipeline.evaluate import run_inputs
-from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.decision import Decision
 from tfpipeline.models import ensembles, saving
 from tfpipeline.models.inference import Predictor
@@ -52,6 +52,11 @@ class Members:
     def target(self) -> str:
         """What all of them were trained to answer."""
         return self.decisions[0].target
+
+    @property
+    def group(self) -> str:
+        """Which copies belong together, as the first run has it."""
+        return self.settings[0].data.group
 
     def logits(
         self, model: keras.Model, splits: Sequence[str] = MEASURED
@@ -105,16 +110,16 @@ def merge(members: Members, how: str) -> tuple[keras.Model, dict[str, Any]]:
     models, examples = members.models, members.examples
     logits = [members.logits(model) for model in models]
     metrics = [
-        figures.measure(examples, values, decision)
+        figures.measure(examples, values, decision, members.group)
         for values, decision in zip(logits, members.decisions)
     ]
     kept = list(range(len(models)))
     if how == "ensemble":
+        temperatures = [decision.temperature for decision in members.decisions]
         if members.target in targets.CLASSES:
-            fits = [_calibration(members, values) for values in logits]
-        else:
-            fits = [run_inputs.calibration_of(run) for run in members.folders]
-        temperatures = [fit.temperature for fit in fits]
+            asked = members.settings[0].calibration
+            fits = [measurement.calibrate(examples, own, asked) for own in logits]
+            temperatures = [fit.temperature for fit in fits]
         model = ensembles.ensemble(models, temperatures, members.target)
     else:
         model, weights = models[0], [member.get_weights() for member in models]
@@ -143,20 +148,12 @@ def _choose_greedily(
         ensembles.soup(members.models[0], [weights[i] for i in [*kept, number]])
         logits = members.logits(members.models[0], ["validation"])
         own = members.decisions[number]
-        found = figures.measure(members.examples, logits, own)["validation"]
+        given = members.examples, logits, own, members.group
+        found = figures.measure(*given)["validation"]
         figure = figures.rank(found, target)[0]
         if figure >= best:
             kept, best = [*kept, number], figure
     return kept
-
-
-def _calibration(members: Members, logits: Mapping[str, np.ndarray]) -> Calibration:
-    """Return the calibration of logits; what is undefined of others says why."""
-    settings = members.settings[0].calibration
-    if members.target in targets.CLASSES:
-        return measurement.calibrate(members.examples, logits, settings)
-    reason = run_inputs.calibration_of(members.folders[0]).reason
-    return Calibration(reason=reason)
 
 
 def write(
@@ -188,14 +185,13 @@ def write(
     with phases("evaluate"):
         logits = members.logits(model)
     asked = settings.calibration
-    decision = figures.decide(examples, logits, asked, members.decisions)
+    decision, fit = figures.decide(examples, logits, asked, members.decisions)
     saving.save_classifier(run.model, model, examples.source.labels, ranges, decision)
     if decision.target != targets.SINGLE:
         file_io.write_json(run.decision, decision.to_json())
-    fit = _calibration(members, logits)
     file_io.write_json(run.calibration, fit.to_json())
     result: dict[str, Any] = {
-        **figures.measure(examples, logits, decision, fit),
+        **figures.measure(examples, logits, decision, members.group, fit),
         "combined": combined,
         "seconds": phases.report(),
     }
@@ -205,6 +201,8 @@ def write(
         "command": provenance.command(),
         "versions": provenance.versions(),
         "seed": settings.seed,
+        "target": decision.target,
+        "examples": {s: int((examples.split == s).sum()) for s in SPLITS},
         "combined": {name: combined[name] for name in ("how", "kept")},
         "renamed_classes": examples.source.class_map.renamed,
         "dropped_classes": examples.source.class_map.dropped,
@@ -212,8 +210,8 @@ def write(
     }
     file_io.write_json(run.manifest, manifest)
     run_replacement.publish(folder, run)
-    own = fit, settings.data.resize, decision
-    return result, Measured(model, examples, logits, *own)
+    shown = fit, settings.data.resize, decision
+    return result, Measured(model, examples, logits, *shown)
 
 
 def _learned_digests(folders: Sequence[RunFolder]) -> set[tuple[str, str]]:

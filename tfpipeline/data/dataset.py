@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,12 @@ from tfpipeline.data.sources.columns import Column, taken, texts
 from tfpipeline.data.sources.opening import open_source
 from tfpipeline.data.sources.settings import check
 from tfpipeline.metrics import weights
+
+
+def first_unseen(digests: Sequence[str], seen: Collection[str]) -> np.ndarray:
+    """Return the places of the first of equal files, but of none that is `seen`."""
+    first = np.sort(np.unique(np.array(digests, str), return_index=True)[1])
+    return np.array([i for i in first.tolist() if digests[i] not in seen], np.int64)
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,7 @@ class Examples:
 
         Equal files are no independent draws: statistics count each once.
         """
-        digests = np.array([self.keys[i] for i in chosen])
-        return np.sort(np.unique(digests, return_index=True)[1])
+        return first_unseen([self.keys[i] for i in chosen], ())
 
     @functools.cached_property
     def alike(self) -> list[list[int]]:

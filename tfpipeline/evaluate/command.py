@@ -112,7 +112,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if score is not None and values is not None:
         known["novelty"] = novelty.summary(score, values)
     decision = saving.load_decision(run.model)
-    measured = target_evaluation.Measured(examples, chosen, logits, decision)
+    given = examples, chosen, logits, decision, trained.data.group
+    measured = target_evaluation.Measured(*given)
     is_other = decision.target not in targets.CLASSES
     if is_other:
         figures = target_evaluation.metrics(measured)

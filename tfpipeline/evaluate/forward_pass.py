@@ -1,6 +1,6 @@
 """Logits and novelty of the images that a run is measured on, cached or anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -64,7 +64,7 @@ def divide(outputs: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray | 
 def predict(
     scored: Scored,
     batches: Batches,
-    keys: list[str],
+    keys: Sequence[str],
     chosen: np.ndarray,
     strategy: tf.distribute.Strategy,
     ways: Ways,

@@ -9,19 +9,24 @@ from tfpipeline.core import provenance, run_dir
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import target_metrics
 from tfpipeline.metrics.decision import Decision
-from tfpipeline.report import html, target_page
+from tfpipeline.report import html, run_data, target_page
+from tfpipeline.train.targets import measurement
 
 # Broken files on the page, at most.
 BROKEN = 200
 
 
 class Measured(NamedTuple):
-    """Some examples, the outputs for them, and what turns these into answers."""
+    """Some examples, the outputs for them, and what turns these into answers.
+
+    `group` is the `--data.group` of the run.
+    """
 
     examples: Examples
     chosen: np.ndarray
     outputs: np.ndarray
     decision: Decision
+    group: str = "exact"
 
     @property
     def truth(self) -> np.ndarray:
@@ -31,11 +36,7 @@ class Measured(NamedTuple):
 
 def metrics(given: Measured) -> dict[str, Any]:
     """Return the metrics, as `metrics.json` of a run has them."""
-    names = given.examples.together("exact")
-    return target_metrics.measure(
-        *(given.decision, given.outputs, given.truth),
-        *(given.examples.weights(given.chosen), [names[i] for i in given.chosen]),
-    )
+    return measurement.metrics(*given)
 
 
 def write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -> None:
@@ -51,6 +52,7 @@ def write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) ->
         run.evaluation_page,
         "target.html",
         **target_page.content(result, shown, given.decision.to_json()),
+        tried=target_page.tried(run_data.read_json(run.calibration)),
         name=run.path.resolve().name,
         kicker="Evaluation",
         lead=f"Of {result['source']}{', split ' + split if split else ''}.",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import file_io, startup
+from tfpipeline.core import target as targets
 from tfpipeline.export import (
     ask_process,
     compare,
@@ -81,11 +82,12 @@ def _attempt(
     except Exception as error:
         file.unlink(missing_ok=True)
         return about | {"why": f"It cannot be converted: {protocol.reason(error)}"}
-    agreement, within = converters.AGREEMENT, converters.WITHIN
-    rules = gate.Rules(agreement, within=within, margin=tolerance)
     answers = _answers(outputs, decision)
-    about |= gate.compare(prepare.trained(opened), answers, tolerance, rules)
-    about |= (more := target_gate.ends(decision, answers, tolerance))
+    trained = prepare.trained(opened)
+    about |= gate.compare(trained, answers, tolerance, rules(decision, tolerance))
+    more = target_gate.ends(decision, answers, tolerance)
+    more |= target_gate.sets(trained, decision, answers, converters.AGREEMENT)
+    about |= more
     about["passed"] &= all(part["passed"] for part in more.values())
     if not about["passed"]:
         file.unlink()
@@ -95,6 +97,13 @@ def _attempt(
     about |= {"outputs": description.outputs, "file": str(file.relative_to(folder))}
     _write_about(folder, about)
     return about
+
+
+def rules(decision: Decision, tolerance: float) -> gate.Rules:
+    """Return what is let pass: of numbers nothing, which have no class to keep."""
+    is_number = decision.target == targets.NUMBER
+    within = 1 if is_number else converters.WITHIN
+    return gate.Rules(converters.AGREEMENT, within=within, margin=tolerance)
 
 
 def _write_about(folder: Path, about: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate.run_inputs import Ready
 from tfpipeline.export import versions
-from tfpipeline.metrics import classification, multi_label
+from tfpipeline.metrics import classification
 from tfpipeline.metrics import novelty as score
 from tfpipeline.models import classifier, reference
 from tfpipeline.models.reference import Reference
@@ -74,7 +74,7 @@ def _said(
     if decision.target == targets.NUMBER:
         return decision.said(logits), [""] * len(logits)
     if decision.target == targets.MULTI:
-        chance = multi_label.probabilities(logits)
+        chance = decision.chance(logits)
         said = decision.said(logits)
     else:
         chance = classification.probabilities(logits / temperature)

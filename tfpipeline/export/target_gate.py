@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfpipeline.core import target as targets
-from tfpipeline.export.gate import Trained
+from tfpipeline.export.gate import TIE, Trained
 from tfpipeline.metrics import classification
 from tfpipeline.metrics.decision import Decision
 
@@ -66,6 +66,28 @@ def said(
             own = chance >= least[order]
             changed += int(((own != np.array(answers["said"][row])) & far).sum())
     return {"said": {"passed": not changed, "changed": changed}}
+
+
+def sets(
+    trained: Trained, decision: Decision, answers: Mapping[str, Any], least: float
+) -> dict[str, dict[str, Any]]:
+    """Return whether probabilities call the same labels, on a share of the images.
+
+    That is for files which do not say themselves what they call. An image with a
+    probability at its threshold agrees in any case.
+    """
+    if decision.target != targets.MULTI:
+        return {}
+    place = {name: k for k, name in enumerate(decision.labels)}
+    served = np.zeros(trained.chance.shape)
+    for row, names in enumerate(answers["labels"]):
+        served[row, [place[name] for name in names]] = answers["probabilities"][row]
+    off = decision.called(served) != decision.called(trained.chance)
+    near = np.abs(trained.chance - np.array(decision.thresholds)) <= TIE
+    off &= ~near.any(axis=1, keepdims=True)
+    share = 1 - float(off.any(axis=1).mean())
+    counted = {"changed": int(off.sum()), "agreed": share, "agreement": least}
+    return {"said": {"passed": share >= least, **counted}}
 
 
 def ends(

@@ -28,6 +28,11 @@ def counts(
         yield (drawn if code is None else drawn[code]).astype(float)
 
 
+def units(n: int, unit: np.ndarray | None) -> int:
+    """Return how many units of n images are drawn; `unit` as `counts` takes it."""
+    return n if unit is None else len(np.unique(unit))
+
+
 def intervals(
     statistic: Callable[[np.ndarray], np.ndarray],
     n: int,

@@ -8,6 +8,10 @@ import numpy as np
 
 from tfpipeline.metrics import bootstrap, weights
 from tfpipeline.metrics.precision_recall import average_precision
+from tfpipeline.metrics.statistics import student
+
+# Choices of units whose answers are swapped, at most; all of them up to 10 units.
+_SWAPS = 999
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -162,12 +166,13 @@ def mean_average_precision_interval(
         seed: Of the draws.
 
     Returns:
-        Lowest and highest; None where no class has a positive.
+        Lowest and highest; None where no class has a positive, and for one unit, which
+        varies with nothing.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
     true = np.asarray(values) > 0.5
-    if not true.any():
+    if not true.any() or bootstrap.units(len(true), unit) < 2:
         return None
     of_weights = _by_weights(probability, true)
     each = np.ones(len(true)) if weight is None else np.asarray(weight, np.float64)
@@ -184,35 +189,87 @@ def paired_difference(
     values: np.ndarray,
     unit: np.ndarray | None = None,
     seed: int = 0,
-) -> tuple[float, tuple[float, float], float]:
+) -> tuple[float, tuple[float, float] | None, float]:
     """Return by how much one classifier's mean average precision is above another's.
 
     Both on the same images, of which each draw of the bootstrap has the same for both.
+    p asks how often a difference is as large where the answers of the two, as ranks
+    among their own, are swapped in some of the units: as good as each other, either
+    could have given them. With n units it is at least 2 / 2^n, so that up to five show
+    nothing at a level of 0.05.
 
     Args:
         first: Probabilities of one, shape (n, classes).
         second: Of the other, likewise.
         values: 1 where an image has the class, else 0, some of them 1, likewise.
         unit: What is drawn together, such as one patient's images, int, shape (n,).
-        seed: Of the draws.
+        seed: Of the draws, and of the swaps where not all are tried.
 
     Returns:
-        That of the second minus that of the first; its 95 % interval, plus and minus
-        1.96 standard errors of the draws; and the two-sided p-value by the same error,
-        1 where the two never differ.
+        That of the second minus that of the first; its 95 % interval by the standard
+        error of the draws and Student's t, None for one unit; and the two-sided p-value
+        of the swaps.
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13;
+        Smucker, Allan and Carterette, A Comparison of Statistical Significance Tests
+        for Information Retrieval Evaluation, CIKM 2007.
     """
     true = np.asarray(values) > 0.5
     one, other = (_by_weights(chance, true) for chance in (first, second))
     middle, error = _bootstrapped(
         lambda count: other(count) - one(count), len(true), seed, unit
     )
-    half = 1.96 * error
-    if not error:
-        return middle, (middle, middle), float(not middle)
-    p = math.erfc(abs(middle) / error / math.sqrt(2))
+    count = bootstrap.units(len(true), unit)
+    p = _swapped(first, second, true, unit, seed)
+    if count < 2:
+        return middle, None, p
+    half = student(count - 1) * error * math.sqrt(count / (count - 1))
     return middle, (max(-1.0, middle - half), min(1.0, middle + half)), p
+
+
+def _swapped(
+    first: np.ndarray,
+    second: np.ndarray,
+    true: np.ndarray,
+    unit: np.ndarray | None,
+    seed: int,
+) -> float:
+    """Return the share of swaps of two answers whose difference is as large."""
+    n, classes = true.shape
+    code = np.arange(n) if unit is None else np.unique(unit, return_inverse=True)[1]
+    count = int(code.max()) + 1
+    # Both in one table, sorted once: a swap chooses which of its rows are whose.
+    ranks = [_ranks(chance) for chance in (first, second)]
+    of_weights = _by_weights(np.concatenate(ranks), np.concatenate([true, true]))
+    # To swap all others instead changes nothing but the sign: the last one stays.
+    every = 2 ** (count - 1) <= _SWAPS
+    most = min(_SWAPS, max(199, 20_000_000 // (n * classes)))
+    rng = np.random.default_rng([seed, 8])
+
+    def apart(swapped: np.ndarray) -> float:
+        own = swapped[code]
+        kept = 1.0 - own
+        theirs, mine = np.concatenate([kept, own]), np.concatenate([own, kept])
+        return abs(of_weights(mine) - of_weights(theirs))
+
+    if every:
+        bits = np.arange(2 ** (count - 1))[:, None] >> np.arange(count) & 1
+        draws = bits.astype(float)
+    else:
+        swaps = rng.integers(0, 2, (most, count))
+        draws = np.concatenate([np.zeros((1, count)), swaps])
+    sizes = np.array([apart(one) for one in draws])
+    return float((sizes >= sizes[0] - 1e-12).mean())
+
+
+def _ranks(chance: np.ndarray) -> np.ndarray:
+    """Return the rank of each image in each column; equal ones share their mean."""
+    columns = []
+    for column in np.asarray(chance).T:
+        order = np.sort(column)
+        ends = [np.searchsorted(order, column, side) for side in ("left", "right")]
+        columns.append(ends[0] + ends[1])
+    return np.stack(columns, axis=1)
 
 
 def _bootstrapped(

@@ -116,11 +116,10 @@ class Novelty:
         own = self.stiffness * tf.reduce_sum(rows**2, axis=1)
         own -= tf.reduce_sum(tf.matmul(rows, directions) ** 2, axis=1)
         nearest = tf.reduce_min(offsets - 2 * tf.matmul(rows, classes), axis=1)
-        distance = tf.sqrt(tf.maximum(own + nearest, 0.0))
-        if not self.uses_logits:
-            return (distance,)
-        energy = -tf.reduce_logsumexp(tf.cast(logits, tf.float32), axis=1)
-        return distance, energy
+        energy: tuple[Any, ...] = ()
+        if self.uses_logits:
+            energy = (-tf.reduce_logsumexp(tf.cast(logits, tf.float32), axis=1),)
+        return tf.sqrt(tf.maximum(own + nearest, 0.0)), *energy
 
     def knows(self, novelty: np.ndarray) -> np.ndarray | None:
         """Return which images are known; None where there is no threshold."""

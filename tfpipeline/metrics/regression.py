@@ -117,8 +117,7 @@ def intervals(
     each = np.ones(len(true)) if weight is None else np.asarray(weight, float)
     error, order = np.abs(predicted - true), _sorted_median(np.abs(predicted - true))
     names = ("mae", "rmse", "median_error", "bias", "r2")
-    draws = len(true) if unit is None else len(np.unique(unit))
-    if draws < 2:
+    if bootstrap.units(len(true), unit) < 2:
         return dict.fromkeys(names)
 
     def statistic(count: np.ndarray) -> np.ndarray:
@@ -146,7 +145,7 @@ def paired_difference(
     second: np.ndarray,
     unit: np.ndarray | None = None,
     seed: int = 0,
-) -> tuple[float, tuple[float, float], float]:
+) -> tuple[float, tuple[float, float] | None, float]:
     """Return by how much one's mean absolute error is above another's, on one set.
 
     Args:
@@ -157,18 +156,21 @@ def paired_difference(
 
     Returns:
         That of the second minus that of the first; its 95 % interval, by the paired
-        bootstrap; and the two-sided p-value of the exact test by signs, see
-        `significance.sign_flip`.
+        bootstrap, None for one unit; and the two-sided p-value of the exact test by
+        signs, see `significance.sign_flip`.
     """
     apart = np.abs(np.asarray(second, float)) - np.abs(np.asarray(first, float))
 
     def statistic(count: np.ndarray) -> np.ndarray:
         return np.array([count @ apart / count.sum()])
 
-    low, high = bootstrap.intervals(statistic, len(apart), seed, unit)
+    interval = None
+    if bootstrap.units(len(apart), unit) > 1:
+        low, high = bootstrap.intervals(statistic, len(apart), seed, unit)
+        interval = float(low[0]), float(high[0])
     together = apart if unit is None else np.bincount(unit, apart)
     p = float(significance.sign_flip(together))
-    return float(apart.mean()), (float(low[0]), float(high[0])), p
+    return float(apart.mean()), interval, p
 
 
 def _sorted_median(values: np.ndarray) -> Callable[[np.ndarray], float]:

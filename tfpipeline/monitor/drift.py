@@ -73,8 +73,8 @@ class Seen(NamedTuple):
         if self.target == targets.NUMBER:
             return f"{own:.{_DIGITS}g}"
         if self.target == targets.MULTI:
-            return BETWEEN.join(labels[k] for k in np.flatnonzero(own))
-        return labels[own]
+            return BETWEEN.join(labels[k] for k in np.flatnonzero(own).tolist())
+        return labels[int(own)]
 
 
 class Drift(NamedTuple):

@@ -100,12 +100,11 @@ def _held_out(
 
 def _seen(network: Network, features: np.ndarray, judged: Judged) -> Seen:
     points = whitening.whiten(features, network.novelty)
-    label, probability = judged.label, judged.probability
-    if judged.values is not None:
-        label = judged.values
-        # A number has none.
-        probability = None if label.ndim == 1 else probability
-    return Seen(label, probability, points, judged.novelty)
+    if judged.values is None:
+        return Seen(judged.label, judged.probability, points, judged.novelty)
+    # A number has no probability.
+    chance = None if judged.values.ndim == 1 else judged.probability
+    return Seen(judged.values, chance, points, judged.novelty)
 
 
 def changed(

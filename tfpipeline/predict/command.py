@@ -17,6 +17,8 @@ from tfpipeline.predict import outputs, sharded, sorting
 from tfpipeline.report.closing import closing
 
 if TYPE_CHECKING:
+    from tfpipeline.data.scan_cache import Row
+    from tfpipeline.export.protocol import Answer
     from tfpipeline.predict.answers import Ask
 
 
@@ -65,18 +67,49 @@ def predict(settings: PredictSettings) -> Sequence[dict[str, Any]] | dict[str, A
 
 
 def _check_target(settings: PredictSettings) -> None:
-    """Refuse outputs that only single classes have; of a server nothing is known."""
+    """Refuse outputs that only single classes have; a server is asked first."""
     from tfpipeline.predict import answers, client
 
     if settings.model is None or client.is_address(settings.model):
         return
+    if _needs_classes(settings):
+        _expect_classes(settings, answers.target_of(_folder(settings.model)))
+
+
+def _needs_classes(settings: PredictSettings) -> list[str]:
+    """Return flags of outputs that only single classes have."""
     output = settings.output or ""
     flags = [f"--sort_into {settings.sort_into}"] if settings.sort_into else []
     if sharded.is_folder(output) or output.lower().endswith(".html"):
         flags.append(f"--output {output}")
-    if flags and (target := answers.target_of(_folder(settings.model))):
-        instead = "Give --output a name in .csv or .jsonl."
-        targets.expect(target, flags[0], instead)
+    return flags
+
+
+def _expect_classes(settings: PredictSettings, target: str) -> None:
+    for flag in _needs_classes(settings):
+        targets.expect(target, flag, "Give --output a name in .csv or .jsonl.")
+
+
+def _checked(ask: Ask, settings: PredictSettings) -> Ask:
+    """Return what asks a server, whose first answers tell of which target it is."""
+    from tfpipeline.predict import batching, target_rows
+
+    def check(given: Sequence[Answer]) -> None:
+        other = next(filter(target_rows.is_other, given), None)
+        if other is not None:
+            is_number = other.value is not None
+            _expect_classes(settings, targets.NUMBER if is_number else targets.MULTI)
+
+    def checked(files: Sequence[Row]) -> list[Answer]:
+        try:
+            given = ask(files)
+        except batching.Incomplete as error:
+            check(error.results)
+            raise
+        check(given)
+        return given
+
+    return checked
 
 
 def answer(settings: PredictSettings) -> Sequence[dict[str, Any]]:
@@ -114,7 +147,7 @@ def _open(settings: PredictSettings) -> Ask:
     from tfpipeline.predict import answers, client
 
     if client.is_address(settings.model):
-        return answers.of_server(settings.model, settings.server)
+        return _checked(answers.of_server(settings.model, settings.server), settings)
     path = _folder(settings.model)
     if (version := answers.version_of(path)) is not None:
         return answers.of_saved_model(version, settings.server)

@@ -43,11 +43,15 @@ class Table(Sequence[dict[str, Any]]):
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
         weakref.finalize(self, self._file.close)
         self._count, self._places, self._tells = 0, list[int](), False
+        # A row of several labels or of a number, whose keys all others have.
+        self._kind: Mapping[str, Any] | None = None
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows behind the others."""
         self._file.seek(0, 2)
         self._tells |= any(_STRANGE[0] in row for row in rows)
+        if self._kind is None and target_rows.header(rows[:1]):
+            self._kind = rows[0]
         with disk.naming(self._folder or Path(tempfile.gettempdir())):
             for row in rows:
                 if self._count % _STEP == 0:
@@ -79,6 +83,8 @@ class Table(Sequence[dict[str, Any]]):
 
     def _whole(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row with the columns of all: another one may tell more."""
+        if self._kind is not None and not target_rows.header([row]):
+            row = target_rows.without(self._kind, row["id"], row["error"])
         if not self._tells or _STRANGE[0] in row:
             return row
         whole: dict[str, Any] = {}

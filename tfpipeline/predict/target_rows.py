@@ -1,6 +1,7 @@
 """Predictions of several labels or of a number: answers, rows, and cells of a CSV."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ _ENDS = ("low", "high")
 
 # Columns of a model that tells strange images, before the last one.
 STRANGE = ("novelty", "known", "known_reason")
+
+# Keys of a row without an answer, but those that are None.
+_EMPTY: Mapping[str, Any] = {"quantity": "", "labels": [], "probabilities": {}}
 
 # Labels in the table of a terminal that were not said, at most.
 _NEXT = 2
@@ -77,7 +81,7 @@ def rows(ids: Sequence[str], every: Sequence[Answer]) -> list[dict[str, Any]]:
     has_ends = any(answer.low is not None for answer in every)
     tells = any(answer.novelty is not None for answer in every)
     table: list[dict[str, Any]] = []
-    for name, answer in zip(ids, every):
+    for name, answer in zip(ids, map(_finite, every)):
         row: dict[str, Any] = {"id": name}
         if is_number:
             row |= {"quantity": "".join(answer.labels), "value": answer.value}
@@ -89,6 +93,18 @@ def rows(ids: Sequence[str], every: Sequence[Answer]) -> list[dict[str, Any]]:
             row |= {key: getattr(answer, key) for key in STRANGE}
         table.append(row | {"error": answer.error})
     return table
+
+
+def _finite(answer: Answer) -> Answer:
+    """Return an answer, or an error where it is a number that JSON does not know."""
+    if answer.value is None or math.isfinite(answer.value):
+        return answer
+    return Answer((), (), "the network's number is not finite")
+
+
+def without(kind: Mapping[str, Any], name: str, error: str) -> dict[str, Any]:
+    """Return the row of a picture without an answer, with the keys of another row."""
+    return {key: _EMPTY.get(key) for key in kind} | {"id": name, "error": error}
 
 
 def _classes(given: Rows) -> list[str]:

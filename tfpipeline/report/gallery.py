@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import image_formats, image_io, run_dir
-from tfpipeline.core.image_formats import ImageError
+from tfpipeline.core import image_io, run_dir
+from tfpipeline.core.image_formats import MAX_PIXELS, ImageError
 from tfpipeline.report.diagnosis import Measured
 
 
@@ -34,7 +34,7 @@ def pictured(
             data = image_io.content(file.path, file.offset, file.length)
             given = height, width, measured.resize, measured.examples.brightness.ranges
             # What was not looked at before has no size yet.
-            most = file.height * file.width or image_formats.MAX_PIXELS
+            most = file.height * file.width or MAX_PIXELS
             picture = image_io.read(data, *given, most)
         except (ImageError, OSError):
             shown.append(row)  # It is gone since it was trained on.

@@ -4,8 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from tfpipeline.core import image_formats, image_io, run_dir
-from tfpipeline.core.image_formats import ImageError
+from tfpipeline.core import image_io, run_dir
+from tfpipeline.core.image_formats import MAX_PIXELS, ImageError
 from tfpipeline.metrics import nearest
 from tfpipeline.models import reference
 from tfpipeline.report.diagnosis import Measured
@@ -56,7 +56,7 @@ def _draw(file: Path, measured: Measured, index: int | None) -> bool:
     with contextlib.suppress(ImageError, OSError):
         data = image_io.content(row.path, row.offset, row.length)
         given = PIXELS, PIXELS, measured.resize, measured.examples.brightness.ranges
-        most = row.height * row.width or image_formats.MAX_PIXELS
+        most = row.height * row.width or MAX_PIXELS
         image_io.save_png(file, image_io.read(data, *given, most))
         return True
     return False

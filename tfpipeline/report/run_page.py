@@ -48,6 +48,12 @@ def _target_content(run: RunFiles) -> dict[str, Any]:
     decision = Decision.of(run.decision)
     shown = run.diagnosis.get("splits", {}).get(run.split)
     result = run.metrics[run.split] if run.split else None
+    combined = run.metrics.get("combined")
+    lead = f"{network(run.config)}, trained on {counts.get('train')} images of"
+    if combined:
+        what = "predictions" if combined["how"] == "ensemble" else "weights"
+        count = html.count(len(combined["kept"]), "run")
+        lead = f"The mean of the {what} of {count}, the first of them trained on"
     stages = [f"{s['name']}: {s['epochs']} epochs" for s in _stages(run)]
     chose = "the best epoch"
     if decision.split == "validation":
@@ -55,14 +61,14 @@ def _target_content(run: RunFiles) -> dict[str, Any]:
         chose += " and the interval" if is_number else " and the thresholds"
     return {
         **target_page.content(result, shown, run.decision),
+        "tried": target_page.tried(run.calibration),
         "folds": run.metrics.get("folds"),
         "suspects": run.diagnosis.get("suspects"),
         "suspected": _gallery(run, "suspected"),
         "cleaning": str(run.folder.cleaning),
         "name": run.name,
-        "kicker": "Training run",
-        "lead": f"{network(run.config)}, trained on {counts.get('train')} images of "
-        f"{source}; measured on {run.split or 'no'} images.",
+        "kicker": "Runs combined" if combined else "Training run",
+        "lead": f"{lead} {source}; measured on {run.split or 'no'} images.",
         "split": run.split,
         "careful": (
             f"There are no test images. These validation images also chose {chose}, so "

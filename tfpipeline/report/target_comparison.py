@@ -42,7 +42,7 @@ class Score(NamedTuple):
 SCORES = {
     targets.MULTI: Score(
         *("mean_average_precision", "mAP", True),
-        "the standard error of the same bootstrap",
+        "the answers of the two runs swapped in some of the images or groups",
     ),
     targets.NUMBER: Score("mae", "MAE", False, "an exact test by signs"),
 }
@@ -125,9 +125,12 @@ def _against(
     score: Score,
 ) -> dict[str, Any] | None:
     """Return how two runs differ on the images that both were measured on."""
-    both = [n for n in first if n in own and first[n].label == own[n].label]
+    shared = [name for name in first if name in own]
+    both = [n for n in shared if _same(first[n].label, own[n].label, score)]
     if not both:
         return None
+    kept = set(both)
+    apart = [name for name in shared if name not in kept]
     one, other = (np.stack([each[n].values for n in both]) for each in (first, own))
     groups = [first[name].group or f"\n{name}" for name in both]
     unit = np.unique(groups, return_inverse=True)[1].ravel()
@@ -147,7 +150,15 @@ def _against(
         "interval": interval,
         "p": p,
         "gain": gain,
+        "relabelled": {"n": len(apart), "first": apart[0] if apart else None},
     }
+
+
+def _same(one: str, other: str, score: Score) -> bool:
+    """Return whether two runs have the same label, in whatever order or digits."""
+    if score.more_is_better:
+        return set(one.split(BETWEEN)) == set(other.split(BETWEEN))
+    return float(one) == float(other)
 
 
 def _story(rows: Sequence[Row], score: Score, same_images: bool) -> Story:
@@ -195,11 +206,12 @@ def _story(rows: Sequence[Row], score: Score, same_images: bool) -> Story:
 
 def _difference(row: Row, first: Row) -> Figure:
     against = row["against"]
-    low, high = against["interval"]
-    basis = (
-        f"{row['name']} minus {first['name']}; 95 % interval {html.number(low)} to "
-        f"{html.number(high)}, p = {against['p_holm']:.2g}"
-    )
+    interval = "no interval of one group"
+    if against["interval"] is not None:
+        low, high = map(html.number, against["interval"])
+        interval = f"95 % interval {low} to {high}"
+    basis = f"{row['name']} minus {first['name']}; {interval}, "
+    basis += f"p = {against['p_holm']:.2g}"
     return Figure("Difference", html.number(against["difference"]), basis)
 
 

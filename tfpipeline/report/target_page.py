@@ -33,6 +33,11 @@ def content(
     }
 
 
+def tried(calibration: Mapping[str, Any]) -> bool:
+    """Return whether a temperature was held against none, by `calibration.json`."""
+    return bool((calibration.get("held_out") or {}).get("loss"))
+
+
 def _charts(
     result: Mapping[str, Any] | None,
     shown: Mapping[str, Any],

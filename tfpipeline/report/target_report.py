@@ -96,7 +96,7 @@ def _errors(
 ) -> tuple[np.ndarray, list[list[str]]]:
     """Return how wrong each answer is, and its further cells."""
     if decision.target == targets.NUMBER:
-        value = np.float64(outputs[:, 0])
+        value = np.asarray(outputs[:, 0], np.float64)
         error, half = value - truth[:, 0], decision.half_width
         columns = [error, np.abs(error)]
         columns += [] if half is None else [value - half, value + half]

@@ -268,6 +268,6 @@ def _like(
         ids=ids,
         paths=Column(lambda name: Path(f"{root}/{name}"), ids),
         label=small.label[like[order]],
-        split=tuple(_SPLITS[i] for i in split[like[order]]),
+        split=tuple(_SPLITS[i] for i in split[like[order]].tolist()),
     )
     return every, order

@@ -166,6 +166,7 @@ def _fit(
         if parts is not None:
             with phases("folds"):
                 course.out_of_fold = folds.run(course, parts)
+                course.folds = parts.fold[course.work.examples.of("train")]
     except Diverged as error:
         if chief:
             run_writer.write_diverged(run, error.ids)

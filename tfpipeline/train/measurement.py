@@ -10,7 +10,7 @@ from tfpipeline.attack.engine.epsilon import Epsilon
 from tfpipeline.config.adversary import AdversarySettings
 from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.core import target as targets
-from tfpipeline.data.dataset import Examples
+from tfpipeline.data.dataset import Examples, first_unseen
 from tfpipeline.metrics import (
     calibration,
     classification,
@@ -134,8 +134,7 @@ def novelty_of(course: Course, kept: Reference) -> tuple[Novelty, dict[str, Any]
     score = novelty.fit(kept.features[train], label)
     examples = course.work.examples
     seen = {examples.keys[i] for i in examples.of("train")}
-    first = {kept.digest[i]: i for i in held_out[::-1]}
-    once = np.array(sorted(i for d, i in first.items() if d not in seen), np.int64)
+    once = held_out[first_unseen([kept.digest[i] for i in held_out], seen)]
     settings = course.work.settings
     rng = np.random.default_rng([settings.seed, 3])
     head = classifier.split_classifier(course.work.model)[1]

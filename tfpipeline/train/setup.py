@@ -89,8 +89,8 @@ def prepare(
             if settings.data.features is not None:
                 with distribute.jointly(strategy):
                     held = open_held(settings.data)
-                    named = held.labels.data.source
-                    data = dataclasses.replace(settings.data, source=named)
+                    name = held.labels.data.source
+                    data = dataclasses.replace(settings.data, source=name)
                     settings = dataclasses.replace(settings, data=data)
                     examples = held.examples(settings, cache, draw)
             else:

@@ -70,9 +70,10 @@ class Course:
     engines: dict[str, Any] = field(default_factory=dict)
     board: Board | None = None
     # The task of the head, where this process had one; and logits of the training
-    # images by classifiers that did not train on them.
+    # images by classifiers that did not train on them, and each one's fold.
     first: Task | None = None
     out_of_fold: np.ndarray | None = None
+    folds: np.ndarray | None = None
     # Whether a line an epoch is printed.
     logs: bool = True
 

@@ -154,3 +154,11 @@ def test_the_interval_holds_the_truth_at_least_as_often_as_it_says() -> None:
         low, high = told["intervals"]["mae"]
         inside += low <= np.mean(true) <= high
     assert inside / draws >= 0.95
+
+
+@pytest.mark.parametrize("asked", [ASKED, None])
+def test_one_group_has_no_interval(asked) -> None:
+    logits, values, fold, _ = several(40)
+    labels = "abc" if asked else ["age"]
+    told = folds.summarize(labels, (logits, values), fold, ["a"] * 40, None, asked)
+    assert set(told["intervals"].values()) == {None}

@@ -72,3 +72,13 @@ def test_outliers_do_not_hide_each_other() -> None:
 )
 def test_errors_that_are_equal_have_no_deviation(error, expected) -> None:
     np.testing.assert_allclose(suspects.robust_z(np.array(error)), expected)
+
+
+def test_errors_that_are_not_finite_are_suspects_and_hide_no_others() -> None:
+    error = np.random.default_rng(3).normal(size=60)
+    error[0] = 40
+    expected = suspects.of_numbers(error)
+    found = suspects.of_numbers(np.append(error, [np.nan, np.inf]))
+    np.testing.assert_array_equal(found[:60], expected)
+    assert expected[0] > 0 and np.isinf(found[60:]).all()
+    assert np.isinf(suspects.robust_z(np.array([np.nan]))).all()

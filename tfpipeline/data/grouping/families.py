@@ -118,11 +118,9 @@ def unexplained(
     known = values[0].astype(np.float64)
     middle, spread = known.mean(axis=0), known.std(axis=0)
     own, other = (
-        np.float32(
-            np.column_stack(
-                [np.ones(len(rows)), (rows - middle) / np.maximum(spread, 1e-9)]
-            )
-        )
+        np.column_stack(
+            [np.ones(len(rows)), (rows - middle) / np.maximum(spread, 1e-9)]
+        ).astype(np.float32)
         for rows in values
     )
     slopes = np.linalg.lstsq(own.T @ own, own.T @ trained, rcond=None)[0]

@@ -21,6 +21,12 @@ SPLITS = ("train", "validation", "test")
 # Between the labels of an example that has several, and what has none is called.
 BETWEEN, NO_LABEL = "|", "(no label)"
 
+# Columns beside those of the classes in files of predictions of several labels.
+RESERVED = (
+    *("id", "split", "label", "labels", "predicted", "wrong", "loss", "fold"),
+    *("probability", "probabilities", "novelty", "known", "known_reason", "error"),
+)
+
 # What a split may be called, in any letter case.
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -197,10 +203,10 @@ class Source:
         if self.target == targets.SOFT:
             class_values.check_shares(where, self.labels, self.values, place)
         for name in labels if self.target == targets.MULTI else ():
-            if BETWEEN in name or name == NO_LABEL:
+            if BETWEEN in name or name in (NO_LABEL, *RESERVED):
                 raise UserError(
-                    f"{where}: expected a new name without {BETWEEN!r}, and not "
-                    f"{NO_LABEL}. Received: {name!r}."
+                    f"{where}: expected a new name without {BETWEEN!r}, and none of "
+                    f"{', '.join((NO_LABEL, *RESERVED))}. Received: {name!r}."
                 )
         given = self.target, self.values, place
         values = class_values.joined(*given, len(labels))
@@ -211,9 +217,8 @@ class Source:
                 "as images of none of the classes"
             )
         label = class_values.strata(self.target, values)
-        return dataclasses.replace(
-            self, labels=tuple(labels), values=values, label=label
-        )
+        names = tuple(labels)
+        return dataclasses.replace(self, labels=names, values=values, label=label)
 
     def in_order(self, labels: Sequence[str]) -> "Source":
         """Return the same examples with the classes in another order."""

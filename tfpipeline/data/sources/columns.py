@@ -24,8 +24,7 @@ class Column(Sequence[_T], Generic[_T]):
     def __init__(
         self, make: Callable[..., _T], *others: Sequence[Any] | np.ndarray
     ) -> None:
-        self._make = make
-        self.others: tuple[Any, ...] = others
+        self._make, self.others = make, others
 
     def __len__(self) -> int:
         return len(self.others[0])
@@ -58,7 +57,11 @@ class Column(Sequence[_T], Generic[_T]):
 
     def take(self, indices: np.ndarray) -> "Column[_T]":
         """Return the values at some places, in their order."""
-        return Column(self._make, *(taken(other, indices) for other in self.others))
+        others = (
+            other[indices] if isinstance(other, np.ndarray) else taken(other, indices)
+            for other in self.others
+        )
+        return Column(self._make, *others)
 
 
 def texts(values: Sequence[str]) -> Sequence[str]:
@@ -78,15 +81,23 @@ def joined(parts: Sequence[np.ndarray]) -> Sequence[str]:
     # Each array has its own width, which stands for what its texts have.
     if widest * count > _USUAL * sum(part.nbytes for part in parts):
         return [_decoded(value) for part in parts for value in part.tolist()]
-    return Column(_decoded, np.concatenate(parts).view(_Bytes))
+    return _Texts(np.concatenate(parts))
 
 
-class _Bytes(np.ndarray):
-    """An array of bytes, iterated over as Python's own."""
+class _Texts(Column[str]):
+    """Texts in one array of bytes."""
 
-    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
+    def __init__(self, array: np.ndarray) -> None:
+        super().__init__(_decoded, array)
+        self._array = array
+
+    def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), 4096):
-            yield from self[start : start + 4096].tolist()
+            yield from map(_decoded, self._array[start : start + 4096].tolist())
+
+    def take(self, indices: np.ndarray) -> Column[str]:
+        """Return the texts at some places, in their order."""
+        return _Texts(self._array[indices])
 
 
 def _decoded(value: bytes) -> str:
@@ -97,6 +108,4 @@ def taken(values: Sequence[_T], indices: np.ndarray) -> Sequence[_T]:
     """Return the values at some places, in their order: of a column as a column."""
     if isinstance(values, Column):
         return values.take(indices)
-    if isinstance(values, np.ndarray):
-        return values[indices]
     return tuple(values[i] for i in indices)

@@ -20,7 +20,7 @@ from tfpipeline.core import console, file_io
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import csv_file
-from tfpipeline.data.sources.base import BETWEEN, NO_LABEL, Source
+from tfpipeline.data.sources.base import BETWEEN, NO_LABEL, RESERVED, Source
 from tfpipeline.data.sources.class_values import strata
 
 COLUMNS = "--data.label_columns"
@@ -52,6 +52,13 @@ def with_values(source: Source, target: str, values: np.ndarray) -> Source:
             f"{source.name}: {NO_LABEL!r} cannot be a class name with {targets.FLAG} "
             "multi: images without a label are called so. Leave their labels empty, "
             "or rename the class."
+        )
+    taken = sorted(set(source.labels) & set(RESERVED))
+    if target == targets.MULTI and taken:
+        raise UserError(
+            f"{source.name}: expected no class with the name of a column of "
+            f"predictions.csv, which has one for each class. Received: {taken[0]!r}. "
+            f"Rename it in the source, such as {taken[0]!r} to 'a {taken[0]}'."
         )
     values = np.asarray(values, np.float32)
     label = strata(target, values)

@@ -145,6 +145,8 @@ def _f1_interval(
     called: np.ndarray, true: np.ndarray, weight: np.ndarray | None, unit: np.ndarray
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of the macro F1; a draw's classes are those it has."""
+    if bootstrap.units(len(true), unit) < 2:
+        return None
     each = np.ones(len(true)) if weight is None else np.asarray(weight, np.float64)
     both, sums = (called & true).astype(float), called.astype(float) + true
     there = true.astype(float)

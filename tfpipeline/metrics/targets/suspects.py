@@ -45,16 +45,19 @@ def robust_z(error: np.ndarray) -> np.ndarray:
     The standard deviation is 1.4826 times the median of the absolute differences from
     the median, which outliers do not move; where more than half of the errors are
     equal, 1.2533 times the mean of them; and where all are, every one is off by 0.
+    Errors that are not finite are infinitely far off, and count for none of these.
 
     Source: Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993, who call an
         error above 3.5 an outlier.
     """
     error = np.asarray(error, np.float64)
-    if not len(error):
-        return np.zeros(0)
-    off = np.abs(error - np.median(error))
-    scale = _OF_MEDIAN * float(np.median(off)) or _OF_MEAN * float(off.mean())
-    return off / scale if scale else np.zeros(len(off))
+    finite = np.isfinite(error)
+    z = np.where(finite, 0.0, np.inf)
+    if finite.any():
+        off = np.abs(error[finite] - np.median(error[finite]))
+        scale = _OF_MEDIAN * float(np.median(off)) or _OF_MEAN * float(off.mean())
+        z[finite] = off / scale if scale else 0.0
+    return z
 
 
 def of_numbers(error: np.ndarray) -> np.ndarray:

@@ -1,12 +1,13 @@
 """A network of several labels or of a number, measured."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfpipeline.config.train import CalibrationSettings
 from tfpipeline.core import target as targets
-from tfpipeline.data.dataset import Examples
+from tfpipeline.data.dataset import Examples, first_unseen
 from tfpipeline.data.sources.base import Source
 from tfpipeline.metrics import decision, target_metrics
 from tfpipeline.metrics.calibration import Calibration
@@ -26,7 +27,7 @@ NO_ABSTENTION = {
 
 
 class HeldOut(NamedTuple):
-    """Images that the networks which answered them did not learn.
+    """Images that the networks which answered them did not learn, equal ones once.
 
     Args:
         name: What they are called.
@@ -51,34 +52,82 @@ def measure(course: Course) -> dict[str, dict[str, Any]]:
     course.calibration = calibrate(examples, given)
     own = scaling.unit_of(course.work.model), course.calibration.temperature
     course.decision = decide(examples, given, asked, *own)
-    names = examples.together(course.work.settings.data.group)
+    group = course.work.settings.data.group
+    return split_metrics(examples, course.logits, course.decision, group)
+
+
+def split_metrics(
+    examples: Examples, logits: Mapping[str, np.ndarray], decision: Decision, group: str
+) -> dict[str, dict[str, Any]]:
+    """Return the metrics of each split, with intervals by groups and copies."""
     result = {}
-    for split, outputs in course.logits.items():
-        chosen = examples.of(split)
-        result[split] = target_metrics.measure(
-            *(course.decision, outputs, examples.truth(chosen)),
-            *(examples.weights(chosen), [names[i] for i in chosen]),
-        )
+    for split, outputs in logits.items():
+        given = examples, examples.of(split), outputs
+        result[split] = metrics(*given, decision, group)
     return result
+
+
+def metrics(
+    examples: Examples,
+    chosen: np.ndarray,
+    outputs: np.ndarray,
+    decision: Decision,
+    group: str,
+) -> dict[str, Any]:
+    """Return the metrics of some examples; `group` is `--data.group`, for intervals."""
+    names = examples.together(group)
+    return target_metrics.measure(
+        *(decision, outputs, examples.truth(chosen)),
+        *(examples.weights(chosen), [names[i] for i in chosen]),
+    )
 
 
 def held_out(course: Course) -> HeldOut:
     """Return the images by which answers are chosen; more of them with folds."""
     examples = course.work.examples
     if course.out_of_fold is not None:
-        return HeldOut("out-of-fold", examples.of("train"), course.out_of_fold)
+        assert course.folds is not None
+        return out_of_fold(examples, course.out_of_fold, course.folds)
+    return validation(examples, course.logits.get("validation"))
+
+
+def validation(examples: Examples, outputs: np.ndarray | None) -> HeldOut:
+    """Return validation images without those of which training has an equal file.
+
+    What a network has learned by heart would make its intervals too narrow.
+    """
     chosen = examples.of("validation")
-    empty = np.zeros((0, len(examples.source.labels)), np.float32)
-    return HeldOut("validation", chosen, course.logits.get("validation", empty))
+    if outputs is None:
+        outputs = np.zeros((len(chosen), len(examples.source.labels)), np.float32)
+    seen = {examples.keys[i] for i in examples.of("train")}
+    once = first_unseen([examples.keys[i] for i in chosen], seen)
+    return HeldOut("validation", chosen[once], outputs[once])
+
+
+def out_of_fold(examples: Examples, outputs: np.ndarray, fold: np.ndarray) -> HeldOut:
+    """Return training images without those of which another fold has an equal file.
+
+    Args:
+        examples: Of the run.
+        outputs: Of each training image, by the network that it was held out from.
+        fold: Of each, shape (n,).
+    """
+    chosen = examples.of("train")
+    digests = [examples.keys[i] for i in chosen]
+    of: dict[str, set[int]] = {}
+    for digest, number in zip(digests, fold.tolist()):
+        of.setdefault(digest, set()).add(number)
+    seen = {digest for digest, numbers in of.items() if len(numbers) > 1}
+    once = first_unseen(digests, seen)
+    return HeldOut("out-of-fold", chosen[once], outputs[once])
 
 
 def calibrate(examples: Examples, given: HeldOut) -> Calibration:
-    """Return the temperature of several labels; equal files are counted once."""
+    """Return the temperature of several labels; a number has none."""
     why = NO_ABSTENTION[examples.source.target]
     if examples.source.target == targets.NUMBER:
         return Calibration(reason=why)
-    once = examples.distinct(given.chosen)
-    own = given.outputs[once], examples.truth(given.chosen)[once]
+    own = given.outputs, examples.truth(given.chosen)
     return calibration.calibrate(*own, given.name, why)
 
 
@@ -107,8 +156,7 @@ def decide(
     """
     source, truth = examples.source, examples.truth(given.chosen)
     if source.target == targets.NUMBER:
-        once = examples.distinct(given.chosen)
-        error = np.float64(given.outputs[once, 0]) - truth[once, 0]
+        error = np.float64(given.outputs[:, 0]) - truth[:, 0]
         half = conformal.half_width(error, asked.coverage)
         why = ""
         if half is None:
