@@ -86,7 +86,8 @@ def test_a_run_carries_its_range_to_all_that_it_is_asked(
         Choice(),
     ):
         chosen = dataclasses.replace(examples, brightness=choice)
-        work: Any = SimpleNamespace(examples=chosen, settings=ready.trained)
+        own = {"settings": ready.trained, "features": None}
+        work: Any = SimpleNamespace(examples=chosen, **own)
         known.append(run_writer.identity(ready.trained, work))
     assert str(RANGES) in {known[0][name] for name in known[0].keys() - known[2].keys()}
     assert known[0].keys() == known[1].keys() and known[0] != known[1]

@@ -115,11 +115,12 @@ def inspect(
         )
         file_io.write_json(folder / RESULT, result)
     written = ["quarantine.csv", "findings.csv", RESULT, *drawn]
-    for name in (*drawn, *written[:2], PAGE, RESULT) if place else ():
-        (place / name).upload(folder / name)
-    if place:  # An earlier audit may have found what this one did not.
+    where = folder if place is None else place
+    if place is not None:
+        for name in (*drawn, *written[:2], PAGE, RESULT):
+            (place / name).upload(folder / name)
+        # An earlier audit may have found what this one did not.
         stores.remove([place / name for name in sheets if name not in drawn])
-    where = place or folder
     console.close(data_block(known))
     console.close(closing("audit", where / PAGE, written=written))
     return result | {"written": console.written(where, where / PAGE)}

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ class ShardFeatures(FeatureCache):
     """
 
     def __init__(self, plan: Plan, shard: np.ndarray, row: np.ndarray) -> None:
-        self.folder, self.width = plan.folder, int(plan.request["width"])
+        self.folder = Path(str(plan.folder))
+        self.width = int(plan.request["width"])
         self.shard = shard
         size = self.width * np.dtype(str(plan.request["dtype"])).itemsize
         images = min(plan.images, int(plan.request["shard_images"]))

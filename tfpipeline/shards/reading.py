@@ -139,14 +139,14 @@ def _incomplete(plan: Plan, missing: list[int]) -> UserError:
 def _of_shard(plan: Plan, number: int, done: dict[str, Any]) -> _Part:
     """Return the rows of one shard."""
     if parquet.ENDING in done["sha256"]:
-        file = plan.file(number, parquet.ENDING)
+        file = _file(plan, number, parquet.ENDING)
         network, table = parquet.read_rows(file, (*_COLUMNS[:2], _COLUMNS[3]))
         if network != str(plan.request.get("network", "")):
             raise _damaged(file, "it has features of another network")
         ids, digests, errors = table
         row = np.where([not error for error in errors], np.arange(len(ids)), -1)
     else:
-        file = plan.file(number, "csv")
+        file = _file(plan, number, "csv")
         content = _read(file, done["sha256"].get("csv", ""))
         lines = csv.reader(
             io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
@@ -176,7 +176,7 @@ def vectors(plan: Plan, number: int, *, checks: bool) -> np.ndarray:
     if done is None:
         raise _incomplete(plan, [number])
     ending = parquet.ENDING if parquet.ENDING in done["sha256"] else "npy"
-    file = plan.file(number, ending)
+    file = _file(plan, number, ending)
     content = _read(file, done["sha256"].get(ending, "") if checks else None)
     if ending == parquet.ENDING:
         array = parquet.read_vectors(content)
@@ -187,6 +187,11 @@ def vectors(plan: Plan, number: int, *, checks: bool) -> np.ndarray:
     if (array.shape[-1], array.dtype) != expected:
         raise _damaged(file, f"it has {array.dtype} of shape {array.shape}")
     return array
+
+
+def _file(plan: Plan, number: int, ending: str) -> Path:
+    """Return a file of a shard, which is local: see `open_plan`."""
+    return Path(str(plan.file(number, ending)))
 
 
 def _read(file: Path, digest: str | None) -> bytes:
