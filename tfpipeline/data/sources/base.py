@@ -190,7 +190,7 @@ class Source:
             return changed._joined(labels, index.tolist(), reason)
         changed = dataclasses.replace(changed, labels=labels, label=index[self.label])
         stays = changed.label >= 0
-        out = {self.ids[i] for i in np.flatnonzero(~stays)}
+        out = {self.ids[i] for i in np.flatnonzero(~stays).tolist()}
         left = changed.take(np.flatnonzero(stays)) if out else changed
         return dataclasses.replace(left, dropped=self.dropped | out)
 
