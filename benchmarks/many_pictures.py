@@ -211,10 +211,10 @@ def kills(images: int, times: int, folder: Path) -> dict[str, Any]:
 
 def merged(folder: str) -> bytes:
     """Return the rows of a folder of shards as `merge` writes them."""
-    run(
-        ["tfpipeline.merge", folder, "--output", f"{folder}.csv", "--overwrite", "true"]
-    )
-    return Path(f"{folder}.csv").read_bytes()
+    file = Path(f"{folder}.csv")
+    file.unlink(missing_ok=True)
+    run(["tfpipeline.merge", folder, "--output", str(file)])
+    return file.read_bytes()
 
 
 def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:
