@@ -4,6 +4,7 @@ python benchmarks/many_pictures.py bookkeeping [--images 100000000] [--parts 100
 python benchmarks/many_pictures.py memory [--few 1000] [--many 100000]
 python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
 python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
+python benchmarks/many_pictures.py embed --photographs FOLDER [--few 512] [--many 2560]
 python benchmarks/many_pictures.py training [--few 100000] [--many 1000000]
 python benchmarks/many_pictures.py train_workers [--images 2000000] [--parts 1000]
 python benchmarks/many_pictures.py findings [--images 100000]
@@ -15,6 +16,8 @@ and on many pictures of 24 x 24 pixels. `kills`: `predict` into shards is killed
 random moments and given again; its rows are compared with those of one undisturbed.
 `workers`: images a second of `embed` by two processes of one core against one process
 of one core, and by Beam's two against ours where Beam is installed, in turns.
+`embed`: photographs a second of `embed` by MobileNetV2 1.0 at 224 pixels, without its
+start, against the network's bare forward pass on one batch in memory, in turns.
 `training`: the largest resident memory, and the seconds, of `train` on generated
 features of few and of many rows (1,280 in float16). `train_workers`: what each of many
 workers does to know its part of an epoch of so many rows, all of them in this process;
@@ -44,6 +47,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import copies
 import numpy as np
 from PIL import Image
 from results import spread, tell
@@ -241,6 +245,56 @@ def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:
     return result
 
 
+# A traced call with constant weights, as `embed` has them where TensorFlow computes.
+_BARE = """
+import time
+from tfpipeline.core import startup
+with startup.quiet_start():
+    import keras, tensorflow as tf
+    from tfpipeline.models.constant_weights import Frozen
+    size = (224, 224, 3)
+    model = keras.applications.MobileNetV2(
+        include_top=False, pooling="avg", weights=None, input_shape=size
+    )
+call, batch = tf.function(Frozen(model), autograph=False), tf.zeros((32, *size))
+call(batch)
+begin = time.perf_counter()
+for _ in range(32):
+    call(batch).numpy()
+print((time.perf_counter() - begin) / 32 / 32)
+"""
+
+
+def embedding(
+    root: Path, counts: tuple[int, int], rounds: int, folder: Path
+) -> dict[str, Any]:
+    """Compare what `embed` takes for a photograph with the bare pass."""
+    files = copies.jpeg_files(root)
+    for count in counts:
+        for number in range(count):
+            target = folder / f"in{count}" / f"{number:06d}.jpg"
+            target.parent.mkdir(exist_ok=True)
+            data = files[number % len(files)].read_bytes()
+            target.write_bytes(data + number.to_bytes(4, "big"))
+    words = ["--model.backbone", "MobileNetV2", "--model.weights", "none"]
+    bare, ours = list[float](), list[float]()
+    for turn in range(rounds):
+        text = subprocess.run(
+            [sys.executable, "-c", _BARE], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+        bare.append(float(text.split()[-1]))
+        seconds = [
+            run(
+                ["tfpipeline.embed", f"{folder}/in{count}", *words]
+                + ["--output", f"{folder}/out{count}.{turn}"]
+            )[0]
+            for count in counts
+        ]
+        ours.append((seconds[1] - seconds[0]) / (counts[1] - counts[0]))
+    result: dict[str, Any] = {"images": counts, "bare": bare, "embed": ours}
+    return result | spread("embed_to_bare", [a / b for a, b in zip(bare, ours)])
+
+
 def held(folder: Path, count: int, request: dict[str, Any], named: Any = None) -> Path:
     """Write shards of generated features, as `embed` would, of ten classes in turn."""
     rng = np.random.default_rng(0)
@@ -411,7 +465,7 @@ def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     ways = ("bookkeeping", "memory", "kills", "workers", "findings")
-    ways += ("training", "train_workers")
+    ways += ("embed", "training", "train_workers")
     parser.add_argument("what", choices=ways)
     parser.add_argument("--images", type=int)
     parser.add_argument("--parts", type=int, default=1000)
@@ -419,6 +473,7 @@ def main() -> None:
     parser.add_argument("--many", type=int)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--photographs", type=Path)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -430,6 +485,9 @@ def main() -> None:
             result |= planning(folder)
         elif given.what == "memory":
             result = memory(given.few or 1000, given.many or 100_000, folder)
+        elif given.what == "embed":
+            counts = given.few or 512, given.many or 2560
+            result = embedding(given.photographs, counts, given.rounds, folder)
         elif given.what == "training":
             counts = given.few or 100_000, given.many or 1_000_000
             result = training(*counts, folder)
