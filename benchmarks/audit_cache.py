@@ -42,7 +42,7 @@ print(json.dumps(found | {"peak_mb": peak / 1024}))
 
 def keep_others(cache: Path, count: int) -> None:
     """Keep rows of so many files that are not there, of several sources."""
-    ledger = Ledger(cache / f"audit-{scan._RULES}-{image_formats.MAX_PIXELS}")
+    ledger = Ledger(cache / f"audit-{scan.RULES}-{image_formats.MAX_PIXELS}")
     for first in range(0, count, _SOURCE):
         ledger.add(
             [
