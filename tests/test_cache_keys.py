@@ -97,7 +97,8 @@ def features(monkeypatch: pytest.MonkeyPatch, given: Mapping[str, Any]) -> objec
         meter=Meter(),
         examples=examples,
         alone=SimpleNamespace(plain=None, augmented=None),
-        batches=SimpleNamespace(arrange=None),
+        batches=SimpleNamespace(arrange=None, arrange_epoch=None),
+        features=None,
     )
     inputs.head_task(work, Path("/nowhere"))  # type: ignore[arg-type]
     assert len(names) == 3
@@ -189,7 +190,7 @@ CACHES: dict[str, Case] = {
     "scans": (
         scans,
         {"max_pixels": 100},
-        {"max_pixels": 101, "rules": (scan, "_RULES")},
+        {"max_pixels": 101, "rules": (scan, "RULES")},
         {},
     ),
     "TFDS": (

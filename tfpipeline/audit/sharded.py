@@ -110,8 +110,8 @@ def _warn_of_changed(found: Sequence[Row]) -> None:
     if changed:
         console.warn_once(
             f"{len(changed)} pictures have changed since they were audited, e.g. "
-            f"{changed[0]}: what is said of them is of before. To audit them anew, use "
-            "another --output"
+            f"{changed[0]}: the findings describe the earlier files. To audit them "
+            "again, use another --output"
         )
 
 

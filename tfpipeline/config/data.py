@@ -15,9 +15,9 @@ class DataSettings:
         source: `demo`, `tfds:NAME[:SPLIT]`, a folder with one folder per class
             (optionally below `train/`, `validation/` and `test/`), or a CSV file with
             the columns path and label.
-        features: Folder written by `embed`, from whose features `train` learns without
-            the pictures. The labels are the class folders in the ids, or come from a
-            `source` joined by id.
+        features: Local folder written by `embed`, from whose features `train` learns
+            without the pictures. The labels are the class folders in the ids, or come
+            from a `source` joined by id.
         target: What is predicted: `single` (one class), `multi` (any number of
             classes), `soft` (a share of each class), or `number` (default: what the
             source provides).
@@ -55,7 +55,7 @@ class DataSettings:
         augmentation: `none`, `light` (flips, small shifts, rotations and zooms),
             `randaugment`, `mixup`, or `cutmix`.
         views: Number of augmented copies of each image whose features are cached. 0:
-            images are augmented anew in every epoch and pass through the whole network.
+            images are augmented again in every epoch and pass the whole network.
         cache: Where decoded images are kept: `ram`, `disk`, `none`, or `auto`.
         resize: How an image is made square: `squash` (change the aspect ratio), `crop`
             (keep the middle), or `pad`.

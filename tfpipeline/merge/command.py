@@ -22,7 +22,10 @@ _ENDINGS = (".csv", ".npy", ".parquet")
 def merge(settings: MergeSettings) -> dict[str, Any]:
     """Check shards, list missing ones, and join complete ones into one file."""
     if settings.shards is None:
-        raise UserError("--shards: expected the folder that `embed` wrote.")
+        raise UserError(
+            "--shards: expected a folder of shards, as `embed`, `predict` and `audit` "
+            "write them."
+        )
     plan = plans.read(stores.of("--shards", settings.shards))
     output = _check(settings.output, plan)
     content = work.end(plan)

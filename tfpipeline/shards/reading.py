@@ -127,7 +127,7 @@ def _incomplete(plan: Plan, missing: list[int]) -> UserError:
         return UserError(
             f"{FLAG} {plan.folder}: expected shards of one request. Of another one, by "
             f"their .done.json: {numbers_in_words(others)}. Give the command `embed` "
-            "that wrote the folder again: it computes them anew."
+            "that wrote the folder again: it computes them again."
         )
     return UserError(
         f"{FLAG} {plan.folder}: expected {plan.shards} shards. Missing: "
