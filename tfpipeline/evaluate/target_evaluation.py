@@ -36,7 +36,8 @@ class Measured(NamedTuple):
 
 def metrics(given: Measured) -> dict[str, Any]:
     """Return the metrics, as `metrics.json` of a run has them."""
-    return measurement.metrics(*given)
+    names = given.examples.together(given.group)
+    return measurement.metrics(*given[:-1], names)
 
 
 def write(run: run_dir.RunFolder, result: Mapping[str, Any], given: Measured) -> None:

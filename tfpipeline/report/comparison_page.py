@@ -8,17 +8,14 @@ from urllib.parse import quote
 
 from tfpipeline.core import file_io
 from tfpipeline.core.run_dir import RunFolder
-from tfpipeline.metrics.significance import holm, mcnemar, paired_interval
-from tfpipeline.report import charts, html, run_data, run_page, target_comparison
+from tfpipeline.metrics.significance import mcnemar, paired_interval
+from tfpipeline.report import charts, html, pairs, run_data, run_page, target_comparison
 from tfpipeline.report.figures import svg
 from tfpipeline.report.run_data import RunFiles
 from tfpipeline.report.story import Figure, Story
 
 # Settings that say nothing of the result.
 _FREE = ("workdir", "cache_dir", "overwrite")
-
-# A difference is shown where chance alone makes one as large less often than this.
-_LEVEL = 0.05
 
 Row = Mapping[str, Any]
 
@@ -61,10 +58,7 @@ def content(runs: Sequence[RunFiles]) -> dict[str, Any]:
         }
         for run, name, own in zip(runs, names, right)
     ]
-    tests = [row["against"] for row in rows if row["against"]]
-    for against, p in zip(tests, holm([against["p"] for against in tests])):
-        against["p_holm"] = p
-        against["shown"] = p < _LEVEL
+    pairs.judge(rows)
     same_images = len({frozenset(own) for own in right}) == 1
     lowest = [row["run"].interval[0] for row in rows if row["result"]]
     return {
@@ -88,9 +82,9 @@ def _link(folder: RunFolder, page: Path) -> str | None:
 def _story(rows: Sequence[Row], same_images: bool) -> Story:
     """Return what the comparison comes to: a difference only where one is shown."""
     first, others = rows[0], rows[1:]
-    pairs = [row for row in others if row["against"]]
+    against = [row for row in others if row["against"]]
     measured = [row for row in rows if row["result"]]
-    shown = [row for row in pairs if row["against"]["shown"]]
+    shown = [row for row in against if row["against"]["shown"]]
     figures = []
     if measured:
         best = max(measured, key=_accuracy)
@@ -98,21 +92,17 @@ def _story(rows: Sequence[Row], same_images: bool) -> Story:
         basis = f"{best['name']}; 95 % interval {interval}"
         share = html.percent(best["result"]["accuracy"])
         figures.append(Figure("Highest accuracy", share, basis))
-    if pairs:
-        figures.append(_difference(max(shown or pairs, key=_gain), first))
-        shared = html.number(min(row["against"]["n"] for row in pairs))
+    if against:
+        figures.append(_difference(max(shown or against, key=_gain), first))
+        shared = html.number(min(row["against"]["n"] for row in against))
         figures.append(Figure("Shared images", shared, "both runs were measured on"))
-    name = first["name"]
-    if len(measured) == len(rows) and not same_images:
-        runs = html.count(len(rows), "run")
-        headline = f"{runs} that do not share all test images: no ranking"
-    elif not (first["result"] and same_images and len(pairs) == len(others)):
-        headline = f"{html.count(len(rows), 'run')} side by side"
-    elif len(others) == 1 and not shown:
-        headline = f"No difference shown between {name} and {others[0]['name']}"
-    elif not shown:
-        headline = f"None of {len(others)} runs is shown to differ from {name}"
-    else:
+    headline = pairs.without_difference(
+        rows,
+        measured=bool(first["result"]),
+        complete=len(measured) == len(rows),
+        same_images=same_images,
+    )
+    if headline is None:
         headline = _shown(first, shown, len(others))
     return Story(headline, figures)
 
@@ -121,14 +111,10 @@ def _shown(first: Row, shown: Sequence[Row], others: int) -> str:
     """Return the headline where at least one run is shown to differ from the first."""
     best = max(shown, key=_gain)
     change = "more" if _gain(best) > 0 else "less"
-    words = (
+    return (
         f"{best['name']} is {abs(100 * _gain(best)):.1f} points {change} accurate than "
-        f"{first['name']}"
+        f"{first['name']}{pairs.how_many(len(shown), others)}"
     )
-    if others > 1:
-        verb = "is" if len(shown) == 1 else "are"
-        words += f"; {len(shown)} of {others} runs {verb} shown to differ from it"
-    return words
 
 
 def _difference(row: Row, first: Row) -> Figure:

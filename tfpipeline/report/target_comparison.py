@@ -13,15 +13,11 @@ from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources.base import BETWEEN
 from tfpipeline.metrics import multi_label, regression
-from tfpipeline.metrics.significance import holm
-from tfpipeline.report import html
+from tfpipeline.report import html, pairs
 from tfpipeline.report.run_data import RunFiles
 from tfpipeline.report.story import Figure, Story
 
 Row = Mapping[str, Any]
-
-# A difference is shown where chance alone makes one as large less often than this.
-_LEVEL = 0.05
 
 
 class Score(NamedTuple):
@@ -90,10 +86,7 @@ def content(
         figure = None if result is None else result[score.key]
         interval = None if result is None else score.interval(result)
         rows.append({**row, "figure": figure, "interval": interval, "against": against})
-    tests = [row["against"] for row in rows if row["against"]]
-    for against, p in zip(tests, holm([against["p"] for against in tests])):
-        against["p_holm"] = p
-        against["shown"] = p < _LEVEL
+    pairs.judge(rows)
     same_images = len({frozenset(own) for own in answers}) == 1
     story = _story(rows, score, same_images)
     return {"rows": rows, "score": score, "story": story, "same_images": same_images}
@@ -164,9 +157,9 @@ def _same(one: str, other: str, score: Score) -> bool:
 def _story(rows: Sequence[Row], score: Score, same_images: bool) -> Story:
     """Return what the comparison comes to: a difference only where one is shown."""
     first, others = rows[0], rows[1:]
-    pairs = [row for row in others if row["against"]]
+    against = [row for row in others if row["against"]]
     measured = [row for row in rows if row["figure"] is not None]
-    shown = [row for row in pairs if row["against"]["shown"]]
+    shown = [row for row in against if row["against"]["shown"]]
     figures = []
     if measured:
         pick = max if score.more_is_better else min
@@ -177,30 +170,24 @@ def _story(rows: Sequence[Row], score: Score, same_images: bool) -> Story:
             basis += f"; 95 % interval {ends}"
         title = f"{'Highest' if score.more_is_better else 'Lowest'} {score.name}"
         figures.append(Figure(title, html.number(best["figure"]), basis))
-    if pairs:
-        figures.append(_difference(max(shown or pairs, key=_gain), first))
-        shared = html.number(min(row["against"]["n"] for row in pairs))
+    if against:
+        figures.append(_difference(max(shown or against, key=_gain), first))
+        shared = html.number(min(row["against"]["n"] for row in against))
         figures.append(Figure("Shared images", shared, "both runs were measured on"))
-    name = first["name"]
-    if len(measured) == len(rows) and not same_images:
-        runs = html.count(len(rows), "run")
-        headline = f"{runs} that do not share all test images: no ranking"
-    elif not (measured and same_images and len(pairs) == len(others)):
-        headline = f"{html.count(len(rows), 'run')} side by side"
-    elif len(others) == 1 and not shown:
-        headline = f"No difference shown between {name} and {others[0]['name']}"
-    elif not shown:
-        headline = f"None of {len(others)} runs is shown to differ from {name}"
-    else:
+    headline = pairs.without_difference(
+        rows,
+        measured=bool(measured),
+        complete=len(measured) == len(rows),
+        same_images=same_images,
+    )
+    if headline is None:
         best = max(shown, key=_gain)
         size = html.number(abs(_gain(best)))
         change = "better" if _gain(best) > 0 else "worse"
-        headline = f"{score.name} of {best['name']} is {change} by {size} than {name}'s"
-        if len(others) > 1:
-            verb = "is" if len(shown) == 1 else "are"
-            headline += (
-                f"; {len(shown)} of {len(others)} runs {verb} shown to differ from it"
-            )
+        headline = (
+            f"{score.name} of {best['name']} is {change} by {size} than "
+            f"{first['name']}'s{pairs.how_many(len(shown), len(others))}"
+        )
     return Story(headline, figures)
 
 

@@ -1,6 +1,6 @@
 """A network of several labels or of a number, measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,10 +60,10 @@ def split_metrics(
     examples: Examples, logits: Mapping[str, np.ndarray], decision: Decision, group: str
 ) -> dict[str, dict[str, Any]]:
     """Return the metrics of each split, with intervals by groups and copies."""
-    result = {}
+    result, names = {}, examples.together(group)
     for split, outputs in logits.items():
         given = examples, examples.of(split), outputs
-        result[split] = metrics(*given, decision, group)
+        result[split] = metrics(*given, decision, names)
     return result
 
 
@@ -72,10 +72,9 @@ def metrics(
     chosen: np.ndarray,
     outputs: np.ndarray,
     decision: Decision,
-    group: str,
+    names: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the metrics of some examples; `group` is `--data.group`, for intervals."""
-    names = examples.together(group)
+    """Return the metrics of some examples; `names` are the groups of all of them."""
     return target_metrics.measure(
         *(decision, outputs, examples.truth(chosen)),
         *(examples.weights(chosen), [names[i] for i in chosen]),
