@@ -205,19 +205,39 @@ def test_a_page_made_again_is_told_like_the_others(small_run: Trained, capsys) -
     assert capsys.readouterr() == ("", "")
 
 
+def alone(verb: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Give a command in a process of its own: TensorFlow starts there, with its log."""
+    given = [sys.executable, "-m", f"tfpipeline.{verb}", *map(str, words), "--quiet"]
+    return subprocess.run(given, capture_output=True, text=True)
+
+
 @pytest.mark.slow
 def test_a_process_of_its_own_writes_nothing_else_to_stdout(
     small_run: Trained, exported: Exported
 ) -> None:
-    words = ["--model", str(small_run.path), "--images", str(exported.pictures[0])]
-    done = subprocess.run(
-        [sys.executable, "-m", "tfpipeline.predict", *words, "--json", "--quiet"],
-        capture_output=True,
-        text=True,
-    )
+    words = ["--model", small_run.path, "--images", exported.pictures[0]]
+    done = alone("predict", *words, "--json")
     assert done.returncode == 0 and done.stderr == ""
     labels = (small_run.path / "labels.txt").read_text().split()
     assert json.loads(done.stdout)[0]["label"] in labels
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "verb, words",
+    [
+        ("predict", "--model {run} --images {picture} --output {out}.html"),
+        ("predict", "--model {run} --images {picture} --output {out}"),
+        *((verb, TABLE[verb].words) for verb in ("combine", "similar")),
+    ],
+)
+def test_tensorflows_log_is_not_heard(
+    verb: str, words: str, small_run: Trained, exported: Exported, tmp_path: Path
+) -> None:
+    names = {"run": small_run.path, "picture": exported.pictures[0]}
+    names |= {"out": tmp_path / "out", "cache": small_run.cache}
+    done = alone(verb, *(word.format(**names) for word in words.split()))
+    assert done.returncode == 0 and done.stderr == ""
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ def start(*words: object) -> int:
 
 @pytest.mark.parametrize("kind", ["run", "saved model"])
 def test_shards_hold_what_one_file_holds(
-    kind: str, small_run: Trained, exported: Exported, tmp_path: Path
+    kind: str, small_run: Trained, exported: Exported, tmp_path: Path, capsys
 ) -> None:
     for number, picture in enumerate(exported.pictures):
         (tmp_path / "in").mkdir(exist_ok=True)
@@ -33,7 +33,8 @@ def test_shards_hold_what_one_file_holds(
     words = [tmp_path / "in", "--model", model, "--output"]
     assert start(*words, tmp_path / "one.csv") == 0
     shards = tmp_path / "shards"
-    assert start(*words, shards, "--shard_images", 3) == 0
+    again = [*words, shards, "--shard_images", 3]
+    assert start(*again) == 0
     before = files(shards)
     joining.write(plan.read(shards), tmp_path / "joined.csv")
     joined = (tmp_path / "joined.csv").read_text()
@@ -42,9 +43,11 @@ def test_shards_hold_what_one_file_holds(
     assert [row.split(",")[:2] for row in joined.splitlines()] == [
         row.split(",")[:2] for row in one.splitlines()
     ]
-    # Given again, nothing is computed and nothing changes.
-    assert start(*words, shards, "--shard_images", 3) == 0
+    # Given again, nothing is computed and nothing changes, and that is said.
+    assert "nothing was computed" not in capsys.readouterr().err
+    assert cli.main(predict, PredictSettings, [*map(str, again)]) == 0
     assert files(shards) == before
+    assert "nothing was computed" in capsys.readouterr().err
 
 
 def test_predictions_behind_a_url_have_the_bytes_of_local_ones(

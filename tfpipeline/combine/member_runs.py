@@ -16,7 +16,7 @@ from tfpipeline.combine import checks, figures
 from tfpipeline.combine.checks import MEASURED
 from tfpipeline.config import DistributeSettings, EvaluateSettings, RunSettings
 from tfpipeline.config.train import CombineSettings
-from tfpipeline.core import console, file_io, provenance, run_replacement
+from tfpipeline.core import console, file_io, provenance, run_replacement, startup
 from tfpipeline.core import target as targets
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
@@ -81,9 +81,10 @@ class Members:
 def open_members(folders: Sequence[RunFolder], settings: CombineSettings) -> Members:
     """Load runs, and refuse those that cannot be combined."""
     runs = [cli.of_run(run.config) for run in folders]
-    strategy = distribute.start(
-        DistributeSettings(strategy="one_device"), runs[0].train.precision, 0
-    )
+    with startup.quiet_start():  # The first use of a device is heard, too.
+        strategy = distribute.start(
+            DistributeSettings(strategy="one_device"), runs[0].train.precision, 0
+        )
     with strategy.scope():
         loaded = [saving.load_classifier(run.model) for run in folders]
     models, labels = zip(*loaded)

@@ -1,11 +1,15 @@
-"""A classifier and its class names in one file, which plain Keras loads as well."""
+"""A classifier and its class names in one file, which plain Keras loads as well.
+
+What is not Keras' own in it is read without importing Keras.
+"""
+
+from __future__ import annotations
 
 import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from tfpipeline.core import brightness, disk, file_io
 from tfpipeline.core.brightness import WHOLE, Ranges
@@ -14,7 +18,9 @@ from tfpipeline.core.target import SINGLE
 from tfpipeline.metrics.decision import Decision
 from tfpipeline.models.class_names import ClassNames
 from tfpipeline.models.own import archive as archive_of_keras
-from tfpipeline.models.own import graphs, hub
+
+if TYPE_CHECKING:
+    import keras
 
 # Members that Keras does not look at: the file stays a valid `.keras` archive.
 _LABELS, _RANGES, _DECISION = "labels.txt", "range.txt", "target.json"
@@ -69,6 +75,10 @@ def load_decision(path: Path) -> Decision:
 
 def load_classifier(path: Path) -> tuple[keras.Model, ClassNames]:
     """Return a classifier that `save_classifier` wrote, and its class names."""
+    import keras
+
+    from tfpipeline.models.own import graphs, hub
+
     try:
         with zipfile.ZipFile(path) as archive:
             labels = ClassNames(archive.read(_LABELS).decode().split("\n")[:-1])

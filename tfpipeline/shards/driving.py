@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpipeline.config.beam import BEAM
-from tfpipeline.core import stores
+from tfpipeline.core import console, stores
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.stores import Place
 from tfpipeline.shards import plan as plans
@@ -45,6 +45,24 @@ def run(
             "--runner beam: expected Apache Beam to be installed. Do: pip install "
             "'tfpipeline[beam]'."
         )
+    before = _whole(output)
+    plan, counted = _run(command, settings, own, open_job, output)
+    if before and before == _whole(output):
+        console.note(
+            f"{output}: all shards were there already, and nothing was computed. "
+            "Pictures that were added or changed since they were listed are not in "
+            "them: for these, choose another folder, or remove this one first"
+        )
+    return plan, counted
+
+
+def _run(
+    command: str,
+    settings: Any,
+    own: tuple[int, int],
+    open_job: Callable[[Any], work.Job],
+    output: Path | Place,
+) -> tuple[plans.Plan, dict[str, int]]:
     if settings.workers > 1:
         processes.run(command, settings, output)
         return plans.read(output), {}
@@ -58,6 +76,15 @@ def run(
     plan = _settle(settings, output, job)
     work.compute_all(plan, job.compute, own)
     return plan, {}
+
+
+def _whole(output: Path | Place) -> bytes:
+    """Return the plan in a folder if all of its shards were there; else nothing."""
+    if not (output / plans.INDEX).is_file():
+        return b""
+    with contextlib.suppress(FileNotFoundError):
+        return (output / plans.PLAN).read_bytes()
+    return b""
 
 
 def _anywhere(settings: Any) -> Any:
