@@ -270,7 +270,7 @@ def test_other_work_and_other_results_are_refused(
 def test_python_returns_what_there_is(folder: Path, tmp_path: Path) -> None:
     given = {"source": str(folder), "output": str(tmp_path), "shard_images": 8}
     part = tfpipeline.audit(**given, part="1", parts=2)
-    assert part["missing"] == [0, 2] and part.path == tmp_path
+    assert part["shards"]["missing"] == [0, 2] and part.path == tmp_path
     whole = tfpipeline.audit(**given)
     assert whole["files"] == 27 and "review" in whole
 

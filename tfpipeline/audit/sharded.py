@@ -42,7 +42,8 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     """Write the rows of a share; once those of all are there, what they show.
 
     Returns:
-        What `statistics.json` holds; what there is of the shards while some miss.
+        `shards`: what there is of them; and, once none is missing, what
+        `statistics.json` holds.
     """
     if not settings.shard_images:
         settings = dataclasses.replace(settings, shard_images=SHARD_IMAGES)
@@ -61,7 +62,7 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     missing = work.numbers_in_words(content["missing"])
     words: Mapping[str, Any] = {"result": content, "missing": missing}
     console.close(closing("audit_shards", output, plans.INDEX, **words))
-    return content | {"written": console.written(output, None)}
+    return {"shards": content, "written": console.written(output, None)}
 
 
 def _check(output: Path | Place, folder: Path | Place, *, overwrite: bool) -> None:
