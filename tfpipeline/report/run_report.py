@@ -27,6 +27,10 @@ LOSSES, SUSPECTS = 12, 12
 # Pictures whose activations are in memory at a time.
 _TOGETHER = 4
 
+# Of weights that become constants of the graph. With the 59 MB of VGG16, tracing and
+# optimizing it took longer than its way through all the pictures that are shown.
+_MOST_BYTES = 2**24
+
 
 def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
     """Write predictions, tables, pictures and the page of a finished run.
@@ -113,7 +117,9 @@ def _explainer(
         console.note("no Grad-CAM: no layer returns maps with a height and a width")
     if not names or not count:
         return lambda _: None
-    forwards = [layer_outputs.maps_and_logits(model, name) for name in names]
+    forwards = [
+        layer_outputs.maps_and_logits(model, name, _MOST_BYTES) for name in names
+    ]
     # Traced: the backbone's activations are then not kept for a gradient that is not
     # asked for, which eager execution would do.
     see = tf.function(
