@@ -86,6 +86,9 @@ def test_without_it_the_same_is_done_here_at_once() -> None:
     with second_process.started(__name__):
         second_process.call(done.append, 7)
         assert done == [7] and second_process.call(os.getpid)() == os.getpid()
+        failed = second_process.call(divmod, 1, 0)
+        with pytest.raises(ZeroDivisionError):
+            failed()
 
 
 def test_what_it_prints_is_no_answer(monkeypatch, capfd) -> None:

@@ -1,8 +1,6 @@
 """Pictures of single examples, as the network is shown them, for the page of a run."""
 
-import contextlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +12,6 @@ from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.report import charts, second_process
 from tfpipeline.report.diagnosis import Measured
-
-# Files that are written at a time: each waits for the disk.
-_TOGETHER = 8
 
 
 class Picture(NamedTuple):
@@ -41,22 +36,21 @@ def picture(
 
 def draw(pictures: Sequence[Picture]) -> list[bool]:
     """Write pictures; return of each whether its example was still there."""
-    shown = [False] * len(pictures)
-    with ThreadPoolExecutor(_TOGETHER) as pool:
-        writing = []
-        for number, wanted in enumerate(pictures):
-            file, row, height, width, how, ranges = wanted
-            # It may be gone since it was trained on.
-            with contextlib.suppress(ImageError, OSError):
-                data = image_io.content(row.path, row.offset, row.length)
-                # What was not looked at before has no size yet.
-                most = row.height * row.width or image_formats.MAX_PIXELS
-                pixels = image_io.read(data, height, width, how, ranges, most)
-                writing.append(pool.submit(image_io.save_png, file, pixels))
-                shown[number] = True
-    for written in writing:
-        written.result()
-    return shown
+    return [_draw(*wanted) for wanted in pictures]
+
+
+def _draw(
+    file: Path, row: Row, height: int, width: int, how: str, ranges: Ranges
+) -> bool:
+    try:
+        data = image_io.content(row.path, row.offset, row.length)
+        # What was not looked at before has no size yet.
+        most = row.height * row.width or image_formats.MAX_PIXELS
+        shown = image_io.read(data, height, width, how, ranges, most)
+    except (ImageError, OSError):
+        return False  # It is gone since it was trained on.
+    image_io.save_png(file, shown)
+    return True
 
 
 def draw_batch(

@@ -121,13 +121,17 @@ def call(function: Callable[..., _T], *given: Any) -> Callable[[], _T]:
 
     The function and what it is given must be such as `pickle` knows, and it must not
     matter if it is called twice. Where there is no second process it is called here at
-    once; where it fails there, it is called here when its result is asked for, and
-    fails here.
+    once; where it fails there, it is called here when its result is asked for. Either
+    way, it is the result that raises what the function raised.
     """
     process = _current.get()
     if process is None:
-        value = function(*given)
-        return lambda: value
+        done = Future[_T]()
+        try:
+            done.set_result(function(*given))
+        except Exception as error:
+            done.set_exception(error)
+        return done.result
     asked = process.ask(function, *given)
 
     def result() -> _T:
