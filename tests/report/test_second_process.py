@@ -117,9 +117,9 @@ def test_it_ends_with_an_interrupted_block_without_doing_the_rest(monkeypatch) -
     began = time.perf_counter()
     with pytest.raises(KeyboardInterrupt), started(monkeypatch) as other:
         for _ in range(100):
-            second_process.call(wait, 1.0)
+            second_process.call(wait, 600.0)
         raise KeyboardInterrupt
-    assert not is_running(other) and time.perf_counter() - began < 60
+    assert not is_running(other) and time.perf_counter() - began < 300
 
 
 def test_it_ends_with_a_process_that_is_killed() -> None:

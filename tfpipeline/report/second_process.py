@@ -12,6 +12,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
@@ -25,8 +26,11 @@ _START = (
     "from tfpipeline.report import second_process; second_process.answer(sys.argv[1])"
 )
 
-# How long it may take to end that has nothing to do, and how much memory it takes.
-_END_SECONDS, _BYTES = 10.0, 2**28
+# How long it may take to end what it is at after Ctrl-C, and to end with nothing to do.
+_GRACE_SECONDS, _END_SECONDS = 2.0, 10.0
+
+# How much memory it takes.
+_BYTES = 2**28
 
 _T = TypeVar("_T")
 
@@ -66,16 +70,20 @@ class _Process:
 
     def end(self, *, at_once: bool) -> None:
         """Let it do what it was asked for, or only what it is at, and end it."""
+        # A block that was interrupted does not wait for long.
+        ender = threading.Timer(_GRACE_SECONDS, self._process.kill)
+        if at_once:
+            ender.start()
         self._thread.shutdown(cancel_futures=at_once)
+        assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(OSError):
-            assert self._process.stdin is not None
             self._process.stdin.close()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        assert self._process.stdout is not None
+        ender.cancel()
         self._process.stdout.close()
 
 
