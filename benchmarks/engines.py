@@ -9,14 +9,17 @@ this processor has. `tensorflow` is what computed everything before there was a 
 Beside the speed stands what each does to the features.
 
 With `--before`, a `git worktree` of an earlier commit, whole processes are measured as
-well, in turn: `train` by both, each with an empty cache, on the files of ROOT as they
-are (it holds `train/` and `test/`).
+well, in turn: `train` by both, each with an empty cache and once more with what the
+first run has left in it, on the files of ROOT as they are (it holds `train/` and
+`test/`). `--images 0` leaves the engines out.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -100,36 +103,65 @@ def engines(root: Path, network: str, images: int, rounds: int) -> dict[str, Any
 
 
 def run_once(code: Path, root: Path, network: str, folder: Path) -> dict[str, Any]:
-    """Return the seconds of a whole training by some code, and its accuracy."""
+    """Return seconds of a whole training by some code, and its accuracy.
+
+    `cpu` is that of all its processes, `phases` is what `metrics.json` says.
+    """
     name, _, size = network.partition(":")
     words = [sys.executable, "-m", "tfpipeline.train", "--data.source", str(root)]
     words += ["--model.backbone", name, "--model.weights", "imagenet", "--quiet"]
     words += ["--model.image_size", size or "224", "--train.epochs", "10"]
     words += ["--workdir", str(folder / "run"), "--cache_dir", str(folder / "cache")]
+    words += ["--overwrite", "true"]
     env = {**os.environ, "PYTHONPATH": str(code)}
-    started = time.perf_counter()
+    before, started = os.times(), time.perf_counter()
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=env, cwd=folder)
-    seconds = time.perf_counter() - started
+    seconds, after = time.perf_counter() - started, os.times()
+    cpu = sum(after[2:4]) - sum(before[2:4])
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
-    extract = metrics["seconds"]["extract"]
-    accuracy = metrics["test"]["accuracy"]
-    return {"seconds": seconds, "extract": extract, "accuracy": accuracy}
+    accuracy, phases = metrics["test"]["accuracy"], metrics["seconds"]
+    return {"seconds": seconds, "cpu": cpu, "accuracy": accuracy, "phases": phases}
 
 
 def whole(before: Path, root: Path, network: str, rounds: int) -> dict[str, Any]:
-    """Return whole first runs of an earlier build and of this one, in turn."""
-    found: dict[str, list[dict[str, Any]]] = {"before": [], "now": []}
-    for _ in range(rounds):
-        for name, code in (("before", before), ("now", HERE)):
-            with tempfile.TemporaryDirectory() as folder:
-                found[name].append(run_once(code, root, network, Path(folder)))
-    pairs = list(zip(found["before"], found["now"]))
-    return {
-        "seconds": {n: [row["seconds"] for row in rows] for n, rows in found.items()},
-        "extract": {n: [row["extract"] for row in rows] for n, rows in found.items()},
-        "accuracy": {n: [row["accuracy"] for row in rows] for n, rows in found.items()},
-        **spread("times_as_fast", [a["seconds"] / b["seconds"] for a, b in pairs]),
+    """Return whole runs of an earlier build and of this one, in turn.
+
+    `first` runs begin with an empty cache; `again` does the same once more, with all
+    features in the cache.
+    """
+    kinds, builds = ("first", "again"), {"before": before, "now": HERE}
+    rows: dict[str, dict[str, list[Any]]] = {
+        kind: {name: [] for name in builds} for kind in kinds
     }
+    for _ in range(rounds):
+        with contextlib.ExitStack() as stack:
+            folders = {
+                name: Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                for name in builds
+            }
+            for kind in kinds:
+                for name, code in builds.items():
+                    row = run_once(code, root, network, folders[name])
+                    rows[kind][name].append(row)
+    return {kind: _compared(own) for kind, own in rows.items()}
+
+
+def _compared(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return what each build took, phase by phase, and how the two compare."""
+    pairs = list(zip(found["before"], found["now"]))
+    listed = {
+        key: {name: [row[key] for row in rows] for name, rows in found.items()}
+        for key in ("seconds", "cpu", "accuracy")
+    }
+    phases = {
+        name: {
+            phase: statistics.median(row["phases"].get(phase, 0.0) for row in rows)
+            for phase in rows[0]["phases"]
+        }
+        for name, rows in found.items()
+    }
+    ratios = [a["seconds"] / b["seconds"] for a, b in pairs]
+    return {**listed, "phases": phases, **spread("times_as_fast", ratios)}
 
 
 def main() -> None:
@@ -147,7 +179,8 @@ def main() -> None:
     result: dict[str, Any] = {}
     if given.before:
         result["whole"] = whole(given.before.resolve(), root, *words)
-    result["engines"] = engines(root, words[0], given.images, words[1])
+    if given.images:
+        result["engines"] = engines(root, words[0], given.images, words[1])
     tell(result, given.output)
 
 

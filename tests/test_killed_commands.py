@@ -113,7 +113,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
         pipeline.Batches, "augmented", lambda *given: [next(iter(batches(*given)))]
     )
     remembering(monkeypatch, pipeline.Batches, "augmented", None)
-    monkeypatch.setattr(run_report, "_explain", lambda *_: None)
+    monkeypatch.setattr(run_report, "_explainer", lambda *_: lambda rows: None)
     _remember_saved(monkeypatch)
     monkeypatch.setattr(run_report, "LOSSES", 1)
     monkeypatch.setattr(run_report, "SUSPECTS", 1)

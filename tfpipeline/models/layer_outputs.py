@@ -11,7 +11,7 @@ import keras
 
 from tfpipeline.core.errors import UserError, suggest
 from tfpipeline.models import ensembles, relu_gradients
-from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.constant_weights import MOST_BYTES, Frozen
 from tfpipeline.models.skip_gradients import Branches
 
 LOGITS = "logits"
@@ -133,6 +133,7 @@ class Inside:
         model: From images in [0, 1] to logits, in inference mode.
         names: Of the layers; `NAME:before` is before the activation.
         backward: What its gradient is to be like, where that is not its own.
+        most_bytes: Of weights that become constants; see `Frozen`.
     """
 
     def __init__(
@@ -141,9 +142,10 @@ class Inside:
         names: Sequence[str] = (),
         *,
         backward: Backward = Backward(),
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.model, self.names, self.backward = model, tuple(names), backward
-        self._frozen = Frozen(model)
+        self._frozen = Frozen(model, most_bytes)
         self._named = {id(layer): name for name, layer in named(model).items()}
 
     def __call__(
@@ -216,10 +218,10 @@ class Inside:
 
 
 def maps_and_logits(
-    model: keras.Model, name: str
+    model: keras.Model, name: str, most_bytes: int = MOST_BYTES
 ) -> Callable[[Any, Callable[[Any], None]], tuple[Any, Any]]:
     """Return a network with a layer's maps beside its logits, as Grad-CAM needs it."""
-    inside = Inside(model, [name])
+    inside = Inside(model, [name], most_bytes=most_bytes)
 
     def forward(image: Any, watch: Callable[[Any], None]) -> tuple[Any, Any]:
         outputs = inside(image, watch)

@@ -1,10 +1,11 @@
 """Maps of numbers as pictures: heat, heat over a photograph, sheets of channels."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.core import contact_sheets
+from tfpipeline.core import contact_sheets, image_io
 from tfpipeline.report.figures import figure, pixels, styled
 
 TILE = 112
@@ -28,6 +29,11 @@ def over(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
     grey = picture.mean(-1, keepdims=True).repeat(3, axis=-1)
     share = 0.25 + 0.5 * np.clip(values, 0, 1)[..., None]
     return (grey * (1 - share) + heat(values) * share + 0.5).astype(np.uint8)
+
+
+def write_over(file: Path, picture: np.ndarray, values: np.ndarray) -> None:
+    """Write what `over` returns, as PNG."""
+    image_io.save_png(file, over(picture, values))
 
 
 def channels(

@@ -41,6 +41,12 @@ def render(template: str, **content: Any) -> str:
     )
 
 
+def load(*templates: str) -> None:
+    """Compile templates before they are needed."""
+    for name in templates:
+        _environment().get_template(name)
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(

@@ -1,10 +1,11 @@
 """What the pages of a training and of an evaluation both have: charts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfpipeline.core import image_io
 from tfpipeline.report import charts
-from tfpipeline.report.figures import svg
+from tfpipeline.report.figures import pixels, svg
 
 
 def confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
@@ -14,6 +15,11 @@ def confusion(shown: Mapping[str, Any] | None, split: str | None) -> Any:
     labels, counts = shown["confusion"]["labels"], shown["confusion"]["counts"]
     alt = f"confusion matrix of {len(labels)} classes on the {split} images"
     return svg(charts.confusion(labels, counts), alt, "matrix")
+
+
+def confusion_png(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
+    """Return the same as the content of a PNG file."""
+    return image_io.to_png(pixels(charts.confusion(labels, counts)))
 
 
 def reliability(shown: Mapping[str, Any] | None) -> list[tuple[str, Any]]:

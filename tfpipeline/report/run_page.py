@@ -1,7 +1,9 @@
 """The page of a run: what was trained on what, what came out, and why."""
 
 import itertools
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,34 @@ SHOWN_QUARANTINE = 200
 STAGES = {"head": "the head", "fine_tune": "fine-tuning"}
 
 
-def write(folder: RunFolder, output: Path | None = None) -> Path:
+def prepare() -> None:
+    """Do what the first page of a process takes its time for, before it is written."""
+    html.load("run.html", "page.html", "measured.html", "parts.html")
+    svg(charts.lines([("loss", [0.0], [0.0])], "epoch", ""), "")
+    measured_parts.confusion_png([""], [[1]])
+
+
+def draw(folder: RunFolder, diagnosis: str) -> dict[str, Any]:
+    """Return the charts of the page before `diagnosis.json`, this text, is written."""
+    return drawn(replace(run_data.read(folder), diagnosis=json.loads(diagnosis)))
+
+
+def write(
+    folder: RunFolder,
+    output: Path | None = None,
+    drawings: Mapping[str, Any] | None = None,
+) -> Path:
     """Write the page of a finished run from its other files, and return where it lies.
 
     Args:
         folder: Of the run.
         output: The page; `report.html` in the folder where None.
+        drawings: What `draw` returned, if it was called.
     """
     file = output or folder.report
     run = run_data.read(folder)
     if run.has_classes:
-        html.write(file, "run.html", **content(run))
+        html.write(file, "run.html", **content(run), **(drawings or drawn(run)))
     else:
         html.write(file, "target.html", **_target_content(run))
     return file
@@ -96,22 +115,30 @@ def _target_content(run: RunFiles) -> dict[str, Any]:
     }
 
 
+def drawn(run: RunFiles) -> dict[str, Any]:
+    """Return the charts of the page."""
+    splits = run.diagnosis.get("splits", {})
+    shown = splits.get(run.split) if run.split else None
+    return {
+        "curves": curves(run.history, run.manifest.get("kept_epoch")),
+        "confusion": measured_parts.confusion(shown, run.split),
+        "reliability": measured_parts.reliability(splits.get("validation") or shown),
+        "coverage": measured_parts.coverage(splits, run.calibration),
+    }
+
+
 def content(run: RunFiles) -> dict[str, Any]:
-    """Return what the page tells."""
+    """Return what the page tells beside its charts."""
     splits = run.diagnosis.get("splits", {})
     shown = splits.get(run.split) if run.split else None
     return {
         "run": run,
         "result": run.metrics.get(run.split) if run.split else None,
         "network": network(run.config),
-        "curves": curves(run.history, run.manifest.get("kept_epoch")),
         "stages": _stages(run),
-        "confusion": measured_parts.confusion(shown, run.split),
         "shown": shown,
         "classes": _classes(run),
-        "reliability": measured_parts.reliability(splits.get("validation") or shown),
         "reliability_split": "validation" if "validation" in splits else run.split,
-        "coverage": measured_parts.coverage(splits, run.calibration),
         "losses": _gallery(run, "top_losses"),
         "suspected": _gallery(run, "suspected"),
         "suspects": run.diagnosis.get("suspects"),

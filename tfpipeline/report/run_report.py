@@ -1,5 +1,6 @@
 """What a finished run tells of itself: tables, pictures, and its page."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tfpipeline.report import (
     heatmaps,
     neighbours,
     run_page,
+    second_process,
     target_report,
 )
 from tfpipeline.report.diagnosis import Answers, Measured
@@ -24,6 +26,10 @@ LOSSES, SUSPECTS = 12, 12
 
 # Pictures whose activations are in memory at a time.
 _TOGETHER = 4
+
+# Of weights that become constants of the graph. With the 59 MB of VGG16, tracing and
+# optimizing it took longer than its way through all the pictures that are shown.
+_MOST_BYTES = 2**24
 
 
 def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
@@ -56,68 +62,95 @@ def write(run: run_dir.RunFolder, measured: Measured) -> None:
         # That of the run that stood here before.
         run.cleaning.unlink(missing_ok=True)
     else:
+        content |= diagnosis.diagnosis(answers, measured)
+        drawn = second_process.call(run_page.draw, run, file_io.as_json(content))
+        told = _gallery(run, measured, answers)
         rows = diagnosis.predictions(answers)
         file_io.write_csv(run.predictions, diagnosis.PREDICTIONS, rows)
         rows = diagnosis.cleaning(answers)
         file_io.write_csv(run.cleaning, diagnosis.CLEANING, rows)
-        content |= diagnosis.diagnosis(answers, measured)
-        content |= _gallery(run, measured, answers)
+        content |= told()
     file_io.write_json(run.diagnosis, content)
-    run_page.write(run)
+    charts = {} if answers is None else drawn()
+    second_process.call(run_page.write, run, None, charts)()
 
 
 def _gallery(
     run: run_dir.RunFolder, measured: Measured, answers: Answers
-) -> dict[str, Any]:
-    """Write pictures of the worst errors and suspects, and return a row of each."""
+) -> Callable[[], dict[str, Any]]:
+    """Draw the worst errors and suspects; return what waits and returns their rows."""
     judged = answers.judged
     held_out = answers.of("test", "validation")
     chosen = held_out if len(held_out) else answers.of("train")
     worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
     order = diagnosis.suspicious(judged)
     suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
-    losses, suspected = (
-        gallery.pictured(
-            *(run, measured, [answers.row(p) for p in chosen.tolist()]),
-            *(answers.index[chosen], folder),
-        )
-        for chosen, folder in ((worst, "top_losses"), (suspects, "suspects"))
-    )
-    _explain(run, measured, losses)
-    neighbours.add(run, measured, losses, "top_losses")
-    neighbours.add(run, measured, suspected, "suspects")
-    return {"top_losses": losses, "suspected": suspected}
+    named = {"top_losses": worst, "suspects": suspects}
+    rows = {name: [answers.row(p) for p in own.tolist()] for name, own in named.items()}
+    pictured = {
+        name: gallery.pictured(run, measured, rows[name], answers.index[own], name)
+        for name, own in named.items()
+    }
+    near = {name: neighbours.draw(run, measured, rows[name], name) for name in named}
+
+    def told() -> dict[str, Any]:
+        explain = _explainer(run, measured, len(worst))
+        shown = {name: wait() for name, wait in pictured.items()}
+        explain(shown["top_losses"])
+        for name, add in near.items():
+            add(shown[name])
+        return {"top_losses": shown["top_losses"], "suspected": shown["suspects"]}
+
+    return told
 
 
-def _explain(
-    run: run_dir.RunFolder, measured: Measured, rows: list[dict[str, Any]]
-) -> None:
-    """Write where the network sees the predicted class, beside each picture."""
+def _explainer(
+    run: run_dir.RunFolder, measured: Measured, count: int
+) -> Callable[[list[dict[str, Any]]], None]:
+    """Return what writes where the network sees the predicted class, beside pictures.
+
+    It is traced meanwhile for so many pictures.
+    """
     model = measured.model
     names = layer_outputs.last_maps(model)
-    shown = [row for row in rows if "picture" in row]
     if not names:
         console.note("no Grad-CAM: no layer returns maps with a height and a width")
-    if not names or not shown:
-        return
-    forwards = [layer_outputs.maps_and_logits(model, name) for name in names]
+    if not names or not count:
+        return lambda _: None
+    forwards = [
+        layer_outputs.maps_and_logits(model, name, _MOST_BYTES) for name in names
+    ]
     # Traced: the backbone's activations are then not kept for a gradient that is not
     # asked for, which eager execution would do.
-    explain = tf.function(
+    see = tf.function(
         lambda image, indices: saliency.seen_by_all(forwards, image, indices),
         autograph=False,
         reduce_retracing=True,
     )
+    together = min(count, _TOGETHER)
+    see.get_concrete_function(
+        tf.TensorSpec((together, *model.input_shape[1:]), tf.float32),
+        tf.TensorSpec((together,), tf.int32),
+    )
     labels = measured.examples.source.labels
     index = {label: number for number, label in enumerate(labels)}
-    for start in range(0, len(shown), _TOGETHER):
-        batch = shown[start : start + _TOGETHER]
-        pictures = [image_io.decode(run.path / row["picture"]) for row in batch]
-        maps = explain(
-            tf.constant(np.stack(pictures).astype(np.float32) / 255),
-            tf.constant([index[row["predicted"]] for row in batch]),
-        )
-        for row, picture, values in zip(batch, pictures, np.asarray(maps)):
-            file = row["picture"].replace(".png", "_grad_cam.png")
-            image_io.save_png(run.path / file, heatmaps.over(picture, values))
-            row |= {"grad_cam": file, "grad_cam_layer": ", ".join(names)}
+
+    def explain(rows: list[dict[str, Any]]) -> None:
+        shown = [row for row in rows if "picture" in row]
+        written = []
+        for start in range(0, len(shown), _TOGETHER):
+            batch = shown[start : start + _TOGETHER]
+            pictures = [image_io.decode(run.path / row["picture"]) for row in batch]
+            maps = see(
+                tf.constant(np.stack(pictures).astype(np.float32) / 255),
+                tf.constant([index[row["predicted"]] for row in batch]),
+            )
+            for row, picture, values in zip(batch, pictures, np.asarray(maps)):
+                file = row["picture"].replace(".png", "_grad_cam.png")
+                given = run.path / file, picture, values
+                written.append(second_process.call(heatmaps.write_over, *given))
+                row |= {"grad_cam": file, "grad_cam_layer": ", ".join(names)}
+        for wait in written:
+            wait()
+
+    return explain

@@ -11,7 +11,13 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import multi_label, target_metrics
 from tfpipeline.metrics.decision import Decision
-from tfpipeline.report import diagnosis, gallery, run_page, target_suspects
+from tfpipeline.report import (
+    diagnosis,
+    gallery,
+    run_page,
+    second_process,
+    target_suspects,
+)
 from tfpipeline.report.diagnosis import Measured
 
 # Of `predictions.csv`, before a column for each class or the error of a number.
@@ -49,7 +55,7 @@ def write(run: RunFolder, measured: Measured, decision: Decision) -> None:
         shown = [marked.row(place) for place in first.tolist()]
         given = run, measured, shown, marked.index[first], "suspects"
         content["suspects"] = marked.counts()
-        content["suspected"] = gallery.pictured(*given)
+        content["suspected"] = gallery.pictured(*given)()
     else:
         # That of the run that stood here before.
         run.cleaning.unlink(missing_ok=True)
@@ -59,7 +65,7 @@ def write(run: RunFolder, measured: Measured, decision: Decision) -> None:
         if split != "train"
     }
     file_io.write_json(run.diagnosis, content)
-    run_page.write(run)
+    second_process.call(run_page.write, run)()
 
 
 def header(decision: Decision) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from tfpipeline.core import console, file_io, provenance, run_replacement, start
 from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.models import registry
+from tfpipeline.report import second_process
 
 if TYPE_CHECKING:
     from tfpipeline.train.folds.division import Folds
@@ -28,6 +29,14 @@ def train(settings: RunSettings) -> dict[str, Any]:
     file_io.check_writable(cache)
     if settings.preset:
         console.note(presets.describe(settings.preset, from_python.flat(settings)))
+    with second_process.started("tfpipeline.report.run_page"):
+        return _prepare(settings, folder, cache, phases)
+
+
+def _prepare(
+    settings: RunSettings, folder: RunFolder, cache: Path, phases: provenance.Phases
+) -> dict[str, Any]:
+    """Import TensorFlow, look at the images, build the network, and train it."""
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.report.closing import data_block
@@ -100,7 +109,7 @@ def _train(
     from tfpipeline.train import run_writer
     from tfpipeline.train.folds import training as folds
 
-    chief, leaks = course.work.chief, dict[str, Any]()
+    chief, leaks, drawn = course.work.chief, dict[str, Any](), None
     if chief:
         run_writer.begin(run, course.work, parts)
     damage = jpeg_damage.Damage(course.work.examples.files)
@@ -109,7 +118,7 @@ def _train(
             course.extract()
         if chief:
             with phases("figures"):
-                leaks = run_writer.draw(run, course)
+                leaks, drawn = run_writer.draw(run, course)
         # Pixels are decoded in each epoch where they are what is trained on.
         result, kept = _fit(run, course, phases, parts)
     if not chief:
@@ -124,6 +133,8 @@ def _train(
             given = course.work, parts, course.logits["train"], course.decision
             header = folds.header(course.decision)
             file_io.write_csv(run.out_of_fold, header, folds.rows(*given))
+        if drawn is not None:
+            drawn()
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks

@@ -34,8 +34,13 @@ class Events:
 
     def image(self, tag: str, picture: np.ndarray, step: int, part: str = "") -> None:
         """Write a picture, uint8 RGB of shape (height, width, 3)."""
-        height, width = picture.shape[:2]
-        content = [b"%d" % width, b"%d" % height, image_io.to_png(picture)]
+        self.png(tag, image_io.to_png(picture), step, part)
+
+    def png(self, tag: str, picture: bytes, step: int, part: str = "") -> None:
+        """Write a picture that is the content of a PNG file."""
+        # Its first chunk begins with them.
+        width, height = struct.unpack(">II", picture[16:24])
+        content = [b"%d" % width, b"%d" % height, picture]
         self._write(part, tag, tf.constant(content), step, _metadata("images", _BLOBS))
 
     def begin_session(self, settings: Mapping[str, bool | float | str]) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tfpipeline.data.grouping.families import Families
 from tfpipeline.metrics import novelty
 from tfpipeline.models import reference, saving
 from tfpipeline.models.reference import Reference
-from tfpipeline.report import charts, run_data
+from tfpipeline.report import charts, gallery, run_data, second_process
 from tfpipeline.report.closing import closing
 from tfpipeline.train import measurement
 from tfpipeline.train.fit_state import Row
@@ -111,11 +111,16 @@ def begin(run: RunFolder, work: Work, given: Folds | None = None) -> None:
         run.classes.unlink(missing_ok=True)
 
 
-def draw(run: RunFolder, course: Course) -> dict[str, Any]:
-    """Draw the first training batch as the network sees it, and leaks; count those."""
-    work = course.work
+def draw(
+    run: RunFolder, course: Course
+) -> tuple[dict[str, Any], Callable[[], None] | None]:
+    """Draw the first training batch as the network sees it, and leaks; count those.
+
+    Return the counts, and what waits for the batch where there is one.
+    """
+    work, drawn = course.work, None
     if work.features is None:
-        _draw_batch(run, work)
+        drawn = _draw_batch(run, work)
     elif not Path(first := work.examples.files[0].path).is_file():
         note = "no pictures where they were embedded from: the page has no thumbnails"
         console.note(f"{first}: {note}")
@@ -127,19 +132,20 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
         course.related = course.state.values.get("related", {})
     if not course.related:
         course.related = _told(work, _families(run, course))
-    return leaks | course.related
+    return leaks | course.related, drawn
 
 
-def _draw_batch(run: RunFolder, work: Work) -> None:
+def _draw_batch(run: RunFolder, work: Work) -> Callable[[], None]:
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
     count = int((weights.numpy() > 0).sum())
     source = work.examples.source
-    sheet = charts.batch(
-        pictures[:count], targets[:count], source.labels, source.target
+    given = image_io.to_uint8(np.asarray(pictures)[:count]), np.asarray(targets)[:count]
+    return second_process.call(
+        gallery.draw_batch,
+        *(run.figures / "batch.png", *given, source.labels, source.target),
     )
-    image_io.save_png(run.figures / "batch.png", sheet)
 
 
 def _told(work: Work, related: Families) -> dict[str, Any]:

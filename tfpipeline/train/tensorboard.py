@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.config import LogSettings, RunSettings
-from tfpipeline.core import console, image_io
+from tfpipeline.core import console
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import confusion_matrix
-from tfpipeline.report import charts
-from tfpipeline.report.figures import pixels
+from tfpipeline.report import measured_parts, second_process
 from tfpipeline.train import events
 from tfpipeline.train.fit_state import Row, Stage
 from tfpipeline.train.train_step import Steps
@@ -87,12 +86,15 @@ class Board:
         """Show figures and metrics of each split with logits, and end the session."""
 
         def write() -> None:
+            names = examples.source.labels
+            drawn = {
+                split: confusion(own, examples.source.label[examples.of(split)], names)
+                for split, own in logits.items()
+            }
             if (batch := figures_folder / "batch.png").is_file():
-                self._events.image("batch", image_io.decode(batch), 0)
-            for split, values in logits.items():
-                label = examples.source.label[examples.of(split)]
-                picture = confusion(values, label, examples.source.labels)
-                self._events.image(f"{split}/confusion", picture, epoch)
+                self._events.png("batch", batch.read_bytes(), 0)
+            for split, wait in drawn.items():
+                self._events.png(f"{split}/confusion", wait(), epoch)
                 for name in ("accuracy", "top_3_accuracy", "loss"):
                     value = metrics[split][name]
                     self._events.scalar(f"{split}/{name}", value, epoch)
@@ -193,10 +195,11 @@ def comparable_settings(settings: RunSettings) -> dict[str, bool | float | str]:
 
 def confusion(
     logits: np.ndarray, label: np.ndarray, labels: Sequence[str]
-) -> np.ndarray:
-    """Return a picture of the confusion matrix, uint8 RGB."""
+) -> Callable[[], bytes]:
+    """Return what waits for a picture of the confusion matrix, as PNG."""
     predicted = logits.argmax(axis=1)
     shown = confusion_matrix.hardest(label, predicted, len(labels), _MOST_CLASSES)
     pairs = confusion_matrix.pairs(label, predicted, len(labels))
     counts = confusion_matrix.matrix(pairs, shown)[:, : len(shown)]
-    return pixels(charts.confusion([labels[i] for i in shown], counts))
+    given = [labels[i] for i in shown], counts.tolist()
+    return second_process.call(measured_parts.confusion_png, *given)
