@@ -124,3 +124,12 @@ def test_it_is_traced_once_for_any_number_of_images_on_any_strategy(
         for found in strategy.experimental_local_results(run(image)):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert ask.experimental_get_tracing_count() <= strategy.num_replicas_in_sync
+
+
+def test_only_batch_norm_is_worth_many_constants(monkeypatch) -> None:
+    monkeypatch.setattr(constant_weights, "MOST_PLAIN_BYTES", 4)
+    for layers, captures in (([], 2), ([keras.layers.BatchNormalization()], 0)):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), *layers])
+        traced = tf.function(Frozen(model), autograph=False)
+        found = traced.get_concrete_function(tf.TensorSpec((None, 2)))
+        assert len(found.captured_inputs) == captures

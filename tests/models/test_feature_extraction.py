@@ -137,6 +137,6 @@ def test_a_trial_has_pictures_of_all_classes_in_their_order(batch: int) -> None:
 
     keys = [str(i) for i in range(len(label))]
     images = feature_extraction._sample(keys, feed)()
-    assert len(images) == batch == len(set(shown))
+    assert len(images) == 16 and len(shown) == batch == len(set(shown))
     counts = np.bincount(label[shown], minlength=8)
     assert counts.min() >= 1 and counts.max() - counts.min() <= 2

@@ -20,6 +20,9 @@ def test_a_convolution_costs_its_kernel_at_every_place() -> None:
     )
     whole = 64 * 3 * 3 * 3 * 5 + 16 * 3 * 3 * 5 + 16 * (3 * 3 * 5 + 5 * 4) + 4 * 7
     assert flops.multiply_adds(model) == whole
+    # Neither depthwise convolutions nor those of 1 x 1 are dense.
+    dense = 64 * 3 * 3 * 3 * 5
+    assert flops.dense_share(model) == pytest.approx(dense / whole)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from tfpipeline.models.throughput import Meter
 class Predictor:
     """A forward pass in inference mode, traced once and run on every replica.
 
+    On one replica the trace holds for any number of examples.
+
     Args:
         forward: From inputs to outputs.
         strategy: Where it runs.
@@ -39,10 +41,16 @@ class Predictor:
             autograph=False,
             reduce_retracing=True,
         )
+        self._is_traced = strategy.num_replicas_in_sync > 1
 
     def __call__(self, inputs: Any) -> np.ndarray:
         """Return the outputs of a batch, a multiple of the replicas, in order."""
         (parts,) = distribute.split(self.strategy, (inputs,))
+        if not self._is_traced:
+            # Else each size of batch was traced, and had its weights folded, anew.
+            any_number = tf.TensorSpec([None, *parts.shape[1:]], parts.dtype)
+            self._run.get_concrete_function(any_number)
+            self._is_traced = True
         outputs = self._run(parts)
         if self.joins:
             return distribute.gather_all(self.strategy, outputs)

@@ -58,12 +58,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(choice, "LEAST_PIXELS", 0)
     monkeypatch.setattr(choice, "WORTH_SECONDS", 0.0)
 
-    def clock(run, images) -> float:
+    def timed(run, images) -> tuple[np.ndarray, float]:
         if isinstance(run, litert.LiteRT):
-            return took[LITERT]
-        return took[TENSORFLOW if isinstance(run, Predictor) else BFLOAT16]
+            return run(images), took[LITERT]
+        name = TENSORFLOW if isinstance(run, Predictor) else BFLOAT16
+        return run(images), took[name]
 
-    monkeypatch.setattr(trial, "clock", clock)
+    monkeypatch.setattr(trial, "timed", timed)
     return took
 
 
@@ -141,6 +142,28 @@ def test_a_converted_network_that_is_not_the_checked_one_is_made_again(
     np.testing.assert_allclose(
         engines.run(LITERT)(task.pictures), expected, rtol=1e-4, atol=1e-6
     )
+
+
+def test_litert_is_not_tried_where_convolutions_are_dense(
+    task, quick, monkeypatch
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: False)
+    monkeypatch.setattr(choice, "MOST_DENSE", 0.5)
+    # More than half of this network is one convolution of 3 x 3.
+    assert task.choose(task.engines()) == TENSORFLOW and not task.samples
+    # By name it is.
+    assert task.choose(task.engines(LITERT)) == LITERT
+
+
+def test_an_engine_that_is_clearly_faster_ends_the_trial(
+    task, quick, monkeypatch
+) -> None:
+    monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
+    assert task.choose(task.engines(), CLOSE) == BFLOAT16
+    again = task.engines()
+    assert task.choose(again, CLOSE) == BFLOAT16 and task.samples == 2
+    assert set(again.milliseconds) == {TENSORFLOW, BFLOAT16}
 
 
 def test_other_weights_are_tried_anew(task, quick, pictures, tmp_path) -> None:
@@ -257,6 +280,7 @@ def test_what_was_tried_for_float32_is_not_tried_again_for_bfloat16(
     task, quick, monkeypatch
 ) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
+    quick[LITERT] = 3.0
     assert task.choose(task.engines()) == LITERT
     monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
     assert task.choose(task.engines(), TRAINED_ON) == BFLOAT16
@@ -303,6 +327,8 @@ def test_too_few_pictures_and_too_little_memory_are_not_kept(
     (file,) = task.folder.glob("*.json")
     assert json.loads(file.read_text())["failed"] == {}
     task.pictures = pictures
+    # Not so clear that one of them were enough.
+    quick |= {BFLOAT16: 3.0, LITERT: 3.5}
     assert task.choose(task.engines(), TRAINED_ON) == BFLOAT16
     assert set(json.loads(file.read_text())["milliseconds"]) >= {LITERT, BFLOAT16}
 

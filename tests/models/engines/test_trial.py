@@ -75,25 +75,64 @@ def test_batches_are_gathered_until_neighbours_can_be_compared() -> None:
             yield np.arange(start, start + 8), None, np.array([1.0] * 7 + [0.0])
 
     images = trial.gather(batches())
-    assert images.tolist() == [i for i in range(24) if i % 8 != 7] and len(read) == 3
+    assert images.tolist() == [i for i in range(24) if i % 8 != 7][:16]
+    assert len(read) == 3
 
 
-def test_a_clock_counts_milliseconds_an_image() -> None:
+def test_a_clock_counts_milliseconds_an_image(monkeypatch) -> None:
     import time
 
-    took = trial.clock(lambda images: time.sleep(0.02), IMAGES)
-    assert 20 / 24 <= took < 4 * 20 / 24
+    calls = []
+
+    def run(images):
+        calls.append(len(images))
+        time.sleep(0.02)
+
+    took = trial.clock(run, IMAGES)
+    assert 20 / 24 <= took < 4 * 20 / 24 and 2 <= len(calls) <= 8
+    monkeypatch.setattr(trial, "_CLOCK_SECONDS", 0.01)
+    trial.clock(run, IMAGES)
+    assert calls.pop() == 24 and len(calls) <= 8
+
+
+def test_the_pass_that_engines_are_checked_with_is_timed_as_well(monkeypatch) -> None:
+    sizes: list[int] = []
+
+    def timed(run, images) -> tuple[np.ndarray, float]:
+        sizes.append(len(images))
+        return run(images), 50.0
+
+    monkeypatch.setattr(trial, "timed", timed)
+    rows = np.arange(20.0, dtype=np.float32)[:, None]
+    outputs, took = trial.reference(lambda images: images, rows)
+    np.testing.assert_array_equal(outputs, rows)
+    # The first eight trace; there is no other pass, since one is long enough.
+    assert took == 50.0 and sizes == [8, 4]
+    outputs, took = trial.reference(lambda images: images, rows[:5])
+    assert len(outputs) == 5 and took == 50.0 and sizes == [8, 4, 5]
+
+
+def test_clear_differences_need_no_race(monkeypatch) -> None:
+    took = {"base": 4.0, "other": 2.0}
+    races: list[str] = []
+    monkeypatch.setattr(trial, "timed", lambda run, images: (images, took[run]))
+    monkeypatch.setattr(trial, "race", lambda *_: races.append("race") or [3.5, 3.0])
+    assert trial.compare("base", 4.0, "other", IMAGES) == [4.0, 2.0] and not races
+    took["other"] = 8.0
+    assert trial.compare("base", 4.0, "other", IMAGES) == [4.0, 8.0] and not races
+    took["other"] = 3.2
+    assert trial.compare("base", 4.0, "other", IMAGES) == [3.5, 3.0] and races
 
 
 def test_engines_take_turns_and_the_best_of_each_counts(monkeypatch) -> None:
     turns: list[str] = []
     took = {"a": iter([9.0, 5.0, 7.0] + [8.0] * 99), "b": iter([3.0] * 99)}
 
-    def clock(run, images) -> float:
+    def timed(run, images) -> tuple[np.ndarray, float]:
         turns.append(run)
-        return next(took[run])
+        return images, next(took[run])
 
-    monkeypatch.setattr(trial, "clock", clock)
+    monkeypatch.setattr(trial, "timed", timed)
     monkeypatch.setattr(trial, "_RACE_SECONDS", 0.5)
     assert trial.race(("a", IMAGES), ("b", IMAGES[:8])) == [5.0, 3.0]
     # 24 images of one, 8 of the other, until half a second has gone by.

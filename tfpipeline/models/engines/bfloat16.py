@@ -9,12 +9,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import hardware
-from tfpipeline.models import constant_weights
 
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
 
@@ -46,9 +44,8 @@ def rewritten() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({_OPTION: before})
 
 
-def engine(model: keras.Model) -> Callable[[Any], np.ndarray]:
-    """Return what computes a network's outputs, as it is now, in bfloat16."""
-    run = constant_weights.traced(model, model.input_shape[1:3])
+def engine(run: Callable[[Any], np.ndarray]) -> Callable[[Any], np.ndarray]:
+    """Return what computes in bfloat16 what a graph computes in float32."""
 
     def outputs(images: Any) -> np.ndarray:
         with rewritten():

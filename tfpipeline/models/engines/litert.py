@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import convert_to_constants
 
 from tfpipeline.core import hardware
+from tfpipeline.models.constant_weights import Frozen
 
 # Interpreters side by side, at most, and the memory that they may take: each has its
 # own copy of the weights, in the order in which its kernels read them.
@@ -29,20 +29,22 @@ def convert(model: keras.Model) -> bytes:
     """Return a network with one output, as it is now, for one image at a time.
 
     The weights are constants before it is converted: LiteRT does not fill variables,
-    and does not say so.
+    and does not say so. The converter of graphs is three times as fast as that of
+    functions, which copies and optimizes the graph before.
 
     Raises:
         Exception: Of TensorFlow, of many kinds: LiteRT lacks an operation.
     """
     signature = [tf.TensorSpec([1, *model.input_shape[1:]], tf.float32)]
     function = tf.function(
-        lambda image: model(image, training=False),
-        autograph=False,
-        input_signature=signature,
+        Frozen(model, MOST_WEIGHTS), autograph=False, input_signature=signature
     )
     traced = function.get_concrete_function()
-    frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
-    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert())
+    if traced.captured_inputs:
+        raise ValueError("its variables change while it computes")
+    graph = traced.graph.as_graph_def()
+    converter = tf.compat.v1.lite.TFLiteConverter(graph, traced.inputs, traced.outputs)
+    return bytes(converter.convert())
 
 
 class LiteRT:
