@@ -41,12 +41,18 @@ def test_fine_tuning_is_paired_with_the_best_frozen_head() -> None:
         "tuned: all": [0.7, 0.8, 0.9],
     }
     found = {
-        start + name: {"n": 80, "accuracies": each, "cpu_seconds": 9.6}
+        start
+        + name: [
+            {"seed": seed, "n": 80, "accuracy": accuracy, "cpu_seconds": 9.6}
+            for seed, accuracy in enumerate(each)
+        ]
         for name, each in runs.items()
     }
+    # An interrupted benchmark makes up for a seed at the end.
+    found[start + "tuned: all"].reverse()
     *_, row = fine_tuning.table(found).splitlines()
     assert row == (
-        "| `sign_digits`, 80 | VGG16 | best | 0.700 | all | 0.800 "
+        "| `sign_digits`, 80 | VGG16 | best, of 2 | 0.700 | all | 0.800 "
         "| +0.100 ± 0.000 | 10 |"
     )
 
@@ -62,6 +68,24 @@ def test_a_table_replaces_only_what_is_between_its_marks(tmp_path: Path) -> None
         assert page.read_text() == text
     with pytest.raises(SystemExit, match="marks of two"):
         shared.insert(page, "two", "new")
+
+
+def test_rows_that_were_not_measured_stay_on_the_page_of_the_lesson() -> None:
+    import lesson
+
+    measured = {"n": 150, "accuracies": [0.5], "mean": 0.5, "half_interval": 0.1}
+    measured |= {"cpu_seconds": 9.0, "cpu_seconds_again": 2.0}
+    measured |= {"head_inputs": 4608, "head_bytes": 100}
+    first, second, third = lesson.ROWS[:3]
+    old = lesson.table({lesson.key(row): measured for row in (first, second)})
+    rows = {lesson.key(row): measured | {"mean": 0.6} for row in (second, third)}
+    head, rule, *lines = lesson.table(rows, f"text\n{old}\ntext\n").splitlines()
+    assert lines[0] == old.splitlines()[2]
+    assert [line.split("|")[4][:7] for line in lines] == [
+        " 0.500 ",
+        " 0.600 ",
+        " 0.600 ",
+    ]
 
 
 def test_a_judge_of_species_counts_cats_dogs_and_neither() -> None:

@@ -9,9 +9,10 @@ ImageNet weights of `keras.applications`. A row that `--output` has already is n
 again, so that an interrupted benchmark resumes. Each seed draws its own validation
 images, and its own test images where the set names none. CPU seconds are those of all
 cores, which other work on the machine hardly changes; those `again` find the features
-in the cache.
+in the cache. Rows that were not measured stay on the page as they are.
 """
 
+import re
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -108,19 +109,22 @@ def measure(flags: Sequence[str], seeds: int) -> dict[str, Any]:
     }
 
 
-def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what was measured as Markdown."""
+def table(rows: Mapping[str, Mapping[str, Any]], page: str = "") -> str:
+    """Return what was measured as Markdown; other rows as the page has them."""
     lines = [
         "| pictures | network | how it learns | test accuracy, mean and by seed "
         "| CPU s, first / again | head: inputs, bytes |",
         "|---|---|---|---|---|---|",
     ]
     for row in ROWS:
+        name = f"| {row[1]} | {row[2]} "
         if (found := rows.get(key(row))) is None:
+            old = rf"^\| `{row[0]}`, \d+ {re.escape(name)}\|.*$"
+            lines += re.findall(old, page, re.MULTILINE)
             continue
         each = ", ".join(f"{one:.3f}" for one in found["accuracies"])
         lines.append(
-            f"| `{row[0]}`, {found['n']} | {row[1]} | {row[2]} "
+            f"| `{row[0]}`, {found['n']} {name}"
             f"| {found['mean']:.3f} ± {found['half_interval']:.3f} ({each}) "
             f"| {found['cpu_seconds']:.0f} / {found['cpu_seconds_again']:.0f} "
             f"| {found['head_inputs']:,}, {found['head_bytes']:,} |"
@@ -142,7 +146,7 @@ def main() -> None:
         write(given.output, rows)
     print(table(rows))
     if given.docs:
-        insert(given.docs, "lesson", table(rows))
+        insert(given.docs, "lesson", table(rows, given.docs.read_text()))
 
 
 if __name__ == "__main__":
