@@ -110,7 +110,7 @@ def test_a_judge_of_species_counts_cats_dogs_and_neither() -> None:
     assert {key: found[key] for key in counts} == counts
 
 
-def test_shares_of_networks_that_were_not_attacked_have_an_interval() -> None:
+def test_shares_have_an_interval_and_those_of_who_was_attacked_brackets() -> None:
     import transfer
 
     row = {"attacked": ["A"], "targeted": True, "attack": "di_fgsm"}
@@ -118,4 +118,13 @@ def test_shares_of_networks_that_were_not_attacked_have_an_interval() -> None:
     result = {"accuracy": {"A": 0.9, "B": 0.8}, "count": 32, "rows": [row]}
     *_, last = transfer.table(result).splitlines()
     # Wilson's interval of 8 of 32.
-    assert last == "| a drawn class | `di_fgsm` | A | (100 %) | 25 %, 13 to 42 |"
+    assert last == "| a drawn class | `di_fgsm` | A | (100 %, 89 to 100) | 25 %, 13 to 42 |"
+
+
+@pytest.mark.parametrize(("alone", "rows"), [(True, 6), (False, 20)])
+def test_networks_are_attacked_alone_or_also_together(alone, rows) -> None:
+    import transfer
+
+    every = transfer.ways(["A", "B", "C"], alone)
+    assert len(every) == len(set(every)) == rows
+    assert all(len(who) == 1 for who, _, _ in every) is alone

@@ -1,14 +1,15 @@
 """Attacks between architectures with real weights: transfer, and what ensembles do.
 
 python benchmarks/real/transfer.py RUN RUN RUN --images FOLDER [--count 32]
-    [--epsilon 8/255] [--steps 6] [--bfloat16] [--output FILE.json]
+    [--epsilon 8/255] [--steps 6] [--alone] [--bfloat16] [--output FILE.json]
     [--docs docs/attacks.md]
 
 The runs have the same classes and the same test images (`--data.splits`); FOLDER is
 what they were trained on. Attacked are test images that all of them get right, evenly
 spaced; no image leaves before the last step, and a step is 1.5 times epsilon by their
 number. Each network is attacked alone, by each of two attacks, and all together, and
-every two, by the second. A row shows on which share of the 8-bit pictures each network
+every two, by the second. With `--alone`, each only alone and only by the first attack:
+for three runs and the ensemble that `combine` makes of them. A row shows on which share of the 8-bit pictures each network
 loses its answer; with a target, on which it gives the wanted class. The target of each
 image is drawn among the other classes. Intervals are Wilson's, at 95 %. `--bfloat16`
 computes gradients in bfloat16; what the networks answer is computed in float32. A row
@@ -93,17 +94,21 @@ def transfer(
     }
 
 
-def ways(networks: Sequence[Network]) -> list[tuple[tuple[Network, ...], str, bool]]:
+def ways(
+    networks: Sequence[Network], alone: bool
+) -> list[tuple[tuple[Network, ...], str, bool]]:
     """Return which networks are attacked, how, and whether towards a target."""
     singles: list[tuple[Network, ...]] = [(n,) for n in networks]
     pairs: list[tuple[Network, ...]] = list(itertools.combinations(networks, 2))
     plain, strong = ATTACKS
-    parts = [(singles, plain), (singles, strong)]
-    if len(networks) > 2:
-        parts.insert(1, ([tuple(networks)], strong))
+    parts = [(singles, plain)]
+    if len(networks) > 2 and not alone:
+        parts.append(([tuple(networks)], strong))
+    if not alone:
+        parts += [(singles, strong), (pairs, strong)]
     return [
         (who, attack, aim)
-        for group, attack in (*parts, (pairs, strong))
+        for group, attack in parts
         for aim in (False, True)
         for who in group
     ]
@@ -121,6 +126,13 @@ def done(result: Mapping[str, Any], who: Sequence[Network], how: Any) -> bool:
     return any(own.items() <= row.items() for row in result["rows"])
 
 
+def _cells(row: Mapping[str, Any], count: int) -> dict[str, str]:
+    return {
+        name: f"{share:.0%}, {interval(share, count)}"
+        for name, share in row["fooled"].items()
+    }
+
+
 def table(result: dict[str, Any]) -> str:
     """Return the shares as Markdown; of who was attacked they stand in brackets."""
     names = list(result["accuracy"])
@@ -128,12 +140,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"| goal | attack | attacked |{head}", "|---" * (3 + len(names)) + "|"]
     for row in result["rows"]:
         cells = "".join(
-            (
-                f" ({share:.0%}) |"
-                if name in row["attacked"]
-                else f" {share:.0%}, {interval(share, result['count'])} |"
-            )
-            for name, share in row["fooled"].items()
+            f" ({cell}) |" if name in row["attacked"] else f" {cell} |"
+            for name, cell in _cells(row, result["count"]).items()
         )
         goal = "a drawn class" if row["targeted"] else "any wrong class"
         who = " + ".join(row["attacked"])
@@ -149,6 +157,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--epsilon", default="8/255")
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--docs", type=Path)
@@ -169,7 +178,7 @@ def main() -> None:
     }
     if given.output and given.output.exists():
         result["rows"] = json.loads(given.output.read_text())["rows"]
-    for who, attack, targeted in ways(networks):
+    for who, attack, targeted in ways(networks, given.alone):
         goals = Goals.of(clean, list(targets if targeted else labels), epsilon)
         how = {"attack": attack, "targeted": targeted, "steps": given.steps}
         how["bfloat16"] = given.bfloat16
@@ -181,7 +190,8 @@ def main() -> None:
             given.output.write_text(json.dumps(about() | result, indent=2) + "\n")
     print(table(result))
     if given.docs:
-        insert(given.docs, "transfer", table(result))
+        name = "ensemble" if given.alone else "transfer"
+        insert(given.docs, name, table(result))
 
 
 if __name__ == "__main__":
