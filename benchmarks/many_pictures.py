@@ -182,35 +182,96 @@ def memory(few: int, many: int, folder: Path) -> dict[str, Any]:
 def kills(images: int, times: int, folder: Path) -> dict[str, Any]:
     """Kill a command at random moments, and compare what it has written in the end."""
     model, source = model_of(folder), str(pictures(folder / "in", images))
-    words = ["tfpipeline.predict", source, "--model", model, "--shard_images", "500"]
-    whole, _ = run([*words, "--output", f"{folder}/whole"])
-    draw, killed, finished = random.Random(0), 0, 0
-    command = [sys.executable, "-m", *words, "--quiet", "--output"]
-    expected = merged(f"{folder}/whole")
-    while killed < times:
-        target = f"{folder}/{finished}"
-        process = subprocess.Popen([*command, target], stdout=subprocess.DEVNULL)
-        try:
-            # Much of it is the start, in which nothing is written.
-            process.wait(timeout=draw.uniform(0.4, 1.0) * whole)
-            assert process.returncode == 0
-            assert merged(target) == expected, "rows differ"
+    size = max(1, images // (2 * times))
+    words = ["tfpipeline.predict", source, "--model", model, "--engine", "tensorflow"]
+    words += ["--shard_images", str(size)]
+    begin = time.perf_counter()
+    whole = Watched(folder / "whole", words)
+    whole.wait_until_it_writes()
+    start = time.perf_counter() - begin
+    assert whole.process.wait() == 0
+    a_shard = (time.perf_counter() - begin - start) / -(-images // size)
+    expected, draw = merged(f"{folder}/whole"), random.Random(0)
+    moments, torn, finished, number = dict[str, int](), 0, 0, 0
+    while (killed := sum(moments.values())) < times:
+        command = Watched(folder / str(finished), words)
+        # Of ten kills, one is in the start, and three are where a shard gets its files.
+        moment = {0: "start", 3: "files", 6: "files", 9: "files"}.get(number % 10, "")
+        number += 1
+        if moment == "start":
+            command.wait(draw.uniform(0, start))
+        elif command.wait_until_it_writes():
+            if moment == "files":
+                command.wait_until_a_file_is_there()
+            else:
+                command.wait(draw.uniform(0, 2 * a_shard))
+        if command.kill():
+            moments[moment or "any"] = moments.get(moment or "any", 0) + 1
+            torn += bool(command.torn())
+        else:
+            assert command.process.returncode == 0
+            assert merged(str(command.folder)) == expected, "rows differ"
             finished += 1
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
-    run([*words, "--output", target])
-    assert merged(target) == expected, "rows differ"
-    ids = [row["id"] for row in file_io.read_csv(Path(f"{target}.csv"))]
+    run([*words, "--output", f"{folder}/{finished}"])
+    assert merged(f"{folder}/{finished}") == expected, "rows differ"
+    ids = [row["id"] for row in file_io.read_csv(folder / f"{finished}.csv")]
     return {
         "images": images,
-        "seconds": whole,
+        "seconds": time.perf_counter() - begin,
         "killed": killed,
+        "moments": moments,
+        "shards_half_written": torn,
         "finished": finished + 1,
         "lost": images - len(set(ids)),
         "twice": len(ids) - len(set(ids)),
     }
+
+
+class Watched:
+    """A command that writes shards into a folder, and is looked at meanwhile."""
+
+    def __init__(self, folder: Path, words: Sequence[str]) -> None:
+        self.folder, self._before = folder, self._files(folder)
+        self._torn = self.torn()
+        command = [sys.executable, "-m", *words, "--quiet", "--output", str(folder)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    @staticmethod
+    def _files(folder: Path) -> set[str]:
+        names = os.listdir(folder) if folder.is_dir() else []
+        return {name for name in names if "shard-" in name}
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until it has ended."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def wait_until_it_writes(self) -> bool:
+        """Wait for the first change of a shard; tell whether it has not ended."""
+        while self.process.poll() is None:
+            if self._files(self.folder) != self._before:
+                return True
+            time.sleep(0.001)
+        return False
+
+    def wait_until_a_file_is_there(self) -> None:
+        """Wait until a shard has one of its files and is not whole, or for the end."""
+        while not self.torn() - self._torn and self.process.poll() is None:
+            pass
+
+    def torn(self) -> set[str]:
+        """Return the files of shards that are not whole, some under other names."""
+        names = self._files(self.folder)
+        done = {n.partition(".")[0] for n in names if n.endswith(".done.json")}
+        own = {n for n in names if not n.endswith(".lock")}
+        return {n for n in own if n[0] == "." or n.partition(".")[0] not in done}
+
+    def kill(self) -> bool:
+        """End it by SIGKILL; tell whether it was still there."""
+        self.process.kill()
+        return self.process.wait() == -signal.SIGKILL
 
 
 def merged(folder: str) -> bytes:

@@ -165,7 +165,7 @@ def test_a_batch_holds_large_deep_pictures_at_their_size_of_8_bits(
     # Floats take four times as much.
     monkeypatch.setattr(image_io, "LARGE", 4 * 40 * 40 - 4)
     small = Decoder(rows, 8, 8, "squash", ranges)
-    content, layout = small._load(np.arange(2))
+    content, layout = small.load(np.arange(2))
     assert [len(data) for data in content] == [8 * 8 * 3] * 2
     assert layout[:, 1:].tolist() == [[8, 8]] * 2
     expected = image_io.read(tmp_path / "0.tif", 8, 8, "squash", ranges)

@@ -10,7 +10,8 @@ import pytest
 
 from tfpipeline.core import image_io, remote
 from tfpipeline.core.errors import TemporaryError, UserError
-from tfpipeline.data import pipeline, scan
+from tfpipeline.data import pipeline, read_ahead, scan
+from tfpipeline.data.decode import Graph
 from tfpipeline.data.sampling import Blocks
 from tfpipeline.data.scan_cache import Row
 
@@ -45,6 +46,23 @@ def numbers(dataset) -> list[int]:
 
 def test_evaluation_is_complete_and_in_order(files) -> None:
     assert numbers(batches(files).plain(np.arange(COUNT))) == list(range(COUNT))
+
+
+def test_what_reads_files_is_traced_once_for_all_of_them(files, monkeypatch) -> None:
+    calls, call = [], Graph.__call__
+
+    def counted(self, *given):
+        calls.append(given)
+        return call(self, *given)
+
+    monkeypatch.setattr(Graph, "__call__", counted)
+    read_ahead.unchanged.cache_clear()
+    for count in (COUNT, 3, COUNT):
+        reading = pipeline.Reading(8, 8, "squash", 4)
+        label = np.arange(count, dtype=np.int32)
+        some = pipeline.Batches(files[:count], label, reading)
+        assert numbers(some.plain(np.arange(count))) == list(range(count))
+    assert len(calls) == 1
 
 
 def test_every_example_comes_once_an_epoch_and_epochs_differ(files) -> None:

@@ -1,5 +1,6 @@
 """Every file is opened once, judged, remembered; too many bad ones stop the work."""
 
+import dataclasses
 import io
 import os
 import resource
@@ -17,6 +18,7 @@ from tfpipeline.core import hardware, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
 from tfpipeline.data.inspect_file import FLAT, examine
+from tfpipeline.data.quality import Scores
 from tfpipeline.data.scan_cache import Row
 
 
@@ -237,6 +239,24 @@ def test_ten_thousand_mutated_files_are_judged_without_crash_hang_or_leak(
     assert 500 < usable < 9_500
     assert slowest < 20, "no file keeps the audit for long"
     assert peaks[1] - peaks[0] < 150, "memory in MB does not grow with the files"
+
+
+def test_without_its_measures_a_file_is_judged_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    seeds, file, reasons = _seeds(tmp_path), tmp_path / "x", set()
+    for number in range(400):
+        data = bytearray(seeds[number % len(seeds)])
+        if number >= len(seeds):
+            data = data[: rng.integers(len(data) // 2, len(data))]
+            data[int(rng.integers(len(data)))] = rng.integers(256)
+        file.write_bytes(data)
+        whole, short = examine(file), examine(file, measures=False)
+        reasons.add(bool(whole.reason))
+        measured = ("thumbnail", "warning", *Scores._fields)
+        same = {name: getattr(short, name) for name in measured}
+        assert dataclasses.replace(whole, **same) == short
+        assert not short.thumbnail or short.samples
+    assert reasons == {False, True}
 
 
 def test_a_file_that_is_damaged_has_its_reason_and_no_warning_beside(

@@ -111,8 +111,9 @@ def test_a_saved_model_has_the_features_of_its_run(
             tmp_path / "saved" / f"{shard}.csv"
         )
     words = ["--run", str(exported.base), "--output", str(tmp_path / "x")]
-    assert start(str(folder), *words, "--resize", "pad") == 2
-    assert "--resize" in capsys.readouterr().err
+    for flag, value in (("--resize", "pad"), ("--engine", "litert")):
+        assert start(str(folder), *words, flag, value) == 2
+        assert flag in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ def open_job(settings: AuditSettings) -> work.Job:
             return sources.listed(data, cache, drawer(data))
 
     def compute(shard: list[Picture]) -> work.Content:
-        found = pictures.audit(shard, data.max_pixels)
+        found = pictures.audit(shard, data.max_pixels, measures=True)
         values = [cells(picture, row) for picture, row in zip(shard, found)]
         size = sum(row.length or row.size for row in found)
         errors = sum(bool(row.reason) for row in found)

@@ -40,6 +40,9 @@ class EmbedSettings:
             are rejected.
         overwrite: Whether shards of another model, other settings or other pictures in
             `output` may be replaced.
+        engine: What computes the features on a CPU: `tensorflow`, `litert`, or `auto`
+            (`litert` for 10,000 pictures of 224 x 224 pixels or more and a network with
+            depthwise convolutions such as MobileNet; otherwise `tensorflow`).
         model: The network.
         beam: Apache Beam, with `--runner beam`.
     """
@@ -59,6 +62,7 @@ class EmbedSettings:
     range: str = "full"
     max_pixels: int = 250_000_000
     overwrite: bool = False
+    engine: str = "auto"
     model: ModelSettings = field(default_factory=ModelSettings)
     beam: BeamSettings = field(default_factory=BeamSettings)
 

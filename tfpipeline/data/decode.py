@@ -5,8 +5,10 @@ every core. What that decoder does not know or would show otherwise (other forma
 CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
+import itertools
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,6 +30,12 @@ _FLOATS = -1
 _MARGIN = 16
 
 
+# Decoders by their numbers, as long as anything else keeps them: TensorFlow keeps every
+# function of every pipeline until the process ends.
+_decoders: weakref.WeakValueDictionary[int, "Decoder"] = weakref.WeakValueDictionary()
+_numbers = itertools.count()
+
+
 class Decoder:
     """Reads audited files by their index, inside a graph."""
 
@@ -45,6 +53,9 @@ class Decoder:
         self._files = files
         self._size = (height, width)
         self._how = how
+        self.graph = Graph(height, width, how)
+        self.number = next(_numbers)
+        _decoders[self.number] = self
         self._ranges = ranges
         # Files that TensorFlow refused though Pillow does not; filled as they show up.
         self._distrusted: set[int] = set()
@@ -53,17 +64,7 @@ class Decoder:
 
     def __call__(self, indices: tf.Tensor) -> tf.Tensor:
         """Return images, uint8, shape (len(indices), height, width, 3)."""
-        content, layout = tf.numpy_function(
-            weakly(self._load), [indices], (tf.string, tf.int32), stateful=False
-        )
-        content = tf.ensure_shape(content, indices.shape)
-        layout = tf.ensure_shape(layout, (*indices.shape, 3))
-        return tf.map_fn(
-            lambda row: self._image(*row),
-            (content, layout),
-            fn_output_signature=tf.TensorSpec((*self._size, 3), tf.uint8),
-            parallel_iterations=4,
-        )
+        return self.graph(tf.constant(self.number, tf.int64), indices)
 
     def examine(self, indices: Sequence[int]) -> bool:
         """Look for what made a batch fail, and leave those files to Pillow from now on.
@@ -80,7 +81,7 @@ class Decoder:
                 self._distrusted.add(index)
         return len(self._distrusted) > before
 
-    def _load(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the graph decodes: files, or pixels where Pillow has to.
 
         And by how much it makes each smaller meanwhile, and its height and width then.
@@ -110,16 +111,49 @@ class Decoder:
             content[place], layout[place] = data, (ratio, *size)
         return content, layout
 
+
+@dataclass(frozen=True)
+class Graph:
+    """What reads the files of any decoder: traced once, for whichever comes.
+
+    Args:
+        height: Of every image, in pixels; so is the width.
+        how: `squash`, `crop` or `pad`.
+    """
+
+    height: int
+    width: int
+    how: str
+
+    def __call__(self, number: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+        """Return images, uint8, shape (len(indices), height, width, 3).
+
+        Args:
+            number: Of the decoder, int64, shape ().
+            indices: Of files, int64, shape (n,).
+        """
+        content, layout = tf.numpy_function(
+            _load, [number, indices], (tf.string, tf.int32), stateful=False
+        )
+        content = tf.ensure_shape(content, indices.shape)
+        layout = tf.ensure_shape(layout, (*indices.shape, 3))
+        return tf.map_fn(
+            lambda row: self._image(*row),
+            (content, layout),
+            fn_output_signature=tf.TensorSpec((self.height, self.width, 3), tf.uint8),
+            parallel_iterations=4,
+        )
+
     def _image(self, content: tf.Tensor, layout: tf.Tensor) -> tf.Tensor:
-        size = layout[1:]
-        place, kept = kept_part(size, self._size, self._how)
+        size, target = layout[1:], (self.height, self.width)
+        place, kept = kept_part(size, target, self.how)
 
         def pixels(kind: tf.DType) -> tf.Tensor:
             whole = tf.io.decode_raw(content, kind)
             return crop(tf.reshape(whole, tf.concat([size, [3]], 0)), place, kept)
 
         def jpeg(ratio: int) -> tf.Tensor:
-            if self._how != "crop":
+            if self.how != "crop":
                 return tf.io.decode_jpeg(content, ratio=ratio, **AS_PILLOW)
             # Colours are interpolated from their neighbours: a margin keeps them.
             first = tf.maximum(place - _MARGIN, 0)
@@ -137,12 +171,18 @@ class Decoder:
             ways += [partial(jpeg, ratio) for ratio in _RATIOS[1:]]
             way = tf.argmax(layout[0] == tf.constant(_RATIOS), output_type=tf.int32)
             image = tf.ensure_shape(tf.switch_case(way, ways), (None, None, 3))
-            return fit(image, self._size, self._how)
+            return fit(image, target, self.how)
 
         def deep() -> tf.Tensor:
-            return fit(pixels(tf.float32), self._size, self._how)
+            return fit(pixels(tf.float32), target, self.how)
 
         return tf.cond(layout[0] == _FLOATS, deep, ordinary)
+
+
+def _load(number: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if (decoder := _decoders.get(int(number))) is None:
+        raise ReferenceError("the pipeline has ended")
+    return decoder.load(indices)
 
 
 def weakly(method: Callable[..., Any]) -> Callable[..., Any]:

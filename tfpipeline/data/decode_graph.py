@@ -190,7 +190,14 @@ def fit(image: tf.Tensor, target: tuple[int, int], how: str) -> tf.Tensor:
         lambda: tf.cast(image[None], tf.float32),
         lambda: tf.raw_ops.ResizeArea(images=image[None], size=first),
     )
-    large = tf.raw_ops.ResizeBilinear(images=small, size=inner, half_pixel_centers=True)
+    # Where nothing is left to do, it would copy the pixels one by one.
+    large = tf.cond(
+        tf.reduce_all(first == inner),
+        lambda: small,
+        lambda: tf.raw_ops.ResizeBilinear(
+            images=small, size=inner, half_pixel_centers=True
+        ),
+    )
     resized = tf.cast(large[0] + 0.5, tf.uint8)
     if how == "pad":
         place = tf.unstack((tf.constant(target) - inner) // 2)

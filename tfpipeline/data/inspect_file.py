@@ -29,8 +29,12 @@ def examine(
     max_pixels: int = image_formats.MAX_PIXELS,
     offset: int = 0,
     length: int = 0,
+    measures: bool = True,
 ) -> Row:
-    """Open a file, or a part of one; the `reason` of its row says what is wrong."""
+    """Open a file, or a part of one; the `reason` of its row says what is wrong.
+
+    Scores, a thumbnail, and whether it has one colour are left out on request.
+    """
     row = Row(remote.absolute(path), offset=offset, length=length)
     try:
         # First: a file of another kind (a pipe, a folder) must not be waited for.
@@ -74,13 +78,16 @@ def examine(
         )
         # What is converted is looked at as it is seen.
         channels = "RGB" if good.converted else _channels(picture)
-        box = thumbnails.draft(picture, channels, quality.least(picture.size))
+        least = quality.least(picture.size) if measures else (1, 1)
+        box = thumbnails.draft(picture, channels, least)
         with image_io.in_turn(picture):
             picture.load()
             samples = deep_samples.of(picture, data)
             if samples is not None:
                 return _of_samples(good, samples)
             seen = _visible(picture)
+            if not measures:
+                return good
             scores = quality.measure(_copy(seen, orientation))
             if not scores.contrast:
                 # A small copy is flat: that the picture is, only its pixels tell.

@@ -17,7 +17,7 @@ from tfpipeline.data import scan
 from tfpipeline.data.augment import AUGMENTATIONS, Augmentation
 from tfpipeline.data.decode import Decoder, weakly
 from tfpipeline.data.decoded_cache import Decoded, Plan, plan
-from tfpipeline.data.read_ahead import read_ahead
+from tfpipeline.data.read_ahead import read_ahead, unchanged
 from tfpipeline.data.scan_cache import Row
 
 SAMPLINGS = ("natural", "balanced")
@@ -224,7 +224,17 @@ class Batches:
             height, width, 3), int32 (batch,), and float32 (batch,) that is 0 where the
             last batch is padded.
         """
-        return self._dataset(order, AUGMENTATIONS["none"], 0, first_step)
+        if self.decoded is not None:
+            return self._dataset(order, AUGMENTATIONS["none"], 0, first_step)
+        indices, weights = self.arrange(order)
+        parts = [p[first_step:] for p in (indices, self._truth[indices], weights)]
+        decoder = self._decoder
+        batches = unchanged(decoder.graph, self.reading.own_size)
+
+        def begin(step: int) -> tf.data.Dataset:
+            return batches(decoder.number, *(part[step:] for part in parts))
+
+        return Feed(begin, parts[0], decoder)
 
     def augmented(self, order: np.ndarray, epoch: int, first_step: int = 0) -> Feed:
         """Return batches like `plain`, each image changed by (seed, epoch, content).

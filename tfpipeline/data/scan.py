@@ -44,6 +44,7 @@ def audit(
     cache: Path | None,
     max_pixels: int = image_formats.MAX_PIXELS,
     joins: bool = True,
+    measures: bool = True,
 ) -> list[Row]:
     """Open every file once, in parallel, and tell what it is.
 
@@ -55,6 +56,8 @@ def audit(
         max_pixels: Height times width of a picture, at most.
         joins: Whether many parts of the cache become one: not where other processes
             are about to read them.
+        measures: Whether scores and thumbnails are wanted, which take half of the time
+            of a photograph; without them nothing may be kept.
 
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
@@ -79,7 +82,7 @@ def audit(
     rows = [known.get(place) for place in places]
     open_ = [i for i, row in enumerate(rows) if not unchanged(row, spans[i][1])]
     if open_:
-        jobs = [(os.fspath(paths[i]), *spans[i], max_pixels) for i in open_]
+        jobs = [(os.fspath(paths[i]), *spans[i], max_pixels, measures) for i in open_]
         _fill(rows, open_, jobs, ledger)
     return [row for row in rows if row is not None]
 
@@ -102,8 +105,8 @@ def _fill(
         answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
         if answers is None:
             answers = (
-                examine(_as_path(path), max_pixels, offset, length)
-                for path, offset, length, max_pixels in jobs[part]
+                examine(_as_path(path), max_pixels, offset, length, measures)
+                for path, offset, length, max_pixels, measures in jobs[part]
             )
         for i, row in zip(positions[part], answers):
             rows[i] = row

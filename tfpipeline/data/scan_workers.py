@@ -29,8 +29,9 @@ START_SECONDS, END_SECONDS = 60.0, 10.0
 # One is worth its start with so many files, and takes so much memory.
 _FILES_EACH, _BYTES_EACH = 500, 2**27
 
-# Path, offset, length and most pixels, as `inspect_file.examine` takes them.
-Job = tuple[str, int, int, int]
+# Path, offset, length, most pixels, and whether it is measured: see
+# `inspect_file.examine`.
+Job = tuple[str, int, int, int, bool]
 
 
 def fitting(files: int) -> int:
@@ -163,8 +164,8 @@ def answer() -> None:
         for line in sys.stdin.buffer:
             try:
                 rows = [
-                    examine(path, max_pixels, offset, length)
-                    for path, offset, length, max_pixels in json.loads(line)
+                    examine(path, max_pixels, offset, length, measures)
+                    for path, offset, length, max_pixels, measures in json.loads(line)
                 ]
             except UserError:
                 # Whoever asked looks at these files, and tells what the matter is.

@@ -8,6 +8,7 @@ from tfpipeline.config.embed import EmbedSettings
 from tfpipeline.core import console, image_io, startup, stores
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.models import registry
+from tfpipeline.models.engines import names
 from tfpipeline.report.closing import closing
 from tfpipeline.shards import driving, parquet
 from tfpipeline.shards import plan as plans
@@ -50,7 +51,7 @@ def open_job(settings: EmbedSettings) -> work.Job:
     about = {"command": "embed", **embedder.about()}
     if settings.format != _FORMATS[0]:
         about["format"] = settings.format
-    return work.Job(about, embedder.compute, embedder.named)
+    return work.Job(about, embedder.compute, embedder.named, begin=embedder.begin)
 
 
 def _check(settings: EmbedSettings) -> tuple[int, int]:
@@ -65,6 +66,7 @@ def _check(settings: EmbedSettings) -> tuple[int, int]:
         raise unknown("--format", settings.format, _FORMATS)
     if settings.format == parquet.ENDING:
         parquet.check()
+    names.check(settings.engine, "--engine")
     if settings.resize not in (None, *image_io.RESIZES):
         raise unknown("--resize", str(settings.resize), image_io.RESIZES)
     return work.check(settings, "batch_size")

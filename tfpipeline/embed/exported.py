@@ -19,7 +19,9 @@ from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.embed import network
 from tfpipeline.export.signatures import FEATURES, Loaded
 from tfpipeline.models import arithmetic
+from tfpipeline.models.engines.names import LITERT
 from tfpipeline.predict import answers, sharded
+from tfpipeline.shards.plan import Plan
 from tfpipeline.shards.work import Content
 
 
@@ -45,6 +47,9 @@ class Embedder:
     def named(self) -> Mapping[str, Any]:
         """Return by which settings it can be built: by none."""
         return {}
+
+    def begin(self, plan: Plan) -> None:
+        """Do nothing: what computes is in the SavedModel."""
 
     def about(self) -> Mapping[str, Any]:
         """Return everything that a row depends on, save the picture; plain JSON."""
@@ -122,6 +127,11 @@ def open_embedder(version: Path, settings: EmbedSettings) -> Embedder:
     Raises:
         UserError: It has no signature for features, or other flags name a network too.
     """
+    if settings.engine == LITERT:
+        raise UserError(
+            f"--engine {settings.engine} with --run {settings.run}: expected a run, or "
+            "--model. A SavedModel is computed by TensorFlow. Leave --engine out."
+        )
     if settings.model != ModelSettings() or (settings.range, settings.resize) != (
         "full",
         None,

@@ -22,9 +22,12 @@ from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import jpeg_damage, pictures
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.demo import world
+from tfpipeline.embed.engine import Engine
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.models.inference import Predictor
+from tfpipeline.shards.plan import Plan
 from tfpipeline.shards.work import Content
 
 HEADER = ("id", "sha256", "row", "error")
@@ -41,6 +44,8 @@ class Embedder:
         dtype: Of the features.
         max_pixels: Height times width of a picture, at most.
         named: By which settings it can be built again, and of which run it is.
+        engine: What computes it.
+        wish: Which engine the user has asked for.
     """
 
     extractor: keras.Model
@@ -49,6 +54,8 @@ class Embedder:
     dtype: str
     max_pixels: int
     named: Mapping[str, Any]
+    engine: Engine
+    wish: str
 
     @property
     def width(self) -> int:
@@ -68,7 +75,13 @@ class Embedder:
             "decoding": image_io.RULES,
             "switches": [str(switch) for switch in arithmetic.switches()],
             "max_pixels": self.max_pixels,
+            # Folders of earlier versions say nothing of it.
+            **({"engine": self.wish} if self.wish != TENSORFLOW else {}),
         }
+
+    def begin(self, plan: Plan) -> None:
+        """Choose the engine by what there is to do."""
+        self.engine.ready(plan.images)
 
     def compute(self, shard: list[Picture]) -> Content:
         """Return a row for each picture, and a vector for each that can be read."""
@@ -80,7 +93,8 @@ class Embedder:
             batches = pipeline.Batches(good, np.zeros(len(good), int), self.reading)
             feed = batches.plain(np.arange(len(good)))
             with jpeg_damage.named(good):
-                vectors = self.predictor.all(feed, len(good), "embed")
+                run = self.engine.run
+                vectors = self.predictor.all(feed, len(good), "embed", run)
             vectors = vectors.astype(self.dtype)
         return content(shard, files, [file.reason for file in files], vectors)
 
@@ -114,7 +128,8 @@ def open_embedder(settings: EmbedSettings) -> Embedder:
         *(height, width, resize, settings.batch_size), ranges=ranges
     )
     predictor = Predictor(Frozen(extractor), strategy)
-    own = settings.dtype, settings.max_pixels, named
+    engine = Engine(extractor, predictor, settings.engine)
+    own = settings.dtype, settings.max_pixels, named, engine, settings.engine
     return Embedder(extractor, predictor, reading, *own)
 
 

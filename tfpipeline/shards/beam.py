@@ -92,6 +92,7 @@ class ComputeShards(beam.DoFn):
     def setup(self) -> None:
         """Load the model where no other instance of this process has done it."""
         self._job = self._opening.job()
+        self._job.begin(self._plan)
 
     def process(self, shard: int) -> Iterator[int]:
         """Compute a shard, unless it is there; wait for one that is being computed."""

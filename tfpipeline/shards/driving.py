@@ -74,6 +74,7 @@ def _run(
         return plan, beam.run(plan, opening, settings.beam)
     job = open_job(settings)
     plan = _settle(settings, output, job)
+    job.begin(plan)
     work.compute_all(plan, job.compute, own)
     return plan, {}
 

@@ -71,6 +71,8 @@ class Job:
         named: How the network was named, on which no row depends.
         words: That name the pictures; None is the setting `images`.
         listed: Gives the pictures of the words, where `data.sources.pictures` does not.
+        begin: Is told the plan before any of its shards is computed, by each process
+            and thread.
     """
 
     about: Mapping[str, Any]
@@ -78,6 +80,7 @@ class Job:
     named: Mapping[str, Any] = field(default_factory=dict)
     words: Sequence[str] | None = None
     listed: Callable[[], Iterator[Picture]] | None = None
+    begin: Callable[[Plan], object] = field(default=lambda plan: None)
 
 
 def check(

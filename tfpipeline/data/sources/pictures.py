@@ -224,10 +224,14 @@ def _packed(folder: Path) -> Iterator[Picture]:
         ) from None
 
 
-def audit(pictures: Sequence[Picture], max_pixels: int) -> list[Row]:
+def audit(
+    pictures: Sequence[Picture], max_pixels: int, *, measures: bool = False
+) -> list[Row]:
     """Open every picture once and tell what it is; nothing is kept."""
     files, spans = [p.path for p in pictures], [p.span for p in pictures]
-    return scan.audit(files, spans, cache=None, max_pixels=max_pixels)
+    return scan.audit(
+        files, spans, cache=None, max_pixels=max_pixels, measures=measures
+    )
 
 
 def parts(pictures: Iterator[Picture], size: int) -> Iterator[list[Picture]]:
