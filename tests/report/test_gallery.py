@@ -20,7 +20,7 @@ def test_what_is_gone_since_has_a_row_without_a_picture(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     examples.source.paths[5].unlink()
     rows = [{"id": examples.source.ids[i]} for i in (7, 5)]
-    shown = gallery.pictured(run, measured, rows, np.array([7, 5]), "suspects")
+    shown = gallery.pictured(run, measured, rows, np.array([7, 5]), "suspects")()
     assert shown[1] == rows[1]
     assert shown[0] == {**rows[0], "picture": "figures/suspects/01.png"}
     assert image_io.decode((run.path / shown[0]["picture"])).shape == (8, 6, 3)

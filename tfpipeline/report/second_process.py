@@ -4,12 +4,14 @@ Importing TensorFlow, building and tracing networks keep one core busy, in Pytho
 threads of Python would wait for each other. What needs no TensorFlow can be done on
 another core meanwhile. Where there is no such process, or something is wrong with it,
 the work is done in this one: nothing depends on it but the time.
+
+Functions and values go through a pair of sockets that only the two of them have, as
+`multiprocessing` sends them.
 """
 
 import contextlib
 import importlib
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -22,8 +24,9 @@ from tfpipeline.core import hardware, startup
 
 # It imports from the same places, whatever has changed them in this process.
 _START = (
-    "import sys; sys.path[:] = sys.argv[2:]; "
-    "from tfpipeline.report import second_process; second_process.answer(sys.argv[1])"
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from tfpipeline.report import second_process; "
+    "second_process.answer(sys.argv[1], int(sys.argv[2]))"
 )
 
 # How long it may take to end what it is at after Ctrl-C, and to end with nothing to do.
@@ -39,17 +42,23 @@ class _Process:
     """The process, and a thread that hands it one piece of work after the other."""
 
     def __init__(self, module: str) -> None:
+        from multiprocessing.connection import Pipe
+
         path = [entry for entry in sys.path if isinstance(entry, str)]
         # It has one core: NumPy would start a thread for every one of the machine.
         alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, module, *path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **alone},
-            # Ctrl-C is for this process alone, which then lets the other one end.
-            start_new_session=True,
-        )
+        self._pipe, other = Pipe()
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, module, str(other.fileno()), *path],
+                stdin=subprocess.DEVNULL,
+                # Standard output is for the result of the command alone.
+                stdout=2,
+                pass_fds=[other.fileno()],
+                env={**os.environ, **alone},
+                # Ctrl-C is for this process alone, which then lets the other one end.
+                start_new_session=True,
+            )
         self._thread = ThreadPoolExecutor(1)
 
     def ask(self, function: Callable[..., Any], *given: Any) -> Future[list[Any]]:
@@ -58,12 +67,9 @@ class _Process:
 
     def _answer(self, function: Callable[..., Any], given: Any) -> list[Any]:
         """Return what the function returned, alone; nothing where it did not."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
         try:
-            pickle.dump((function, given), stdin)
-            stdin.flush()
-            return list(pickle.load(stdout))
+            self._pipe.send((function, given))
+            return list(self._pipe.recv())
         except Exception:  # Whatever is wrong, this process does it itself.
             self._process.kill()
             return []
@@ -75,16 +81,13 @@ class _Process:
         if at_once:
             ender.start()
         self._thread.shutdown(cancel_futures=at_once)
-        assert self._process.stdin is not None and self._process.stdout is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
+        self._pipe.close()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         ender.cancel()
-        self._process.stdout.close()
 
 
 _current: ContextVar[_Process | None] = ContextVar("current", default=None)
@@ -127,10 +130,10 @@ def started(module: str) -> Iterator[None]:
 def call(function: Callable[..., _T], *given: Any) -> Callable[[], _T]:
     """Let the second process call a function; return what waits for its result.
 
-    The function and what it is given must be such as `pickle` knows, and it must not
-    matter if it is called twice. Where there is no second process it is called here at
-    once; where it fails there, it is called here when its result is asked for. Either
-    way, it is the result that raises what the function raised.
+    The function is one of a module, and it must not matter if it is called twice. Where
+    there is no second process it is called here at once; where it fails there, it is
+    called here when its result is asked for. Either way, it is the result that raises
+    what the function raised.
     """
     process = _current.get()
     if process is None:
@@ -149,22 +152,22 @@ def call(function: Callable[..., _T], *given: Any) -> Callable[[], _T]:
     return result
 
 
-def answer(module: str) -> None:
-    """Call what is asked for on standard input, until it ends."""
-    answers = os.fdopen(os.dup(1), "wb")
-    # What is printed does not get among the answers.
-    os.dup2(2, 1)
-    try:
-        importlib.import_module(module).prepare()
+def answer(module: str, pipe: int) -> None:
+    """Call what is asked for through a pipe, until its other end is closed."""
+    from multiprocessing.connection import Connection
+
+    asked = Connection(pipe)
+    # Whoever does not listen any more has ended, or has no use for it.
+    with contextlib.suppress(EOFError, OSError):
+        # What fails here fails once more where it is needed.
+        with contextlib.suppress(Exception):
+            importlib.import_module(module).prepare()
         while True:
-            function, given = pickle.load(sys.stdin.buffer)
+            function, given = asked.recv()
             try:
                 done = [function(*given)]
             except Exception:  # Whoever asked does it once more, and tells.
                 done = []
-            pickle.dump(done, answers)
-            answers.flush()
-    except (EOFError, BrokenPipeError):
-        pass
+            asked.send(done)
     # Nothing is left to be done: modules are not taken apart one by one.
     os._exit(0)
