@@ -14,8 +14,8 @@ in turn, by part:
 - whole: processes of `train` by this build and by WORKTREE, a `git worktree` of an
   earlier commit, each with an empty cache, on the files of ROOT, which holds `train/`
   and `test/`, as they are.
-- predict: processes of `predict` on IMAGES photographs, by both, each with a run that it
-  has trained before.
+- predict: processes of `predict` on IMAGES photographs, by both, each with a run that
+  it has trained before.
 """
 
 import argparse
