@@ -115,13 +115,14 @@ def test_the_pass_that_engines_are_checked_with_is_timed_as_well(monkeypatch) ->
 def test_clear_differences_need_no_race(monkeypatch) -> None:
     took = {"base": 4.0, "other": 2.0}
     races: list[str] = []
+    words = ("base", IMAGES), 4.0, ("other", IMAGES)
     monkeypatch.setattr(trial, "timed", lambda run, images: (images, took[run]))
     monkeypatch.setattr(trial, "race", lambda *_: races.append("race") or [3.5, 3.0])
-    assert trial.compare("base", 4.0, "other", IMAGES) == [4.0, 2.0] and not races
+    assert trial.compare(*words) == [4.0, 2.0] and not races
     took["other"] = 8.0
-    assert trial.compare("base", 4.0, "other", IMAGES) == [4.0, 8.0] and not races
+    assert trial.compare(*words) == [4.0, 8.0] and not races
     took["other"] = 3.2
-    assert trial.compare("base", 4.0, "other", IMAGES) == [3.5, 3.0] and races
+    assert trial.compare(*words) == [3.5, 3.0] and races
 
 
 def test_engines_take_turns_and_the_best_of_each_counts(monkeypatch) -> None:

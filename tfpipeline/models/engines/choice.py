@@ -252,8 +252,9 @@ class Engines:
         for name in names:
             try:
                 self._runs[name] = run = self._made(name, images, exact)
-                few = images if name == BFLOAT16 else images[: trial.PIECE]
-                pair = trial.compare(self.predictor, took[TENSORFLOW], run, few)
+                few = images[: trial.PIECE]
+                own = run, images if name == BFLOAT16 else few
+                pair = trial.compare((self.predictor, few), took[TENSORFLOW], own)
                 took[TENSORFLOW], took[name] = (round(each, 3) for each in pair)
             except UnfitNow:
                 continue

@@ -141,19 +141,20 @@ def reference(run: Run, images: np.ndarray) -> tuple[np.ndarray, float]:
     return np.concatenate(parts), took
 
 
-def compare(base: Run, took: float, other: Run, images: np.ndarray) -> list[float]:
+def compare(
+    base: tuple[Run, np.ndarray], took: float, other: tuple[Run, np.ndarray]
+) -> list[float]:
     """Return the milliseconds an image of TensorFlow and of another engine.
 
     Args:
-        base: TensorFlow's.
+        base: TensorFlow, and images for it.
         took: Its milliseconds, as measured before.
-        other: The other engine, which has computed these images before.
-        images: For the other engine.
+        other: The other engine, and images that it has computed before.
     """
-    own = clock(other, images)
+    own = clock(*other)
     if max(own / took, took / own) >= CLEAR:
         return [took, own]
-    first, second = race((base, images[:PIECE]), (other, images))
+    first, second = race(base, other)
     return [min(took, first), min(own, second)]
 
 
