@@ -9,11 +9,11 @@ what they were trained on. Attacked are test images that all of them get right, 
 spaced; no image leaves before the last step, and a step is 1.5 times epsilon by their
 number. Each network is attacked alone, by each of two attacks, and all together, and
 every two, by the second. With `--alone`, each only alone and only by the first attack:
-for three runs and the ensemble that `combine` makes of them. A row shows on which share of the 8-bit pictures each network
-loses its answer; with a target, on which it gives the wanted class. The target of each
-image is drawn among the other classes. Intervals are Wilson's, at 95 %. `--bfloat16`
-computes gradients in bfloat16; what the networks answer is computed in float32. A row
-that `--output` has is not run again.
+for three runs and the ensemble that `combine` makes of them. A row shows on which share
+of the 8-bit pictures each network loses its answer; with a target, on which it gives
+the wanted class. The target of each image is drawn among the other classes. Intervals
+are Wilson's, at 95 %. `--bfloat16` computes gradients in bfloat16; what the networks
+answer is computed in float32. A row that `--output` has is not run again.
 """
 
 import argparse

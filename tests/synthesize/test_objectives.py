@@ -26,6 +26,7 @@ ARGUMENTS = {
     "l2": (),
     "diversity": ("conv", [0, 0]),
     "feature_distance": ("conv",),
+    "statistics": ("conv", [1.0, 0.5] * 8),
 }
 
 
@@ -58,7 +59,8 @@ def made(name: str) -> Objective:
 def test_a_term_is_one_number_an_image_and_rises_in_three_steps(
     model: keras.Model, name: str, strategy
 ) -> None:
-    penalties = ("cross_entropy", "total_variation", "l2", "feature_distance")
+    penalties = ("cross_entropy", "total_variation", "l2")
+    penalties += ("feature_distance", "statistics")
     sign = -1 if name in penalties else 1
     objective = sign * made(name)
     assert objective(seen(model)).shape == (2,)
@@ -135,6 +137,29 @@ def test_a_photograph_is_at_distance_nought_of_itself_and_its_double_at_one() ->
     np.testing.assert_allclose(slope[1], maps[0] / norm**2, rtol=1e-4)
     both = objectives.class_logit(0) - 2 * term
     assert both.compares and not objectives.class_logit(0).compares
+
+
+def test_statistics_are_at_distance_nought_of_their_own_and_of_no_target() -> None:
+    maps = tf.constant(np.random.default_rng(0).normal(size=(3, 5, 5, 4)), tf.float32)
+    own = objectives.moments(maps).numpy()
+    numbers = maps.numpy()
+    np.testing.assert_allclose(own[:, :4], numbers.mean((1, 2)), rtol=1e-4, atol=1e-6)
+    deviation = np.sqrt(numbers.var((1, 2)) + 1e-3)
+    np.testing.assert_allclose(own[:, 4:], deviation, rtol=1e-4)
+    # Its own, twice as much, and none.
+    rows = own * np.array([[1], [2], [0]], np.float32)
+    what = Seen(tf.zeros((3, 1, 1, 3)), {"conv": maps}, tf.range(3))
+    found = objectives.statistics("conv", rows)(what)
+    np.testing.assert_allclose(found, [0, 0.5, 0], atol=1e-5)
+    one = objectives.statistics("conv", rows[0])(what)
+    assert one[0] < 1e-6 < one[1]
+    # Dead channels, of one value, have a gradient that is a number.
+    dead = tf.zeros((3, 5, 5, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(dead)
+        seen = Seen(what.image, {"conv": dead}, what.place)
+        found = objectives.statistics("conv", own)(seen)
+    assert np.isfinite(tape.gradient(found, dead)).all()
 
 
 def test_a_direction_is_one_for_all_images_or_one_for_each(model) -> None:

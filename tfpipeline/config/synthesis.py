@@ -28,8 +28,12 @@ class SynthesisSettings:
         feature_layer: Layer of that distance (default: one after a third of the
             network).
         class_features: Weight, at least 0, of the mean direction of the features of the
-            class's photographs, for runs that keep their features (default: 7 if the
+            class's photographs, for runs that keep their features (default: 10 if the
             network has no skip connections, otherwise 0).
+        class_statistics: Weight, at least 0, of the penalty on the distance of channel
+            means and standard deviations in three layers from those of training
+            photographs of the class, for runs whose photographs are still there
+            (default: 30 if the network has no skip connections, otherwise 0).
         fading: Rate at which contrast decays that does not raise the objective.
         branch_gradient: Share of its gradient that a residual branch passes back, in
             (0, 1].
@@ -54,6 +58,7 @@ class SynthesisSettings:
     feature_distance: float | None = None
     feature_layer: str | None = None
     class_features: float | None = None
+    class_statistics: float | None = None
     fading: float | None = None
     branch_gradient: float | None = None
     relu_gradient: float | None = None

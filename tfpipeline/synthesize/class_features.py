@@ -22,7 +22,7 @@ from tfpipeline.synthesize.presets import Preset
 
 # Where it is not said: of networks without skip connections, whose images showed what
 # photographs do not have. In the spread of a logit; see `directions`.
-WEIGHT = 7.0
+WEIGHT = 10.0
 
 
 def is_plain(model: keras.Model) -> bool:
@@ -78,11 +78,20 @@ def weight(
             f"features of its photographs. Received: {run or network.name}, which has "
             "none. Leave it out."
         )
-    # The other preset has its defects, and a photograph shows what it shows.
-    suits = kept and not preset.raw and settings.start is None
     if wish is None:
-        wish = WEIGHT if suits and is_plain(network.model) else 0.0
+        wish = WEIGHT if suits(preset, settings, run, network) else 0.0
     return wish
+
+
+def suits(
+    preset: Preset, settings: SynthesisSettings, run: str | None, network: Network
+) -> bool:
+    """Return whether images are to be like photographs of a run without being asked."""
+    kept = run is not None and RunFolder(Path(run)).reference.is_dir()
+    # The other preset has its defects, and a photograph shows what it shows.
+    return (
+        kept and not preset.raw and settings.start is None and is_plain(network.model)
+    )
 
 
 def directions(run: str, network: Network) -> np.ndarray:

@@ -32,6 +32,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         from tfpipeline.report import result_page
         from tfpipeline.synthesize import (
             class_features,
+            class_statistics,
             generate,
             natural_path,
             presets,
@@ -65,6 +66,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
             *(network, classes, preset, given, seed, strategy, gif),
             class_features.of(preset, given, settings.run, network),
             class_features.weight(preset, given, settings.run, network),
+            class_statistics.of(preset, given, settings.run, network, classes),
         )
         for name, (preset, given) in chosen.items()
     }

@@ -18,6 +18,7 @@ from tfpipeline.models.layer_outputs import Inside
 from tfpipeline.models.load_network import Network
 from tfpipeline.synthesize import objectives
 from tfpipeline.synthesize.ascent import Ascended, Ascent
+from tfpipeline.synthesize.class_statistics import Statistics
 from tfpipeline.synthesize.objectives import Seen
 from tfpipeline.synthesize.presets import Preset
 
@@ -25,7 +26,7 @@ from tfpipeline.synthesize.presets import Preset
 EIGHT_BIT_TOLERANCE = 0.02
 
 # How much rather features of a class point its way than are strong; see `direction`.
-COSINE_POWER = 0
+COSINE_POWER = 2
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Job:
     """Which images are to be made, of which classes of which network, and how.
 
     Directions are those of the features of each class, times the weight
-    `class_features`; None is none.
+    `class_features`; None is none. So are statistics, of channels.
     """
 
     network: Network
@@ -112,6 +113,7 @@ class Job:
     frames: bool = False
     directions: np.ndarray | None = None
     class_features: float = 0.0
+    statistics: Statistics | None = None
 
     @property
     def directionless(self) -> list[int]:
@@ -145,6 +147,8 @@ def _make_batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
     if job.directions is not None:
         own = job.directions[list(indices)]
         objective += objectives.direction(classifier.FEATURES, own, COSINE_POWER)
+    if job.statistics is not None:
+        objective += job.statistics.objective(indices)
     if job.settings.diversity and copies > 1:
         # A layer in the middle, whose channels tell textures and parts apart.
         name = _map_at(network, 1, "diversity")

@@ -211,6 +211,41 @@ def direction(name: str, vector: Any, cosine_power: float = 1) -> Objective:
     return _of(term, name)
 
 
+def moments(maps: tf.Tensor) -> tf.Tensor:
+    """Return means over positions of maps, then standard deviations, of each channel.
+
+    Shape (batch, 2 * channels).
+    """
+    mean, variance = tf.nn.moments(maps, list(range(1, maps.shape.rank - 1)))
+    # A root has no gradient at zero, and dead channels are there.
+    return tf.concat([mean, tf.sqrt(variance + 1e-3)], -1)
+
+
+def statistics(name: str, rows: Any) -> Objective:
+    """Return how far means and deviations of channels are from some, to be subtracted.
+
+    It is the square of the distance by that of the length, of the means and of the
+    standard deviations over positions. Rows have both, of a layer's channels, shape (2
+    * channels,) for all images, or one for each, shape (images, 2 * channels); a row of
+    zeros has no distance.
+
+    Source: DeepInversion, Yin et al., arXiv:1912.08795.
+    """
+
+    def term(seen: Seen) -> tf.Tensor:
+        wanted = tf.convert_to_tensor(rows, tf.float32)
+        if wanted.shape.rank == 2:
+            wanted = tf.gather(wanted, seen.place)
+        wanted = tf.reshape(wanted, [-1, 2, wanted.shape[-1] // 2])
+        own = moments(seen.maps(name))
+        own = tf.reshape(own, [-1, 2, wanted.shape[-1]])
+        length = tf.reduce_sum(tf.square(wanted), -1)
+        square = tf.reduce_sum(tf.square(own - wanted), -1)
+        return tf.reduce_sum(tf.math.divide_no_nan(square, length), -1)
+
+    return _of(term, name)
+
+
 def total_variation() -> Objective:
     """Return the sum of absolute differences between neighbours, over all channels.
 
@@ -281,6 +316,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "channel": channel,
     "neuron": neuron,
     "direction": direction,
+    "statistics": statistics,
     "total_variation": total_variation,
     "l2": l2,
     "diversity": diversity,

@@ -200,11 +200,12 @@ def choose_preset(name: str, settings: SynthesisSettings) -> Preset:
     if other != preset.parameterization:
         rate = RATES.get(other, preset.learning_rate)
         preset = dataclasses.replace(preset, options={}, learning_rate=rate)
-    wish = settings.class_features
-    if wish is not None and not 0 <= wish < math.inf:
-        raise UserError(
-            f"--synthesis.class_features: expected at least 0. Received: {wish}."
-        )
+    for term in ("class_features", "class_statistics"):
+        wish = getattr(settings, term)
+        if wish is not None and not 0 <= wish < math.inf:
+            raise UserError(
+                f"--synthesis.{term}: expected at least 0. Received: {wish}."
+            )
     if settings.start is not None and not preset.raw:
         rate = preset.learning_rate * FROM_PHOTOGRAPH
         preset = dataclasses.replace(preset, learning_rate=rate, fading=0.0)
@@ -294,9 +295,9 @@ def _check_combinations(name: str, preset: Preset, settings: SynthesisSettings) 
             "the weight of the distance in it. Name both, or leave it out.",
         ),
         (
-            preset.raw and settings.class_features,
-            "--synthesis.class_features with --preset lesson: its network shows no "
-            "layers. Leave one of them out.",
+            preset.raw and (settings.class_features or settings.class_statistics),
+            "--synthesis.class_features and class_statistics with --preset lesson: its "
+            "network shows no layers. Leave one of them out.",
         ),
         (
             preset.raw and preset.feature_distance,

@@ -258,6 +258,12 @@ def _summary(
         **load_network.about(job.network),
         "defects": list(job.preset.defects),
         "class_features": job.class_features,
+        "class_statistics": job.statistics.weight if job.statistics else 0.0,
+        **(
+            {"without_statistics": job.statistics.lacking(job.indices)}
+            if job.statistics
+            else {}
+        ),
         **(
             {"without_photographs": len(job.directionless)}
             if job.class_features
