@@ -164,10 +164,11 @@ def main() -> None:
             runs.append(measure(own, seed))
             write(given.output, found)
         print(name, accuracies(runs), flush=True)
-    found = {k: v for k, v in found.items() if seeds == {run["seed"] for run in v}}
-    print(table(found))
+    asked = {k: [run for run in v if run["seed"] in seeds] for k, v in found.items()}
+    text = table({k: v for k, v in asked.items() if len(v) == len(seeds)})
+    print(text)
     if given.docs:
-        insert(given.docs, "fine-tuning", table(found))
+        insert(given.docs, "fine-tuning", text)
 
 
 if __name__ == "__main__":
