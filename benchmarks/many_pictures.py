@@ -3,8 +3,8 @@
 python benchmarks/many_pictures.py bookkeeping [--images 100000000] [--parts 1000]
 python benchmarks/many_pictures.py memory [--few 1000] [--many 100000]
 python benchmarks/many_pictures.py kills [--images 10000] [--times 20]
-python benchmarks/many_pictures.py workers [--images 4000] [--rounds 3]
-python benchmarks/many_pictures.py embed --photographs FOLDER [--few 512] [--many 2560]
+python benchmarks/many_pictures.py workers [--few 2000] [--many 10000] [--rounds 2]
+python benchmarks/many_pictures.py embed --photographs FOLDER [--few 512] [--many 2048]
 python benchmarks/many_pictures.py training [--few 100000] [--many 1000000]
 python benchmarks/many_pictures.py train_workers [--images 2000000] [--parts 1000]
 python benchmarks/many_pictures.py findings [--images 100000]
@@ -15,9 +15,11 @@ largest resident memory of `embed` and of `predict` into a file and into shards,
 and on many pictures of 24 x 24 pixels. `kills`: `predict` into shards is killed at
 random moments and given again; its rows are compared with those of one undisturbed.
 `workers`: images a second of `embed` by two processes of one core against one process
-of one core, and by Beam's two against ours where Beam is installed, in turns.
-`embed`: photographs a second of `embed` by MobileNetV2 1.0 at 224 pixels, without its
-start, against the network's bare forward pass on one batch in memory, in turns.
+of one core, and by Beam's two against ours where Beam is installed, in turns: of the
+whole command on many pictures, and without its start, by the difference to few.
+`embed`: photographs a second of `embed` by MobileNetV2 1.0 at 224 pixels, by each
+engine, without its start, against the network's bare forward pass under TensorFlow on
+one batch in memory, in turns.
 `training`: the largest resident memory, and the seconds, of `train` on generated
 features of few and of many rows (1,280 in float16). `train_workers`: what each of many
 workers does to know its part of an epoch of so many rows, all of them in this process;
@@ -50,7 +52,7 @@ from typing import Any
 import copies
 import numpy as np
 from PIL import Image
-from results import spread, tell
+from results import spread, spreads, tell
 
 from tfpipeline.audit import rows
 from tfpipeline.config import AuditSettings, DataSettings
@@ -59,6 +61,7 @@ from tfpipeline.data import dataset, review, sampling, splits
 from tfpipeline.data.dataset import Examples
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources.pictures import Picture
+from tfpipeline.models.engines.names import LITERT, TENSORFLOW
 from tfpipeline.shards import plan as plans
 from tfpipeline.shards import reading, work
 from tfpipeline.shards.labels import Labels
@@ -282,34 +285,46 @@ def merged(folder: str) -> bytes:
     return file.read_bytes()
 
 
-def workers(images: int, rounds: int, folder: Path) -> dict[str, Any]:
+def workers(counts: tuple[int, int], rounds: int, folder: Path) -> dict[str, Any]:
     """Compare two processes of one core with one, and Beam's two with ours."""
-    words = ["tfpipeline.embed", str(pictures(folder / "in", images))]
-    words += ["--model.backbone", "MobileNetV2", "--model.weights", "none"]
-    words += ["--model.image_size", "96", "--shard_images", str(max(1, images // 8))]
+    sources = {n: str(pictures(folder / f"in{n}", n)) for n in counts}
+    words = ["--model.backbone", "MobileNetV2", "--model.weights", "none"]
+    words += ["--model.image_size", "96", "--shard_images", "250"]
+    words += ["--engine", "tensorflow"]
     cores = sorted(os.sched_getaffinity(0))[:2]
-    seconds = dict[str, list[float]]()
     ways = {"one": ["--workers", "1"], "two": ["--workers", "2"]}
     if importlib.util.find_spec("apache_beam"):
         ways["beam"] = ["--runner", "beam", f"--beam.options={TWO}"]
+    whole = {name: list[float]() for name in ways}
+    started = {name: list[float]() for name in ways}
     for turn in range(rounds):
         for name, more in ways.items():
             os.sched_setaffinity(0, cores[:1] if name == "one" else cores)
-            target = ["--output", f"{folder}/{name}{turn}"]
-            seconds.setdefault(name, []).append(run([*words, *more, *target])[0])
+            seconds = [
+                run(
+                    ["tfpipeline.embed", sources[n], *words, *more]
+                    + ["--output", f"{folder}/{name}{turn}.{n}"]
+                )[0]
+                for n in counts
+            ]
+            whole[name].append(seconds[1])
+            started[name].append(seconds[1] - seconds[0])
     os.sched_setaffinity(0, cores)
-    result: dict[str, Any] = {"images": images, "seconds": seconds}
-    two = seconds["two"]
-    result |= spread("two_to_one", [a / b for a, b in zip(seconds["one"], two)])
-    if "beam" in seconds:
-        result |= spread("beam_to_two", [a / b for a, b in zip(two, seconds["beam"])])
+    result: dict[str, Any] = {"images": counts, "seconds": whole, "of_these": started}
+    for what, took in (("whole", whole), ("after_start", started)):
+        pairs = {"two_to_one": ("one", "two"), "beam_to_two": ("two", "beam")}
+        for key, (slow, fast) in pairs.items():
+            if fast in took:
+                ratios = [a / b for a, b in zip(took[slow], took[fast])]
+                result |= spread(f"{key}_{what}", ratios)
     return result
 
 
 # A traced call with constant weights, as `embed` has them where TensorFlow computes.
 _BARE = """
 import time
-from tfpipeline.core import startup
+from tfpipeline.core import hardware, startup
+hardware.keep_freed()
 with startup.quiet_start():
     import keras, tensorflow as tf
     from tfpipeline.models.constant_weights import Frozen
@@ -338,22 +353,26 @@ def embedding(
             data = files[number % len(files)].read_bytes()
             target.write_bytes(data + number.to_bytes(4, "big"))
     words = ["--model.backbone", "MobileNetV2", "--model.weights", "none"]
-    bare, ours = list[float](), list[float]()
+    bare, ours = list[float](), {name: list[float]() for name in (TENSORFLOW, LITERT)}
+
+    def embed(count: int, name: str, turn: int) -> float:
+        own = [f"{folder}/in{count}", *words, "--engine", name]
+        return run(
+            ["tfpipeline.embed", *own, "--output", f"{folder}/{name}{count}.{turn}"]
+        )[0]
+
+    embed(counts[0], LITERT, -1)  # Converts the network.
     for turn in range(rounds):
         text = subprocess.run(
             [sys.executable, "-c", _BARE], stdout=subprocess.PIPE, text=True, check=True
         ).stdout
         bare.append(float(text.split()[-1]))
-        seconds = [
-            run(
-                ["tfpipeline.embed", f"{folder}/in{count}", *words]
-                + ["--output", f"{folder}/out{count}.{turn}"]
-            )[0]
-            for count in counts
-        ]
-        ours.append((seconds[1] - seconds[0]) / (counts[1] - counts[0]))
+        for name, took in ours.items():
+            few, many = (embed(count, name, turn) for count in counts)
+            took.append((many - few) / (counts[1] - counts[0]))
     result: dict[str, Any] = {"images": counts, "bare": bare, "embed": ours}
-    return result | spread("embed_to_bare", [a / b for a, b in zip(bare, ours)])
+    ratios = {n: [a / b for a, b in zip(bare, took)] for n, took in ours.items()}
+    return result | spreads("embed_to_bare", ratios)
 
 
 def held(folder: Path, count: int, request: dict[str, Any], named: Any = None) -> Path:
@@ -533,7 +552,7 @@ def main() -> None:
     parser.add_argument("--few", type=int)
     parser.add_argument("--many", type=int)
     parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
@@ -547,7 +566,7 @@ def main() -> None:
         elif given.what == "memory":
             result = memory(given.few or 1000, given.many or 100_000, folder)
         elif given.what == "embed":
-            counts = given.few or 512, given.many or 2560
+            counts = given.few or 512, given.many or 2048
             result = embedding(given.photographs, counts, given.rounds, folder)
         elif given.what == "training":
             counts = given.few or 100_000, given.many or 1_000_000
@@ -560,7 +579,8 @@ def main() -> None:
         elif given.what == "findings":
             result = findings(given.images or 100_000, folder)
         else:
-            result = workers(given.images or 4_000, given.rounds, folder)
+            counts = given.few or 2000, given.many or 10_000
+            result = workers(counts, given.rounds, folder)
     tell(result, given.output)
 
 

@@ -17,7 +17,7 @@ from tests.conftest import ASSETS
 from tfpipeline.core import hardware, image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
-from tfpipeline.data.inspect_file import FLAT, examine
+from tfpipeline.data.inspect_file import DECODED, FLAT, examine
 from tfpipeline.data.quality import Scores
 from tfpipeline.data.scan_cache import Row
 
@@ -250,7 +250,7 @@ def test_without_its_measures_a_file_is_judged_the_same(tmp_path: Path) -> None:
             data = data[: rng.integers(len(data) // 2, len(data))]
             data[int(rng.integers(len(data)))] = rng.integers(256)
         file.write_bytes(data)
-        whole, short = examine(file), examine(file, measures=False)
+        whole, short = examine(file), examine(file, look=DECODED)
         reasons.add(bool(whole.reason))
         measured = ("thumbnail", "warning", *Scores._fields)
         same = {name: getattr(short, name) for name in measured}

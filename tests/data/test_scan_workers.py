@@ -12,7 +12,7 @@ import pytest
 
 from tfpipeline.core import image_io
 from tfpipeline.data import scan, scan_workers
-from tfpipeline.data.inspect_file import examine
+from tfpipeline.data.inspect_file import MEASURED, examine
 from tfpipeline.data.scan_workers import Processes
 
 MOST = 10**6
@@ -86,7 +86,7 @@ def test_few_files_start_no_process(paths, monkeypatch) -> None:
 
 def test_they_end_with_the_block_whatever_ended_it(paths) -> None:
     with pytest.raises(ZeroDivisionError), Processes(2) as some:
-        assert some.look([(str(paths[0]), 0, 0, MOST, True)]) == [examine(paths[0])]
+        assert some.look([(str(paths[0]), 0, 0, MOST, MEASURED)]) == [examine(paths[0])]
         pids = [one.pid for one in some._all]
         raise ZeroDivisionError
     assert all(gone(pid, 0.5) for pid in pids)
@@ -150,11 +150,11 @@ def test_one_that_prints_first_is_asked_all_the_same(
     monkeypatch.setattr(scan_workers, "_START", NOT_AS_THEY_SHOULD[how])
     with Processes(1) as one:
         for path in paths[:3]:
-            assert one.look([(str(path), 0, 0, MOST, True)]) == [examine(path)]
+            assert one.look([(str(path), 0, 0, MOST, MEASURED)]) == [examine(path)]
 
 
 def test_none_is_asked_again_once_it_has_failed(paths) -> None:
-    asked = [(str(paths[0]), 0, 0, MOST, True)]
+    asked = [(str(paths[0]), 0, 0, MOST, MEASURED)]
     with Processes(2) as some:
         some._all[0].kill()
         some._all[0].wait()
@@ -168,7 +168,7 @@ def test_none_is_asked_again_once_it_has_failed(paths) -> None:
 def test_what_is_on_the_path_but_no_text_is_left_out(paths, monkeypatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, 7])
     with Processes(1) as one:
-        assert one.look([(str(paths[0]), 0, 0, MOST, True)]) == [examine(paths[0])]
+        assert one.look([(str(paths[0]), 0, 0, MOST, MEASURED)]) == [examine(paths[0])]
 
 
 def test_so_many_are_started_as_are_worth_it_and_have_room(monkeypatch) -> None:
@@ -257,7 +257,7 @@ def test_urls_are_looked_at_by_processes_too(paths, capfd) -> None:
     pytest.importorskip("fsspec", reason="fsspec is not installed: extra [remote]")
     url = f"file://{paths[0].absolute()}"
     with scan_workers.Processes(1) as one:
-        assert one.look([(url, 0, 0, MOST, True)]) == [examine(url)]
+        assert one.look([(url, 0, 0, MOST, MEASURED)]) == [examine(url)]
         # What stops all is told by the process that asked.
-        assert one.look([("nosuch://b/a.png", 0, 0, MOST, True)]) is None
+        assert one.look([("nosuch://b/a.png", 0, 0, MOST, MEASURED)]) is None
     assert "Traceback" not in capfd.readouterr().err

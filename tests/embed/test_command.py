@@ -90,6 +90,32 @@ def test_one_process_several_and_shares_write_the_same_bytes(
     assert np.load(tmp_path / "one" / "shard-000000.npy").dtype == np.float16
 
 
+def test_what_only_the_decoder_sees_is_an_error_of_that_picture(tmp_path: Path) -> None:
+    from PIL import Image
+
+    draw, folder = np.random.default_rng(0), tmp_path / "in"
+    folder.mkdir()
+    for name in "abcd":
+        noise = draw.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{name}.jpg")
+    words = [str(folder), *PLAIN, "--output"]
+    assert start(*words, str(tmp_path / "whole")) == 0
+    data = bytearray((folder / "b.jpg").read_bytes())
+    # A table that no decoder takes, in a file with an end; and a file without one.
+    table = data.index(b"\xff\xc4") + 5
+    data[table : table + 3] = b"\xff" * 3
+    (folder / "b.jpg").write_bytes(data)
+    (folder / "c.jpg").write_bytes((folder / "c.jpg").read_bytes()[:-900])
+    assert start(*words, str(tmp_path / "cut")) == 0
+    found = rows(tmp_path / "cut" / "shard-000000.csv")
+    assert [row["row"] for row in found] == ["0", "", "", "1"]
+    assert all("damaged jpeg" in row["error"] for row in found[1:3])
+    before, after = (
+        np.load(tmp_path / name / "shard-000000.npy") for name in ("whole", "cut")
+    )
+    np.testing.assert_allclose(after, before[[0, 3]], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_a_saved_model_has_the_features_of_its_run(
     small_run: Trained, exported: Exported, folder: Path, tmp_path: Path, capsys

@@ -16,6 +16,7 @@ from tfpipeline.config import AuditSettings, with_source
 from tfpipeline.core import console, startup, stores
 from tfpipeline.core.stores import Place
 from tfpipeline.data import scan
+from tfpipeline.data.inspect_file import MEASURED
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import pictures
 from tfpipeline.data.sources.pictures import Picture
@@ -76,7 +77,7 @@ def open_job(settings: AuditSettings) -> work.Job:
             return sources.listed(data, cache, drawer(data))
 
     def compute(shard: list[Picture]) -> work.Content:
-        found = pictures.audit(shard, data.max_pixels, measures=True)
+        found = pictures.audit(shard, data.max_pixels, MEASURED)
         values = [cells(picture, row) for picture, row in zip(shard, found)]
         size = sum(row.length or row.size for row in found)
         errors = sum(bool(row.reason) for row in found)

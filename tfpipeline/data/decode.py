@@ -18,7 +18,7 @@ import tensorflow as tf
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import TemporaryError
-from tfpipeline.data import scan
+from tfpipeline.data import inspect_file, scan
 from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
 
@@ -50,6 +50,8 @@ class Decoder:
         self.failed: list[tuple[str, str]] = []
         # Why no file can be read now, where a store or a drive has gone.
         self.stopped: TemporaryError | None = None
+        # What is damaged is black, and noted by its index, where it is forgiven.
+        self.forgives, self.damaged = False, dict[int, str]()
         self._files = files
         self._size = (height, width)
         self._how = how
@@ -79,7 +81,16 @@ class Decoder:
                 self._one(tf.constant([index], tf.int64))
             except tf.errors.OpError:
                 self._distrusted.add(index)
+                if self.forgives and (reason := self._judge(self._files[index])):
+                    self.damaged[index] = reason
         return len(self._distrusted) > before
+
+    @staticmethod
+    def _judge(row: Row) -> str:
+        """Return what a closer look says against a file that was only opened."""
+        most = row.height * row.width
+        look = row.path, most, row.offset, row.length, inspect_file.DECODED
+        return inspect_file.examine(*look).reason
 
     def load(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the graph decodes: files, or pixels where Pillow has to.
@@ -90,11 +101,14 @@ class Decoder:
         layout = np.zeros((len(indices), 3), np.int32)
         for place, index in enumerate(indices):
             row = self._files[index]
+            if int(index) in self.damaged:
+                content[place], layout[place] = bytes(3), (0, 1, 1)
+                continue
             try:
                 if scan.changed(row):
                     raise image_formats.ImageError("changed since it was audited")
                 data = image_io.content(row.path, row.offset, row.length)
-                if _is_plain(row) and int(index) not in self._distrusted:
+                if row.is_plain and int(index) not in self._distrusted:
                     ratio = image_io.jpeg_ratio((row.height, row.width), self._size)
                     size = (-(-row.height // ratio), -(-row.width // ratio))
                 else:
@@ -210,8 +224,3 @@ def _by_pillow(
     if pixels > image_io.LARGE // (4 if row.is_deep else 1):
         return image_io.read(data, *size, how, ranges, pixels)
     return image_io.pixels(data, ranges=ranges, at_least=size, max_pixels=pixels)
-
-
-def _is_plain(row: Row) -> bool:
-    plain = row.mode in ("RGB", "L") and row.orientation == 1 and not row.converted
-    return row.format == "jpeg" and plain

@@ -23,17 +23,30 @@ from tfpipeline.core.brightness import Samples
 from tfpipeline.data import quality, thumbnails
 from tfpipeline.data.scan_cache import Row
 
+# How closely a file is looked at; see `examine`.
+MEASURED, DECODED, OPENED = "measured", "decoded", "opened"
+
+# A JPEG without its end near that of its file is cut off, more often than not.
+_JPEG_END, _TAIL = b"\xff\xd9", 64
+
 
 def examine(
     path: Path | str,
     max_pixels: int = image_formats.MAX_PIXELS,
     offset: int = 0,
     length: int = 0,
-    measures: bool = True,
+    look: str = MEASURED,
 ) -> Row:
     """Open a file, or a part of one; the `reason` of its row says what is wrong.
 
-    Scores, a thumbnail, and whether it has one colour are left out on request.
+    Args:
+        path: Of the file.
+        max_pixels: Height times width, at most.
+        offset: Where the image begins, in bytes.
+        length: Of the image in bytes; 0 is the whole file.
+        look: `MEASURED`; `DECODED`, without scores and thumbnail, and without a word
+            where it has one colour; or `OPENED`: an ordinary JPEG that has an end is
+            not decoded either, and whoever decodes it sees whether it is damaged.
     """
     row = Row(remote.absolute(path), offset=offset, length=length)
     try:
@@ -76,9 +89,11 @@ def examine(
             ),
             converted=colour_profile.judge(picture)[0],
         )
+        if look == OPENED and good.is_plain and _JPEG_END in data[-_TAIL:]:
+            return good
         # What is converted is looked at as it is seen.
         channels = "RGB" if good.converted else _channels(picture)
-        least = quality.least(picture.size) if measures else (1, 1)
+        least = quality.least(picture.size) if look == MEASURED else (1, 1)
         box = thumbnails.draft(picture, channels, least)
         with image_io.in_turn(picture):
             picture.load()
@@ -86,7 +101,7 @@ def examine(
             if samples is not None:
                 return _of_samples(good, samples)
             seen = _visible(picture)
-            if not measures:
+            if look != MEASURED:
                 return good
             scores = quality.measure(_copy(seen, orientation))
             if not scores.contrast:

@@ -18,7 +18,7 @@ import PIL
 from tfpipeline.core import hardware, image_formats, image_io, progress, remote
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan_workers
-from tfpipeline.data.inspect_file import examine
+from tfpipeline.data.inspect_file import MEASURED, examine
 from tfpipeline.data.scan_cache import Ledger, Row
 
 # Part of the cache's name, with the rules of decoding: raise it when one of
@@ -44,7 +44,7 @@ def audit(
     cache: Path | None,
     max_pixels: int = image_formats.MAX_PIXELS,
     joins: bool = True,
-    measures: bool = True,
+    look: str = MEASURED,
 ) -> list[Row]:
     """Open every file once, in parallel, and tell what it is.
 
@@ -56,8 +56,8 @@ def audit(
         max_pixels: Height times width of a picture, at most.
         joins: Whether many parts of the cache become one: not where other processes
             are about to read them.
-        measures: Whether scores and thumbnails are wanted, which take half of the time
-            of a photograph; without them nothing may be kept.
+        look: How closely; see `inspect_file.examine`. Scores and thumbnails take half
+            of the time of a photograph; what is not `MEASURED` may not be kept.
 
     Returns:
         One row a file, in the order of `paths`; nothing is raised for a bad one.
@@ -82,7 +82,7 @@ def audit(
     rows = [known.get(place) for place in places]
     open_ = [i for i, row in enumerate(rows) if not unchanged(row, spans[i][1])]
     if open_:
-        jobs = [(os.fspath(paths[i]), *spans[i], max_pixels, measures) for i in open_]
+        jobs = [(os.fspath(paths[i]), *spans[i], max_pixels, look) for i in open_]
         _fill(rows, open_, jobs, ledger)
     return [row for row in rows if row is not None]
 
@@ -105,8 +105,8 @@ def _fill(
         answers: Iterable[Row] | None = workers.look(jobs[part]) if workers else None
         if answers is None:
             answers = (
-                examine(_as_path(path), max_pixels, offset, length, measures)
-                for path, offset, length, max_pixels, measures in jobs[part]
+                examine(_as_path(path), max_pixels, offset, length, look)
+                for path, offset, length, max_pixels, look in jobs[part]
             )
         for i, row in zip(positions[part], answers):
             rows[i] = row

@@ -103,6 +103,12 @@ class Row:
         """Whether it has more than 8 bits, or a sign."""
         return bool(self.samples or self.fixed)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a JPEG that TensorFlow decodes as Pillow does."""
+        plain = self.mode in ("RGB", "L") and self.orientation == 1
+        return self.format == "jpeg" and plain and not self.converted
+
 
 # What a place is found by in a part, the row as JSON, and the check sum of that.
 _TABLE = (

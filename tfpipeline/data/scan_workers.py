@@ -29,9 +29,8 @@ START_SECONDS, END_SECONDS = 60.0, 10.0
 # One is worth its start with so many files, and takes so much memory.
 _FILES_EACH, _BYTES_EACH = 500, 2**27
 
-# Path, offset, length, most pixels, and whether it is measured: see
-# `inspect_file.examine`.
-Job = tuple[str, int, int, int, bool]
+# Path, offset, length, most pixels, and how closely: see `inspect_file.examine`.
+Job = tuple[str, int, int, int, str]
 
 
 def fitting(files: int) -> int:
@@ -164,8 +163,8 @@ def answer() -> None:
         for line in sys.stdin.buffer:
             try:
                 rows = [
-                    examine(path, max_pixels, offset, length, measures)
-                    for path, offset, length, max_pixels, measures in json.loads(line)
+                    examine(path, max_pixels, offset, length, look)
+                    for path, offset, length, max_pixels, look in json.loads(line)
                 ]
             except UserError:
                 # Whoever asked looks at these files, and tells what the matter is.

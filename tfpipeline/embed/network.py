@@ -18,7 +18,8 @@ from tfpipeline.core import brightness, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline, sample_ranges
-from tfpipeline.data.scan_cache import Row
+from tfpipeline.data.inspect_file import OPENED
+from tfpipeline.data.scan_cache import Place, Row
 from tfpipeline.data.sources import jpeg_damage, pictures
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.demo import world
@@ -85,18 +86,22 @@ class Embedder:
 
     def compute(self, shard: list[Picture]) -> Content:
         """Return a row for each picture, and a vector for each that can be read."""
-        files = pictures.audit(shard, self.max_pixels)
+        files = pictures.audit(shard, self.max_pixels, OPENED)
         good = [file for file in files if not file.reason]
         sample_ranges.report(good, self.reading.ranges)
-        vectors = np.zeros((0, self.width), self.dtype)
+        vectors, found = np.zeros((0, self.width), self.dtype), dict[Place, str]()
         if good:
             batches = pipeline.Batches(good, np.zeros(len(good), int), self.reading)
             feed = batches.plain(np.arange(len(good)))
+            feed.decoder.forgives = True
             with jpeg_damage.named(good):
                 run = self.engine.run
                 vectors = self.predictor.all(feed, len(good), "embed", run)
-            vectors = vectors.astype(self.dtype)
-        return content(shard, files, [file.reason for file in files], vectors)
+            damaged = feed.decoder.damaged
+            vectors = np.delete(vectors, [*damaged], axis=0).astype(self.dtype)
+            found = {good[place].place: reason for place, reason in damaged.items()}
+        reasons = [file.reason or found.get(file.place, "") for file in files]
+        return content(shard, files, reasons, vectors)
 
 
 def content(

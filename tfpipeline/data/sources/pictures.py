@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 from tfpipeline.core import file_io, remote
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import scan
+from tfpipeline.data.inspect_file import DECODED
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import listing, tfrecord
 from tfpipeline.data.sources.list_ids import Ids, digest
@@ -225,13 +226,14 @@ def _packed(folder: Path) -> Iterator[Picture]:
 
 
 def audit(
-    pictures: Sequence[Picture], max_pixels: int, *, measures: bool = False
+    pictures: Sequence[Picture], max_pixels: int, look: str = DECODED
 ) -> list[Row]:
-    """Open every picture once and tell what it is; nothing is kept."""
+    """Open every picture once and tell what it is; nothing is kept.
+
+    How closely they are looked at, `inspect_file.examine` says.
+    """
     files, spans = [p.path for p in pictures], [p.span for p in pictures]
-    return scan.audit(
-        files, spans, cache=None, max_pixels=max_pixels, measures=measures
-    )
+    return scan.audit(files, spans, cache=None, max_pixels=max_pixels, look=look)
 
 
 def parts(pictures: Iterator[Picture], size: int) -> Iterator[list[Picture]]:
