@@ -40,13 +40,13 @@ def test_the_network_and_the_number_of_pictures_decide(
 
 def test_an_engine_is_built_once_and_computes_the_same(tmp_path) -> None:
     own = of("litert", depthwise=True)
-    own.ready(1, tmp_path)
     images = np.random.default_rng(0).random((5, 16, 16, 3), np.float32)
+    own.ready(1, lambda: images, tmp_path)
     first = own.run
     assert first is not None
     np.testing.assert_allclose(first(images), own._predictor(images), rtol=1e-4)
-    own.ready(1, tmp_path)
+    own.ready(1, lambda: images, tmp_path)
     assert own.run is first and len(list(tmp_path.glob("*.tflite"))) == 1
     quick = of("tensorflow", depthwise=True)
-    quick.ready(10**9, tmp_path)
+    quick.ready(10**9, lambda: images, tmp_path)
     assert quick.run is None

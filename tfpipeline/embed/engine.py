@@ -1,6 +1,7 @@
 """Which engine computes features: the same one in every process at the same plan."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -52,11 +53,18 @@ class Engine:
         is_long = pictures * height * width >= LEAST_PIXELS
         return LITERT if is_faster and is_long else TENSORFLOW
 
-    def ready(self, pictures: int, folder: Path | None = None) -> None:
+    def ready(
+        self,
+        pictures: int,
+        sample: Callable[[], np.ndarray],
+        folder: Path | None = None,
+    ) -> None:
         """Build the engine for so many pictures as `run`; TensorFlow's own is None.
 
         Args:
             pictures: Of the whole plan.
+            sample: Returns some of them, the same in every process, shape (n, height,
+                width, 3), in [0, 1]: the engine is checked with them.
             folder: Where converted networks are kept; the user's own by default.
 
         Raises:
@@ -64,20 +72,20 @@ class Engine:
         """
         with self._lock:
             if not self._is_chosen:
-                self.run = self._build(self.name(pictures), folder)
+                self.run = self._build(self.name(pictures), sample, folder)
                 self._is_chosen = True
 
-    def _build(self, name: str, folder: Path | None) -> Run | None:
+    def _build(
+        self, name: str, sample: Callable[[], np.ndarray], folder: Path | None
+    ) -> Run | None:
         if name == TENSORFLOW:
             return None
         engines = choice.Engines(
             *(self._model, classifier.describe(self._model), self._predictor),
             *(folder or startup.cache_folder(None) / "engines", name),
         )
-        _, *shape = self._model.input_shape
-        noise = np.random.default_rng(0).random((8, *shape), np.float32)
         try:
-            return engines.ready(name, lambda: noise)
+            return engines.ready(name, sample)
         except UnfitNow as error:
             raise TemporaryError(
                 f"--engine {self._wish}: LiteRT cannot compute the network now: "

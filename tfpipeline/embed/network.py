@@ -27,6 +27,7 @@ from tfpipeline.embed.engine import Engine
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines.names import TENSORFLOW
+from tfpipeline.models.engines.trial import PIECE
 from tfpipeline.models.inference import Predictor
 from tfpipeline.shards.plan import Plan
 from tfpipeline.shards.work import Content
@@ -81,8 +82,19 @@ class Embedder:
         }
 
     def begin(self, plan: Plan) -> None:
-        """Choose the engine by what there is to do."""
-        self.engine.ready(plan.images)
+        """Choose the engine by what there is to do; it is checked on first pictures."""
+        self.engine.ready(plan.images, lambda: self._sample(plan.pictures(0)))
+
+    def _sample(self, shard: list[Picture]) -> np.ndarray:
+        """Return the first pictures of a shard that can be read; noise if none can."""
+        files = pictures.audit(shard[: 2 * PIECE], self.max_pixels)
+        good = [file for file in files if not file.reason][:PIECE]
+        if not good:
+            shape = PIECE, *self.extractor.input_shape[1:]
+            return np.random.default_rng(0).random(shape, np.float32)
+        batches = pipeline.Batches(good, np.zeros(len(good), int), self.reading)
+        images, *_ = next(iter(batches.plain(np.arange(len(good)))))
+        return np.asarray(images)[: len(good)]
 
     def compute(self, shard: list[Picture]) -> Content:
         """Return a row for each picture, and a vector for each that can be read."""
