@@ -19,6 +19,7 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.demo import world
 from tfpipeline.export import warmup
 from tfpipeline.models import reference
+from tfpipeline.monitor import predictions
 from tfpipeline.monitor.command import monitor
 from tfpipeline.monitor.drift import WORDS
 from tfpipeline.predict.command import predict
@@ -315,3 +316,13 @@ def test_in_python_an_alarm_can_be_an_error(
             output=tmp_path / "out",
             fail_on_drift=True,
         )
+
+
+def test_a_novelty_of_nought_in_json_is_a_number(tmp_path: Path) -> None:
+    row = {"id": "a.png", "label": "cat", "probability": 0.5, "novelty": 0.0}
+    file = tmp_path / "p.jsonl"
+    for novelty, kept in ((0.0, [0.0, 0.0]), (None, None)):
+        rows = [row, {**row, "novelty": novelty}]
+        file.write_text("".join(f"{json.dumps(each)}\n" for each in rows))
+        seen = predictions.arrived([file], ["cat", "dog"]).seen
+        assert (None if seen.novelty is None else seen.novelty.tolist()) == kept

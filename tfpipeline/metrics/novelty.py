@@ -40,6 +40,10 @@ MOST_DIRECTIONS = 512
 # Validation images that set the spreads, at least; else training images do.
 _FEWEST = 5
 
+# Of the standard deviation of scores: how far the limit lies above the score that sets
+# it. Other sums of the same numbers, as in an exported graph, differ by less.
+_MARGIN = 1e-3
+
 # Below it, the length of a feature vector is nought, and so is a variance.
 _TINY = 1e-12
 
@@ -254,7 +258,8 @@ def calibrate(
     total = np.sort(np.sum(each, axis=0))
     limit, reason = total[-1], ""
     if rank <= n:
-        limit = total[rank - 1]
+        # The image that sets it is known, however its score is rounded elsewhere.
+        limit = total[rank - 1] + _MARGIN * total.std()
     else:
         reason = (
             f"at a rate of {false_alarms:g} false alarms, {least} validation images "

@@ -88,7 +88,9 @@ def _answer(
     row: Mapping[str, Any], index: Mapping[str, int], where: str, target: str
 ) -> tuple[Any, float, float]:
     """Return class, probability and novelty of a row; the last is NaN if not there."""
-    novelty = float(row.get("novelty") or "nan")
+    given = row.get("novelty")
+    # Numbers of JSON lines come as such: 0 is one.
+    novelty = float("nan" if given in (None, "") else given)
     if target == targets.NUMBER:
         if not math.isfinite(value := float(row["value"])):
             raise ValueError
