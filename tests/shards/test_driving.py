@@ -32,6 +32,17 @@ def test_this_process_computes_its_share(tmp_path: Path) -> None:
     assert work.summary(plan)["missing"] == []
 
 
+def test_only_where_nothing_was_computed_is_that_said(tmp_path: Path, capsys) -> None:
+    given = settings(tmp_path)
+    for said in (False, True):
+        plan, _ = driving.run("embed", given, (0, 1), job)
+        work.end(plan)
+        assert ("nothing was computed" in capsys.readouterr().err) is said
+    Path(plan.done(1)).unlink()
+    driving.run("embed", given, (0, 1), job)
+    assert "nothing was computed" not in capsys.readouterr().err
+
+
 def test_without_beam_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

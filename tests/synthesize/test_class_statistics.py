@@ -1,5 +1,6 @@
 """Channel statistics of the photographs of a class, and images that keep to them."""
 
+import hashlib
 from pathlib import Path
 
 import keras
@@ -46,18 +47,28 @@ def run(tmp_path, monkeypatch) -> str:
 
 @pytest.fixture
 def photographs(network, run, tmp_path, monkeypatch) -> np.ndarray:
-    """Let the run have learned from three files of a cat; return them."""
-    shape = (3, *network.size, 3)
+    """Let the run have learned from three files of a cat that are as they were.
+
+    Of the other four, one is no picture, one another picture than it was, one is not
+    there, and one is packed: two examples are in it.
+    """
+    shape = (6, *network.size, 3)
     pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    paths = [str(tmp_path / f"{i}.png") for i in range(5)]
+    paths = [str(tmp_path / f"{i}.png") for i in range(7)]
     for path, picture in zip(paths, pictures):
         image_io.save_png(Path(path), picture)
-    Path(paths[3]).write_bytes(b"is no picture")  # And the last one is not there.
-    rows = np.zeros((5, 1), np.float32)
-    kept = (rows, paths, paths, ["cat"] * 5, np.array(["train"] * 5), paths, {})
+    Path(paths[3]).write_bytes(b"is no picture")
+    digests = [
+        hashlib.sha256(Path(path).read_bytes()).hexdigest() if number != 4 else "other"
+        for number, path in enumerate(paths[:6])
+    ]
+    paths.append(paths[5])
+    digests += ["", digests[5]]
+    rows = np.zeros((8, 1), np.float32)
+    kept = (rows, paths, paths, ["cat"] * 8, np.array(["train"] * 8), digests, {})
     made = reference.Reference(*kept)
     monkeypatch.setattr(class_statistics.reference, "read", lambda folder: made)
-    return pictures
+    return pictures[:3]
 
 
 def of(run, network, **wish):

@@ -39,6 +39,16 @@ class Engine:
         self._is_chosen = False
         self.run: Run | None = None
 
+    @property
+    def may_be_litert(self) -> bool:
+        """Whether it is LiteRT for any number of pictures."""
+        return self._wish == LITERT or self._wish == "auto" and self._is_depthwise
+
+    @property
+    def _is_depthwise(self) -> bool:
+        every = classifier.leaves(self._model)
+        return any(isinstance(n, keras.layers.DepthwiseConv2D) for n in every)
+
     def name(self, pictures: int) -> str:
         """Return the engine for so many pictures."""
         if needs := choice.unsuited(self._model, self._predictor.strategy):
@@ -48,10 +58,8 @@ class Engine:
         if self._wish != "auto":
             return self._wish
         _, height, width, _ = self._model.input_shape
-        every = classifier.leaves(self._model)
-        is_faster = any(isinstance(n, keras.layers.DepthwiseConv2D) for n in every)
         is_long = pictures * height * width >= LEAST_PIXELS
-        return LITERT if is_faster and is_long else TENSORFLOW
+        return LITERT if self._is_depthwise and is_long else TENSORFLOW
 
     def ready(
         self,

@@ -26,7 +26,6 @@ from tfpipeline.demo import world
 from tfpipeline.embed.engine import Engine
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines.names import TENSORFLOW
 from tfpipeline.models.engines.trial import PIECE
 from tfpipeline.models.inference import Predictor
 from tfpipeline.shards.plan import Plan
@@ -78,7 +77,7 @@ class Embedder:
             "switches": [str(switch) for switch in arithmetic.switches()],
             "max_pixels": self.max_pixels,
             # Folders of earlier versions say nothing of it.
-            **({"engine": self.wish} if self.wish != TENSORFLOW else {}),
+            **({"engine": self.wish} if self.engine.may_be_litert else {}),
         }
 
     def begin(self, plan: Plan) -> None:

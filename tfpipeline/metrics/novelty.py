@@ -40,8 +40,8 @@ MOST_DIRECTIONS = 512
 # Validation images that set the spreads, at least; else training images do.
 _FEWEST = 5
 
-# Of the standard deviation of scores: how far the limit lies above the score that sets
-# it. Other sums of the same numbers, as in an exported graph, differ by less.
+# How far the limit lies above the score that sets it, in standard deviations of scores
+# up to there. Other sums of the same numbers, as in an exported graph, differ by less.
 _MARGIN = 1e-3
 
 # Below it, the length of a feature vector is nought, and so is a variance.
@@ -258,8 +258,7 @@ def calibrate(
     total = np.sort(np.sum(each, axis=0))
     limit, reason = total[-1], ""
     if rank <= n:
-        # The image that sets it is known, however its score is rounded elsewhere.
-        limit = total[rank - 1] + _MARGIN * total.std()
+        limit = total[rank - 1]
     else:
         reason = (
             f"at a rate of {false_alarms:g} false alarms, {least} validation images "
@@ -267,6 +266,9 @@ def calibrate(
         )
     middle = float(np.median(total))
     unit = float(limit) - middle
+    if unit > 0 and not reason:
+        # The image that sets it is known, however its score is rounded elsewhere.
+        unit += _MARGIN * float(total[:rank].std())
     return dataclasses.replace(
         score,
         spreads=spreads,

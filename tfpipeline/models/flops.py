@@ -1,5 +1,6 @@
 """What a network costs, counted from its layers."""
 
+import contextlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,8 @@ def _counts(model: keras.Model) -> Iterator[tuple[Any, int]]:
     for layer in classifier.leaves(model):
         kernels = [w for w in layer.weights if "kernel" in w.name and len(w.shape) > 1]
         if kernels:
-            # A kernel is applied once at every place of what comes out.
-            places = math.prod(int(size) for size in layer.output.shape[1:-1])
-            yield layer, places * sum(math.prod(kernel.shape) for kernel in kernels)
+            # A layer of a network of your own may have no output, several, or any size.
+            with contextlib.suppress(AttributeError, TypeError, ValueError):
+                # A kernel is applied once at every place of what comes out.
+                places = math.prod(int(size) for size in layer.output.shape[1:-1])
+                yield layer, places * sum(math.prod(kernel.shape) for kernel in kernels)

@@ -1,5 +1,6 @@
 """The page of a run: what was trained on what, what came out, and why."""
 
+import importlib
 import itertools
 import json
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ STAGES = {"head": "the head", "fine_tune": "fine-tuning"}
 
 def prepare() -> None:
     """Do what the first page of a process takes its time for, before it is written."""
+    for name in ("gallery", "heatmaps"):
+        importlib.import_module(f"tfpipeline.report.{name}")
     html.load("run.html", "page.html", "measured.html", "parts.html")
     svg(charts.lines([("loss", [0.0], [0.0])], "epoch", ""), "")
     measured_parts.confusion_png([""], [[1]])

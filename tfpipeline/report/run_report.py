@@ -94,7 +94,8 @@ def _gallery(
     near = {name: neighbours.draw(run, measured, rows[name], name) for name in named}
 
     def told() -> dict[str, Any]:
-        explain = _explainer(run, measured, len(worst))
+        files = (measured.examples.files[i].path for i in answers.index[worst].tolist())
+        explain = _explainer(run, measured, sum(Path(file).is_file() for file in files))
         shown = {name: wait() for name, wait in pictured.items()}
         explain(shown["top_losses"])
         for name, add in near.items():
@@ -109,13 +110,13 @@ def _explainer(
 ) -> Callable[[list[dict[str, Any]]], None]:
     """Return what writes where the network sees the predicted class, beside pictures.
 
-    It is traced meanwhile for so many pictures.
+    It is traced meanwhile for so many pictures; without any, once they are there.
     """
     model = measured.model
     names = layer_outputs.last_maps(model)
     if not names:
         console.note("no Grad-CAM: no layer returns maps with a height and a width")
-    if not names or not count:
+    if not names:
         return lambda _: None
     forwards = [
         layer_outputs.maps_and_logits(model, name, _MOST_BYTES) for name in names
@@ -127,11 +128,11 @@ def _explainer(
         autograph=False,
         reduce_retracing=True,
     )
-    together = min(count, _TOGETHER)
-    see.get_concrete_function(
-        tf.TensorSpec((together, *model.input_shape[1:]), tf.float32),
-        tf.TensorSpec((together,), tf.int32),
-    )
+    if together := min(count, _TOGETHER):
+        see.get_concrete_function(
+            tf.TensorSpec((together, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((together,), tf.int32),
+        )
     labels = measured.examples.source.labels
     index = {label: number for number, label in enumerate(labels)}
 

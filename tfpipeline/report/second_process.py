@@ -23,11 +23,15 @@ from typing import Any, TypeVar
 from tfpipeline.core import hardware, startup
 
 # It imports from the same places, whatever has changed them in this process.
-_START = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from tfpipeline.report import second_process; "
-    "second_process.answer(sys.argv[1], int(sys.argv[2]))"
-)
+_START = """
+import sys
+sys.path[:] = sys.argv[3:]
+try:
+    from tfpipeline.report import second_process
+except Exception:
+    sys.exit(1)
+second_process.answer(sys.argv[1], int(sys.argv[2]))
+"""
 
 # How long it may take to end what it is at after Ctrl-C, and to end with nothing to do.
 _GRACE_SECONDS, _END_SECONDS = 2.0, 10.0
@@ -63,7 +67,12 @@ class _Process:
 
     def ask(self, function: Callable[..., Any], *given: Any) -> Future[list[Any]]:
         """Let it call a function, after what it was asked before."""
-        return self._thread.submit(self._answer, function, given)
+        try:
+            return self._thread.submit(self._answer, function, given)
+        except RuntimeError:  # There is no room for a thread.
+            nothing = Future[list[Any]]()
+            nothing.set_result([])
+            return nothing
 
     def _answer(self, function: Callable[..., Any], given: Any) -> list[Any]:
         """Return what the function returned, alone; nothing where it did not."""
@@ -78,16 +87,19 @@ class _Process:
         """Let it do what it was asked for, or only what it is at, and end it."""
         # A block that was interrupted does not wait for long.
         ender = threading.Timer(_GRACE_SECONDS, self._process.kill)
-        if at_once:
-            ender.start()
-        self._thread.shutdown(cancel_futures=at_once)
-        self._pipe.close()
         try:
+            if at_once:
+                ender.start()
+            self._thread.shutdown(cancel_futures=at_once)
+            self._pipe.close()
             self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # Another Ctrl-C, too, does not wait for it.
             self._process.kill()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             self._process.wait()
-        ender.cancel()
+        finally:
+            ender.cancel()
 
 
 _current: ContextVar[_Process | None] = ContextVar("current", default=None)
@@ -157,8 +169,9 @@ def answer(module: str, pipe: int) -> None:
     from multiprocessing.connection import Connection
 
     asked = Connection(pipe)
-    # Whoever does not listen any more has ended, or has no use for it.
-    with contextlib.suppress(EOFError, OSError):
+    # Whoever does not listen any more has ended, or has no use for it; what cannot be
+    # read or sent is done by whoever asked.
+    with contextlib.suppress(Exception):
         # What fails here fails once more where it is needed.
         with contextlib.suppress(Exception):
             importlib.import_module(module).prepare()

@@ -80,11 +80,13 @@ def _run(
 
 
 def _whole(output: Path | Place) -> bytes:
-    """Return the plan in a folder if all of its shards were there; else nothing."""
+    """Return the plan in a folder if all of its shards are there; else nothing."""
     if not (output / plans.INDEX).is_file():
         return b""
-    with contextlib.suppress(FileNotFoundError):
-        return (output / plans.PLAN).read_bytes()
+    done = sum(name.endswith(".done.json") for name in stores.names(output))
+    with contextlib.suppress(FileNotFoundError, UserError):
+        if plans.read(output).shards == done:
+            return (output / plans.PLAN).read_bytes()
     return b""
 
 

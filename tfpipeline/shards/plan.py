@@ -318,8 +318,12 @@ def shown(value: Any) -> Any:
 def _other(plan: Plan, request: Mapping[str, Any]) -> UserError:
     old, new = plan.request, request
     name = next(n for n in {**old, **new} if old.get(n) != new.get(n))
+    more = ""
+    if name == "engine" and name not in old:
+        more = " To continue it, give --engine tensorflow."
     return UserError(
         f"--output {plan.folder}: expected a new folder, or one whose shards are of "
         f"the same work. It was begun with {name} {shown(old.get(name))!r}. Received: "
-        f"{shown(new.get(name))!r}. Choose another folder, or give --overwrite true."
+        f"{shown(new.get(name))!r}. Choose another folder, or give --overwrite "
+        f"true.{more}"
     )

@@ -8,6 +8,9 @@ Source: DeepInversion, Yin et al., arXiv:1912.08795, with the statistics of phot
 of the class, as there is no batch normalisation to know them.
 """
 
+import contextlib
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +104,8 @@ def of(
     inside = Inside(network.model, names)
     found = {
         index: rows
-        for index, paths in _files(run, network, indices).items()
-        if (rows := _measure(inside, network, paths))
+        for index, files in _files(run, network, indices).items()
+        if (rows := _measure(inside, network, files))
     }
     if found:
         targets = {n: {i: rows[n] for i, rows in found.items()} for n in names}
@@ -118,32 +121,34 @@ def of(
 
 def _files(
     run: str | None, network: Network, indices: list[int]
-) -> dict[int, list[Path]]:
-    """Return training photographs of classes; those that are there."""
+) -> dict[int, list[tuple[Path, str]]]:
+    """Return training photographs of classes that are there, and their SHA-256."""
     kept = reference.read(RunFolder(Path(run))) if run is not None else None
     if kept is None:
         return {}
     wanted = {network.labels[index]: index for index in indices}
-    found: dict[int, list[Path]] = {}
+    found: dict[int, list[tuple[Path, str]]] = {}
+    # Several in one file are packed: it is none of a picture.
+    times = Counter(kept.path)
     for row in kept.rows("train"):
-        index, file = wanted.get(kept.label[row]), Path(kept.path[row])
-        if index is not None:
-            own = found.setdefault(index, [])
-            if len(own) < MOST and file.is_file():
-                own.append(file)
+        index, path = wanted.get(kept.label[row]), kept.path[row]
+        if index is not None and times[path] == 1 and Path(path).is_file():
+            found.setdefault(index, []).append((Path(path), kept.digest[row]))
     return found
 
 
 def _measure(
-    inside: Inside, network: Network, paths: list[Path]
+    inside: Inside, network: Network, files: list[tuple[Path, str]]
 ) -> dict[str, np.ndarray]:
-    """Return the mean statistics of photographs by layer; those that can be read."""
-    pictures, how = [], (network.resize, network.ranges)
-    for path in paths:
-        try:
-            pictures.append(image_io.read(path, *network.size, *how))
-        except (ImageError, OSError):
-            continue  # There are others.
+    """Return the mean statistics by layer of photographs that are as they were."""
+    pictures, how = list[np.ndarray](), (network.resize, network.ranges)
+    for path, digest in files:
+        if len(pictures) == MOST:
+            break
+        with contextlib.suppress(ImageError, OSError):  # There are others.
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() == digest:
+                pictures.append(image_io.read(content, *network.size, *how))
     if not pictures or not inside.names:
         return {}
     outputs = inside(tf.constant(np.stack(pictures).astype(np.float32) / 255))

@@ -109,7 +109,7 @@ def _train(
     from tfpipeline.train import run_writer
     from tfpipeline.train.folds import training as folds
 
-    chief, leaks, drawn = course.work.chief, dict[str, Any](), None
+    chief, leaks = course.work.chief, dict[str, Any]()
     if chief:
         run_writer.begin(run, course.work, parts)
     damage = jpeg_damage.Damage(course.work.examples.files)
@@ -118,7 +118,7 @@ def _train(
             course.extract()
         if chief:
             with phases("figures"):
-                leaks, drawn = run_writer.draw(run, course)
+                leaks = run_writer.draw(run, course)
         # Pixels are decoded in each epoch where they are what is trained on.
         result, kept = _fit(run, course, phases, parts)
     if not chief:
@@ -133,8 +133,6 @@ def _train(
             given = course.work, parts, course.logits["train"], course.decision
             header = folds.header(course.decision)
             file_io.write_csv(run.out_of_fold, header, folds.rows(*given))
-        if drawn is not None:
-            drawn()
     result["seconds"] = phases.report()
     result["input"] = course.work.meter.verdict()
     result["leaks"] = leaks

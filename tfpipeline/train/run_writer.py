@@ -111,17 +111,11 @@ def begin(run: RunFolder, work: Work, given: Folds | None = None) -> None:
         run.classes.unlink(missing_ok=True)
 
 
-def draw(
-    run: RunFolder, course: Course
-) -> tuple[dict[str, Any], Callable[[], None] | None]:
-    """Draw the first training batch as the network sees it, and leaks; count those.
-
-    Return the counts, and what waits for the batch where there is one.
-    """
-    work, drawn = course.work, None
-    if work.features is None:
-        drawn = _draw_batch(run, work)
-    elif not Path(first := work.examples.files[0].path).is_file():
+def draw(run: RunFolder, course: Course) -> dict[str, Any]:
+    """Draw the first training batch as the network sees it, and leaks; count those."""
+    work = course.work
+    drawn = _draw_batch(run, work) if work.features is None else None
+    if drawn is None and not Path(first := work.examples.files[0].path).is_file():
         note = "no pictures where they were embedded from: the page has no thumbnails"
         console.note(f"{first}: {note}")
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
@@ -132,14 +126,16 @@ def draw(
         course.related = course.state.values.get("related", {})
     if not course.related:
         course.related = _told(work, _families(run, course))
-    return leaks | course.related, drawn
+    if drawn is not None:
+        drawn()  # What cannot be drawn ends the run now, not after the training.
+    return leaks | course.related
 
 
 def _draw_batch(run: RunFolder, work: Work) -> Callable[[], None]:
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
-    count = int((weights.numpy() > 0).sum())
+    count = min(int((weights.numpy() > 0).sum()), charts.SHOWN)
     source = work.examples.source
     given = image_io.to_uint8(np.asarray(pictures)[:count]), np.asarray(targets)[:count]
     return second_process.call(

@@ -1,5 +1,7 @@
 """LiteRT computes what Keras does, in order, whatever is handed to it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 
@@ -39,3 +41,12 @@ def test_interpreters_are_as_many_as_cores_and_memory_allow(
     assert len(litert.LiteRT(content)._interpreters) == 2
     monkeypatch.setattr(litert, "_MOST_BYTES", 1)
     assert len(litert.LiteRT(content)._interpreters) == 1
+
+
+def test_threads_that_ask_at_once_get_their_own_answers(network, pictures) -> None:
+    engine = litert.LiteRT(litert.convert(network))
+    given = [np.roll(pictures, place, axis=0) for place in range(4)] * 5
+    expected = [engine(images) for images in given]
+    with ThreadPoolExecutor(4) as pool:
+        for own, rows in zip(expected, pool.map(engine, given)):
+            np.testing.assert_array_equal(own, rows)

@@ -5,6 +5,7 @@ convolutions, and longer for large ones. An image at a time is the fastest: what
 hands on then stays in the processor's cache.
 """
 
+import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,9 @@ def convert(model: keras.Model) -> bytes:
     )
     traced = function.get_concrete_function()
     if traced.captured_inputs:
-        raise ValueError("its variables change while it computes")
+        raise ValueError(
+            "it reads more than constants: variables that change, or tables"
+        )
     graph = traced.graph.as_graph_def()
     converter = tf.compat.v1.lite.TFLiteConverter(graph, traced.inputs, traced.outputs)
     return bytes(converter.convert())
@@ -73,6 +76,8 @@ class LiteRT:
         (image,) = self._interpreters[0].get_input_details()
         (output,) = self._interpreters[0].get_output_details()
         self._places = image["index"], output["index"]
+        # An interpreter holds one image; callers may be threads, as in Apache Beam.
+        self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(count, "litert")
 
     def __call__(self, images: Any) -> np.ndarray:
@@ -86,8 +91,9 @@ class LiteRT:
         """
         images = np.asarray(images, np.float32)
         parts = np.array_split(images, len(self._interpreters))
-        # An interpreter lets other threads run while it computes.
-        rows = self._pool.map(self._run, self._interpreters, parts)
+        with self._lock:
+            # An interpreter lets other threads run while it computes.
+            rows = list(self._pool.map(self._run, self._interpreters, parts))
         return np.concatenate([row for part in rows for row in part])
 
     def _run(self, interpreter: Any, images: np.ndarray) -> list[np.ndarray]:
