@@ -243,7 +243,10 @@ def main() -> None:
     parts, rounds, images = given.parts, given.rounds, given.images
     if parts != ["engines"] and not given.before:
         parser.error("--before is needed for the parts whole and predict")
-    root, network = given.root.resolve(), (given.network, given.weights)
+    # Commands run in folders of their own.
+    weights = Path(given.weights)
+    named = str(weights.resolve()) if weights.is_file() else given.weights
+    root, network = given.root.resolve(), (given.network, named)
     result: dict[str, Any] = {"rounds": rounds, "network": given.network}
     if "whole" in parts:
         result["whole"] = whole(given.before.resolve(), root, network, rounds)
