@@ -86,11 +86,11 @@ class Board:
         """Show figures and metrics of each split with logits, and end the session."""
 
         def write() -> None:
-            names = examples.source.labels
-            drawn = {
-                split: confusion(own, examples.source.label[examples.of(split)], names)
-                for split, own in logits.items()
-            }
+            drawn = {}
+            for split, own in logits.items():
+                source = examples.source
+                label = source.label[examples.of(split)]
+                drawn[split] = confusion(own, label, source.labels)
             if (batch := figures_folder / "batch.png").is_file():
                 self._events.png("batch", batch.read_bytes(), 0)
             for split, wait in drawn.items():
