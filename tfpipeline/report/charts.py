@@ -303,11 +303,10 @@ def gallery(
 def batch(
     pictures: Any, targets: Any, labels: Sequence[str], target: str = "single"
 ) -> np.ndarray:
-    """Return a batch as the network sees it, each picture above its class, as pixels.
+    """Return `SHOWN` of a batch as the network sees them, each above its class.
 
     Args:
-        pictures: float in [0, 1], shape (batch, height, width, 3), of which at most
-            `SHOWN` are shown.
+        pictures: float in [0, 1], shape (batch, height, width, 3).
         targets: Class indices, shape (batch,), or shares, shape (batch, classes).
         labels: Class names.
         target: What these mean, of `core.target.TARGETS`.
