@@ -18,9 +18,6 @@ _LINES = (
     *((INKS.soft, (0, (4, 1)), "P"), (INKS.blue, (0, (1, 1)), "*")),
 )
 
-# Pictures of a batch that are shown.
-SHOWN = 32
-
 # What an epoch has beside its loss, by target.
 _WATCHED = ("accuracy", "label_accuracy", "mae")
 
@@ -303,17 +300,17 @@ def gallery(
 def batch(
     pictures: Any, targets: Any, labels: Sequence[str], target: str = "single"
 ) -> np.ndarray:
-    """Return `SHOWN` of a batch as the network sees them, each above its class.
+    """Return a batch as the network sees it, each picture above its class, as pixels.
 
     Args:
-        pictures: float in [0, 1], shape (batch, height, width, 3).
+        pictures: float in [0, 1], shape (batch, height, width, 3); 32 are shown.
         targets: Class indices, shape (batch,), or shares, shape (batch, classes).
         labels: Class names.
         target: What these mean, of `core.target.TARGETS`.
     """
-    shown = np.asarray(pictures)[:SHOWN]
+    shown = np.asarray(pictures)[:32]
     step = max(1, shown.shape[1] // 128)
-    captions = [_caption(own, labels, target) for own in np.asarray(targets)[:SHOWN]]
+    captions = [_caption(own, labels, target) for own in np.asarray(targets)[:32]]
     small = list(shown[:, ::step, ::step])
     return contact_sheets.contact_sheet(small, captions, columns=8)
 

@@ -13,6 +13,9 @@ from tfpipeline.data.scan_cache import Row
 from tfpipeline.report import charts, second_process
 from tfpipeline.report.diagnosis import Measured
 
+# Pictures of a batch on its sheet; see `charts.batch`.
+SHOWN = 32
+
 
 class Picture(NamedTuple):
     """A picture to be written into `file`: of which example, and how it is shown."""

@@ -135,7 +135,7 @@ def _draw_batch(run: RunFolder, work: Work) -> Callable[[], None]:
     order = work.batches.shuffled(work.examples.of("train"), 0)
     order = order[: work.batches.reading.batch_size]
     pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
-    count = min(int((weights.numpy() > 0).sum()), charts.SHOWN)
+    count = min(int((weights.numpy() > 0).sum()), gallery.SHOWN)
     source = work.examples.source
     given = image_io.to_uint8(np.asarray(pictures)[:count]), np.asarray(targets)[:count]
     return second_process.call(
