@@ -34,7 +34,7 @@ class Engine:
     """
 
     def __init__(self, model: keras.Model, predictor: Predictor, wish: str) -> None:
-        self._model, self._predictor, self._wish = model, predictor, wish
+        self._model, self._predictor, self.wish = model, predictor, wish
         self._lock = threading.Lock()
         self._is_chosen = False
         self.run: Run | None = None
@@ -42,7 +42,7 @@ class Engine:
     @property
     def may_be_litert(self) -> bool:
         """Whether it is LiteRT for any number of pictures."""
-        return self._wish == LITERT or self._wish == "auto" and self._is_depthwise
+        return self.wish == LITERT or self.wish == "auto" and self._is_depthwise
 
     @property
     def _is_depthwise(self) -> bool:
@@ -52,11 +52,11 @@ class Engine:
     def name(self, pictures: int) -> str:
         """Return the engine for so many pictures."""
         if needs := choice.unsuited(self._model, self._predictor.strategy):
-            if self._wish == LITERT:
+            if self.wish == LITERT:
                 console.note_once(f"engine: TensorFlow; LiteRT needs {needs}")
             return TENSORFLOW
-        if self._wish != "auto":
-            return self._wish
+        if self.wish != "auto":
+            return self.wish
         _, height, width, _ = self._model.input_shape
         is_long = pictures * height * width >= LEAST_PIXELS
         return LITERT if self._is_depthwise and is_long else TENSORFLOW
@@ -96,7 +96,7 @@ class Engine:
             return engines.ready(name, sample)
         except UnfitNow as error:
             raise TemporaryError(
-                f"--engine {self._wish}: LiteRT cannot compute the network now: "
+                f"--engine {self.wish}: LiteRT cannot compute the network now: "
                 f"{error}. Give the same command again, or --engine tensorflow and "
                 "another --output."
             ) from None

@@ -26,6 +26,7 @@ from tfpipeline.demo import world
 from tfpipeline.embed.engine import Engine
 from tfpipeline.models import arithmetic, backbones, classifier, saving
 from tfpipeline.models.constant_weights import Frozen
+from tfpipeline.models.engines import trial
 from tfpipeline.models.engines.trial import PIECE
 from tfpipeline.models.inference import Predictor
 from tfpipeline.shards.plan import Plan
@@ -46,7 +47,6 @@ class Embedder:
         max_pixels: Height times width of a picture, at most.
         named: By which settings it can be built again, and of which run it is.
         engine: What computes it.
-        wish: Which engine the user has asked for.
     """
 
     extractor: keras.Model
@@ -56,7 +56,6 @@ class Embedder:
     max_pixels: int
     named: Mapping[str, Any]
     engine: Engine
-    wish: str
 
     @property
     def width(self) -> int:
@@ -77,7 +76,7 @@ class Embedder:
             "switches": [str(switch) for switch in arithmetic.switches()],
             "max_pixels": self.max_pixels,
             # Folders of earlier versions say nothing of it.
-            **({"engine": self.wish} if self.engine.may_be_litert else {}),
+            **({"engine": self.engine.wish} if self.engine.may_be_litert else {}),
         }
 
     def begin(self, plan: Plan) -> None:
@@ -87,13 +86,12 @@ class Embedder:
     def _sample(self, shard: list[Picture]) -> np.ndarray:
         """Return the first pictures of a shard that can be read; noise if none can."""
         files = pictures.audit(shard[: 2 * PIECE], self.max_pixels)
-        good = [file for file in files if not file.reason][:PIECE]
+        good = [file for file in files if not file.reason]
         if not good:
             shape = PIECE, *self.extractor.input_shape[1:]
             return np.random.default_rng(0).random(shape, np.float32)
         batches = pipeline.Batches(good, np.zeros(len(good), int), self.reading)
-        images, *_ = next(iter(batches.plain(np.arange(len(good)))))
-        return np.asarray(images)[: len(good)]
+        return trial.gather(batches.plain(np.arange(len(good))))
 
     def compute(self, shard: list[Picture]) -> Content:
         """Return a row for each picture, and a vector for each that can be read."""
@@ -145,7 +143,7 @@ def open_embedder(settings: EmbedSettings) -> Embedder:
     )
     predictor = Predictor(Frozen(extractor), strategy)
     engine = Engine(extractor, predictor, settings.engine)
-    own = settings.dtype, settings.max_pixels, named, engine, settings.engine
+    own = settings.dtype, settings.max_pixels, named, engine
     return Embedder(extractor, predictor, reading, *own)
 
 

@@ -47,7 +47,7 @@ def run(
         )
     before = _whole(output)
     plan, counted = _run(command, settings, own, open_job, output)
-    if before and before == _whole(output):
+    if before is not None and before == _whole(output):
         console.note(
             f"{output}: all shards were there already, and nothing was computed. "
             "Pictures that were added or changed since they were listed are not in "
@@ -79,15 +79,16 @@ def _run(
     return plan, {}
 
 
-def _whole(output: Path | Place) -> bytes:
+def _whole(output: Path | Place) -> plans.Plan | None:
     """Return the plan in a folder if all of its shards are there; else nothing."""
-    if not (output / plans.INDEX).is_file():
-        return b""
-    done = sum(name.endswith(".done.json") for name in stores.names(output))
-    with contextlib.suppress(FileNotFoundError, UserError):
-        if plans.read(output).shards == done:
-            return (output / plans.PLAN).read_bytes()
-    return b""
+    names = stores.names(output)
+    if plans.INDEX not in names:
+        return None
+    with contextlib.suppress(UserError):
+        plan = plans.read(output)
+        if plan.shards == sum(name.endswith(".done.json") for name in names):
+            return plan
+    return None
 
 
 def _anywhere(settings: Any) -> Any:

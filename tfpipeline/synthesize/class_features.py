@@ -70,9 +70,8 @@ def weight(
     preset: Preset, settings: SynthesisSettings, run: str | None, network: Network
 ) -> float:
     """Return the weight of directions: as wished, or as suits the network."""
-    kept = run is not None and RunFolder(Path(run)).reference.is_dir()
     wish = settings.class_features
-    if wish and not kept:
+    if wish and not _is_kept(run):
         raise UserError(
             "--synthesis.class_features: expected with --run, a run that has kept the "
             f"features of its photographs. Received: {run or network.name}, which has "
@@ -87,11 +86,14 @@ def suits(
     preset: Preset, settings: SynthesisSettings, run: str | None, network: Network
 ) -> bool:
     """Return whether images are to be like photographs of a run without being asked."""
-    kept = run is not None and RunFolder(Path(run)).reference.is_dir()
     # The other preset has its defects, and a photograph shows what it shows.
-    return (
-        kept and not preset.raw and settings.start is None and is_plain(network.model)
-    )
+    apt = _is_kept(run) and not preset.raw and settings.start is None
+    return apt and is_plain(network.model)
+
+
+def _is_kept(run: str | None) -> bool:
+    """Tell whether there is a run that has kept features of its photographs."""
+    return run is not None and RunFolder(Path(run)).reference.is_dir()
 
 
 def directions(run: str, network: Network) -> np.ndarray:

@@ -189,16 +189,16 @@ class Engines:
                 f"engine: TensorFlow in float32; this processor has no {needs}"
             )
             return []
-        share = flops.dense_share(self.model)
-        names = [BFLOAT16] * bfloat16.is_supported() + [LITERT] * (share <= MOST_DENSE)
-        if share < 0.5:
-            # The likelier one first: it may be clear enough.
-            names.reverse()
-        if self.wish != "auto":
-            names = [self.wish]
+        names = self._likely() if self.wish == "auto" else [self.wish]
         if most_change == EXACT:
             names = [name for name in names if name != BFLOAT16]
         return names
+
+    def _likely(self) -> list[str]:
+        """Return what may be faster here; the likelier one first, it may be clear."""
+        share = flops.dense_share(self.model)
+        names = [BFLOAT16] * bfloat16.is_supported() + [LITERT] * (share <= MOST_DENSE)
+        return names[::-1] if share < 0.5 else names
 
     def _choose(
         self,
