@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -39,6 +40,10 @@ PLAIN = (
     *("--model.image_size", "32"),
 )
 
+# CI has 90 minutes: where a machine is slow, its slow tests end in time, saying so.
+BEGAN = float(os.environ.setdefault("TFPIPELINE_TESTS_BEGAN", str(time.time())))
+SLOW_MINUTES = float(os.environ.get("TFPIPELINE_SLOW_MINUTES", "inf"))
+
 # Finished results that many tests read, and none may write into.
 SHARED: list[Path] = []
 
@@ -68,6 +73,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the temporary Keras home."""
     shutil.rmtree(KERAS_HOME, ignore_errors=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave slow tests out where time is up."""
+    minutes = (time.time() - BEGAN) / 60
+    if minutes > SLOW_MINUTES and item.get_closest_marker("slow"):
+        pytest.skip(f"slow, and TFPIPELINE_SLOW_MINUTES={SLOW_MINUTES:g} are over")
 
 
 @pytest.fixture(autouse=True)

@@ -29,9 +29,16 @@ def test_a_benchmark_of_no_photograph_runs_and_fills_its_rows(
 def test_a_benchmark_runs_and_fills_its_rows(
     name: str, assets: Path, imagenet: None, tmp_path: Path
 ) -> None:
-    photographs = assets / "images" / "imagenet_sample"
+    """On a few photographs: what it costs grows with their number."""
     pictures = assets / "images" / "cats_vs_dogs"
-    runs_and_fills_its_rows(name, pictures, photographs, tmp_path)
+    for part, count in (("train", 12), ("test", 6)):
+        for of_class in (pictures / part).iterdir():
+            own = tmp_path / "pictures" / part / of_class.name
+            own.mkdir(parents=True)
+            for file in sorted(of_class.iterdir())[:count]:
+                (own / file.name).symlink_to(file)
+    photographs = assets / "images" / "imagenet_sample"
+    runs_and_fills_its_rows(name, tmp_path / "pictures", photographs, tmp_path)
 
 
 def runs_and_fills_its_rows(

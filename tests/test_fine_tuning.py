@@ -20,6 +20,8 @@ from tfpipeline.evaluate.command import evaluate
 from tfpipeline.models import classifier, saving, unfreezing
 from tfpipeline.train import checkpoints, fit, run_writer, setup
 
+pytestmark = pytest.mark.slow
+
 TINY = (*PLAIN, "--data.demo_per_class", "12")
 # The same by the embedded weights, whose features are worth something.
 DEMO = ("--data.demo_per_class", "12", "--model.image_size", "32")
@@ -330,7 +332,6 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> No
     assert not folder.exists()
 
 
-@pytest.mark.slow
 def test_adversarial_training_makes_a_run_that_resists(
     demo_run: Trained, tmp_path: Path
 ) -> None:

@@ -7,9 +7,10 @@ but what it computes is remembered from the first time: else this would take hou
 
 import contextlib
 import copy
+import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,11 @@ SMALL = (
 )
 
 
+def half(moments: fault_injection.Moments) -> Iterator[str]:
+    """Put back every second moment: each takes a second, and neighbours are alike."""
+    return itertools.islice(moments, 0, None, 2)
+
+
 def holds(folder: Path, expected: dict[str, bytes]) -> bool:
     """Tell whether everything that is expected below a folder is there, as it was."""
     found = contents(folder)
@@ -201,7 +207,7 @@ def test_a_training_replaces_a_run_wherever_it_is_killed(
     assert end["notes.txt"] == b"mine" and b",drop," in end["corrections.csv"]
     assert not [name for name in end if "checkpoints" in name or name.startswith(".")]
     new = {name: end[name] for name in WHOLE}
-    for moment in moments:
+    for moment in half(moments):
         staged = run.next.path if run.is_half_published() else run.path
         replaced = run.read_manifest().get("seed") == 7
         if run.is_half_published():
@@ -228,7 +234,7 @@ def test_a_new_run_is_whole_wherever_its_training_is_killed(
         train(settings)
     end = contents(run.path)
     seen = set()
-    for moment in moments:
+    for moment in half(moments):
         finished = run.is_finished()
         seen.add(finished)
         if finished:

@@ -35,6 +35,8 @@ from tfpipeline.core import console
 from tfpipeline.report import __main__ as report
 from tfpipeline.shards import plan, work
 
+pytestmark = pytest.mark.slow
+
 
 class Spoken(NamedTuple):
     """A command, and what its result has to have.
@@ -150,7 +152,6 @@ def test_every_command_is_asked() -> None:
     assert set(TABLE) == set(VERBS) - {"serve"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("verb", TABLE)
 def test_with_json_stdout_is_one_document_and_the_summary_goes_to_stderr(
     verb: str, give: Give, capsys
@@ -176,7 +177,6 @@ def test_with_json_stdout_is_one_document_and_the_summary_goes_to_stderr(
         assert (written["page"] or written["folder"]) in said.err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("verb", TABLE)
 def test_quiet_is_silent(verb: str, give: Give, capsys) -> None:
     assert give(verb, "--quiet") == 0
@@ -211,7 +211,6 @@ def alone(verb: str, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(given, capture_output=True, text=True)
 
 
-@pytest.mark.slow
 def test_a_process_of_its_own_writes_nothing_else_to_stdout(
     small_run: Trained, exported: Exported
 ) -> None:
@@ -222,7 +221,6 @@ def test_a_process_of_its_own_writes_nothing_else_to_stdout(
     assert json.loads(done.stdout)[0]["label"] in labels
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "verb, words",
     [
@@ -240,7 +238,6 @@ def test_tensorflows_log_is_not_heard(
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.slow
 def test_a_server_tells_its_addresses_as_json_before_anybody_asks(
     exported: Exported,
 ) -> None:

@@ -32,6 +32,8 @@ from tfpipeline.study.networks import Speeds, read_word
 from tfpipeline.synthesize.command import synthesize
 from tfpipeline.train.command import train
 
+pytestmark = pytest.mark.slow
+
 DATA = ("--data.demo_per_class", "12", "--quiet")
 
 

@@ -34,6 +34,8 @@ from tfpipeline.predict.command import predict
 from tfpipeline.report.__main__ import make
 from tfpipeline.train.command import train
 
+pytestmark = pytest.mark.slow
+
 COLOURS = ("blue", "green", "red")
 # Fifteen validation images promise something at that rate.
 RATE = ("--train.false_alarms", "0.1")
@@ -480,7 +482,6 @@ def test_runs_are_combined_and_compared(
     assert "None images" not in page and "have no interval" not in page
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["multi", "number"])
 def test_a_server_answers_as_the_run_does(
     runs: Path, served: Path, target: str, tmp_path: Path

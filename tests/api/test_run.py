@@ -14,6 +14,8 @@ from tfpipeline.config import PredictSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.predict.command import predict
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(demo_run: Trained) -> tfpipeline.Run:
@@ -43,7 +45,6 @@ def test_what_is_no_run_is_told(path: str, tmp_path: Path, monkeypatch) -> None:
         tfpipeline.Run.load(path)
 
 
-@pytest.mark.slow
 def test_arrays_files_and_the_command_say_the_same(
     run: tfpipeline.Run, tmp_path: Path
 ) -> None:
@@ -82,7 +83,6 @@ def test_predictions_are_written_where_that_is_asked_for(
     assert len(found[0].top_k) == 2
 
 
-@pytest.mark.slow
 def test_the_classifier_is_read_once_and_again_when_it_has_changed(
     own: tfpipeline.Run,
 ) -> None:
@@ -99,7 +99,6 @@ def test_the_classifier_is_read_once_and_again_when_it_has_changed(
     assert first[0].label == sample.labels[0]
 
 
-@pytest.mark.slow
 def test_it_is_measured_as_the_command_measures_it(own: tfpipeline.Run) -> None:
     found = own.evaluate()
     assert found["accuracy"] == own.metrics["test"]["accuracy"]
@@ -139,7 +138,6 @@ def test_a_missing_page_is_made_again(own: tfpipeline.Run) -> None:
     assert own.show_report().path.is_file()
 
 
-@pytest.mark.slow
 def test_what_was_exported_answers_as_the_run(
     run: tfpipeline.Run, tmp_path: Path
 ) -> None:
@@ -155,7 +153,6 @@ def test_what_was_exported_answers_as_the_run(
     assert moved.version is None and moved["labels"] == {"stable": 1}
 
 
-@pytest.mark.slow
 def test_it_is_looked_into_and_attacked(
     run: tfpipeline.Run, tmp_path: Path, monkeypatch
 ) -> None:
@@ -183,7 +180,6 @@ def test_it_is_looked_into_and_attacked(
     assert given.read_bytes() == before
 
 
-@pytest.mark.slow
 def test_settings_may_be_a_dataclass(run: tfpipeline.Run) -> None:
     told = PredictSettings(model=str(run.path), top_k=1)
     found = tfpipeline.predict(told, images=run.sample(2))

@@ -13,26 +13,27 @@ from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.demo import world
 
+pytestmark = pytest.mark.slow
 
-def run(output: Path, demo_run, pictures: Path) -> dict:
-    words = ["--run", str(demo_run.path), "--images", str(pictures)]
+
+def run(output: Path, small_run, pictures: Path) -> dict:
+    words = ["--run", str(small_run.path), "--images", str(pictures)]
     words += ["--output", str(output), "--epsilon", "3/255"]
     words += ["--adversary.attack", "pgd", "--adversary.steps", "10"]
-    words += ["--adversary.batch_size", "4", "--judges", str(demo_run.path)]
+    words += ["--adversary.batch_size", "4", "--judges", str(small_run.path)]
     words += ["--defences", "bit_depth:5"]
     assert cli.main(attack, AttackSettings, words) == 0
     return json.loads((output / "attack.json").read_text())
 
 
-@pytest.mark.slow
-def test_blocks_make_what_one_block_makes(demo_run, tmp_path, monkeypatch) -> None:
+def test_blocks_make_what_one_block_makes(small_run, tmp_path, monkeypatch) -> None:
     pictures = tmp_path / "new"
     world.write_folder(pictures, ["rocket", "teapot"], 4, seed=78)
     (pictures / "rocket" / "broken.jpg").write_text("no image")
-    one = run(tmp_path / "one", demo_run, pictures)
+    one = run(tmp_path / "one", small_run, pictures)
     # Of the chosen photographs four fit.
     monkeypatch.setattr(blocks, "_MOST", 4)
-    some = run(tmp_path / "some", demo_run, pictures)
+    some = run(tmp_path / "some", small_run, pictures)
     assert len(one["images"]) >= 6
     for a, b in zip(one["images"], some["images"], strict=True):
         made = [
@@ -70,9 +71,9 @@ def interrupted(
     monkeypatch.setattr(module, name, hear)
 
 
-def attack_of_eight(demo_run, tmp_path: Path) -> int:
+def attack_of_eight(small_run, tmp_path: Path) -> int:
     world.write_folder(tmp_path / "new", ["rocket", "teapot"], 4, seed=78)
-    words = ["--run", str(demo_run.path), "--images", str(tmp_path / "new")]
+    words = ["--run", str(small_run.path), "--images", str(tmp_path / "new")]
     words += ["--output", str(tmp_path / "out"), "--epsilon", "8/255"]
     words += ["--adversary.attack", "iterative_fgsm", "--adversary.batch_size", "4"]
     return cli.main(attack, AttackSettings, words)
@@ -99,20 +100,17 @@ def pictures_in(folder: Path) -> set[str]:
     ],
 )
 def test_an_interruption_keeps_the_blocks_that_are_whole(
-    whose, name, number, code, demo_run, tmp_path, monkeypatch, capsys
+    whose, name, number, code, small_run, tmp_path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(blocks, "_MOST", 4)
     interrupted(whose, name, 2, number, monkeypatch)
-    assert attack_of_eight(demo_run, tmp_path) == code
+    assert attack_of_eight(small_run, tmp_path) == code
     outcome = json.loads((tmp_path / "out" / "attack.json").read_text())
     assert 0 < outcome["summary"]["attacked"] == len(outcome["images"]) <= 4
     assert outcome["summary"]["stopped"].startswith("Stopped after 4 of 8 photographs.")
     for item in outcome["images"]:
-        assert image_io.decode(tmp_path / "out" / item["adversarial"]).shape == (
-            96,
-            96,
-            3,
-        )
+        made = image_io.decode(tmp_path / "out" / item["adversarial"])
+        assert made.shape == (32, 32, 3)
     assert pictures_in(tmp_path / "out") <= texts(outcome)
     table = file_io.read_csv(tmp_path / "out" / "attack.csv")
     assert [row["image"] for row in table] == [i["image"] for i in outcome["images"]]
@@ -122,19 +120,19 @@ def test_an_interruption_keeps_the_blocks_that_are_whole(
 
 
 def test_an_interruption_of_the_checks_keeps_all_pictures(
-    demo_run, tmp_path, monkeypatch
+    small_run, tmp_path, monkeypatch
 ) -> None:
     interrupted(blocks.sanity_checks, "stronger", 1, signal.SIGINT, monkeypatch)
-    assert attack_of_eight(demo_run, tmp_path) == 130
+    assert attack_of_eight(small_run, tmp_path) == 130
     outcome = json.loads((tmp_path / "out" / "attack.json").read_text())
     assert len(outcome["images"]) + len(outcome["left_out"]) == 8
     assert outcome["summary"]["stopped"].startswith("Stopped before the checks.")
 
 
 def test_an_interruption_before_anything_is_whole_leaves_no_result(
-    demo_run, tmp_path, monkeypatch
+    small_run, tmp_path, monkeypatch
 ) -> None:
     interrupted(figures.Figures, "draw", 1, signal.SIGINT, monkeypatch)
-    assert attack_of_eight(demo_run, tmp_path) == 130
+    assert attack_of_eight(small_run, tmp_path) == 130
     assert not (tmp_path / "out" / "attack.json").exists()
     assert not pictures_in(tmp_path / "out")

@@ -12,6 +12,8 @@ from tfpipeline.config.attack import AttackSettings
 from tfpipeline.core import file_io, image_io
 from tfpipeline.demo import world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
@@ -30,26 +32,26 @@ def result(output: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def attacked(demo_run, pictures, tmp_path_factory) -> tuple[Path, dict]:
+def attacked(small_run, pictures, tmp_path_factory) -> tuple[Path, dict]:
     output = tmp_path_factory.mktemp("attack") / "out"
-    words = ["--run", str(demo_run.path), "--images", str(pictures)]
+    words = ["--run", str(small_run.path), "--images", str(pictures)]
     words += ["--epsilon", "8/255", "--minimal", "true", "--full_size", "true"]
-    words += ["--judges", str(demo_run.path), "--matrix", "true"]
+    words += ["--judges", str(small_run.path), "--matrix", "true"]
     words += ["--defences", "bit_depth:3", "--jpeg", "90"]
     assert run(output, *words) == 0
     return output, result(output)
 
 
-def test_what_is_told_is_true_of_the_files(attacked, demo_run) -> None:
+def test_what_is_told_is_true_of_the_files(attacked, small_run) -> None:
     """Everything is computed again, from the files alone, by plain Keras."""
     from tfpipeline.models import saving
 
     output, outcome = attacked
-    model, labels = saving.load_classifier(demo_run.path / "model.keras")
+    model, labels = saving.load_classifier(small_run.path / "model.keras")
     assert len(outcome["images"]) + len(outcome["left_out"]) == 6
     for item in outcome["images"]:
         file = image_io.decode(output / item["adversarial"])
-        clean = image_io.read(Path(item["image"]), 96, 96, "squash")
+        clean = image_io.read(Path(item["image"]), 32, 32, "squash")
         logits = np.asarray(model(file[None].astype(np.float32) / 255))[0]
         assert labels[int(logits.argmax())] == item["final_class"]
         assert item["success_8bit"] is (item["final_class"] != item["label"])
@@ -135,7 +137,7 @@ def test_perturbations_are_carried_back_to_the_photographs(attacked) -> None:
     for item in outcome["images"]:
         photograph = image_io.decode(Path(item["image"]))
         if item["full_size"] is None:
-            assert min(photograph.shape[:2]) < 96
+            assert min(photograph.shape[:2]) < 32
             continue
         assert image_io.decode(output / item["full_size"]).shape == photograph.shape
 
@@ -147,10 +149,10 @@ def test_what_cannot_be_read_is_listed(attacked) -> None:
 
 
 def test_the_same_command_makes_the_same_pictures(
-    attacked, demo_run, pictures, tmp_path
+    attacked, small_run, pictures, tmp_path
 ) -> None:
     output, _ = attacked
-    words = ["--run", str(demo_run.path), "--images", str(pictures)]
+    words = ["--run", str(small_run.path), "--images", str(pictures)]
     assert run(tmp_path / "again", *words, "--epsilon", "8/255") == 0
     for item in result(tmp_path / "again")["images"]:
         one, two = (
@@ -160,10 +162,10 @@ def test_the_same_command_makes_the_same_pictures(
         assert np.array_equal(one, two)
 
 
-def test_two_devices_make_what_one_makes(demo_run, pictures, tmp_path, capsys) -> None:
+def test_two_devices_make_what_one_makes(small_run, pictures, tmp_path, capsys) -> None:
     outcome = []
     for name, more in (("one", []), ("two", ["--distribute.devices", "2"])):
-        words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+        words = ["--run", str(small_run.path), "--images", str(pictures / "teapot")]
         words += ["--epsilon", "6/255", "--adversary.attack", "pgd", *more]
         assert run(tmp_path / name, *words) == 0
         outcome.append(result(tmp_path / name)["images"])
@@ -172,9 +174,9 @@ def test_two_devices_make_what_one_makes(demo_run, pictures, tmp_path, capsys) -
 
 
 def test_the_lesson_is_measured_beside_the_right_attack(
-    demo_run, pictures, tmp_path, capsys
+    small_run, pictures, tmp_path, capsys
 ) -> None:
-    words = ["--run", str(demo_run.path), "--images", str(pictures / "rocket")]
+    words = ["--run", str(small_run.path), "--images", str(pictures / "rocket")]
     words += ["--target", "teapot", "--preset", "lesson", "--epsilon", "16/255"]
     assert run(tmp_path / "out", *words) == 0
     outcome = result(tmp_path / "out")
@@ -187,16 +189,16 @@ def test_the_lesson_is_measured_beside_the_right_attack(
         told = item["lesson"]
         assert set(told["reported"]) == {"clean_on_0_to_255", "attacked_on_0_to_1"}
         assert told["measured"]["clean_right"]["class"] == item["clean_class"]
-        assert image_io.decode(tmp_path / "out" / told["shown"]).shape == (96, 96, 3)
-        assert image_io.decode(tmp_path / "out" / told["beside"]).shape[1] > 3 * 96
+        assert image_io.decode(tmp_path / "out" / told["shown"]).shape == (32, 32, 3)
+        assert image_io.decode(tmp_path / "out" / told["beside"]).shape[1] > 3 * 32
     said = capsys.readouterr().out
     assert "The lesson's attack on 00000.png: it reports" in said
 
 
 def test_a_smallest_perturbation_is_asked_for_by_its_attack(
-    demo_run, pictures, tmp_path
+    small_run, pictures, tmp_path
 ) -> None:
-    words = ["--run", str(demo_run.path), "--images", str(pictures / "teapot")]
+    words = ["--run", str(small_run.path), "--images", str(pictures / "teapot")]
     words += ["--norm", "l2", "--epsilon", "0.7", "--adversary.attack", "fmn"]
     assert run(tmp_path / "out", *words, "--adversary.steps", "40") == 0
     outcome = result(tmp_path / "out")
@@ -242,27 +244,27 @@ def test_what_means_nothing_is_refused_with_advice(
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_to_attack_is_said(demo_run, tmp_path, capsys) -> None:
+def test_nothing_to_attack_is_said(small_run, tmp_path, capsys) -> None:
     world.write_folder(tmp_path / "in", ["teapot"], 1, seed=77)
-    words = ["--run", str(demo_run.path), "--images", str(tmp_path / "in")]
+    words = ["--run", str(small_run.path), "--images", str(tmp_path / "in")]
     assert run(tmp_path / "out", *words, "--target", "teapot") == 2
     assert "it is taken for the target already" in capsys.readouterr().err
 
 
 def test_a_network_that_is_wrong_about_all_is_told_of_pixel_spaces(
-    demo_run, tmp_path, capsys
+    small_run, tmp_path, capsys
 ) -> None:
     world.write_folder(tmp_path / "in", ["teapot"], 5, seed=77)
     (tmp_path / "in" / "teapot").rename(tmp_path / "in" / "rocket")
-    words = ["--run", str(demo_run.path), "--images", str(tmp_path / "in")]
+    words = ["--run", str(small_run.path), "--images", str(tmp_path / "in")]
     assert run(tmp_path / "out", *words) == 2
     said = capsys.readouterr().err
     assert "So are all 5: it may expect another pixel space" in said
 
 
-def test_a_finished_result_is_not_replaced_unasked(attacked, demo_run, capsys) -> None:
+def test_a_finished_result_is_not_replaced_unasked(attacked, small_run, capsys) -> None:
     output, _ = attacked
-    assert run(output, "--run", str(demo_run.path), "--images", "x") == 2
+    assert run(output, "--run", str(small_run.path), "--images", "x") == 2
     assert "--overwrite true" in capsys.readouterr().err
 
 
@@ -281,7 +283,6 @@ def test_a_real_dog_becomes_a_siamese_cat_at_two_grey_levels(
 
 
 @pytest.mark.assets
-@pytest.mark.slow
 def test_no_real_photograph_withstands_four_grey_levels(
     imagenet, assets, tmp_path
 ) -> None:

@@ -24,10 +24,12 @@ class Mirror:
     Args:
         side: Of its input.
         variables: It has none.
+        layers: Nor any of these.
     """
 
     side: int
     variables: tuple[()] = ()
+    layers: tuple[()] = ()
 
     @property
     def input_shape(self) -> tuple[None, int, int, int]:

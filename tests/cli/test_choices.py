@@ -10,11 +10,13 @@ import pytest
 from tfpipeline import config
 from tfpipeline.cli import choices
 from tfpipeline.config.adversary import RobustSettings
+from tfpipeline.config.synthesis import SynthesisSettings
 from tfpipeline.core import image_io
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import augment, dataset, pipeline
 from tfpipeline.distribute import strategy
 from tfpipeline.models import classifier
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.train import adversarial, optimizers, schedules
 
 TABLES = {
@@ -35,6 +37,12 @@ TABLES = {
 @pytest.mark.parametrize("key", TABLES, ids=lambda key: f"{key[0].__name__}.{key[1]}")
 def test_the_words_are_those_of_the_table(key: tuple[type, str]) -> None:
     assert sorted(choices.CHOICES[key[0]][key[1]]) == sorted(TABLES[key])
+
+
+def test_gradients_are_computed_by_engines_that_there_are() -> None:
+    for kind in (config.FineTuneSettings, SynthesisSettings):
+        words = choices.CHOICES[kind]["engine"]
+        assert set(words) == {"auto", TENSORFLOW, BFLOAT16}
 
 
 def test_words_without_a_table_are_accepted_where_they_are_used() -> None:

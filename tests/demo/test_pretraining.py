@@ -34,8 +34,8 @@ def test_it_knows_its_own_classes_as_well_as_the_card_says() -> None:
 def test_thirty_pictures_a_class_are_enough_and_untrained_features_are_not(
     tmp_path: Path,
 ) -> None:
-    """Over 5 seeds: at least 0.95, and 0.15 more than the calibrated untrained one."""
-    found = demo_transfer.compare(5, tmp_path)
+    """Over 3 seeds: at least 0.95, and 0.15 more than the calibrated untrained one."""
+    found = demo_transfer.compare(3, tmp_path)
     assert found["pretrained"][0] >= 0.95
     gain, half_width = found["gain"]
     assert gain - half_width >= 0.15

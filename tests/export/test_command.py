@@ -29,6 +29,8 @@ from tfpipeline.export.command import export
 from tfpipeline.predict.command import predict
 from tfpipeline.report.closing import closing
 
+pytestmark = pytest.mark.slow
+
 
 def start(run: Path, base: Path, *argv: str) -> int:
     words = ["--run", str(run), "--output", str(base), "--parity_images", "12"]
@@ -186,7 +188,6 @@ def test_what_a_server_cannot_read_is_told_and_never_published_upon_alone(
         publish.check_passed(nothing)
 
 
-@pytest.mark.slow
 def test_only_a_better_version_is_published(
     small_run: Trained, tmp_path: Path, capsys
 ) -> None:
@@ -212,7 +213,6 @@ def test_only_a_better_version_is_published(
     assert {p.name for p in base.iterdir() if p.is_dir()} == {"1", "2"}
 
 
-@pytest.mark.slow
 def test_a_run_of_mixed_precision_passes_the_gate(
     small_run: Trained, tmp_path: Path
 ) -> None:
@@ -260,7 +260,6 @@ def test_a_label_is_moved_without_exporting(base: Path, tmp_path: Path, capsys) 
     assert cli.main(export, ExportSettings, words) == 2
 
 
-@pytest.mark.slow
 def test_other_runtimes_are_asked_as_well(small_run: Trained, tmp_path: Path) -> None:
     # What each may take of the bytes of the classifier.
     most = {"litert_float16": 0.7, "litert_int8": 0.45, "onnx": 1.1}
@@ -283,7 +282,6 @@ def test_other_runtimes_are_asked_as_well(small_run: Trained, tmp_path: Path) ->
         assert found in [read(one) for one in also.glob("*.parity.json")]
 
 
-@pytest.mark.slow
 def test_a_runtime_that_fails_does_not_take_the_version_with_it(
     small_run: Trained, tmp_path: Path, monkeypatch, capsys
 ) -> None:
@@ -321,7 +319,6 @@ def test_a_runtime_that_fails_does_not_take_the_version_with_it(
     assert "no such operation: Gelu" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
 def test_where_novelty_does_not_pass_there_is_a_file_without_it(
     small_run: Trained, tmp_path: Path, monkeypatch, capsys
@@ -349,7 +346,6 @@ def test_where_novelty_does_not_pass_there_is_a_file_without_it(
     assert list(answer) == ["probabilities"]
 
 
-@pytest.mark.slow
 @pytest.mark.assets
 def test_real_photographs_are_answered_as_in_training(
     assets: Path, imagenet, tmp_path: Path

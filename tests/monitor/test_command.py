@@ -25,6 +25,8 @@ from tfpipeline.monitor.drift import WORDS
 from tfpipeline.predict.command import predict
 from tfpipeline.similar.command import similar
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def held_out(small_run: Trained) -> list[str]:

@@ -14,6 +14,8 @@ from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate.command import evaluate
 from tfpipeline.report import run_page
 
+pytestmark = pytest.mark.slow
+
 # The embedded weights: labels are suspected by features that are worth something.
 SMALL = (
     *("--model.weights", "demo", "--model.image_size", "32", "--train.epochs", "2"),
@@ -171,7 +173,6 @@ def test_nothing_to_measure_on_is_a_page_too(tmp_path: Path) -> None:
     assert "but not measured" in run.report.read_text()
 
 
-@pytest.mark.slow
 def test_after_fine_tuning_only_held_out_images_are_told_of(tmp_path: Path) -> None:
     pictures(tmp_path / "images")
     assert start(*arguments(tmp_path, "run", "--fine_tune.epochs", "1")) == 0

@@ -12,6 +12,8 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.export import signatures, tf_serving_files, versions
 from tfpipeline.serve import live_versions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def base(exported: Exported, tmp_path: Path) -> Path:

@@ -19,6 +19,8 @@ from tfpipeline.core import file_io
 from tfpipeline.study.command import study
 from tfpipeline.train.command import train
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = ("demo", "MobileNetV2:0.35:none@96")
 SMALL = (
     *("--backbones", *NETWORKS, "--seeds", "2", "--shots", "1,all", "--heads", "2"),
@@ -161,7 +163,6 @@ def test_two_workers_make_one_study(done: Path, tmp_path: Path, capsys) -> None:
     assert len(result(tmp_path)["rows"]) == 2 * 4 * 2
 
 
-@pytest.mark.slow
 def test_two_processes_side_by_side_leave_one_result(
     done: Path, tmp_path: Path
 ) -> None:
@@ -223,7 +224,6 @@ def test_what_cannot_be_is_refused_at_once(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_from_scratch_is_a_row_of_its_own(done: Path, tmp_path: Path) -> None:
     words = ("--backbones", "demo", "--scratch", "true", "--scratch_epochs", "2")
     words += ("--cache_dir", str(done / "cache"))

@@ -20,6 +20,8 @@ from tfpipeline.study.command import study
 from tfpipeline.study.heads.space import Head
 from tfpipeline.train.command import train
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = ("demo", "MobileNetV2:0.35:none@96")
 SMALL = (
     *("--backbones", *NETWORKS, "--seeds", "2", "--shots", "1,all", "--heads", "3"),

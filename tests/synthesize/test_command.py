@@ -16,6 +16,8 @@ from tfpipeline.core.checks import failed
 from tfpipeline.synthesize.command import synthesize
 from tfpipeline.train.command import train
 
+pytestmark = pytest.mark.slow
+
 
 def run(output: Path, *words: str) -> int:
     return cli.main(synthesize, SynthesizeSettings, ["--output", str(output), *words])
@@ -138,12 +140,15 @@ def test_other_things_can_be_changed_than_waves(
         assert item["rose"] and item["probability"] > 2 * item["start_probability"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_a_network_in_half_precision_can_be_climbed(tmp_path, precision: str) -> None:
+def test_a_network_in_half_precision_can_be_climbed(tmp_path) -> None:
     """Its gradients are small numbers: none may be taken for nought."""
     words = ["--data.examples_per_class", "5", "--train.epochs", "40"]
-    words += ["--train.precision", precision, "--cache_dir", str(tmp_path / "cache")]
+    words += [
+        "--train.precision",
+        "mixed_float16",
+        "--cache_dir",
+        str(tmp_path / "cache"),
+    ]
     trained = ["--workdir", str(tmp_path / "run"), *words]
     try:
         assert cli.main(train, RunSettings, trained) == 0
@@ -201,7 +206,7 @@ def test_an_earlier_result_is_not_replaced_unasked(small_run, tmp_path, capsys) 
     assert not old.exists() and not (tmp_path / "charts" / old.name).exists()
 
 
-@pytest.mark.parametrize("backbone", ("VGG16", "ResNet50", "MobileNet"))
+@pytest.mark.parametrize("backbone", ("VGG16", "MobileNet"))
 def test_an_untrained_network_can_be_climbed_without_a_network(
     backbone: str, tmp_path
 ) -> None:
@@ -218,13 +223,12 @@ def test_an_untrained_network_can_be_climbed_without_a_network(
     assert found["images"][0]["index"] == 284
 
 
-@pytest.mark.slow
 @pytest.mark.assets
 def test_a_network_that_took_no_part_recognises_what_is_made(
     assets, imagenet, tmp_path: Path
 ) -> None:
-    """Half of the steps, and a judge that names 6 of 10 photographs."""
-    words = ["--classes", "zebra", "monarch", "lawn mower", "mountain bike"]
+    """In half of the steps; of a judge that names 6 of 10 photographs, the first 5."""
+    words = ["--classes", "zebra", "lawn mower"]
     words += ["--judges", "MobileNet:0.25", "--synthesis.steps", "256"]
     assert run(tmp_path / "o", *words) == 0
     found = result(tmp_path / "o")
@@ -233,4 +237,4 @@ def test_a_network_that_took_no_part_recognises_what_is_made(
         assert item["probability"] >= 0.99
         assert item["end_score"] > item["start_score"] + 20
     ranks = [item["judges"]["MobileNet:0.25"]["rank"] for item in found["images"]]
-    assert sorted(ranks)[:3] == [1, 1, 1] or max(ranks) <= 5, ranks
+    assert max(ranks) <= 5, ranks

@@ -24,6 +24,8 @@ from tfpipeline.synthesize.command import synthesize
 from tfpipeline.train import tensorboard
 from tfpipeline.train.command import train
 
+pytestmark = pytest.mark.slow
+
 SMALL = (*PLAIN, "--train.epochs", "4", "--data.batch_size", "32")
 
 
@@ -72,7 +74,6 @@ def test_the_result_is_shown_with_pictures_and_settings(demo_run: Trained) -> No
     assert (demo_run.path / manifest["logs"]).is_dir()
 
 
-@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_without_a_step_twice(
     demo_run: Trained, tmp_path: Path, monkeypatch
 ) -> None:
@@ -101,7 +102,6 @@ def test_a_run_that_was_stopped_goes_on_without_a_step_twice(
     assert json.loads((run / "manifest.json").read_text())["logs"] is None
 
 
-@pytest.mark.slow
 def test_a_profile_is_recorded_on_request(demo_run: Trained, tmp_path: Path) -> None:
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -159,7 +159,6 @@ def test_of_many_classes_those_with_most_errors_are_in_the_picture() -> None:
     assert some.shape == all_of_them.shape
 
 
-@pytest.mark.slow
 def test_ideal_images_are_shown_as_they_came_about(
     demo_run: Trained, tmp_path: Path
 ) -> None:
@@ -191,7 +190,6 @@ def test_ideal_images_are_shown_as_they_came_about(
     assert not (tmp_path / "p" / "logs").exists()
 
 
-@pytest.mark.slow
 def test_tensorboard_itself_serves_the_curves_of_a_run(demo_run: Trained) -> None:
     pytest.importorskip("tensorboard")
     with socket.socket() as free:

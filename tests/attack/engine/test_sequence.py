@@ -147,7 +147,6 @@ NEAR = {
     ("fmn", "l2"): (1.0, 1.05),
     ("fmn", "l1"): (0.8, 1.2),
     ("carlini_wagner", "l2"): (1.0, 1.05),
-    ("bisection", "linf"): (1.0, 1.05),
     ("bisection", "l2"): (1.0, 1.05),
     ("bisection", "l1"): (0.7, 1.2),
     ("deepfool", "linf"): (0.0, 4.0),

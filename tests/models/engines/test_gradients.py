@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfpipeline.models.engines import bfloat16, gradients, trial
 from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
@@ -63,6 +64,17 @@ def test_a_gradient_is_that_of_keras_and_changes_nothing(network, pictures) -> N
         np.testing.assert_allclose(np.array(v), old, atol=1e-6)
 
 
+def test_a_gradient_of_images_is_that_of_keras(network, pictures) -> None:
+    slope = gradients.gradient(network)(pictures).reshape(pictures.shape)
+    images = tf.constant(pictures)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        loss = tf.reduce_sum(tf.nn.log_softmax(network(images))[:, 0])
+    expected = tape.gradient(loss, images)
+    np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-6)
+    assert np.abs(slope).max() > 0
+
+
 def test_a_training_is_tried_once_and_the_answer_kept(
     network, pictures, tmp_path, monkeypatch
 ) -> None:
@@ -76,7 +88,8 @@ def test_a_training_is_tried_once_and_the_answer_kept(
         return pictures
 
     def fast(count: int) -> bool:
-        given = network, network.trainable_variables, network, sample
+        run = gradients.gradient(network, network.trainable_variables)
+        given = network, ("learning", "all"), run, sample
         return gradients.in_bfloat16(*given, count, tmp_path)
 
     for own, expected in ((1.0, True), (9.0, False)):
