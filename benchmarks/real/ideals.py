@@ -1,16 +1,15 @@
 """Ideal images of a run's classes: is a breed of cats or dogs one to another network?
 
 python benchmarks/real/ideals.py RUN --output FOLDER [--judge MobileNetV2]
-    [--bfloat16] [--classes NAME ...] [--flags "--synthesis.steps 256 ..."]
+    [--classes NAME ...] [--flags "--synthesis.steps 256 ..."]
 
 RUN has breeds of cats, capitalised as in Oxford-IIIT Pet, and of dogs, or the classes
 `cats` and `dogs`. The judge has ImageNet's classes, 118 of which are dogs, and five are
 cats; those in the wild count as neither. The images are those of `synthesize`, judged
-as they lie on the disk. `--bfloat16` computes the ascents in bfloat16: for a look.
+as they lie on the disk.
 """
 
 import argparse
-import contextlib
 import json
 import shlex
 import time
@@ -25,7 +24,6 @@ import tfpipeline
 from tfpipeline.core import image_io
 from tfpipeline.metrics import classification
 from tfpipeline.models import load_network
-from tfpipeline.models.engines import bfloat16
 
 # Of ImageNet's classes: from Chihuahua to Mexican hairless, from tabby to Egyptian cat.
 SPECIES = {"dog": range(151, 269), "cat": range(281, 286)}
@@ -70,7 +68,6 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--judge", default="MobileNetV2")
-    parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--classes", nargs="+")
     parser.add_argument("--flags", default="")
     given = parser.parse_args()
@@ -86,8 +83,7 @@ def main() -> None:
         **{k.removeprefix("--"): v for k, v in zip(flags[::2], flags[1::2])},
     }
     began = time.process_time()
-    with bfloat16.rewritten() if given.bfloat16 else contextlib.nullcontext():
-        result = tfpipeline.synthesize(settings)
+    result = tfpipeline.synthesize(settings)
     seconds = time.process_time() - began
     judge = load_network.open_judge(given.judge)
     items = result["images"]
@@ -97,7 +93,7 @@ def main() -> None:
     found = {
         **about(),
         "flags": given.flags,
-        "bfloat16": given.bfloat16,
+        "engine": result["summary"]["engine"],
         "cpu_seconds": seconds,
         "summary": summary(verdicts),
         "recognised": sum(item["recognised"] for item in items),

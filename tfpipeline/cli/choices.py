@@ -10,10 +10,13 @@ from typing import Any
 from tfpipeline import config
 from tfpipeline.config.adversary import RobustSettings
 from tfpipeline.config.monitoring import SimilarSettings
+from tfpipeline.config.synthesis import SynthesisSettings
 from tfpipeline.core.errors import unknown
 
 _SCHEDULES = ("constant", "exponential", "cosine", "one_cycle", "plateau")
 _OPTIMIZERS = ("adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "adagrad")
+
+_OF_GRADIENTS = ("auto", "tensorflow", "bfloat16")
 
 CHOICES: dict[type, dict[str, tuple[str, ...]]] = {
     config.DataSettings: {
@@ -31,7 +34,12 @@ CHOICES: dict[type, dict[str, tuple[str, ...]]] = {
         "precision": ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
         "on_nan": ("stop", "roll_back"),
     },
-    config.FineTuneSettings: {"optimizer": _OPTIMIZERS, "schedule": _SCHEDULES},
+    config.FineTuneSettings: {
+        "optimizer": _OPTIMIZERS,
+        "schedule": _SCHEDULES,
+        "engine": _OF_GRADIENTS,
+    },
+    SynthesisSettings: {"engine": _OF_GRADIENTS},
     config.DistributeSettings: {
         "strategy": ("auto", "one_device", "mirrored", "multi_worker", "tpu")
     },

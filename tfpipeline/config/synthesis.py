@@ -44,6 +44,9 @@ class SynthesisSettings:
             of a class.
         batch_size: Number of images that are optimised at once; it changes results by
             rounding errors only.
+        engine: Number type of the steps on a CPU: `bfloat16`, where the processor has
+            it; `tensorflow` (float32); or `auto` (the faster in a short trial). Scores
+            are computed in float32.
     """
 
     objective: str | None = None
@@ -65,6 +68,7 @@ class SynthesisSettings:
     copies: int = 1
     diversity: float = 0.0
     batch_size: int = 20
+    engine: str = "auto"
 
 
 @dataclass(frozen=True)

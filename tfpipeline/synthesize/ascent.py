@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.core import progress
+from tfpipeline.models.engines import bfloat16
 from tfpipeline.models.layer_outputs import LOGITS
 from tfpipeline.synthesize.objectives import Objective, Seen
 from tfpipeline.synthesize.parameterizations import Numbers, Parameterization
@@ -103,6 +105,7 @@ class Ascent:
         strategy: Where the steps run; its replicas share the images.
         photograph: That all images start from, in [0, 1], shape (1, height, width, 3);
             for an objective that compares with it.
+        bfloat16: Whether the steps compute so; scores do not.
     """
 
     network: Network
@@ -112,6 +115,7 @@ class Ascent:
     climb: Climb
     strategy: tf.distribute.Strategy
     photograph: tf.Tensor | None = None
+    bfloat16: bool = False
 
     def run(
         self,
@@ -269,7 +273,9 @@ class Spread:
 
     def step(self, number: int) -> tuple[Any, Any]:
         """Take a step; return the scores before it and, at either end, the slopes."""
-        return self._step(tf.constant(number))
+        steps_so = bfloat16.rewritten() if self.ascent.bfloat16 else nullcontext()
+        with steps_so:
+            return self._step(tf.constant(number))
 
     def score(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores of the untransformed images, and these."""

@@ -33,6 +33,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
         from tfpipeline.synthesize import (
             class_features,
             class_statistics,
+            engine,
             generate,
             natural_path,
             presets,
@@ -67,6 +68,7 @@ def synthesize(settings: SynthesizeSettings) -> dict[str, Any]:
             class_features.of(preset, given, settings.run, network),
             class_features.weight(preset, given, settings.run, network),
             class_statistics.of(preset, given, settings.run, network, classes),
+            engine.is_bfloat16(preset, given, network, strategy, len(classes)),
         )
         for name, (preset, given) in chosen.items()
     }

@@ -1,5 +1,6 @@
 """Ideal images: made of a network, and measured on their 8-bit files."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,8 @@ class Job:
     """Which images are to be made, of which classes of which network, and how.
 
     Directions are those of the features of each class, times the weight
-    `class_features`; None is none. So are statistics, of channels.
+    `class_features`; None is none. So are statistics, of channels. Steps compute in
+    float32, or in bfloat16.
     """
 
     network: Network
@@ -114,6 +116,7 @@ class Job:
     directions: np.ndarray | None = None
     class_features: float = 0.0
     statistics: Statistics | None = None
+    bfloat16: bool = False
 
     @property
     def directionless(self) -> list[int]:
@@ -160,6 +163,7 @@ def _make_batch(job: Job, classes: Sequence[int], title: str) -> list[Ideal]:
         photograph=photograph,
         frames=job.frames,
     )
+    ascent = dataclasses.replace(ascent, bfloat16=job.bfloat16)
     parameterization = ascent.parameterization
     if photograph is not None:
         numbers = parameterization.of(tf.repeat(photograph, len(indices), 0))

@@ -14,6 +14,7 @@ from tfpipeline.core.console import Closing
 from tfpipeline.metrics import classification
 from tfpipeline.models import load_network
 from tfpipeline.models.class_names import ClassNames
+from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.models.load_network import Network
 from tfpipeline.report.closing import closing
 from tfpipeline.synthesize import generate, natural_path, plots
@@ -74,6 +75,7 @@ def write(
         sheet = contact_sheets.contact_sheet(list(pictures), captions, min(5, len(own)))
         image_io.save_png(output / folder / "sheet.png", sheet)
         summary = {"preset": name, "sheet": str(folder / "sheet.png")}
+        summary["engine"] = BFLOAT16 if job.bfloat16 else TENSORFLOW
         summary |= _summary(job, items, judges)
         ways = _ways(items, pictures, measure)
         checks = _checks(own)

@@ -6,12 +6,11 @@ import tensorflow as tf
 
 from tfpipeline import distribute
 from tfpipeline.config import RunSettings, TrainSettings
-from tfpipeline.core.errors import UserError, check_each, unknown
+from tfpipeline.core.errors import UserError, check_each
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import calibration, novelty
 from tfpipeline.models import unfreezing
 from tfpipeline.models.engines import names
-from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 from tfpipeline.train import adversarial, optimizers
 from tfpipeline.train.checkpoints import State
 from tfpipeline.train.targets import limits as target_limits
@@ -50,8 +49,6 @@ def check(settings: RunSettings) -> None:
             "With 5, each head trains on four fifths of the training images."
         )
     unfreezing.check(settings.fine_tune)
-    if settings.fine_tune.engine not in (known := ("auto", TENSORFLOW, BFLOAT16)):
-        raise unknown("--fine_tune.engine", settings.fine_tune.engine, known)
     if settings.fine_tune.epochs:
         optimizers.check(fine_tuning(settings), "fine_tune")
     if settings.data.sampling != "natural" and train.class_weights != "none":

@@ -247,9 +247,11 @@ def steps_in_bfloat16(
         if wish == BFLOAT16:
             console.note("fine-tuning computes in float32: no bfloat16 here")
         return False
-    chosen = work.examples.of("train")
+    chosen, variables = work.examples.of("train"), trainable(models)
     return wish == BFLOAT16 or gradients.in_bfloat16(
-        *(backbone, trainable(models), task.inference),
+        backbone,
+        ("fine-tuning computes", f"learns {[v.path for v in variables]}"),
+        gradients.gradient(task.inference, variables),
         lambda: np.asarray(next(iter(work.batches.plain(chosen)))[0]),
         len(chosen) * settings.fine_tune.epochs,
         cache / "engines",

@@ -22,45 +22,53 @@ WORTH_SECONDS = 20.0
 
 
 def in_bfloat16(
-    backbone: keras.Model,
-    variables: Sequence[keras.Variable],
-    forward: Callable[[Any], Any],
+    network: keras.Model,
+    task: tuple[str, str],
+    run: Run,
     sample: Callable[[], np.ndarray],
     count: int,
     folder: Path,
 ) -> bool:
-    """Tell whether a training is faster in bfloat16, and right enough.
+    """Tell whether gradients are computed faster in bfloat16, and well enough.
 
     Args:
-        backbone: Of the network, with the weights that it starts with.
-        variables: That learn.
-        forward: From images to logits.
+        network: The part that takes the time, with the weights that it starts with.
+        task: What they are for, in words, and which of the network's they are.
+        run: From images to a gradient, shape (n,).
         sample: Returns the images of a step.
-        count: Images that are to be trained on, over all epochs.
+        count: Images of all steps.
         folder: Of all trials.
     """
-    if not choice.is_large(count, backbone.input_shape):
+    if not choice.is_large(count, network.input_shape):
         return False
-    learns = [variable.path for variable in variables]
-    kept = choice.Kept(f"{classifier.describe(backbone)} learns {learns}", folder)
+    title, which = task
+    kept = choice.Kept(f"{classifier.describe(network)} {which}", folder)
     if not kept.record.knows(BFLOAT16):
-        if compare(kept.record, gradient(forward, variables), sample(), count):
+        if compare(kept.record, run, sample(), count):
             kept.write()
     took = kept.record.milliseconds
     if kept.record.best([BFLOAT16]) != BFLOAT16:
         return False
     console.note_once(
-        f"fine-tuning computes in bfloat16: {took[BFLOAT16]:.3g} ms an image in a "
-        f"trial (float32 {took[TENSORFLOW]:.3g})"
+        f"{title} in bfloat16: {took[BFLOAT16]:.3g} ms an image in a trial (float32 "
+        f"{took[TENSORFLOW]:.3g})"
     )
     return True
 
 
-def gradient(forward: Callable[[Any], Any], variables: Sequence[keras.Variable]) -> Run:
-    """Return what a step computes, without changing anything: a gradient, in a row."""
-    values = [variable.value for variable in variables]
+def gradient(
+    forward: Callable[[Any], Any], variables: Sequence[keras.Variable] | None = None
+) -> Run:
+    """Return what a step computes, without changing anything: a gradient, in a row.
+
+    Args:
+        forward: From images to logits.
+        variables: That it is of; of the images where None.
+    """
 
     def compute(images: Any) -> Any:
+        images = tf.convert_to_tensor(images, tf.float32)
+        values = [images] if variables is None else [v.value for v in variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss = tf.reduce_sum(tf.nn.log_softmax(forward(images))[:, 0])
@@ -78,7 +86,7 @@ def compare(record: Record, run: Run, images: np.ndarray, count: int) -> bool:
         record: Takes what comes out.
         run: From images to a gradient, shape (n,).
         images: Of a step.
-        count: Images that are to be trained on, over all epochs.
+        count: Images of all steps.
     """
 
     def rewritten(some: Any) -> np.ndarray:
