@@ -88,6 +88,10 @@ TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
         frozen(224, 144),
         {"all, 1e-3, 10 epochs, 224 px": config("sign_digits_mobilenet_v2_small")},
     ),
+    ("sign_digits", "MobileNet:0.25"): (
+        frozen(224, 144),
+        {"all, 1e-3, 20 epochs, 224 px": config("sign_digits_mobilenet_small")},
+    ),
 }
 
 
