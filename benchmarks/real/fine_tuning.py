@@ -92,6 +92,14 @@ TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
         frozen(224, 144),
         {"all, 1e-3, 20 epochs, 224 px": config("sign_digits_mobilenet_small")},
     ),
+    ("sign_digits", "Xception"): (
+        frozen(128, 224),
+        {
+            "all, 3e-4, layer decay 0.9, 8 epochs, 128 px": config(
+                "sign_digits_xception"
+            )
+        },
+    ),
 }
 
 

@@ -62,7 +62,7 @@ def test_redirected_relus_answer_the_same_and_wake_only_the_dead() -> None:
 
 @pytest.mark.parametrize("own", [False, True])
 def test_a_share_of_the_gradient_passes_a_relu_and_nothing_else_changes(own) -> None:
-    """The slope is `share` where a ReLU is flat, and one more where it is open."""
+    """The slope is `share` where the output is 0, and 1 above, at a limit too."""
     image = keras.Input((4, 4, 1))
     conv = keras.layers.Conv2D(
         1, 1, kernel_initializer="ones", activation="relu" if own else None
@@ -79,8 +79,8 @@ def test_a_share_of_the_gradient_passes_a_relu_and_nothing_else_changes(own) -> 
             answer = network(values)[LOGITS]
         np.testing.assert_array_equal(answer, model(values))
         found = np.asarray(tape.gradient(answer, values))[0, :, 0, 0]
-        open_ = np.array([0, 1, 1, own], np.float32)
-        np.testing.assert_allclose(found, open_ + share)
+        at_limit = 1 if own or share else 0
+        np.testing.assert_allclose(found, [share, 1, 1, at_limit])
 
 
 def test_networks_without_relus_keep_their_gradient() -> None:
@@ -105,6 +105,7 @@ def test_networks_without_relus_keep_their_gradient() -> None:
         keras.layers.ReLU(),
         keras.layers.ReLU(6.0),
         keras.layers.ReLU(2.0, negative_slope=0.1),
+        keras.layers.ReLU(negative_slope=0.1, threshold=1.0),
         keras.layers.Activation("relu"),
         keras.layers.Activation("relu6"),
     ],
@@ -133,5 +134,6 @@ def test_the_gradient_is_the_same_whether_a_function_or_its_caller_asks_for_it(
         found = tf.function(lambda: gradient(ask), autograph=False)()
     else:
         found = gradient(tf.function(ask, autograph=False))
-    own = gradient(lambda x: model(x, training=False))
-    np.testing.assert_allclose(found, own + 0.25, rtol=1e-6)
+    slope, start = (getattr(layer, n, 0.0) for n in ("negative_slope", "threshold"))
+    expected = np.where(values > start, 1.0, slope + 0.25)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

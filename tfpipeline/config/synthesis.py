@@ -37,8 +37,8 @@ class SynthesisSettings:
         fading: Rate at which contrast decays that does not raise the objective.
         branch_gradient: Share of its gradient that a residual branch passes back, in
             (0, 1].
-        relu_gradient: Share of the incoming gradient that each ReLU passes back in
-            addition to its own, 0 to 0.5.
+        relu_gradient: Share of the incoming gradient that each ReLU passes back where
+            its output is 0, up to 0.5. Unless it is 0, saturated ReLU6 pass all.
         copies: Number of images of each class, each from its own noise.
         diversity: Weight, at least 0, of the penalty on similarity between the copies
             of a class.

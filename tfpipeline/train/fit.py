@@ -93,18 +93,29 @@ class Fit(FitState):
         if self.stage.begin_epoch is not None:
             self.stage.begin_epoch(self.epoch)
         rolls = self.stage.settings.on_nan == "roll_back"
-        if rolls:
+        go_exact = self.stage.go_exact if self.stage.trainer.rewrites else None
+        if rolls or go_exact:
             self.note_start()
         try:
             self._train(wish, bar)
         except Diverged as error:
-            if not rolls or self.roll_backs == ROLL_BACKS:
+            if go_exact:
+                # It may be the arithmetic that is to blame.
+                go_exact(self.epoch)
+                self.roll_back(slower=False)
+                console.warn(
+                    f"the loss of epoch {len(self.history) + 1} ({self.stage.name}) "
+                    "was NaN or infinite in bfloat16: this epoch is repeated, and the "
+                    "rest computed, in float32"
+                )
+            elif not rolls or self.roll_backs == ROLL_BACKS:
                 raise
-            self.roll_back()
+            else:
+                self.roll_back()
+                console.note(
+                    f"{error} Rolled back to the start of the epoch, at half the rate."
+                )
             self._pending, self._bad = [], None
-            console.note(
-                f"{error} Rolled back to the start of the epoch, at half the rate."
-            )
             # As printed: the bar would keep silent until it is there once more.
             bar.n = bar.last_print_n = (
                 self.epoch * self.stage.steps_per_epoch + self.step

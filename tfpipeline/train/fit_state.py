@@ -41,6 +41,7 @@ class Stage:
         keeps_start: Whether the weights before the first epoch may be the best.
         meter: Measures how long the steps have waited for their input.
         logs: Whether a line an epoch is printed.
+        go_exact: Makes steps in bfloat16 go on in float32; called with the epoch.
         watched: What the criterion scores examples by, as `history.csv` has it.
     """
 
@@ -58,6 +59,7 @@ class Stage:
     keeps_start: bool = False
     meter: Meter = field(default_factory=Meter)
     logs: bool = True
+    go_exact: Callable[[int], None] | None = None
     watched: str = "accuracy"
 
 
@@ -99,11 +101,12 @@ class FitState:
             self.start = None
             self.start = self.capture()
 
-    def roll_back(self) -> None:
-        """Go back to where the epoch began, at half the rate."""
+    def roll_back(self, *, slower: bool = True) -> None:
+        """Go back to where the epoch began, at half the rate or at the same."""
         assert self.start is not None
         self.restore(self.start)
-        self.rate_scale, self.roll_backs = self.rate_scale / 2, self.roll_backs + 1
+        if slower:
+            self.rate_scale, self.roll_backs = self.rate_scale / 2, self.roll_backs + 1
         self.start = None
 
     def capture(self) -> State:

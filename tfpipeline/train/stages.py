@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,7 @@ class Course:
     # Of the last stage, as is the epoch whose weights it ended with by validation.
     task: Task | None = None
     kept_epoch: int | None = None
-    # Whether no epoch of fine-tuning was better than none.
-    undone: bool = False
+    undone: bool = False  # Whether no epoch of fine-tuning was better than none.
     # The flag that would let the last stage learn on, where its loss was still falling.
     longer: str | None = None
     search: lr_finder.Search | None = None
@@ -117,8 +117,7 @@ class Course:
         if not settings.epochs:
             if settings != FineTuneSettings() and self.work.chief:
                 console.note(
-                    "without --fine_tune.epochs, the other settings of fine_tune have "
-                    "no effect"
+                    "without --fine_tune.epochs, the rest of fine_tune has no effect"
                 )
             return
         if self.state is not None:
@@ -133,8 +132,7 @@ class Course:
         with work.strategy.scope():
             unfrozen = unfreezing.unfreeze(backbone, settings.unfreeze)
         task = self.task = image_task(work, self.cache)
-        models = [head, backbone]
-        variables = trainable(models)
+        variables = trainable(models := [head, backbone])
         scales = settings.layer_decay < 1 or settings.gradual_epochs > 0
         first = unfrozen.multipliers(settings, variables, 0) if scales else None
         trainer = _trainer(work, task, models, first)
@@ -147,6 +145,10 @@ class Course:
                 multipliers = unfrozen.multipliers(settings, variables, epoch)
                 optimizers.set_multipliers(trainer.optimizer, multipliers)
 
+        def go_exact(epoch: int) -> None:
+            trainer.rewrites = False
+            self.engines |= {"fine_tuning": TENSORFLOW, "float32_from_epoch": epoch + 1}
+
         joined = 1 + (settings.epochs - 1) // max(1, settings.gradual_epochs)
         if settings.gradual_epochs and joined < len(unfrozen.blocks) and work.chief:
             console.note(
@@ -157,6 +159,7 @@ class Course:
         stage = dataclasses.replace(
             _stage(work, task, trainer, FINE_TUNE, weights),
             begin_epoch=begin_epoch,
+            go_exact=go_exact,
             keeps_start=True,
             meter=work.meter,
         )
@@ -217,8 +220,7 @@ class Course:
             "learning_rate": settings.train.learning_rate,
             "search": self.search and dataclasses.asdict(self.search),
             "batch_size": settings.data.batch_size,
-            "frozen": self.frozen,
-            "related": self.related,
+            **{"frozen": self.frozen, "related": self.related},
             "engines": self.engines,
         }
         stage = dataclasses.replace(stage, logs=self.logs)
@@ -308,9 +310,7 @@ def _stage(
     examples, batches = work.examples, work.batches
     chosen, held_out = examples.epoch(), examples.of("validation")
     predictor = Predictor(task.inference, work.strategy, shared=True)
-
-    def validate() -> dict[str, float]:
-        return _metrics(predictor, task, work, held_out)
+    validate = functools.partial(_metrics, predictor, task, work, held_out)
 
     def ids(epoch: int, step: int) -> list[str]:
         rows = batches.step(batches.shuffled(chosen, epoch), step)
