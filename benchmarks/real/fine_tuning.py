@@ -92,6 +92,10 @@ TABLE: dict[tuple[str, str], tuple[Recipes, Recipes]] = {
         frozen(224, 144),
         {"all, 1e-3, 20 epochs, 224 px": config("sign_digits_mobilenet_small")},
     ),
+    ("sign_digits", "MobileNetV2"): (
+        frozen(224, 144),
+        {"upper half, 3e-4, 10 epochs, 224 px": ("--preset", "best")},
+    ),
     ("sign_digits", "Xception"): (
         frozen(128, 224),
         {

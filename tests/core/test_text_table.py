@@ -36,8 +36,11 @@ def test_a_long_text_loses_its_middle_alone(text: str, most: int) -> None:
     if text_table.cells(text) <= most:
         assert short == text
     else:
-        head, tail = short.split("...", 1) if "..." not in text else ("", "")
-        assert text.startswith(head) and text.endswith(tail)
+        # The text may have dots of its own, on either side.
+        cuts = [i for i in range(len(short) - 2) if short[i : i + 3] == "..."]
+        assert any(
+            text.startswith(short[:i]) and text.endswith(short[i + 3 :]) for i in cuts
+        )
 
 
 def test_the_names_of_files_keep_their_ends() -> None:

@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.config.synthesis import SynthesisSettings
-from tfpipeline.core import console, startup
-from tfpipeline.models.engines import bfloat16, choice, gradients
-from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
+from tfpipeline.core import startup
+from tfpipeline.models.engines import gradients
 from tfpipeline.models.layer_outputs import LOGITS, Backward, Inside
 from tfpipeline.models.load_network import Network
 from tfpipeline.synthesize.presets import Preset
@@ -26,22 +25,19 @@ def is_bfloat16(
     Their gradients are tried, as a step has them, on noise, from which images start.
     The lesson's method and scores are always in float32.
     """
-    wish = settings.engine
-    if wish == TENSORFLOW or preset.raw or choice.unsuited(network.model, strategy):
+    title = "ideal images"
+    if preset.raw:
         return False
-    if not bfloat16.is_supported():
-        if wish == BFLOAT16:
-            console.note("ideal images: in float32; this processor has no bfloat16")
-        return False
-    if wish == BFLOAT16:
-        return True
+    own = gradients.settled(settings.engine, title, network.model, strategy)
+    if own is not None:
+        return own
     backward = Backward(preset.branch_gradient, preset.relu_gradient)
     climbed = Inside(network.model, backward=backward)
     images = classes * settings.copies
     shape = (min(images, settings.batch_size), *network.size, 3)
     return gradients.in_bfloat16(
         network.model,
-        ("ideal images", f"climbs by {backward}"),
+        (title, f"climbs by {backward}"),
         gradients.gradient(lambda image: climbed(image)[LOGITS]),
         lambda: np.random.default_rng(0).uniform(size=shape).astype(np.float32),
         preset.steps * preset.views * images,

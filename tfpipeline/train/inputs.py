@@ -14,7 +14,6 @@ from tfpipeline.data import augment
 from tfpipeline.models import backbones, classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import bfloat16, gradients
-from tfpipeline.models.engines.choice import unsuited
 from tfpipeline.models.engines.names import (
     BFLOAT16,
     CLOSE,
@@ -238,19 +237,17 @@ def steps_in_bfloat16(
         models: Whose trainable variables learn, the backbone last.
         cache: The folder that commands share.
     """
-    settings = work.settings
-    wish, backbone = settings.fine_tune.engine, models[-1]
-    is_plain = settings.robust.method == "none" and not settings.train.jit_compile
-    if wish == TENSORFLOW or not is_plain or unsuited(backbone, work.strategy):
+    settings, title = work.settings, "fine-tuning computes"
+    backbone, wish = models[-1], settings.fine_tune.engine
+    if settings.robust.method != "none" or settings.train.jit_compile:
         return False
-    if not bfloat16.is_supported():
-        if wish == BFLOAT16:
-            console.note("fine-tuning computes in float32: no bfloat16 here")
-        return False
+    own = gradients.settled(wish, title, backbone, work.strategy)
+    if own is not None:
+        return own
     chosen, variables = work.examples.of("train"), trainable(models)
-    return wish == BFLOAT16 or gradients.in_bfloat16(
+    return gradients.in_bfloat16(
         backbone,
-        ("fine-tuning computes", f"learns {[v.path for v in variables]}"),
+        (title, f"learns {[v.path for v in variables]}"),
         gradients.gradient(task.inference, variables),
         lambda: np.asarray(next(iter(work.batches.plain(chosen)))[0]),
         len(chosen) * settings.fine_tune.epochs,

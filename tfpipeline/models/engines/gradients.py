@@ -21,6 +21,26 @@ AGREEMENT = 0.95
 WORTH_SECONDS = 20.0
 
 
+def settled(
+    wish: str, title: str, network: keras.Model, strategy: tf.distribute.Strategy
+) -> bool | None:
+    """Return whether gradients are in bfloat16, where that needs no trial; else None.
+
+    Args:
+        wish: `auto`, or the name of an engine.
+        title: Of the task, in words.
+        network: The part that takes the time.
+        strategy: Where it computes.
+    """
+    if wish == TENSORFLOW or choice.unsuited(network, strategy):
+        return False
+    if not bfloat16.is_supported():
+        if wish == BFLOAT16:
+            console.note(f"{title} in float32: this processor has no bfloat16")
+        return False
+    return True if wish == BFLOAT16 else None
+
+
 def in_bfloat16(
     network: keras.Model,
     task: tuple[str, str],
