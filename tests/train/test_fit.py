@@ -294,35 +294,34 @@ def test_rolling_back_goes_on_at_half_the_rate(strategy) -> None:
     assert all(np.isfinite(weight).all() for weight in weights(one))
 
 
-def coarse(left: list[int], repeated: list[int]) -> Stage:
+def coarse(left: list[int]) -> Stage:
     """Return a stage in bfloat16 of which a batch spoils the second epoch."""
     one = stage(steps=spoiled(1, 3, left))
     one.trainer.rewrites = True
-
-    def go_exact(epoch: int) -> None:
-        one.trainer.rewrites = False
-        repeated.append(epoch)
-
-    object.__setattr__(one, "go_exact", go_exact)
     return one
 
 
 def test_what_diverges_in_bfloat16_is_repeated_in_float32(capsys) -> None:
-    exact, history, repeated = stage(), list[dict](), list[int]()
+    exact, history, one = stage(), list[dict](), coarse([1])
     Fit(exact, None, []).run()
-    one = coarse([1], repeated)
-    Fit(one, None, history).run()
-    assert repeated == [1] and "epoch 2 (head)" in capsys.readouterr().err
+    fit = Fit(one, None, history)
+    fit.run()
+    assert fit.exact_from == 2 and not one.trainer.rewrites
+    assert "epoch 2 (head)" in capsys.readouterr().err
     assert [row["learning_rate"] for row in history] == pytest.approx([0.1] * 4)
     for own, other in zip(weights(one), weights(exact)):
         np.testing.assert_allclose(own, other, rtol=0.05, atol=0.02)
+    # What resumes from there goes on in float32.
+    again = coarse([0])
+    Fit(again, None, []).restore(fit.capture())
+    assert not again.trainer.rewrites
 
 
 def test_what_diverges_in_float32_too_is_told() -> None:
-    repeated: list[int] = []
+    fit = Fit(coarse([2]), None, [])
     with pytest.raises(Diverged):
-        Fit(coarse([2], repeated), None, []).run()
-    assert repeated == [1]
+        fit.run()
+    assert fit.exact_from == 2
 
 
 def test_rolling_back_ends_where_it_does_not_help() -> None:

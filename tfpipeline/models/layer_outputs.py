@@ -115,8 +115,8 @@ class Backward:
     Args:
         branches: What share of its gradient each branch of a residual network passes
             back; 1 is all. See `skip_gradients.Branches`.
-        relus: What share of its gradient passes each ReLU beside its own, also where it
-            is flat; 0 is none. See `relu_gradients.leaky`.
+        relus: What share of its gradient each ReLU passes where its output is 0; with
+            any, a limit above is ignored too. See `relu_gradients.leaky`.
         redirected: Whether a ReLU whose gradient is zero for all of an image lets it
             through where that would wake it up. See `relu_gradients.redirect`.
     """

@@ -77,8 +77,9 @@ def leaky(layer: Any, before: Any, share: float) -> Any:
 
     def gradient(upstream: Any, output: Any) -> Any:
         # What is above the threshold, which is not negative, is put out as it is.
-        grad = tf.raw_ops.LeakyReluGrad
-        return grad(gradients=upstream, features=output, alpha=alpha)
+        return tf.raw_ops.LeakyReluGrad(
+            gradients=upstream, features=output, alpha=alpha
+        )
 
     return altered(lambda x: after(layer, x), before, gradient)
 

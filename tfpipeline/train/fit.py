@@ -93,16 +93,15 @@ class Fit(FitState):
         if self.stage.begin_epoch is not None:
             self.stage.begin_epoch(self.epoch)
         rolls = self.stage.settings.on_nan == "roll_back"
-        go_exact = self.stage.go_exact if self.stage.trainer.rewrites else None
-        if rolls or go_exact:
+        coarse = self.stage.trainer.rewrites
+        if rolls or coarse:
             self.note_start()
         try:
             self._train(wish, bar)
         except Diverged as error:
-            if go_exact:
+            if coarse:
                 # It may be the arithmetic that is to blame.
-                go_exact(self.epoch)
-                self.roll_back(slower=False)
+                self.go_exact()
                 console.warn(
                     f"the loss of epoch {len(self.history) + 1} ({self.stage.name}) "
                     "was NaN or infinite in bfloat16: this epoch is repeated, and the "

@@ -41,7 +41,6 @@ class Stage:
         keeps_start: Whether the weights before the first epoch may be the best.
         meter: Measures how long the steps have waited for their input.
         logs: Whether a line an epoch is printed.
-        go_exact: Makes steps in bfloat16 go on in float32; called with the epoch.
         watched: What the criterion scores examples by, as `history.csv` has it.
     """
 
@@ -59,7 +58,6 @@ class Stage:
     keeps_start: bool = False
     meter: Meter = field(default_factory=Meter)
     logs: bool = True
-    go_exact: Callable[[int], None] | None = None
     watched: str = "accuracy"
 
 
@@ -87,6 +85,8 @@ class FitState:
         self.sums = [0.0, 0.0, 0.0]
         self.best = Best()
         self.rate, self.rate_scale, self.roll_backs = 0.0, 1.0, 0
+        # The first epoch, from 1, that was made in float32 after some in bfloat16.
+        self.exact_from: int | None = None
         self.done = False
         # Where the epoch began, if it may be rolled back to.
         self.start: State | None = None
@@ -101,12 +101,20 @@ class FitState:
             self.start = None
             self.start = self.capture()
 
-    def roll_back(self, *, slower: bool = True) -> None:
-        """Go back to where the epoch began, at half the rate or at the same."""
+    def roll_back(self) -> None:
+        """Go back to where the epoch began, at half the rate."""
+        self._go_back()
+        self.rate_scale, self.roll_backs = self.rate_scale / 2, self.roll_backs + 1
+
+    def go_exact(self) -> None:
+        """Go back to where the epoch began, and on from there in float32."""
+        self._go_back()
+        self.exact_from = self.epoch + 1
+        self.stage.trainer.rewrites = False
+
+    def _go_back(self) -> None:
         assert self.start is not None
         self.restore(self.start)
-        if slower:
-            self.rate_scale, self.roll_backs = self.rate_scale / 2, self.roll_backs + 1
         self.start = None
 
     def capture(self) -> State:
@@ -121,6 +129,7 @@ class FitState:
             "plateau": [plateau.best, plateau.rested, plateau.scale],
             "averaged": averages.count,
             "rate": [self.rate, self.rate_scale, self.roll_backs],
+            "exact_from": self.exact_from,
         }
         arrays = {
             "weights": arrays_of(self.stage.weights),
@@ -145,6 +154,9 @@ class FitState:
         self.averages.count = values["averaged"]
         self.averages.mean = arrays_of(arrays.get("mean", []))
         self.rate, self.rate_scale, self.roll_backs = values["rate"]
+        self.exact_from = values.get("exact_from")
+        if self.exact_from is not None:
+            self.stage.trainer.rewrites = False
         if f"{_START}values" in values:
             start = {
                 name.removeprefix(_START): array

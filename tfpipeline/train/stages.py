@@ -53,7 +53,8 @@ class Course:
     # Of the last stage, as is the epoch whose weights it ended with by validation.
     task: Task | None = None
     kept_epoch: int | None = None
-    undone: bool = False  # Whether no epoch of fine-tuning was better than none.
+    # Whether no epoch of fine-tuning was better than none.
+    undone: bool = False
     # The flag that would let the last stage learn on, where its loss was still falling.
     longer: str | None = None
     search: lr_finder.Search | None = None
@@ -132,7 +133,8 @@ class Course:
         with work.strategy.scope():
             unfrozen = unfreezing.unfreeze(backbone, settings.unfreeze)
         task = self.task = image_task(work, self.cache)
-        variables = trainable(models := [head, backbone])
+        models = [head, backbone]
+        variables = trainable(models)
         scales = settings.layer_decay < 1 or settings.gradual_epochs > 0
         first = unfrozen.multipliers(settings, variables, 0) if scales else None
         trainer = _trainer(work, task, models, first)
@@ -145,10 +147,6 @@ class Course:
                 multipliers = unfrozen.multipliers(settings, variables, epoch)
                 optimizers.set_multipliers(trainer.optimizer, multipliers)
 
-        def go_exact(epoch: int) -> None:
-            trainer.rewrites = False
-            self.engines |= {"fine_tuning": TENSORFLOW, "float32_from_epoch": epoch + 1}
-
         joined = 1 + (settings.epochs - 1) // max(1, settings.gradual_epochs)
         if settings.gradual_epochs and joined < len(unfrozen.blocks) and work.chief:
             console.note(
@@ -159,7 +157,6 @@ class Course:
         stage = dataclasses.replace(
             _stage(work, task, trainer, FINE_TUNE, weights),
             begin_epoch=begin_epoch,
-            go_exact=go_exact,
             keeps_start=True,
             meter=work.meter,
         )
@@ -220,7 +217,8 @@ class Course:
             "learning_rate": settings.train.learning_rate,
             "search": self.search and dataclasses.asdict(self.search),
             "batch_size": settings.data.batch_size,
-            **{"frozen": self.frozen, "related": self.related},
+            "frozen": self.frozen,
+            "related": self.related,
             "engines": self.engines,
         }
         stage = dataclasses.replace(stage, logs=self.logs)
@@ -243,6 +241,8 @@ class Course:
             fit.save()
         before = len(self.history) - fit.epoch
         fit.run()
+        if fit.exact_from is not None:
+            self.engines["float32_from_epoch"] = fit.exact_from
         self.kept_epoch = before + fit.best.epoch if fit.best.weights else None
         if sum(fit.seconds) > _WORTH_SECONDS:
             fit.save()
