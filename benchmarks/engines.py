@@ -135,6 +135,8 @@ def start(code: Path, folder: Path, *words: str) -> float:
     command = [sys.executable, "-m", *words]
     # Nothing that another build has kept is found.
     env = {**os.environ, "PYTHONPATH": str(code), "XDG_CACHE_HOME": str(folder)}
+    # Modules are compiled once, as when they were installed.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env, cwd=folder)
     return time.perf_counter() - started

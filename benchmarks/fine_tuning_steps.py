@@ -39,7 +39,7 @@ def trainer_step(network: str, unfreeze: str, data: Any) -> Callable[[], object]
         from tfpipeline import distribute
         from tfpipeline.models import backbones, classifier, unfreezing
         from tfpipeline.train import dropout, optimizers, train_step
-        from tfpipeline.train.objective import Criterion
+        from tfpipeline.train.targets.objective import Criterion
 
         strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
     name, _, size = network.partition(":")

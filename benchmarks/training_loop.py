@@ -81,7 +81,7 @@ def backbone_rates(rounds: int, size: int) -> dict[str, Any]:
     from tfpipeline.benchmark import measurement
     from tfpipeline.models import backbones, classifier, unfreezing
     from tfpipeline.train import dropout, optimizers, train_step
-    from tfpipeline.train.objective import Criterion
+    from tfpipeline.train.targets.objective import Criterion
 
     strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
     rng = np.random.default_rng(0)

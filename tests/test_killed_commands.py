@@ -34,9 +34,10 @@ from tfpipeline.data import pipeline
 from tfpipeline.demo import world
 from tfpipeline.models import load_network
 from tfpipeline.report import run_report
-from tfpipeline.train import measurement, setup, stages, tensorboard
+from tfpipeline.train import measurement, setup, tensorboard
 from tfpipeline.train.checkpoints import Checkpoints
 from tfpipeline.train.command import train
+from tfpipeline.train.course import Course
 
 # A run can be used when it has these.
 WHOLE = (
@@ -103,7 +104,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Checkpoints, "save", save)
     for name in ("extract", "train_head", "fine_tune"):
-        _remember_stage(monkeypatch, stages.Course, name, after, states)
+        _remember_stage(monkeypatch, Course, name, after, states)
     _remember_stage(monkeypatch, measurement, "measure", after, states)
     remembering(monkeypatch, distribute, "start", None)
     remembering(monkeypatch, setup, "prepare", None)
@@ -130,7 +131,7 @@ def _remember_stage(
     kept = ("history", "seconds", "task", "kept_epoch", "undone", "search", "logits")
     real = getattr(owner, name)
 
-    def stage(self: stages.Course) -> Any:
+    def stage(self: Course) -> Any:
         if name not in after:
             result = real(self)
             values = {key: getattr(self, key) for key in (*kept, "calibration", "work")}

@@ -8,9 +8,9 @@ import tensorflow as tf
 from tfpipeline.core import console
 from tfpipeline.models import classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines import litert
+from tfpipeline.models.engines import bfloat16, litert
 from tfpipeline.models.engines.choice import Engines
-from tfpipeline.models.engines.names import LITERT, TENSORFLOW
+from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW, TRAINED_ON
 from tfpipeline.models.feature_extraction import Extraction
 from tfpipeline.models.inference import Predictor
 
@@ -140,3 +140,38 @@ def test_a_trial_has_pictures_of_all_classes_in_their_order(batch: int) -> None:
     assert len(images) == 16 and len(shown) == batch == len(set(shown))
     counts = np.bincount(label[shown], minlength=8)
     assert counts.min() >= 1 and counts.max() - counts.min() <= 2
+
+
+@pytest.mark.skipif(not bfloat16.is_supported(), reason="no bfloat16 here")
+def test_pictures_of_a_trial_stay_as_it_has_computed_them(
+    network, pictures, tmp_path
+) -> None:
+    fed: list[int] = []
+
+    def feed(order):
+        fed.extend(order)
+        yield pictures[order], None, np.ones(len(order))
+
+    def make(wish: str, place: str) -> Extraction:
+        strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+        predictor = Predictor(Frozen(network), strategy)
+        digest = classifier.describe(network)
+        given = network, digest, predictor, tmp_path / place, wish
+        folder = tmp_path / place / "features"
+        return Extraction(predictor, 12, (digest,), folder, Engines(*given))
+
+    exact = make(TENSORFLOW, "exact").features(KEYS, feed).rows(KEYS)
+    fed.clear()
+    chosen, most = np.arange(20), TRAINED_ON
+    store, engine = make(BFLOAT16, "both").learned(KEYS, chosen, feed, most)
+    assert engine == BFLOAT16
+    # Each picture once, those of the trial too: as many of 20 as it needs.
+    assert sorted(fed) == list(range(24))
+    rows = store.rows(KEYS)
+    changes = np.abs(rows - exact).max(1) / np.abs(exact).max()
+    assert (changes[20:] < 1e-6).all() and (changes[:20] < 1e-6).sum() == 16
+    # With what is known of it by then, the same are computed in the same way.
+    fed.clear()
+    (tmp_path / "both" / "features").rename(tmp_path / "gone")
+    again, _ = make(BFLOAT16, "both").learned(KEYS, chosen, feed, most)
+    np.testing.assert_allclose(again.rows(KEYS), rows, rtol=1e-5)

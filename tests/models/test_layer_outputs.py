@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfpipeline.config import ModelSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.demo import world
+from tfpipeline.metrics import saliency
 from tfpipeline.models import (
     backbones,
     classifier,
@@ -15,6 +16,7 @@ from tfpipeline.models import (
     imagenet_weights,
     layer_outputs,
 )
+from tfpipeline.models.engines import litert
 from tfpipeline.models.layer_outputs import LOGITS, Inside
 
 
@@ -172,3 +174,38 @@ def test_each_member_of_an_ensemble_goes_without_its_preprocessing(
     raw = layer_outputs.without_preprocessing(both)
     np.testing.assert_allclose(raw(image * 2 - 1), both(image), rtol=1e-4, atol=1e-5)
     assert np.abs(np.asarray(raw(image)) - np.asarray(both(image))).max() > 1e-3
+
+
+@pytest.fixture(scope="module")
+def by_litert(nested):
+    """The converted network up to its features, as `train` keeps it."""
+    extractor, _ = classifier.split_classifier(nested)
+    return litert.LiteRT(litert.convert(extractor))
+
+
+def test_maps_that_something_else_computes_give_the_same_grad_cam(
+    nested, image, by_litert
+) -> None:
+    (name,) = layer_outputs.last_maps(nested)
+    assert layer_outputs.pools(nested, [name])
+    classes = tf.constant([1, 4])
+    whole = layer_outputs.maps_and_logits(nested, name)
+    expected = saliency.seen_by_all([whole], image, classes)
+    found = saliency.seen_by_all(
+        [layer_outputs.after_maps(nested, by_litert.maps)], image, classes
+    )
+    assert np.ptp(expected, axis=(1, 2)).min() > 0.5
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_only_what_a_single_classifier_pools_is_computed_by_something_else(
+    nested,
+) -> None:
+    (last,) = layer_outputs.last_maps(nested)
+    assert not layer_outputs.pools(nested, ["block_12_add"])
+    assert not layer_outputs.pools(nested, [last, last])
+    plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+    assert not layer_outputs.pools(plain, layer_outputs.last_maps(plain))
+    given = keras.Input((8,))
+    vector = keras.Model(given, keras.layers.Flatten(name="features")(given))
+    assert not layer_outputs.pools(vector, [])

@@ -15,8 +15,9 @@ from tfpipeline.core import hardware, startup
 from tfpipeline.report import second_process
 
 
-def prepare() -> None:
-    """Do nothing: the second process calls this function of this module."""
+def touch(file: Path) -> None:
+    """Leave a file behind, with the process that wrote it."""
+    file.write_text(str(os.getpid()))
 
 
 def speak() -> int:
@@ -50,7 +51,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Start one as a command does; yield which it is."""
     monkeypatch.setattr(startup, "owns_process", lambda: True)
     monkeypatch.setattr(hardware, "cores", lambda: 2)
-    with second_process.started(__name__):
+    with second_process.started():
         yield second_process.call(os.getpid)()
 
 
@@ -83,7 +84,7 @@ def test_it_works_beside_this_one_in_order_and_ends_with_the_block(monkeypatch) 
 
 def test_without_it_the_same_is_done_here_at_once() -> None:
     done: list[int] = []
-    with second_process.started(__name__):
+    with second_process.started():
         second_process.call(done.append, 7)
         assert done == [7] and second_process.call(os.getpid)() == os.getpid()
         failed = second_process.call(divmod, 1, 0)
@@ -129,7 +130,7 @@ def test_it_ends_with_a_process_that_is_killed() -> None:
         "from tfpipeline.report import second_process\n"
         "startup.own_process()\n"
         "hardware.cores = lambda: 2\n"
-        f"with second_process.started({__name__!r}):\n"
+        "with second_process.started():\n"
         "    print(second_process.call(os.getpid)(), flush=True)\n"
         "    time.sleep(600)\n"
     )
@@ -142,3 +143,16 @@ def test_it_ends_with_a_process_that_is_killed() -> None:
         assert is_running(other)
         process.send_signal(signal.SIGKILL)
     assert ends(other)
+
+
+def test_a_hint_is_followed_there_and_nowhere_else(monkeypatch, tmp_path: Path) -> None:
+    name = f"{__name__}.touch"
+    with second_process.started():
+        second_process.hint(name, tmp_path / "here")()
+    assert not (tmp_path / "here").exists()
+    with started(monkeypatch) as other:
+        second_process.hint(name, tmp_path / "missing" / "there")()
+        second_process.hint("no.module", tmp_path)()
+        second_process.hint(name, tmp_path / "there")()
+        assert (tmp_path / "there").read_text() == str(other)
+    assert [file.name for file in tmp_path.iterdir()] == ["there"]

@@ -9,7 +9,7 @@ from tfpipeline.config import TrainSettings
 from tfpipeline.config.adversary import RobustSettings
 from tfpipeline.core.errors import UserError
 from tfpipeline.train import adversarial, optimizers, train_step
-from tfpipeline.train.objective import Criterion
+from tfpipeline.train.targets.objective import Criterion
 
 SHAPE = (6, 6, 3)
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfpipeline import distribute
 from tfpipeline.config import DistributeSettings, TrainSettings
 from tfpipeline.train import optimizers, train_step
-from tfpipeline.train.objective import Criterion
+from tfpipeline.train.targets.objective import Criterion
 
 
 def linear(

@@ -30,7 +30,7 @@ from tfpipeline.train import (
 )
 from tfpipeline.train.fit import Fit
 from tfpipeline.train.fit_state import Stage
-from tfpipeline.train.objective import Criterion
+from tfpipeline.train.targets.objective import Criterion
 
 # Batch sizes that are tried, and how near to the best rate the one taken has to come.
 _SIZES = (1, 8, 16, 32, 64, 128)

@@ -139,6 +139,15 @@ def pooling_of(model: keras.Model) -> keras.Layer:
     return model.get_layer(FEATURES)
 
 
+def pooled_maps(model: keras.Model) -> list[Any]:
+    """Return the maps that a classifier or its extractor pools; none of anything else.
+
+    It is one symbolic tensor, shape (batch, height, width, channels), in a list.
+    """
+    poolings = [layer for layer in model.layers if layer.name == FEATURES]
+    return [one.input for one in poolings if len(one.input.shape) == 4]
+
+
 def describe(model: keras.Model, *, frozen: bool = False) -> str:
     """Return a digest of a model's layers and weights, the same in every process.
 

@@ -13,7 +13,7 @@ from tfpipeline import distribute
 from tfpipeline.core import image_io
 from tfpipeline.metrics.spread import spread
 from tfpipeline.models import arithmetic, classifier
-from tfpipeline.models.engines import choice, trial
+from tfpipeline.models.engines import bfloat16, choice, trial
 from tfpipeline.models.engines.choice import Engines
 from tfpipeline.models.engines.names import BFLOAT16, EXACT, TENSORFLOW, TRAINED_ON
 from tfpipeline.models.engines.trial import Run, Unfit
@@ -139,7 +139,7 @@ class Extraction:
 
     def _exact(self, keys: Sequence[str], feed: Feed) -> tuple[FeatureCache, str]:
         return self._filled(
-            self._choose(keys, feed, (), EXACT),
+            self._choose(keys, _sample(keys, feed), (), most_change=EXACT),
             lambda engine: self._fill(engine, (), keys, feed, "extract"),
         )
 
@@ -157,6 +157,9 @@ class Extraction:
     ) -> tuple[FeatureCache, str]:
         """Return what `features` does, for a training, and the engine of its images.
 
+        A few training images are for a trial of engines. It computes them in float32,
+        and so they stay: nothing is computed for the trial alone.
+
         Args:
             keys: Digests of all images.
             chosen: Positions of those that are trained on: theirs may be computed in
@@ -168,31 +171,45 @@ class Extraction:
             return self._exact(keys, feed)
         held = {keys[i] for i in np.setdiff1d(np.arange(len(keys)), chosen)}
         own = np.array([i for i in chosen if keys[i] not in held], np.int64)
-
-        def feed_own(order: np.ndarray) -> Iterable[tuple[Any, Any, Any]]:
-            return feed(own[order])
-
-        given = [keys[i] for i in own], feed_own
+        tried = own[_scattered(len(own), bfloat16.LEAST_NEIGHBOURS)]
+        held |= {keys[i] for i in tried}
+        own = np.array([i for i in own if keys[i] not in held], np.int64)
         rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)
+
+        def given(places: np.ndarray) -> tuple[list[str], Feed]:
+            return [keys[i] for i in places], lambda order: feed(places[order])
 
         def fill(engine: str) -> FeatureCache:
             if engine != BFLOAT16:
                 return self._fill(engine, (), keys, feed, "extract")
-            coarse = self._fill(engine, (), *given, "extract (bfloat16)")
-            others = [keys[i] for i in rest], lambda order: feed(rest[order])
-            second = self._fill(TENSORFLOW, (), *others, "extract")
+            coarse = self._fill(engine, (), *given(own), "extract (bfloat16)")
+            second = self._fill(TENSORFLOW, (), *given(rest), "extract")
             return SplitCache(coarse, second, held)
 
-        return self._filled(self._choose(*given, (), most_change), fill)
+        names, read = given(tried)
+        in_order = np.arange(len(names))
+        engine = self._choose(
+            *(given(own)[0], lambda: trial.gather(read(in_order)), ()),
+            most_change=most_change,
+        )
+        if self.engines is not None and self.engines.tried is not None:
+            rows = self.engines.tried
+            store = FeatureCache(self.folder / self.name, self.width)
+            store.fill(names, lambda order: iter([rows[order]]))
+        return self._filled(engine, fill)
 
     def _choose(
         self,
         keys: Sequence[str],
-        feed: Feed,
+        sample: Callable[[], np.ndarray],
         more: Sequence[object],
+        *,
         most_change: float,
     ) -> str:
-        """Return the engine for images, whose changes depend on `more`."""
+        """Return the engine for images, whose changes depend on `more`.
+
+        What a trial needs is a `sample` of them.
+        """
         if self.engines is None:
             return TENSORFLOW
 
@@ -200,9 +217,7 @@ class Extraction:
             store = FeatureCache(self.folder / self._name(engine, *more), self.width)
             return store.lacks(keys)
 
-        return self.engines.choose(
-            missing, _sample(keys, feed), most_change=most_change
-        )
+        return self.engines.choose(missing, sample, most_change=most_change)
 
     def views(
         self,
@@ -221,7 +236,8 @@ class Extraction:
         """
         first = functools.partial(feed, 0)
         named = [_view(digest, 0) for digest in digests]
-        engine = self._choose(named, first, what, TRAINED_ON)
+        sample = _sample(named, first)
+        engine = self._choose(named, sample, what, most_change=TRAINED_ON)
 
         def fill(engine: str) -> FeatureCache:
             store = FeatureCache(self.folder / self._name(engine, *what), self.width)

@@ -1,6 +1,6 @@
 """A forward pass over any number of batches, on every replica."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,14 +43,18 @@ class Predictor:
         )
         self._is_traced = strategy.num_replicas_in_sync > 1
 
+    def trace(self, shape: Sequence[int | None], dtype: tf.DType = tf.float32) -> None:
+        """Trace it now, for any number of inputs of a shape, where one trace holds."""
+        if not self._is_traced:
+            # Else each size of batch was traced, and had its weights folded, anew.
+            self._run.get_concrete_function(tf.TensorSpec([None, *shape], dtype))
+            self._is_traced = True
+
     def __call__(self, inputs: Any) -> np.ndarray:
         """Return the outputs of a batch, a multiple of the replicas, in order."""
         (parts,) = distribute.split(self.strategy, (inputs,))
         if not self._is_traced:
-            # Else each size of batch was traced, and had its weights folded, anew.
-            any_number = tf.TensorSpec([None, *parts.shape[1:]], parts.dtype)
-            self._run.get_concrete_function(any_number)
-            self._is_traced = True
+            self.trace(parts.shape[1:], parts.dtype)
         outputs = self._run(parts)
         if self.joins:
             return distribute.gather_all(self.strategy, outputs)

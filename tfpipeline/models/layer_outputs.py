@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from tfpipeline.core.errors import UserError, suggest
-from tfpipeline.models import ensembles, relu_gradients
+from tfpipeline.models import classifier, ensembles, relu_gradients
 from tfpipeline.models.constant_weights import MOST_BYTES, Frozen
 from tfpipeline.models.skip_gradients import Branches
 
@@ -78,6 +78,14 @@ def last_maps(model: keras.Model) -> list[str]:
     own = [set(map(id, named(member).values())) for member in members]
     last = [[name for name in every if id(layers[name]) in ids][-1:] for ids in own]
     return [name for names in last for name in names]
+
+
+def pools(model: keras.Model, names: Sequence[str]) -> bool:
+    """Tell whether a layer, the only one of these, makes the maps that are pooled."""
+    if not classifier.pooled_maps(model) or len(names) != 1:
+        return False
+    last = classifier.backbone_of(model).outputs[0]
+    return named(model)[names[0]].output is last
 
 
 def with_activation(model: keras.Model) -> set[str]:
@@ -226,6 +234,25 @@ def maps_and_logits(
     def forward(image: Any, watch: Callable[[Any], None]) -> tuple[Any, Any]:
         outputs = inside(image, watch)
         return outputs[name], outputs[LOGITS]
+
+    return forward
+
+
+def after_maps(
+    model: keras.Model, maps: Callable[[Any], Any]
+) -> Callable[[Any, Callable[[Any], None]], tuple[Any, Any]]:
+    """Return what `maps_and_logits` does, of the maps that a classifier `pools`.
+
+    Args:
+        model: Whose pooling and head are called.
+        maps: Computes them from images, by whatever means.
+    """
+    pooling, head = classifier.pooling_of(model), classifier.split_classifier(model)[1]
+
+    def forward(image: Any, watch: Callable[[Any], None]) -> tuple[Any, Any]:
+        found = keras.ops.convert_to_tensor(maps(image))
+        watch(found)
+        return found, head(pooling(found), training=False)
 
     return forward
 

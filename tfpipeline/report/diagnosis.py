@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,10 @@ class Measured:
         calibration: What the validation images say of its probabilities.
         resize: How images come to its size.
         decision: What turns its outputs into answers, where that is no single class.
+        maps: Returns what makes the maps that the model pools of images, where that is
+            quicker than the model; else None.
+        in_bfloat16: Whether the model, in bfloat16, was seen to change little: enough
+            for a picture of where it looks.
     """
 
     model: Any
@@ -55,6 +59,8 @@ class Measured:
     calibration: Calibration
     resize: str
     decision: Decision = Decision()
+    maps: Callable[[], Callable[[Any], np.ndarray] | None] = lambda: None
+    in_bfloat16: bool = False
 
 
 @dataclass(frozen=True)

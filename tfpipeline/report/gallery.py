@@ -1,24 +1,35 @@
 """Pictures of single examples, as the network is shown them, for the page of a run."""
 
+from __future__ import annotations
+
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tfpipeline.core import image_formats, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.image_formats import ImageError
+from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.report import charts, second_process
 from tfpipeline.report.diagnosis import Measured
+
+if TYPE_CHECKING:
+    from tfpipeline.data.pipeline import Reading
 
 # Pictures of a batch on its sheet; see `charts.batch`.
 SHOWN = 32
 
 
+# Pixels of pictures that were read before they are drawn, by all but the name.
+_foreseen: dict[Any, np.ndarray] = {}
+
+
 class Picture(NamedTuple):
-    """A picture to be written into `file`: of which example, and how it is shown."""
+    """A picture, to be written into `file`: of which example, and how it is shown."""
 
     file: Path
     row: Row
@@ -37,34 +48,78 @@ def picture(
     return Picture(file, *given)
 
 
+def of_files(files: Sequence[Row], reading: Reading) -> list[Picture]:
+    """Return the pictures of files as a pipeline reads them, to be drawn on a sheet."""
+    how = reading.height, reading.width, reading.resize, reading.ranges
+    return [Picture(Path(), row, *how) for row in files]
+
+
 def draw(pictures: Sequence[Picture]) -> list[bool]:
     """Write pictures; return of each whether its example was still there."""
-    return [_draw(*wanted) for wanted in pictures]
+    return [_draw(wanted) for wanted in pictures]
 
 
-def _draw(
-    file: Path, row: Row, height: int, width: int, how: str, ranges: Ranges
-) -> bool:
+def _draw(wanted: Picture) -> bool:
     try:
-        data = image_io.content(row.path, row.offset, row.length)
-        # What was not looked at before has no size yet.
-        most = row.height * row.width or image_formats.MAX_PIXELS
-        shown = image_io.read(data, height, width, how, ranges, most)
+        shown = _read(wanted)
     except (ImageError, OSError):
         return False  # It is gone since it was trained on.
-    image_io.save_png(file, shown)
+    image_io.save_png(wanted.file, shown)
     return True
+
+
+def _read(wanted: Picture) -> np.ndarray:
+    """Return the pixels of a picture, as the network is shown them: uint8."""
+    if (known := _foreseen.get(wanted[1:])) is not None:
+        return known
+    _, row, height, width, how, ranges = wanted
+    data = image_io.content(row.path, row.offset, row.length)
+    # What was not looked at before has no size yet.
+    most = row.height * row.width or image_formats.MAX_PIXELS
+    return image_io.read(data, height, width, how, ranges, most)
+
+
+def foresee(measured: Measured, places: np.ndarray) -> None:
+    """Let the second process read pictures that it will be asked to draw.
+
+    Args:
+        measured: By whose size and ranges they are shown.
+        places: Of their examples, by index.
+    """
+    given = measured, measured.model.input_shape[1:3]
+    wanted = [picture(Path(), given[0], place, given[1]) for place in places.tolist()]
+    second_process.hint(f"{__name__}.read_ahead", wanted)
+
+
+def read_ahead(pictures: Sequence[Picture]) -> None:
+    """Keep the pixels of pictures that this process will be asked to draw."""
+    for wanted in pictures:
+        # Whoever draws it finds out what is wrong with it.
+        with contextlib.suppress(ImageError, OSError):
+            _foreseen[wanted[1:]] = _read(wanted)
 
 
 def draw_batch(
     file: Path,
-    pictures: np.ndarray,
+    pictures: np.ndarray | Sequence[Picture],
     targets: np.ndarray,
     labels: Sequence[str],
     target: str,
 ) -> None:
-    """Write the sheet of a batch; see `charts.batch`."""
-    image_io.save_png(file, charts.batch(pictures, targets, labels, target))
+    """Write the sheet of a batch; see `charts.batch`.
+
+    Its pictures are pixels, or those of files, unchanged. One that has gone bad since
+    the audit is a UserError.
+    """
+    shown = [_of_file(each) if isinstance(each, Picture) else each for each in pictures]
+    image_io.save_png(file, charts.batch(np.stack(shown), targets, labels, target))
+
+
+def _of_file(wanted: Picture) -> np.ndarray:
+    try:
+        return _read(wanted)
+    except ImageError as error:
+        raise scan.gone_bad(wanted.row.path, str(error)) from None
 
 
 def pictured(

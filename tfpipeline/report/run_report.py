@@ -1,6 +1,8 @@
 """What a finished run tells of itself: tables, pictures, and its page."""
 
-from collections.abc import Callable
+import contextlib
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from tfpipeline.core import console, file_io, image_io, run_dir
 from tfpipeline.core import target as targets
 from tfpipeline.metrics import saliency
 from tfpipeline.models import layer_outputs
+from tfpipeline.models.engines import bfloat16
 from tfpipeline.report import (
     diagnosis,
     gallery,
@@ -23,6 +26,9 @@ from tfpipeline.report import (
 from tfpipeline.report.diagnosis import Answers, Measured
 
 LOSSES, SUSPECTS = 12, 12
+
+# From images in [0, 1] and the index of a class of each to maps of their size.
+Seer = Callable[[tf.Tensor, tf.Tensor], Any]
 
 # Pictures whose activations are in memory at a time.
 _TOGETHER = 4
@@ -51,6 +57,17 @@ def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
     return run.report
 
 
+def foresee(measured: Measured) -> None:
+    """Let the second process read the pictures of the page, before there is a run."""
+    if measured.examples.source.target not in targets.CLASSES:
+        return
+    # Whatever is wrong is said by the page: nothing is saved yet.
+    with contextlib.suppress(Exception):
+        if (answers := diagnosis.answers(measured)) is not None:
+            for chosen in _named(answers).values():
+                gallery.foresee(measured, answers.index[chosen])
+
+
 def write(run: run_dir.RunFolder, measured: Measured) -> None:
     """Write the predictions, what they come to, and the page."""
     if measured.examples.source.target not in targets.CLASSES:
@@ -63,8 +80,8 @@ def write(run: run_dir.RunFolder, measured: Measured) -> None:
         run.cleaning.unlink(missing_ok=True)
     else:
         content |= diagnosis.diagnosis(answers, measured)
-        drawn = second_process.call(run_page.draw, run, file_io.as_json(content))
         told = _gallery(run, measured, answers)
+        drawn = second_process.call(run_page.draw, run, file_io.as_json(content))
         rows = diagnosis.predictions(answers)
         file_io.write_csv(run.predictions, diagnosis.PREDICTIONS, rows)
         rows = diagnosis.cleaning(answers)
@@ -79,13 +96,7 @@ def _gallery(
     run: run_dir.RunFolder, measured: Measured, answers: Answers
 ) -> Callable[[], dict[str, Any]]:
     """Draw the worst errors and suspects; return what waits and returns their rows."""
-    judged = answers.judged
-    held_out = answers.of("test", "validation")
-    chosen = held_out if len(held_out) else answers.of("train")
-    worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
-    order = diagnosis.suspicious(judged)
-    suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
-    named = {"top_losses": worst, "suspects": suspects}
+    named = _named(answers)
     rows = {name: [answers.row(p) for p in own.tolist()] for name, own in named.items()}
     pictured = {
         name: gallery.pictured(run, measured, rows[name], answers.index[own], name)
@@ -94,7 +105,10 @@ def _gallery(
     near = {name: neighbours.draw(run, measured, rows[name], name) for name in named}
 
     def told() -> dict[str, Any]:
-        files = (measured.examples.files[i].path for i in answers.index[worst].tolist())
+        files = (
+            measured.examples.files[i].path
+            for i in answers.index[named["top_losses"]].tolist()
+        )
         explain = _explainer(run, measured, sum(Path(file).is_file() for file in files))
         shown = {name: wait() for name, wait in pictured.items()}
         explain(shown["top_losses"])
@@ -103,6 +117,17 @@ def _gallery(
         return {"top_losses": shown["top_losses"], "suspected": shown["suspects"]}
 
     return told
+
+
+def _named(answers: Answers) -> dict[str, np.ndarray]:
+    """Return the positions of the worst errors and of suspects, among the answers."""
+    judged = answers.judged
+    held_out = answers.of("test", "validation")
+    chosen = held_out if len(held_out) else answers.of("train")
+    worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
+    order = diagnosis.suspicious(judged)
+    suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
+    return {"top_losses": worst, "suspects": suspects}
 
 
 def _explainer(
@@ -118,21 +143,12 @@ def _explainer(
         console.note("no Grad-CAM: no layer returns maps with a height and a width")
     if not names:
         return lambda _: None
-    forwards = [
-        layer_outputs.maps_and_logits(model, name, _MOST_BYTES) for name in names
-    ]
-    # Traced: the backbone's activations are then not kept for a gradient that is not
-    # asked for, which eager execution would do.
-    see = tf.function(
-        lambda image, indices: saliency.seen_by_all(forwards, image, indices),
-        autograph=False,
-        reduce_retracing=True,
-    )
-    if together := min(count, _TOGETHER):
-        see.get_concrete_function(
-            tf.TensorSpec((together, *model.input_shape[1:]), tf.float32),
-            tf.TensorSpec((together,), tf.int32),
-        )
+    maps = measured.maps() if layer_outputs.pools(model, names) else None
+    if maps is not None:
+        forward = layer_outputs.after_maps(model, maps)
+        see: Seer = functools.partial(saliency.seen_by_all, [forward])
+    else:
+        see = _traced(model, names, count, measured.in_bfloat16)
     labels = measured.examples.source.labels
     index = {label: number for number, label in enumerate(labels)}
 
@@ -155,3 +171,25 @@ def _explainer(
             wait()
 
     return explain
+
+
+def _traced(model: Any, names: Sequence[str], count: int, in_bfloat16: bool) -> Seer:
+    """Return Grad-CAM of some layers by the whole network, traced for `count` images.
+
+    Traced, the backbone's activations are not kept for a gradient that is not asked
+    for, and its layers run as few operations.
+    """
+    forwards = [
+        layer_outputs.maps_and_logits(model, name, _MOST_BYTES) for name in names
+    ]
+    see = tf.function(
+        lambda image, indices: saliency.seen_by_all(forwards, image, indices),
+        autograph=False,
+        reduce_retracing=True,
+    )
+    if together := min(count, _TOGETHER):
+        see.get_concrete_function(
+            tf.TensorSpec((together, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((together,), tf.int32),
+        )
+    return bfloat16.engine(see) if in_bfloat16 else see

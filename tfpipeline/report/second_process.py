@@ -25,16 +25,19 @@ from tfpipeline.core import hardware, startup
 # It imports from the same places, whatever has changed them in this process.
 _START = """
 import sys
-sys.path[:] = sys.argv[3:]
+sys.path[:] = sys.argv[2:]
 try:
     from tfpipeline.report import second_process
 except Exception:
     sys.exit(1)
-second_process.answer(sys.argv[1], int(sys.argv[2]))
+second_process.answer(int(sys.argv[1]))
 """
 
 # How long it may take to end what it is at after Ctrl-C, and to end with nothing to do.
 _GRACE_SECONDS, _END_SECONDS = 2.0, 10.0
+
+# It takes what the first process leaves.
+_NICE = 5
 
 # How much memory it takes.
 _BYTES = 2**28
@@ -45,7 +48,7 @@ _T = TypeVar("_T")
 class _Process:
     """The process, and a thread that hands it one piece of work after the other."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self) -> None:
         from multiprocessing.connection import Pipe
 
         path = [entry for entry in sys.path if isinstance(entry, str)]
@@ -54,7 +57,7 @@ class _Process:
         self._pipe, other = Pipe()
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, module, str(other.fileno()), *path],
+                [sys.executable, "-c", _START, str(other.fileno()), *path],
                 stdin=subprocess.DEVNULL,
                 # Standard output is for the result of the command alone.
                 stdout=2,
@@ -106,15 +109,11 @@ _current: ContextVar[_Process | None] = ContextVar("current", default=None)
 
 
 @contextlib.contextmanager
-def started(module: str) -> Iterator[None]:
-    """Let a second process do what is given to `call` in this block.
+def started() -> Iterator[None]:
+    """Let a second process do what is given to `call` and `hint` in this block.
 
     It ends with the block, or with this process, however that ends. There is none where
     there is no core or no memory for it, nor where a command is called from Python.
-
-    Args:
-        module: Is imported there at once, and its function `prepare` called: what takes
-            its time before the first piece of work.
     """
     process = None
     room = hardware.cores() > 1 and hardware.free() > 4 * _BYTES
@@ -125,7 +124,7 @@ def started(module: str) -> Iterator[None]:
         and not getattr(sys, "frozen", False)
     ):
         with contextlib.suppress(OSError):
-            process = _Process(module)
+            process = _Process()
     if process is None:
         yield
         return
@@ -164,17 +163,41 @@ def call(function: Callable[..., _T], *given: Any) -> Callable[[], _T]:
     return result
 
 
-def answer(module: str, pipe: int) -> None:
+def hint(name: str, *given: Any) -> Callable[[], None]:
+    """Let the second process do what saves time later; return what waits for that.
+
+    Nothing is done where there is none, or where it fails there.
+
+    Args:
+        name: Of a function with its module, which this process need not import.
+        given: What it is called with.
+    """
+    process = _current.get()
+    if process is None:
+        return lambda: None
+    asked = process.ask(_called, name, *given)
+
+    def wait() -> None:
+        asked.result()
+
+    return wait
+
+
+def _called(name: str, *given: Any) -> None:
+    module, _, function = name.rpartition(".")
+    getattr(importlib.import_module(module), function)(*given)
+
+
+def answer(pipe: int) -> None:
     """Call what is asked for through a pipe, until its other end is closed."""
     from multiprocessing.connection import Connection
 
     asked = Connection(pipe)
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
     # Whoever does not listen any more has ended, or has no use for it; what cannot be
     # read or sent is done by whoever asked.
     with contextlib.suppress(Exception):
-        # What fails here fails once more where it is needed.
-        with contextlib.suppress(Exception):
-            importlib.import_module(module).prepare()
         while True:
             function, given = asked.recv()
             try:

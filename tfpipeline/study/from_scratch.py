@@ -15,8 +15,9 @@ from tfpipeline.config import (
 )
 from tfpipeline.core import provenance
 from tfpipeline.metrics import target_score
-from tfpipeline.train import measurement, setup, stages
+from tfpipeline.train import measurement, setup
 from tfpipeline.train.checkpoints import Checkpoints
+from tfpipeline.train.course import Course
 
 BACKBONE = "PlainCNN"
 
@@ -44,7 +45,7 @@ def run(
     work = setup.prepare(settings, strategy, cache, provenance.Phases())
     # It is short: what is interrupted starts again, and nothing is written.
     nowhere = Checkpoints(cache, CheckpointSettings(0, 0), {"study": ""}, writes=False)
-    course = stages.Course(work, cache, nowhere, None, logs=False)
+    course = Course(work, cache, nowhere, None, logs=False)
     course.extract()
     course.train_head()
     own = target_score.of_target(work.examples.source.target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ from tfpipeline.models import registry
 from tfpipeline.report import second_process
 
 if TYPE_CHECKING:
+    from tfpipeline.train.course import Course
     from tfpipeline.train.folds.division import Folds
-    from tfpipeline.train.stages import Course
+
+# What a second process does while TensorFlow is imported, in this order.
+_LOOK = "tfpipeline.data.sources.ahead.look"
+_PREPARE = "tfpipeline.report.run_page.prepare"
 
 
 def train(settings: RunSettings) -> dict[str, Any]:
@@ -29,18 +34,26 @@ def train(settings: RunSettings) -> dict[str, Any]:
     file_io.check_writable(cache)
     if settings.preset:
         console.note(presets.describe(settings.preset, from_python.flat(settings)))
-    with second_process.started("tfpipeline.report.run_page"):
-        return _prepare(settings, folder, cache, phases)
+    with second_process.started():
+        # While TensorFlow is imported here.
+        looked = second_process.hint(_LOOK, settings.data, cache)
+        second_process.hint(_PREPARE)
+        return _prepare(settings, folder, cache, phases, looked)
 
 
 def _prepare(
-    settings: RunSettings, folder: RunFolder, cache: Path, phases: provenance.Phases
+    settings: RunSettings,
+    folder: RunFolder,
+    cache: Path,
+    phases: provenance.Phases,
+    looked: Callable[[], None],
 ) -> dict[str, Any]:
     """Import TensorFlow, look at the images, build the network, and train it."""
     with phases("import"), startup.quiet_start():
         from tfpipeline import distribute
         from tfpipeline.report.closing import data_block
-        from tfpipeline.train import checkpoints, checks, run_writer, setup, stages
+        from tfpipeline.train import checkpoints, checks, run_writer, setup
+        from tfpipeline.train.course import Course
         from tfpipeline.train.embedded.settings import settle
         from tfpipeline.train.folds import division
         from tfpipeline.train.folds import training as folds
@@ -63,6 +76,8 @@ def _prepare(
             )
         if not overwrite:
             settings = setup.with_kept_classes(settings, folder)
+        with phases("audit"):
+            looked()
         work = setup.prepare(settings, strategy, cache, phases)
         if chief:
             console.close(data_block(work.review))
@@ -78,7 +93,7 @@ def _prepare(
                 folds.discard_others(kept, parts, work)
         checks.check_agreement(strategy, state)
         board = Board(run.logs, settings.logs, writes=chief, anew=state is None)
-        course = stages.Course(work, cache, kept, state, board=board)
+        course = Course(work, cache, kept, state, board=board)
         result = _train(folder, run, course, phases, parts)
         distribute.wait_for_all(strategy)
     return result
@@ -109,7 +124,7 @@ def _train(
     from tfpipeline.train import run_writer
     from tfpipeline.train.folds import training as folds
 
-    chief, leaks = course.work.chief, dict[str, Any]()
+    chief = course.work.chief
     if chief:
         run_writer.begin(run, course.work, parts)
     damage = jpeg_damage.Damage(course.work.examples.files)
@@ -118,7 +133,7 @@ def _train(
             course.extract()
         if chief:
             with phases("figures"):
-                leaks = run_writer.draw(run, course)
+                leaks, drawn = run_writer.draw(run, course)
         # Pixels are decoded in each epoch where they are what is trained on.
         result, kept = _fit(run, course, phases, parts)
     if not chief:
@@ -127,7 +142,14 @@ def _train(
     if kept is not None:
         with phases("reference"):
             run_writer.write_reference(run, course, kept, result)
+    measured = Measured(
+        *(course.work.model, course.work.examples, course.logits, course.calibration),
+        *(course.work.settings.data.resize, course.decision, course.maps),
+        course.bears_bfloat16,
+    )
+    run_report.foresee(measured)
     with phases("save"):
+        drawn()
         run_writer.save(run, course)
         if parts is not None:
             given = course.work, parts, course.logits["train"], course.decision
@@ -142,14 +164,7 @@ def _train(
     run_replacement.publish(folder, run)
     course.checkpoints.clear()
     with phases("report"):
-        page = run_report.attempt(
-            folder,
-            Measured(
-                *(course.work.model, course.work.examples, course.logits),
-                *(course.calibration, course.work.settings.data.resize),
-                course.decision,
-            ),
-        )
+        page = run_report.attempt(folder, measured)
     result["seconds"] = phases.report()
     run_writer.retime(folder, result)
     # It takes a while, and nothing is lost by who does not wait.

@@ -18,9 +18,11 @@ from tfpipeline.models.engines.names import (
     BFLOAT16,
     CLOSE,
     EXACT,
+    LITERT,
     TENSORFLOW,
     TRAINED_ON,
 )
+from tfpipeline.models.engines.trial import Run
 from tfpipeline.models.feature_cache import FeatureCache
 from tfpipeline.models.feature_extraction import Views
 from tfpipeline.models.inference import Predictor
@@ -127,6 +129,8 @@ class Task:
     # What computed those of training images, and what an image took in a trial.
     engine: str = TENSORFLOW
     milliseconds: Mapping[str, float] = field(default_factory=dict)
+    # Returns what makes the maps that are pooled, where that is quicker.
+    maps: Callable[[], Run | None] = lambda: None
 
 
 def head_task(work: Work, cache: Path) -> Task:
@@ -183,6 +187,7 @@ def head_task(work: Work, cache: Path) -> Task:
         frozen.name,
         engine,
         frozen.engines.milliseconds if frozen.engines else {},
+        *((frozen.engines.maps,) if frozen.engines and engine == LITERT else ()),
     )
 
 

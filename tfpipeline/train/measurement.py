@@ -22,9 +22,9 @@ from tfpipeline.metrics.novelty import Novelty
 from tfpipeline.models import classifier, constant_weights, reference
 from tfpipeline.models.inference import Predictor
 from tfpipeline.models.reference import Reference
+from tfpipeline.train.course import Course
 from tfpipeline.train.inputs import CachedFeatures
 from tfpipeline.train.setup import Work
-from tfpipeline.train.stages import Course
 from tfpipeline.train.targets import measurement as target_measurement
 
 # Bytes of the training images' logits, at most: what is made of them takes some times

@@ -26,11 +26,11 @@ from tfpipeline.models.reference import Reference
 from tfpipeline.report import charts, gallery, run_data, second_process
 from tfpipeline.report.closing import closing
 from tfpipeline.train import measurement
+from tfpipeline.train.course import Course
 from tfpipeline.train.fit_state import Row
 from tfpipeline.train.folds.division import Folds
 from tfpipeline.train.inputs import CachedFeatures
 from tfpipeline.train.setup import Work
-from tfpipeline.train.stages import Course
 
 DIVERGED = "diverged.csv"
 
@@ -111,8 +111,12 @@ def begin(run: RunFolder, work: Work, given: Folds | None = None) -> None:
         run.classes.unlink(missing_ok=True)
 
 
-def draw(run: RunFolder, course: Course) -> dict[str, Any]:
-    """Draw the first training batch as the network sees it, and leaks; count those."""
+def draw(run: RunFolder, course: Course) -> tuple[dict[str, Any], Callable[[], None]]:
+    """Draw the first training batch as the network sees it, and leaks; count those.
+
+    Returns:
+        What `metrics.json` says of leaks, and what waits for the batch.
+    """
     work = course.work
     drawn = _draw_batch(run, work) if work.features is None else None
     if drawn is None and not Path(first := work.examples.files[0].path).is_file():
@@ -126,21 +130,26 @@ def draw(run: RunFolder, course: Course) -> dict[str, Any]:
         course.related = course.state.values.get("related", {})
     if not course.related:
         course.related = _told(work, _families(run, course))
-    if drawn is not None:
-        drawn()  # What cannot be drawn ends the run now, not after the training.
-    return leaks | course.related
+    return leaks | course.related, drawn or (lambda: None)
 
 
 def _draw_batch(run: RunFolder, work: Work) -> Callable[[], None]:
-    order = work.batches.shuffled(work.examples.of("train"), 0)
-    order = order[: work.batches.reading.batch_size]
-    pictures, targets, weights = next(iter(work.batches.augmented(order, 0)))
-    count = min(int((weights.numpy() > 0).sum()), gallery.SHOWN)
+    reading, file = work.batches.reading, run.figures / "batch.png"
+    order = work.batches.shuffled(work.examples.of("train"), 0)[: reading.batch_size]
+    pictures: Any
+    if reading.augmentation == "none":
+        # Where features are in the cache, nothing else asks TensorFlow for images.
+        order = order[: gallery.SHOWN]
+        pictures = gallery.of_files([work.examples.files[i] for i in order], reading)
+        targets = work.examples.truth(order)
+    else:
+        images, targets, weights = next(iter(work.batches.augmented(order, 0)))
+        count = min(int((weights.numpy() > 0).sum()), gallery.SHOWN)
+        pictures = image_io.to_uint8(np.asarray(images)[:count])
+        targets = np.asarray(targets)[:count]
     source = work.examples.source
-    given = image_io.to_uint8(np.asarray(pictures)[:count]), np.asarray(targets)[:count]
     return second_process.call(
-        gallery.draw_batch,
-        *(run.figures / "batch.png", *given, source.labels, source.target),
+        *(gallery.draw_batch, file, pictures, targets, source.labels, source.target)
     )
 
 

@@ -12,7 +12,7 @@ from tfpipeline import distribute
 from tfpipeline.config import TrainSettings
 from tfpipeline.models.engines import bfloat16
 from tfpipeline.train.dropout import Noise
-from tfpipeline.train.objective import Criterion
+from tfpipeline.train.targets.objective import Criterion
 
 # Some networks have weights that nothing uses: the mask token of DINOv2.
 _UNUSED = {"unconnected_gradients": tf.UnconnectedGradients.ZERO}

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from tfpipeline.config import ModelSettings
+from tfpipeline.models import classifier
 from tfpipeline.models.engines import litert
 
 
@@ -50,3 +52,16 @@ def test_threads_that_ask_at_once_get_their_own_answers(network, pictures) -> No
     with ThreadPoolExecutor(4) as pool:
         for own, rows in zip(expected, pool.map(engine, given)):
             np.testing.assert_array_equal(own, rows)
+
+
+def test_maps_that_are_pooled_come_out_too(network, pictures) -> None:
+    maps = keras.Model(network.input, network.layers[-1].input)
+    model = classifier.build_classifier(maps, "tf", ModelSettings(), 3)
+    extractor, _ = classifier.split_classifier(model)
+    engine = litert.LiteRT(litert.convert(extractor))
+    expected = np.asarray(maps(pictures * 2 - 1, training=False))
+    assert engine.has_maps and np.ptp(expected) > 0.1
+    found = engine.maps(pictures)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(engine(pictures), found.mean((1, 2)), rtol=1e-4)
+    assert not litert.LiteRT(litert.convert(network)).has_maps

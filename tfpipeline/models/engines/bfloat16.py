@@ -44,12 +44,12 @@ def rewritten() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({_OPTION: before})
 
 
-def engine(run: Callable[[Any], np.ndarray]) -> Callable[[Any], np.ndarray]:
+def engine(run: Callable[..., Any]) -> Callable[..., np.ndarray]:
     """Return what computes in bfloat16 what a graph computes in float32."""
 
-    def outputs(images: Any) -> np.ndarray:
+    def outputs(*given: Any) -> np.ndarray:
         with rewritten():
-            return np.asarray(run(images), np.float32)
+            return np.asarray(run(*given), np.float32)
 
     return outputs
 

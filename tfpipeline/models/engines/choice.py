@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.core import console, file_io, hardware, progress, provenance, startup
+from tfpipeline.core import console, file_io, progress, startup
 from tfpipeline.core.errors import UserError
-from tfpipeline.models import arithmetic, classifier, flops
+from tfpipeline.models import classifier, flops
 from tfpipeline.models.engines import bfloat16, litert, trial
 from tfpipeline.models.engines.names import (
     BFLOAT16,
@@ -23,15 +24,12 @@ from tfpipeline.models.engines.names import (
     TITLES,
     TRAINED_ON,
 )
-from tfpipeline.models.engines.trial import Record, Run, Unfit, UnfitNow
+from tfpipeline.models.engines.trial import Run, Unfit, UnfitNow
 from tfpipeline.models.inference import Predictor
 
 # For fewer images or pixels nothing is tried, nor where TensorFlow is that quick: a
 # trial with a conversion costs about a second.
 LEAST_IMAGES, LEAST_PIXELS, WORTH_SECONDS = 256, 15_000_000, 2.0
-
-# By which networks are converted and tried: what was kept by others does not count.
-_RULES = 2
 
 # LiteRT is not tried where more of the arithmetic is in convolutions of 3 x 3 and so on
 # over all channels: it is slower there. VGG16, with 1.0, took 1.36 times as long.
@@ -55,34 +53,6 @@ def unsuited(model: keras.Model, strategy: tf.distribute.Strategy) -> str:
     return ""
 
 
-class Kept:
-    """The record of the trials of one network on this machine, and its file.
-
-    Args:
-        network: What was tried, by its layers and weights.
-        folder: Of all records.
-    """
-
-    def __init__(self, network: str, folder: Path) -> None:
-        self._about = {
-            "network": network,
-            "rules": _RULES,
-            "processor": hardware.about()["processor"],
-            "cores": hardware.cores(),
-            "bfloat16": bfloat16.is_supported(),
-            "versions": provenance.versions(),
-            "switches": list(arithmetic.switches()),
-        }
-        key = hashlib.sha256(repr(self._about).encode()).hexdigest()[:24]
-        self._file = folder / f"{key}.json"
-        self.converted = folder / f"{key}.tflite"
-        self.record = Record.read(self._file)
-
-    def write(self) -> None:
-        """Keep the record, where that can be."""
-        self.record.write(self._file, self._about)
-
-
 @dataclass
 class Engines:
     """The engines of one network, as it is now, on this machine.
@@ -100,11 +70,13 @@ class Engines:
     predictor: Predictor
     folder: Path
     wish: str = "auto"
+    # What TensorFlow has made of the images of a trial, where one was needed.
+    tried: np.ndarray | None = None
     _runs: dict[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find what earlier trials have shown."""
-        self._kept = Kept(self.digest, self.folder)
+        self._kept = trial.Kept(self.digest, self.folder)
         self._record = self._kept.record
 
     def choose(
@@ -170,6 +142,16 @@ class Engines:
         """Return an engine that is ready; None is TensorFlow's own."""
         return self._runs.get(name)
 
+    def maps(self) -> Run | None:
+        """Return what makes the maps that are pooled, as quickly as LiteRT does.
+
+        None where it was not taken, or nothing is pooled.
+        """
+        run = self._runs.get(LITERT) or self._from_disk()
+        if isinstance(run, litert.LiteRT) and run.has_maps:
+            return run.maps
+        return None
+
     @property
     def milliseconds(self) -> dict[str, float]:
         """What an image takes, by engine, as far as it was tried."""
@@ -216,7 +198,7 @@ class Engines:
         count = missing(TENSORFLOW) if new else 0
         if is_large(count, self.model.input_shape):
             with progress.waiting("trial of engines"):
-                self._try(new, count, sample(), most_change)
+                self._try(new, count, self._read(sample), most_change)
         name = self._record.best(self._usable(names, most_change))
         if name != TENSORFLOW:
             took = self._record.milliseconds
@@ -230,6 +212,13 @@ class Engines:
                 f"(TensorFlow {took[TENSORFLOW]:.3g}){more}"
             )
         return name
+
+    def _read(self, sample: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the images of a trial, read while TensorFlow's network is traced."""
+        with ThreadPoolExecutor(1) as pool:
+            images = pool.submit(sample)
+            self.predictor.trace(self.model.input_shape[1:])
+            return images.result()
 
     def _usable(self, names: Sequence[str], most_change: float) -> list[str]:
         """Return the engines that change no more than is borne, as far as is known."""
@@ -248,6 +237,7 @@ class Engines:
         """Time engines that were not tried before, where that can be worth it."""
         took = self._record.milliseconds
         exact, now = trial.reference(self.predictor, images)
+        self.tried = exact
         if TENSORFLOW not in took:
             # What so short a task can win is not worth the conversion.
             if now * count < 1000 * WORTH_SECONDS:
@@ -275,16 +265,22 @@ class Engines:
 
     def _build(self, name: str, sample: Callable[[], np.ndarray]) -> Run:
         """Return an engine, from disk where it was checked before."""
-        if name == LITERT:
-            with contextlib.suppress(OSError):
-                content = self._kept.converted.read_bytes()
-                if hashlib.sha256(content).hexdigest() == self._record.digest:
-                    with startup.quiet_start(keras=False):
-                        return litert.LiteRT(content)
-        images = sample()
-        run = self._made(name, images, self.predictor(images))
-        self._kept.write()
+        run: Run | None = self._from_disk() if name == LITERT else None
+        if run is None:
+            images = sample()
+            self.tried = self.predictor(images)
+            run = self._made(name, images, self.tried)
+            self._kept.write()
         return run
+
+    def _from_disk(self) -> litert.LiteRT | None:
+        """Return the converted network that was checked before, if it is there."""
+        with contextlib.suppress(OSError):
+            content = self._kept.converted.read_bytes()
+            if hashlib.sha256(content).hexdigest() == self._record.digest:
+                with startup.quiet_start(keras=False):
+                    return litert.LiteRT(content)
+        return None
 
     def _made(self, name: str, images: np.ndarray, exact: np.ndarray) -> Run:
         """Return an engine that agrees with TensorFlow on some images."""

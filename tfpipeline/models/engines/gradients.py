@@ -62,7 +62,7 @@ def in_bfloat16(
     if not choice.is_large(count, network.input_shape):
         return False
     title, which = task
-    kept = choice.Kept(f"{classifier.describe(network)} {which}", folder)
+    kept = trial.Kept(f"{classifier.describe(network)} {which}", folder)
     if not kept.record.knows(BFLOAT16):
         if compare(kept.record, run, sample(), count):
             kept.write()

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import hardware
+from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 
 # Interpreters side by side, at most, and the memory that they may take: each has its
@@ -29,6 +30,8 @@ MOST_WEIGHTS = 2**29
 def convert(model: keras.Model) -> bytes:
     """Return a network with one output, as it is now, for one image at a time.
 
+    The maps that a classifier pools are a second output: they are there anyway.
+
     The weights are constants before it is converted: LiteRT does not fill variables,
     and does not say so. The converter of graphs is three times as fast as that of
     functions, which copies and optimizes the graph before.
@@ -37,6 +40,8 @@ def convert(model: keras.Model) -> bytes:
         Exception: Of TensorFlow, of many kinds: LiteRT lacks an operation.
     """
     signature = [tf.TensorSpec([1, *model.input_shape[1:]], tf.float32)]
+    if maps := classifier.pooled_maps(model):
+        model = keras.Model(model.inputs[0], [model.outputs[0], *maps])
     function = tf.function(
         Frozen(model, MOST_WEIGHTS), autograph=False, input_signature=signature
     )
@@ -47,6 +52,8 @@ def convert(model: keras.Model) -> bytes:
         )
     graph = traced.graph.as_graph_def()
     converter = tf.compat.v1.lite.TFLiteConverter(graph, traced.inputs, traced.outputs)
+    # Python would read and write the whole network once more for them.
+    converter.exclude_conversion_metadata = True
     return bytes(converter.convert())
 
 
@@ -74,8 +81,11 @@ class LiteRT:
         for interpreter in self._interpreters:
             interpreter.allocate_tensors()
         (image,) = self._interpreters[0].get_input_details()
-        (output,) = self._interpreters[0].get_output_details()
-        self._places = image["index"], output["index"]
+        self._place = image["index"]
+        outputs = self._interpreters[0].get_output_details()
+        self._output, *maps = (output["index"] for output in outputs)
+        # Of the maps that are pooled; None where there are none.
+        self._maps = maps[0] if maps else None
         # An interpreter holds one image; callers may be threads, as in Apache Beam.
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(count, "litert")
@@ -89,19 +99,43 @@ class LiteRT:
         Returns:
             float32, shape (n, ...).
         """
+        return self._over(images, self._output)
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the network is a classifier, or its part, that pools maps."""
+        return self._maps is not None
+
+    def maps(self, images: Any) -> np.ndarray:
+        """Return the maps that are pooled, in order, where the network `has_maps`.
+
+        Args:
+            images: float32, shape (n, height, width, 3).
+
+        Returns:
+            float32, shape (n, rows, columns, channels).
+        """
+        assert self._maps is not None
+        return self._over(images, self._maps)
+
+    def _over(self, images: Any, output: int) -> np.ndarray:
         images = np.asarray(images, np.float32)
         parts = np.array_split(images, len(self._interpreters))
         with self._lock:
             # An interpreter lets other threads run while it computes.
-            rows = list(self._pool.map(self._run, self._interpreters, parts))
+            given = self._interpreters, parts, [output] * len(parts)
+            rows = list(self._pool.map(self._run, *given))
         return np.concatenate([row for part in rows for row in part])
 
-    def _run(self, interpreter: Any, images: np.ndarray) -> list[np.ndarray]:
-        return list(self._each(interpreter, images))
+    def _run(
+        self, interpreter: Any, images: np.ndarray, output: int
+    ) -> list[np.ndarray]:
+        return list(self._each(interpreter, images, output))
 
-    def _each(self, interpreter: Any, images: np.ndarray) -> Iterator[np.ndarray]:
-        where, output = self._places
+    def _each(
+        self, interpreter: Any, images: np.ndarray, output: int
+    ) -> Iterator[np.ndarray]:
         for i in range(len(images)):
-            interpreter.set_tensor(where, images[i : i + 1])
+            interpreter.set_tensor(self._place, images[i : i + 1])
             interpreter.invoke()
             yield interpreter.get_tensor(output)

@@ -1,6 +1,7 @@
 """Engines against each other on a network and pictures, and what came out, kept."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import time
@@ -11,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import file_io
+from tfpipeline.core import file_io, hardware, provenance
 from tfpipeline.core.errors import UserError
+from tfpipeline.models import arithmetic
 from tfpipeline.models.engines import bfloat16
 from tfpipeline.models.engines.names import BFLOAT16, TENSORFLOW
 
 # From images to outputs.
 Run = Callable[[Any], np.ndarray]
+
+# By which networks are converted and tried: what was kept by others does not count.
+_RULES = 3
 
 # Relative to the largest output; float32 engines differ in the order of their sums.
 TOLERANCE = 1e-4
@@ -28,7 +33,7 @@ _GAIN = 1.1
 # Images that an engine is checked and timed with, where it takes any number.
 PIECE = 8
 
-_CLOCK_SECONDS, _RACE_SECONDS = 0.15, 0.6
+_CLOCK_SECONDS, _RACE_SECONDS = 0.08, 0.6
 
 # Of two engines, one that is so many times as fast needs no race, and no third one.
 CLEAR = 1.5
@@ -93,6 +98,34 @@ class Record:
         first = min(tried, key=tried.__getitem__)
         is_faster = tried[first] * _GAIN < self.milliseconds[TENSORFLOW]
         return first if is_faster else TENSORFLOW
+
+
+class Kept:
+    """The record of the trials of one network on this machine, and its file.
+
+    Args:
+        network: What was tried, by its layers and weights.
+        folder: Of all records.
+    """
+
+    def __init__(self, network: str, folder: Path) -> None:
+        self._about = {
+            "network": network,
+            "rules": _RULES,
+            "processor": hardware.about()["processor"],
+            "cores": hardware.cores(),
+            "bfloat16": bfloat16.is_supported(),
+            "versions": provenance.versions(),
+            "switches": list(arithmetic.switches()),
+        }
+        key = hashlib.sha256(repr(self._about).encode()).hexdigest()[:24]
+        self._file = folder / f"{key}.json"
+        self.converted = folder / f"{key}.tflite"
+        self.record = Record.read(self._file)
+
+    def write(self) -> None:
+        """Keep the record, where that can be."""
+        self.record.write(self._file, self._about)
 
 
 def gather(batches: Iterable[tuple[Any, Any, Any]]) -> np.ndarray:

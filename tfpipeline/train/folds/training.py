@@ -21,9 +21,9 @@ from tfpipeline.metrics.targets import folds as target_folds
 from tfpipeline.models.inference import Predictor
 from tfpipeline.report import target_report
 from tfpipeline.train.checkpoints import Checkpoints, State
+from tfpipeline.train.course import Course
 from tfpipeline.train.folds.division import Folds, learning
 from tfpipeline.train.setup import Work
-from tfpipeline.train.stages import Course
 from tfpipeline.train.targets import scaling
 from tfpipeline.train.weight_averaging import arrays_of, assign
 

@@ -13,7 +13,7 @@ from tfpipeline.metrics import decision, target_metrics
 from tfpipeline.metrics.calibration import Calibration
 from tfpipeline.metrics.decision import Decision
 from tfpipeline.metrics.targets import calibration, conformal
-from tfpipeline.train.stages import Course
+from tfpipeline.train.course import Course
 from tfpipeline.train.targets import scaling
 
 # Why nothing is said of abstention, and what there is instead.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipeline.train.objective import Criterion
+from tfpipeline.train.targets.objective import Criterion
 
 
 def test_class_indices_become_one_hot_targets() -> None:
