@@ -199,13 +199,15 @@ def test_maps_that_something_else_computes_give_the_same_grad_cam(
 
 
 def test_only_what_a_single_classifier_pools_is_computed_by_something_else(
-    nested,
+    nested, several
 ) -> None:
     (last,) = layer_outputs.last_maps(nested)
     assert not layer_outputs.pools(nested, ["block_12_add"])
     assert not layer_outputs.pools(nested, [last, last])
     plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
     assert not layer_outputs.pools(plain, layer_outputs.last_maps(plain))
+    both, _ = several
+    assert not layer_outputs.pools(both, layer_outputs.last_maps(both)[:1])
     given = keras.Input((8,))
     vector = keras.Model(given, keras.layers.Flatten(name="features")(given))
     assert not layer_outputs.pools(vector, [])

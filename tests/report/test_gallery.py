@@ -60,21 +60,3 @@ def test_a_picture_that_has_gone_bad_since_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(row.path)):
         file = tmp_path / "sheet.png"
         gallery.draw_batch(file, given, np.zeros(1, int), "ab", "single")
-
-
-def test_what_was_read_ahead_is_not_read_again(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(gallery, "_foreseen", {})
-    examples = prepare(written(tmp_path, ("label",), list("ab") * 30))
-    given = [
-        Picture(tmp_path / f"{i}.png", examples.files[i], 8, 6, "squash", WHOLE)
-        for i in range(3)
-    ]
-    assert gallery.draw(given) == [True] * 3
-    expected = [image_io.decode(one.file) for one in given]
-    Path(given[2].row.path).unlink()
-    gallery.read_ahead(given)
-    for one in given[:2]:
-        Path(one.row.path).unlink()
-    assert gallery.draw(given) == [True, True, False]
-    for one, before in zip(given, expected):
-        np.testing.assert_array_equal(image_io.decode(one.file), before)

@@ -162,3 +162,21 @@ def test_a_thumbnail_keeps_to_its_limit() -> None:
     data = image_io.to_png(np.zeros((4, 5, 3), np.uint8))
     assert html.thumbnail(data, 4, max_pixels=20) is not None
     assert html.thumbnail(data, 4, max_pixels=19) is None
+
+
+@pytest.mark.parametrize("size", [(6, 8), (3, 1500)])
+def test_a_picture_that_was_just_written_is_shown_as_one_that_is_read(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    html.save_picture(tmp_path / "old.png", image)
+    (tmp_path / "old.png").rename(tmp_path / "new.png")
+    first = html.picture(tmp_path / "new.png")
+    assert first is not None and first == html.picture(tmp_path / "new.png")
+    # What is not the same file any more is read.
+    html.save_picture(tmp_path / "new.png", image)
+    image_io.save_png(tmp_path / "new.png", image // 2)
+    assert html.picture(tmp_path / "new.png") != first
+    html.save_picture(tmp_path / "gone.png", image)
+    (tmp_path / "gone.png").unlink()
+    assert html.picture(tmp_path / "gone.png") is None

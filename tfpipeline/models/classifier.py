@@ -144,8 +144,9 @@ def pooled_maps(model: keras.Model) -> list[Any]:
 
     It is one symbolic tensor, shape (batch, height, width, channels), in a list.
     """
-    poolings = [layer for layer in model.layers if layer.name == FEATURES]
-    return [one.input for one in poolings if len(one.input.shape) == 4]
+    pooled = [layer.input for layer in model.layers if layer.name == FEATURES]
+    # An ensemble joins the features of its members under that name.
+    return [maps for maps in pooled if len(getattr(maps, "shape", ())) == 4]
 
 
 def describe(model: keras.Model, *, frozen: bool = False) -> str:

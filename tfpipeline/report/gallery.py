@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +13,7 @@ from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data import scan
 from tfpipeline.data.scan_cache import Row
-from tfpipeline.report import charts, second_process
+from tfpipeline.report import charts, html, second_process
 from tfpipeline.report.diagnosis import Measured
 
 if TYPE_CHECKING:
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
 # Pictures of a batch on its sheet; see `charts.batch`.
 SHOWN = 32
-
-
-# Pixels of pictures that were read before they are drawn, by all but the name.
-_foreseen: dict[Any, np.ndarray] = {}
 
 
 class Picture(NamedTuple):
@@ -64,39 +59,17 @@ def _draw(wanted: Picture) -> bool:
         shown = _read(wanted)
     except (ImageError, OSError):
         return False  # It is gone since it was trained on.
-    image_io.save_png(wanted.file, shown)
+    html.save_picture(wanted.file, shown)
     return True
 
 
 def _read(wanted: Picture) -> np.ndarray:
     """Return the pixels of a picture, as the network is shown them: uint8."""
-    if (known := _foreseen.get(wanted[1:])) is not None:
-        return known
     _, row, height, width, how, ranges = wanted
     data = image_io.content(row.path, row.offset, row.length)
     # What was not looked at before has no size yet.
     most = row.height * row.width or image_formats.MAX_PIXELS
     return image_io.read(data, height, width, how, ranges, most)
-
-
-def foresee(measured: Measured, places: np.ndarray) -> None:
-    """Let the second process read pictures that it will be asked to draw.
-
-    Args:
-        measured: By whose size and ranges they are shown.
-        places: Of their examples, by index.
-    """
-    given = measured, measured.model.input_shape[1:3]
-    wanted = [picture(Path(), given[0], place, given[1]) for place in places.tolist()]
-    second_process.hint(f"{__name__}.read_ahead", wanted)
-
-
-def read_ahead(pictures: Sequence[Picture]) -> None:
-    """Keep the pixels of pictures that this process will be asked to draw."""
-    for wanted in pictures:
-        # Whoever draws it finds out what is wrong with it.
-        with contextlib.suppress(ImageError, OSError):
-            _foreseen[wanted[1:]] = _read(wanted)
 
 
 def draw_batch(
@@ -112,7 +85,7 @@ def draw_batch(
     the audit is a UserError.
     """
     shown = [_of_file(each) if isinstance(each, Picture) else each for each in pictures]
-    image_io.save_png(file, charts.batch(np.stack(shown), targets, labels, target))
+    html.save_picture(file, charts.batch(np.stack(shown), targets, labels, target))
 
 
 def _of_file(wanted: Picture) -> np.ndarray:

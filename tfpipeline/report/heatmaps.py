@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpipeline.core import contact_sheets, image_io
+from tfpipeline.core import contact_sheets
+from tfpipeline.report import html
 from tfpipeline.report.figures import figure, pixels, styled
 
 TILE = 112
@@ -33,7 +34,7 @@ def over(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def write_over(file: Path, picture: np.ndarray, values: np.ndarray) -> None:
     """Write what `over` returns, as PNG."""
-    image_io.save_png(file, over(picture, values))
+    html.save_picture(file, over(picture, values))
 
 
 def channels(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
@@ -19,6 +20,14 @@ from tfpipeline.core.brightness import WHOLE, Ranges
 TEMPLATES = Path(__file__).parent / "templates"
 
 _QUALITY = 84
+
+# Width of a picture on a page, at most.
+_WIDEST = 1400
+
+# Data URIs of pictures that were written by this process, and have been on no page yet,
+# by what tells their files from others.
+_written: dict[tuple[tuple[int, int, int], int], str] = {}
+_MOST_WRITTEN = 500
 
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 
@@ -63,13 +72,38 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def picture(file: Path, widest: int = 1400) -> str | None:
+def picture(file: Path, widest: int = _WIDEST) -> str | None:
     """Return a picture as a data URI, made smaller if wider; None if unreadable."""
     try:
+        if known := _written.pop((_identity(file), widest), None):
+            return known
         with Image.open(file) as opened:
-            shown = opened.convert("RGB")
+            return _narrowed(opened.convert("RGB"), widest)
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
+
+
+def save_picture(file: Path, image: np.ndarray) -> None:
+    """Write an image as PNG; a page that this process writes need not read it again.
+
+    Args:
+        file: To write.
+        image: RGB, uint8 or float in [0, 1].
+    """
+    image_io.save_png(file, image)
+    if len(_written) >= _MOST_WRITTEN:
+        _written.clear()
+    shown = Image.fromarray(image_io.to_uint8(image))
+    _written[_identity(file), _WIDEST] = _narrowed(shown, _WIDEST)
+
+
+def _identity(file: Path) -> tuple[int, int, int]:
+    """Return what tells a file from others, whatever its name has become."""
+    own = file.stat()
+    return own.st_ino, own.st_mtime_ns, own.st_size
+
+
+def _narrowed(shown: Image.Image, widest: int) -> str:
     if shown.width > widest:
         height = max(1, round(shown.height * widest / shown.width))
         shown = shown.resize((widest, height), Image.Resampling.LANCZOS)

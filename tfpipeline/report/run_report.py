@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -38,16 +38,68 @@ _TOGETHER = 4
 _MOST_BYTES = 2**24
 
 
-def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
+class Begun(NamedTuple):
+    """What a page was begun with.
+
+    Args:
+        answers: That it tells of; None where there are none.
+        pictured: Waits for the pictures of each group, and returns its rows.
+        explained: How many pictures Grad-CAM will be asked about.
+    """
+
+    answers: Answers | None
+    pictured: Callable[[], dict[str, list[dict[str, Any]]]]
+    explained: int = 0
+
+
+def begin(staged: run_dir.RunFolder, measured: Measured) -> Begun | None:
+    """Let the second process draw the pictures of a page, while a run is being saved.
+
+    Returns:
+        What `attempt` goes on from; None where it begins.
+    """
+    is_single = measured.examples.source.target in targets.CLASSES
+    if not is_single or not second_process.is_there():
+        return None
+    # Whatever is wrong is said by the page: nothing is saved yet.
+    with contextlib.suppress(Exception):
+        return _begin(staged, measured)
+    return None
+
+
+def settled(begun: Begun | None) -> Begun | None:
+    """Wait for pictures: the folder that they lie in is about to become the run's."""
+    if begun is not None:
+        with contextlib.suppress(Exception):
+            shown = begun.pictured()
+            return begun._replace(pictured=lambda: shown)
+    return None
+
+
+def _begin(run: run_dir.RunFolder, measured: Measured) -> Begun:
+    answers = diagnosis.answers(measured)
+    if answers is None:
+        return Begun(None, dict)
+    return _gallery(run, measured, answers)
+
+
+def attempt(
+    run: run_dir.RunFolder, measured: Measured, begun: Begun | None = None
+) -> Path | None:
     """Write predictions, tables, pictures and the page of a finished run.
 
     Where that fails, it is said, for the run itself is whole.
+
+    Args:
+        run: Its folder.
+        measured: What it was measured on.
+        begun: What there is of it.
 
     Returns:
         The page; None where it could not be made.
     """
     try:
-        write(run, measured)
+        write(run, measured, begun)
     except Exception as error:  # Nothing that goes wrong here may cost the training.
         console.warn(
             f"The page {run.report} could not be made ({type(error).__name__}: "
@@ -57,46 +109,41 @@ def attempt(run: run_dir.RunFolder, measured: Measured) -> Path | None:
     return run.report
 
 
-def foresee(measured: Measured) -> None:
-    """Let the second process read the pictures of the page, before there is a run."""
-    if measured.examples.source.target not in targets.CLASSES:
-        return
-    # Whatever is wrong is said by the page: nothing is saved yet.
-    with contextlib.suppress(Exception):
-        if (answers := diagnosis.answers(measured)) is not None:
-            for chosen in _named(answers).values():
-                gallery.foresee(measured, answers.index[chosen])
-
-
-def write(run: run_dir.RunFolder, measured: Measured) -> None:
+def write(
+    run: run_dir.RunFolder, measured: Measured, begun: Begun | None = None
+) -> None:
     """Write the predictions, what they come to, and the page."""
     if measured.examples.source.target not in targets.CLASSES:
         target_report.write(run, measured, measured.decision)
         return
-    answers = diagnosis.answers(measured)
+    begun = begun or _begin(run, measured)
+    answers = begun.answers
     content: dict[str, Any] = {"data": diagnosis.data(measured.examples)}
     if answers is None:
         # That of the run that stood here before.
         run.cleaning.unlink(missing_ok=True)
     else:
         content |= diagnosis.diagnosis(answers, measured)
-        told = _gallery(run, measured, answers)
         drawn = second_process.call(run_page.draw, run, file_io.as_json(content))
         rows = diagnosis.predictions(answers)
         file_io.write_csv(run.predictions, diagnosis.PREDICTIONS, rows)
         rows = diagnosis.cleaning(answers)
         file_io.write_csv(run.cleaning, diagnosis.CLEANING, rows)
-        content |= told()
+        content |= _told(run, measured, begun)
     file_io.write_json(run.diagnosis, content)
     charts = {} if answers is None else drawn()
     second_process.call(run_page.write, run, None, charts)()
 
 
-def _gallery(
-    run: run_dir.RunFolder, measured: Measured, answers: Answers
-) -> Callable[[], dict[str, Any]]:
-    """Draw the worst errors and suspects; return what waits and returns their rows."""
-    named = _named(answers)
+def _gallery(run: run_dir.RunFolder, measured: Measured, answers: Answers) -> Begun:
+    """Draw the worst errors and suspects, in the second process."""
+    judged = answers.judged
+    held_out = answers.of("test", "validation")
+    chosen = held_out if len(held_out) else answers.of("train")
+    worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
+    order = diagnosis.suspicious(judged)
+    suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
+    named = {"top_losses": worst, "suspects": suspects}
     rows = {name: [answers.row(p) for p in own.tolist()] for name, own in named.items()}
     pictured = {
         name: gallery.pictured(run, measured, rows[name], answers.index[own], name)
@@ -104,30 +151,22 @@ def _gallery(
     }
     near = {name: neighbours.draw(run, measured, rows[name], name) for name in named}
 
-    def told() -> dict[str, Any]:
-        files = (
-            measured.examples.files[i].path
-            for i in answers.index[named["top_losses"]].tolist()
-        )
-        explain = _explainer(run, measured, sum(Path(file).is_file() for file in files))
-        shown = {name: wait() for name, wait in pictured.items()}
-        explain(shown["top_losses"])
+    def shown() -> dict[str, list[dict[str, Any]]]:
+        found = {name: wait() for name, wait in pictured.items()}
         for name, add in near.items():
-            add(shown[name])
-        return {"top_losses": shown["top_losses"], "suspected": shown["suspects"]}
+            add(found[name])
+        return found
 
-    return told
+    files = (measured.examples.files[i].path for i in answers.index[worst].tolist())
+    return Begun(answers, shown, sum(Path(file).is_file() for file in files))
 
 
-def _named(answers: Answers) -> dict[str, np.ndarray]:
-    """Return the positions of the worst errors and of suspects, among the answers."""
-    judged = answers.judged
-    held_out = answers.of("test", "validation")
-    chosen = held_out if len(held_out) else answers.of("train")
-    worst = chosen[np.argsort(-judged.loss[chosen], kind="stable")][:LOSSES]
-    order = diagnosis.suspicious(judged)
-    suspects = order[judged.suspicion[order] > 0][:SUSPECTS]
-    return {"top_losses": worst, "suspects": suspects}
+def _told(run: run_dir.RunFolder, measured: Measured, begun: Begun) -> dict[str, Any]:
+    """Return what is told of single examples; draw where the network sees them."""
+    explain = _explainer(run, measured, begun.explained)
+    shown = begun.pictured()
+    explain(shown["top_losses"])
+    return {"top_losses": shown["top_losses"], "suspected": shown["suspects"]}
 
 
 def _explainer(
@@ -147,7 +186,9 @@ def _explainer(
     if maps is not None:
         forward = layer_outputs.after_maps(model, maps)
         see: Seer = functools.partial(saliency.seen_by_all, [forward])
+        together = LOSSES
     else:
+        together = _TOGETHER
         see = _traced(model, names, count, measured.in_bfloat16)
     labels = measured.examples.source.labels
     index = {label: number for number, label in enumerate(labels)}
@@ -155,8 +196,8 @@ def _explainer(
     def explain(rows: list[dict[str, Any]]) -> None:
         shown = [row for row in rows if "picture" in row]
         written = []
-        for start in range(0, len(shown), _TOGETHER):
-            batch = shown[start : start + _TOGETHER]
+        for start in range(0, len(shown), together):
+            batch = shown[start : start + together]
             pictures = [image_io.decode(run.path / row["picture"]) for row in batch]
             maps = see(
                 tf.constant(np.stack(pictures).astype(np.float32) / 255),

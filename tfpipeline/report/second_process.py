@@ -138,6 +138,11 @@ def started() -> Iterator[None]:
         process.end(at_once=at_once)
 
 
+def is_there() -> bool:
+    """Tell whether there is a second process: what is called does not wait for this."""
+    return _current.get() is not None
+
+
 def call(function: Callable[..., _T], *given: Any) -> Callable[[], _T]:
     """Let the second process call a function; return what waits for its result.
 

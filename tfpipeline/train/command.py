@@ -147,7 +147,7 @@ def _train(
         *(course.work.settings.data.resize, course.decision, course.maps),
         course.bears_bfloat16,
     )
-    run_report.foresee(measured)
+    begun = run_report.begin(run, measured)
     with phases("save"):
         drawn()
         run_writer.save(run, course)
@@ -161,10 +161,11 @@ def _train(
     if course.frozen:
         result["frozen_head"] = course.frozen
     run_writer.finish(run, course, result)
+    begun = run_report.settled(begun)
     run_replacement.publish(folder, run)
     course.checkpoints.clear()
     with phases("report"):
-        page = run_report.attempt(folder, measured)
+        page = run_report.attempt(folder, measured, begun)
     result["seconds"] = phases.report()
     run_writer.retime(folder, result)
     # It takes a while, and nothing is lost by who does not wait.
