@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -146,3 +147,44 @@ def test_predictions_of_many_are_those_of_few(
         for name in ("one.csv", "two.csv")
     )
     assert first == second and len(first) == 8
+
+
+def test_what_answers_is_opened_while_many_pictures_are_audited(monkeypatch) -> None:
+    monkeypatch.setattr(streaming, "_MANY", 3)
+    monkeypatch.setattr(streaming.hardware, "cores", lambda: 2)
+    opened = threading.Event()
+    asks = streaming.Lazy(lambda: (opened.set(), len)[1])
+
+    def audit(part: Sequence[Picture], _: int) -> Sequence[Picture]:
+        # Neither waits for the other to end.
+        assert opened.wait(60)
+        return part
+
+    monkeypatch.setattr(streaming.sources, "audit", audit)
+    table, _ = streaming.rows(pictures(3), rows_of, 100, None, asks.open)
+    assert list(table) == [row(number) for number in range(3)]
+    assert asks("four") == 4
+
+
+def test_few_pictures_are_audited_before_anything_is_opened(monkeypatch) -> None:
+    monkeypatch.setattr(streaming.sources, "audit", lambda part, _: part)
+
+    def never() -> None:
+        raise AssertionError
+
+    table, _ = streaming.rows(pictures(2), rows_of, 100, None, never)
+    assert len(table) == 2
+
+
+def test_what_cannot_be_opened_is_the_error_though_pictures_are_audited(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(streaming, "_MANY", 3)
+    monkeypatch.setattr(streaming.hardware, "cores", lambda: 2)
+    monkeypatch.setattr(streaming.sources, "audit", lambda part, _: part)
+
+    def fails() -> None:
+        raise UserError("--model: broken")
+
+    with pytest.raises(UserError, match="broken"):
+        streaming.rows(pictures(9), rows_of, 100, None, fails)

@@ -30,6 +30,7 @@ from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import batching, client, sent_images, target_rows
+from tfpipeline.predict.streaming import Lazy
 
 if TYPE_CHECKING:
     from tfpipeline.evaluate.run_inputs import Ready
@@ -49,14 +50,13 @@ _SENT = ("jpeg", "png")
 def of_run(run: run_dir.RunFolder, top_k: int, engine: str = "auto") -> Ask:
     """Return what asks the classifier of a run; its probabilities are calibrated."""
 
-    @functools.cache
     def opened() -> Ask:
         with startup.quiet_start():
             from tfpipeline.evaluate import run_inputs
         ready, calibration = run_inputs.ready(run), run_inputs.calibration_of(run)
         return of_ready(ready, calibration, top_k, engine)
 
-    return lambda files: opened()(files)
+    return Lazy(opened)
 
 
 def of_ready(
@@ -101,8 +101,7 @@ def _strange(
 def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
     """Return what asks a SavedModel in this process."""
 
-    @functools.cache
-    def opened() -> tuple[client.Send, Ranges]:
+    def opened() -> Ask:
         with startup.quiet_start():
             from tfpipeline.export.signatures import Loaded
 
@@ -110,14 +109,14 @@ def of_saved_model(folder: Path, settings: ServerSettings) -> Ask:
                 model = Loaded(folder)
                 # What TensorFlow says of its first step is no concern of the user's.
                 model.answer([image_io.to_png(np.zeros((1, 1, 3), np.uint8))])
-                return model.answer, saved_ranges(folder)
+                return of_loaded(model.answer, saved_ranges(folder), settings)
             except (OSError, KeyError, ValueError) as error:
                 raise UserError(
                     f"--model {folder}: expected a SavedModel that `python -m "
                     f"tfpipeline.export` wrote, but it cannot be read ({error})."
                 ) from None
 
-    return lambda files: of_loaded(*opened(), settings)(files)
+    return Lazy(opened)
 
 
 def of_loaded(send: client.Send, ranges: Ranges, settings: ServerSettings) -> Ask:

@@ -134,6 +134,7 @@ def _rows(
         lambda given, files: answers.rows_of(given, files, ask, top_k),
         settings.max_pixels,
         Path(settings.output).parent if settings.output else None,
+        ask.open if isinstance(ask, streaming.Lazy) else None,
     )
 
 

@@ -1,14 +1,16 @@
 """Rows of any number of pictures: written to the disk as they come, read from there."""
 
+import functools
 import itertools
 import json
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, overload
 
-from tfpipeline.core import disk
+from tfpipeline.core import disk, hardware
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.sources import pictures as sources
 from tfpipeline.data.sources.pictures import Picture
@@ -25,8 +27,25 @@ _STEP = 1024
 # Columns of a model that tells strange images stand before the first of these.
 _STRANGE, _BEFORE = target_rows.STRANGE, ("top_k", "error")
 
+# From so many pictures on, what answers is opened while they are audited.
+_MANY = 128
+
 # From pictures, and what the audit says of them, to a row each.
 Rows = Callable[[Sequence[Picture], Sequence[Any]], list[dict[str, Any]]]
+
+
+class Lazy:
+    """Asks what is opened when it is first needed, or while there is time for it.
+
+    Args:
+        opened: Opens it, once.
+    """
+
+    def __init__(self, opened: Callable[[], Callable[[Any], Any]]) -> None:
+        self.open = functools.cache(opened)
+
+    def __call__(self, files: Any) -> Any:
+        return self.open()(files)
 
 
 class Table(Sequence[dict[str, Any]]):
@@ -112,6 +131,7 @@ def rows(
     rows_of: Rows,
     max_pixels: int,
     folder: Path | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[Sequence[dict[str, Any]], BaseException | None]:
     """Return a row a picture, in order; of many, a `Table`.
 
@@ -120,6 +140,7 @@ def rows(
         rows_of: Makes the rows of some.
         max_pixels: Height times width of a picture, at most.
         folder: On whose disk the rows of many lie.
+        meanwhile: Is called while the first of many pictures are audited.
 
     Returns:
         The rows, and why some have no answer where a server went away.
@@ -131,7 +152,7 @@ def rows(
     first = next(many, None)
     if first is None:
         raise sources.nothing()
-    table, stopped = _answered(first, rows_of, max_pixels)
+    table, stopped = _answered(first, rows_of, max_pixels, meanwhile)
     try:
         second = next(many, None)
     except (UserError, OSError, KeyboardInterrupt) as error:
@@ -160,9 +181,18 @@ def rows(
 
 
 def _answered(
-    part: Sequence[Picture], rows_of: Rows, max_pixels: int
+    part: Sequence[Picture],
+    rows_of: Rows,
+    max_pixels: int,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    files = sources.audit(part, max_pixels)
+    if meanwhile is None or len(part) < _MANY or hardware.cores() == 1:
+        files = sources.audit(part, max_pixels)
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            audited = pool.submit(sources.audit, part, max_pixels)
+            meanwhile()
+            files = audited.result()
     try:
         return rows_of(part, files), None
     except batching.Incomplete as error:
