@@ -2,17 +2,19 @@
 
 import json
 import random
-import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import Exported, Trained
 from tests.predict.test_sharded import start
+from tfpipeline.core import hardware, image_io, startup
 from tfpipeline.core.errors import UserError
+from tfpipeline.data import scan
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.predict import batching, outputs, streaming
 from tfpipeline.predict.streaming import Table
@@ -149,21 +151,29 @@ def test_predictions_of_many_are_those_of_few(
     assert first == second and len(first) == 8
 
 
-def test_what_answers_is_opened_while_many_pictures_are_audited(monkeypatch) -> None:
+def test_what_answers_is_opened_while_another_process_audits_many_pictures(
+    monkeypatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(streaming, "_MANY", 3)
-    monkeypatch.setattr(streaming.hardware, "cores", lambda: 2)
-    opened = threading.Event()
-    asks = streaming.Lazy(lambda: (opened.set(), len)[1])
+    monkeypatch.setattr(startup, "owns_process", lambda: True)
+    monkeypatch.setattr(hardware, "cores", lambda: 2)
+    paths = [tmp_path / f"{n}.png" for n in range(4)]
+    for path in paths[:3]:
+        image_io.save_png(path, np.zeros((2, 3, 3), np.uint8))
+    called: list[str] = []
+    monkeypatch.setattr(scan, "examine", lambda *given: called.append("here"))
 
-    def audit(part: Sequence[Picture], _: int) -> Sequence[Picture]:
-        # Neither waits for the other to end.
-        assert opened.wait(60)
-        return part
+    def told(given: Sequence[Picture], files: Sequence[Any]) -> list[dict[str, Any]]:
+        called.append("asked")
+        return [{"id": p.path, "error": f.reason} for p, f in zip(given, files)]
 
-    monkeypatch.setattr(streaming.sources, "audit", audit)
-    table, _ = streaming.rows(pictures(3), rows_of, 100, None, asks.open)
-    assert list(table) == [row(number) for number in range(3)]
-    assert asks("four") == 4
+    asks = batching.Lazy(lambda: (called.append("opened"), len)[1])
+    given = (Picture(str(path)) for path in paths)
+    table, _ = streaming.rows(given, told, 100, None, asks.open)
+    assert called == ["opened", "asked"]
+    assert [row["id"] for row in table] == [str(path) for path in paths]
+    assert [bool(row["error"]) for row in table] == [False] * 3 + [True]
+    assert asks("four") == 4 and called == ["opened", "asked"]
 
 
 def test_few_pictures_are_audited_before_anything_is_opened(monkeypatch) -> None:
@@ -180,7 +190,6 @@ def test_what_cannot_be_opened_is_the_error_though_pictures_are_audited(
     monkeypatch,
 ) -> None:
     monkeypatch.setattr(streaming, "_MANY", 3)
-    monkeypatch.setattr(streaming.hardware, "cores", lambda: 2)
     monkeypatch.setattr(streaming.sources, "audit", lambda part, _: part)
 
     def fails() -> None:

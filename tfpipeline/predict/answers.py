@@ -30,7 +30,7 @@ from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.export import versions
 from tfpipeline.export.protocol import Answer
 from tfpipeline.predict import batching, client, sent_images, target_rows
-from tfpipeline.predict.streaming import Lazy
+from tfpipeline.predict.batching import Lazy
 
 if TYPE_CHECKING:
     from tfpipeline.evaluate.run_inputs import Ready

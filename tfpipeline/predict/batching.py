@@ -1,5 +1,6 @@
 """Sending many images to a server: several requests under way, and nothing lost."""
 
+import functools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,20 @@ class Incomplete(Exception):
     def __init__(self, results: list[Any], cause: BaseException) -> None:
         super().__init__(str(cause))
         self.results, self.cause = results, cause
+
+
+class Lazy:
+    """Asks what is opened when it is first needed, or while there is time for it.
+
+    Args:
+        opened: Opens it, once.
+    """
+
+    def __init__(self, opened: Callable[[], Callable[[Any], Any]]) -> None:
+        self.open = functools.cache(opened)
+
+    def __call__(self, files: Any) -> Any:
+        return self.open()(files)
 
 
 # The places of some images, and their contents.

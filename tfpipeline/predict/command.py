@@ -125,6 +125,7 @@ def _rows(
 ) -> tuple[Sequence[dict[str, Any]], BaseException | None]:
     """Return a row a picture, and why some have no answer where a server went away."""
     from tfpipeline.predict import answers, streaming
+    from tfpipeline.predict.batching import Lazy
 
     ask, top_k = _open(settings), settings.top_k
     answers.check_top_k(top_k)
@@ -134,7 +135,7 @@ def _rows(
         lambda given, files: answers.rows_of(given, files, ask, top_k),
         settings.max_pixels,
         Path(settings.output).parent if settings.output else None,
-        ask.open if isinstance(ask, streaming.Lazy) else None,
+        ask.open if isinstance(ask, Lazy) else None,
     )
 
 

@@ -1,20 +1,20 @@
 """Rows of any number of pictures: written to the disk as they come, read from there."""
 
-import functools
 import itertools
 import json
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, overload
 
-from tfpipeline.core import disk, hardware
+from tfpipeline.core import console, disk
 from tfpipeline.core.errors import UserError
+from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import pictures as sources
 from tfpipeline.data.sources.pictures import Picture
 from tfpipeline.predict import batching, target_rows
+from tfpipeline.report import second_process
 
 # Pictures whose rows are made together: a multiple of every usual batch size, so that
 # no batch has other pictures than if all were one; and too few for processes that look
@@ -32,20 +32,6 @@ _MANY = 128
 
 # From pictures, and what the audit says of them, to a row each.
 Rows = Callable[[Sequence[Picture], Sequence[Any]], list[dict[str, Any]]]
-
-
-class Lazy:
-    """Asks what is opened when it is first needed, or while there is time for it.
-
-    Args:
-        opened: Opens it, once.
-    """
-
-    def __init__(self, opened: Callable[[], Callable[[Any], Any]]) -> None:
-        self.open = functools.cache(opened)
-
-    def __call__(self, files: Any) -> Any:
-        return self.open()(files)
 
 
 class Table(Sequence[dict[str, Any]]):
@@ -186,17 +172,23 @@ def _answered(
     max_pixels: int,
     meanwhile: Callable[[], object] | None = None,
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    if meanwhile is None or len(part) < _MANY or hardware.cores() == 1:
+    if meanwhile is None or len(part) < _MANY:
         files = sources.audit(part, max_pixels)
     else:
-        with ThreadPoolExecutor(1) as pool:
-            audited = pool.submit(sources.audit, part, max_pixels)
+        # In another process: threads of Python would wait for each other.
+        with second_process.started():
+            audited = second_process.call(_audit, part, max_pixels)
             meanwhile()
-            files = audited.result()
+            files = audited()
     try:
         return rows_of(part, files), None
     except batching.Incomplete as error:
         return error.results, error.cause
+
+
+def _audit(part: Sequence[Picture], max_pixels: int) -> list[Row]:
+    with console.set_mode(quiet=True, as_json=False):
+        return sources.audit(part, max_pixels)
 
 
 def _unasked(part: Sequence[Picture], cause: BaseException) -> list[dict[str, Any]]:
