@@ -156,3 +156,10 @@ def test_a_hint_is_followed_there_and_nowhere_else(monkeypatch, tmp_path: Path) 
         second_process.hint(name, tmp_path / "there")()
         assert (tmp_path / "there").read_text() == str(other)
     assert [file.name for file in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_hint_is_not_waited_for_until_it_would_cost_time(monkeypatch) -> None:
+    with started(monkeypatch):
+        began = time.perf_counter()
+        second_process.hint(f"{__name__}.wait", 5.0)()
+        assert 0.9 < time.perf_counter() - began < 4.0

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -35,6 +36,9 @@ second_process.answer(int(sys.argv[1]))
 
 # How long it may take to end what it is at after Ctrl-C, and to end with nothing to do.
 _GRACE_SECONDS, _END_SECONDS = 2.0, 10.0
+
+# How long the first process waits for what it could do itself.
+_PATIENCE_SECONDS = 1.0
 
 # It takes what the first process leaves.
 _NICE = 5
@@ -171,7 +175,8 @@ def call(function: Callable[..., _T], *given: Any) -> Callable[[], _T]:
 def hint(name: str, *given: Any) -> Callable[[], None]:
     """Let the second process do what saves time later; return what waits for that.
 
-    Nothing is done where there is none, or where it fails there.
+    Nothing is done where there is none, or where it fails there. What takes much longer
+    than this process took to need it is not waited for.
 
     Args:
         name: Of a function with its module, which this process need not import.
@@ -183,7 +188,7 @@ def hint(name: str, *given: Any) -> Callable[[], None]:
     asked = process.ask(_called, name, *given)
 
     def wait() -> None:
-        asked.result()
+        futures.wait([asked], _PATIENCE_SECONDS)
 
     return wait
 
