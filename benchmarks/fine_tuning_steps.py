@@ -39,7 +39,6 @@ def trainer_step(network: str, unfreeze: str, data: Any) -> Callable[[], object]
         from tfpipeline import distribute
         from tfpipeline.models import backbones, classifier, unfreezing
         from tfpipeline.train import dropout, optimizers, train_step
-        from tfpipeline.train.targets.objective import Criterion
 
         strategy = distribute.start(DistributeSettings("one_device"), "float32", 0)
     name, _, size = network.partition(":")
@@ -56,7 +55,8 @@ def trainer_step(network: str, unfreeze: str, data: Any) -> Callable[[], object]
         ),
         models,
         optimizers.build_optimizer(train, train_step.trainable(models)),
-        Criterion(CLASSES),
+        # Its module has another place in an earlier build.
+        getattr(train_step, "Criterion")(CLASSES),
         strategy,
         train,
     )
