@@ -186,14 +186,17 @@ def test_few_pictures_are_audited_before_anything_is_opened(monkeypatch) -> None
     assert len(table) == 2
 
 
+@pytest.mark.parametrize("owns", [False, True])
 def test_what_cannot_be_opened_is_the_error_though_pictures_are_audited(
-    monkeypatch,
+    owns: bool, monkeypatch
 ) -> None:
     monkeypatch.setattr(streaming, "_MANY", 3)
-    monkeypatch.setattr(streaming.sources, "audit", lambda part, _: part)
+    monkeypatch.setattr(startup, "owns_process", lambda: owns)
+    monkeypatch.setattr(hardware, "cores", lambda: 2)
 
-    def fails() -> None:
+    def fails(*_: Any) -> Any:
         raise UserError("--model: broken")
 
+    # Without another process it is opened when it is asked.
     with pytest.raises(UserError, match="broken"):
-        streaming.rows(pictures(9), rows_of, 100, None, fails)
+        streaming.rows(pictures(9), fails, 100, None, fails)

@@ -10,9 +10,10 @@ from tests.train.test_command import pictures, start
 from tfpipeline import cli
 from tfpipeline.config import EvaluateSettings
 from tfpipeline.core import file_io
+from tfpipeline.core.errors import UserError
 from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.evaluate.command import evaluate
-from tfpipeline.report import run_page
+from tfpipeline.report import run_page, run_report
 
 pytestmark = pytest.mark.slow
 
@@ -181,3 +182,19 @@ def test_after_fine_tuning_only_held_out_images_are_told_of(tmp_path: Path) -> N
     assert splits == {"test", "validation"}
     text = run.report.read_text()
     assert "fine-tuning" in text and "were not checked" in text
+
+
+def test_a_sheet_that_cannot_be_drawn_costs_the_run_nothing(capsys) -> None:
+    shown = {"top_losses": [{"id": "a"}]}
+
+    def gone() -> None:
+        raise UserError("a.png: no such file")
+
+    begun = run_report.Begun(None, lambda: shown)
+    settled = run_report.settled(begun, gone)
+    assert settled is not None and settled.pictured() == shown
+    assert "a.png: no such file" in capsys.readouterr().err
+    # Pictures that cannot be drawn are drawn once more by the page, which tells why.
+    fails = run_report.Begun(None, lambda: 1 / 0)
+    assert run_report.settled(fails, lambda: None) is None
+    assert run_report.settled(None, lambda: None) is None

@@ -192,7 +192,8 @@ class Extraction:
             *(given(own)[0], lambda: trial.gather(read(in_order)), ()),
             most_change=most_change,
         )
-        if self.engines is not None and self.engines.tried is not None:
+        exact = engine in (TENSORFLOW, BFLOAT16)
+        if exact and self.engines is not None and self.engines.tried is not None:
             rows = self.engines.tried
             store = FeatureCache(self.folder / self.name, self.width)
             store.fill(names, lambda order: iter([rows[order]]))

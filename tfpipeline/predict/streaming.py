@@ -1,5 +1,6 @@
 """Rows of any number of pictures: written to the disk as they come, read from there."""
 
+import contextlib
 import itertools
 import json
 import tempfile
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, overload
 
-from tfpipeline.core import console, disk
+from tfpipeline.core import console, disk, progress
 from tfpipeline.core.errors import UserError
 from tfpipeline.data.scan_cache import Row
 from tfpipeline.data.sources import pictures as sources
@@ -172,14 +173,16 @@ def _answered(
     max_pixels: int,
     meanwhile: Callable[[], object] | None = None,
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    if meanwhile is None or len(part) < _MANY:
-        files = sources.audit(part, max_pixels)
-    else:
-        # In another process: threads of Python would wait for each other.
-        with second_process.started():
+    many = meanwhile is not None and len(part) >= _MANY
+    # Threads of Python would wait for each other.
+    with second_process.started() if many else contextlib.nullcontext():
+        if meanwhile is not None and many and second_process.is_there():
             audited = second_process.call(_audit, part, max_pixels)
             meanwhile()
-            files = audited()
+            with progress.waiting("audit"):
+                files = audited()
+        else:
+            files = sources.audit(part, max_pixels)
     try:
         return rows_of(part, files), None
     except batching.Incomplete as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from tfpipeline.core import console, file_io, image_io, run_dir
 from tfpipeline.core import target as targets
+from tfpipeline.core.errors import UserError
 from tfpipeline.metrics import saliency
 from tfpipeline.models import layer_outputs
 from tfpipeline.models.engines import bfloat16
@@ -32,6 +34,9 @@ Seer = Callable[[tf.Tensor, tf.Tensor], Any]
 
 # Pictures whose activations are in memory at a time.
 _TOGETHER = 4
+
+# Of logits that are looked through before a run is saved: it takes memory.
+_MOST_LOGITS = 2**27
 
 # Of weights that become constants of the graph. With the 59 MB of VGG16, tracing and
 # optimizing it took longer than its way through all the pictures that are shown.
@@ -59,7 +64,8 @@ def begin(staged: run_dir.RunFolder, measured: Measured) -> Begun | None:
         What `attempt` goes on from; None where it begins.
     """
     is_single = measured.examples.source.target in targets.CLASSES
-    if not is_single or not second_process.is_there():
+    size = sum(logits.nbytes for logits in measured.logits.values())
+    if not is_single or not second_process.is_there() or size > _MOST_LOGITS:
         return None
     # Whatever is wrong is said by the page: nothing is saved yet.
     with contextlib.suppress(Exception):
@@ -67,13 +73,27 @@ def begin(staged: run_dir.RunFolder, measured: Measured) -> Begun | None:
     return None
 
 
-def settled(begun: Begun | None) -> Begun | None:
-    """Wait for pictures: the folder that they lie in is about to become the run's."""
-    if begun is not None:
-        with contextlib.suppress(Exception):
+def settled(begun: Begun | None, drawn: Callable[[], None]) -> Begun | None:
+    """Wait for pictures: the folder that they lie in is about to become the run's.
+
+    Args:
+        begun: What `begin` returned.
+        drawn: Waits for the sheet of a batch. What is wrong with it is said: the run is
+            whole without it.
+    """
+    try:
+        drawn()
+    except (UserError, OSError) as error:
+        console.warn(f"The sheet of the first batch could not be drawn: {error}")
+    try:
+        if begun is not None:
             shown = begun.pictured()
-            return begun._replace(pictured=lambda: shown)
-    return None
+            begun = begun._replace(pictured=lambda: shown)
+    except Exception:  # The page is drawn anew, and says why.
+        begun = None
+    # Whatever else was asked for is over too.
+    second_process.call(os.getpid)()
+    return begun
 
 
 def _begin(run: run_dir.RunFolder, measured: Measured) -> Begun:
@@ -182,7 +202,10 @@ def _explainer(
         console.note("no Grad-CAM: no layer returns maps with a height and a width")
     if not names:
         return lambda _: None
-    maps = measured.maps() if layer_outputs.pools(model, names) else None
+    maps = None
+    if layer_outputs.pools(model, names):
+        with contextlib.suppress(Exception):  # The model itself can do it as well.
+            maps = measured.maps()
     if maps is not None:
         forward = layer_outputs.after_maps(model, maps)
         see: Seer = functools.partial(saliency.seen_by_all, [forward])

@@ -36,7 +36,9 @@ def train(settings: RunSettings) -> dict[str, Any]:
         console.note(presets.describe(settings.preset, from_python.flat(settings)))
     with second_process.started():
         # While TensorFlow is imported here.
-        looked = second_process.hint(_LOOK, settings.data, cache)
+        looked: Callable[[], None] = lambda: None
+        if not settings.distribute.workers:  # They look at a part of the files each.
+            looked = second_process.hint(_LOOK, settings.data, cache)
         second_process.hint(_PREPARE)
         return _prepare(settings, folder, cache, phases, looked)
 
@@ -147,9 +149,9 @@ def _train(
         *(course.work.settings.data.resize, course.decision, course.maps),
         course.bears_bfloat16,
     )
-    begun = run_report.begin(run, measured)
+    with phases("report"):
+        begun = run_report.begin(run, measured)
     with phases("save"):
-        drawn()
         run_writer.save(run, course)
         if parts is not None:
             given = course.work, parts, course.logits["train"], course.decision
@@ -161,7 +163,8 @@ def _train(
     if course.frozen:
         result["frozen_head"] = course.frozen
     run_writer.finish(run, course, result)
-    begun = run_report.settled(begun)
+    with phases("figures"):
+        begun = run_report.settled(begun, drawn)
     run_replacement.publish(folder, run)
     course.checkpoints.clear()
     with phases("report"):

@@ -1,5 +1,6 @@
 """What each stage is fed with, and what is called on it."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from tfpipeline.core import console
 from tfpipeline.data import augment
 from tfpipeline.models import backbones, classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines import bfloat16, gradients
+from tfpipeline.models.engines import bfloat16, choice, gradients
 from tfpipeline.models.engines.names import (
     BFLOAT16,
     CLOSE,
@@ -175,6 +176,10 @@ def head_task(work: Work, cache: Path) -> Task:
         store = frozen.features(keys, plain)
     source = work.examples.source
     label = source.label if source.values is None else source.values
+    maps = None
+    if engine == LITERT and frozen.engines is not None:
+        # Without what has computed the features: interpreters take memory.
+        maps = functools.partial(choice.maps, frozen.engines.kept)
     every = work.settings.checkpoint.every_steps or STEPS_PER_CALL
     per_call = min(STEPS_PER_CALL, every)
     return Task(
@@ -187,7 +192,7 @@ def head_task(work: Work, cache: Path) -> Task:
         frozen.name,
         engine,
         frozen.engines.milliseconds if frozen.engines else {},
-        *((frozen.engines.maps,) if frozen.engines and engine == LITERT else ()),
+        *([maps] if maps is not None else ()),
     )
 
 

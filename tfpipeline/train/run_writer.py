@@ -114,12 +114,11 @@ def begin(run: RunFolder, work: Work, given: Folds | None = None) -> None:
 def draw(run: RunFolder, course: Course) -> tuple[dict[str, Any], Callable[[], None]]:
     """Draw the first training batch as the network sees it, and leaks; count those.
 
-    Returns:
-        What `metrics.json` says of leaks, and what waits for the batch.
+    It returns what `metrics.json` says of leaks, and what waits for the batch.
     """
-    work = course.work
-    drawn = _draw_batch(run, work) if work.features is None else None
-    if drawn is None and not Path(first := work.examples.files[0].path).is_file():
+    work, first = course.work, course.work.examples.files[0].path
+    drawn = _draw_batch(run, work) if work.features is None else (lambda: None)
+    if work.features is not None and not Path(first).is_file():
         note = "no pictures where they were embedded from: the page has no thumbnails"
         console.note(f"{first}: {note}")
     leaks: dict[str, Any] = {k: work.examples.leaks(k) for k in ("exact", "near")}
@@ -130,7 +129,9 @@ def draw(run: RunFolder, course: Course) -> tuple[dict[str, Any], Callable[[], N
         course.related = course.state.values.get("related", {})
     if not course.related:
         course.related = _told(work, _families(run, course))
-    return leaks | course.related, drawn or (lambda: None)
+    if not second_process.is_there():
+        drawn()  # What cannot be drawn ends the run now, not after the training.
+    return leaks | course.related, drawn
 
 
 def _draw_batch(run: RunFolder, work: Work) -> Callable[[], None]:
@@ -178,8 +179,7 @@ def _families(run: RunFolder, course: Course) -> Families:
     if task.inputs.is_coarse:
         console.note(
             "related images across splits are not searched for: features of training "
-            "images "
-            "are in bfloat16"
+            "images are in bfloat16"
         )
         return Families()
     source = examples.source

@@ -116,7 +116,7 @@ def open_source(
 def open_plain(
     settings: DataSettings, cache: Path, draw: Callable[[Path], Path]
 ) -> Source:
-    """Return the examples of a source as it has them: nothing is renamed or said."""
+    """Return the examples of a source as it has them: nothing is renamed."""
     file = settings.classes
     own = ClassMap() if file is None else maps.read(Path(file))
     return _open(settings, cache, draw, own)

@@ -53,6 +53,22 @@ def unsuited(model: keras.Model, strategy: tf.distribute.Strategy) -> str:
     return ""
 
 
+def from_disk(kept: trial.Kept) -> litert.LiteRT | None:
+    """Return the converted network that was checked before, if it is there."""
+    with contextlib.suppress(OSError):
+        content = kept.converted.read_bytes()
+        if hashlib.sha256(content).hexdigest() == kept.record.digest:
+            with startup.quiet_start(keras=False):
+                return litert.LiteRT(content)
+    return None
+
+
+def maps(kept: trial.Kept) -> Run | None:
+    """Return what makes the maps that are pooled, by a network that is kept."""
+    run = from_disk(kept)
+    return run.maps if run is not None and run.has_maps else None
+
+
 @dataclass
 class Engines:
     """The engines of one network, as it is now, on this machine.
@@ -76,8 +92,8 @@ class Engines:
 
     def __post_init__(self) -> None:
         """Find what earlier trials have shown."""
-        self._kept = trial.Kept(self.digest, self.folder)
-        self._record = self._kept.record
+        self.kept = trial.Kept(self.digest, self.folder)
+        self._record = self.kept.record
 
     def choose(
         self,
@@ -141,16 +157,6 @@ class Engines:
     def run(self, name: str) -> Run | None:
         """Return an engine that is ready; None is TensorFlow's own."""
         return self._runs.get(name)
-
-    def maps(self) -> Run | None:
-        """Return what makes the maps that are pooled, as quickly as LiteRT does.
-
-        None where it was not taken, or nothing is pooled.
-        """
-        run = self._runs.get(LITERT) or self._from_disk()
-        if isinstance(run, litert.LiteRT) and run.has_maps:
-            return run.maps
-        return None
 
     @property
     def milliseconds(self) -> dict[str, float]:
@@ -258,29 +264,20 @@ class Engines:
                 continue
             if self._is_settled([name], most_change):
                 break
-        self._kept.write()
+        self.kept.write()
         if self._record.best([LITERT]) == TENSORFLOW:
             with contextlib.suppress(OSError):
-                self._kept.converted.unlink(missing_ok=True)
+                self.kept.converted.unlink(missing_ok=True)
 
     def _build(self, name: str, sample: Callable[[], np.ndarray]) -> Run:
         """Return an engine, from disk where it was checked before."""
-        run: Run | None = self._from_disk() if name == LITERT else None
+        run: Run | None = from_disk(self.kept) if name == LITERT else None
         if run is None:
             images = sample()
             self.tried = self.predictor(images)
             run = self._made(name, images, self.tried)
-            self._kept.write()
+            self.kept.write()
         return run
-
-    def _from_disk(self) -> litert.LiteRT | None:
-        """Return the converted network that was checked before, if it is there."""
-        with contextlib.suppress(OSError):
-            content = self._kept.converted.read_bytes()
-            if hashlib.sha256(content).hexdigest() == self._record.digest:
-                with startup.quiet_start(keras=False):
-                    return litert.LiteRT(content)
-        return None
 
     def _made(self, name: str, images: np.ndarray, exact: np.ndarray) -> Run:
         """Return an engine that agrees with TensorFlow on some images."""
@@ -314,7 +311,7 @@ class Engines:
             run = litert.LiteRT(content)
         self._record.digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(OSError, UserError):
-            file_io.write_bytes(self._kept.converted, content, durable=False)
+            file_io.write_bytes(self.kept.converted, content, durable=False)
         return run
 
     def falls_back(self, name: str, reason: object) -> str:

@@ -82,9 +82,12 @@ class LiteRT:
             interpreter.allocate_tensors()
         (image,) = self._interpreters[0].get_input_details()
         self._place = image["index"]
-        outputs = self._interpreters[0].get_output_details()
+        # They have an order of their own: maps that are pooled have the more axes.
+        outputs = sorted(
+            self._interpreters[0].get_output_details(), key=lambda o: len(o["shape"])
+        )
         self._output, *maps = (output["index"] for output in outputs)
-        # Of the maps that are pooled; None where there are none.
+        # None where nothing is pooled.
         self._maps = maps[0] if maps else None
         # An interpreter holds one image; callers may be threads, as in Apache Beam.
         self._lock = threading.Lock()
