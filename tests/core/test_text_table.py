@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tfpipeline.core import text_table
@@ -28,6 +28,7 @@ def test_cells_stand_below_each_other(rows: list[tuple[int, int]]) -> None:
     assert [tuple(line.split()) for line in lines] == cells
 
 
+@example("00000\u1071", 4)
 @given(TEXT, st.integers(4, 80))
 def test_a_long_text_loses_its_middle_alone(text: str, most: int) -> None:
     text = text_table.printable(text)

@@ -43,7 +43,7 @@ def shorten(text: str, most: int) -> str:
     room = max(0, most - len(_CUT))
     head = _begin(text, room // 3)
     tail = _begin(text[::-1], room - cells(head))[::-1]
-    return f"{head}{_CUT}{tail}"[: max(most, 0)]
+    return _begin(f"{head}{_CUT}{tail}", max(most, 0))
 
 
 def _begin(text: str, most: int) -> str:
