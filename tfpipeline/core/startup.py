@@ -16,7 +16,7 @@ from tfpipeline.core.errors import UserError
 
 # Keras imports these with itself wherever they are installed, and works without them;
 # nothing here asks Keras for what they are for. They take half a second, and more.
-_NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "requests", "scipy", "sklearn")
+_NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "scipy", "sklearn")
 
 # Whether this process was started for a command, and ends with it.
 _own_process = threading.Event()
