@@ -189,8 +189,9 @@ class Extraction:
         names, read = given(tried)
         in_order = np.arange(len(names))
         engine = self._choose(
-            *(given(own)[0], lambda: trial.gather(read(in_order)), ()),
+            *([*given(own)[0], *names], lambda: trial.gather(read(in_order)), ()),
             most_change=most_change,
+            exact=frozenset(names),
         )
         exact = engine in (TENSORFLOW, BFLOAT16)
         if exact and self.engines is not None and self.engines.tried is not None:
@@ -206,17 +207,23 @@ class Extraction:
         more: Sequence[object],
         *,
         most_change: float,
+        exact: frozenset[str] = frozenset(),
     ) -> str:
         """Return the engine for images, whose changes depend on `more`.
 
-        What a trial needs is a `sample` of them.
+        What a trial needs is a `sample` of them. Those that are `exact` are computed in
+        float32 whatever it says.
         """
         if self.engines is None:
             return TENSORFLOW
 
         def missing(engine: str) -> int:
             store = FeatureCache(self.folder / self._name(engine, *more), self.width)
-            return store.lacks(keys)
+            return store.lacks(
+                [key for key in keys if key not in exact]
+                if engine == BFLOAT16
+                else keys
+            )
 
         return self.engines.choose(missing, sample, most_change=most_change)
 
