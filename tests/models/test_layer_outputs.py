@@ -23,6 +23,7 @@ from tfpipeline.models.layer_outputs import LOGITS, Inside
 @pytest.fixture(scope="module")
 def nested() -> keras.Model:
     """A classifier of this project: preprocessing, a nested backbone, a nested head."""
+    keras.utils.set_random_seed(0)
     settings = backbones.resolve(ModelSettings(weights="demo", hidden=[8]), "demo")
     backbone = backbones.build_backbone(settings, world.WEIGHTS_FILE)
     return classifier.build_classifier(backbone, "tf", settings, 5)
@@ -188,13 +189,14 @@ def test_maps_that_something_else_computes_give_the_same_grad_cam(
 ) -> None:
     (name,) = layer_outputs.last_maps(nested)
     assert layer_outputs.pools(nested, [name])
-    classes = tf.constant([1, 4])
+    # Of some classes nothing speaks for any place.
+    image, classes = tf.repeat(image, 5, axis=0), tf.constant(2 * list(range(5)))
     whole = layer_outputs.maps_and_logits(nested, name)
     expected = saliency.seen_by_all([whole], image, classes)
     found = saliency.seen_by_all(
         [layer_outputs.after_maps(nested, by_litert.maps)], image, classes
     )
-    assert np.ptp(expected, axis=(1, 2)).min() > 0.5
+    assert (np.ptp(expected, axis=(1, 2)) > 0.5).sum() >= 4
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
