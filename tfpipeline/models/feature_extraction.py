@@ -187,15 +187,16 @@ class Extraction:
             return SplitCache(coarse, second, held)
 
         names, read = given(tried)
-        in_order = np.arange(len(names))
+        every = [*(keys[i] for i in own), *names]
+
+        def sample() -> np.ndarray:
+            return trial.gather(read(np.arange(len(names))))
+
         engine = self._choose(
-            *([*given(own)[0], *names], lambda: trial.gather(read(in_order)), ()),
-            most_change=most_change,
-            exact=frozenset(names),
+            every, sample, (), most_change=most_change, exact=frozenset(names)
         )
-        exact = engine in (TENSORFLOW, BFLOAT16)
-        if exact and self.engines is not None and self.engines.tried is not None:
-            rows = self.engines.tried
+        rows = None if self.engines is None else self.engines.tried
+        if rows is not None and engine in (TENSORFLOW, BFLOAT16):
             store = FeatureCache(self.folder / self.name, self.width)
             store.fill(names, lambda order: iter([rows[order]]))
         return self._filled(engine, fill)

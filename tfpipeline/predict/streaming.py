@@ -1,6 +1,5 @@
 """Rows of any number of pictures: written to the disk as they come, read from there."""
 
-import contextlib
 import itertools
 import json
 import tempfile
@@ -173,24 +172,31 @@ def _answered(
     max_pixels: int,
     meanwhile: Callable[[], object] | None = None,
 ) -> tuple[list[dict[str, Any]], BaseException | None]:
-    many = meanwhile is not None and len(part) >= _MANY
-    # Threads of Python would wait for each other.
-    with second_process.started() if many else contextlib.nullcontext():
-        if meanwhile is not None and many and second_process.is_there():
-            audited = second_process.call(_audit, part, max_pixels)
-            meanwhile()
-            with progress.waiting("audit"):
-                files = audited()
-        else:
-            files = sources.audit(part, max_pixels)
+    if meanwhile is None or len(part) < _MANY:
+        files = sources.audit(part, max_pixels)
+    else:
+        files = _audited_beside(part, max_pixels, meanwhile)
     try:
         return rows_of(part, files), None
     except batching.Incomplete as error:
         return error.results, error.cause
 
 
+def _audited_beside(
+    part: Sequence[Picture], max_pixels: int, meanwhile: Callable[[], object]
+) -> list[Row]:
+    """Audit in a second process, where there is one; threads would be no quicker."""
+    with second_process.started():
+        if not second_process.is_there():
+            return sources.audit(part, max_pixels)
+        audited = second_process.call(_audit, part, max_pixels)
+        meanwhile()
+        with progress.waiting("audit"):
+            return audited()
+
+
 def _audit(part: Sequence[Picture], max_pixels: int) -> list[Row]:
-    with console.set_mode(quiet=True, as_json=False):
+    with console.set_mode(quiet=True):
         return sources.audit(part, max_pixels)
 
 

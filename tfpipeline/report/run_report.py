@@ -200,7 +200,6 @@ def _explainer(
     names = layer_outputs.last_maps(model)
     if not names:
         console.note("no Grad-CAM: no layer returns maps with a height and a width")
-    if not names:
         return lambda _: None
     maps = None
     if layer_outputs.pools(model, names):

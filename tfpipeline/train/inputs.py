@@ -176,7 +176,7 @@ def head_task(work: Work, cache: Path) -> Task:
         store = frozen.features(keys, plain)
     source = work.examples.source
     label = source.label if source.values is None else source.values
-    maps = None
+    maps: Callable[[], Run | None] = lambda: None
     if engine == LITERT and frozen.engines is not None:
         # Without what has computed the features: interpreters take memory.
         maps = functools.partial(choice.maps, frozen.engines.kept)
@@ -192,7 +192,7 @@ def head_task(work: Work, cache: Path) -> Task:
         frozen.name,
         engine,
         frozen.engines.milliseconds if frozen.engines else {},
-        *([maps] if maps is not None else ()),
+        maps,
     )
 
 
