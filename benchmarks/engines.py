@@ -70,7 +70,7 @@ def engines(
     batches = setup.batches(32)
     started = time.perf_counter()
     runs: dict[str, trial.Run | None] = {"tensorflow": None}
-    runs["litert"] = litert.LiteRT(litert.convert(extractor))
+    runs["litert"] = litert.LiteRT(litert.Traced(extractor).convert())
     seconds = time.perf_counter() - started
     if bfloat16.is_supported():
         runs["bfloat16"] = bfloat16.engine(predictor)

@@ -102,7 +102,7 @@ def test_bfloat16_computes_only_what_is_trained_on(
     # What was tried is in float32 already.
     first, *rest = seen
     left = counts["train"] - first
-    assert first == 4 and sum(rest) >= left and len(rest) == -(-left // 8)
+    assert first == 4 and sum(rest) == left and len(rest) <= -(-left // 8) + 1
     assert metrics["test"]["accuracy"] == exact["test"]["accuracy"]
     # What is reported is what is saved: its file answers the same.
     argv = ["--run", str(tmp_path / "coarse" / "run")]
@@ -175,7 +175,7 @@ def test_what_folds_measure_on_is_in_float32_and_other_features_are_close(
     assert said == (named and bool(words))
 
 
-@pytest.mark.parametrize("change", [0.0, 0.3])
+@pytest.mark.parametrize("change", [0.005, 0.3])
 def test_close_rows_of_training_images_serve_the_whole_run(
     source, tmp_path, monkeypatch, capsys, change: float
 ) -> None:
@@ -185,12 +185,12 @@ def test_close_rows_of_training_images_serve_the_whole_run(
 
     def engine(model):
         compute = right(model)
-        return lambda images: compute(images) * np.float32(1 + change)
+        return lambda *given: compute(*given) * np.float32(1 + change)
 
     monkeypatch.setattr(bfloat16, "engine", engine)
     _, exact = run(source, tmp_path / "exact", "--train.engine", TENSORFLOW)
     manifest, metrics = run(source, tmp_path / "close", "--train.engine", BFLOAT16)
-    is_close = not change
+    is_close = change < 0.02
     name = manifest["engine"]["training"]
     assert name == (BFLOAT16 if is_close else TENSORFLOW)
     assert manifest["families"]["compared"] > 0
@@ -200,7 +200,8 @@ def test_close_rows_of_training_images_serve_the_whole_run(
     assert metrics["test"]["accuracy"] == exact["test"]["accuracy"]
     first, second = (np.load(f / "reference" / "features.npy") for f in pair)
     np.testing.assert_allclose(second, first, rtol=0.05, atol=0.02 * first.max())
-    assert (first != second).any() == is_close
+    # Rows of a trial are computed in smaller batches, which may round otherwise.
+    assert (np.abs(first - second).max() > 1e-4 * first.max()) == is_close
     # Suspected labels are looked for in them as well.
     assert all((f / "novelty.json").is_file() for f in pair)
 

@@ -112,7 +112,7 @@ def test_an_engine_that_cannot_be_built_any_more_gives_way_for_all_views(
     extraction().views(KEYS, 1, feed)
     for file in (tmp_path / "engines").glob("*.tflite"):
         file.unlink()
-    monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
+    monkeypatch.setattr(litert.Traced, "convert", lambda _: 1 / 0)
     seen.clear()
     one = extraction()
     views = one.views(KEYS, 2, feed)
@@ -137,7 +137,7 @@ def test_a_trial_has_pictures_of_all_classes_in_their_order(batch: int) -> None:
 
     keys = [str(i) for i in range(len(label))]
     images = feature_extraction._sample(keys, feed)()
-    assert len(images) == 16 and len(shown) == batch == len(set(shown))
+    assert len(images) == 16 == len(shown) == len(set(shown))
     counts = np.bincount(label[shown], minlength=8)
     assert counts.min() >= 1 and counts.max() - counts.min() <= 2
 

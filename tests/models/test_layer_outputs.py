@@ -181,7 +181,7 @@ def test_each_member_of_an_ensemble_goes_without_its_preprocessing(
 def by_litert(nested):
     """The converted network up to its features, as `train` keeps it."""
     extractor, _ = classifier.split_classifier(nested)
-    return litert.LiteRT(litert.convert(extractor))
+    return litert.LiteRT(litert.Traced(extractor).convert())
 
 
 def test_maps_that_something_else_computes_give_the_same_grad_cam(

@@ -11,8 +11,9 @@ import numpy as np
 from tfpipeline.data.pipeline import Batch
 from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines import choice, trial
+from tfpipeline.models.engines import bfloat16, choice
 from tfpipeline.models.engines.names import BFLOAT16, EXACT, LITERT, TENSORFLOW
+from tfpipeline.models.engines.pictures import Pictures
 from tfpipeline.models.inference import Predictor
 
 # Features that go through the head together.
@@ -76,11 +77,13 @@ def outputs(
     forward = Predictor(Frozen(extractor), predictor.strategy)
     digest, folder = classifier.describe(extractor), ways.cache / "engines"
     engines = choice.Engines(extractor, digest, forward, folder, ways.engine)
-    sample = functools.partial(trial.gather, batches)
+    every = np.arange(count)
+    pictures = Pictures(lambda _: batches, lambda: every)
+    sample = functools.partial(pictures.first, bfloat16.LEAST_NEIGHBOURS)
     name = engines.choose(lambda _: count, sample, most_change=EXACT)
     if (run := engines.run(name)) is None:
-        return predictor.all(batches, count, title)
-    parts = forward.over(batches, count, title, run)
+        return predictor.all(pictures(every), count, title)
+    parts = forward.over(pictures(every), count, title, run)
     return np.concatenate([np.asarray(from_features(rows)) for rows in _joined(parts)])
 
 

@@ -18,6 +18,22 @@ MOST_BYTES = 2**27
 MOST_PLAIN_BYTES = 2**24
 
 
+def is_constant(model: keras.Model, most_bytes: int | None = None) -> bool:
+    """Tell whether `Frozen` makes constants of a network's weights."""
+    if most_bytes is None:
+        norm = keras.layers.BatchNormalization
+        joins = any(isinstance(layer, norm) for layer in classifier.leaves(model))
+        most_bytes = MOST_BYTES if joins else MOST_PLAIN_BYTES
+    kinds = {device.device_type for device in tf.config.list_physical_devices()}
+    return size(model) <= most_bytes and kinds == {"CPU"}
+
+
+def size(model: keras.Model) -> int:
+    """Return the bytes of all weights."""
+    shapes = [(v.shape, tf.as_dtype(v.dtype)) for v in model.variables]
+    return sum(int(np.prod(shape)) * dtype.size for shape, dtype in shapes)
+
+
 class Frozen:
     """A network in inference mode, with the weights that it has now.
 
@@ -38,16 +54,8 @@ class Frozen:
 
     def __init__(self, model: keras.Model, most_bytes: int | None = None) -> None:
         self.model = model
-        if most_bytes is None:
-            norm = keras.layers.BatchNormalization
-            joins = any(isinstance(layer, norm) for layer in classifier.leaves(model))
-            most_bytes = MOST_BYTES if joins else MOST_PLAIN_BYTES
         self._weights: list[tuple[keras.Variable, np.ndarray]] = []
-        size = sum(
-            int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables
-        )
-        kinds = {device.device_type for device in tf.config.list_physical_devices()}
-        if size <= most_bytes and kinds == {"CPU"}:
+        if is_constant(model, most_bytes):
             self._weights = [(v, np.array(v)) for v in model.variables]
 
     def __call__(self, inputs: Any) -> Any:

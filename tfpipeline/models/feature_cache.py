@@ -127,13 +127,13 @@ class FeatureCache:
     def missing(self, keys: Sequence[str]) -> np.ndarray:
         """Return the positions in `keys` that have no row yet, each key once."""
         self._prove(keys)
+        return self.lacking(keys)
+
+    def lacking(self, keys: Sequence[str]) -> np.ndarray:
+        """Do what `missing` does, damage not looked for."""
         first = {key: i for i, key in reversed(list(enumerate(keys)))}
         new = [i for key, i in first.items() if key not in self._place]
         return np.array(sorted(new), np.int64)
-
-    def lacks(self, keys: Sequence[str]) -> int:
-        """Return how many images have no row, damage not looked for."""
-        return sum(key not in self._place for key in set(keys))
 
     def fill(
         self,

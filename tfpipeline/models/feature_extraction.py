@@ -1,7 +1,7 @@
 """Features of a frozen network: computed once, and found again by any later run."""
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,15 +13,13 @@ from tfpipeline import distribute
 from tfpipeline.core import image_io
 from tfpipeline.metrics.spread import spread
 from tfpipeline.models import arithmetic, classifier
-from tfpipeline.models.engines import bfloat16, choice, trial
+from tfpipeline.models.engines import bfloat16, trial
 from tfpipeline.models.engines.choice import Engines
 from tfpipeline.models.engines.names import BFLOAT16, EXACT, TENSORFLOW, TRAINED_ON
+from tfpipeline.models.engines.pictures import Feed, Pictures
 from tfpipeline.models.engines.trial import Run, Unfit
 from tfpipeline.models.feature_cache import FeatureCache, SplitCache, fingerprint
 from tfpipeline.models.inference import Predictor
-
-# From positions to the batches of the images there; see `Predictor.over`.
-Feed = Callable[[np.ndarray], Iterable[tuple[Any, Any, Any]]]
 
 _T = TypeVar("_T")
 
@@ -58,8 +56,21 @@ def _view(digest: str, number: int) -> str:
 
 def _sample(keys: Sequence[str], feed: Feed) -> Callable[[], np.ndarray]:
     """Return what reads some of the images, for a trial."""
-    few = _scattered(len(keys), choice.LEAST_IMAGES)
+    few = _scattered(len(keys), bfloat16.LEAST_NEIGHBOURS)
     return lambda: trial.gather(feed(few))
+
+
+def _part(
+    keys: Sequence[str], feed: Feed, places: np.ndarray
+) -> tuple[list[str], Feed]:
+    """Return the keys and the feed of the images at some positions, in their order."""
+    return [keys[i] for i in places], lambda order: feed(places[order])
+
+
+def _tried_first(count: int) -> np.ndarray:
+    """Return all positions below `count`, those for a trial before the others."""
+    few = _scattered(count, bfloat16.LEAST_NEIGHBOURS)
+    return np.concatenate([few, np.setdiff1d(np.arange(count), few)])
 
 
 def _scattered(count: int, most: int) -> np.ndarray:
@@ -138,10 +149,26 @@ class Extraction:
         return self._exact(keys, feed)[0]
 
     def _exact(self, keys: Sequence[str], feed: Feed) -> tuple[FeatureCache, str]:
+        names, first = _part(keys, feed, _tried_first(len(keys)))
+        pictures = self._read_once(names, first)
         return self._filled(
-            self._choose(keys, _sample(keys, feed), (), most_change=EXACT),
-            lambda engine: self._fill(engine, (), keys, feed, "extract"),
+            self._choose(names, pictures, (), most_change=EXACT),
+            lambda engine: self._fill(engine, (), names, pictures, "extract"),
         )
+
+    def _read_once(
+        self, keys: Sequence[str], feed: Feed, more: Sequence[object] = ()
+    ) -> Pictures:
+        """Return a feed of images of which the first are for a trial, where one is."""
+
+        def order() -> np.ndarray:
+            store = FeatureCache(
+                self.folder / self._name(TENSORFLOW, *more), self.width
+            )
+            few = np.arange(min(len(keys), bfloat16.LEAST_NEIGHBOURS))
+            return np.union1d(few, store.lacking(keys))
+
+        return Pictures(feed, order)
 
     def _filled(self, engine: str, fill: Callable[[str], _T]) -> tuple[_T, str]:
         """Fill a cache by an engine; by TensorFlow where that cannot be built."""
@@ -175,25 +202,26 @@ class Extraction:
         held |= {keys[i] for i in tried}
         own = np.array([i for i in own if keys[i] not in held], np.int64)
         rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)
-
-        def given(places: np.ndarray) -> tuple[list[str], Feed]:
-            return [keys[i] for i in places], lambda order: feed(places[order])
+        rest = np.setdiff1d(rest, tried)
+        # From here on in this order, in which they are read once.
+        keys, feed = _part(keys, feed, np.concatenate([tried, own, rest]))
+        places = np.split(np.arange(len(keys)), np.cumsum([len(tried), len(own)]))
+        pictures = self._read_once(keys, feed)
 
         def fill(engine: str) -> FeatureCache:
             if engine != BFLOAT16:
-                return self._fill(engine, (), keys, feed, "extract")
-            coarse = self._fill(engine, (), *given(own), "extract (bfloat16)")
-            second = self._fill(TENSORFLOW, (), *given(rest), "extract")
+                return self._fill(engine, (), keys, pictures, "extract")
+            part = _part(keys, pictures, places[1])
+            coarse = self._fill(engine, (), *part, "extract (bfloat16)")
+            part = _part(keys, pictures, np.concatenate([places[0], places[2]]))
+            second = self._fill(TENSORFLOW, (), *part, "extract")
             return SplitCache(coarse, second, held)
 
-        names, read = given(tried)
-        every = [*(keys[i] for i in own), *names]
-
-        def sample() -> np.ndarray:
-            return trial.gather(read(np.arange(len(names))))
-
+        names = keys[: len(tried)]
         engine = self._choose(
-            every, sample, (), most_change=most_change, exact=frozenset(names)
+            *(keys[: len(tried) + len(own)], pictures, ()),
+            most_change=most_change,
+            exact=frozenset(names),
         )
         rows = None if self.engines is None else self.engines.tried
         if rows is not None and engine in (TENSORFLOW, BFLOAT16):
@@ -204,7 +232,7 @@ class Extraction:
     def _choose(
         self,
         keys: Sequence[str],
-        sample: Callable[[], np.ndarray],
+        pictures: Pictures,
         more: Sequence[object],
         *,
         most_change: float,
@@ -212,20 +240,19 @@ class Extraction:
     ) -> str:
         """Return the engine for images, whose changes depend on `more`.
 
-        What a trial needs is a `sample` of them. Those that are `exact` are computed in
-        float32 whatever it says.
+        The first of the `pictures` are for a trial. Those that are `exact` are computed
+        in float32 whatever it says.
         """
         if self.engines is None:
             return TENSORFLOW
 
         def missing(engine: str) -> int:
             store = FeatureCache(self.folder / self._name(engine, *more), self.width)
-            return store.lacks(
-                [key for key in keys if key not in exact]
-                if engine == BFLOAT16
-                else keys
-            )
+            left = exact if engine == BFLOAT16 else ()
+            return len(store.lacking([key for key in keys if key not in left]))
 
+        few = min(len(exact or keys), bfloat16.LEAST_NEIGHBOURS)
+        sample = functools.partial(pictures.first, few)
         return self.engines.choose(missing, sample, most_change=most_change)
 
     def views(
@@ -243,18 +270,21 @@ class Extraction:
             feed: From a view's number to the images at positions in `digests`.
             what: Everything that the changes depend on, save the image and the number.
         """
-        first = functools.partial(feed, 0)
-        named = [_view(digest, 0) for digest in digests]
-        sample = _sample(named, first)
-        engine = self._choose(named, sample, what, most_change=TRAINED_ON)
+        places = _tried_first(len(digests))
+
+        def part(number: int) -> tuple[list[str], Feed]:
+            keys = [_view(digest, number) for digest in digests]
+            return _part(keys, functools.partial(feed, number), places)
+
+        names, first = part(0)
+        pictures = self._read_once(names, first, what)
+        engine = self._choose(names, pictures, what, most_change=TRAINED_ON)
 
         def fill(engine: str) -> FeatureCache:
-            store = FeatureCache(self.folder / self._name(engine, *what), self.width)
-            for number in range(count):
-                keys = [_view(digest, number) for digest in digests]
+            store = self._fill(engine, what, names, pictures, f"view 1 of {count}")
+            for number in range(1, count):
                 title = f"view {number + 1} of {count}"
-                own = functools.partial(feed, number)
-                store = self._fill(engine, what, keys, own, title)
+                store = self._fill(engine, what, *part(number), title)
             return store
 
         store, engine = self._filled(engine, fill)
@@ -280,12 +310,12 @@ class Extraction:
             return self.engines.ready(engine, _sample(keys, feed))
 
         def fill(rows: np.ndarray) -> None:
-            store.fill(
-                [keys[i] for i in rows],
-                lambda order: self.predictor.over(
-                    feed(rows[order]), len(order), title, run()
-                ),
-            )
+            def extract(order: np.ndarray) -> Iterator[np.ndarray]:
+                ready = run()
+                count = len(order)
+                return self.predictor.over(feed(rows[order]), count, title, ready)
+
+            store.fill([keys[i] for i in rows], extract)
 
         if workers > 1:
             # All look at the disk before one writes to it: they share what is missing.

@@ -61,7 +61,8 @@ def quick(monkeypatch):
     def timed(run, images) -> tuple[np.ndarray, float]:
         if isinstance(run, litert.LiteRT):
             return run(images), took[LITERT]
-        name = TENSORFLOW if isinstance(run, Predictor) else BFLOAT16
+        is_own = isinstance(run, Predictor | litert.Traced)
+        name = TENSORFLOW if is_own else BFLOAT16
         return run(images), took[name]
 
     monkeypatch.setattr(trial, "timed", timed)
@@ -101,7 +102,7 @@ def test_small_tasks_pay_nothing(task, monkeypatch, capsys) -> None:
     def fail(*_) -> None:
         raise AssertionError("nothing is to be converted")
 
-    monkeypatch.setattr(litert, "convert", fail)
+    monkeypatch.setattr(litert.Traced, "convert", fail)
     for count in (0, 100, choice.LEAST_IMAGES - 1, 1000):
         # The last of them has many images, of 16 x 16 pixels each.
         task.count = count
@@ -159,7 +160,7 @@ def test_an_engine_that_is_clearly_faster_ends_the_trial(
     task, quick, monkeypatch
 ) -> None:
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
-    monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
+    monkeypatch.setattr(litert.Traced, "convert", lambda _: 1 / 0)
     assert task.choose(task.engines(), CLOSE) == BFLOAT16
     again = task.engines()
     assert task.choose(again, CLOSE) == BFLOAT16 and task.samples == 2
@@ -177,8 +178,8 @@ def test_an_engine_that_computes_something_else_is_refused(
     task, quick, monkeypatch, capsys
 ) -> None:
     wrong = keras.models.clone_model(task.network)
-    right = litert.convert
-    monkeypatch.setattr(litert, "convert", lambda _: right(wrong))
+    content = litert.Traced(wrong).convert()
+    monkeypatch.setattr(litert.Traced, "convert", lambda _: content)
     engines = task.engines()
     assert task.choose(engines) == TENSORFLOW and engines.run(LITERT) is None
     kept = json.loads(next(task.folder.glob("*.json")).read_text())
@@ -282,7 +283,7 @@ def test_what_was_tried_for_float32_is_not_tried_again_for_bfloat16(
     monkeypatch.setattr(bfloat16, "is_supported", lambda: True)
     quick[LITERT] = 3.0
     assert task.choose(task.engines()) == LITERT
-    monkeypatch.setattr(litert, "convert", lambda _: 1 / 0)
+    monkeypatch.setattr(litert.Traced, "convert", lambda _: 1 / 0)
     assert task.choose(task.engines(), TRAINED_ON) == BFLOAT16
 
 
@@ -322,7 +323,7 @@ def test_too_few_pictures_and_too_little_memory_are_not_kept(
 
     task.pictures = pictures[:8]
     with monkeypatch.context() as patched:
-        patched.setattr(litert, "convert", full)
+        patched.setattr(litert.Traced, "convert", full)
         assert task.choose(task.engines(), TRAINED_ON) == TENSORFLOW
     (file,) = task.folder.glob("*.json")
     assert json.loads(file.read_text())["failed"] == {}

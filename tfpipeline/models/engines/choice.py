@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpipeline.core import console, file_io, progress, startup
 from tfpipeline.core.errors import UserError
-from tfpipeline.models import classifier, flops
+from tfpipeline.models import classifier, constant_weights, flops
 from tfpipeline.models.engines import bfloat16, litert, trial
 from tfpipeline.models.engines.names import (
     BFLOAT16,
@@ -34,6 +34,10 @@ LEAST_IMAGES, LEAST_PIXELS, WORTH_SECONDS = 256, 15_000_000, 2.0
 # LiteRT is not tried where more of the arithmetic is in convolutions of 3 x 3 and so on
 # over all channels: it is slower there. VGG16, with 1.0, took 1.36 times as long.
 MOST_DENSE = 0.75
+
+
+# TensorFlow's pass, and the images of a trial.
+_Given = tuple[Run, np.ndarray]
 
 
 def is_large(count: int, shape: Sequence[int | None]) -> bool:
@@ -89,6 +93,7 @@ class Engines:
     # What TensorFlow has made of the images of a trial, where one was needed.
     tried: np.ndarray | None = None
     _runs: dict[str, Run] = field(default_factory=dict)
+    _traced: litert.Traced | None = None
 
     def __post_init__(self) -> None:
         """Find what earlier trials have shown."""
@@ -204,7 +209,7 @@ class Engines:
         count = missing(TENSORFLOW) if new else 0
         if is_large(count, self.model.input_shape):
             with progress.waiting("trial of engines"):
-                self._try(new, count, self._read(sample), most_change)
+                self._try(new, count, self._begin(new[0], sample), most_change)
         name = self._record.best(self._usable(names, most_change))
         if name != TENSORFLOW:
             took = self._record.milliseconds
@@ -219,12 +224,19 @@ class Engines:
             )
         return name
 
-    def _read(self, sample: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return the images of a trial, read while TensorFlow's network is traced."""
+    def _begin(self, name: str, sample: Callable[[], np.ndarray]) -> _Given:
+        """Return TensorFlow's pass and the images of a trial, read while it is traced.
+
+        One trace is for both where LiteRT is likely: then none is left to be made.
+        """
         with ThreadPoolExecutor(1) as pool:
             images = pool.submit(sample)
-            self.predictor.trace(self.model.input_shape[1:])
-            return images.result()
+            base: Run = self.predictor
+            if name == LITERT and constant_weights.is_constant(self.model):
+                base = self._traced = litert.Traced(self.model)
+            else:
+                self.predictor.trace(self.model.input_shape[1:])
+            return base, images.result()
 
     def _usable(self, names: Sequence[str], most_change: float) -> list[str]:
         """Return the engines that change no more than is borne, as far as is known."""
@@ -233,16 +245,15 @@ class Engines:
 
     def _is_settled(self, names: Sequence[str], most_change: float) -> bool:
         """Tell whether one is so fast that the others need no trial."""
-        took = self._record.milliseconds
-        name = self._record.best(self._usable(names, most_change))
-        return name != TENSORFLOW and took[name] * trial.CLEAR <= took[TENSORFLOW]
+        return self._record.is_clear(self._usable(names, most_change))
 
     def _try(
-        self, names: Sequence[str], count: int, images: np.ndarray, most_change: float
+        self, names: Sequence[str], count: int, given: _Given, most_change: float
     ) -> None:
         """Time engines that were not tried before, where that can be worth it."""
         took = self._record.milliseconds
-        exact, now = trial.reference(self.predictor, images)
+        base, images = given
+        exact, now = trial.reference(base, images)
         self.tried = exact
         if TENSORFLOW not in took:
             # What so short a task can win is not worth the conversion.
@@ -255,7 +266,7 @@ class Engines:
                 self._runs[name] = run = self._made(name, images, exact)
                 few = images[: trial.PIECE]
                 own = run, images if name == BFLOAT16 else few
-                pair = trial.compare((self.predictor, few), took[TENSORFLOW], own)
+                pair = trial.compare((base, few), took[TENSORFLOW], own)
                 took[TENSORFLOW], took[name] = (round(each, 3) for each in pair)
             except UnfitNow:
                 continue
@@ -300,14 +311,13 @@ class Engines:
         return run
 
     def _convert(self) -> Run:
-        size = sum(
-            int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size
-            for v in self.model.variables
-        )
+        size = constant_weights.size(self.model)
         if size > litert.MOST_WEIGHTS:
             raise Unfit(f"it has {size / 2**20:.0f} MiB of weights")
         with startup.quiet_start(keras=False):
-            content = litert.convert(self.model)
+            content = (self._traced or litert.Traced(self.model)).convert()
+            # It holds the weights.
+            self._traced = None
             run = litert.LiteRT(content)
         self._record.digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(OSError, UserError):

@@ -7,7 +7,6 @@ hands on then stays in the processor's cache.
 
 import threading
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,41 +26,57 @@ _MOST_INTERPRETERS, _MOST_BYTES = 16, 2**30
 MOST_WEIGHTS = 2**29
 
 
-def convert(model: keras.Model) -> bytes:
-    """Return a network with one output, as it is now, for one image at a time.
+class Traced:
+    """A network as TensorFlow computes it, traced so that it can be converted too.
 
-    The maps that a classifier pools are a second output: they are there anyway.
+    The maps that a classifier pools are a second output: they are there anyway. The
+    weights are constants: LiteRT does not fill variables, and does not say so.
 
-    The weights are constants before it is converted: LiteRT does not fill variables,
-    and does not say so. The converter of graphs is three times as fast as that of
-    functions, which copies and optimizes the graph before.
-
-    Raises:
-        Exception: Of TensorFlow, of many kinds: LiteRT lacks an operation.
+    Args:
+        model: With one output; as it is now.
     """
-    signature = [tf.TensorSpec([1, *model.input_shape[1:]], tf.float32)]
-    if maps := classifier.pooled_maps(model):
-        model = keras.Model(model.inputs[0], [model.outputs[0], *maps])
-    function = tf.function(
-        Frozen(model, MOST_WEIGHTS), autograph=False, input_signature=signature
-    )
-    traced = function.get_concrete_function()
-    if traced.captured_inputs:
-        raise ValueError(
-            "it reads more than constants: variables that change, or tables"
+
+    def __init__(self, model: keras.Model) -> None:
+        signature = [tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)]
+        if maps := classifier.pooled_maps(model):
+            model = keras.Model(model.inputs[0], [model.outputs[0], *maps])
+        function = tf.function(
+            Frozen(model, MOST_WEIGHTS), autograph=False, input_signature=signature
         )
-    graph = traced.graph.as_graph_def()
-    converter = tf.compat.v1.lite.TFLiteConverter(graph, traced.inputs, traced.outputs)
-    # Python would read and write the whole network once more for them.
-    converter.exclude_conversion_metadata = True
-    return bytes(converter.convert())
+        self._function = function.get_concrete_function()
+
+    def __call__(self, images: Any) -> np.ndarray:
+        """Return the outputs of images, of any number of them."""
+        outputs = tf.nest.flatten(self._function(tf.constant(images)))
+        return np.asarray(outputs[0])
+
+    def convert(self) -> bytes:
+        """Return the network for LiteRT, for one image at a time.
+
+        The converter of graphs is three times as fast as that of functions, which
+        copies and optimizes the graph before.
+
+        Raises:
+            Exception: Of TensorFlow, of many kinds: LiteRT lacks an operation.
+        """
+        graph = self._function.graph
+        # Small tensors that layers hold, as Keras' normalization does, are constants.
+        if any(held.op.type != "Const" for _, held in graph.captures):
+            raise ValueError(
+                "it reads more than constants: variables that change, or tables"
+            )
+        given = graph.as_graph_def(), graph.inputs[:1], graph.outputs
+        converter = tf.compat.v1.lite.TFLiteConverter(*given)
+        # Python would read and write the whole network once more for them.
+        converter.exclude_conversion_metadata = True
+        return bytes(converter.convert())
 
 
 class LiteRT:
     """A converted network that computes on all cores: an interpreter each.
 
     Args:
-        content: What `convert` returned.
+        content: What `Traced.convert` returned.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -123,22 +138,17 @@ class LiteRT:
 
     def _over(self, images: Any, output: int) -> np.ndarray:
         images = np.asarray(images, np.float32)
-        parts = np.array_split(images, len(self._interpreters))
+        rows: list[Any] = [None] * len(images)
+        # Each interpreter takes the next image: a core may be busy with other things.
+        places = iter(range(len(images)))
+
+        def run(interpreter: Any) -> None:
+            for i in places:
+                interpreter.set_tensor(self._place, images[i : i + 1])
+                # It lets other threads run meanwhile.
+                interpreter.invoke()
+                rows[i] = interpreter.get_tensor(output)
+
         with self._lock:
-            # An interpreter lets other threads run while it computes.
-            given = self._interpreters, parts, [output] * len(parts)
-            rows = list(self._pool.map(self._run, *given))
-        return np.concatenate([row for part in rows for row in part])
-
-    def _run(
-        self, interpreter: Any, images: np.ndarray, output: int
-    ) -> list[np.ndarray]:
-        return list(self._each(interpreter, images, output))
-
-    def _each(
-        self, interpreter: Any, images: np.ndarray, output: int
-    ) -> Iterator[np.ndarray]:
-        for i in range(len(images)):
-            interpreter.set_tensor(self._place, images[i : i + 1])
-            interpreter.invoke()
-            yield interpreter.get_tensor(output)
+            list(self._pool.map(run, self._interpreters))
+        return np.concatenate(rows)
