@@ -69,10 +69,11 @@ def _normal(shape: Sequence[int], seed: int, keys: Sequence[int]) -> tf.Tensor:
 def _colour(planes: tf.Tensor) -> tf.Tensor:
     """Return the image of three independent planes, shape (batch, 3, height, width)."""
     batch, _, height, width = planes.shape
-    # Twice as fast as by `einsum`.
     flat = tf.reshape(planes, (batch, 3, height * width))
-    values = tf.matmul(flat, _COLOURS.T, transpose_a=True)
-    return tf.sigmoid(tf.reshape(values, (batch, height, width, 3)) + _MEAN_LOGIT)
+    # Planes as rows: as columns it takes twice as long, by `einsum` even longer.
+    values = tf.matmul(tf.tile(_COLOURS[None], (batch, 1, 1)), flat)
+    image = tf.sigmoid(values + _MEAN_LOGIT[:, None])
+    return tf.reshape(tf.transpose(image, (0, 2, 1)), (batch, height, width, 3))
 
 
 def _planes(image: tf.Tensor) -> tf.Tensor:
