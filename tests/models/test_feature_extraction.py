@@ -1,5 +1,7 @@
 """Rows are computed by the engine whose name they are kept under."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import tensorflow as tf
 from tfpipeline.core import console
 from tfpipeline.models import classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines import bfloat16, litert
+from tfpipeline.models.engines import bfloat16, choice, litert
 from tfpipeline.models.engines.choice import Engines
 from tfpipeline.models.engines.names import BFLOAT16, LITERT, TENSORFLOW, TRAINED_ON
 from tfpipeline.models.feature_extraction import Extraction
@@ -140,6 +142,60 @@ def test_a_trial_has_pictures_of_all_classes_in_their_order(batch: int) -> None:
     assert len(images) == 16 == len(shown) == len(set(shown))
     counts = np.bincount(label[shown], minlength=8)
     assert counts.min() >= 1 and counts.max() - counts.min() <= 2
+
+
+@pytest.mark.parametrize("wish", [LITERT, "auto"])
+def test_copies_among_the_pictures_of_a_trial_are_one_row(
+    network, pictures, tmp_path, monkeypatch, wish: str
+) -> None:
+    monkeypatch.setattr(choice, "LEAST_PIXELS", 0)
+    monkeypatch.setattr(choice, "LEAST_IMAGES", 8)
+    # TensorFlow is found to be quick enough.
+    monkeypatch.setattr(choice, "WORTH_SECONDS", 1e9)
+    keys = [*KEYS[:3], KEYS[2], *KEYS[4:20], KEYS[5], KEYS[22], KEYS[22], KEYS[2]]
+    digests = {key: KEYS.index(key) for key in keys}
+    shown = np.array([digests[key] for key in keys])
+
+    def feed(order):
+        for i in range(0, len(order), 8):
+            part = shown[order[i : i + 8]]
+            yield pictures[part], None, np.ones(len(part))
+
+    predictor = Predictor(Frozen(network), tf.distribute.OneDeviceStrategy("/cpu:0"))
+    digest = classifier.describe(network)
+    engines = Engines(network, digest, predictor, tmp_path / "engines", wish)
+    extraction = Extraction(predictor, 12, (digest,), tmp_path / "features", engines)
+    chosen = np.arange(22)
+    store, engine = extraction.learned(keys, chosen, feed, TRAINED_ON)
+    assert engine == (LITERT if wish == LITERT else TENSORFLOW)
+    expected = np.asarray(network(pictures[shown], training=False))
+    np.testing.assert_allclose(store.rows(keys), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_half_filled_cache_has_only_the_rest_read(
+    network, pictures, extraction, tmp_path
+) -> None:
+    fed: list[int] = []
+
+    def feed(order):
+        for i in range(0, len(order), 8):
+            part = order[i : i + 8]
+            fed.extend(part)
+            yield pictures[part], None, np.ones(len(part))
+
+    chosen = np.arange(24)
+    half = extraction()
+    half.learned(KEYS[:21], np.arange(21), feed, TRAINED_ON)
+    assert sorted(fed) == list(range(21)) and half.computed == set(KEYS[:21])
+    fed.clear()
+    shutil.rmtree(tmp_path / "engines")
+    rest = extraction()
+    store, _ = rest.learned(KEYS, chosen, feed, TRAINED_ON)
+    assert rest.computed == set(KEYS[21:])
+    # Of the others a few batches for the check of the engine.
+    assert set(fed[-3:]) == {21, 22, 23} and len(fed) <= 19
+    expected = np.asarray(network(pictures, training=False))
+    np.testing.assert_allclose(store.rows(KEYS), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.skipif(not bfloat16.is_supported(), reason="no bfloat16 here")

@@ -1,13 +1,13 @@
 """Logits and novelty of the images that a run is measured on, cached or anew."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.data.pipeline import Batch, Batches
+from tfpipeline.data.pipeline import Batches
 from tfpipeline.evaluate import engine_pass
 from tfpipeline.evaluate.engine_pass import Ways
 from tfpipeline.metrics.novelty import Novelty
@@ -106,13 +106,7 @@ def predict(
         ways.engine,
     )
     own = [keys[i] for i in chosen]
-    computed: set[str] = set()
-
-    def feed(order: np.ndarray) -> Iterator[Batch]:
-        computed.update(own[i] for i in order)
-        return iter(batches.plain(chosen[order]))
-
-    store = extraction.features(own, feed)
+    store = extraction.features(own, lambda order: batches.plain(chosen[order]))
     indices, weights = batches.arrange(chosen)
     steps = (
         (rows[0], None, weights[part][0])
@@ -120,4 +114,5 @@ def predict(
     )
     predictor = Predictor(from_features(scored), strategy)
     outputs = predictor.all(steps, len(chosen), None)
-    return *divide(outputs, classes), sum(key not in computed for key in own)
+    kept = sum(key not in extraction.computed for key in own)
+    return *divide(outputs, classes), kept

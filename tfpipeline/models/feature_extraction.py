@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,6 +129,8 @@ class Extraction:
     what: Sequence[object]
     folder: Path
     engines: Engines | None = None
+    # Digests of the images whose features were not kept before.
+    computed: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -162,9 +164,8 @@ class Extraction:
         """Return a feed of images of which the first are for a trial, where one is."""
 
         def order() -> np.ndarray:
-            store = FeatureCache(
-                self.folder / self._name(TENSORFLOW, *more), self.width
-            )
+            folder = self.folder / self._name(TENSORFLOW, *more)
+            store = FeatureCache(folder, self.width)
             few = np.arange(min(len(keys), bfloat16.LEAST_NEIGHBOURS))
             return np.union1d(few, store.lacking(keys))
 
@@ -203,8 +204,8 @@ class Extraction:
         own = np.array([i for i in own if keys[i] not in held], np.int64)
         rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)
         rest = np.setdiff1d(rest, tried)
-        # From here on in this order, in which they are read once.
         keys, feed = _part(keys, feed, np.concatenate([tried, own, rest]))
+        # Positions from here on, in the order in which they are read.
         places = np.split(np.arange(len(keys)), np.cumsum([len(tried), len(own)]))
         pictures = self._read_once(keys, feed)
 
@@ -221,7 +222,7 @@ class Extraction:
         engine = self._choose(
             *(keys[: len(tried) + len(own)], pictures, ()),
             most_change=most_change,
-            exact=frozenset(names),
+            exact=names,
         )
         rows = None if self.engines is None else self.engines.tried
         if rows is not None and engine in (TENSORFLOW, BFLOAT16):
@@ -236,7 +237,7 @@ class Extraction:
         more: Sequence[object],
         *,
         most_change: float,
-        exact: frozenset[str] = frozenset(),
+        exact: Sequence[str] = (),
     ) -> str:
         """Return the engine for images, whose changes depend on `more`.
 
@@ -248,10 +249,10 @@ class Extraction:
 
         def missing(engine: str) -> int:
             store = FeatureCache(self.folder / self._name(engine, *more), self.width)
-            left = exact if engine == BFLOAT16 else ()
+            left = set(exact if engine == BFLOAT16 else ())
             return len(store.lacking([key for key in keys if key not in left]))
 
-        few = min(len(exact or keys), bfloat16.LEAST_NEIGHBOURS)
+        few = min(len(exact or keys) or 1, bfloat16.LEAST_NEIGHBOURS)
         sample = functools.partial(pictures.first, few)
         return self.engines.choose(missing, sample, most_change=most_change)
 
@@ -311,8 +312,8 @@ class Extraction:
 
         def fill(rows: np.ndarray) -> None:
             def extract(order: np.ndarray) -> Iterator[np.ndarray]:
-                ready = run()
-                count = len(order)
+                ready, count = run(), len(order)
+                self.computed.update(keys[i] for i in rows[order])
                 return self.predictor.over(feed(rows[order]), count, title, ready)
 
             store.fill([keys[i] for i in rows], extract)

@@ -14,7 +14,7 @@ from tfpipeline.core import console
 from tfpipeline.data import augment
 from tfpipeline.models import backbones, classifier, feature_extraction
 from tfpipeline.models.constant_weights import Frozen
-from tfpipeline.models.engines import bfloat16, choice, gradients
+from tfpipeline.models.engines import bfloat16, gradients, kept_network
 from tfpipeline.models.engines.names import (
     BFLOAT16,
     CLOSE,
@@ -179,7 +179,7 @@ def head_task(work: Work, cache: Path) -> Task:
     maps: Callable[[], Run | None] = lambda: None
     if engine == LITERT and frozen.engines is not None:
         # Without what has computed the features: interpreters take memory.
-        maps = functools.partial(choice.maps, frozen.engines.kept)
+        maps = functools.partial(kept_network.maps, frozen.engines.kept)
     every = work.settings.checkpoint.every_steps or STEPS_PER_CALL
     per_call = min(STEPS_PER_CALL, every)
     return Task(

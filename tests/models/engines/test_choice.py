@@ -208,6 +208,18 @@ def test_a_network_that_cannot_be_converted_stays_in_tensorflow(
     assert task.choose(task.engines()) == TENSORFLOW
 
 
+def test_a_trace_for_both_that_fails_leaves_tensorflow(
+    task, quick, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(litert.Traced, "__init__", lambda *_: 1 / 0)
+    monkeypatch.setattr(trial, "timed", lambda run, images: (run(images), 4.0))
+    assert task.choose(task.engines()) == TENSORFLOW
+    kept = json.loads(next(task.folder.glob("*.json")).read_text())
+    assert "ZeroDivisionError" in kept["failed"][LITERT]
+    assert task.choose(task.engines(LITERT)) == TENSORFLOW
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_by_name_there_is_no_trial(task, capsys) -> None:
     task.count = 3
     engines = task.engines(LITERT)

@@ -1,7 +1,6 @@
 """Which engine computes what a frozen network makes of images."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,10 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpipeline.core import console, file_io, progress, startup
-from tfpipeline.core.errors import UserError
+from tfpipeline.core import console, progress, startup
 from tfpipeline.models import classifier, constant_weights, flops
-from tfpipeline.models.engines import bfloat16, litert, trial
+from tfpipeline.models.engines import bfloat16, kept_network, litert, trial
 from tfpipeline.models.engines.names import (
     BFLOAT16,
     CLOSE,
@@ -57,22 +55,6 @@ def unsuited(model: keras.Model, strategy: tf.distribute.Strategy) -> str:
     return ""
 
 
-def from_disk(kept: trial.Kept) -> litert.LiteRT | None:
-    """Return the converted network that was checked before, if it is there."""
-    with contextlib.suppress(OSError):
-        content = kept.converted.read_bytes()
-        if hashlib.sha256(content).hexdigest() == kept.record.digest:
-            with startup.quiet_start(keras=False):
-                return litert.LiteRT(content)
-    return None
-
-
-def maps(kept: trial.Kept) -> Run | None:
-    """Return what makes the maps that are pooled, by a network that is kept."""
-    run = from_disk(kept)
-    return run.maps if run is not None and run.has_maps else None
-
-
 @dataclass
 class Engines:
     """The engines of one network, as it is now, on this machine.
@@ -93,7 +75,6 @@ class Engines:
     # What TensorFlow has made of the images of a trial, where one was needed.
     tried: np.ndarray | None = None
     _runs: dict[str, Run] = field(default_factory=dict)
-    _traced: litert.Traced | None = None
 
     def __post_init__(self) -> None:
         """Find what earlier trials have shown."""
@@ -227,16 +208,16 @@ class Engines:
     def _begin(self, name: str, sample: Callable[[], np.ndarray]) -> _Given:
         """Return TensorFlow's pass and the images of a trial, read while it is traced.
 
-        One trace is for both where LiteRT is likely: then none is left to be made.
+        Where LiteRT is likely, one trace is for both; the predictor may need none.
         """
         with ThreadPoolExecutor(1) as pool:
             images = pool.submit(sample)
-            base: Run = self.predictor
             if name == LITERT and constant_weights.is_constant(self.model):
-                base = self._traced = litert.Traced(self.model)
-            else:
-                self.predictor.trace(self.model.input_shape[1:])
-            return base, images.result()
+                # What cannot be traced so cannot be converted; `_made` finds out why.
+                with contextlib.suppress(Exception):
+                    return litert.Traced(self.model), images.result()
+            self.predictor.trace(self.model.input_shape[1:])
+            return self.predictor, images.result()
 
     def _usable(self, names: Sequence[str], most_change: float) -> list[str]:
         """Return the engines that change no more than is borne, as far as is known."""
@@ -263,7 +244,7 @@ class Engines:
         took[TENSORFLOW] = round(min(now, took.get(TENSORFLOW, now)), 3)
         for name in names:
             try:
-                self._runs[name] = run = self._made(name, images, exact)
+                self._runs[name] = run = self._made(name, given, exact)
                 few = images[: trial.PIECE]
                 own = run, images if name == BFLOAT16 else few
                 pair = trial.compare((base, few), took[TENSORFLOW], own)
@@ -282,20 +263,23 @@ class Engines:
 
     def _build(self, name: str, sample: Callable[[], np.ndarray]) -> Run:
         """Return an engine, from disk where it was checked before."""
-        run: Run | None = from_disk(self.kept) if name == LITERT else None
+        run: Run | None = kept_network.of(self.kept) if name == LITERT else None
         if run is None:
-            images = sample()
-            self.tried = self.predictor(images)
-            run = self._made(name, images, self.tried)
+            base, images = given = self._begin(name, sample)
+            self.tried = base(images)
+            run = self._made(name, given, self.tried)
             self.kept.write()
         return run
 
-    def _made(self, name: str, images: np.ndarray, exact: np.ndarray) -> Run:
+    def _made(self, name: str, given: _Given, exact: np.ndarray) -> Run:
         """Return an engine that agrees with TensorFlow on some images."""
+        base, images = given
         try:
             if name == LITERT:
-                run: Run = self._convert()
+                run: Run = self._convert(base)
             else:
+                # Not first within it: what is traced there may keep its precision.
+                self.predictor.trace(self.model.input_shape[1:])
                 run = bfloat16.engine(self.predictor)
             change = trial.check(name, run, images, exact)
             if name == BFLOAT16:
@@ -310,18 +294,15 @@ class Engines:
             raise kind(f"{type(error).__name__}: {first}") from None
         return run
 
-    def _convert(self) -> Run:
+    def _convert(self, base: Run) -> Run:
         size = constant_weights.size(self.model)
         if size > litert.MOST_WEIGHTS:
             raise Unfit(f"it has {size / 2**20:.0f} MiB of weights")
         with startup.quiet_start(keras=False):
-            content = (self._traced or litert.Traced(self.model)).convert()
-            # It holds the weights.
-            self._traced = None
+            traced = base if isinstance(base, litert.Traced) else None
+            content = (traced or litert.Traced(self.model)).convert()
             run = litert.LiteRT(content)
-        self._record.digest = hashlib.sha256(content).hexdigest()
-        with contextlib.suppress(OSError, UserError):
-            file_io.write_bytes(self.kept.converted, content, durable=False)
+        kept_network.keep(self.kept, content)
         return run
 
     def falls_back(self, name: str, reason: object) -> str:

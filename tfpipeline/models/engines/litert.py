@@ -61,7 +61,8 @@ class Traced:
         """
         graph = self._function.graph
         # Small tensors that layers hold, as Keras' normalization does, are constants.
-        if any(held.op.type != "Const" for _, held in graph.captures):
+        inner = [held.op.type for _, held in graph.captures]
+        if inner != ["Const"] * len(self._function.captured_inputs):
             raise ValueError(
                 "it reads more than constants: variables that change, or tables"
             )
