@@ -75,9 +75,10 @@ def test_a_photograph_is_compared_as_it_is_shown(curved) -> None:
     objective = -objectives.feature_distance("conv")
     inside, pixels = Inside(curved, ["conv"]), Pixels(SIZE)
     given = (inside, objective, pixels, transforms, Climb(4, 0.1), one_device())
-    found = Ascent(*given, photograph).run(pixels.of(tf.repeat(photograph, 2, 0)))
+    # Of two at once the last bits are others on some processors: Adam moves by them.
+    found = Ascent(*given, photograph).run(pixels.of(photograph))
     np.testing.assert_allclose(found.curve, 0, atol=1e-4)
-    np.testing.assert_allclose(found.images, np.repeat(photograph, 2, 0), atol=1e-5)
+    np.testing.assert_allclose(found.images, photograph, atol=1e-5)
     # Another one is drawn to it, whatever the view.
     found = Ascent(*given, photograph).run(pixels.start(0, [0]))
     assert found.end_scores[0] > found.start_scores[0]

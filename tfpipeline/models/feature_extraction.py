@@ -60,11 +60,9 @@ def _sample(keys: Sequence[str], feed: Feed) -> Callable[[], np.ndarray]:
     return lambda: trial.gather(feed(few))
 
 
-def _part(
-    keys: Sequence[str], feed: Feed, places: np.ndarray
-) -> tuple[list[str], Feed]:
+def _part(keys: Sequence[str], feed: Feed, at: np.ndarray) -> tuple[list[str], Feed]:
     """Return the keys and the feed of the images at some positions, in their order."""
-    return [keys[i] for i in places], lambda order: feed(places[order])
+    return [keys[i] for i in at], lambda order: feed(at[order])
 
 
 def _tried_first(count: int) -> np.ndarray:
@@ -153,10 +151,10 @@ class Extraction:
     def _exact(self, keys: Sequence[str], feed: Feed) -> tuple[FeatureCache, str]:
         names, first = _part(keys, feed, _tried_first(len(keys)))
         pictures = self._read_once(names, first)
-        return self._filled(
-            self._choose(names, pictures, (), most_change=EXACT),
-            lambda engine: self._fill(engine, (), names, pictures, "extract"),
-        )
+        engine = self._choose(names, pictures, (), most_change=EXACT)
+        # Without a trial in their own order, and so in the same batches.
+        given = (names, pictures) if pictures.is_begun else (keys, feed)
+        return self._filled(engine, lambda e: self._fill(e, (), *given, "extract"))
 
     def _read_once(
         self, keys: Sequence[str], feed: Feed, more: Sequence[object] = ()
@@ -204,6 +202,7 @@ class Extraction:
         own = np.array([i for i in own if keys[i] not in held], np.int64)
         rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)
         rest = np.setdiff1d(rest, tried)
+        plain: tuple[Sequence[str], Feed] = keys, feed
         keys, feed = _part(keys, feed, np.concatenate([tried, own, rest]))
         # Positions from here on, in the order in which they are read.
         places = np.split(np.arange(len(keys)), np.cumsum([len(tried), len(own)]))
@@ -211,7 +210,8 @@ class Extraction:
 
         def fill(engine: str) -> FeatureCache:
             if engine != BFLOAT16:
-                return self._fill(engine, (), keys, pictures, "extract")
+                given = (keys, pictures) if pictures.is_begun else plain
+                return self._fill(engine, (), *given, "extract")
             part = _part(keys, pictures, places[1])
             coarse = self._fill(engine, (), *part, "extract (bfloat16)")
             part = _part(keys, pictures, np.concatenate([places[0], places[2]]))

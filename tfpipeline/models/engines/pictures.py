@@ -25,6 +25,8 @@ class Pictures:
 
     def __init__(self, feed: Feed, order: Callable[[], np.ndarray]) -> None:
         self._feed, self._order = feed, order
+        # Whether anybody has looked at the first images.
+        self.is_begun = False
         self._drop()
 
     def _drop(self) -> None:
@@ -41,6 +43,7 @@ class Pictures:
         Returns:
             float32, shape (n, height, width, 3).
         """
+        self.is_begun = True
         if self._more is None:
             self._left = np.asarray(self._order())
             self._more = self._read(self._left)
