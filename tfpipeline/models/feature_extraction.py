@@ -56,7 +56,7 @@ def _view(digest: str, number: int) -> str:
 
 def _sample(keys: Sequence[str], feed: Feed) -> Callable[[], np.ndarray]:
     """Return what reads some of the images, for a trial."""
-    few = _scattered(len(keys), bfloat16.LEAST_NEIGHBOURS)
+    few = _scattered(len(keys))
     return lambda: trial.gather(feed(few))
 
 
@@ -67,17 +67,17 @@ def _part(keys: Sequence[str], feed: Feed, at: np.ndarray) -> tuple[list[str], F
 
 def _tried_first(count: int) -> np.ndarray:
     """Return all positions below `count`, those for a trial before the others."""
-    few = _scattered(count, bfloat16.LEAST_NEIGHBOURS)
+    few = _scattered(count)
     return np.concatenate([few, np.setdiff1d(np.arange(count), few)])
 
 
-def _scattered(count: int, most: int) -> np.ndarray:
-    """Return evenly spaced positions below `count`, `most` of them at most.
+def _scattered(count: int) -> np.ndarray:
+    """Return evenly spaced positions below `count`, as many as a trial needs at most.
 
     They are in such an order that the first ones are evenly spaced too, however many
     are taken: positions are often sorted by class.
     """
-    few = spread(count, most)
+    few = spread(count, bfloat16.LEAST_NEIGHBOURS)
     return few[np.argsort(np.arange(len(few)) * _GOLDEN % 1, kind="stable")]
 
 
@@ -197,7 +197,7 @@ class Extraction:
             return self._exact(keys, feed)
         held = {keys[i] for i in np.setdiff1d(np.arange(len(keys)), chosen)}
         own = np.array([i for i in chosen if keys[i] not in held], np.int64)
-        tried = own[_scattered(len(own), bfloat16.LEAST_NEIGHBOURS)]
+        tried = own[_scattered(len(own))]
         held |= {keys[i] for i in tried}
         own = np.array([i for i in own if keys[i] not in held], np.int64)
         rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)

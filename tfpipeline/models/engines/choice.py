@@ -211,13 +211,14 @@ class Engines:
         Where LiteRT is likely, one trace is for both; the predictor may need none.
         """
         with ThreadPoolExecutor(1) as pool:
-            images = pool.submit(sample)
+            images, base = pool.submit(sample), None
             if name == LITERT and constant_weights.is_constant(self.model):
                 # What cannot be traced so cannot be converted; `_made` finds out why.
                 with contextlib.suppress(Exception):
-                    return litert.Traced(self.model), images.result()
-            self.predictor.trace(self.model.input_shape[1:])
-            return self.predictor, images.result()
+                    base = litert.Traced(self.model)
+            if base is None:
+                self.predictor.trace(self.model.input_shape[1:])
+            return base or self.predictor, images.result()
 
     def _usable(self, names: Sequence[str], most_change: float) -> list[str]:
         """Return the engines that change no more than is borne, as far as is known."""
