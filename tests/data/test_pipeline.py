@@ -56,13 +56,40 @@ def test_what_reads_files_is_traced_once_for_all_of_them(files, monkeypatch) -> 
         return call(self, *given)
 
     monkeypatch.setattr(Graph, "__call__", counted)
-    read_ahead.unchanged.cache_clear()
+    read_ahead.traced.cache_clear()
     for count in (COUNT, 3, COUNT):
         reading = pipeline.Reading(8, 8, "squash", 4)
         label = np.arange(count, dtype=np.int32)
         some = pipeline.Batches(files[:count], label, reading)
         assert numbers(some.plain(np.arange(count))) == list(range(count))
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("augmentation", ["none", "light", "cutmix"])
+def test_what_changes_images_is_traced_once_for_all_epochs(
+    files, monkeypatch, tmp_path: Path, augmentation: str, kept: bool
+) -> None:
+    calls, call = [], Graph.__call__
+
+    def counted(self, *given):
+        calls.append(given)
+        return call(self, *given)
+
+    monkeypatch.setattr(Graph, "__call__", counted)
+    read_ahead.traced.cache_clear()
+    seen = []
+    for seed in (0, 1):
+        some = batches(files, augmentation=augmentation, seed=seed)
+        if kept:
+            some.keep_decoded("ram", tmp_path)
+        order = np.arange(COUNT)
+        seen += [
+            np.concatenate([b[0] for b in some.augmented(order, e)]) for e in (0, 1)
+        ]
+    assert len(calls) == 1
+    differ = [not np.array_equal(one, seen[0]) for one in seen[1:]]
+    assert differ == [augmentation != "none"] * 3, "another epoch or seed changes anew"
 
 
 def test_every_example_comes_once_an_epoch_and_epochs_differ(files) -> None:

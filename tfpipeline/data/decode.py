@@ -5,12 +5,9 @@ every core. What that decoder does not know or would show otherwise (other forma
 CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
-import itertools
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +15,7 @@ import tensorflow as tf
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import TemporaryError
+from tfpipeline.core.numbered import Numbered
 from tfpipeline.data import inspect_file, scan
 from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
@@ -30,10 +28,7 @@ _FLOATS = -1
 _MARGIN = 16
 
 
-# Decoders by their numbers, as long as anything else keeps them: TensorFlow keeps every
-# function of every pipeline until the process ends.
-_decoders: weakref.WeakValueDictionary[int, "Decoder"] = weakref.WeakValueDictionary()
-_numbers = itertools.count()
+_decoders = Numbered["Decoder"]()
 
 
 class Decoder:
@@ -56,8 +51,7 @@ class Decoder:
         self._size = (height, width)
         self._how = how
         self.graph = Graph(height, width, how)
-        self.number = next(_numbers)
-        _decoders[self.number] = self
+        self.number = _decoders.add(self)
         self._ranges = ranges
         # Files that TensorFlow refused though Pillow does not; filled as they show up.
         self._distrusted: set[int] = set()
@@ -194,25 +188,7 @@ class Graph:
 
 
 def _load(number: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if (decoder := _decoders.get(int(number))) is None:
-        raise ReferenceError("the pipeline has ended")
-    return decoder.load(indices)
-
-
-def weakly(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a call of a method that does not keep its object.
-
-    TensorFlow keeps every function of every pipeline until the process ends, and with
-    a method all files of its decoder.
-    """
-    held = weakref.WeakMethod(method)
-
-    def call(*arguments: np.ndarray) -> Any:
-        if (bound := held()) is None:
-            raise ReferenceError("the pipeline has ended")
-        return bound(*arguments)
-
-    return call
+    return _decoders.of(number).load(indices)
 
 
 def _by_pillow(

@@ -4,13 +4,16 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from tfpipeline.core import hardware
 from tfpipeline.core.errors import unknown
+from tfpipeline.core.numbered import Numbered
 
 CHOICES = ("auto", "ram", "disk", "none")
 
@@ -46,6 +49,9 @@ def _bytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
+_kept = Numbered["Decoded"]()
+
+
 class Decoded:
     """Images of one size by their index, to be read once.
 
@@ -62,6 +68,7 @@ class Decoded:
                 os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape)))
                 self._images = np.memmap(file, np.uint8, "r+", shape=shape)
         self._there = np.zeros(shape[0], bool)
+        self.number = _kept.add(self)
 
     def has(self, indices: np.ndarray) -> np.bool_:
         """Tell whether some images are all there."""
@@ -76,3 +83,42 @@ class Decoded:
         self._images[indices] = images
         self._there[indices] = True
         return images
+
+
+def kept(
+    number: tf.Tensor,
+    indices: tf.Tensor,
+    shape: tuple[int | None, ...],
+    decoded: Callable[[], tf.Tensor],
+) -> tf.Tensor:
+    """Return kept images in a graph, or those of `decoded`, which are kept then.
+
+    Args:
+        number: Of a `Decoded`, int64, shape ().
+        indices: Of the images, shape (n,).
+        shape: Of the images.
+        decoded: Returns them, where not all are there.
+    """
+
+    def call(function: Callable[..., np.ndarray], *given: tf.Tensor) -> tf.Tensor:
+        given = number, indices, *given
+        images = tf.numpy_function(function, given, tf.uint8, stateful=False)
+        return tf.ensure_shape(images, shape)
+
+    return tf.cond(
+        tf.numpy_function(_has, [number, indices], tf.bool),
+        lambda: call(_take),
+        lambda: call(_put, decoded()),
+    )
+
+
+def _has(number: np.ndarray, indices: np.ndarray) -> np.bool_:
+    return _kept.of(number).has(indices)
+
+
+def _take(number: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    return _kept.of(number).take(indices)
+
+
+def _put(number: np.ndarray, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return _kept.of(number).put(indices, images)

@@ -14,10 +14,10 @@ from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import UserError, unknown
 from tfpipeline.data import sampling as orders
 from tfpipeline.data import scan
-from tfpipeline.data.augment import AUGMENTATIONS, Augmentation
-from tfpipeline.data.decode import Decoder, weakly
+from tfpipeline.data.augment import AUGMENTATIONS
+from tfpipeline.data.decode import Decoder
 from tfpipeline.data.decoded_cache import Decoded, Plan, plan
-from tfpipeline.data.read_ahead import read_ahead, unchanged
+from tfpipeline.data.read_ahead import Making, traced
 from tfpipeline.data.scan_cache import Row
 
 SAMPLINGS = ("natural", "balanced")
@@ -109,6 +109,7 @@ class Feed:
     begin: Callable[[int], tf.data.Dataset]
     indices: np.ndarray
     decoder: Decoder
+    kept: Decoded | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches; a file that has gone bad since the audit is named."""
@@ -224,17 +225,8 @@ class Batches:
             height, width, 3), int32 (batch,), and float32 (batch,) that is 0 where the
             last batch is padded.
         """
-        if self.decoded is not None:
-            return self._dataset(order, AUGMENTATIONS["none"], 0, first_step)
         indices, weights = self.arrange(order)
-        parts = [p[first_step:] for p in (indices, self._truth[indices], weights)]
-        decoder = self._decoder
-        batches = unchanged(decoder.graph, self.reading.own_size)
-
-        def begin(step: int) -> tf.data.Dataset:
-            return batches(decoder.number, *(part[step:] for part in parts))
-
-        return Feed(begin, parts[0], decoder)
+        return self._feed((indices, self._truth[indices], weights), first_step)
 
     def augmented(self, order: np.ndarray, epoch: int, first_step: int = 0) -> Feed:
         """Return batches like `plain`, each image changed by (seed, epoch, content).
@@ -242,67 +234,39 @@ class Batches:
         Where the augmentation mixes images, the labels are targets: float32, shape
         (batch, classes).
         """
-        augmentation = AUGMENTATIONS[self.reading.augmentation]
-        return self._dataset(order, augmentation, epoch, first_step)
-
-    def _dataset(
-        self, order: np.ndarray, augmentation: Augmentation, epoch: int, first_step: int
-    ) -> Feed:
+        mix = AUGMENTATIONS[self.reading.augmentation].mix
         indices, weights = self._padded(order)
         # Of all workers: the same image may stand in another one's part as well, and
         # so may the one before, with which an image is mixed.
         again = orders.occurrences(indices.ravel()).reshape(indices.shape)
-        here, mix = (self.reading.worker, self.reading.workers), augmentation.mix
+        here = self.reading.worker, self.reading.workers
         before = int(mix is not None and here[1] > 1)
         every = (indices, self._truth[indices], weights, self._identity[indices], again)
-        parts = [orders.share(part, *here, before)[first_step:] for part in every]
-        fold_in = tf.random.experimental.stateless_fold_in
-        drawn = fold_in(tf.constant([self.reading.seed, 0], tf.int64), epoch)
+        parts = [orders.share(part, *here, before) for part in every]
+        changes = {
+            "augmentation": self.reading.augmentation,
+            "classes": self._classes if mix is not None else 0,
+            "before": before,
+        }
+        return self._feed(parts, first_step, epoch, **changes)
 
-        def change(
-            images: tf.Tensor, label: tf.Tensor, weights: tf.Tensor, *which: tf.Tensor
-        ) -> Batch:
-            images = tf.cast(images, tf.float32)
-            if augmentation.image is not None:
-                seeds = tf.map_fn(
-                    lambda pair: fold_in(fold_in(drawn, pair[0]), pair[1]),
-                    which,
-                    fn_output_signature=tf.int64,
-                )
-                images = tf.map_fn(
-                    lambda pair: augmentation.image(*pair),
-                    (images, seeds),
-                    fn_output_signature=tf.float32,
-                )
-                if mix is not None:
-                    one_hot = label.dtype == tf.int32
-                    targets = tf.one_hot(label, self._classes) if one_hot else label
-                    images, label = mix(images, targets, seeds)
-            return images[before:] / 255, label[before:], weights[before:]
+    def _feed(
+        self,
+        parts: Sequence[np.ndarray],
+        first_step: int,
+        epoch: int = 0,
+        **making: Any,
+    ) -> Feed:
+        """Return batches of indices, truth, weights and more, a row a batch."""
+        kept, decoder = self.decoded, self._decoder
+        count, keeps = parts[0].shape[1], kept is not None
+        call = traced(Making(decoder.graph, count, keeps, **making))
+        numbers = np.array([decoder.number, kept.number if kept else -1], np.int64)
+        seed = tf.constant([self.reading.seed, 0], tf.int64)
+        drawn = tf.random.experimental.stateless_fold_in(seed, epoch)
+        left = [part[first_step:] for part in parts]
 
         def begin(step: int) -> tf.data.Dataset:
-            rows = tf.data.Dataset.from_tensor_slices(tuple(p[step:] for p in parts))
-            size = parts[0].shape[1] * self.reading.height * self.reading.width * 3
-            return read_ahead(rows, self._read, change, size)
+            return call(numbers, drawn, *(part[step:] for part in left))
 
-        return Feed(begin, parts[0], self._decoder)
-
-    def _read(self, indices: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Return images, uint8, kept ones where there are any; and the rest."""
-        kept = self.decoded
-        if kept is None:
-            return self._decoder(indices), *others
-        shape = (*indices.shape, self.reading.height, self.reading.width, 3)
-
-        def call(function: Callable[..., Any], *arguments: tf.Tensor) -> tf.Tensor:
-            images = tf.numpy_function(
-                weakly(function), arguments, tf.uint8, stateful=False
-            )
-            return tf.ensure_shape(images, shape)
-
-        images = tf.cond(
-            tf.numpy_function(weakly(kept.has), [indices], tf.bool),
-            lambda: call(kept.take, indices),
-            lambda: call(kept.put, indices, self._decoder(indices)),
-        )
-        return images, *others
+        return Feed(begin, left[0], decoder, kept)

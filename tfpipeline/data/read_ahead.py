@@ -2,13 +2,17 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfpipeline.core import hardware
+from tfpipeline.data import decoded_cache
+from tfpipeline.data.augment import AUGMENTATIONS
 from tfpipeline.data.decode import Graph
+
+_fold_in = tf.random.experimental.stateless_fold_in
 
 # Decoded images that wait, in bytes: they are read while a network is traced, when
 # nothing else asks for the other cores. Twice as many were hardly faster, and were seen
@@ -43,31 +47,99 @@ def read_ahead(
     return batches.with_options(options)
 
 
-@functools.lru_cache(maxsize=16)
-def unchanged(graph: Graph, count: int) -> Callable[..., tf.data.Dataset]:
-    """Return what makes unchanged batches of so many images of any files.
+@dataclass(frozen=True)
+class Making:
+    """What becomes of the rows of a pass over some files.
 
-    It is traced once: that takes a third of a second, and TensorFlow keeps what it has
-    traced until the process ends.
+    Args:
+        graph: Reads them.
+        count: Images a batch.
+        keeps: Whether decoded images are kept; see `decoded_cache`.
+        augmentation: A name from `augment.AUGMENTATIONS`.
+        classes: For targets, where images are mixed.
+        before: Images at the front of a batch that only others are mixed with.
     """
 
-    def change(images: tf.Tensor, *others: tf.Tensor) -> tuple[Any, ...]:
-        return tf.cast(images, tf.float32) / 255, *others
+    graph: Graph
+    count: int
+    keeps: bool = False
+    augmentation: str = "none"
+    classes: int = 0
+    before: int = 0
 
-    def batches(number: tf.Tensor, *parts: tf.Tensor) -> tf.data.Dataset:
-        def read(indices: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return graph(number, indices), *others
+    def read(
+        self, numbers: tf.Tensor, indices: tf.Tensor, *others: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """Return images, uint8, kept ones where there are any; and the rest."""
 
+        def decoded() -> tf.Tensor:
+            return self.graph(numbers[0], indices)
+
+        if not self.keeps:
+            return decoded(), *others
+        shape = (*indices.shape, self.graph.height, self.graph.width, 3)
+        return decoded_cache.kept(numbers[1], indices, shape, decoded), *others
+
+    def change(
+        self,
+        drawn: tf.Tensor,
+        images: tf.Tensor,
+        label: tf.Tensor,
+        weights: tf.Tensor,
+        *which: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
+        """Return a batch, each image changed by what was `drawn` and `which` it is."""
+        augmentation = AUGMENTATIONS[self.augmentation]
+        images = tf.cast(images, tf.float32)
+        if augmentation.image is not None:
+            seeds = tf.map_fn(
+                lambda pair: _fold_in(_fold_in(drawn, pair[0]), pair[1]),
+                which,
+                fn_output_signature=tf.int64,
+            )
+            images = tf.map_fn(
+                lambda pair: augmentation.image(*pair),
+                (images, seeds),
+                fn_output_signature=tf.float32,
+            )
+            if augmentation.mix is not None:
+                is_class = label.dtype == tf.int32
+                targets = tf.one_hot(label, self.classes) if is_class else label
+                images, label = augmentation.mix(images, targets, seeds)
+        behind = slice(self.before, None)
+        return images[behind] / 255, label[behind], weights[behind]
+
+
+@functools.lru_cache(maxsize=16)
+def traced(making: Making) -> Callable[..., tf.data.Dataset]:
+    """Return what makes batches of any files.
+
+    It is traced once: that takes half a second, each epoch would wait for it twice, and
+    TensorFlow keeps what it has traced until the process ends.
+
+    Returns:
+        From the numbers of a decoder and of what is kept, int64, shape (2,); what the
+        changes of an epoch are drawn from, int32, shape (2,); and indices, labels,
+        weights and what else tells images apart, a row a batch.
+    """
+    graph = making.graph
+    size = 3 * making.count * graph.height * graph.width
+
+    def batches(
+        numbers: tf.Tensor, drawn: tf.Tensor, *parts: tf.Tensor
+    ) -> tf.data.Dataset:
         rows = tf.data.Dataset.from_tensor_slices(parts)
-        return read_ahead(rows, read, change, 3 * count * graph.height * graph.width)
+        read = functools.partial(making.read, numbers)
+        return read_ahead(rows, read, functools.partial(making.change, drawn), size)
 
-    traced = tf.function(batches, autograph=False)
+    call = tf.function(batches, autograph=False)
+    first = [tf.TensorSpec((2,), kind) for kind in (tf.int64, tf.int32)]
 
-    def begin(number: int, *parts: np.ndarray) -> tf.data.Dataset:
+    def begin(*given: Any) -> tf.data.Dataset:
         # Any number of rows is one trace.
-        specs = [tf.TensorSpec((None, *p.shape[1:]), p.dtype) for p in parts]
+        specs = [tf.TensorSpec((None, *p.shape[1:]), p.dtype) for p in given[2:]]
         with tf.device("CPU:0"):
-            call = traced.get_concrete_function(tf.TensorSpec((), tf.int64), *specs)
-            return call(tf.constant(number, tf.int64), *map(tf.constant, parts))
+            concrete = call.get_concrete_function(*first, *specs)
+            return concrete(*map(tf.constant, given))
 
     return begin
