@@ -126,24 +126,6 @@ def test_an_engine_that_cannot_be_built_any_more_gives_way_for_all_views(
     )
 
 
-@pytest.mark.parametrize("batch", [16, 32, 100])
-def test_a_trial_has_pictures_of_all_classes_in_their_order(batch: int) -> None:
-    label = np.repeat(np.arange(8), 125)
-    shown: list[int] = []
-
-    def feed(positions):
-        for start in range(0, len(positions), batch):
-            rows = positions[start : start + batch]
-            shown.extend(rows)
-            yield np.zeros((len(rows), 2, 2, 3)), label[rows], np.ones(len(rows))
-
-    keys = [str(i) for i in range(len(label))]
-    images = feature_extraction._sample(keys, feed)()
-    assert len(images) == 16 == len(shown) == len(set(shown))
-    counts = np.bincount(label[shown], minlength=8)
-    assert counts.min() >= 1 and counts.max() - counts.min() <= 2
-
-
 @pytest.mark.parametrize("wish", [LITERT, "auto"])
 def test_copies_among_the_pictures_of_a_trial_are_one_row(
     network, pictures, tmp_path, monkeypatch, wish: str

@@ -11,9 +11,8 @@ import numpy as np
 
 from tfpipeline import distribute
 from tfpipeline.core import image_io
-from tfpipeline.metrics.spread import spread
 from tfpipeline.models import arithmetic, classifier
-from tfpipeline.models.engines import bfloat16, trial
+from tfpipeline.models.engines import bfloat16, reading_order
 from tfpipeline.models.engines.choice import Engines
 from tfpipeline.models.engines.names import BFLOAT16, EXACT, TENSORFLOW, TRAINED_ON
 from tfpipeline.models.engines.pictures import Feed, Pictures
@@ -22,9 +21,6 @@ from tfpipeline.models.feature_cache import FeatureCache, SplitCache, fingerprin
 from tfpipeline.models.inference import Predictor
 
 _T = TypeVar("_T")
-
-# Multiples of it, without their whole parts, fill any gap between the earlier ones.
-_GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -52,33 +48,6 @@ class Views:
 
 def _view(digest: str, number: int) -> str:
     return f"{digest}-view{number}"
-
-
-def _sample(keys: Sequence[str], feed: Feed) -> Callable[[], np.ndarray]:
-    """Return what reads some of the images, for a trial."""
-    few = _scattered(len(keys))
-    return lambda: trial.gather(feed(few))
-
-
-def _part(keys: Sequence[str], feed: Feed, at: np.ndarray) -> tuple[list[str], Feed]:
-    """Return the keys and the feed of the images at some positions, in their order."""
-    return [keys[i] for i in at], lambda order: feed(at[order])
-
-
-def _tried_first(count: int) -> np.ndarray:
-    """Return all positions below `count`, those for a trial before the others."""
-    few = _scattered(count)
-    return np.concatenate([few, np.setdiff1d(np.arange(count), few)])
-
-
-def _scattered(count: int) -> np.ndarray:
-    """Return evenly spaced positions below `count`, as many as a trial needs at most.
-
-    They are in such an order that the first ones are evenly spaced too, however many
-    are taken: positions are often sorted by class.
-    """
-    few = spread(count, bfloat16.LEAST_NEIGHBOURS)
-    return few[np.argsort(np.arange(len(few)) * _GOLDEN % 1, kind="stable")]
 
 
 def of_classifier(
@@ -149,7 +118,9 @@ class Extraction:
         return self._exact(keys, feed)[0]
 
     def _exact(self, keys: Sequence[str], feed: Feed) -> tuple[FeatureCache, str]:
-        names, first = _part(keys, feed, _tried_first(len(keys)))
+        names, first = reading_order.part(
+            keys, feed, reading_order.tried_first(len(keys))
+        )
         pictures = self._read_once(names, first)
         engine = self._choose(names, pictures, (), most_change=EXACT)
         # Without a trial in their own order, and so in the same batches.
@@ -197,13 +168,13 @@ class Extraction:
             return self._exact(keys, feed)
         held = {keys[i] for i in np.setdiff1d(np.arange(len(keys)), chosen)}
         own = np.array([i for i in chosen if keys[i] not in held], np.int64)
-        tried = own[_scattered(len(own))]
+        tried = own[reading_order.scattered(len(own))]
         held |= {keys[i] for i in tried}
         own = np.array([i for i in own if keys[i] not in held], np.int64)
         rest = np.array([i for i, key in enumerate(keys) if key in held], np.int64)
         rest = np.setdiff1d(rest, tried)
         plain: tuple[Sequence[str], Feed] = keys, feed
-        keys, feed = _part(keys, feed, np.concatenate([tried, own, rest]))
+        keys, feed = reading_order.part(keys, feed, np.concatenate([tried, own, rest]))
         # Positions from here on, in the order in which they are read.
         places = np.split(np.arange(len(keys)), np.cumsum([len(tried), len(own)]))
         pictures = self._read_once(keys, feed)
@@ -212,9 +183,11 @@ class Extraction:
             if engine != BFLOAT16:
                 given = (keys, pictures) if pictures.is_begun else plain
                 return self._fill(engine, (), *given, "extract")
-            part = _part(keys, pictures, places[1])
+            part = reading_order.part(keys, pictures, places[1])
             coarse = self._fill(engine, (), *part, "extract (bfloat16)")
-            part = _part(keys, pictures, np.concatenate([places[0], places[2]]))
+            part = reading_order.part(
+                keys, pictures, np.concatenate([places[0], places[2]])
+            )
             second = self._fill(TENSORFLOW, (), *part, "extract")
             return SplitCache(coarse, second, held)
 
@@ -271,21 +244,23 @@ class Extraction:
             feed: From a view's number to the images at positions in `digests`.
             what: Everything that the changes depend on, save the image and the number.
         """
-        places = _tried_first(len(digests))
 
-        def part(number: int) -> tuple[list[str], Feed]:
+        def view(number: int) -> tuple[list[str], Feed]:
             keys = [_view(digest, number) for digest in digests]
-            return _part(keys, functools.partial(feed, number), places)
+            return keys, functools.partial(feed, number)
 
-        names, first = part(0)
+        places = reading_order.tried_first(len(digests))
+        names, first = reading_order.part(*view(0), places)
         pictures = self._read_once(names, first, what)
         engine = self._choose(names, pictures, what, most_change=TRAINED_ON)
 
         def fill(engine: str) -> FeatureCache:
-            store = self._fill(engine, what, names, pictures, f"view 1 of {count}")
+            # As in `_exact`.
+            given = (names, pictures) if pictures.is_begun else view(0)
+            store = self._fill(engine, what, *given, f"view 1 of {count}")
             for number in range(1, count):
                 title = f"view {number + 1} of {count}"
-                store = self._fill(engine, what, *part(number), title)
+                store = self._fill(engine, what, *view(number), title)
             return store
 
         store, engine = self._filled(engine, fill)
@@ -308,7 +283,7 @@ class Extraction:
             # Rows may be missing though none of those that the choice looked at was.
             if self.engines is None:
                 return None
-            return self.engines.ready(engine, _sample(keys, feed))
+            return self.engines.ready(engine, reading_order.sample(keys, feed))
 
         def fill(rows: np.ndarray) -> None:
             def extract(order: np.ndarray) -> Iterator[np.ndarray]:
