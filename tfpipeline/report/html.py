@@ -86,11 +86,13 @@ def picture(file: Path, widest: int = _WIDEST) -> str | None:
 def save_picture(file: Path, image: np.ndarray) -> None:
     """Write an image as PNG; a page that this process writes need not read it again.
 
+    Whoever writes what names it syncs its folder before: one by one takes long.
+
     Args:
         file: To write.
         image: RGB, uint8 or float in [0, 1].
     """
-    image_io.save_png(file, image)
+    image_io.save_png(file, image, durable=False)
     if len(_written) >= _MOST_WRITTEN:
         _written.clear()
     shown = Image.fromarray(image_io.to_uint8(image))

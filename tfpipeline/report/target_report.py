@@ -64,7 +64,7 @@ def write(run: RunFolder, measured: Measured, decision: Decision) -> None:
         for split, own in logits.items()
         if split != "train"
     }
-    file_io.write_json(run.diagnosis, content)
+    diagnosis.write(run, content)
     second_process.call(run_page.write, run)()
 
 
