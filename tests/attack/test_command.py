@@ -191,8 +191,8 @@ def test_the_lesson_is_measured_beside_the_right_attack(
         assert told["measured"]["clean_right"]["class"] == item["clean_class"]
         assert image_io.decode(tmp_path / "out" / told["shown"]).shape == (32, 32, 3)
         assert image_io.decode(tmp_path / "out" / told["beside"]).shape[1] > 3 * 32
-    said = capsys.readouterr().out
-    assert "The lesson's attack on 00000.png: it reports" in said
+    first = Path(outcome["images"][0]["image"]).name
+    assert f"The lesson's attack on {first}: it reports" in capsys.readouterr().out
 
 
 def test_a_smallest_perturbation_is_asked_for_by_its_attack(
