@@ -36,7 +36,7 @@ def test_the_smallest_batch_that_is_nearly_best_is_taken() -> None:
 def setup(tmp_path_factory):
     # The one of this process: another one would number its all-reduces alike.
     strategy = distribute.choose(DistributeSettings("mirrored", 2))
-    model = ModelSettings("MobileNetV2", "demo")
+    model = ModelSettings("PlainCNN", "none", None, 32)
     settings = BenchmarkSettings(images=64, rounds=1, model=model)
     cache = tmp_path_factory.mktemp("cache")
     return preparation.prepare(settings, strategy, cache, Phases())[0]
@@ -50,7 +50,7 @@ def test_two_replicas_are_measured_as_one_device_is(setup) -> None:
     assert all(rate > 0 for rate in rates.values())
     assert all(size % 2 == 0 for size in result["by_batch_size"])
     assert result["batch_size"] in result["by_batch_size"]
-    assert result["network"]["image_size"] == 96
+    assert result["network"]["image_size"] == 32
     assert "2 replicas" in result["machine"]["devices"]
 
 

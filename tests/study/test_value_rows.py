@@ -156,7 +156,8 @@ def test_a_csv_of_a_target_and_with_weights_is_studied(
         rows.append((f"{number}.png", cell.format(light, names), 1 + number % 2))
     file_io.write_csv(tmp_path / "images.csv", ("path", "label", "weight"), rows)
     words = ("--sources", str(tmp_path / "images.csv"), "--data.target", target)
-    words += ("--backbones", "demo", "--shots", "all", "--data.weight_column", "weight")
+    words += ("--backbones", "PlainCNN", "--shots", "all")
+    words += ("--data.weight_column", "weight")
     assert run(tmp_path, *words) == 0
     found = result(tmp_path)
     assert not found["summary"]["failed"]

@@ -172,7 +172,7 @@ def test_the_smallest_perturbations_of_a_curved_network_are_found(
     clean, best = clean[best > 0.03], best[best > 0.03]
     label = np.asarray(network(tf.constant(clean))).argmax(-1)
     assert len(set(label.tolist())) == 2 and len(best) >= 10
-    one = campaign(network, [Part(LEAST[name], "margin")], norm)
+    one = campaign(network, [Part(LEAST[name], "margin")], norm, batch_size=len(best))
     # The largest radius there is, from which the others are halved.
     outcome = smallest(one, Goals.of(clean, label, NORMS[norm].unbounded(2)), rounds=12)
     size, (share, worst) = one.sizes(outcome.image, clean), NEAR[name, norm]
@@ -182,10 +182,11 @@ def test_the_smallest_perturbations_of_a_curved_network_are_found(
     assert (size <= worst * best + 0.002).all()
 
 
-# What a series is made of is tried alone.
+# What a series is made of is tried alone in every norm, on the grid, as users have it.
 SERIES = ("standard", "apgd_dlr", "apgd_rivals")
-KEPT = [(*one, False) for one in EVERY]
-KEPT += [(name, norm, True) for name, norm in EVERY if name not in SERIES]
+KEPT = [(*one, True) for one in EVERY if one[0] not in SERIES]
+KEPT += [(name, "linf", False) for name in SERIES]
+KEPT += [(*one, False) for one in EVERY if one[0] in ("pgd", *ONLY_IN, "fmn", "square")]
 
 
 @pytest.mark.parametrize(("name", "norm", "grid"), KEPT)
@@ -217,11 +218,11 @@ def test_margins_do_not_care_for_the_scale_of_the_logits(
 ) -> None:
     label = labels(small, pictures)
     rates = []
-    for scale in (1, 50, 1000):
+    for scale in (1, 1000):
         sharp = lambda image, by=scale: by * small(image)  # noqa: E731
         one = campaign(sharp, [Part(Apgd(30), loss)])
         rates.append(one.run(Goals.of(pictures, label, 1.5 / 255)).success.tolist())
-    assert rates[0] == rates[1] == rates[2]
+    assert rates[0] == rates[1]
     assert any(rates[0])
 
 
