@@ -36,7 +36,8 @@ def read_ahead(
 
     All numbers are given, and TensorFlow's own tuner of them is turned off: at the end
     of a pass its thread was waited for, about every other time, until it next looked,
-    so that what was done after 6 seconds took 10.
+    so that what was done after 6 seconds took 10. So are its rewrites, which find
+    nothing to do here and took most of the time until the first batch, in each pass.
     """
     plain, calls = tf.autograph.experimental.do_not_convert, hardware.cores()
     images = rows.map(plain(read), num_parallel_calls=calls)
@@ -44,6 +45,7 @@ def read_ahead(
     batches = images.map(plain(change), num_parallel_calls=calls).prefetch(_READY)
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return batches.with_options(options)
 
 
