@@ -51,7 +51,7 @@ class Bench:
 BENCHES: dict[str, Bench] = {
     "main_job": Bench(
         "PICTURES --epochs 10 30 --images 600 --rounds 5",
-        "--epochs 1 --images 16 --rounds 1",
+        "--epochs 1 --images 16 --rounds 1 --peers keras",
         rows.main_job,
     ),
     "main_job_cached": Bench(

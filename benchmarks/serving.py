@@ -180,10 +180,11 @@ def main() -> None:
         }
         loaded = signatures.Loaded(base / "1")
         with server(base) as addresses:
-            times = {"in_process": latency(loaded.answer, contents, 200)}
+            singles = min(200, words.requests)
+            times = {"in_process": latency(loaded.answer, contents, singles)}
             for name, address in zip(("rest", "grpc"), addresses):
                 send = client.open_server(f"{address}/versions/1", ServerSettings())
-                times[name] = latency(send, contents, 200)
+                times[name] = latency(send, contents, singles)
             result["latency"] = times
             result["swaps"] = swaps(base, addresses, contents[0], words.requests)
     tell(result, words.output)

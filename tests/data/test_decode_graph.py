@@ -1,5 +1,6 @@
 """Encoded images read in a graph are those that `images` defines, or are refused."""
 
+import functools
 import io
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from tfpipeline.core.brightness import Ranges
 from tfpipeline.data import decode_graph, scan
 
 
+@functools.cache
 def graph(height: int = 32, width: int = 32, how: str = "squash", **more):
     """Return a reader as it is served: traced, for any number of images."""
     reader = decode_graph.Reader(height, width, how, **more)
     spec = tf.TensorSpec((None,), tf.string)
-    return tf.function(reader.__call__, input_signature=[spec])
+    return tf.function(reader.__call__, input_signature=[spec], autograph=False)
 
 
 READ = graph()

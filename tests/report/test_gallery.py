@@ -1,5 +1,6 @@
 """Pictures of examples are written as the network is shown them."""
 
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,23 @@ def test_what_is_gone_since_has_a_row_without_a_picture(tmp_path: Path) -> None:
     assert shown[1] == rows[1]
     assert shown[0] == {**rows[0], "picture": "figures/suspects/01.png"}
     assert image_io.decode((run.path / shown[0]["picture"])).shape == (8, 6, 3)
+
+
+def test_pictures_are_on_the_disk_when_they_have_been_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = prepare(written(tmp_path, ("label",), list("ab") * 30))
+    synced: list[os.stat_result] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number)))
+    files = [tmp_path / "new" / f"{k}.png" for k in range(5)]
+    rows = examples.files
+    given = [
+        Picture(file, row, 8, 8, "squash", WHOLE) for file, row in zip(files, rows)
+    ]
+    assert gallery.draw(given) == [True] * 5 and gallery.draw([]) == []
+    seen = {(status.st_ino, status.st_mtime_ns) for status in synced}
+    for path in (*files, tmp_path / "new"):
+        assert (path.stat().st_ino, path.stat().st_mtime_ns) in seen
 
 
 def test_a_sheet_of_files_is_that_of_what_the_network_is_fed_with(

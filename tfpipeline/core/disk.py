@@ -85,9 +85,17 @@ def sync(path: Path) -> None:
 
 def sync_all(folder: Path) -> None:
     """Wait until all that lies below a folder, to be renamed next, is on the disk."""
-    below = [path for path in folder.rglob("*") if not path.is_symlink()]
+    _sync_each([p for p in folder.rglob("*") if not p.is_symlink()] + [folder])
+
+
+def sync_together(files: Collection[Path]) -> None:
+    """Wait until files that were written one after the other are on the disk."""
+    _sync_each([*files, *{file.parent for file in files}])
+
+
+def _sync_each(paths: Collection[Path]) -> None:
     with ThreadPoolExecutor(_TOGETHER) as pool:
-        list(pool.map(sync, [*below, folder]))
+        list(pool.map(sync, paths))
 
 
 def sweep(folder: Path, names: Collection[str] | None = None) -> None:

@@ -82,7 +82,7 @@ class _Traced(tf.Module):
         specs = [
             tf.TensorSpec(shape, tf.float32, name=n) for n, shape in shapes.items()
         ]
-        self.forward = tf.function(function, input_signature=specs)
+        self.forward = tf.function(function, input_signature=specs, autograph=False)
 
 
 def _pixels(

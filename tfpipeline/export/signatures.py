@@ -131,19 +131,20 @@ class Served(tf.Module):
         many = [tf.TensorSpec(None, tf.string, name="image_bytes")]
         images = [tf.TensorSpec(None, tf.float32, name="images")]
         examples = [tf.TensorSpec(None, tf.string, name="inputs")]
-        # Traced once for all signatures.
-        self._read = tf.function(read, [tf.TensorSpec((None,), tf.string)])
-        self._vectors = tf.function(self._extract, images)
+        traced = partial(tf.function, autograph=False)
+        # Once for all signatures.
+        self._read = traced(read, [tf.TensorSpec((None,), tf.string)])
+        self._vectors = traced(self._extract, images)
         if (score := answers.novelty) is not None:
             # So is this, which has as many numbers as a layer.
             widths = (len(score.mean), len(answers.labels))[: len(score.spreads)]
             rows = [tf.TensorSpec((None, width), tf.float32) for width in widths]
-            self._novelty = tf.function(lambda *parts: score(*parts), rows)
-        self.serve = tf.function(self._serve, many)
-        self.pixels = tf.function(self._pixels, images)
-        self.features = tf.function(self._features, many)
-        self.classify = tf.function(self._classify, examples)
-        self.all = tf.function(self._all, many)
+            self._novelty = traced(lambda *parts: score(*parts), rows)
+        self.serve = traced(self._serve, many)
+        self.pixels = traced(self._pixels, images)
+        self.features = traced(self._features, many)
+        self.classify = traced(self._classify, examples)
+        self.all = traced(self._all, many)
         # Weights alone, and only those that are no constants of the graph: neither
         # seeds nor layers nor anything else of a training.
         self.weights = list(self.all.get_concrete_function().variables)

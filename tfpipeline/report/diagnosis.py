@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tfpipeline.core import disk, file_io
-from tfpipeline.core.run_dir import RunFolder
 from tfpipeline.data import corrections, duplicates
 from tfpipeline.data.dataset import Examples
 from tfpipeline.metrics import (
@@ -178,13 +176,6 @@ def diagnosis(given: Answers, measured: Measured) -> dict[str, Any]:
             "train_n": len(trained),
         },
     }
-
-
-def write(run: RunFolder, content: Mapping[str, Any]) -> None:
-    """Write what a run's predictions come to, once its pictures are on the disk."""
-    if run.figures.is_dir():
-        disk.sync_all(run.figures)
-    file_io.write_json(run.diagnosis, content)
 
 
 def of_split(

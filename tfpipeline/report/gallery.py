@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tfpipeline.core import image_formats, image_io, run_dir
+from tfpipeline.core import disk, image_formats, image_io, run_dir
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.image_formats import ImageError
 from tfpipeline.data import scan
@@ -51,7 +51,9 @@ def of_files(files: Sequence[Row], reading: Reading) -> list[Picture]:
 
 def draw(pictures: Sequence[Picture]) -> list[bool]:
     """Write pictures; return of each whether its example was still there."""
-    return [_draw(wanted) for wanted in pictures]
+    there = [_draw(wanted) for wanted in pictures]
+    disk.sync_together([own.file for own, done in zip(pictures, there) if done])
+    return there
 
 
 def _draw(wanted: Picture) -> bool:
@@ -59,7 +61,7 @@ def _draw(wanted: Picture) -> bool:
         shown = _read(wanted)
     except (ImageError, OSError):
         return False  # It is gone since it was trained on.
-    html.save_picture(wanted.file, shown)
+    html.save_picture(wanted.file, shown, durable=False)
     return True
 
 

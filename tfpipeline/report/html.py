@@ -83,16 +83,15 @@ def picture(file: Path, widest: int = _WIDEST) -> str | None:
         return None
 
 
-def save_picture(file: Path, image: np.ndarray) -> None:
+def save_picture(file: Path, image: np.ndarray, *, durable: bool = True) -> None:
     """Write an image as PNG; a page that this process writes need not read it again.
-
-    Whoever writes what names it syncs its folder before: one by one takes long.
 
     Args:
         file: To write.
         image: RGB, uint8 or float in [0, 1].
+        durable: See `file_io.replacing`.
     """
-    image_io.save_png(file, image, durable=False)
+    image_io.save_png(file, image, durable=durable)
     if len(_written) >= _MOST_WRITTEN:
         _written.clear()
     shown = Image.fromarray(image_io.to_uint8(image))

@@ -150,7 +150,7 @@ def write(
         rows = diagnosis.cleaning(answers)
         file_io.write_csv(run.cleaning, diagnosis.CLEANING, rows)
         content |= _told(run, measured, begun)
-    diagnosis.write(run, content)
+    file_io.write_json(run.diagnosis, content)
     charts = {} if answers is None else drawn()
     second_process.call(run_page.write, run, None, charts)()
 

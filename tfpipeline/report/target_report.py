@@ -64,7 +64,7 @@ def write(run: RunFolder, measured: Measured, decision: Decision) -> None:
         for split, own in logits.items()
         if split != "train"
     }
-    diagnosis.write(run, content)
+    file_io.write_json(run.diagnosis, content)
     second_process.call(run_page.write, run)()
 
 
