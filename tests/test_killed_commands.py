@@ -33,7 +33,7 @@ from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline
 from tfpipeline.demo import world
 from tfpipeline.models import load_network
-from tfpipeline.report import run_report
+from tfpipeline.report import run_page, run_report
 from tfpipeline.train import measurement, setup, tensorboard
 from tfpipeline.train.checkpoints import Checkpoints
 from tfpipeline.train.command import train
@@ -116,6 +116,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     remembering(monkeypatch, pipeline.Batches, "augmented", None)
     monkeypatch.setattr(run_report, "_explainer", lambda *_: lambda rows: None)
+    remembering(monkeypatch, run_page, "drawn", None)
     _remember_saved(monkeypatch)
     monkeypatch.setattr(run_report, "LOSSES", 1)
     monkeypatch.setattr(run_report, "SUSPECTS", 1)
@@ -256,6 +257,7 @@ def test_a_combination_replaces_a_run_wherever_it_is_killed(
     remembering(monkeypatch, member_runs, "merge", None)
     remembering(monkeypatch, member_runs.Members, "logits", None)
     monkeypatch.setattr(run_report, "_gallery", lambda *_: {})
+    remembering(monkeypatch, run_page, "drawn", None)
     _remember_saved(monkeypatch)
     place = memory_path / "w"
     run = run_dir.RunFolder(place / "run")
