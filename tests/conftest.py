@@ -21,8 +21,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["MPLBACKEND"] = "Agg"
 
-# Only after a power cut does it matter what is on the disk; to wait for it takes a fifth
-# of a small training.
+# Only after a power cut does it matter what is on the disk; to wait for it would be a
+# fifth of a small training.
 os.fsync = lambda descriptor: None
 
 HERE = Path(__file__).resolve().parent

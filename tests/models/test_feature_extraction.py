@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipeline.core import console
-from tfpipeline.models import classifier, feature_extraction
+from tfpipeline.models import classifier
 from tfpipeline.models.constant_weights import Frozen
 from tfpipeline.models.engines import bfloat16, choice, litert
 from tfpipeline.models.engines.choice import Engines
