@@ -3,6 +3,7 @@
 import gc
 import importlib
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,9 @@ def test_evaluation_is_complete_and_in_order(files) -> None:
     assert numbers(batches(files).plain(np.arange(COUNT))) == list(range(COUNT))
 
 
-def test_what_reads_files_is_traced_once_for_all_of_them(files, monkeypatch) -> None:
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """What reads files is noted here, each time that it is traced."""
     calls, call = [], Graph.__call__
 
     def counted(self, *given):
@@ -57,27 +60,24 @@ def test_what_reads_files_is_traced_once_for_all_of_them(files, monkeypatch) -> 
 
     monkeypatch.setattr(Graph, "__call__", counted)
     read_ahead.traced.cache_clear()
+    yield calls
+    read_ahead.traced.cache_clear()
+
+
+def test_what_reads_files_is_traced_once_for_all_of_them(files, traces) -> None:
     for count in (COUNT, 3, COUNT):
         reading = pipeline.Reading(8, 8, "squash", 4)
         label = np.arange(count, dtype=np.int32)
         some = pipeline.Batches(files[:count], label, reading)
         assert numbers(some.plain(np.arange(count))) == list(range(count))
-    assert len(calls) == 1
+    assert len(traces) == 1
 
 
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("augmentation", ["none", "light", "cutmix"])
 def test_what_changes_images_is_traced_once_for_all_epochs(
-    files, monkeypatch, tmp_path: Path, augmentation: str, kept: bool
+    files, traces, tmp_path: Path, augmentation: str, kept: bool
 ) -> None:
-    calls, call = [], Graph.__call__
-
-    def counted(self, *given):
-        calls.append(given)
-        return call(self, *given)
-
-    monkeypatch.setattr(Graph, "__call__", counted)
-    read_ahead.traced.cache_clear()
     seen = []
     for seed in (0, 1):
         some = batches(files, augmentation=augmentation, seed=seed)
@@ -87,7 +87,7 @@ def test_what_changes_images_is_traced_once_for_all_epochs(
         seen += [
             np.concatenate([b[0] for b in some.augmented(order, e)]) for e in (0, 1)
         ]
-    assert len(calls) == 1
+    assert len(traces) == 1
     differ = [not np.array_equal(one, seen[0]) for one in seen[1:]]
     assert differ == [augmentation != "none"] * 3, "another epoch or seed changes anew"
 
