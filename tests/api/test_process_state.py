@@ -104,11 +104,11 @@ def unusual() -> Iterator[None]:
     ],
 )
 def test_a_call_leaves_everything_as_it_was(
-    name: str, unusual: None, demo_run: Trained, tmp_path: Path
+    name: str, unusual: None, small_run: Trained, tmp_path: Path
 ) -> None:
     world.write_folder(tmp_path / "new", ["rocket", "teapot"], 1, seed=77)
     picture = tmp_path / "new" / "rocket" / "00000.png"
-    run = tfpipeline.Run.load(shutil.copytree(demo_run.path, tmp_path / "run"))
+    run = tfpipeline.Run.load(shutil.copytree(small_run.path, tmp_path / "run"))
     keras.utils.set_random_seed(17)
     first = draws()
     second = draws()
