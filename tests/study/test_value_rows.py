@@ -24,15 +24,15 @@ pytestmark = pytest.mark.slow
 
 NETWORKS = ("demo", "MobileNetV2:0.35:none@96")
 SMALL = (
-    *("--backbones", *NETWORKS, "--seeds", "2", "--shots", "1,all", "--heads", "3"),
+    *("--seeds", "2", "--shots", "1,all", "--heads", "3"),
     *("--data.demo_per_class", "20"),
 )
 METRIC = {"multi": "mean_average_precision", "number": "r2"}
 NAME = {"multi": "mAP", "number": "R2"}
 
 
-def run(folder: Path, *words: str) -> int:
-    argv = [*SMALL, "--output", str(folder / "out")]
+def run(folder: Path, *words: str, networks: tuple[str, ...] = NETWORKS) -> int:
+    argv = ["--backbones", *networks, *SMALL, "--output", str(folder / "out")]
     argv += ["--cache_dir", str(folder / "cache"), *words]
     return cli.main(study, StudySettings, argv)
 
@@ -156,9 +156,8 @@ def test_a_csv_of_a_target_and_with_weights_is_studied(
         rows.append((f"{number}.png", cell.format(light, names), 1 + number % 2))
     file_io.write_csv(tmp_path / "images.csv", ("path", "label", "weight"), rows)
     words = ("--sources", str(tmp_path / "images.csv"), "--data.target", target)
-    words += ("--backbones", "PlainCNN", "--shots", "all")
-    words += ("--data.weight_column", "weight")
-    assert run(tmp_path, *words) == 0
+    words += ("--shots", "all", "--data.weight_column", "weight")
+    assert run(tmp_path, *words, networks=("PlainCNN",)) == 0
     found = result(tmp_path)
     assert not found["summary"]["failed"]
     probe = [row for row in found["rows"] if row["method"] == "probe"]
