@@ -1,5 +1,6 @@
 """Images decoded inside the graph are those that `images` defines."""
 
+import gc
 import io
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tfpipeline.core import image_io
 from tfpipeline.core.brightness import Ranges
 from tfpipeline.core.errors import UserError
 from tfpipeline.data import pipeline, scan
-from tfpipeline.data.decode import Decoder
+from tfpipeline.data.decode import Decoder, Numbered
 from tfpipeline.data.scan_cache import Row
 
 # An entry of TIFF: a quarter turn.
@@ -170,3 +171,21 @@ def test_a_batch_holds_large_deep_pictures_at_their_size_of_8_bits(
     assert layout[:, 1:].tolist() == [[8, 8]] * 2
     expected = image_io.read(tmp_path / "0.tif", 8, 8, "squash", ranges)
     assert np.array_equal(read(small, 2)[0], expected)
+
+
+class Thing:
+    """Something that can be kept weakly."""
+
+
+def test_a_number_finds_what_is_kept_and_nothing_else() -> None:
+    numbered = Numbered[Thing]()
+    one, other = Thing(), Thing()
+    first, second = numbered.add(one), numbered.add(other)
+    assert first != second
+    assert numbered.of(first) is one and numbered.of(second) is other
+    del other
+    gc.collect()
+    with pytest.raises(ReferenceError):
+        numbered.of(second)
+    assert numbered.add(Thing()) not in (first, second), "no number comes again"
+    assert numbered.of(first) is one

@@ -5,9 +5,12 @@ every core. What that decoder does not know or would show otherwise (other forma
 CMYK, EXIF turns, wide gamuts) comes through `core.image_io`, whose rules hold for both.
 """
 
+import itertools
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, SupportsInt, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +18,6 @@ import tensorflow as tf
 from tfpipeline.core import image_formats, image_io
 from tfpipeline.core.brightness import WHOLE, Ranges
 from tfpipeline.core.errors import TemporaryError
-from tfpipeline.core.numbered import Numbered
 from tfpipeline.data import inspect_file, scan
 from tfpipeline.data.decode_graph import AS_PILLOW, crop, fit, kept_part
 from tfpipeline.data.scan_cache import Row
@@ -26,6 +28,38 @@ _FLOATS = -1
 
 # Pixels around the part of a JPEG that is kept, which are decoded as well.
 _MARGIN = 16
+
+_T = TypeVar("_T")
+
+
+class Numbered(Generic[_T]):
+    """Gives objects numbers, by which they are found as long as anything keeps them.
+
+    TensorFlow keeps every function of every pipeline until the process ends, and what
+    such a function calls: a number keeps nothing, and one function does for all.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._found: weakref.WeakValueDictionary[int, _T] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def add(self, one: _T) -> int:
+        """Return the number of an object from now on."""
+        number = next(self._numbers)
+        self._found[number] = one
+        return number
+
+    def of(self, number: SupportsInt) -> _T:
+        """Return the object of a number.
+
+        Raises:
+            ReferenceError: Nothing has kept it.
+        """
+        if (one := self._found.get(int(number))) is None:
+            raise ReferenceError("the pipeline has ended")
+        return one
 
 
 _decoders = Numbered["Decoder"]()

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpipeline.core import hardware
 from tfpipeline.core.errors import unknown
-from tfpipeline.core.numbered import Numbered
+from tfpipeline.data.decode import Numbered
 
 CHOICES = ("auto", "ram", "disk", "none")
 
