@@ -198,7 +198,6 @@ class Served(tf.Module):
         self, vectors: tf.Tensor, logits: tf.Tensor, valid: tf.Tensor
     ) -> Outputs:
         """Return which images are known, 0 and not known where one is not valid."""
-        # AutoGraph reads this, and knows no assignment within an expression.
         score = self._answers.novelty
         if score is None:
             return {}
